@@ -1,0 +1,57 @@
+/** The protocol's error (rules A16–A18): what a failed command prints on stdout. */
+
+/** Codes of the specification, section "Error", by meaning. 100 and up are a plugin's own. */
+export const code = {
+  incompatibleVersion: 1,
+  unsupportedField: 2,
+  unknownContainer: 3,
+  invalidEnvironment: 4,
+  io: 5,
+  decoding: 6,
+  invalidConfig: 7,
+  invalidNetns: 8,
+  tryAgainLater: 11,
+  notAvailable: 50,
+  notAvailableLimited: 51,
+  /** The reference's code for any failure without one of its own; tools match on it. */
+  internal: 999,
+} as const;
+
+/** A failure with its protocol code. `message` becomes `msg`; `details` is left out when empty. */
+export class CniError extends Error {
+  override readonly name = "CniError";
+  readonly code: number;
+  readonly details: string;
+
+  constructor(errorCode: number, message: string, details = "", options?: ErrorOptions) {
+    super(message, options);
+    this.code = errorCode;
+    this.details = details;
+  }
+
+  /** The same error with the action that failed in front: "failed to add veth: …". */
+  during(action: string): CniError {
+    return new CniError(this.code, `${action}: ${this.message}`, this.details, { cause: this });
+  }
+}
+
+/** Any thrown value as a CniError: itself, or code 999 with its message. */
+export function toCniError(thrown: unknown): CniError {
+  if (thrown instanceof CniError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new CniError(code.internal, message, "", { cause: thrown });
+}
+
+/**
+ * Several failures as one (rule A31): the code of the first, all messages. Undefined when there are none;
+ * the error itself when there is one.
+ */
+export function combineErrors(failures: readonly unknown[]): CniError | undefined {
+  const errors = failures.map(toCniError);
+  const first = errors[0];
+  if (first === undefined || errors.length === 1) return first;
+  const details = errors.map((error) => error.details).filter((text) => text !== "");
+  return new CniError(first.code, errors.map((error) => error.message).join("; "), details.join("; "), {
+    cause: first,
+  });
+}

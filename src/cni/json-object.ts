@@ -1,0 +1,91 @@
+/**
+ * Checked access to a JSON object of a configuration. Keys match without regard to case, the exact spelling first
+ * (rule A14: the Go plugins do the same); null counts as absent; a wrong type is a decoding error (code 6) that
+ * names the key's path from the document's root, as in `ipam.ranges[0][1].subnet`.
+ */
+import { CniError, code } from "./error.ts";
+
+export class JsonObject {
+  readonly path: string;
+  readonly raw: Readonly<Record<string, unknown>>;
+
+  private constructor(raw: Record<string, unknown>, path: string) {
+    this.raw = raw;
+    this.path = path;
+  }
+
+  /** `value` as an object; `path` names it in errors, "" for the document itself. */
+  static from(value: unknown, path: string): JsonObject {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return new JsonObject(value as Record<string, unknown>, path);
+    }
+    throw wrongType(path, "an object", value);
+  }
+
+  /** The value under a key, undefined when absent or null. */
+  get(key: string): unknown {
+    if (Object.hasOwn(this.raw, key)) return this.raw[key] ?? undefined;
+    const lower = key.toLowerCase();
+    const match = Object.keys(this.raw).find((candidate) => candidate.toLowerCase() === lower);
+    return match === undefined ? undefined : (this.raw[match] ?? undefined);
+  }
+
+  /** Path of a key below this object. */
+  at(key: string): string {
+    return this.path === "" ? key : `${this.path}.${key}`;
+  }
+
+  string(key: string): string | undefined {
+    const value = this.get(key);
+    if (value === undefined || typeof value === "string") return value;
+    throw wrongType(this.at(key), "a string", value);
+  }
+
+  boolean(key: string): boolean | undefined {
+    const value = this.get(key);
+    if (value === undefined || typeof value === "boolean") return value;
+    throw wrongType(this.at(key), "true or false", value);
+  }
+
+  /** A whole number that JavaScript holds exactly. */
+  integer(key: string): number | undefined {
+    const value = this.get(key);
+    if (value === undefined || (typeof value === "number" && Number.isSafeInteger(value))) return value;
+    throw wrongType(this.at(key), "a whole number", value);
+  }
+
+  object(key: string): JsonObject | undefined {
+    const value = this.get(key);
+    return value === undefined ? undefined : JsonObject.from(value, this.at(key));
+  }
+
+  /** The array under a key, each item converted by `item`, which gets the item and its path. */
+  array<T>(key: string, item: (value: unknown, path: string) => T): T[] | undefined {
+    const value = this.get(key);
+    return value === undefined ? undefined : arrayOf(value, this.at(key), item);
+  }
+
+  strings(key: string): string[] | undefined {
+    return this.array(key, (value, path) => {
+      if (typeof value === "string") return value;
+      throw wrongType(path, "a string", value);
+    });
+  }
+}
+
+/** `value` as an array, each item converted. For arrays inside arrays. */
+export function arrayOf<T>(value: unknown, path: string, item: (value: unknown, path: string) => T): T[] {
+  if (!Array.isArray(value)) throw wrongType(path, "an array", value);
+  return value.map((element, index) => item(element, `${path}[${index}]`));
+}
+
+/** The error for a value of the wrong JSON type. */
+export function wrongType(path: string, expected: string, value: unknown): CniError {
+  const place = path === "" ? "network configuration" : `key "${path}"`;
+  return new CniError(code.decoding, `failed to load netconf: ${place} must be ${expected}, not ${describe(value)}`);
+}
+
+function describe(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

@@ -1,0 +1,42 @@
+/** What a plugin is to the protocol: a name and one function for each command. */
+import type { NetworkConfig } from "./config.ts";
+import type { Delegation } from "./delegate.ts";
+import type { Result } from "./result.ts";
+
+export type Command = "ADD" | "CHECK" | "DEL" | "GC" | "STATUS";
+
+/**
+ * One call, validated: environment by A1–A4, configuration by A9–A15. For GC and STATUS the strings of the
+ * attachment are empty (rule A2); for DEL `netns` may be (rule A30).
+ */
+export interface Request {
+  readonly command: Command;
+  readonly containerId: string;
+  /** CNI_NETNS: a path, not yet opened. */
+  readonly netns: string;
+  readonly ifname: string;
+  /** CNI_ARGS as it came; args.ts parses it. */
+  readonly args: string;
+  /** CNI_PATH split at ":". */
+  readonly path: readonly string[];
+  readonly config: NetworkConfig;
+  /** Standard input as it came: delegates get it unchanged (rule A42). */
+  readonly stdin: Uint8Array;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly delegation: Delegation;
+  /** Writes one line on stderr. */
+  readonly log: (line: string) => void;
+}
+
+/**
+ * A plugin. ADD returns the result in its current form; the protocol writes it in the configuration's version.
+ * All of them throw CniError, or any error for code 999.
+ */
+export interface Plugin {
+  readonly name: string;
+  add(request: Request): Promise<Result>;
+  check(request: Request): Promise<void>;
+  del(request: Request): Promise<void>;
+  gc(request: Request): Promise<void>;
+  status(request: Request): Promise<void>;
+}

@@ -1,0 +1,118 @@
+/**
+ * IPv4 and IPv6 addresses as plain values: a family and a number. Parsing is strict (RFC 4291 section 2.2,
+ * no leading zeros, no spaces, no zone); formatting is canonical (RFC 5952), equal to Go's net.IP.String()
+ * because file names on disk are made of it (rule H50).
+ */
+
+export type Family = 4 | 6;
+
+/** An address. `value` is its network-order number: 32 bits for family 4, 128 bits for family 6. */
+export interface IpAddress {
+  readonly family: Family;
+  readonly value: bigint;
+}
+
+/** Width of an address in bits. */
+export const bits = (family: Family): number => (family === 4 ? 32 : 128);
+
+/** Parses an address, or returns undefined. An IPv4-mapped IPv6 address becomes the IPv4 address, as in Go. */
+export function parseIp(text: string): IpAddress | undefined {
+  if (!text.includes(":")) return parseIpv4(text);
+  const value = parseIpv6(text);
+  if (value === undefined) return undefined;
+  return value >> 32n === 0xffffn ? { family: 4, value: value & 0xffffffffn } : { family: 6, value };
+}
+
+function parseIpv4(text: string): IpAddress | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
+  let value = 0n;
+  for (const part of parts) {
+    if (!/^(0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return undefined;
+    value = (value << 8n) | BigInt(part);
+  }
+  return { family: 4, value };
+}
+
+function parseIpv6(text: string): bigint | undefined {
+  const halves = text.split("::");
+  if (halves.length > 2) return undefined;
+  const head = parseGroups(halves[0] ?? "", halves.length === 1);
+  const tail = halves.length === 2 ? parseGroups(halves[1] ?? "", true) : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 8 - head.length - tail.length;
+  // "::" stands for at least one group.
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
+  const groups = [...head, ...new Array<number>(missing).fill(0), ...tail];
+  return groups.reduce((value, group) => (value << 16n) | BigInt(group), 0n);
+}
+
+/** 16-bit groups of one side of "::"; the last may be dotted IPv4, but only at the very end of the address. */
+function parseGroups(text: string, dottedAllowed: boolean): number[] | undefined {
+  if (text === "") return [];
+  const groups: number[] = [];
+  const parts = text.split(":");
+  for (const [index, part] of parts.entries()) {
+    if (dottedAllowed && index === parts.length - 1 && part.includes(".")) {
+      const dotted = parseIpv4(part);
+      if (dotted === undefined) return undefined;
+      groups.push(Number(dotted.value >> 16n), Number(dotted.value & 0xffffn));
+    } else {
+      if (!/^[0-9a-fA-F]{1,4}$/.test(part)) return undefined;
+      groups.push(Number.parseInt(part, 16));
+    }
+  }
+  return groups;
+}
+
+/** The canonical text of an address. */
+export function formatIp(address: IpAddress): string {
+  if (address.family === 4) {
+    const value = Number(address.value);
+    return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
+  }
+  const groups: number[] = [];
+  for (let shift = 112n; shift >= 0n; shift -= 16n) groups.push(Number((address.value >> shift) & 0xffffn));
+  const [start, length] = longestZeroRun(groups);
+  const hex = groups.map((group) => group.toString(16));
+  if (length < 2) return hex.join(":");
+  return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
+}
+
+/** First longest run of zero groups as [start, length]. */
+function longestZeroRun(groups: readonly number[]): [number, number] {
+  let best: [number, number] = [0, 0];
+  let start = 0;
+  for (let index = 0; index <= groups.length; index++) {
+    if (groups[index] === 0) continue;
+    if (index - start > best[1]) best = [start, index - start];
+    start = index + 1;
+  }
+  return best;
+}
+
+/** Network-order bytes: 4 or 16. */
+export function ipToBytes(address: IpAddress): Uint8Array {
+  const bytes = new Uint8Array(address.family === 4 ? 4 : 16);
+  let rest = address.value;
+  for (let index = bytes.length - 1; index >= 0; index--) {
+    bytes[index] = Number(rest & 0xffn);
+    rest >>= 8n;
+  }
+  return bytes;
+}
+
+/** The address in 4 or 16 network-order bytes; undefined for any other length. A mapped address stays IPv6. */
+export function ipFromBytes(bytes: Uint8Array): IpAddress | undefined {
+  if (bytes.length !== 4 && bytes.length !== 16) return undefined;
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return { family: bytes.length === 4 ? 4 : 6, value };
+}
+
+export const sameIp = (a: IpAddress, b: IpAddress): boolean => a.family === b.family && a.value === b.value;
+
+/** 127.0.0.0/8 and ::1. */
+export const isLoopback = (address: IpAddress): boolean =>
+  address.family === 4 ? address.value >> 24n === 127n : address.value === 1n;
+

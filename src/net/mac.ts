@@ -1,0 +1,24 @@
+/** Ethernet hardware addresses: six bytes, written "02:00:5e:10:00:01". */
+
+export type Mac = Uint8Array;
+
+/** Parses six hex pairs joined by ":" or "-" (one kind throughout), or returns undefined. */
+export function parseMac(text: string): Mac | undefined {
+  if (!/^[0-9a-fA-F]{2}(([:-])[0-9a-fA-F]{2})(\2[0-9a-fA-F]{2}){4}$/.test(text)) return undefined;
+  return Uint8Array.from(text.split(/[:-]/), (pair) => Number.parseInt(pair, 16));
+}
+
+/** Lower case, ":" between the bytes. Works for hardware addresses of any length. */
+export const formatMac = (mac: Mac): string =>
+  Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+
+/** A group address (multicast or broadcast) can't be an interface's own; neither can all zeros. */
+export const isUnicastMac = (mac: Mac): boolean =>
+  ((mac[0] ?? 1) & 1) === 0 && mac.some((byte) => byte !== 0);
+
+/** A random locally administered unicast address (IEEE 802: bit 1 of the first byte set, bit 0 clear). */
+export function randomMac(): Mac {
+  const mac = crypto.getRandomValues(new Uint8Array(6));
+  mac[0] = ((mac[0] ?? 0) & 0xfc) | 0x02;
+  return mac;
+}

@@ -1,0 +1,85 @@
+/**
+ * Linux error numbers (uapi asm-generic/errno-base.h and errno.h; the same on x86-64 and arm64) and the one
+ * error type for a failed system call.
+ */
+
+const NAMES: Readonly<Record<number, readonly [name: string, text: string]>> = {
+  1: ["EPERM", "operation not permitted"],
+  2: ["ENOENT", "no such file or directory"],
+  3: ["ESRCH", "no such process"],
+  4: ["EINTR", "interrupted system call"],
+  5: ["EIO", "input/output error"],
+  6: ["ENXIO", "no such device or address"],
+  7: ["E2BIG", "argument list too long"],
+  9: ["EBADF", "bad file descriptor"],
+  11: ["EAGAIN", "resource temporarily unavailable"],
+  12: ["ENOMEM", "cannot allocate memory"],
+  13: ["EACCES", "permission denied"],
+  16: ["EBUSY", "device or resource busy"],
+  17: ["EEXIST", "file exists"],
+  18: ["EXDEV", "invalid cross-device link"],
+  19: ["ENODEV", "no such device"],
+  20: ["ENOTDIR", "not a directory"],
+  21: ["EISDIR", "is a directory"],
+  22: ["EINVAL", "invalid argument"],
+  23: ["ENFILE", "too many open files in system"],
+  24: ["EMFILE", "too many open files"],
+  25: ["ENOTTY", "inappropriate ioctl for device"],
+  26: ["ETXTBSY", "text file busy"],
+  27: ["EFBIG", "file too large"],
+  28: ["ENOSPC", "no space left on device"],
+  30: ["EROFS", "read-only file system"],
+  31: ["EMLINK", "too many links"],
+  32: ["EPIPE", "broken pipe"],
+  33: ["EDOM", "numerical argument out of domain"],
+  34: ["ERANGE", "numerical result out of range"],
+  36: ["ENAMETOOLONG", "file name too long"],
+  37: ["ENOLCK", "no locks available"],
+  38: ["ENOSYS", "function not implemented"],
+  39: ["ENOTEMPTY", "directory not empty"],
+  40: ["ELOOP", "too many levels of symbolic links"],
+  61: ["ENODATA", "no data available"],
+  71: ["EPROTO", "protocol error"],
+  75: ["EOVERFLOW", "value too large for defined data type"],
+  90: ["EMSGSIZE", "message too long"],
+  93: ["EPROTONOSUPPORT", "protocol not supported"],
+  95: ["EOPNOTSUPP", "operation not supported"],
+  97: ["EAFNOSUPPORT", "address family not supported by protocol"],
+  98: ["EADDRINUSE", "address already in use"],
+  99: ["EADDRNOTAVAIL", "cannot assign requested address"],
+  100: ["ENETDOWN", "network is down"],
+  101: ["ENETUNREACH", "network is unreachable"],
+  105: ["ENOBUFS", "no buffer space available"],
+  107: ["ENOTCONN", "transport endpoint is not connected"],
+  110: ["ETIMEDOUT", "connection timed out"],
+  111: ["ECONNREFUSED", "connection refused"],
+  113: ["EHOSTUNREACH", "no route to host"],
+  114: ["EALREADY", "operation already in progress"],
+  115: ["EINPROGRESS", "operation now in progress"],
+  116: ["ESTALE", "stale file handle"],
+  122: ["EDQUOT", "disk quota exceeded"],
+};
+
+/** "ENOENT" for 2; "errno 999" for a number that is not in the table. */
+export const errnoName = (errno: number): string => NAMES[errno]?.[0] ?? `errno ${errno}`;
+
+/** "no such file or directory" for 2. */
+export const errnoText = (errno: number): string => NAMES[errno]?.[1] ?? `errno ${errno}`;
+
+/** A system call that failed. `code` is the errno's name ("ENOENT"), to be compared; the message is for people. */
+export class SystemError extends Error {
+  override readonly name = "SystemError";
+  readonly errno: number;
+  readonly code: string;
+
+  /** `subject` is what the call was made on, usually a path. */
+  constructor(call: string, errno: number, subject?: string) {
+    super(`${call}${subject === undefined ? "" : ` ${JSON.stringify(subject)}`}: ${errnoText(errno)} (${errnoName(errno)})`);
+    this.errno = errno;
+    this.code = errnoName(errno);
+  }
+}
+
+/** Whether `error` is a failed system call with one of these errno names. */
+export const failedWith = (error: unknown, ...codes: string[]): error is SystemError =>
+  error instanceof SystemError && codes.includes(error.code);

@@ -1,0 +1,122 @@
+/** Files by path, synchronously: whole reads and writes, identity, directory listing. All errors are SystemError. */
+import * as libc from "./libc.ts";
+
+const decoder = new TextDecoder();
+
+/** What names a file for as long as it lives: two paths with equal identity are one file. */
+export interface FileIdentity {
+  readonly device: string;
+  readonly inode: string;
+}
+
+/** The part of struct statx (uapi linux/stat.h) that the plugins use. Times are nanoseconds since the epoch. */
+export interface FileStatus extends FileIdentity {
+  /** File type and permission bits, as in st_mode. */
+  readonly mode: number;
+  readonly links: number;
+  readonly size: number;
+  readonly modified: bigint;
+  readonly changed: bigint;
+}
+
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_BASIC_STATS = 0x7ff;
+
+const S_IFMT = 0o170000;
+export const isRegular = (status: FileStatus): boolean => (status.mode & S_IFMT) === 0o100000;
+export const isDirectory = (status: FileStatus): boolean => (status.mode & S_IFMT) === 0o040000;
+
+/** Status of what `path` leads to; of the link itself with `followLinks: false`. */
+export function status(path: string, options: { followLinks?: boolean } = {}): FileStatus {
+  const bytes = new Uint8Array(256);
+  const flags = options.followLinks === false ? AT_SYMLINK_NOFOLLOW : 0;
+  libc.statx(AT_FDCWD, path, flags, STATX_BASIC_STATS, bytes);
+  return decodeStatx(bytes);
+}
+
+/** Status of an open file. */
+export function statusOf(fd: number): FileStatus {
+  const bytes = new Uint8Array(256);
+  libc.statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, bytes);
+  return decodeStatx(bytes);
+}
+
+/** Offsets from struct statx: nlink 16, mode 28, ino 32, size 40, ctime 96, mtime 112, dev major/minor 136/140. */
+function decodeStatx(bytes: Uint8Array): FileStatus {
+  const view = new DataView(bytes.buffer);
+  const time = (offset: number) =>
+    view.getBigInt64(offset, true) * 1_000_000_000n + BigInt(view.getUint32(offset + 8, true));
+  return {
+    device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
+    inode: String(view.getBigUint64(32, true)),
+    mode: view.getUint16(28, true),
+    links: view.getUint32(16, true),
+    size: Number(view.getBigUint64(40, true)),
+    changed: time(96),
+    modified: time(112),
+  };
+}
+
+export const sameFile = (a: FileIdentity, b: FileIdentity): boolean =>
+  a.device === b.device && a.inode === b.inode;
+
+/** Runs `use` with an open descriptor and closes it whatever happens. */
+export function withFile<T>(path: string, flags: number, mode: number, use: (fd: number) => T): T {
+  const fd = libc.open(path, flags, mode);
+  try {
+    return use(fd);
+  } finally {
+    libc.close(fd);
+  }
+}
+
+/** All bytes up to the end of a file, pipe or terminal. */
+export function readToEnd(fd: number): Uint8Array {
+  let buffer = new Uint8Array(4096);
+  let length = 0;
+  for (;;) {
+    const count = libc.read(fd, buffer.subarray(length));
+    if (count === 0) return buffer.subarray(0, length);
+    length += count;
+    if (length === buffer.length) {
+      const larger = new Uint8Array(buffer.length * 2);
+      larger.set(buffer);
+      buffer = larger;
+    }
+  }
+}
+
+export const readFile = (path: string): Uint8Array => withFile(path, libc.O.RDONLY, 0, readToEnd);
+
+/** The file as UTF-8 text; invalid sequences become U+FFFD. */
+export const readText = (path: string): string => decoder.decode(readFile(path));
+
+/** Writes all bytes, however many calls that takes. */
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let offset = 0; offset < bytes.length; ) offset += libc.write(fd, bytes.subarray(offset));
+}
+
+/** Names in a directory without "." and "..", in the order of the file system. */
+export function listDirectory(path: string): string[] {
+  return withFile(path, libc.O.RDONLY | libc.O.DIRECTORY, 0, (fd) => {
+    const names: string[] = [];
+    const buffer = new Uint8Array(32768);
+    const view = new DataView(buffer.buffer);
+    for (let length = libc.getdents64(fd, buffer); length > 0; length = libc.getdents64(fd, buffer)) {
+      // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, then the name up to a NUL.
+      for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
+        const name = decoder.decode(buffer.subarray(at + 19, buffer.indexOf(0, at + 19)));
+        if (name !== "." && name !== "..") names.push(name);
+      }
+    }
+    return names;
+  });
+}
+
+/** Target of a symbolic link. */
+export function readLink(path: string): string {
+  const buffer = new Uint8Array(4096);
+  return decoder.decode(buffer.subarray(0, libc.readlink(path, buffer)));
+}

@@ -1,0 +1,152 @@
+/**
+ * The C library, and the only importer of bun:ffi. Each function is the system call of its name: numbers and
+ * byte arrays in, a number out, and a SystemError when the call says -1. Arrays that go to the kernel are passed
+ * as such, never as an address taken earlier: the engine keeps an argument alive and in place across the call.
+ *
+ * Files go through here too, and not through node:fs: that module costs 1.3 ms of a plugin's start
+ * (docs/decisions/0002-libc-instead-of-node-fs.md), and the errno stays exact.
+ */
+import { dlopen, type Pointer, read as peek } from "bun:ffi";
+import { SystemError } from "./errno.ts";
+
+const int = "i32";
+const size = "u64";
+const result = "i64_fast";
+
+const SYMBOLS = {
+  __errno_location: { args: [], returns: "ptr" },
+  bind: { args: [int, "ptr", int], returns: int },
+  close: { args: [int], returns: int },
+  fdatasync: { args: [int], returns: int },
+  flock: { args: [int, int], returns: int },
+  fsync: { args: [int], returns: int },
+  ftruncate: { args: [int, "i64"], returns: int },
+  ioctl: { args: [int, size, "ptr"], returns: int },
+  link: { args: ["ptr", "ptr"], returns: int },
+  mkdir: { args: ["ptr", int], returns: int },
+  open: { args: ["ptr", int, int], returns: int },
+  poll: { args: ["ptr", size, int], returns: int },
+  read: { args: [int, "ptr", size], returns: result },
+  readlink: { args: ["ptr", "ptr", size], returns: result },
+  recv: { args: [int, "ptr", size, int], returns: result },
+  rename: { args: ["ptr", "ptr"], returns: int },
+  send: { args: [int, "ptr", size, int], returns: result },
+  setns: { args: [int, int], returns: int },
+  setsockopt: { args: [int, int, int, "ptr", int], returns: int },
+  socket: { args: [int, int, int], returns: int },
+  syscall: { args: ["i64", "i64", "ptr", "i64", "i64", "ptr"], returns: result },
+  unlink: { args: ["ptr"], returns: int },
+  write: { args: [int, "ptr", size], returns: result },
+} as const;
+
+const ARM = process.arch === "arm64";
+
+/** System calls that not every C library wraps (asm/unistd.h). */
+const SYS_STATX = ARM ? 291 : 332;
+const SYS_GETDENTS64 = ARM ? 61 : 217;
+
+/** glibc, then musl under the name that its packages give it. */
+function openLibc() {
+  try {
+    return dlopen("libc.so.6", SYMBOLS).symbols;
+  } catch {
+    return dlopen(`libc.musl-${ARM ? "aarch64" : "x86_64"}.so.1`, SYMBOLS).symbols;
+  }
+}
+
+const libc = openLibc();
+
+/** errno's place never moves within a thread. */
+const errnoAt = libc.__errno_location() as Pointer;
+
+const EINTR = 4;
+
+/** The value of a call, or its errno as an error. Reads errno before anything else can overwrite it. */
+function checked(value: number | bigint, call: string, subject?: string): number {
+  if (Number(value) >= 0) return Number(value);
+  throw new SystemError(call, peek.i32(errnoAt, 0), subject);
+}
+
+/** As `checked`, but calls again when a signal came in between. */
+function uninterrupted(attempt: () => number | bigint, call: string, subject?: string): number {
+  for (;;) {
+    const value = attempt();
+    if (Number(value) >= 0) return Number(value);
+    const errno = peek.i32(errnoAt, 0);
+    if (errno !== EINTR) throw new SystemError(call, errno, subject);
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** A path as the kernel wants it. A NUL inside would silently name another file. */
+function cString(path: string): Uint8Array {
+  if (path.includes("\0")) throw new SystemError("path", 22, path);
+  return encoder.encode(`${path}\0`);
+}
+
+/** Flags of open(2) whose values differ between the architectures are taken from the right column. */
+export const O = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  TRUNC: 0o1000,
+  APPEND: 0o2000,
+  NONBLOCK: 0o4000,
+  CLOEXEC: 0o2000000,
+  DIRECTORY: ARM ? 0o40000 : 0o200000,
+  NOFOLLOW: ARM ? 0o100000 : 0o400000,
+} as const;
+
+export const open = (path: string, flags: number, mode = 0): number =>
+  uninterrupted(() => libc.open(cString(path), flags | O.CLOEXEC, mode), "open", path);
+export const close = (fd: number): void => void checked(libc.close(fd), "close");
+export const read = (fd: number, buffer: Uint8Array): number =>
+  uninterrupted(() => libc.read(fd, buffer, buffer.length), "read");
+export const write = (fd: number, bytes: Uint8Array): number =>
+  uninterrupted(() => libc.write(fd, bytes, bytes.length), "write");
+export const fsync = (fd: number): void => void uninterrupted(() => libc.fsync(fd), "fsync");
+export const fdatasync = (fd: number): void => void uninterrupted(() => libc.fdatasync(fd), "fdatasync");
+export const ftruncate = (fd: number, length: number): void =>
+  void uninterrupted(() => libc.ftruncate(fd, length), "ftruncate");
+/** flock(2); the caller handles EINTR, which a lock with a deadline may want. */
+export const flock = (fd: number, operation: number): void => void checked(libc.flock(fd, operation), "flock");
+export const link = (from: string, to: string): void =>
+  void checked(libc.link(cString(from), cString(to)), "link", to);
+export const rename = (from: string, to: string): void =>
+  void checked(libc.rename(cString(from), cString(to)), "rename", to);
+export const unlink = (path: string): void => void checked(libc.unlink(cString(path)), "unlink", path);
+export const mkdir = (path: string, mode: number): void =>
+  void checked(libc.mkdir(cString(path), mode), "mkdir", path);
+/** Bytes of the link's target that fitted into `buffer`. */
+export const readlink = (path: string, buffer: Uint8Array): number =>
+  checked(libc.readlink(cString(path), buffer, buffer.length), "readlink", path);
+
+/** statx(2) into a 256-byte struct statx. An empty path with AT_EMPTY_PATH means the descriptor itself. */
+export const statx = (dirfd: number, path: string, flags: number, mask: number, out: Uint8Array): void =>
+  void checked(libc.syscall(SYS_STATX, dirfd, cString(path), flags, mask, out), "statx", path);
+
+/** getdents64(2): bytes of struct linux_dirent64 written; 0 at the end. */
+export const getdents64 = (fd: number, buffer: Uint8Array): number =>
+  checked(libc.syscall(SYS_GETDENTS64, fd, buffer, buffer.length, 0, null), "getdents64");
+
+export const setns = (fd: number, kind: number): void => void checked(libc.setns(fd, kind), "setns");
+/** ioctl(2) with an argument that is a buffer or nothing; returns what the call returned. */
+export const ioctl = (fd: number, request: number, argument: Uint8Array | null): number =>
+  checked(libc.ioctl(fd, request, argument), "ioctl");
+/** poll(2) on an array of struct pollfd; 0 when `timeout` milliseconds passed. */
+export const poll = (fds: Uint8Array, count: number, timeout: number): number =>
+  uninterrupted(() => libc.poll(fds, count, timeout), "poll");
+
+export const socket = (domain: number, type: number, protocol: number): number =>
+  checked(libc.socket(domain, type, protocol), "socket");
+export const bind = (fd: number, address: Uint8Array): void =>
+  void checked(libc.bind(fd, address, address.length), "bind");
+export const setsockopt = (fd: number, level: number, option: number, value: Uint8Array): void =>
+  void checked(libc.setsockopt(fd, level, option, value, value.length), "setsockopt");
+export const send = (fd: number, bytes: Uint8Array, flags: number): number =>
+  uninterrupted(() => libc.send(fd, bytes, bytes.length, flags), "send");
+export const recv = (fd: number, buffer: Uint8Array, flags: number): number =>
+  uninterrupted(() => libc.recv(fd, buffer, buffer.length, flags), "recv");

@@ -1,0 +1,101 @@
+/**
+ * Network namespaces. setns(2) moves the calling thread, which is the process's first, so only synchronous code
+ * may run inside: anything asynchronous could resume after the way back.
+ */
+import { failedWith, SystemError } from "./errno.ts";
+import { type FileIdentity, sameFile, status, statusOf } from "./file.ts";
+import * as libc from "./libc.ts";
+
+const CLONE_NEWNET = 0x40000000;
+/** ioctl of uapi linux/nsfs.h: which kind of namespace a descriptor stands for. */
+const NS_GET_NSTYPE = 0xb703;
+const OWN = "/proc/thread-self/ns/net";
+
+/** A path that leads to no network namespace: nothing there any more, a plain file, or another kind. */
+export class NoNamespaceError extends Error {
+  override readonly name = "NoNamespaceError";
+  readonly path: string;
+
+  constructor(path: string, state: string) {
+    super(`${JSON.stringify(path)} is no network namespace: ${state}`);
+    this.path = path;
+  }
+}
+
+/** An open network namespace. It stays alive as long as the descriptor is open. */
+export class Netns implements Disposable {
+  readonly path: string;
+  readonly fd: number;
+
+  private constructor(path: string, fd: number) {
+    this.path = path;
+    this.fd = fd;
+  }
+
+  /**
+   * Opens the namespace behind a path (a bind mount as `ip netns` makes it, or /proc/PID/ns/net).
+   * @throws NoNamespaceError when nothing is there or it is something else; SystemError for any other failure.
+   */
+  static open(path: string): Netns {
+    let fd: number;
+    try {
+      // O_NONBLOCK: a path that names a fifo must not block the plugin.
+      fd = libc.open(path, libc.O.RDONLY | libc.O.NONBLOCK);
+    } catch (error) {
+      if (failedWith(error, "ENOENT", "ENOTDIR", "ESRCH", "ENXIO")) throw new NoNamespaceError(path, "it does not exist");
+      throw error;
+    }
+    try {
+      if (libc.ioctl(fd, NS_GET_NSTYPE, null) === CLONE_NEWNET) return new Netns(path, fd);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      libc.close(fd);
+      throw new NoNamespaceError(path, "the file there is not a namespace (the namespace was deleted, or never mounted)");
+    }
+    libc.close(fd);
+    throw new NoNamespaceError(path, "it is a namespace of another kind");
+  }
+
+  /** Device and inode, which name the namespace for its lifetime. */
+  identity(): FileIdentity {
+    return statusOf(this.fd);
+  }
+
+  /** Runs synchronous code inside the namespace. Ends the process if the way back fails: no other code may run there. */
+  run<T>(inside: () => T): T {
+    const home = libc.open(OWN, libc.O.RDONLY);
+    try {
+      libc.setns(this.fd, CLONE_NEWNET);
+      try {
+        return inside();
+      } finally {
+        returnTo(home);
+      }
+    } finally {
+      libc.close(home);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    libc.close(this.fd);
+  }
+}
+
+function returnTo(home: number): void {
+  try {
+    libc.setns(home, CLONE_NEWNET);
+  } catch (error) {
+    process.stderr.write(`cannot return to the host's network namespace: ${error}\n`);
+    process.abort();
+  }
+}
+
+/** Whether `path` leads to the namespace that this process is in. False if nothing is there. */
+export function isOwnNetns(path: string): boolean {
+  try {
+    return sameFile(status(path), status(OWN));
+  } catch (error) {
+    if (error instanceof SystemError) return false;
+    throw error;
+  }
+}
