@@ -42,6 +42,7 @@ const NAMES: Readonly<Record<number, readonly [name: string, text: string]>> = {
   71: ["EPROTO", "protocol error"],
   75: ["EOVERFLOW", "value too large for defined data type"],
   90: ["EMSGSIZE", "message too long"],
+  92: ["ENOPROTOOPT", "protocol not available"],
   93: ["EPROTONOSUPPORT", "protocol not supported"],
   95: ["EOPNOTSUPP", "operation not supported"],
   97: ["EAFNOSUPPORT", "address family not supported by protocol"],
@@ -74,7 +75,9 @@ export class SystemError extends Error {
 
   /** `subject` is what the call was made on, usually a path. */
   constructor(call: string, errno: number, subject?: string) {
-    super(`${call}${subject === undefined ? "" : ` ${JSON.stringify(subject)}`}: ${errnoText(errno)} (${errnoName(errno)})`);
+    super(
+      `${call}${subject === undefined ? "" : ` ${JSON.stringify(subject)}`}: ${errnoText(errno)} (${errnoName(errno)})`,
+    );
     this.errno = errno;
     this.code = errnoName(errno);
   }

@@ -6,12 +6,12 @@
  * Files go through here too, and not through node:fs: that module costs 1.3 ms of a plugin's start
  * (docs/decisions/0002-libc-instead-of-node-fs.md), and the errno stays exact.
  */
-import { dlopen, type Pointer, read as peek } from "bun:ffi";
+import { dlopen, FFIType, type Pointer, read as peek } from "bun:ffi";
 import { SystemError } from "./errno.ts";
 
 const int = "i32";
 const size = "u64";
-const result = "i64_fast";
+const result = FFIType.i64_fast;
 
 const SYMBOLS = {
   __errno_location: { args: [], returns: "ptr" },
@@ -112,7 +112,8 @@ export const fdatasync = (fd: number): void => void uninterrupted(() => libc.fda
 export const ftruncate = (fd: number, length: number): void =>
   void uninterrupted(() => libc.ftruncate(fd, length), "ftruncate");
 /** flock(2); the caller handles EINTR, which a lock with a deadline may want. */
-export const flock = (fd: number, operation: number): void => void checked(libc.flock(fd, operation), "flock");
+export const flock = (fd: number, operation: number): void =>
+  void checked(libc.flock(fd, operation), "flock");
 export const link = (from: string, to: string): void =>
   void checked(libc.link(cString(from), cString(to)), "link", to);
 export const rename = (from: string, to: string): void =>

@@ -42,7 +42,8 @@ export class Netns implements Disposable {
       // O_NONBLOCK: a path that names a fifo must not block the plugin.
       fd = libc.open(path, libc.O.RDONLY | libc.O.NONBLOCK);
     } catch (error) {
-      if (failedWith(error, "ENOENT", "ENOTDIR", "ESRCH", "ENXIO")) throw new NoNamespaceError(path, "it does not exist");
+      if (failedWith(error, "ENOENT", "ENOTDIR", "ESRCH", "ENXIO"))
+        throw new NoNamespaceError(path, "it does not exist");
       throw error;
     }
     try {
@@ -50,7 +51,10 @@ export class Netns implements Disposable {
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       libc.close(fd);
-      throw new NoNamespaceError(path, "the file there is not a namespace (the namespace was deleted, or never mounted)");
+      throw new NoNamespaceError(
+        path,
+        "the file there is not a namespace (the namespace was deleted, or never mounted)",
+      );
     }
     libc.close(fd);
     throw new NoNamespaceError(path, "it is a namespace of another kind");

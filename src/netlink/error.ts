@@ -1,0 +1,38 @@
+/** What can go wrong on a netlink socket: bytes that make no sense, and requests that the kernel refused. */
+import { errnoName, errnoText } from "../sys/errno.ts";
+
+/** Bytes that are not the message they should be. The decoders throw nothing else. */
+export class DecodeError extends Error {
+  override readonly name = "DecodeError";
+}
+
+/** What an extended acknowledgement adds to an errno (uapi linux/netlink.h, NLMSGERR_ATTR_*). */
+export interface ExtendedAck {
+  /** The kernel's own words. */
+  readonly text?: string;
+  /** Offset of the offending attribute in the request, counted from its header. */
+  readonly offset?: number;
+}
+
+/** A request that the kernel refused. `code` ("EEXIST") is for comparing, the message for people. */
+export class NetlinkError extends Error {
+  override readonly name = "NetlinkError";
+  /** What was asked, e.g. `add link "veth1"`. */
+  readonly request: string;
+  readonly errno: number;
+  readonly code: string;
+  readonly ack: ExtendedAck;
+
+  constructor(request: string, errno: number, ack: ExtendedAck = {}) {
+    const words = ack.text === undefined ? "" : `; the kernel says: ${ack.text}`;
+    super(`cannot ${request}: ${errnoText(errno)} (${errnoName(errno)})${words}`);
+    this.request = request;
+    this.errno = errno;
+    this.code = errnoName(errno);
+    this.ack = ack;
+  }
+}
+
+/** Whether `error` is a refusal with one of these errno names. */
+export const refusedWith = (error: unknown, ...codes: string[]): error is NetlinkError =>
+  error instanceof NetlinkError && codes.includes(error.code);

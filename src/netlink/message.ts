@@ -1,0 +1,105 @@
+/**
+ * Netlink messages (uapi linux/netlink.h, struct nlmsghdr): u32 length, u16 type, u16 flags, u32 sequence, u32 port,
+ * then the payload, each message aligned to four bytes. A datagram holds one or more.
+ */
+import { Attributes } from "./attribute.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import { DecodeError, type ExtendedAck } from "./error.ts";
+
+/** Bytes of struct nlmsghdr. */
+export const HEADER_LENGTH = 16;
+
+/** NLM_F_*: of any request, of a get, of a new, and of a reply. The kernel uses the same bits again by kind. */
+export const flag = {
+  request: 0x1,
+  multi: 0x2,
+  ack: 0x4,
+  echo: 0x8,
+  dumpInterrupted: 0x10,
+  root: 0x100,
+  match: 0x200,
+  dump: 0x300,
+  replace: 0x100,
+  exclusive: 0x200,
+  create: 0x400,
+  append: 0x800,
+  capped: 0x100,
+  ackAttributes: 0x200,
+} as const;
+
+/** Message types below 16 belong to netlink itself. */
+export const control = { noop: 1, error: 2, done: 3, overrun: 4 } as const;
+
+export interface Message {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  readonly port: number;
+  readonly payload: Uint8Array;
+}
+
+/** Appends one message with its padding. */
+export function putMessage(writer: ByteWriter, message: Message): void {
+  writer.u32(HEADER_LENGTH + message.payload.length);
+  writer.u16(message.type);
+  writer.u16(message.flags);
+  writer.u32(message.sequence);
+  writer.u32(message.port);
+  writer.bytes(message.payload);
+  writer.pad(4);
+}
+
+/** One datagram of several messages. */
+export function encodeMessages(messages: readonly Message[]): Uint8Array {
+  const writer = new ByteWriter();
+  for (const message of messages) putMessage(writer, message);
+  return writer.finish();
+}
+
+/** The messages of a datagram; payloads are views into it. */
+export function decodeMessages(datagram: Uint8Array): Message[] {
+  const reader = new ByteReader(datagram);
+  const messages: Message[] = [];
+  while (reader.remaining > 0) {
+    const length = reader.u32();
+    const [type, flags, sequence, port] = [reader.u16(), reader.u16(), reader.u32(), reader.u32()];
+    if (length < HEADER_LENGTH) throw new DecodeError(`message of type ${type} claims a length of ${length}`);
+    messages.push({ type, flags, sequence, port, payload: reader.bytes(length - HEADER_LENGTH) });
+    reader.align(4);
+  }
+  return messages;
+}
+
+/** What NLMSG_ERROR (also the acknowledgement: errno 0) and NLMSG_DONE carry. */
+export interface Verdict {
+  /** Positive errno, or 0. */
+  readonly errno: number;
+  readonly ack: ExtendedAck;
+}
+
+const NLMSGERR_ATTR_MSG = 1;
+const NLMSGERR_ATTR_OFFS = 2;
+
+/**
+ * Decodes NLMSG_ERROR: a negative errno, the request's header, the request's payload unless capped, and the extended
+ * acknowledgement; or NLMSG_DONE: a negative errno and the extended acknowledgement.
+ */
+export function decodeVerdict(message: Message): Verdict {
+  const reader = new ByteReader(message.payload);
+  // Very old kernels end a dump without an errno.
+  if (message.type === control.done && reader.remaining < 4) return { errno: 0, ack: {} };
+  const errno = -reader.i32();
+  if (message.type === control.error) {
+    const requestLength = reader.u32();
+    reader.skip(HEADER_LENGTH - 4);
+    if ((message.flags & flag.capped) === 0 && requestLength > HEADER_LENGTH) {
+      reader.skip(requestLength - HEADER_LENGTH);
+      reader.align(4);
+    }
+  }
+  if ((message.flags & flag.ackAttributes) === 0) return { errno, ack: {} };
+  const attributes = new Attributes(reader.rest());
+  const text = attributes.string(NLMSGERR_ATTR_MSG);
+  const offset = attributes.u32(NLMSGERR_ATTR_OFFS);
+  return { errno, ack: { ...(text !== undefined && { text }), ...(offset !== undefined && { offset }) } };
+}

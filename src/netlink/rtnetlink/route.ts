@@ -1,0 +1,155 @@
+/**
+ * Routes (uapi linux/rtnetlink.h): struct rtmsg { u8 family, dst_len, src_len, tos, table, protocol, scope, type;
+ * u32 flags; } and RTA_* attributes.
+ */
+import { type Family, formatIp, type IpAddress, ipFromBytes, ipToBytes } from "../../net/ip.ts";
+import { formatPrefix, type Prefix } from "../../net/prefix.ts";
+import { Attributes, present, putBytes, putNested, putRaw, putU32, type RawAttribute } from "../attribute.ts";
+import { ByteReader, ByteWriter } from "../bytes.ts";
+import type { Request } from "../connection.ts";
+import { DecodeError } from "../error.ts";
+import { flag } from "../message.ts";
+import { addressFamily } from "./address.ts";
+
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+export const RTM_GETROUTE = 26;
+
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_PRIORITY = 6;
+const RTA_PREFSRC = 7;
+const RTA_METRICS = 8;
+const RTA_TABLE = 15;
+const RTAX_MTU = 2;
+const RTAX_ADVMSS = 8;
+
+/** RT_TABLE_MAIN, RTPROT_BOOT (what `ip route add` writes), RT_SCOPE_LINK, RTN_UNICAST. */
+export const MAIN_TABLE = 254;
+const RTPROT_BOOT = 3;
+export const SCOPE_LINK = 253;
+const RTN_UNICAST = 1;
+
+/** A unicast route. */
+export interface Route {
+  /** Length 0 is the default route. */
+  dst: Prefix;
+  gateway?: IpAddress;
+  /** Index of the outgoing interface. */
+  index?: number;
+  priority?: number;
+  preferredSource?: IpAddress;
+  table?: number;
+  /** RTPROT_*: 2 kernel, 3 boot, 4 static. */
+  protocol?: number;
+  /** RT_SCOPE_*: 0 universe, 253 link, 254 host. */
+  scope?: number;
+  /** RTN_*: 1 unicast, 2 local, 3 broadcast. */
+  type?: number;
+  /** RTNH_F_* bits. */
+  flags?: number;
+  mtu?: number;
+  advmss?: number;
+  /** Attributes that the decoder does not know. */
+  unknown?: readonly RawAttribute[];
+}
+
+export function encodeRoute(route: Route): Uint8Array {
+  const { family } = route.dst.address;
+  const table = route.table ?? MAIN_TABLE;
+  const writer = new ByteWriter();
+  writer.u8(addressFamily[family]);
+  writer.u8(route.dst.length);
+  writer.u8(0);
+  writer.u8(0);
+  // Tables above 255 fit only into the attribute.
+  writer.u8(table < 256 ? table : 0);
+  writer.u8(route.protocol ?? RTPROT_BOOT);
+  writer.u8(route.scope ?? 0);
+  writer.u8(route.type ?? RTN_UNICAST);
+  writer.u32(route.flags ?? 0);
+  if (route.dst.length > 0) putBytes(writer, RTA_DST, ipToBytes(route.dst.address));
+  putBytes(writer, RTA_GATEWAY, route.gateway && ipToBytes(route.gateway));
+  putBytes(writer, RTA_PREFSRC, route.preferredSource && ipToBytes(route.preferredSource));
+  putU32(writer, RTA_OIF, route.index);
+  putU32(writer, RTA_PRIORITY, route.priority);
+  if (table > 255) putU32(writer, RTA_TABLE, table);
+  if (route.mtu !== undefined || route.advmss !== undefined) {
+    putNested(writer, RTA_METRICS, (metrics) => {
+      putU32(metrics, RTAX_MTU, route.mtu);
+      putU32(metrics, RTAX_ADVMSS, route.advmss);
+    });
+  }
+  putRaw(writer, route.unknown);
+  return writer.finish();
+}
+
+/** @throws DecodeError; also for a family other than IPv4 and IPv6. */
+export function decodeRoute(payload: Uint8Array): Route {
+  const reader = new ByteReader(payload);
+  const family = familyOf(reader.u8());
+  const length = reader.u8();
+  reader.skip(2);
+  const fixed = { table: reader.u8(), protocol: reader.u8(), scope: reader.u8(), type: reader.u8() };
+  const flags = reader.u32();
+  const attributes = new Attributes(reader.rest());
+  const destination = attributes.bytes(RTA_DST);
+  const gateway = attributes.bytes(RTA_GATEWAY);
+  const source = attributes.bytes(RTA_PREFSRC);
+  const metrics = attributes.nested(RTA_METRICS);
+  const address = destination === undefined ? { family, value: 0n } : ipFromBytes(destination);
+  if (address === undefined) throw new DecodeError(`a route to an address of ${destination?.length} bytes`);
+  return {
+    ...fixed,
+    flags,
+    dst: { address, length },
+    table: attributes.u32(RTA_TABLE) ?? fixed.table,
+    ...present({
+      gateway: gateway && ipFromBytes(gateway),
+      preferredSource: source && ipFromBytes(source),
+      index: attributes.u32(RTA_OIF),
+      priority: attributes.u32(RTA_PRIORITY),
+      mtu: metrics?.u32(RTAX_MTU),
+      advmss: metrics?.u32(RTAX_ADVMSS),
+    }),
+    unknown: attributes.unread(),
+  };
+}
+
+function familyOf(value: number): Family {
+  if (value === addressFamily[4]) return 4;
+  if (value === addressFamily[6]) return 6;
+  throw new DecodeError(`a route of address family ${value}`);
+}
+
+const described = (route: Route): string =>
+  `${formatPrefix(route.dst)}${route.gateway === undefined ? "" : ` via ${formatIp(route.gateway)}`}`;
+
+/** Adds a route; EEXIST when there is one to the same destination with the same metric. */
+export function addRoute(route: Route): Request {
+  return {
+    action: `add route ${described(route)}`,
+    type: RTM_NEWROUTE,
+    flags: flag.create | flag.exclusive,
+    payload: encodeRoute(route),
+  };
+}
+
+export function deleteRoute(route: Route): Request {
+  return {
+    action: `delete route ${described(route)}`,
+    type: RTM_DELROUTE,
+    flags: 0,
+    payload: encodeRoute(route),
+  };
+}
+
+/** Asks for all routes of a family; with `table` only those of that table. */
+export function dumpRoutes(family: Family, table?: number): Request {
+  const writer = new ByteWriter();
+  writer.u8(addressFamily[family]);
+  for (let index = 1; index < 12; index++) writer.u8(0);
+  putU32(writer, RTA_TABLE, table);
+  return { action: `list IPv${family} routes`, type: RTM_GETROUTE, flags: 0, payload: writer.finish() };
+}
