@@ -81,11 +81,13 @@ export function arrayOf<T>(value: unknown, path: string, item: (value: unknown, 
 
 /** The error for a value of the wrong JSON type. */
 export function wrongType(path: string, expected: string, value: unknown): CniError {
-  const place = path === "" ? "network configuration" : `key "${path}"`;
-  return new CniError(code.decoding, `failed to load netconf: ${place} must be ${expected}, not ${describe(value)}`);
+  const place = path === "" ? "the network configuration" : `key "${path}"`;
+  return new CniError(code.decoding, `cannot decode: ${place} must be ${expected}, not ${describe(value)}`);
 }
 
 function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  if (value === undefined) return "absent";
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -3,7 +3,10 @@ import type { NetworkConfig } from "./config.ts";
 import type { Delegation } from "./delegate.ts";
 import type { Result } from "./result.ts";
 
-export type Command = "ADD" | "CHECK" | "DEL" | "GC" | "STATUS";
+/** The commands that a plugin has; VERSION is answered for it. */
+export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
+
+export type Command = (typeof COMMANDS)[number];
 
 /**
  * One call, validated: environment by A1–A4, configuration by A9–A15. For GC and STATUS the strings of the
