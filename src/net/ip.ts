@@ -115,4 +115,3 @@ export const sameIp = (a: IpAddress, b: IpAddress): boolean => a.family === b.fa
 /** 127.0.0.0/8 and ::1. */
 export const isLoopback = (address: IpAddress): boolean =>
   address.family === 4 ? address.value >> 24n === 127n : address.value === 1n;
-

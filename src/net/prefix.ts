@@ -26,8 +26,7 @@ export function parsePrefix(text: string): Prefix | undefined {
 export const formatPrefix = (prefix: Prefix): string => `${formatIp(prefix.address)}/${prefix.length}`;
 
 /** Host-part mask as a number: 0xff for a /24. */
-const hostMask = (prefix: Prefix): bigint =>
-  (1n << BigInt(bits(prefix.address.family) - prefix.length)) - 1n;
+const hostMask = (prefix: Prefix): bigint => (1n << BigInt(bits(prefix.address.family) - prefix.length)) - 1n;
 
 /** The prefix with its host bits zero. */
 export function networkOf(prefix: Prefix): Prefix {
