@@ -1,0 +1,110 @@
+/**
+ * `npm run build -- --all`: for each Linux target a tarball that unpacks into /opt/cni/bin, and the sums of all.
+ *
+ * The Bun programs of the other targets come from the npm registry, in the one version that package.json pins, and
+ * must have the sum that package-lock.json holds. They stay in .cache/, which git ignores.
+ *
+ * There are no "baseline" targets: the baseline program of this Bun version is byte for byte the normal one, which
+ * looks for AVX2 when it starts.
+ */
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { devDependencies, version } from "../package.json";
+import { compile, NAMES, root, run } from "./compile.ts";
+
+interface Target {
+  /** As in the tarball's name. */
+  readonly name: string;
+  /** As Bun's --target names it. */
+  readonly bun: string;
+  /** The npm package that holds the target's Bun program. */
+  readonly source: string;
+}
+
+const TARGETS: readonly Target[] = [
+  { name: "linux-x64-glibc", bun: "bun-linux-x64", source: "@oven/bun-linux-x64" },
+  { name: "linux-x64-musl", bun: "bun-linux-x64-musl", source: "@oven/bun-linux-x64-musl" },
+  { name: "linux-arm64-glibc", bun: "bun-linux-arm64", source: "@oven/bun-linux-aarch64" },
+  { name: "linux-arm64-musl", bun: "bun-linux-arm64-musl", source: "@oven/bun-linux-aarch64-musl" },
+];
+
+/** Beside the programs in the tarball, under names that say whose they are: /opt/cni/bin belongs to many projects. */
+const DOCUMENTS = { "bridgehead-LICENSE": "LICENSE", "bridgehead-README.md": "README.md" } as const;
+
+/** The time of every file in a tarball, so that equal sources give equal bytes. */
+const FIXED_TIME = "2000-01-01T00:00:00Z";
+
+/** Writes all tarballs and SHA256SUMS into `folder`, whose earlier content goes. Yields a line about each file. */
+export async function* release(folder: string): AsyncGenerator<string> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const stage = await mkdtemp(join(folder, ".stage-"));
+  try {
+    let sums = "";
+    for (const target of TARGETS) {
+      const files = join(stage, target.name);
+      const program = await bunProgram(target);
+      await compile(files, [`--target=${target.bun}`, `--compile-executable-path=${program}`]);
+      const tarball = join(folder, `bridgehead-${version}-${target.name}.tar.gz`);
+      await pack(files, tarball);
+      const sum = new Bun.CryptoHasher("sha256").update(await readFile(tarball)).digest("hex");
+      sums += `${sum}  ${basename(tarball)}\n`;
+      yield `dist/release/${basename(tarball)}  ${((await stat(tarball)).size / 2 ** 20).toFixed(1)} MiB`;
+    }
+    await writeFile(join(folder, "SHA256SUMS"), sums);
+    yield "dist/release/SHA256SUMS";
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The members are plain names without a folder: unpacking leaves owner and mode of /opt/cni/bin as they are. The
+ * programs are one file and three hard links, also after unpacking.
+ */
+async function pack(files: string, tarball: string): Promise<void> {
+  for (const [name, source] of Object.entries(DOCUMENTS)) await cp(join(root, source), join(files, name));
+  const members = [...NAMES, ...Object.keys(DOCUMENTS)];
+  const unexpected = (await readdir(files)).filter((name) => !members.includes(name));
+  if (unexpected.length > 0)
+    throw new Error(`${files} holds ${unexpected.join(", ")}, which nobody asked for`);
+  const owner = ["--owner=0", "--group=0", "--numeric-owner", `--mtime=${FIXED_TIME}`, "--mode=u=rwX,go=rX"];
+  run(["tar", "--format=gnu", ...owner, "-I", "gzip -9n", "-C", files, "-cf", tarball, "--", ...members]);
+}
+
+/** Path of the target's Bun program, fetched on first use. @throws Error when its sum is not the locked one. */
+async function bunProgram(target: Target): Promise<string> {
+  const pinned = devDependencies.bun;
+  if (Bun.version !== pinned)
+    throw new Error(`package.json pins bun ${pinned}, this is bun ${Bun.version}: run npm ci`);
+  const folder = join(root, ".cache", `bun-${pinned}`, target.name);
+  const program = join(folder, "bun");
+  if (await Bun.file(program).exists()) return program;
+
+  const locked: unknown = await Bun.file(join(root, "package-lock.json")).json();
+  const expected = lockedSum(locked, target.source);
+  await mkdir(folder, { recursive: true });
+  const stage = await mkdtemp(join(folder, ".fetch-"));
+  try {
+    run(["npm", "pack", "--silent", `--pack-destination=${stage}`, `${target.source}@${pinned}`]);
+    const file = (await readdir(stage)).find((name) => name.endsWith(".tgz"));
+    if (file === undefined) throw new Error(`npm pack ${target.source} left no file`);
+    const bytes = await readFile(join(stage, file));
+    const sum = `sha512-${new Bun.CryptoHasher("sha512").update(bytes).digest("base64")}`;
+    if (sum !== expected)
+      throw new Error(`${target.source}@${pinned} has sum ${sum}; package-lock.json says ${expected}`);
+    run(["tar", "-xzf", join(stage, file), "-C", stage, "--strip-components=2", "package/bin/bun"]);
+    await rename(join(stage, "bun"), program);
+    return program;
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+/** `integrity` of a package in package-lock.json. */
+function lockedSum(lock: unknown, name: string): string {
+  const { packages } = lock as { packages: Record<string, { integrity?: string } | undefined> };
+  const sum = packages[`node_modules/${name}`]?.integrity;
+  if (sum === undefined) throw new Error(`package-lock.json has no sum of ${name}`);
+  return sum;
+}
