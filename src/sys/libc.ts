@@ -18,17 +18,23 @@ const SYMBOLS = {
   bind: { args: [int, "ptr", int], returns: int },
   close: { args: [int], returns: int },
   fdatasync: { args: [int], returns: int },
+  fgetxattr: { args: [int, "ptr", "ptr", size], returns: result },
   flock: { args: [int, int], returns: int },
+  fsetxattr: { args: [int, "ptr", "ptr", size, int], returns: int },
   fsync: { args: [int], returns: int },
   ftruncate: { args: [int, "i64"], returns: int },
+  getsockopt: { args: [int, int, int, "ptr", "ptr"], returns: int },
   ioctl: { args: [int, size, "ptr"], returns: int },
   link: { args: ["ptr", "ptr"], returns: int },
+  linkat: { args: [int, "ptr", int, "ptr", int], returns: int },
   mkdir: { args: ["ptr", int], returns: int },
   open: { args: ["ptr", int, int], returns: int },
   poll: { args: ["ptr", size, int], returns: int },
+  pread: { args: [int, "ptr", size, "i64"], returns: result },
+  pwrite: { args: [int, "ptr", size, "i64"], returns: result },
   read: { args: [int, "ptr", size], returns: result },
   readlink: { args: ["ptr", "ptr", size], returns: result },
-  recv: { args: [int, "ptr", size, int], returns: result },
+  recvfrom: { args: [int, "ptr", size, int, "ptr", "ptr"], returns: result },
   rename: { args: ["ptr", "ptr"], returns: int },
   send: { args: [int, "ptr", size, int], returns: result },
   setns: { args: [int, int], returns: int },
@@ -36,6 +42,7 @@ const SYMBOLS = {
   socket: { args: [int, int, int], returns: int },
   syscall: { args: ["i64", "i64", "ptr", "i64", "i64", "ptr"], returns: result },
   unlink: { args: ["ptr"], returns: int },
+  utimensat: { args: [int, "ptr", "ptr", int], returns: int },
   write: { args: [int, "ptr", size], returns: result },
 } as const;
 
@@ -97,6 +104,8 @@ export const O = {
   NONBLOCK: 0o4000,
   CLOEXEC: 0o2000000,
   DIRECTORY: ARM ? 0o40000 : 0o200000,
+  /** A file without a name in the directory that open(2) is given; linkat() gives it one. */
+  TMPFILE: 0o20000000 | (ARM ? 0o40000 : 0o200000),
   NOFOLLOW: ARM ? 0o100000 : 0o400000,
 } as const;
 
@@ -107,6 +116,10 @@ export const read = (fd: number, buffer: Uint8Array): number =>
   uninterrupted(() => libc.read(fd, buffer, buffer.length), "read");
 export const write = (fd: number, bytes: Uint8Array): number =>
   uninterrupted(() => libc.write(fd, bytes, bytes.length), "write");
+export const pread = (fd: number, buffer: Uint8Array, offset: number): number =>
+  uninterrupted(() => libc.pread(fd, buffer, buffer.length, offset), "pread");
+export const pwrite = (fd: number, bytes: Uint8Array, offset: number): number =>
+  uninterrupted(() => libc.pwrite(fd, bytes, bytes.length, offset), "pwrite");
 export const fsync = (fd: number): void => void uninterrupted(() => libc.fsync(fd), "fsync");
 export const fdatasync = (fd: number): void => void uninterrupted(() => libc.fdatasync(fd), "fdatasync");
 export const ftruncate = (fd: number, length: number): void =>
@@ -116,11 +129,31 @@ export const flock = (fd: number, operation: number): void =>
   void checked(libc.flock(fd, operation), "flock");
 export const link = (from: string, to: string): void =>
   void checked(libc.link(cString(from), cString(to)), "link", to);
+
+const AT_FDCWD = -100;
+const AT_SYMLINK_FOLLOW = 0x400;
+/** Gives the file behind a descriptor a name that must not exist yet, by way of its link in /proc. */
+export const linkDescriptor = (fd: number, to: string): void =>
+  void checked(
+    libc.linkat(AT_FDCWD, cString(`/proc/self/fd/${fd}`), AT_FDCWD, cString(to), AT_SYMLINK_FOLLOW),
+    "linkat",
+    to,
+  );
 export const rename = (from: string, to: string): void =>
   void checked(libc.rename(cString(from), cString(to)), "rename", to);
 export const unlink = (path: string): void => void checked(libc.unlink(cString(path)), "unlink", path);
 export const mkdir = (path: string, mode: number): void =>
   void checked(libc.mkdir(cString(path), mode), "mkdir", path);
+
+/** Sets an extended attribute of an open file; xattr(7) says which names there are. */
+export const fsetxattr = (fd: number, name: string, value: Uint8Array): void =>
+  void checked(libc.fsetxattr(fd, cString(name), value, value.length, 0), "fsetxattr", name);
+/** Bytes of the attribute's value, which must fit into `buffer` (else ERANGE). ENODATA: the file has none. */
+export const fgetxattr = (fd: number, name: string, buffer: Uint8Array): number =>
+  checked(libc.fgetxattr(fd, cString(name), buffer, buffer.length), "fgetxattr", name);
+/** Sets access and modification time of a path from two struct timespec of 64-bit fields. */
+export const utimensat = (path: string, times: BigInt64Array): void =>
+  void checked(libc.utimensat(AT_FDCWD, cString(path), times, 0), "utimensat", path);
 /** Bytes of the link's target that fitted into `buffer`. */
 export const readlink = (path: string, buffer: Uint8Array): number =>
   checked(libc.readlink(cString(path), buffer, buffer.length), "readlink", path);
@@ -147,7 +180,15 @@ export const bind = (fd: number, address: Uint8Array): void =>
   void checked(libc.bind(fd, address, address.length), "bind");
 export const setsockopt = (fd: number, level: number, option: number, value: Uint8Array): void =>
   void checked(libc.setsockopt(fd, level, option, value, value.length), "setsockopt");
+export const getsockopt = (fd: number, level: number, option: number, value: Uint8Array): void =>
+  void checked(libc.getsockopt(fd, level, option, value, Uint32Array.of(value.length)), "getsockopt");
 export const send = (fd: number, bytes: Uint8Array, flags: number): number =>
   uninterrupted(() => libc.send(fd, bytes, bytes.length, flags), "send");
-export const recv = (fd: number, buffer: Uint8Array, flags: number): number =>
-  uninterrupted(() => libc.recv(fd, buffer, buffer.length, flags), "recv");
+/** recvfrom(2): bytes of the datagram; its sender's socket address goes into `sender`, which has exactly its size. */
+export const recvfrom = (fd: number, buffer: Uint8Array, flags: number, sender: Uint8Array): number => {
+  const length = new Uint32Array([sender.length]);
+  return uninterrupted(
+    () => libc.recvfrom(fd, buffer, buffer.length, flags, sender, length),
+    "recvfrom",
+  );
+};
