@@ -4,7 +4,10 @@
  */
 import { DecodeError } from "./error.ts";
 
-/** Appends to a buffer that grows. Lengths that are known only later are reserved and patched. */
+/**
+ * Appends to a buffer that grows. Lengths that are known only later are reserved and patched. A number that does not
+ * fit its field is a RangeError: the kernel would silently get another one.
+ */
 export class ByteWriter {
   #bytes = new Uint8Array(512);
   #view = new DataView(this.#bytes.buffer);
@@ -28,33 +31,47 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.reserve(1), value);
+    fits(value, 0, 0xff);
+    const at = this.reserve(1);
+    this.#view.setUint8(at, value);
   }
   u16(value: number): void {
+    fits(value, 0, 0xffff);
     const at = this.reserve(2);
     this.#view.setUint16(at, value, true);
   }
   u32(value: number): void {
+    fits(value, 0, 0xffffffff);
     const at = this.reserve(4);
     this.#view.setUint32(at, value, true);
   }
   i32(value: number): void {
+    fits(value, -0x80000000, 0x7fffffff);
     const at = this.reserve(4);
     this.#view.setInt32(at, value, true);
   }
   u64(value: bigint): void {
+    fits64(value);
     const at = this.reserve(8);
     this.#view.setBigUint64(at, value, true);
   }
   u16be(value: number): void {
+    fits(value, 0, 0xffff);
     const at = this.reserve(2);
     this.#view.setUint16(at, value);
   }
   u32be(value: number): void {
+    fits(value, 0, 0xffffffff);
     const at = this.reserve(4);
     this.#view.setUint32(at, value);
   }
+  i32be(value: number): void {
+    fits(value, -0x80000000, 0x7fffffff);
+    const at = this.reserve(4);
+    this.#view.setInt32(at, value);
+  }
   u64be(value: bigint): void {
+    fits64(value);
     const at = this.reserve(8);
     this.#view.setBigUint64(at, value);
   }
@@ -69,9 +86,11 @@ export class ByteWriter {
   }
 
   patchU16(at: number, value: number): void {
+    fits(value, 0, 0xffff);
     this.#view.setUint16(at, value, true);
   }
   patchU32(at: number, value: number): void {
+    fits(value, 0, 0xffffffff);
     this.#view.setUint32(at, value, true);
   }
 
@@ -79,6 +98,15 @@ export class ByteWriter {
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
   }
+}
+
+function fits(value: number, low: number, high: number): void {
+  if (!Number.isInteger(value) || value < low || value > high)
+    throw new RangeError(`${value} does not fit: ${low} to ${high}`);
+}
+
+function fits64(value: bigint): void {
+  if (value < 0n || value >> 64n !== 0n) throw new RangeError(`${value} does not fit: 0 to 2^64 - 1`);
 }
 
 /** Reads forward; every read past the end is a DecodeError, from the one check in `#advance`. */
@@ -125,6 +153,9 @@ export class ByteReader {
   }
   u32be(): number {
     return this.#view.getUint32(this.#advance(4));
+  }
+  i32be(): number {
+    return this.#view.getInt32(this.#advance(4));
   }
   u64be(): bigint {
     return this.#view.getBigUint64(this.#advance(8));

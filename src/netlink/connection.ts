@@ -32,6 +32,7 @@ export interface Outcome {
 /** The kernel gives up a dump when its table changes meanwhile; under churn that can happen many times in a row. */
 const DUMP_ATTEMPTS = 32;
 const EINTR = 4;
+const ENOBUFS = 105;
 
 export class Connection implements Disposable {
   readonly #transport: Transport;
@@ -45,7 +46,7 @@ export class Connection implements Disposable {
     this.#transport[Symbol.dispose]();
   }
 
-  /** Sends one request and returns its replies. @throws NetlinkError when the kernel refuses it. */
+  /** Sends one request and returns its replies. @throws NetlinkError when the kernel refuses it; DecodeError. */
   call(request: Request): readonly Message[] {
     const [outcome] = this.callAll([request]);
     if (outcome?.error !== undefined) throw outcome.error;
@@ -54,9 +55,11 @@ export class Connection implements Disposable {
 
   /**
    * Sends several requests in one datagram. The kernel works through them in order and does not stop at a refusal:
-   * the outcomes tell, in the order of the requests.
+   * the outcomes tell, in the order of the requests. @throws DecodeError when a reply makes no sense.
    */
   callAll(requests: readonly Request[]): Outcome[] {
+    // The kernel refuses an empty datagram, and nothing would answer it.
+    if (requests.length === 0) return [];
     const first = this.#sequence + 1;
     this.#sequence += requests.length;
     this.#transport.send(
@@ -70,26 +73,20 @@ export class Connection implements Disposable {
         })),
       ),
     );
-    const replies = requests.map((): Message[] => []);
-    const errors = requests.map((): NetlinkError | undefined => undefined);
-    for (let open = requests.length; open > 0; ) {
+    const waiting = requests.map((request) => new PendingRequest(request));
+    for (let open = waiting.length; open > 0; ) {
       for (const message of this.#receive()) {
-        const index = message.sequence - first;
-        const request = requests[index];
         // An earlier conversation's late message is nobody's business any more.
-        if (request === undefined) continue;
-        if (message.type !== control.error) replies[index]?.push(message);
-        else {
-          const { errno, ack } = decodeVerdict(message);
-          if (errno !== 0) errors[index] = new NetlinkError(request.action, errno, ack);
-          open--;
-        }
+        if (waiting[message.sequence - first]?.take(message)) open--;
       }
     }
-    return requests.map((_, index) => ({ replies: replies[index] ?? [], error: errors[index] }));
+    return waiting;
   }
 
-  /** All messages of a dump, from one unbroken walk through the kernel's table (G26). */
+  /**
+   * All messages of a dump, from one unbroken walk through the kernel's table (G26).
+   * @throws NetlinkError when the kernel refuses it, EINTR when the table never keeps still; DecodeError.
+   */
   dump(request: Request): Message[] {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const messages = this.#dumpOnce(request);
@@ -113,7 +110,7 @@ export class Connection implements Disposable {
       for (const message of this.#receive()) {
         if (message.sequence !== sequence) continue;
         if ((message.flags & flag.dumpInterrupted) !== 0) interrupted = true;
-        if (message.type !== control.done && message.type !== control.error) {
+        if (!isVerdict(message)) {
           messages.push(message);
           continue;
         }
@@ -125,7 +122,40 @@ export class Connection implements Disposable {
     }
   }
 
+  /** The next datagram's messages but for those that say nothing. */
   #receive(): Message[] {
-    return decodeMessages(this.#transport.receive());
+    return decodeMessages(this.#transport.receive()).filter((message) => {
+      if (message.type === control.overrun) throw new NetlinkError("receive the kernel's replies", ENOBUFS);
+      return message.type !== control.noop;
+    });
+  }
+}
+
+/** Whether a message ends what it answers: the acknowledgement or refusal of a request, or the end of several parts. */
+const isVerdict = (message: Message): boolean =>
+  message.type === control.error || message.type === control.done;
+
+/** A request on its way. The first verdict counts; what follows it, a second one too, changes nothing. */
+class PendingRequest implements Outcome {
+  readonly #request: Request;
+  #ended = false;
+  readonly replies: Message[] = [];
+  error: NetlinkError | undefined;
+
+  constructor(request: Request) {
+    this.#request = request;
+  }
+
+  /** Takes in a message and tells whether the request ended with it. */
+  take(message: Message): boolean {
+    if (this.#ended) return false;
+    if (!isVerdict(message)) {
+      this.replies.push(message);
+      return false;
+    }
+    const { errno, ack } = decodeVerdict(message);
+    if (errno !== 0) this.error = new NetlinkError(this.#request.action, errno, ack);
+    this.#ended = true;
+    return true;
   }
 }

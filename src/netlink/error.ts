@@ -12,6 +12,8 @@ export interface ExtendedAck {
   readonly text?: string;
   /** Offset of the offending attribute in the request, counted from its header. */
   readonly offset?: number;
+  /** Type of an attribute that the request lacks. */
+  readonly missing?: number;
 }
 
 /** A request that the kernel refused. `code` ("EEXIST") is for comparing, the message for people. */
@@ -25,7 +27,8 @@ export class NetlinkError extends Error {
 
   constructor(request: string, errno: number, ack: ExtendedAck = {}) {
     const words = ack.text === undefined ? "" : `; the kernel says: ${ack.text}`;
-    super(`cannot ${request}: ${errnoText(errno)} (${errnoName(errno)})${words}`);
+    const missing = ack.missing === undefined ? "" : `; attribute ${ack.missing} is missing`;
+    super(`cannot ${request}: ${errnoText(errno)} (${errnoName(errno)})${words}${missing}`);
     this.request = request;
     this.errno = errno;
     this.code = errnoName(errno);

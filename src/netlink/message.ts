@@ -2,7 +2,7 @@
  * Netlink messages (uapi linux/netlink.h, struct nlmsghdr): u32 length, u16 type, u16 flags, u32 sequence, u32 port,
  * then the payload, each message aligned to four bytes. A datagram holds one or more.
  */
-import { Attributes } from "./attribute.ts";
+import { Attributes, present } from "./attribute.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import { DecodeError, type ExtendedAck } from "./error.ts";
 
@@ -16,6 +16,7 @@ export const flag = {
   ack: 0x4,
   echo: 0x8,
   dumpInterrupted: 0x10,
+  dumpFiltered: 0x20,
   root: 0x100,
   match: 0x200,
   dump: 0x300,
@@ -56,7 +57,7 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
   return writer.finish();
 }
 
-/** The messages of a datagram; payloads are views into it. */
+/** The messages of a datagram; payloads are views into it. @throws DecodeError */
 export function decodeMessages(datagram: Uint8Array): Message[] {
   const reader = new ByteReader(datagram);
   const messages: Message[] = [];
@@ -79,16 +80,18 @@ export interface Verdict {
 
 const NLMSGERR_ATTR_MSG = 1;
 const NLMSGERR_ATTR_OFFS = 2;
+const NLMSGERR_ATTR_MISS_TYPE = 5;
 
 /**
  * Decodes NLMSG_ERROR: a negative errno, the request's header, the request's payload unless capped, and the extended
  * acknowledgement; or NLMSG_DONE: a negative errno and the extended acknowledgement.
+ * @throws DecodeError
  */
 export function decodeVerdict(message: Message): Verdict {
   const reader = new ByteReader(message.payload);
   // Very old kernels end a dump without an errno.
   if (message.type === control.done && reader.remaining < 4) return { errno: 0, ack: {} };
-  const errno = -reader.i32();
+  const errno = 0 - reader.i32();
   if (message.type === control.error) {
     const requestLength = reader.u32();
     reader.skip(HEADER_LENGTH - 4);
@@ -101,5 +104,6 @@ export function decodeVerdict(message: Message): Verdict {
   const attributes = new Attributes(reader.rest());
   const text = attributes.string(NLMSGERR_ATTR_MSG);
   const offset = attributes.u32(NLMSGERR_ATTR_OFFS);
-  return { errno, ack: { ...(text !== undefined && { text }), ...(offset !== undefined && { offset }) } };
+  const missing = attributes.u32(NLMSGERR_ATTR_MISS_TYPE);
+  return { errno, ack: present({ text, offset, missing }) };
 }

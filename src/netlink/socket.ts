@@ -1,9 +1,8 @@
 /** Netlink sockets: the only file here that talks to the system. A socket keeps the namespace that it was opened in. */
 import { failedWith } from "../sys/errno.ts";
 import * as libc from "../sys/libc.ts";
-import { ByteWriter } from "./bytes.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
 import type { Transport } from "./connection.ts";
-import { DecodeError } from "./error.ts";
 
 /** NETLINK_* of uapi linux/netlink.h. */
 export const protocol = { route: 0, netfilter: 12 } as const;
@@ -19,6 +18,18 @@ const MSG_PEEK = 0x2;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const POLLIN = 1;
+const SOL_SOCKET = 1;
+/** Socket buffer sizes: within the system's limit, and beyond it for CAP_NET_ADMIN. */
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+/** Bytes of struct sockaddr_nl: u16 family, u16 padding, u32 port, u32 groups. */
+const ADDRESS_LENGTH = 12;
+/** What the kernel sets aside for a reply is at most about 4 KiB, for a request of at least 32 bytes. It doubles. */
+const ROOM_PER_BYTE = 64;
+/** Half of net.core.rmem_default, which every socket starts with. */
+const INITIAL_ROOM = 106496;
 
 const int = (value: number): Uint8Array => {
   const writer = new ByteWriter();
@@ -30,8 +41,12 @@ export class NetlinkSocket implements Transport {
   readonly #fd: number;
   /** The kernel builds dump datagrams of up to 32 KiB; anything longer makes the buffer grow. */
   #buffer = new Uint8Array(32768);
+  #room = INITIAL_ROOM;
 
-  /** Opens a socket in the thread's current network namespace; `groups` is a bit mask of multicast groups. */
+  /**
+   * Opens a socket in the thread's current network namespace. `groups` is a bit mask of multicast groups, as
+   * LINK_EVENTS of rtnetlink/link.ts. @throws SystemError
+   */
   constructor(family: number, groups = 0) {
     this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
     try {
@@ -52,31 +67,73 @@ export class NetlinkSocket implements Transport {
     }
   }
 
+  /** Hands a datagram to the kernel, which takes it whole or not at all. @throws SystemError */
   send(datagram: Uint8Array): void {
-    const sent = libc.send(this.#fd, datagram, 0);
-    if (sent !== datagram.length) throw new DecodeError(`${sent} of ${datagram.length} bytes sent`);
+    this.#makeRoom(datagram.length * ROOM_PER_BYTE);
+    libc.send(this.#fd, datagram, 0);
   }
 
-  receive(): Uint8Array {
-    for (;;) {
-      // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
-      const length = libc.recv(this.#fd, this.#buffer, MSG_PEEK | MSG_TRUNC);
-      if (length <= this.#buffer.length) {
-        const datagram = this.#buffer.slice(0, length);
-        libc.recv(this.#fd, this.#buffer.subarray(0, 1), MSG_TRUNC | MSG_DONTWAIT);
-        return datagram;
-      }
-      this.#buffer = new Uint8Array(length);
+  /** Lets the queues hold a long datagram and all its replies: the kernel drops replies that do not fit (ENOBUFS). */
+  #makeRoom(wanted: number): void {
+    if (wanted <= this.#room) return;
+    this.#room = wanted;
+    const size = int(Math.min(wanted, 0x3fffffff));
+    try {
+      libc.setsockopt(this.#fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
+      libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
+    } catch (error) {
+      // In a user namespace of one's own.
+      if (!failedWith(error, "EPERM")) throw error;
+      libc.setsockopt(this.#fd, SOL_SOCKET, SO_SNDBUF, size);
+      libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUF, size);
     }
   }
 
-  /** The next datagram, or undefined when none came within `timeout` milliseconds. */
+  /** The kernel's next datagram, whole. @throws SystemError, ENOBUFS when some before it were lost. */
+  receive(): Uint8Array {
+    for (;;) {
+      const datagram = this.#take();
+      if (datagram !== undefined) return datagram;
+    }
+  }
+
+  /**
+   * The kernel's next datagram, or undefined when none came within `timeout` milliseconds.
+   * @throws SystemError, ENOBUFS when some before it were lost: a listener has to look at the present state then.
+   */
   receiveWithin(timeout: number): Uint8Array | undefined {
+    const deadline = performance.now() + timeout;
     const pollfd = new ByteWriter();
     pollfd.i32(this.#fd);
     pollfd.u16(POLLIN);
     pollfd.u16(0);
-    return libc.poll(pollfd.finish(), 1, Math.max(0, Math.ceil(timeout))) === 0 ? undefined : this.receive();
+    for (;;) {
+      const left = Math.ceil(deadline - performance.now());
+      if (libc.poll(pollfd.finish(), 1, Math.min(Math.max(0, left), 0x7fffffff)) === 0) return undefined;
+      const datagram = this.#take();
+      if (datagram !== undefined) return datagram;
+    }
+  }
+
+  /**
+   * Takes the first datagram out of the queue. Undefined if another process sent it: whoever administers a container's
+   * network could otherwise answer in the kernel's place.
+   */
+  #take(): Uint8Array | undefined {
+    const sender = new Uint8Array(ADDRESS_LENGTH);
+    for (;;) {
+      // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
+      const length = libc.recvfrom(this.#fd, this.#buffer, MSG_PEEK | MSG_TRUNC, sender);
+      if (length > this.#buffer.length) {
+        this.#buffer = new Uint8Array(length);
+        continue;
+      }
+      const datagram = this.#buffer.slice(0, length);
+      libc.recvfrom(this.#fd, this.#buffer.subarray(0, 1), MSG_TRUNC | MSG_DONTWAIT, sender);
+      const reader = new ByteReader(sender);
+      reader.skip(4);
+      return reader.u32() === 0 ? datagram : undefined;
+    }
   }
 
   [Symbol.dispose](): void {
@@ -84,7 +141,7 @@ export class NetlinkSocket implements Transport {
   }
 }
 
-/** struct sockaddr_nl: family, padding, port 0 (the kernel picks one), groups. */
+/** struct sockaddr_nl with port 0: the kernel picks one. */
 function address(groups: number): Uint8Array {
   const writer = new ByteWriter();
   writer.u16(AF_NETLINK);

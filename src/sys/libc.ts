@@ -187,8 +187,5 @@ export const send = (fd: number, bytes: Uint8Array, flags: number): number =>
 /** recvfrom(2): bytes of the datagram; its sender's socket address goes into `sender`, which has exactly its size. */
 export const recvfrom = (fd: number, buffer: Uint8Array, flags: number, sender: Uint8Array): number => {
   const length = new Uint32Array([sender.length]);
-  return uninterrupted(
-    () => libc.recvfrom(fd, buffer, buffer.length, flags, sender, length),
-    "recvfrom",
-  );
+  return uninterrupted(() => libc.recvfrom(fd, buffer, buffer.length, flags, sender, length), "recvfrom");
 };
