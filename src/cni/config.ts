@@ -3,9 +3,10 @@
  * own keys from `json` with the checked accessors of json-object.ts.
  */
 import { isPlainName } from "./environment.ts";
-import { CniError, code } from "./error.ts";
+import { CniError, code, toCniError } from "./error.ts";
 import { JsonObject, wrongType } from "./json-object.ts";
 import { describeJsonFault, describeUtf8Fault } from "./json-position.ts";
+import type { Command } from "./plugin.ts";
 import type { Result } from "./result.ts";
 import { parseResult } from "./result-parse.ts";
 import { parseVersion, requireCommand, type Version } from "./version.ts";
@@ -28,28 +29,27 @@ export interface NetworkConfig {
 }
 
 /** The configuration in the bytes of stdin, complete and checked. @throws CniError code 1, 6 or 7. */
-export function parseNetworkConfig(stdin: Uint8Array): NetworkConfig {
-  return readNetworkConfig(decodeDocument(stdin), "ADD");
-}
+export const parseNetworkConfig = (stdin: Uint8Array): NetworkConfig =>
+  readNetworkConfig(decodeDocument(stdin), "ADD");
 
 /** The bytes of stdin as a JSON object (rule A9). @throws CniError code 6, saying where the fault is. */
-export function decodeDocument(stdin: Uint8Array): JsonObject {
-  return JsonObject.from(parseJson(stdin), "");
-}
+export const decodeDocument = (stdin: Uint8Array): JsonObject =>
+  JsonObject.from(parseJson(stdin, "the network configuration"), "");
 
-/** Any JSON value in UTF-8 bytes. @throws CniError code 6, saying where the fault is. */
-export function parseJson(bytes: Uint8Array): unknown {
+/** Any JSON value in UTF-8 bytes; `subject` names them in errors. @throws CniError code 6, saying where the fault is. */
+export function parseJson(bytes: Uint8Array, subject: string): unknown {
   let text: string;
   try {
     // A byte order mark is no part of JSON (RFC 8259 section 8.1): the parser shall see and refuse it.
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new CniError(code.decoding, `cannot decode JSON: ${describeUtf8Fault(bytes)}`);
+    throw new CniError(code.decoding, `cannot decode ${subject}: ${describeUtf8Fault(bytes)}`);
   }
   try {
     return JSON.parse(text);
-  } catch {
-    throw new CniError(code.decoding, `cannot decode JSON: ${describeJsonFault(text)}`);
+  } catch (error) {
+    const problem = describeJsonFault(text) ?? toCniError(error).message;
+    throw new CniError(code.decoding, `cannot decode ${subject}: ${problem}`);
   }
 }
 
@@ -63,7 +63,7 @@ export function networkName(document: JsonObject): string {
 }
 
 /** The configuration in a document, for a known command (rules A10–A12, A14). @throws CniError code 1, 6 or 7. */
-export function readNetworkConfig(document: JsonObject, command: string): NetworkConfig {
+export function readNetworkConfig(document: JsonObject, command: Command): NetworkConfig {
   const name = networkName(document);
   const version = document.string("cniVersion");
   requireCommand(command, version);
@@ -74,12 +74,12 @@ export function readNetworkConfig(document: JsonObject, command: string): Networ
     cniVersion,
     name,
     json: document,
-    validAttachments:
-      attachments(document, "cni.dev/valid-attachments") ?? attachments(document, "cni.dev/attachments"),
-    get prevResult(): Result | undefined {
+    get prevResult() {
       if (previous !== undefined) prevResult ??= parseResult(previous, cniVersion);
       return prevResult;
     },
+    validAttachments:
+      attachments(document, "cni.dev/valid-attachments") ?? attachments(document, "cni.dev/attachments"),
   };
 }
 
@@ -88,20 +88,20 @@ export function requireValidAttachments(config: NetworkConfig): readonly ValidAt
   if (config.validAttachments !== undefined) return config.validAttachments;
   throw new CniError(
     code.invalidConfig,
-    `cannot collect garbage of network ${JSON.stringify(config.name)}: the configuration has no list ` +
-      `"cni.dev/valid-attachments", and without it each attachment may be a live one; send the list, empty if none is valid`,
+    `cannot collect garbage in network ${JSON.stringify(config.name)}: "cni.dev/valid-attachments" is absent or null, ` +
+      "and a live container must not lose its address; send the list, an empty one if no attachment is valid",
   );
 }
 
-/** An entry without id or name could match nothing, and its container would lose its lease: it is refused. */
-function attachments(document: JsonObject, key: string): ValidAttachment[] | undefined {
-  return document.array(key, (value, path) => {
+/** A list of attachments. An entry without id or name would protect nothing: it is refused. */
+const attachments = (document: JsonObject, key: string): ValidAttachment[] | undefined =>
+  document.array(key, (value, path) => {
     const entry = JsonObject.from(value, path);
-    const text = (name: string): string => {
-      const found = entry.string(name) ?? "";
-      if (found === "") throw wrongType(entry.at(name), "a string that is not empty", entry.get(name));
-      return found;
-    };
-    return { containerId: text("containerID"), ifname: text("ifname") };
+    return { containerId: requiredText(entry, "containerID"), ifname: requiredText(entry, "ifname") };
   });
+
+function requiredText(entry: JsonObject, key: string): string {
+  const text = entry.string(key);
+  if (text) return text;
+  throw wrongType(entry.at(key), "a string that is not empty", text);
 }

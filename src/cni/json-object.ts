@@ -26,8 +26,10 @@ export class JsonObject {
   get(key: string): unknown {
     if (Object.hasOwn(this.raw, key)) return this.raw[key] ?? undefined;
     const lower = key.toLowerCase();
-    const match = Object.keys(this.raw).find((candidate) => candidate.toLowerCase() === lower);
-    return match === undefined ? undefined : (this.raw[match] ?? undefined);
+    for (const candidate of Object.keys(this.raw)) {
+      if (candidate.toLowerCase() === lower) return this.raw[candidate] ?? undefined;
+    }
+    return undefined;
   }
 
   /** Path of a key below this object. */
@@ -79,15 +81,18 @@ export function arrayOf<T>(value: unknown, path: string, item: (value: unknown, 
   return value.map((element, index) => item(element, `${path}[${index}]`));
 }
 
-/** The error for a value of the wrong JSON type. */
+/** The error for a value of the wrong kind; undefined is one that is missing. `path` "" is the whole document. */
 export function wrongType(path: string, expected: string, value: unknown): CniError {
   const place = path === "" ? "the network configuration" : `key "${path}"`;
-  return new CniError(code.decoding, `cannot decode: ${place} must be ${expected}, not ${describe(value)}`);
+  const found = value === undefined ? "is missing; it must" : "must";
+  const but = value === undefined ? "" : `, not ${describe(value)}`;
+  return new CniError(code.decoding, `cannot decode: ${place} ${found} be ${expected}${but}`);
 }
 
+/** Short, whatever was sent: it becomes part of a message. */
 function describe(value: unknown): string {
-  if (value === undefined) return "absent";
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object" && value !== null) return "an object";
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -1,29 +1,34 @@
-/** Where a text stops being JSON (RFC 8259). The engine's parser says only that it does (rule A9). */
+/** Where a text stops being JSON (RFC 8259): the engine's parser says only that it does (rule A9). */
 
-/** "line 3, column 7: unexpected "}", expected a value". Lines and columns count characters from 1. */
-export function describeJsonFault(text: string): string {
+/** 'line 3, column 7: unexpected "}", expected a value'; undefined if the text is JSON. Both count from 1. */
+export function describeJsonFault(text: string): string | undefined {
   const fault = findFault(text);
-  if (fault === undefined) return "too deep or too large for this program";
-  const rest = text.slice(fault.at);
-  const found =
-    rest === "" ? "the end" : JSON.stringify(/^([\p{L}\p{N}_]+|.)/su.exec(rest)?.[0].slice(0, 20));
-  return `${position(text, fault.at)}: unexpected ${found}, expected ${fault.expected}`;
+  if (fault === undefined) return undefined;
+  return `${positionOf(text, fault.at)}: unexpected ${describeToken(text.slice(fault.at))}, expected ${fault.expected}`;
 }
 
-/** "line 3, column 7: …" for bytes that are not UTF-8. */
+/** 'line 3, column 7: byte 0xff is not UTF-8', for bytes that are not UTF-8. */
 export function describeUtf8Fault(bytes: Uint8Array): string {
-  // Invalid bytes come back as U+FFFD: the first difference is the first invalid byte.
-  const back = new TextEncoder().encode(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  // An invalid byte comes back as another: the first difference is the first fault.
+  const back = new TextEncoder().encode(decoder.decode(bytes));
   const at = bytes.findIndex((byte, index) => byte !== back[index]);
-  const valid = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(0, at));
-  return `${position(valid, valid.length)}: byte 0x${bytes[at]?.toString(16)} is not UTF-8`;
+  const valid = decoder.decode(bytes.subarray(0, at));
+  return `${positionOf(valid, valid.length)}: byte 0x${bytes[at]?.toString(16)} is not UTF-8`;
 }
 
-function position(text: string, at: number): string {
-  const before = text.slice(0, at);
-  const lineStart = before.lastIndexOf("\n") + 1;
-  const line = before.split("\n").length;
-  return `line ${line}, column ${Array.from(before.slice(lineStart)).length + 1}`;
+/** Lines, and characters within the line. */
+function positionOf(text: string, at: number): string {
+  const lines = text.slice(0, at).split("\n");
+  return `line ${lines.length}, column ${[...(lines.at(-1) ?? "")].length + 1}`;
+}
+
+/** The word or character that a text begins with, invisible ones by their number. */
+function describeToken(text: string): string {
+  const token = /^(?:\w{1,20}|.)/su.exec(text)?.[0];
+  if (token === undefined) return "end";
+  if (/^[\p{L}\p{N}\p{P}\p{S}]+$/u.test(token)) return JSON.stringify(token);
+  return `U+${token.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 interface Fault {
@@ -31,65 +36,100 @@ interface Fault {
   readonly expected: string;
 }
 
-const WHITE_SPACE = /[ \t\n\r]*/y;
-const SCALAR = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 8259 forbids exactly these in a string.
-const PLAIN_CHARACTERS = /[^"\\\u0000-\u001f]*/y;
-const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+/** A kind of token, and the place behind it. */
+interface Token {
+  readonly kind: "{" | "}" | "[" | "]" | "," | ":" | "string" | "scalar";
+  readonly end: number;
+}
 
-/** Length of the match at a place, 0 for none. */
-function matchAt(pattern: RegExp, text: string, at: number): number {
+/** What may come next. */
+type State = "value" | "value or ]" | "key" | "key or }" | ":" | ", or end" | "end";
+
+/** No recursion: depth must not exhaust the stack. */
+function findFault(text: string): Fault | undefined {
+  const open: ("{" | "[")[] = [];
+  let state: State = "value";
+  for (let at = 0; ; ) {
+    at += lengthOf(WHITE_SPACE, text, at);
+    if (at === text.length && state === "end") return undefined;
+    const token = tokenAt(text, at);
+    if (token !== undefined && "expected" in token) return token;
+    const next: State | undefined = token && transition(state, token.kind, open);
+    if (token === undefined || next === undefined) return { at, expected: describeState(state, open) };
+    state = next;
+    at = token.end;
+  }
+}
+
+/** The state behind a token, undefined if it must not stand there. Opens and closes brackets. */
+function transition(state: State, kind: Token["kind"], open: ("{" | "[")[]): State | undefined {
+  const inside = open.at(-1);
+  const closes = kind === "}" || kind === "]";
+  if (closes && (state === `value or ${kind}` || state === `key or ${kind}` || state === ", or end")) {
+    if (inside !== (kind === "}" ? "{" : "[")) return undefined;
+    open.pop();
+    return open.length === 0 ? "end" : ", or end";
+  }
+  if (state === "value" || state === "value or ]") {
+    if (kind === "string" || kind === "scalar") return inside === undefined ? "end" : ", or end";
+    if (kind !== "{" && kind !== "[") return undefined;
+    open.push(kind);
+    return kind === "{" ? "key or }" : "value or ]";
+  }
+  if ((state === "key" || state === "key or }") && kind === "string") return ":";
+  if (state === ":" && kind === ":") return "value";
+  if (state === ", or end" && kind === ",") return inside === "{" ? "key" : "value";
+  return undefined;
+}
+
+function describeState(state: State, open: readonly string[]): string {
+  switch (state) {
+    case "value":
+      return "a value";
+    case "value or ]":
+      return 'a value or "]"';
+    case "key":
+      return "a key in double quotes";
+    case "key or }":
+      return 'a key in double quotes or "}"';
+    case ", or end":
+      return open.at(-1) === "{" ? '"," or "}"' : '"," or "]"';
+    case ":":
+      return '":"';
+    case "end":
+      return "the end";
+  }
+}
+
+const WHITE_SPACE = /[ \t\n\r]*/y;
+const PUNCTUATION = /[{}[\],:]/y;
+const SCALAR = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what JSON forbids in a string.
+const PLAIN_CHARACTERS = /[^"\\\u0000-\u001f]*/y;
+const ESCAPE_SEQUENCE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+
+/** Length of a sticky pattern's match at a place, 0 for none. */
+function lengthOf(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at;
   return pattern.exec(text)?.[0].length ?? 0;
 }
 
-/** A pushdown automaton over the tokens; no recursion, so that depth can't exhaust the stack. */
-function findFault(text: string): Fault | undefined {
-  const open: string[] = [];
-  let expected = "a value";
-  for (let at = 0; ; ) {
-    at += matchAt(WHITE_SPACE, text, at);
-    if (at === text.length && expected === "the end") return undefined;
-    const character = text[at];
-    const inObject = open.at(-1) === "{";
-    const after = open.length === 0 ? "the end" : `"," or "${inObject ? "}" : "]"}"`;
-    const wantsValue = expected.startsWith("a value");
-    if (character === '"' && (wantsValue || expected.startsWith("a key"))) {
-      const end = endOfString(text, at);
-      if (typeof end !== "number") return end;
-      at = end;
-      expected = wantsValue ? after : '":"';
-    } else if (wantsValue && (character === "{" || character === "[")) {
-      open.push(character);
-      at++;
-      expected = character === "{" ? 'a key in double quotes or "}"' : 'a value or "]"';
-    } else if ((character === "}" || character === "]") && expected.endsWith(`"${character}"`)) {
-      open.pop();
-      at++;
-      expected = open.length === 0 ? "the end" : `"," or "${open.at(-1) === "{" ? "}" : "]"}"`;
-    } else if (character === "," && expected.startsWith('","')) {
-      at++;
-      expected = inObject ? "a key in double quotes" : "a value";
-    } else if (character === ":" && expected === '":"') {
-      at++;
-      expected = "a value";
-    } else {
-      const length = wantsValue ? matchAt(SCALAR, text, at) : 0;
-      if (length === 0) return { at, expected };
-      at += length;
-      expected = after;
-    }
-  }
+/** The token at a place, undefined if there is none; the fault if it is a broken string. */
+function tokenAt(text: string, at: number): Token | Fault | undefined {
+  if (text[at] === '"') return stringAt(text, at);
+  if (lengthOf(PUNCTUATION, text, at) > 0) return { kind: text[at] as Token["kind"], end: at + 1 };
+  const length = lengthOf(SCALAR, text, at);
+  return length === 0 ? undefined : { kind: "scalar", end: at + length };
 }
 
-/** The place behind the string that begins at `at`, or the fault inside it. */
-function endOfString(text: string, start: number): number | Fault {
+/** Piece by piece: one pattern for a whole string fails on long ones, in the engine's backtracking. */
+function stringAt(text: string, start: number): Token | Fault {
   for (let at = start + 1; ; ) {
-    at += matchAt(PLAIN_CHARACTERS, text, at);
-    if (text[at] === '"') return at + 1;
-    const escaped = matchAt(ESCAPE, text, at);
-    if (escaped === 0)
+    at += lengthOf(PLAIN_CHARACTERS, text, at);
+    if (text[at] === '"') return { kind: "string", end: at + 1 };
+    const length = lengthOf(ESCAPE_SEQUENCE, text, at);
+    if (length === 0)
       return { at, expected: text[at] === "\\" ? "a valid escape" : "the string's closing quote" };
-    at += escaped;
+    at += length;
   }
 }

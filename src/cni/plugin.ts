@@ -1,9 +1,10 @@
 /** What a plugin is to the protocol: a name and one function for each command. */
 import type { NetworkConfig } from "./config.ts";
 import type { Delegation } from "./delegate.ts";
+import type { Environment } from "./environment.ts";
 import type { Result } from "./result.ts";
 
-/** The commands that a plugin has; VERSION is answered for it. */
+/** The commands that a plugin has. VERSION is not among them: the protocol answers it. */
 export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
 
 export type Command = (typeof COMMANDS)[number];
@@ -25,7 +26,7 @@ export interface Request {
   readonly config: NetworkConfig;
   /** Standard input as it came: delegates get it unchanged (rule A42). */
   readonly stdin: Uint8Array;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
   readonly delegation: Delegation;
   /** Writes one line on stderr. */
   readonly log: (line: string) => void;
@@ -42,4 +43,22 @@ export interface Plugin {
   del(request: Request): Promise<void>;
   gc(request: Request): Promise<void>;
   status(request: Request): Promise<void>;
+}
+
+/** Runs a command that has no result. */
+export async function runWithoutResult(
+  plugin: Plugin,
+  command: Exclude<Command, "ADD">,
+  request: Request,
+): Promise<void> {
+  switch (command) {
+    case "CHECK":
+      return await plugin.check(request);
+    case "DEL":
+      return await plugin.del(request);
+    case "GC":
+      return await plugin.gc(request);
+    case "STATUS":
+      return await plugin.status(request);
+  }
 }

@@ -1,15 +1,14 @@
 /**
- * One call of a plugin from its environment to its exit code (rules A1–A24): everything that happens around the
- * plugin's own work, without touching the process.
+ * One call of a plugin from its environment to its exit code (rules A1–A21): everything around the plugin's own
+ * work, without touching the process.
  */
-import { decodeDocument, networkName, readNetworkConfig } from "./config.ts";
 import type { Delegation } from "./delegate.ts";
-import { type Environment, type Invocation, readEnvironment } from "./environment.ts";
+import { type Environment, readEnvironment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
-import type { JsonObject } from "./json-object.ts";
-import { COMMANDS, type Command, type Plugin, type Request } from "./plugin.ts";
+import { type Plugin, type Request, runWithoutResult } from "./plugin.ts";
+import { readRequest, versionForError } from "./request.ts";
 import { formatResult, print } from "./result-format.ts";
-import { CURRENT_VERSION, findVersion, SUPPORTED_VERSIONS, type Version } from "./version.ts";
+import { CURRENT_VERSION, SUPPORTED_VERSIONS, type Version } from "./version.ts";
 
 /** The process as the protocol sees it, given by main. */
 export interface Host {
@@ -25,73 +24,40 @@ export interface Host {
   readonly version: string;
 }
 
-/** Runs the command that the environment names. Returns the exit code and does not throw. */
+/** Runs the command that the environment names. Returns the exit code; never throws. */
 export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
-  if (!host.environment.CNI_COMMAND) {
-    host.stderr(`CNI ${plugin.name} plugin v${host.version}\n`);
-    host.stderr(`CNI protocol versions supported: ${SUPPORTED_VERSIONS.join(", ")}\n`);
-    return 0;
-  }
-  const answer = { version: CURRENT_VERSION };
+  let stdin: Uint8Array = new Uint8Array();
   try {
+    if (!host.environment.CNI_COMMAND) {
+      host.stderr(about(plugin, host));
+      return 0;
+    }
     const invocation = readEnvironment(host.environment);
-    if (invocation.command === "VERSION") host.stdout(versionDocument());
-    else await runCommand(plugin, host, invocation, answer);
+    if (invocation.command === "VERSION") {
+      host.stdout(versionDocument());
+      return 0;
+    }
+    stdin = readStdin(host);
+    const { environment, delegation } = host;
+    const log = (line: string) => host.stderr(`${line}\n`);
+    const request = readRequest(invocation, stdin, { environment, delegation, log });
+    if (!invocation.netnsOverride) refuseOwnNetns(request, host);
+    if (request.command === "ADD") await add(plugin, request, host);
+    else await runWithoutResult(plugin, request.command, request);
     return 0;
   } catch (thrown) {
-    reportError(host, toCniError(thrown), answer.version);
+    reportError(toCniError(thrown), versionForError(stdin), host);
     return 1;
   }
 }
 
+/** Rule A5. Runtimes read the plugin's version out of the first line. */
+const about = (plugin: Plugin, host: Host): string =>
+  `CNI ${plugin.name} plugin v${host.version}\nCNI protocol versions supported: ${SUPPORTED_VERSIONS.join(", ")}\n`;
+
+/** Rule A19. */
 const versionDocument = (): string =>
   `${JSON.stringify({ cniVersion: CURRENT_VERSION, supportedVersions: SUPPORTED_VERSIONS })}\n`;
-
-/** `answer.version` becomes the configuration's as soon as that is known: errors carry it (rule A17). */
-async function runCommand(
-  plugin: Plugin,
-  host: Host,
-  invocation: Invocation,
-  answer: { version: Version },
-): Promise<void> {
-  const stdin = readStdin(host);
-  const document = decodeDocument(stdin);
-  answer.version = spokenVersion(document);
-  networkName(document);
-  const command = knownCommand(invocation.command);
-  const config = readNetworkConfig(document, command);
-  if (command === "ADD" || command === "DEL") refuseOwnNetns(host, invocation);
-  const request: Request = {
-    ...invocation,
-    command,
-    config,
-    stdin,
-    environment: host.environment,
-    delegation: host.delegation,
-    log: (line) => host.stderr(`${line}\n`),
-  };
-  if (command === "ADD") await add(plugin, host, request);
-  else await plugin[methodOf(command)](request);
-}
-
-/** ADD counts only when its result has reached the caller: nobody else would know what to delete. */
-async function add(plugin: Plugin, host: Host, request: Request): Promise<void> {
-  const result = await plugin.add(request);
-  try {
-    host.stdout(formatResult(result, request.config.cniVersion));
-  } catch (error) {
-    await plugin.del({ ...request, command: "DEL" }).catch((failure: unknown) => {
-      request.log(
-        `cannot delete the attachment whose result could not be written: ${toCniError(failure).message}`,
-      );
-    });
-    throw error;
-  }
-}
-
-/** The plugin's function for a command without a result. */
-export const methodOf = (command: Exclude<Command, "ADD">) =>
-  (({ CHECK: "check", DEL: "del", GC: "gc", STATUS: "status" }) as const)[command];
 
 function readStdin(host: Host): Uint8Array {
   try {
@@ -103,42 +69,46 @@ function readStdin(host: Host): Uint8Array {
   }
 }
 
-/** A version that is no text, or none of ours, is not one that we could answer in. */
-function spokenVersion(document: JsonObject): Version {
-  const text = document.get("cniVersion") ?? "";
-  return (typeof text === "string" ? findVersion(text) : undefined) ?? CURRENT_VERSION;
-}
-
-function knownCommand(text: string): Command {
-  const command = COMMANDS.find((each) => each === text);
-  if (command !== undefined) return command;
-  throw new CniError(
-    code.invalidEnvironment,
-    `unknown CNI_COMMAND: ${text}`,
-    `known are ${COMMANDS.join(", ")}, VERSION`,
-  );
-}
-
-/** Rule A8, before anything is touched: a wrong CNI_NETNS would reconfigure the host's own network. */
-function refuseOwnNetns(host: Host, { netns, netnsOverride }: Invocation): void {
-  if (netns === "" || netnsOverride || !host.isOwnNetns(netns)) return;
+/** Rule A8, before anything is touched: such a call would reconfigure the host's own network. */
+function refuseOwnNetns({ command, netns }: Request, host: Host): void {
+  if (command !== "ADD" && command !== "DEL") return;
+  if (netns === "" || !host.isOwnNetns(netns)) return;
   throw new CniError(
     code.invalidNetns,
     "plugin's netns and netns from CNI_NETNS should not be the same",
-    `CNI_NETNS is ${JSON.stringify(netns)}; CNI_NETNS_OVERRIDE=1 allows it`,
+    `CNI_NETNS is ${JSON.stringify(netns)}; CNI_NETNS_OVERRIDE=1 permits it`,
   );
 }
 
-/** Rule A17. When stdout is gone there is only stderr left to say so. */
-function reportError(host: Host, error: CniError, cniVersion: Version): void {
+/** An attachment whose result did not reach the caller is taken back: the caller would not know what it has. */
+async function add(plugin: Plugin, request: Request, host: Host): Promise<void> {
+  const result = await plugin.add(request);
+  try {
+    host.stdout(formatResult(result, request.config.cniVersion));
+  } catch (error) {
+    try {
+      await plugin.del({ ...request, command: "DEL" });
+    } catch (failure) {
+      request.log(`cannot take the attachment back: ${toCniError(failure).message}`);
+    }
+    throw toCniError(error).during("cannot write the result");
+  }
+}
+
+/** Rules A16, A17. */
+function reportError(error: CniError, cniVersion: Version, host: Host): void {
   const details = error.details === "" ? undefined : error.details;
   try {
     host.stdout(print({ cniVersion, code: error.code, msg: error.message, details }));
-  } catch (failure) {
-    try {
-      host.stderr(`${error.message}\ncannot write the error on stdout: ${toCniError(failure).message}\n`);
-    } catch {
-      // The exit code remains.
-    }
+  } catch {
+    logWhatStdoutRefused(error.message, host);
+  }
+}
+
+function logWhatStdoutRefused(message: string, host: Host): void {
+  try {
+    host.stderr(`${message}\n`);
+  } catch {
+    // Both are closed: the exit code is all that is left.
   }
 }

@@ -69,5 +69,8 @@ const unlessEmpty = <T>(list: readonly T[]): readonly T[] | undefined => (list.l
 /** A replacer for JSON.stringify. */
 function sortKeys(_key: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const sorted: Record<string, unknown> = {};
+  const source = value as Record<string, unknown>;
+  for (const key of Object.keys(source).sort()) sorted[key] = source[key];
+  return sorted;
 }

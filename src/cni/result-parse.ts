@@ -98,20 +98,18 @@ function parseDns(json: JsonObject): Dns {
 function prefix(json: JsonObject, key: string, family?: Family): Prefix {
   const text = json.string(key);
   const value = text === undefined ? undefined : parsePrefix(text);
-  if (value !== undefined && fits(value.address, family)) return value;
-  throw wrongType(json.at(key), `an ${kind(family)} address with its prefix length`, text);
+  if (value !== undefined && (family ?? value.address.family) === value.address.family) return value;
+  throw wrongType(
+    json.at(key),
+    `an IP${family === undefined ? "" : `v${family}`} address with its prefix length`,
+    text,
+  );
 }
 
 /** An address, undefined when absent or empty. */
-function address(json: JsonObject, key: string, family?: Family): IpAddress | undefined {
-  const text = json.string(key);
-  if (text === undefined || text === "") return undefined;
-  const value = parseIp(text);
-  if (value !== undefined && fits(value, family)) return value;
-  throw wrongType(json.at(key), `an ${kind(family)} address`, text);
+function address(json: JsonObject, key: string): IpAddress | undefined {
+  const text = json.string(key) || undefined;
+  const value = text === undefined ? undefined : parseIp(text);
+  if (text === undefined || value !== undefined) return value;
+  throw wrongType(json.at(key), "an IP address", text);
 }
-
-const fits = (value: IpAddress, family: Family | undefined): boolean =>
-  family === undefined || value.family === family;
-
-const kind = (family: Family | undefined): string => `IP${family === undefined ? "" : `v${family}`}`;

@@ -1,4 +1,6 @@
 /** What each version of the protocol can say of a result (rules A21, A22). */
+import type { Family } from "../net/ip.ts";
+import type { Prefix } from "../net/prefix.ts";
 import { CniError, code } from "./error.ts";
 import type { Dns, Interface, IpConfig, Result, Route } from "./result.ts";
 import { atLeast, type Version } from "./version.ts";
@@ -7,8 +9,11 @@ import { atLeast, type Version } from "./version.ts";
 type Loose<T> = { [Key in keyof T]: T[Key] | undefined };
 
 /** The fields that have a value, in their order. */
-export const present = <T extends object>(fields: Loose<T>): T =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+export function present<T extends object>(fields: Loose<T>): T {
+  const result: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(fields)) if (value !== undefined) result[key] = value;
+  return result as T;
+}
 
 /**
  * The part of a result that a version can express, with nothing in it that would be written empty: exactly what
@@ -27,9 +32,7 @@ export function reduceTo(version: Version, result: Result): Result {
       dns,
     };
   }
-  const first = ([4, 6] as const).flatMap(
-    (family) => ips.find((ip) => ip.address.address.family === family) ?? [],
-  );
+  const first = [...firstOf(4, ips), ...firstOf(6, ips)];
   if (first.length === 0) {
     throw new CniError(
       code.internal,
@@ -40,12 +43,15 @@ export function reduceTo(version: Version, result: Result): Result {
   return {
     interfaces: [],
     ips: first.map(({ address, gateway }) => present<IpConfig>({ address, gateway })),
-    routes: first.flatMap((ip) =>
-      routes.filter((route) => route.dst.address.family === ip.address.address.family),
-    ),
+    routes: first.flatMap((ip) => routes.filter((route) => familyOf(route.dst) === familyOf(ip.address))),
     dns,
   };
 }
+
+const familyOf = (prefix: Prefix): Family => prefix.address.family;
+
+const firstOf = (family: Family, ips: readonly IpConfig[]): IpConfig[] =>
+  ips.filter((ip) => familyOf(ip.address) === family).slice(0, 1);
 
 function reduceInterface(
   version: Version,

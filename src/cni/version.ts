@@ -13,9 +13,12 @@ export const CURRENT_VERSION: Version = "1.1.0";
 export const atLeast = (version: Version, minimum: Version): boolean =>
   SUPPORTED_VERSIONS.indexOf(version) >= SUPPORTED_VERSIONS.indexOf(minimum);
 
-/** The supported version that `text` names, undefined for any other; absent or empty means 0.1.0. */
-export const findVersion = (text: string | undefined): Version | undefined =>
-  SUPPORTED_VERSIONS.find((version) => version === (text || "0.1.0"));
+/** The supported version of this text; undefined for any other. Absent or empty means 0.1.0 (rule A11). */
+export function findVersion(text: string | undefined): Version | undefined {
+  const wanted = text || "0.1.0";
+  for (const version of SUPPORTED_VERSIONS) if (version === wanted) return version;
+  return undefined;
+}
 
 /** The version of a configuration: absent or empty means 0.1.0. @throws CniError code 1 for one not supported. */
 export function parseVersion(text: string | undefined): Version {
@@ -28,19 +31,19 @@ export function parseVersion(text: string | undefined): Version {
   );
 }
 
-/** The versions that brought a command. ADD and DEL were always there. */
+/** The versions that brought these commands; ADD and DEL were always there. */
 const BROUGHT_BY: Readonly<Record<string, Version>> = { CHECK: "0.4.0", GC: "1.1.0", STATUS: "1.1.0" };
 
 /**
- * Refuses a command that the configuration's version does not have (rule A12). A version that is later than all
- * supported ones passes here; parseVersion refuses it.
- * @throws CniError code 6 if the version is not made of numbers, code 1 if it is too old.
+ * Refuses a command that a configuration's version does not have yet (rule A12). Whether the version is supported at
+ * all is parseVersion's question.
+ * @throws CniError code 1; code 6 for a version that is not made of numbers.
  */
 export function requireCommand(command: string, text: string | undefined): void {
   const minimum = BROUGHT_BY[command];
   if (minimum === undefined) return;
   const version = text || "0.1.0";
-  if (compare(numbersOf(version), numbersOf(minimum)) >= 0) return;
+  if (isAtLeast(numbersOf(version), numbersOf(minimum))) return;
   throw new CniError(
     code.incompatibleVersion,
     `config version does not allow ${command}`,
@@ -57,10 +60,10 @@ function numbersOf(text: string): number[] {
   );
 }
 
-function compare(a: readonly number[], b: readonly number[]): number {
-  for (let index = 0; index < 3; index++) {
-    const difference = (a[index] ?? 0) - (b[index] ?? 0);
-    if (difference !== 0) return difference;
+function isAtLeast(version: readonly number[], minimum: readonly number[]): boolean {
+  for (const [index, wanted] of minimum.entries()) {
+    const number = version[index] ?? 0;
+    if (number !== wanted) return number > wanted;
   }
-  return 0;
+  return true;
 }

@@ -1,0 +1,84 @@
+/** A delegate as a child process: how it is run, and what its output means (rules A46–A48). */
+import { parseJson } from "./config.ts";
+import type { ChildOutcome } from "./delegate.ts";
+import type { Environment } from "./environment.ts";
+import { CniError, code, toCniError } from "./error.ts";
+import { JsonObject } from "./json-object.ts";
+import type { Request } from "./plugin.ts";
+import type { Result } from "./result.ts";
+import { parseResult } from "./result-parse.ts";
+
+/** Milliseconds before each further try while an installer is still writing the executable (ETXTBSY). */
+const BUSY_WAITS = [25, 50, 100, 200, 400, 800];
+
+/**
+ * Runs the executable at `path` to its end and passes its stderr on. Returns its stdout.
+ * @throws CniError: the child's own, or code 999 if it left none or could not be started.
+ */
+export async function runChild(
+  request: Request,
+  path: string,
+  environment: Environment,
+): Promise<Uint8Array> {
+  const outcome = await start(request, path, environment);
+  const stderr = new TextDecoder().decode(outcome.stderr).trimEnd();
+  if (stderr !== "") request.log(stderr);
+  if (outcome.exitCode === 0) return outcome.stdout;
+  throw childError(outcome, stderr, path);
+}
+
+/** The result that the executable at `path` printed, in the configuration's version unless it names another. */
+export function readChildResult(request: Request, path: string, stdout: Uint8Array): Result {
+  try {
+    const document = JsonObject.from(parseJson(stdout, "its output"), "result");
+    return parseResult(document, request.config.cniVersion);
+  } catch (error) {
+    throw toCniError(error).during(`plugin ${JSON.stringify(path)} succeeded without a valid result`);
+  }
+}
+
+async function start(request: Request, path: string, environment: Environment): Promise<ChildOutcome> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return request.delegation.run(path, environment, request.stdin);
+    } catch (error) {
+      const wait = BUSY_WAITS[attempt];
+      if (wait === undefined || !isBusy(error)) {
+        throw toCniError(error).during(`cannot run plugin ${JSON.stringify(path)}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+const isBusy = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ETXTBSY";
+
+/** The error that a failed child printed, else one made of what there is instead. */
+function childError({ exitCode, stdout }: ChildOutcome, stderr: string, path: string): CniError {
+  const printed = new TextDecoder().decode(stdout).trim();
+  let problem: string;
+  if (printed !== "") {
+    try {
+      return readError(stdout);
+    } catch (failure) {
+      const reason = toCniError(failure).message;
+      problem = `netplugin failed but error parsing its diagnostic message ${JSON.stringify(printed)}: ${reason}`;
+    }
+  } else if (stderr !== "") {
+    problem = `netplugin failed: ${JSON.stringify(stderr)}`;
+  } else {
+    problem = "netplugin failed with no error message";
+  }
+  return new CniError(
+    code.internal,
+    `${problem}: plugin ${JSON.stringify(path)} ended with exit status ${exitCode}`,
+  );
+}
+
+function readError(stdout: Uint8Array): CniError {
+  const json = JsonObject.from(parseJson(stdout, "it"), "error");
+  const message = json.string("msg");
+  if (message === undefined) throw new CniError(code.decoding, 'key "msg" is missing');
+  return new CniError(json.integer("code") ?? code.internal, message, json.string("details"));
+}

@@ -1,0 +1,42 @@
+/** Makes the request of a call from its environment and stdin. A built-in delegate's is made the same way. */
+import { decodeDocument, networkName, readNetworkConfig } from "./config.ts";
+import type { Invocation } from "./environment.ts";
+import { CniError, code } from "./error.ts";
+import { COMMANDS, type Command, type Request } from "./plugin.ts";
+import { CURRENT_VERSION, findVersion, type Version } from "./version.ts";
+
+/** What the request takes over from the process or from the plugin that delegates. */
+export type Surroundings = Pick<Request, "environment" | "delegation" | "log">;
+
+/**
+ * Checks stdin and the command in the reference's order: JSON, network name, command, version.
+ * @throws CniError code 1, 4, 6 or 7.
+ */
+export function readRequest(invocation: Invocation, stdin: Uint8Array, surroundings: Surroundings): Request {
+  const document = decodeDocument(stdin);
+  networkName(document);
+  const command = knownCommand(invocation.command);
+  const { containerId, netns, ifname, args, path } = invocation;
+  const { environment, delegation, log } = surroundings;
+  const config = readNetworkConfig(document, command);
+  return { command, containerId, netns, ifname, args, path, config, stdin, environment, delegation, log };
+}
+
+/** Rule A6. */
+function knownCommand(text: string): Command {
+  for (const command of COMMANDS) if (command === text) return command;
+  throw new CniError(
+    code.invalidEnvironment,
+    `unknown CNI_COMMAND: ${text}`,
+    `known are ${COMMANDS.join(", ")} and VERSION`,
+  );
+}
+
+/** The version for an error about `stdin` (rule A17): the configuration's if it can be read and is one of ours. */
+export function versionForError(stdin: Uint8Array): Version {
+  try {
+    return findVersion(decodeDocument(stdin).string("cniVersion")) ?? CURRENT_VERSION;
+  } catch {
+    return CURRENT_VERSION;
+  }
+}
