@@ -1,0 +1,66 @@
+/**
+ * Which address of a set comes next (rules H48, L11): pure arithmetic over intervals, so that a /64 costs what a
+ * /29 does. What is taken is somebody else's knowledge.
+ */
+import type { Family, IpAddress } from "../../net/ip.ts";
+import { lastAddress } from "../../net/prefix.ts";
+import { type RangeSet, rangeOf } from "./range.ts";
+
+/** Addresses of one family from `from` to `to`, both inclusive. */
+export interface Interval {
+  readonly family: Family;
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/**
+ * All addresses that the set may hand out, in the order in which they are to be tried: behind the last reserved one
+ * to the end of its range, through the other ranges, and from the start of its range up to and with itself. Without
+ * a hint inside the set, from the first start.
+ */
+export function searchOrder(set: RangeSet, last: IpAddress | undefined): Interval[] {
+  const whole = set.ranges.map((range) => interval(set.family, range.start.value, range.end.value));
+  const hinted = last === undefined ? undefined : rangeOf(set, last);
+  const index = hinted === undefined ? -1 : set.ranges.indexOf(hinted);
+  const range = whole[index];
+  const order =
+    range === undefined || last === undefined
+      ? whole
+      : [
+          { ...range, from: last.value + 1n },
+          ...whole.slice(index + 1),
+          ...whole.slice(0, index),
+          { ...range, to: last.value },
+        ];
+  const holes = neverHandedOut(set);
+  return order.flatMap((piece) => without(piece, holes));
+}
+
+/** Number of addresses in a set that may be handed out. */
+export const capacity = (set: RangeSet): bigint =>
+  searchOrder(set, undefined).reduce((sum, piece) => sum + piece.to - piece.from + 1n, 0n);
+
+/** Gateways, network addresses and IPv4 broadcast addresses of the set's ranges, ascending. */
+function neverHandedOut(set: RangeSet): bigint[] {
+  const values = set.ranges.flatMap(({ gateway, subnet }) => [
+    ...(gateway.family === set.family ? [gateway.value] : []),
+    subnet.address.value,
+    ...(set.family === 4 ? [lastAddress(subnet).value] : []),
+  ]);
+  return values.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+/** A piece without some addresses, which are ascending. */
+function without(piece: Interval, holes: readonly bigint[]): Interval[] {
+  const pieces: Interval[] = [];
+  let { from } = piece;
+  for (const hole of holes) {
+    if (hole < from || hole > piece.to) continue;
+    if (hole > from) pieces.push({ ...piece, from, to: hole - 1n });
+    from = hole + 1n;
+  }
+  if (from <= piece.to) pieces.push({ ...piece, from });
+  return pieces;
+}
+
+const interval = (family: Family, from: bigint, to: bigint): Interval => ({ family, from, to });

@@ -1,0 +1,40 @@
+/** Reads DNS settings from a file in the form of resolv.conf(5) (rule H55). */
+import { CniError, code } from "../../cni/error.ts";
+import type { Dns } from "../../cni/result.ts";
+import { SystemError } from "../../sys/errno.ts";
+import { readText } from "../../sys/file.ts";
+
+/** @throws CniError code 5 when the file can't be read. */
+export function readResolvConf(path: string): Dns {
+  try {
+    return parseResolvConf(readText(path));
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    throw new CniError(code.io, `cannot read the file that ipam.resolvConf names: ${error.message}`, "", {
+      cause: error,
+    });
+  }
+}
+
+/** Lines of a keyword and its values; other keywords, keywords without a value and comments say nothing. */
+export function parseResolvConf(text: string): Dns {
+  const nameservers: string[] = [];
+  const search: string[] = [];
+  const options: string[] = [];
+  let domain = "";
+  for (const line of text.split("\n")) {
+    const [keyword, ...values] = line.trim().split(/\s+/);
+    const [first] = values;
+    if (keyword === undefined || first === undefined || /^[#;]/.test(keyword)) continue;
+    if (keyword === "nameserver") nameservers.push(first);
+    else if (keyword === "domain") domain = first;
+    else if (keyword === "search") search.push(...values);
+    else if (keyword === "options") options.push(...values);
+  }
+  return {
+    ...(nameservers.length > 0 && { nameservers }),
+    ...(domain !== "" && { domain }),
+    ...(search.length > 0 && { search }),
+    ...(options.length > 0 && { options }),
+  };
+}
