@@ -41,7 +41,7 @@ function parse010(json: JsonObject): Result {
     result.ips.push(
       present<IpConfig>({
         address: prefix(config, "ip", family),
-        gateway: address(config, "gateway", family),
+        gateway: address(config, "gateway"),
       }),
     );
     result.routes.push(...(config.array("routes", parseRoute) ?? []));
