@@ -37,5 +37,5 @@ export class NetlinkError extends Error {
 }
 
 /** Whether `error` is a refusal with one of these errno names. */
-export const refusedWith = (error: unknown, ...codes: string[]): error is NetlinkError =>
+export const refusedWith = (error: unknown, ...codes: string[]): boolean =>
   error instanceof NetlinkError && codes.includes(error.code);

@@ -84,5 +84,5 @@ export class SystemError extends Error {
 }
 
 /** Whether `error` is a failed system call with one of these errno names. */
-export const failedWith = (error: unknown, ...codes: string[]): error is SystemError =>
+export const failedWith = (error: unknown, ...codes: string[]): boolean =>
   error instanceof SystemError && codes.includes(error.code);

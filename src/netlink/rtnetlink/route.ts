@@ -2,14 +2,14 @@
  * Routes (uapi linux/rtnetlink.h): struct rtmsg { u8 family, dst_len, src_len, tos, table, protocol, scope, type;
  * u32 flags; } and RTA_* attributes.
  */
-import { type Family, formatIp, type IpAddress, ipFromBytes, ipToBytes } from "../../net/ip.ts";
-import { formatPrefix, type Prefix } from "../../net/prefix.ts";
-import { Attributes, present, putBytes, putNested, putRaw, putU32, type RawAttribute } from "../attribute.ts";
+import { type Family, formatIp, type IpAddress } from "../../net/ip.ts";
+import { defaultPrefix, formatPrefix, type Prefix } from "../../net/prefix.ts";
+import { Attributes, present, putNested, putRaw, putU32, type RawAttribute } from "../attribute.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { DecodeError } from "../error.ts";
 import { flag } from "../message.ts";
-import { addressFamily } from "./address.ts";
+import { addressFamily, familyOf, ipOf, prefixOf, putIp } from "./ip-attribute.ts";
 
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
@@ -30,8 +30,10 @@ export const MAIN_TABLE = 254;
 const RTPROT_BOOT = 3;
 export const SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
+/** RT_SCOPE_NOWHERE: in a deletion, any scope. */
+const SCOPE_NOWHERE = 255;
 
-/** A unicast route. */
+/** A route. */
 export interface Route {
   /** Length 0 is the default route. */
   dst: Prefix;
@@ -49,10 +51,18 @@ export interface Route {
   type?: number;
   /** RTNH_F_* bits. */
   flags?: number;
+  /** Only for packets with this type of service; absent for any. */
+  tos?: number;
+  /** IPv6: only for packets from a network of this length, which the attributes then hold; absent for any. */
+  sourceLength?: number;
+  /** Bytes. */
   mtu?: number;
+  /** Bytes of a TCP segment to be announced. */
   advmss?: number;
   /** Attributes that the decoder does not know. */
   unknown?: readonly RawAttribute[];
+  /** The like inside RTA_METRICS. */
+  unknownMetrics?: readonly RawAttribute[];
 }
 
 export function encodeRoute(route: Route): Uint8Array {
@@ -61,24 +71,25 @@ export function encodeRoute(route: Route): Uint8Array {
   const writer = new ByteWriter();
   writer.u8(addressFamily[family]);
   writer.u8(route.dst.length);
-  writer.u8(0);
-  writer.u8(0);
+  writer.u8(route.sourceLength ?? 0);
+  writer.u8(route.tos ?? 0);
   // Tables above 255 fit only into the attribute.
   writer.u8(table < 256 ? table : 0);
   writer.u8(route.protocol ?? RTPROT_BOOT);
   writer.u8(route.scope ?? 0);
   writer.u8(route.type ?? RTN_UNICAST);
   writer.u32(route.flags ?? 0);
-  if (route.dst.length > 0) putBytes(writer, RTA_DST, ipToBytes(route.dst.address));
-  putBytes(writer, RTA_GATEWAY, route.gateway && ipToBytes(route.gateway));
-  putBytes(writer, RTA_PREFSRC, route.preferredSource && ipToBytes(route.preferredSource));
+  if (route.dst.length > 0) putIp(writer, RTA_DST, route.dst.address);
+  putIp(writer, RTA_GATEWAY, route.gateway);
+  putIp(writer, RTA_PREFSRC, route.preferredSource);
   putU32(writer, RTA_OIF, route.index);
   putU32(writer, RTA_PRIORITY, route.priority);
   if (table > 255) putU32(writer, RTA_TABLE, table);
-  if (route.mtu !== undefined || route.advmss !== undefined) {
+  if (route.mtu !== undefined || route.advmss !== undefined || route.unknownMetrics !== undefined) {
     putNested(writer, RTA_METRICS, (metrics) => {
       putU32(metrics, RTAX_MTU, route.mtu);
       putU32(metrics, RTAX_ADVMSS, route.advmss);
+      putRaw(metrics, route.unknownMetrics);
     });
   }
   putRaw(writer, route.unknown);
@@ -88,64 +99,66 @@ export function encodeRoute(route: Route): Uint8Array {
 /** @throws DecodeError; also for a family other than IPv4 and IPv6. */
 export function decodeRoute(payload: Uint8Array): Route {
   const reader = new ByteReader(payload);
-  const family = familyOf(reader.u8());
-  const length = reader.u8();
-  reader.skip(2);
+  const number = reader.u8();
+  const family = familyOf(number);
+  if (family === undefined) throw new DecodeError(`a route of address family ${number}`);
+  const [length, sourceLength, tos] = [reader.u8(), reader.u8(), reader.u8()];
   const fixed = { table: reader.u8(), protocol: reader.u8(), scope: reader.u8(), type: reader.u8() };
   const flags = reader.u32();
   const attributes = new Attributes(reader.rest());
-  const destination = attributes.bytes(RTA_DST);
-  const gateway = attributes.bytes(RTA_GATEWAY);
-  const source = attributes.bytes(RTA_PREFSRC);
+  const destination = ipOf(attributes, RTA_DST, family) ?? defaultPrefix(family).address;
   const metrics = attributes.nested(RTA_METRICS);
-  const address = destination === undefined ? { family, value: 0n } : ipFromBytes(destination);
-  if (address === undefined) throw new DecodeError(`a route to an address of ${destination?.length} bytes`);
   return {
     ...fixed,
     flags,
-    dst: { address, length },
+    dst: prefixOf(destination, length),
     table: attributes.u32(RTA_TABLE) ?? fixed.table,
+    ...(tos !== 0 && { tos }),
+    ...(sourceLength !== 0 && { sourceLength }),
     ...present({
-      gateway: gateway && ipFromBytes(gateway),
-      preferredSource: source && ipFromBytes(source),
+      gateway: ipOf(attributes, RTA_GATEWAY, family),
+      preferredSource: ipOf(attributes, RTA_PREFSRC, family),
       index: attributes.u32(RTA_OIF),
       priority: attributes.u32(RTA_PRIORITY),
       mtu: metrics?.u32(RTAX_MTU),
       advmss: metrics?.u32(RTAX_ADVMSS),
     }),
     unknown: attributes.unread(),
+    ...(metrics !== undefined && { unknownMetrics: metrics.unread() }),
   };
-}
-
-function familyOf(value: number): Family {
-  if (value === addressFamily[4]) return 4;
-  if (value === addressFamily[6]) return 6;
-  throw new DecodeError(`a route of address family ${value}`);
 }
 
 const described = (route: Route): string =>
   `${formatPrefix(route.dst)}${route.gateway === undefined ? "" : ` via ${formatIp(route.gateway)}`}`;
 
-/** Adds a route; EEXIST when there is one to the same destination with the same metric. */
+/**
+ * Adds a route beside any others to the same destination (equal-cost paths); EEXIST only for the very same one.
+ */
 export function addRoute(route: Route): Request {
   return {
     action: `add route ${described(route)}`,
     type: RTM_NEWROUTE,
-    flags: flag.create | flag.exclusive,
+    flags: flag.create,
     payload: encodeRoute(route),
   };
 }
 
+/** Deletes the first route that is as the fields say; what is absent may be anything. ESRCH when there is none. */
 export function deleteRoute(route: Route): Request {
+  const any = { protocol: 0, scope: SCOPE_NOWHERE, type: 0 };
   return {
     action: `delete route ${described(route)}`,
     type: RTM_DELROUTE,
     flags: 0,
-    payload: encodeRoute(route),
+    // The kernel refuses some of the flags that it reports.
+    payload: encodeRoute({ ...any, ...route, flags: 0 }),
   };
 }
 
-/** Asks for all routes of a family; with `table` only those of that table. */
+/**
+ * Asks for all routes of a family; with `table` only those of that table: ENOENT when it was never used, and kernels
+ * before 4.20 send them all.
+ */
 export function dumpRoutes(family: Family, table?: number): Request {
   const writer = new ByteWriter();
   writer.u8(addressFamily[family]);

@@ -1,0 +1,70 @@
+/**
+ * The one program: which plugin it is follows from the name that it was called by (argv[0], so that a link, a copy and
+ * a bare name found on PATH all serve). The only file that touches the process; it wires the plugins into delegation.
+ */
+import type { Delegation } from "./cni/delegate.ts";
+import type { Plugin } from "./cni/plugin.ts";
+import { runPlugin } from "./cni/protocol.ts";
+import { failedWith } from "./sys/errno.ts";
+import { isRegular, readToEnd, sameFile, status, writeAll } from "./sys/file.ts";
+import { isOwnNetns } from "./sys/netns.ts";
+
+/** Set by build.ts to the version of package.json. */
+declare const BRIDGEHEAD_VERSION: string;
+
+const version = typeof BRIDGEHEAD_VERSION === "string" ? BRIDGEHEAD_VERSION : "0.0.0-source";
+
+/** Loaded when needed: each command pays for its own plugin only. */
+const PLUGINS: Readonly<Record<string, () => Promise<Plugin>>> = {
+  bridge: async () => (await import("./plugins/bridge/index.ts")).bridge,
+  "host-local": async () => (await import("./plugins/host-local/index.ts")).hostLocal,
+  loopback: async () => (await import("./plugins/loopback/index.ts")).loopback,
+};
+
+const encoder = new TextEncoder();
+const print = (fd: number) => (text: string) => writeAll(fd, encoder.encode(text));
+
+/** The built-in plugin of a name; names such as "constructor" are none. */
+const pluginNamed = (name: string) => (Object.hasOwn(PLUGINS, name) ? PLUGINS[name] : undefined);
+
+const delegation: Delegation = {
+  isExecutable: (path) => {
+    try {
+      const file = status(path);
+      return isRegular(file) && (file.mode & 0o111) !== 0;
+    } catch (error) {
+      if (failedWith(error, "ENOENT", "ENOTDIR", "EACCES", "ELOOP", "ENAMETOOLONG")) return false;
+      throw error;
+    }
+  },
+  builtIn: async (path, name) => {
+    const load = pluginNamed(name);
+    return load !== undefined && sameFile(status(path), status("/proc/self/exe")) ? load() : undefined;
+  },
+  run: (path, environment, stdin) => {
+    const child = Bun.spawnSync([path], { env: { ...environment }, stdin, stdout: "pipe", stderr: "pipe" });
+    return { exitCode: child.exitCode, stdout: child.stdout, stderr: child.stderr };
+  },
+};
+
+async function main(): Promise<number> {
+  const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
+  const load = pluginNamed(name);
+  if (load === undefined) {
+    const { runOperatorCommand } = await import("./operator.ts");
+    const plugins = Object.keys(PLUGINS);
+    const called = { name, arguments: process.argv.slice(2), isPluginCall: Boolean(process.env.CNI_COMMAND) };
+    return runOperatorCommand(called, { version, plugins, stdout: print(1), stderr: print(2) });
+  }
+  return runPlugin(await load(), {
+    environment: process.env,
+    readStdin: () => readToEnd(0),
+    stdout: print(1),
+    stderr: print(2),
+    isOwnNetns,
+    delegation,
+    version,
+  });
+}
+
+process.exit(await main());

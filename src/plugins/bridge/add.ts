@@ -1,0 +1,163 @@
+/** ADD: from nothing to a container with its network; on failure back to nothing (rules B10–B32, G7, G10, G11). */
+import { delegateAdd, delegateDel } from "../../cni/delegate.ts";
+import { CniError, code } from "../../cni/error.ts";
+import type { Request } from "../../cni/plugin.ts";
+import { emptyResult, type Interface, type Result } from "../../cni/result.ts";
+import { reduceTo } from "../../cni/result-version.ts";
+import { UndoStack } from "../../cni/undo.ts";
+import { formatMac } from "../../net/mac.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
+import type { Netns } from "../../sys/netns.ts";
+import { connect, connectInside, openNetns } from "../namespaces.ts";
+import { planAddressing } from "./addressing.ts";
+import type { Owner } from "./attachment.ts";
+import { ensureBridge, type PresentLink, removeUnusedBridge } from "./bridge-link.ts";
+import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
+import { configureContainerInterface } from "./container-interface.ts";
+import { type Change, ensureForwarding, ensureGatewayAddresses, forgetNeighbours } from "./gateway.ts";
+import { awaitAddressesSettled, awaitPortUp } from "./readiness.ts";
+import { addVethPair, removeLink, setUpHostEnd } from "./veth.ts";
+
+/** What the steps of one ADD share. */
+interface Attachment {
+  readonly request: Request;
+  readonly config: BridgeConfig;
+  readonly owner: Owner;
+  readonly netns: Netns;
+  readonly host: Connection;
+  readonly container: Connection;
+  readonly undo: UndoStack;
+}
+
+export async function add(request: Request): Promise<Result> {
+  const config = parseBridgeConfig(request);
+  using netns = openNetns(request.netns);
+  using host = connect();
+  using container = connectInside(netns);
+  const undo = new UndoStack();
+  const owner = { network: request.config.name, containerId: request.containerId, ifname: request.ifname };
+  try {
+    return await attach({ request, config, owner, netns, host, container, undo });
+  } catch (error) {
+    await undo.run(request.log);
+    throw error;
+  }
+}
+
+async function attach(attachment: Attachment): Promise<Result> {
+  const { request, config, owner, netns, host, container, undo } = attachment;
+  const { log } = request;
+  const result = structuredClone(request.config.prevResult) ?? emptyResult();
+
+  const bridge = ensureBridge(host, config, log);
+  if (bridge.created)
+    undo.push(`bridge ${JSON.stringify(config.bridge)}`, () => removeUnusedBridge(host, bridge.link));
+
+  const pair = addVethPair(host, container, { owner, netns, bridge: bridge.link, config });
+  undo.push(`veth ${JSON.stringify(pair.host.name)}`, () => removeLink(host, pair.host));
+  setUpHostEnd(host, pair.host, { owner, config, log });
+  if (config.vlan !== 0 || config.trunk !== undefined) {
+    const { setPortVlans } = await import("./vlan.ts");
+    setPortVlans(host, bridge.link, pair.host, { ...config, trunk: config.trunk ?? [] });
+  }
+  if (config.macspoofchk) {
+    const spoof = await import("../../netfilter/spoof-check.ts");
+    undo.push("spoof check", () => spoof.tearDownSpoofCheck(owner));
+    await spoof.setUpSpoofCheck(owner, pair.host.name, macOf(pair.container));
+  }
+
+  const first = result.interfaces.length;
+  result.interfaces.push(interfaceOf(bridge.link), interfaceOf(pair.host), {
+    ...interfaceOf(pair.container),
+    sandbox: request.netns,
+  });
+  if (config.ipam !== undefined) {
+    await giveAddresses(attachment, { ipam: config.ipam, bridge, container: pair.container, first, result });
+  } else if (!config.disableContainerInterface) {
+    container.call(setLinkUp(pair.container.index, true, pair.container.name));
+  }
+
+  if (!config.disableContainerInterface) {
+    const port = awaitPortUp(host, pair.host);
+    // Programs on the host that re-address new links have done so by now (rule B32).
+    result.interfaces[first + 1] = interfaceOf({ ...pair.host, ...port, name: pair.host.name });
+    const hasIpv6 = result.ips.some(({ address }) => address.address.family === 6);
+    if (hasIpv6) netns.run(() => awaitAddressesSettled(container, pair.container));
+  }
+  if (config.dns !== undefined) result.dns = config.dns;
+  // A result that this version can't express must fail while everything can still be undone (G10).
+  return reduceTo(request.config.cniVersion, result);
+}
+
+/** Layer 3: addresses from the IPAM, into the container, the bridge and the masquerade rules. */
+async function giveAddresses(
+  { request, config, owner, netns, host, container, undo }: Attachment,
+  options: {
+    ipam: string;
+    bridge: { link: PresentLink; created: boolean };
+    container: PresentLink;
+    first: number;
+    result: Result;
+  },
+): Promise<void> {
+  const { ipam, bridge, first, result } = options;
+  const leased = await delegateAdd(request, ipam);
+  undo.push(`addresses of IPAM plugin ${JSON.stringify(ipam)}`, () => delegateDel(request, ipam));
+  if (leased.ips.length === 0) {
+    throw new CniError(
+      code.internal,
+      `IPAM plugin returned missing IP config: ${JSON.stringify(ipam)} gave no address`,
+    );
+  }
+  const { ips, routes, gateways } = planAddressing(leased, config, first + 2);
+  const addresses = ips.map(({ address }) => address);
+  configureContainerInterface(
+    container,
+    netns,
+    { link: options.container, ips, routes, enabledad: config.enabledad },
+    request.log,
+  );
+
+  if (config.isGateway) {
+    let gatewayLink = bridge.link;
+    if (config.vlan !== 0) {
+      const { ensureVlanGateway } = await import("./vlan-gateway.ts");
+      const vlan = ensureVlanGateway(host, bridge.link, config, request.log);
+      if (vlan.created && bridge.created)
+        undo.push(`interface ${JSON.stringify(vlan.link.name)}`, () => removeLink(host, vlan.link));
+      gatewayLink = vlan.link;
+      result.interfaces.push(interfaceOf(vlan.link));
+    }
+    pushAll(undo, ensureGatewayAddresses(host, gatewayLink, gateways, config.forceAddress));
+    const forwarding = ensureForwarding(gateways);
+    // Once another container may rely on it, forwarding stays on.
+    if (bridge.created) pushAll(undo, forwarding);
+    forgetNeighbours(
+      host,
+      gatewayLink,
+      addresses.map(({ address }) => address),
+    );
+  }
+  if (config.ipMasq) {
+    const masquerade = await import("../../netfilter/masquerade.ts");
+    undo.push("masquerade rules", () => masquerade.tearDownMasquerade(owner));
+    await masquerade.setUpMasquerade(config.ipMasqBackend, owner, addresses);
+  }
+  result.ips.push(...ips);
+  result.routes.push(...routes);
+  if (Object.keys(leased.dns).length > 0) result.dns = leased.dns;
+}
+
+function pushAll(undo: UndoStack, changes: readonly Change[]): void {
+  for (const change of changes) undo.push(change.name, change.undo);
+}
+
+const macOf = (link: PresentLink): string => formatMac(link.mac ?? new Uint8Array());
+
+/** What the result says of a link on the host. */
+const interfaceOf = (link: PresentLink): Interface => ({
+  name: link.name,
+  mac: macOf(link),
+  ...(link.mtu !== undefined && { mtu: link.mtu }),
+});

@@ -1,0 +1,42 @@
+/**
+ * How a host veth shows whose it is. Its name follows from the owner, so that DEL finds it when the container's end
+ * can't be reached; its alias (`ip link` shows it) names the owner, so that GC can prove one stale. Only links with
+ * our alias are ever taken for ours.
+ */
+
+/** One attachment: what the protocol identifies an interface of a container by. */
+export interface Owner {
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifname: string;
+}
+
+/** IFALIASZ of uapi linux/if.h is 256 with the final NUL. */
+const ALIAS_MAX = 255;
+const PREFIX = "bridgehead:";
+
+/** `veth` and 8 hex digits (rule B13). Two owners may share one by chance: compare the alias as well. */
+export const hostVethName = (owner: Owner): string => `veth${digest(path(owner), 8)}`;
+
+/** A random name for when the owner's is taken. */
+export const randomVethName = (): string =>
+  `veth${Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+
+/** "bridgehead:NETWORK/CONTAINER/IFNAME", with digests where that does not fit. None of the parts can hold a "/". */
+export function ownerAlias(owner: Owner): string {
+  const alias = `${PREFIX}${path(owner)}`;
+  if (new TextEncoder().encode(alias).length <= ALIAS_MAX) return alias;
+  return `${longNetworkPrefix(owner.network)}${digest(path(owner), 32)}`;
+}
+
+/** Whether an alias is one of ours for an attachment of this network. */
+export const isAliasOf = (alias: string, network: string): boolean =>
+  alias.startsWith(`${PREFIX}${network}/`) || alias.startsWith(longNetworkPrefix(network));
+
+const path = (owner: Owner): string => `${owner.network}/${owner.containerId}/${owner.ifname}`;
+
+/** "#" can't begin a network's name (rule A10). */
+const longNetworkPrefix = (network: string): string => `${PREFIX}#${digest(network, 32)}/`;
+
+const digest = (text: string, length: number): string =>
+  new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, length);

@@ -1,0 +1,61 @@
+/**
+ * DEL: removes all that an attachment has, whatever is left of it, any number of times (rules A29–A31, B33, G5,
+ * G14, G15). Nothing here needs the namespace, the addresses or a prevResult; one failed step does not stop the next.
+ */
+import { delegateDel } from "../../cni/delegate.ts";
+import { Failures } from "../../cni/failures.ts";
+import type { Request } from "../../cni/plugin.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { Netns, NoNamespaceError } from "../../sys/netns.ts";
+import { connect, connectInside } from "../namespaces.ts";
+import type { Owner } from "./attachment.ts";
+import { findLink } from "./bridge-link.ts";
+import { ipamType } from "./config.ts";
+import { findHostVeth, removeLink } from "./veth.ts";
+
+export async function del(request: Request): Promise<void> {
+  const ipam = ipamType(request.config.json);
+  const owner = { network: request.config.name, containerId: request.containerId, ifname: request.ifname };
+  const failures = new Failures();
+  // First the interface: nothing may send from an address that the next container can get.
+  await failures.attempt(() => removeInterface(request, owner));
+  if (ipam !== undefined) await failures.attempt(() => delegateDel(request, ipam));
+  await failures.attempt(async () =>
+    (await import("../../netfilter/masquerade.ts")).tearDownMasquerade(owner),
+  );
+  await failures.attempt(async () =>
+    (await import("../../netfilter/spoof-check.ts")).tearDownSpoofCheck(owner),
+  );
+  failures.throwIfAny();
+}
+
+/** Removes the pair by the container's end, and by the host's where that can't be reached. */
+function removeInterface(request: Request, owner: Owner): void {
+  using netns = openIfThere(request.netns);
+  if (netns !== undefined) {
+    using container = connectInside(netns);
+    removeContainerEnd(container, request);
+  }
+  using host = connect();
+  const left = findHostVeth(host, owner);
+  if (left !== undefined) removeLink(host, left);
+}
+
+/** Only a veth can be ours: another kind of link under that name belongs to somebody else. */
+function removeContainerEnd(container: Connection, request: Request): void {
+  const link = findLink(container, request.ifname);
+  if (link === undefined) return;
+  if (link.kind === "veth") removeLink(container, link);
+  else request.log(`${JSON.stringify(request.ifname)} in ${request.netns} is no veth: left alone`);
+}
+
+/** The namespace, or undefined when it is gone or its path leads to something else by now. */
+function openIfThere(path: string): Netns | undefined {
+  if (path === "") return undefined;
+  try {
+    return Netns.open(path);
+  } catch (error) {
+    if (error instanceof NoNamespaceError) return undefined;
+    throw error;
+  }
+}

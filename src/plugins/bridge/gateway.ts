@@ -1,0 +1,123 @@
+/** The bridge as the containers' gateway: its addresses and forwarding (rules B24–B26, G25). */
+import { CniError, code } from "../../cni/error.ts";
+import type { IpAddress } from "../../net/ip.ts";
+import { contains, formatPrefix, overlaps, type Prefix, samePrefix } from "../../net/prefix.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { refusedWith } from "../../netlink/error.ts";
+import {
+  addAddress,
+  addressFlag,
+  decodeAddress,
+  deleteAddress,
+  dumpAddresses,
+} from "../../netlink/rtnetlink/address.ts";
+import { deleteNeighbour } from "../../netlink/rtnetlink/neighbour.ts";
+import { failedWith } from "../../sys/errno.ts";
+import { ensureSysctl, readSysctl } from "../../sys/sysctl.ts";
+import type { PresentLink } from "./bridge-link.ts";
+
+/** A change that can be taken back. */
+export interface Change {
+  readonly name: string;
+  readonly undo: () => void;
+}
+
+/** Addresses of an interface, both families. */
+export const addressesOf = (connection: Connection, index: number): Prefix[] =>
+  connection
+    .dump(dumpAddresses(index))
+    .map((message) => decodeAddress(message.payload))
+    // Kernels without the filter send those of all interfaces.
+    .filter((address) => address.index === index)
+    .map((address) => address.prefix);
+
+/** Gives the interface its gateway addresses. @throws CniError when another address is in the way (rule B25). */
+export function ensureGatewayAddresses(
+  host: Connection,
+  link: PresentLink,
+  gateways: readonly Prefix[],
+  forceAddress: boolean,
+): Change[] {
+  const changes: Change[] = [];
+  const present = addressesOf(host, link.index);
+  for (const gateway of gateways) {
+    if (present.some((address) => samePrefix(address, gateway))) continue;
+    const inTheWay = present.filter((address) => conflicts(address, gateway));
+    if (inTheWay.length > 0 && !forceAddress) throw differentAddress(link, inTheWay, gateway);
+    for (const address of inTheWay) {
+      host.call(deleteAddress(link.index, address, link.name));
+      present.splice(present.indexOf(address), 1);
+      changes.push({
+        name: `address ${formatPrefix(address)}`,
+        undo: () => void addUnlessThere(host, link, address),
+      });
+    }
+    if (addUnlessThere(host, link, gateway)) {
+      const undo = () => host.call(deleteAddress(link.index, gateway, link.name));
+      changes.push({ name: `address ${formatPrefix(gateway)}`, undo: () => void undo() });
+    }
+    present.push(gateway);
+  }
+  return changes;
+}
+
+/** One IPv4 address is all that a bridge has; IPv6 networks may stand side by side unless they overlap. */
+function conflicts(present: Prefix, wanted: Prefix): boolean {
+  if (present.address.family !== wanted.address.family || isLinkLocal(present.address)) return false;
+  return wanted.address.family === 4 || overlaps(present, wanted);
+}
+
+const LINK_LOCAL: Prefix = { address: { family: 6, value: 0xfe80n << 112n }, length: 10 };
+const isLinkLocal = (address: IpAddress): boolean => contains(LINK_LOCAL, address);
+
+/** Whether it was added; false when a concurrent ADD was faster. */
+function addUnlessThere(host: Connection, link: PresentLink, address: Prefix): boolean {
+  const flags = address.address.family === 6 ? addressFlag.noDad : 0;
+  const [outcome] = host.callAll([addAddress(link.index, address, flags, link.name)]);
+  if (refusedWith(outcome?.error, "EEXIST")) return false;
+  if (outcome?.error !== undefined) throw outcome.error;
+  return true;
+}
+
+function differentAddress(link: PresentLink, present: readonly Prefix[], wanted: Prefix): CniError {
+  const name = JSON.stringify(link.name);
+  return new CniError(
+    code.internal,
+    `${name} already has an IP address different from ${formatPrefix(wanted)}: it has ${present.map(formatPrefix).join(", ")}; set "forceAddress": true to replace it, choose another bridge, or remove it with: ip addr del ${present.map(formatPrefix)[0]} dev ${link.name}`,
+  );
+}
+
+const FORWARDING = {
+  4: ["net", "ipv4", "ip_forward"],
+  6: ["net", "ipv6", "conf", "all", "forwarding"],
+} as const;
+
+/** Turns forwarding on for the families of the gateways, where it is not (rule B26). */
+export function ensureForwarding(gateways: readonly Prefix[]): Change[] {
+  const changes: Change[] = [];
+  for (const family of new Set(gateways.map((gateway) => gateway.address.family))) {
+    const setting = FORWARDING[family];
+    try {
+      const before = readSysctl(...setting);
+      if (before === "1") continue;
+      ensureSysctl(setting, "1");
+      changes.push({ name: setting.join("/"), undo: () => ensureSysctl(setting, before) });
+    } catch (error) {
+      const remedy = failedWith(error, "EROFS", "EACCES")
+        ? `; set it on the host: sysctl -w ${setting.join(".")}=1`
+        : "";
+      throw new CniError(code.internal, `failed to enable forwarding: ${String(error)}${remedy}`, "", {
+        cause: error,
+      });
+    }
+  }
+  return changes;
+}
+
+/** Forgets what the host knew of an address that had another owner before: it would be dead for seconds (G25). */
+export function forgetNeighbours(host: Connection, link: PresentLink, addresses: readonly IpAddress[]): void {
+  for (const { error } of host.callAll(addresses.map((address) => deleteNeighbour(link.index, address)))) {
+    // Best effort: a kernel with nothing to forget says ENOENT.
+    if (error !== undefined && !refusedWith(error, "ENOENT")) throw error;
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * GC: removes what attachments of this network that are not listed have left (rules A37–A39, G1). Only what proves to
+ * be ours and of this network is touched: host veths by their alias, rules by their owner, leases by the IPAM.
+ */
+import { requireValidAttachments } from "../../cni/config.ts";
+import { delegateGc } from "../../cni/delegate.ts";
+import { Failures } from "../../cni/failures.ts";
+import type { Request } from "../../cni/plugin.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { decodeLink, dumpLinks, type Link } from "../../netlink/rtnetlink/link.ts";
+import { connect } from "../namespaces.ts";
+import { isAliasOf, ownerAlias } from "./attachment.ts";
+import { ipamType } from "./config.ts";
+import { removeLink } from "./veth.ts";
+
+export async function gc(request: Request): Promise<void> {
+  const valid = requireValidAttachments(request.config);
+  const ipam = ipamType(request.config.json);
+  const network = request.config.name;
+  const failures = new Failures();
+  const live = new Set(valid.map((attachment) => ownerAlias({ network, ...attachment })));
+  using host = connect();
+  for (const veth of staleVeths(host, network, live)) {
+    await failures.attempt(() => {
+      removeLink(host, veth);
+      request.log(`removed stale interface ${JSON.stringify(veth.name)} (${veth.alias})`);
+    });
+  }
+  await failures.attempt(async () =>
+    (await import("../../netfilter/masquerade.ts")).collectMasquerade(network, valid),
+  );
+  await failures.attempt(async () => (await import("../../netfilter/spoof-check.ts")).collectSpoofChecks());
+  if (ipam !== undefined) await failures.attempt(() => delegateGc(request, ipam));
+  failures.throwIfAny();
+}
+
+/** The host veths of this network whose owner is not listed. */
+function* staleVeths(
+  host: Connection,
+  network: string,
+  live: ReadonlySet<string>,
+): Iterable<Link & { index: number }> {
+  for (const message of host.dump(dumpLinks({ kind: "veth" }))) {
+    const link = decodeLink(message.payload);
+    const { index, kind, alias } = link;
+    if (index === undefined || kind !== "veth" || alias === undefined) continue;
+    if (isAliasOf(alias, network) && !live.has(alias)) yield { ...link, index };
+  }
+}

@@ -1,0 +1,86 @@
+/** Waiting on the kernel's events, with a deadline, never by sleeping (rules B31, G24; pains of "lower-layer-down"). */
+import { CniError, code } from "../../cni/error.ts";
+import { formatPrefix } from "../../net/prefix.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { addressFlag, decodeAddress, dumpAddresses } from "../../netlink/rtnetlink/address.ts";
+import { decodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
+import { getLink, type Link, linkOf, OPERSTATES } from "../../netlink/rtnetlink/link.ts";
+import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
+import { failedWith } from "../../sys/errno.ts";
+import type { PresentLink } from "./bridge-link.ts";
+
+/** Multicast groups of rtnetlink as bits: RTNLGRP_LINK is the first, RTNLGRP_IPV6_IFADDR the ninth. */
+const LINK_EVENTS = 1 << 0;
+const IPV6_ADDRESS_EVENTS = 1 << 8;
+
+/** The kernel needs a millisecond; on a machine under heavy load some hundred. */
+const DEADLINE = 10_000;
+
+/** Repeats `probe` at each event of `groups` until it gives a value; undefined when the deadline passed. */
+function awaitState<T>(groups: number, probe: () => T | undefined): T | undefined {
+  const early = probe();
+  if (early !== undefined) return early;
+  using events = new NetlinkSocket(protocol.route, groups);
+  const deadline = performance.now() + DEADLINE;
+  for (let left = DEADLINE; left > 0; left = deadline - performance.now()) {
+    // Probed after subscribing, so that no event can fall between.
+    const value = probe();
+    if (value !== undefined) return value;
+    try {
+      events.receiveWithin(left);
+    } catch (error) {
+      // Events were lost; the next probe sees the state all the same.
+      if (!failedWith(error, "ENOBUFS")) throw error;
+    }
+  }
+  return undefined;
+}
+
+const OPERSTATE_UP = 6;
+
+/** Waits until the port passes frames and gives its state. @throws CniError naming what keeps it down. */
+export function awaitPortUp(host: Connection, port: PresentLink): Link {
+  let seen: Link | undefined;
+  const up = awaitState(LINK_EVENTS, () => {
+    seen = linkOf(host.call(getLink({ index: port.index })));
+    const state = decodeBridgePort(seen?.portData ?? new Uint8Array()).state ?? 0;
+    return seen?.operstate === OPERSTATE_UP && state !== 0 ? seen : undefined;
+  });
+  if (up !== undefined) return up;
+  const operstate = OPERSTATES[seen?.operstate ?? 0] ?? seen?.operstate;
+  const carrier = ((seen?.flags ?? 0) & 0x10000) !== 0 ? "there" : "missing";
+  throw new CniError(
+    code.internal,
+    `bridge port in error state: ${operstate} (port ${JSON.stringify(port.name)}, carrier ${carrier}, master ${seen?.master ?? "none"}, waited ${DEADLINE / 1000} s); is the container's end or the bridge being set down by another program?`,
+  );
+}
+
+/** Waits until no address of the interface is tentative. Runs in the thread's current namespace. */
+export function awaitAddressesSettled(container: Connection, link: PresentLink): void {
+  const addresses = () =>
+    container
+      .dump(dumpAddresses(link.index))
+      .map((message) => decodeAddress(message.payload))
+      .filter((address) => address.index === link.index);
+  let pending: string[] = [];
+  const settled = awaitState(IPV6_ADDRESS_EVENTS, () => {
+    const all = addresses();
+    const failed = all.find((address) => ((address.flags ?? 0) & addressFlag.dadFailed) !== 0);
+    if (failed !== undefined) {
+      throw new CniError(
+        code.internal,
+        `failed to settle addresses for ${JSON.stringify(link.name)}: ${formatPrefix(failed.prefix)} is in use by another host of the network (duplicate address detection)`,
+      );
+    }
+    pending = all
+      .filter((address) => ((address.flags ?? 0) & addressFlag.tentative) !== 0)
+      .map((address) => formatPrefix(address.prefix));
+    return pending.length === 0 ? true : undefined;
+  });
+  if (settled === undefined) {
+    throw new CniError(
+      code.tryAgainLater,
+      `failed to settle addresses for ${JSON.stringify(link.name)}: ${pending.join(", ")} still tentative after ${DEADLINE / 1000} s`,
+    );
+  }
+}

@@ -1,0 +1,24 @@
+/** STATUS: whether an ADD could work now (rules A35, A36, G2). Changes nothing. */
+import { delegateStatus } from "../../cni/delegate.ts";
+import { CniError, code } from "../../cni/error.ts";
+import type { Request } from "../../cni/plugin.ts";
+import { connect } from "../namespaces.ts";
+import { findLink, requireBridge } from "./bridge-link.ts";
+import { parseBridgeConfig } from "./config.ts";
+
+export async function status(request: Request): Promise<void> {
+  const config = parseBridgeConfig(request);
+  using host = connect();
+  const link = findLink(host, config.bridge);
+  try {
+    if (link !== undefined) requireBridge(link);
+  } catch (error) {
+    throw new CniError(code.notAvailable, error instanceof Error ? error.message : String(error), "", {
+      cause: error,
+    });
+  }
+  if (config.ipam === undefined) return;
+  await delegateStatus(request, config.ipam);
+  if (config.ipMasq)
+    await (await import("../../netfilter/masquerade.ts")).masqueradeReady(config.ipMasqBackend);
+}

@@ -1,0 +1,114 @@
+/** The veth pair of an attachment (rules B13, B14, G7, G19): made, found, removed. */
+import { CniError, code } from "../../cni/error.ts";
+import { randomMac } from "../../net/mac.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { refusedWith } from "../../netlink/error.ts";
+import { encodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
+import { addLink, changeLink, deleteLink, interfaceFlag } from "../../netlink/rtnetlink/link.ts";
+import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
+import type { Netns } from "../../sys/netns.ts";
+import { hostVethName, type Owner, ownerAlias, randomVethName } from "./attachment.ts";
+import { findLink, type PresentLink } from "./bridge-link.ts";
+import type { BridgeConfig } from "./config.ts";
+import { trySysctl } from "./sysctl.ts";
+
+export interface VethPair {
+  readonly host: PresentLink;
+  readonly container: PresentLink;
+}
+
+/** A free name is found at once but for a chance in four thousand million. */
+const NAME_ATTEMPTS = 8;
+
+/**
+ * Makes the pair: both ends are born where they belong, the host's as a port of the bridge, with addresses of their
+ * own (so that no program on the host which renames or re-addresses new links changes them). Both are down.
+ * @throws CniError when the container has an interface of that name; nothing has changed then.
+ */
+export function addVethPair(
+  host: Connection,
+  container: Connection,
+  options: { owner: Owner; netns: Netns; bridge: PresentLink; config: BridgeConfig },
+): VethPair {
+  const { owner, netns, bridge, config } = options;
+  const mtu = config.mtu === undefined ? {} : { mtu: config.mtu };
+  const peer = { name: owner.ifname, netnsFd: netns.fd, mac: config.mac ?? randomMac(), ...mtu };
+  let name = hostVethName(owner);
+  for (let attempt = 1; attempt <= NAME_ATTEMPTS; attempt++, name = randomVethName()) {
+    const [outcome] = host.callAll([
+      addLink({
+        name,
+        kind: "veth",
+        mac: randomMac(),
+        master: bridge.index,
+        data: encodeVethPeer(peer),
+        ...mtu,
+      }),
+    ]);
+    const error = outcome?.error;
+    if (error === undefined)
+      return { host: presentLink(host, name), container: presentLink(container, owner.ifname) };
+    if (!refusedWith(error, "EEXIST")) {
+      throw new CniError(
+        code.internal,
+        `failed to make veth pair: ${JSON.stringify(owner.ifname)} in ${netns.path} and ${JSON.stringify(name)} on bridge ${JSON.stringify(bridge.name)}: ${error.message}`,
+      );
+    }
+    if (findLink(container, owner.ifname) !== undefined) {
+      throw new CniError(
+        code.internal,
+        `cannot add veth ${JSON.stringify(owner.ifname)} in ${netns.path}: an interface of that name already exists; DEL the attachment first`,
+      );
+    }
+  }
+  throw new CniError(code.tryAgainLater, `failed to find a unique veth name in ${NAME_ATTEMPTS} attempts`);
+}
+
+function presentLink(connection: Connection, name: string): PresentLink {
+  const link = findLink(connection, name);
+  if (link !== undefined) return link;
+  throw new CniError(
+    code.tryAgainLater,
+    `interface ${JSON.stringify(name)} vanished right after it was made: another program deletes it`,
+  );
+}
+
+/** Marks the host's end as the owner's, sets what the configuration wants of the port, and brings it up. */
+export function setUpHostEnd(
+  host: Connection,
+  link: PresentLink,
+  options: { owner: Owner; config: BridgeConfig; log: (line: string) => void },
+): void {
+  const { owner, config, log } = options;
+  trySysctl(["net", "ipv6", "conf", link.name, "accept_ra"], "0", log);
+  const port = {
+    ...(config.hairpinMode && { hairpin: true }),
+    ...(config.portIsolation && { isolated: true }),
+  };
+  const portData =
+    Object.keys(port).length === 0 ? {} : { portKind: "bridge", portData: encodeBridgePort(port) };
+  host.call(
+    changeLink(
+      {
+        index: link.index,
+        flags: interfaceFlag.up,
+        change: interfaceFlag.up,
+        alias: ownerAlias(owner),
+        ...portData,
+      },
+      `set up bridge port ${JSON.stringify(link.name)}`,
+    ),
+  );
+}
+
+/** Deletes a link by index; one that is gone is success (rule A29). */
+export function removeLink(connection: Connection, link: { index: number }): void {
+  const [outcome] = connection.callAll([deleteLink({ index: link.index })]);
+  if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
+}
+
+/** The owner's host veth, known by name and alias. */
+export function findHostVeth(host: Connection, owner: Owner): PresentLink | undefined {
+  const link = findLink(host, hostVethName(owner));
+  return link?.kind === "veth" && link.alias === ownerAlias(owner) ? link : undefined;
+}
