@@ -40,6 +40,9 @@ export function putU16(writer: ByteWriter, type: number, value: number | undefin
 export function putU32(writer: ByteWriter, type: number, value: number | undefined): void {
   if (value !== undefined) putAttribute(writer, type, (body) => body.u32(value));
 }
+export function putI32(writer: ByteWriter, type: number, value: number | undefined): void {
+  if (value !== undefined) putAttribute(writer, type, (body) => body.i32(value));
+}
 export function putU32be(writer: ByteWriter, type: number, value: number | undefined): void {
   if (value !== undefined) putAttribute(writer, type, (body) => body.u32be(value));
 }

@@ -2,20 +2,23 @@
  * Addresses of interfaces (uapi linux/if_addr.h): struct ifaddrmsg { u8 family; u8 prefixlen; u8 flags; u8 scope;
  * u32 index; } and IFA_* attributes.
  */
-import { type IpAddress, ipFromBytes, ipToBytes } from "../../net/ip.ts";
+import { type IpAddress, sameIp } from "../../net/ip.ts";
 import { formatPrefix, lastAddress, type Prefix } from "../../net/prefix.ts";
-import { Attributes, present, putBytes, putRaw, putString, putU32, type RawAttribute } from "../attribute.ts";
+import { Attributes, present, putRaw, putString, putU32, type RawAttribute } from "../attribute.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { DecodeError } from "../error.ts";
-import { flag } from "../message.ts";
+import { flag, type Message } from "../message.ts";
+import { addressFamily, familyOf, ipOf, prefixOf, putIp } from "./ip-attribute.ts";
+
+export { addressFamily };
 
 export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 export const RTM_GETADDR = 22;
 
-/** AF_INET and AF_INET6, for every message that carries addresses. */
-export const addressFamily = { 4: 2, 6: 10 } as const;
+/** RTMGRP_IPV6_IFADDR, for a socket's `groups`: IPv6 addresses come, go and change, as when DAD ends. */
+export const IPV6_ADDRESS_EVENTS = 0x100;
 
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
@@ -30,7 +33,10 @@ export const addressFlag = { noDad: 0x02, dadFailed: 0x08, tentative: 0x40, perm
 export interface InterfaceAddress {
   /** Interface index. */
   index: number;
+  /** The interface's own address, with the length of the network that it reaches. */
   prefix: Prefix;
+  /** The other end's address, where it differs: a point-to-point link. */
+  peer?: IpAddress;
   /** IFA_F_* bits, all 32. */
   flags?: number;
   /** RT_SCOPE_*: 0 global, 253 link, 254 host. */
@@ -49,34 +55,36 @@ export function encodeAddress(address: InterfaceAddress): Uint8Array {
   writer.u8((address.flags ?? 0) & 0xff);
   writer.u8(address.scope ?? 0);
   writer.u32(address.index);
-  const bytes = ipToBytes(address.prefix.address);
-  putBytes(writer, IFA_LOCAL, bytes);
-  putBytes(writer, IFA_ADDRESS, bytes);
-  putBytes(writer, IFA_BROADCAST, address.broadcast && ipToBytes(address.broadcast));
+  putIp(writer, IFA_LOCAL, address.prefix.address);
+  putIp(writer, IFA_ADDRESS, address.peer ?? address.prefix.address);
+  putIp(writer, IFA_BROADCAST, address.broadcast);
   putString(writer, IFA_LABEL, address.label);
-  putU32(writer, IFA_FLAGS, address.flags);
+  // The header has room for eight bits; with the attribute the kernel looks at nothing else.
+  if (address.flags !== undefined && address.flags > 0xff) putU32(writer, IFA_FLAGS, address.flags);
   putRaw(writer, address.unknown);
   return writer.finish();
 }
 
-/** @throws DecodeError */
+/** @throws DecodeError; also for a family other than IPv4 and IPv6. */
 export function decodeAddress(payload: Uint8Array): InterfaceAddress {
   const reader = new ByteReader(payload);
-  reader.skip(1);
+  const number = reader.u8();
+  const family = familyOf(number);
+  if (family === undefined) throw new DecodeError(`an interface address of address family ${number}`);
   const [length, flags, scope, index] = [reader.u8(), reader.u8(), reader.u8(), reader.u32()];
   const attributes = new Attributes(reader.rest());
   // On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL is always one's own. IPv6 sends only the former.
-  const other = attributes.bytes(IFA_ADDRESS);
-  const own = ipFromBytes(attributes.bytes(IFA_LOCAL) ?? other ?? new Uint8Array());
+  const other = ipOf(attributes, IFA_ADDRESS, family);
+  const own = ipOf(attributes, IFA_LOCAL, family) ?? other;
   if (own === undefined) throw new DecodeError("an interface address without an address");
-  const broadcast = attributes.bytes(IFA_BROADCAST);
   return {
     index,
-    prefix: { address: own, length },
+    prefix: prefixOf(own, length),
     flags: attributes.u32(IFA_FLAGS) ?? flags,
     scope,
     ...present({
-      broadcast: broadcast && ipFromBytes(broadcast),
+      peer: other !== undefined && !sameIp(other, own) ? other : undefined,
+      broadcast: ipOf(attributes, IFA_BROADCAST, family),
       label: attributes.string(IFA_LABEL),
     }),
     unknown: attributes.unread(),
@@ -104,7 +112,7 @@ export function deleteAddress(index: number, prefix: Prefix, interfaceName: stri
   };
 }
 
-/** Asks for the addresses of one interface, both families; strict checking makes the kernel filter. */
+/** Asks for the addresses of one interface, both families; ENODEV when there is no such interface. */
 export function dumpAddresses(index: number): Request {
   const writer = new ByteWriter();
   writer.u32(0);
@@ -116,3 +124,13 @@ export function dumpAddresses(index: number): Request {
     payload: writer.finish(),
   };
 }
+
+/**
+ * The IP addresses of an interface out of the replies to `dumpAddresses`: kernels before 4.20 send those of all
+ * interfaces, and any kernel those of other families too.
+ */
+export const addressesOf = (replies: readonly Message[], index: number): InterfaceAddress[] =>
+  replies
+    .filter(({ type, payload }) => type === RTM_NEWADDR && familyOf(payload[0] ?? 0) !== undefined)
+    .map(({ payload }) => decodeAddress(payload))
+    .filter((address) => address.index === index);

@@ -6,9 +6,11 @@ import {
   Attributes,
   present,
   putBytes,
+  putI32,
   putNested,
   putRaw,
   putString,
+  putU8,
   putU32,
   type RawAttribute,
 } from "../attribute.ts";
@@ -25,15 +27,21 @@ export const RTM_SETLINK = 19;
 export const AF_UNSPEC = 0;
 export const AF_BRIDGE = 7;
 
+/** RTMGRP_LINK, for a socket's `groups`: links and bridge ports come, go and change. */
+export const LINK_EVENTS = 0x1;
+
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
+const IFLA_PROTINFO = 12;
 const IFLA_OPERSTATE = 16;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
+export const IFLA_AF_SPEC = 26;
 const IFLA_NET_NS_FD = 28;
+export const IFLA_EXT_MASK = 29;
 const IFLA_PROMISCUITY = 30;
 const IFLA_LINK_NETNSID = 37;
 
@@ -85,7 +93,7 @@ export interface Link {
   promiscuity?: number;
   /** Descriptor of the namespace where the link is to be born. */
   netnsFd?: number;
-  /** The kernel's number for the peer's namespace; absent when it is this one. */
+  /** The kernel's number for the peer's namespace, -1 for none; absent when it is this one. */
   linkNetnsId?: number;
   /** "bridge", "veth", … */
   kind?: string;
@@ -95,8 +103,12 @@ export interface Link {
   portKind?: string;
   /** IFLA_INFO_SLAVE_DATA: attributes of the port; bridge-port.ts reads and writes it. */
   portData?: Uint8Array;
+  /** IFLA_PROTINFO: in messages of family AF_BRIDGE, what `portData` is in others. */
+  bridgePort?: Uint8Array;
   /** Attributes that the decoder does not know. */
   unknown?: readonly RawAttribute[];
+  /** The like inside IFLA_LINKINFO. */
+  unknownInfo?: readonly RawAttribute[];
 }
 
 export function encodeLink(link: Link): Uint8Array {
@@ -118,21 +130,27 @@ export function putLink(writer: ByteWriter, link: Link): void {
   putU32(writer, IFLA_MTU, link.mtu);
   putU32(writer, IFLA_LINK, link.peerIndex);
   putU32(writer, IFLA_MASTER, link.master);
-  putBytes(writer, IFLA_OPERSTATE, link.operstate === undefined ? undefined : Uint8Array.of(link.operstate));
+  putU8(writer, IFLA_OPERSTATE, link.operstate);
   putString(writer, IFLA_IFALIAS, link.alias);
   putU32(writer, IFLA_PROMISCUITY, link.promiscuity);
   putU32(writer, IFLA_NET_NS_FD, link.netnsFd);
-  putU32(writer, IFLA_LINK_NETNSID, link.linkNetnsId);
-  if (link.kind !== undefined || link.portKind !== undefined) {
+  putI32(writer, IFLA_LINK_NETNSID, link.linkNetnsId);
+  putContainer(writer, IFLA_PROTINFO, link.bridgePort);
+  if (link.kind !== undefined || link.portKind !== undefined || link.unknownInfo !== undefined) {
     putNested(writer, IFLA_LINKINFO, (info) => {
       putString(info, IFLA_INFO_KIND, link.kind);
-      const { data, portData } = link;
-      if (data !== undefined) putNested(info, IFLA_INFO_DATA, (body) => body.bytes(data));
+      putContainer(info, IFLA_INFO_DATA, link.data);
       putString(info, IFLA_INFO_SLAVE_KIND, link.portKind);
-      if (portData !== undefined) putNested(info, IFLA_INFO_SLAVE_DATA, (body) => body.bytes(portData));
+      putContainer(info, IFLA_INFO_SLAVE_DATA, link.portData);
+      putRaw(info, link.unknownInfo);
     });
   }
   putRaw(writer, link.unknown);
+}
+
+/** An attribute that holds attributes which are encoded already. */
+function putContainer(writer: ByteWriter, type: number, attributes: Uint8Array | undefined): void {
+  if (attributes !== undefined) putNested(writer, type, (body) => body.bytes(attributes));
 }
 
 /** @throws DecodeError */
@@ -161,13 +179,15 @@ export function decodeLink(payload: Uint8Array): Link {
       alias: attributes.string(IFLA_IFALIAS),
       promiscuity: attributes.u32(IFLA_PROMISCUITY),
       netnsFd: attributes.u32(IFLA_NET_NS_FD),
-      linkNetnsId: attributes.u32(IFLA_LINK_NETNSID),
+      linkNetnsId: attributes.i32(IFLA_LINK_NETNSID),
       kind: info?.string(IFLA_INFO_KIND),
       data: info?.bytes(IFLA_INFO_DATA),
       portKind: info?.string(IFLA_INFO_SLAVE_KIND),
       portData: info?.bytes(IFLA_INFO_SLAVE_DATA),
+      bridgePort: attributes.bytes(IFLA_PROTINFO),
     }),
     unknown: attributes.unread(),
+    ...(info !== undefined && { unknownInfo: info.unread() }),
   };
 }
 
@@ -177,8 +197,7 @@ type LinkName = { name: string } | { index: number };
 const named = (link: LinkName): string =>
   "name" in link ? JSON.stringify(link.name) : `with index ${link.index}`;
 
-/** IFLA_EXT_MASK with RTEXT_FILTER_SKIP_STATS: statistics are most of a reply and nobody reads them. */
-const IFLA_EXT_MASK = 29;
+/** For IFLA_EXT_MASK: statistics are most of a reply and nobody reads them. */
 const RTEXT_FILTER_SKIP_STATS = 8;
 
 /** Asks for one link. The reply decodes with `decodeLink`; ENODEV when there is none. */
@@ -189,7 +208,10 @@ export function getLink(link: LinkName): Request {
   return { action: `find link ${named(link)}`, type: RTM_GETLINK, flags: 0, payload: writer.finish() };
 }
 
-/** Asks for all links, or those that are ports of `master`. */
+/**
+ * Asks for all links, or those that are ports of `master` or of a kind. Kernels before 4.20 do not filter, and none
+ * does by a kind that it has no driver for: look at the links that come.
+ */
 export function dumpLinks(filter: { master?: number; kind?: string } = {}): Request {
   const writer = new ByteWriter();
   putLink(writer, filter);
@@ -217,6 +239,10 @@ export function setLinkUp(index: number, up: boolean, name: string): Request {
   const link = { index, flags: up ? interfaceFlag.up : 0, change: interfaceFlag.up };
   return changeLink(link, `set link ${JSON.stringify(name)} ${up ? "up" : "down"}`);
 }
+
+/** Renames a link; EEXIST when the name is taken, EBUSY where the kernel wants the link down for that. */
+export const renameLink = (index: number, name: string, to: string): Request =>
+  changeLink({ index, name: to }, `rename link ${JSON.stringify(name)} to ${JSON.stringify(to)}`);
 
 /** Deletes a link, and with it the other end of a veth pair; ENODEV when it is gone. */
 export function deleteLink(link: LinkName): Request {

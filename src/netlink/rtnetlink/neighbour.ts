@@ -2,11 +2,11 @@
  * Neighbour entries, that is ARP and NDP caches (uapi linux/neighbour.h): struct ndmsg { u8 family; u8 pad; u16 pad;
  * i32 index; u16 state; u8 flags; u8 type; } and NDA_* attributes.
  */
-import { formatIp, type IpAddress, ipFromBytes, ipToBytes } from "../../net/ip.ts";
+import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { Attributes, present, putBytes, putRaw, type RawAttribute } from "../attribute.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import type { Request } from "../connection.ts";
-import { addressFamily } from "./address.ts";
+import { addressFamily, ipOf, putIp } from "./ip-attribute.ts";
 
 export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
@@ -16,12 +16,15 @@ const NDA_DST = 1;
 const NDA_LLADDR = 2;
 
 export interface Neighbour {
+  /** Interface index. */
   index: number;
   /** AF_*; AF_BRIDGE entries are a bridge's forwarding table and have no address. */
   family: number;
   /** NUD_* bits: 2 reachable, 4 stale, 128 permanent. */
   state: number;
+  /** NTF_* bits. */
   flags: number;
+  /** RTN_*, 1 unicast; 0 in a request. */
   type: number;
   address?: IpAddress;
   mac?: Uint8Array;
@@ -38,7 +41,7 @@ export function encodeNeighbour(neighbour: Neighbour): Uint8Array {
   writer.u16(neighbour.state);
   writer.u8(neighbour.flags);
   writer.u8(neighbour.type);
-  putBytes(writer, NDA_DST, neighbour.address && ipToBytes(neighbour.address));
+  putIp(writer, NDA_DST, neighbour.address);
   putBytes(writer, NDA_LLADDR, neighbour.mac);
   putRaw(writer, neighbour.unknown);
   return writer.finish();
@@ -51,14 +54,13 @@ export function decodeNeighbour(payload: Uint8Array): Neighbour {
   reader.skip(3);
   const [index, state, flags, type] = [reader.i32(), reader.u16(), reader.u8(), reader.u8()];
   const attributes = new Attributes(reader.rest());
-  const address = attributes.bytes(NDA_DST);
   return {
     index,
     family,
     state,
     flags,
     type,
-    ...present({ address: address && ipFromBytes(address), mac: attributes.bytes(NDA_LLADDR) }),
+    ...present({ address: ipOf(attributes, NDA_DST), mac: attributes.bytes(NDA_LLADDR) }),
     unknown: attributes.unread(),
   };
 }

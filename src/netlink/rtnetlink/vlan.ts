@@ -6,11 +6,17 @@ import { Attributes, attributeType, putAttribute, putNested, putU16, putU32 } fr
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { DecodeError } from "../error.ts";
-import { AF_BRIDGE, putLink, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK } from "./link.ts";
+import {
+  AF_BRIDGE,
+  IFLA_AF_SPEC,
+  IFLA_EXT_MASK,
+  putLink,
+  RTM_DELLINK,
+  RTM_GETLINK,
+  RTM_SETLINK,
+} from "./link.ts";
 
-const IFLA_AF_SPEC = 26;
-const IFLA_EXT_MASK = 29;
-/** RTEXT_FILTER_BRVLAN: one entry for each VLAN, no ranges. */
+/** For IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN: one entry for each VLAN, no ranges. */
 const FILTER_VLANS = 2;
 const IFLA_BRIDGE_FLAGS = 0;
 const IFLA_BRIDGE_VLAN_INFO = 2;
@@ -71,13 +77,20 @@ export function decodePortVlans(payload: Uint8Array): { index: number; vlans: Po
     const entry = new ByteReader(attribute.payload);
     const [flags, vid] = [entry.u16(), entry.u16()];
     const vlan = { vid, pvid: (flags & PVID) !== 0, untagged: (flags & UNTAGGED) !== 0 };
+    const ends = (flags & RANGE_END) !== 0;
+    if (ends !== (begin !== undefined)) {
+      throw new DecodeError(
+        `VLAN ${vid} ${ends ? "ends a range without a beginning" : "stands in an open range"}`,
+      );
+    }
     if ((flags & RANGE_BEGIN) !== 0) begin = vlan;
-    else if ((flags & RANGE_END) !== 0) {
-      if (begin === undefined) throw new DecodeError(`a VLAN range that ends at ${vid} without a beginning`);
+    else if (begin === undefined) vlans.push(vlan);
+    else {
       vlans.push({ ...begin, end: vid });
       begin = undefined;
-    } else vlans.push(vlan);
+    }
   }
+  if (begin !== undefined) throw new DecodeError(`a VLAN range that begins at ${begin.vid} without an end`);
   return { index, vlans };
 }
 
