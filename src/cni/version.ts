@@ -24,10 +24,11 @@ export function findVersion(text: string | undefined): Version | undefined {
 export function parseVersion(text: string | undefined): Version {
   const known = findVersion(text);
   if (known !== undefined) return known;
+  const supported = SUPPORTED_VERSIONS.map((version) => JSON.stringify(version)).join(" ");
   throw new CniError(
     code.incompatibleVersion,
     "incompatible CNI versions",
-    `config is ${JSON.stringify(text)}, plugin supports ${JSON.stringify(SUPPORTED_VERSIONS)}`,
+    `config is ${JSON.stringify(text)}, plugin supports [${supported}]`,
   );
 }
 

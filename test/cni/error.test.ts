@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { CniError, code, combineErrors, toCniError } from "../../src/cni/error.ts";
+import { Failures } from "../../src/cni/failures.ts";
+
+test("A18: codes", () => {
+  expect(code).toEqual({
+    incompatibleVersion: 1,
+    unsupportedField: 2,
+    unknownContainer: 3,
+    invalidEnvironment: 4,
+    io: 5,
+    decoding: 6,
+    invalidConfig: 7,
+    invalidNetns: 8,
+    tryAgainLater: 11,
+    notAvailable: 50,
+    notAvailableLimited: 51,
+    internal: 999,
+  });
+});
+
+test("A18: anything thrown is an error with code 999, a CniError itself", () => {
+  const own = new CniError(7, "message", "details");
+  expect(toCniError(own)).toBe(own);
+  expect(toCniError(new TypeError("oops"))).toMatchObject({ code: 999, message: "oops", details: "" });
+  expect(toCniError("text")).toMatchObject({ code: 999, message: "text" });
+  expect(toCniError(undefined)).toMatchObject({ code: 999, message: "undefined" });
+});
+
+test("an action in front keeps code and details", () => {
+  const error = new CniError(11, "busy", "by x").during("cannot add");
+  expect(error).toMatchObject({ code: 11, message: "cannot add: busy", details: "by x" });
+});
+
+describe("A31: several failures in one error", () => {
+  test("have the first one's code and all messages and details", () => {
+    const errors = [new CniError(5, "a", "x"), new Error("b"), new CniError(7, "c", "y")];
+    expect(combineErrors(errors)).toMatchObject({ code: 5, message: "a; b; c", details: "x; y" });
+  });
+
+  test("one is itself, none is none", () => {
+    const only = new CniError(5, "a");
+    expect(combineErrors([only])).toBe(only);
+    expect(combineErrors([])).toBeUndefined();
+  });
+
+  test("every step is tried, then all failures are thrown", async () => {
+    const failures = new Failures();
+    const done: string[] = [];
+    await failures.attempt(() => {
+      throw new CniError(5, "a");
+    });
+    await failures.attempt(() => Promise.reject(new Error("b")));
+    await failures.attempt(() => void done.push("c"));
+    expect(done).toEqual(["c"]);
+    expect(() => failures.throwIfAny()).toThrow("a; b");
+    new Failures().throwIfAny();
+  });
+});

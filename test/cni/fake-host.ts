@@ -1,0 +1,140 @@
+/** A process without a process: what the protocol would read and write, and plugins that keep what they were asked. */
+import type { ChildOutcome, Delegation } from "../../src/cni/delegate.ts";
+import type { Environment } from "../../src/cni/environment.ts";
+import { CniError } from "../../src/cni/error.ts";
+import type { Plugin, Request } from "../../src/cni/plugin.ts";
+import { type Host, runPlugin } from "../../src/cni/protocol.ts";
+import { emptyResult, type Result } from "../../src/cni/result.ts";
+import { type Prefix, parsePrefix } from "../../src/net/prefix.ts";
+
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** An environment that is complete for every command. */
+export const environmentOf = (command: string, changes: Environment = {}): Environment => ({
+  CNI_COMMAND: command,
+  CNI_CONTAINERID: "container-1",
+  CNI_NETNS: "/var/run/netns/a",
+  CNI_IFNAME: "eth0",
+  CNI_PATH: "/opt/cni/bin",
+  ...changes,
+});
+
+/** A configuration that is valid for every command. */
+export const configOf = (changes: object = {}): string =>
+  JSON.stringify({ cniVersion: "1.1.0", name: "net", type: "fake", ...changes });
+
+export function prefix(text: string): Prefix {
+  const value = parsePrefix(text);
+  if (value === undefined) throw new Error(`${text} is no prefix`);
+  return value;
+}
+
+/** A result that every version can express. */
+export const someResult = (): Result => ({ ...emptyResult(), ips: [{ address: prefix("10.1.0.2/24") }] });
+
+/** A plugin whose calls are kept, and which does what `behaviour` says, nothing otherwise. */
+export class FakePlugin implements Plugin {
+  readonly name: string;
+  readonly requests: Request[] = [];
+  readonly #behaviour: Partial<Omit<Plugin, "name">>;
+
+  constructor(behaviour: Partial<Omit<Plugin, "name">> = {}, name = "fake") {
+    this.name = name;
+    this.#behaviour = behaviour;
+  }
+
+  async add(request: Request): Promise<Result> {
+    this.requests.push(request);
+    return (await this.#behaviour.add?.(request)) ?? someResult();
+  }
+
+  async check(request: Request): Promise<void> {
+    this.requests.push(request);
+    await this.#behaviour.check?.(request);
+  }
+
+  async del(request: Request): Promise<void> {
+    this.requests.push(request);
+    await this.#behaviour.del?.(request);
+  }
+
+  async gc(request: Request): Promise<void> {
+    this.requests.push(request);
+    await this.#behaviour.gc?.(request);
+  }
+
+  async status(request: Request): Promise<void> {
+    this.requests.push(request);
+    await this.#behaviour.status?.(request);
+  }
+
+  /** Commands in the order in which they ran. */
+  get commands(): string[] {
+    return this.requests.map((request) => request.command);
+  }
+}
+
+/** A delegation that finds nothing. */
+export const noDelegation: Delegation = {
+  isExecutable: () => false,
+  builtIn: async () => undefined,
+  run: () => {
+    throw new Error("nothing to run");
+  },
+};
+
+export const outcome = (exitCode: number, stdout = "", stderr = ""): ChildOutcome => ({
+  exitCode,
+  stdout: bytes(stdout),
+  stderr: bytes(stderr),
+});
+
+/** What a call left. `error` is the error object on stdout, undefined if stdout holds something else. */
+export interface Answer {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly stdinReads: number;
+  readonly error: { cniVersion: string; code: number; msg: string; details?: string } | undefined;
+}
+
+/** Runs a plugin with an environment and stdin. */
+export async function call(
+  plugin: Plugin,
+  environment: Environment,
+  stdin: string | Uint8Array,
+  host: Partial<Host> = {},
+): Promise<Answer> {
+  let stdout = "";
+  let stderr = "";
+  let stdinReads = 0;
+  const exitCode = await runPlugin(plugin, {
+    environment,
+    readStdin() {
+      stdinReads++;
+      return typeof stdin === "string" ? bytes(stdin) : stdin;
+    },
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (text) => {
+      stderr += text;
+    },
+    isOwnNetns: () => false,
+    delegation: noDelegation,
+    version: "1.2.3",
+    ...host,
+  });
+  return { exitCode, stdout, stderr, stdinReads, error: exitCode === 0 ? undefined : JSON.parse(stdout) };
+}
+
+/** The CniError that `action` throws; anything else is a failure of the test. */
+export function thrownBy(action: () => unknown): CniError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof CniError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
