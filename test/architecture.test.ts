@@ -1,0 +1,266 @@
+/**
+ * The plan of the house: which room may import which, and the habits that a reader relies on. Each rule is a function
+ * from sources to complaints; the tests run it over the project, and over a made-up source that breaks it.
+ */
+import { describe, expect, test } from "bun:test";
+import { dirname } from "node:path";
+import { Source } from "./support/source.ts";
+import { PROJECT } from "./support/test-files.ts";
+
+/**
+ * Room by room what it may import, next to itself: a folder with all below it, with "/*" only the files right in it.
+ * A file is in the room with the longest name that its path begins with. Arrows point downwards only.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  "src/main.ts": ["src/operator.ts", "src/plugins", "src/cni", "src/sys"],
+  "src/operator.ts": ["src/cni"],
+  // A plugin never imports another: the IPAM is delegated to. What they share lies right in src/plugins.
+  "src/plugins/bridge": ["src/plugins/*", "src/cni", "src/netfilter", "src/netlink", "src/net", "src/sys"],
+  "src/plugins/host-local": ["src/plugins/*", "src/cni", "src/net", "src/sys"],
+  "src/plugins/loopback": ["src/plugins/*", "src/cni", "src/netlink", "src/net", "src/sys"],
+  "src/plugins": ["src/cni", "src/netlink", "src/net", "src/sys"],
+  "src/netfilter": ["src/cni/error.ts", "src/netlink", "src/net", "src/sys"],
+  // The protocol knows no Linux.
+  "src/cni": ["src/net"],
+  "src/netlink/rtnetlink": ["src/netlink/*", "src/net", "src/sys/errno.ts"],
+  "src/netlink/nftables": ["src/netlink/*", "src/net", "src/sys/errno.ts"],
+  // The one file of netlink that does I/O; everything else runs without Linux and root.
+  "src/netlink/socket.ts": ["src/netlink/*", "src/sys"],
+  "src/netlink": ["src/netlink/socket.ts", "src/net", "src/sys/errno.ts"],
+  "src/net": [],
+  "src/sys/libc.ts": ["src/sys/errno.ts", "bun:ffi"],
+  "src/sys": ["src/sys/libc.ts"],
+  // A black box test knows the built programs only; so does the demo.
+  test: ["src", "build", "test", "*"],
+  conformance: ["test/support", "*"],
+  bench: ["test/support", "*"],
+  demo: ["test/support", "build", "*"],
+  build: ["package.json", "*"],
+  "build.ts": ["build", "*"],
+};
+
+type Rule = (sources: readonly Source[]) => string[];
+
+const rooms = Object.keys(MAY_IMPORT).sort((a, b) => b.length - a.length);
+const isIn = (path: string, room: string) => path === room || path.startsWith(`${room}/`);
+const roomOf = (path: string) => rooms.find((room) => isIn(path, room));
+const isOwnFile = (target: string) => target.endsWith(".ts") || target.endsWith(".json");
+
+/** "*" in the table stands for modules that are no files of the project. */
+function mayImport(room: string, target: string): boolean {
+  if (isOwnFile(target) && roomOf(target) === room) return true;
+  return (MAY_IMPORT[room] ?? []).some((entry) => {
+    if (entry === "*") return !isOwnFile(target);
+    return entry.endsWith("/*") ? dirname(target) === entry.slice(0, -2) : isIn(target, entry);
+  });
+}
+
+const onlyAllowedArrows: Rule = (sources) =>
+  sources.flatMap((source) => {
+    const room = roomOf(source.path);
+    if (room === undefined) return [`${source.path}: in no room of the table`];
+    return source
+      .imports()
+      .flatMap(({ target }) => (mayImport(room, target) ? [] : [`${source.path} imports ${target}`]));
+  });
+
+/** Types are erased and cannot meet each other half-initialized, so `import type` does not count. */
+const noCycles: Rule = (sources) => {
+  const arrows = new Map(
+    sources.map((source) => [
+      source.path,
+      source.imports().flatMap((found) => (found.typeOnly ? [] : found.target)),
+    ]),
+  );
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const walk = (path: string, way: readonly string[]) => {
+    if (way.includes(path)) cycles.push([...way.slice(way.indexOf(path)), path].join(" -> "));
+    if (done.has(path)) return;
+    done.add(path);
+    for (const target of arrows.get(path) ?? []) walk(target, [...way, path]);
+  };
+  for (const path of arrows.keys()) walk(path, []);
+  return cycles;
+};
+
+const inSource = (sources: readonly Source[]) => sources.filter((source) => isIn(source.path, "src"));
+
+const noNodeModules: Rule = (sources) =>
+  inSource(sources).flatMap((source) =>
+    source
+      .imports()
+      .flatMap(({ target }) => (target.startsWith("node:") ? [`${source.path} imports ${target}`] : [])),
+  );
+
+const processOnlyInMain: Rule = (sources) =>
+  inSource(sources)
+    .filter((source) => source.path !== "src/main.ts" && !isIn(source.path, "src/sys"))
+    .flatMap((source) =>
+      /(?<![\w$.])process\s*(?![\w$:])/.test(source.code) ? [`${source.path} touches process`] : [],
+    );
+
+const NOTHING_NAMES = /(^|[/-])(utils?|helpers?|common|types?|misc|shared)(\.test)?(\.ts)?(?=\/|$)/;
+
+const namesThatSaySomething: Rule = (sources) =>
+  sources.flatMap(({ path }) => (NOTHING_NAMES.test(path) ? [`${path}: the name says nothing`] : []));
+
+const LONGEST = 250;
+
+const shortFiles: Rule = (sources) =>
+  inSource(sources).flatMap(({ path, text }) => {
+    const lines = text.trimEnd().split("\n").length;
+    const explained = /^\/\/ Long because: \S/m.test(text);
+    return lines <= LONGEST || explained ? [] : [`${path}: ${lines} lines, and no line "// Long because: …"`];
+  });
+
+/** Named after system calls and constants of the kernel's headers, whose manual pages say what they are. */
+const isKernelName = (path: string, name: string) =>
+  path === "src/sys/libc.ts" || (isIn(path, "src/netlink") && /^[A-Z][A-Z0-9_]+$/.test(name));
+
+const documentedExports: Rule = (sources) =>
+  inSource(sources).flatMap((source) =>
+    source
+      .undocumentedExports()
+      .filter((name) => !isKernelName(source.path, name))
+      .map((name) => `${source.path}: ${name} has no doc comment`),
+  );
+
+const project = [
+  ...new Bun.Glob("{src,test,conformance,bench,demo,build}/**/*.ts").scanSync(PROJECT),
+  "build.ts",
+]
+  .sort()
+  .map(async (path) => new Source(path, await Bun.file(`${PROJECT}/${path}`).text()));
+const sources = await Promise.all(project);
+
+const long = (last: string) => `${"// line\n".repeat(LONGEST)}${last}\n`;
+
+/** Each rule with sources that break it, and what it has to say about them. */
+const RULES: readonly {
+  name: string;
+  rule: Rule;
+  broken: readonly [string, string][];
+  complaints: readonly string[];
+}[] = [
+  {
+    name: "imports point downwards only",
+    rule: onlyAllowedArrows,
+    broken: [
+      ["src/plugins/bridge/add.ts", 'import { store } from "../host-local/store.ts";'],
+      ["src/cni/config.ts", 'import type { Fd } from "../sys/libc.ts";'],
+      ["src/net/ip.ts", 'export { x } from "../cni/error.ts";'],
+      ["src/netlink/message.ts", 'const late = await import("./rtnetlink/link.ts");'],
+      ["src/netlink/rtnetlink/link.ts", 'import {\n  socket,\n} from "../../sys/libc.ts";'],
+      ["src/netlink/bytes.ts", 'type T = import("../sys/netns.ts").Netns;'],
+      ["src/plugins/bridge/del.ts", 'import "execa";'],
+      ["src/sys/file.ts", 'import { dlopen } from "bun:ffi";'],
+      ["src/sys/flock.ts", 'import { x } from "../../test/support/eventually.ts";'],
+      ["demo/demo.ts", 'import { x } from "../src/main.ts";'],
+      ["conformance/bridge.ts", 'import { x } from "../src/cni/error.ts";'],
+      ["elsewhere/x.ts", ""],
+    ],
+    complaints: [
+      "src/plugins/bridge/add.ts imports src/plugins/host-local/store.ts",
+      "src/cni/config.ts imports src/sys/libc.ts",
+      "src/net/ip.ts imports src/cni/error.ts",
+      "src/netlink/message.ts imports src/netlink/rtnetlink/link.ts",
+      "src/netlink/rtnetlink/link.ts imports src/sys/libc.ts",
+      "src/netlink/bytes.ts imports src/sys/netns.ts",
+      "src/plugins/bridge/del.ts imports execa",
+      "src/sys/file.ts imports bun:ffi",
+      "src/sys/flock.ts imports test/support/eventually.ts",
+      "demo/demo.ts imports src/main.ts",
+      "conformance/bridge.ts imports src/cni/error.ts",
+      "elsewhere/x.ts: in no room of the table",
+    ],
+  },
+  {
+    name: "no file imports itself by a detour",
+    rule: noCycles,
+    broken: [
+      ["src/net/a.ts", 'import { b } from "./b.ts";'],
+      ["src/net/b.ts", 'import { type X, c } from "./c.ts";'],
+      ["src/net/c.ts", 'import type { Never } from "./a.ts";\nconst a = () => import("./a.ts");'],
+    ],
+    complaints: ["src/net/a.ts -> src/net/b.ts -> src/net/c.ts -> src/net/a.ts"],
+  },
+  {
+    name: "src imports no node:* module, which would cost start-up time",
+    rule: noNodeModules,
+    broken: [
+      ["src/sys/file.ts", '/** Not node:os. */\nimport { readFileSync } from "node:fs";'],
+      ["test/a.test.ts", 'import "node:fs";'],
+    ],
+    complaints: ["src/sys/file.ts imports node:fs"],
+  },
+  {
+    name: "only main.ts and sys touch process",
+    rule: processOnlyInMain,
+    broken: [
+      ["src/cni/a.ts", "// process.env\nconst { X } = process.env;"],
+      ["src/cni/b.ts", "const child = { process: 1 }; child.process;"],
+      ["src/cni/c.ts", "const { exit } = process;"],
+    ],
+    complaints: ["src/cni/a.ts touches process", "src/cni/c.ts touches process"],
+  },
+  {
+    name: "names say something",
+    rule: namesThatSaySomething,
+    broken: [
+      ["src/net/utils.ts", ""],
+      ["src/common/ip.ts", ""],
+      ["test/test-helpers.ts", ""],
+      ["src/cni/protocol.ts", ""],
+    ],
+    complaints: [
+      "src/net/utils.ts: the name says nothing",
+      "src/common/ip.ts: the name says nothing",
+      "test/test-helpers.ts: the name says nothing",
+    ],
+  },
+  {
+    name: `a file of more than ${LONGEST} lines says why`,
+    rule: shortFiles,
+    broken: [
+      ["src/net/a.ts", long("// end")],
+      ["src/net/b.ts", long("// Long because: it holds one table.")],
+    ],
+    complaints: [`src/net/a.ts: ${LONGEST + 1} lines, and no line "// Long because: …"`],
+  },
+  {
+    name: "everything exported has a doc comment",
+    rule: documentedExports,
+    broken: [
+      [
+        "src/net/a.ts",
+        "/** All. */\nimport 1;\n\n/** Good. */\nexport const good = 1;\nexport const fine = 2;\n\nexport interface Bad {}\n// no\nexport async function worse() {}",
+      ],
+    ],
+    complaints: ["src/net/a.ts: Bad has no doc comment", "src/net/a.ts: worse has no doc comment"],
+  },
+];
+
+describe("the architecture", () => {
+  test.each(RULES)("$name", ({ rule }) => {
+    expect(rule(sources)).toEqual([]);
+  });
+
+  test.each(RULES)("is guarded: $name", ({ rule, broken, complaints }) => {
+    expect(rule(broken.map(([path, text]) => new Source(path, text)))).toEqual([...complaints]);
+  });
+
+  test("no import escapes the reader: it finds all that Bun finds", () => {
+    const transpiler = new Bun.Transpiler({ loader: "ts" });
+    const imports = sources.map((source) => ({ source, expected: transpiler.scanImports(source.text) }));
+    expect(imports.length).toBeGreaterThan(50);
+    for (const { source, expected } of imports) {
+      const found = source.imports().map(({ target }) => target);
+      for (const { path } of expected) {
+        expect(found).toContain(
+          path.startsWith(".") ? new URL(path, `file:///${source.path}`).pathname.slice(1) : path,
+        );
+      }
+    }
+  });
+});

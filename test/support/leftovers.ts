@@ -1,0 +1,27 @@
+/** What stays on a host after a plugin's DEL by design, as patterns for `mayKeep` of withScratchHost. */
+
+const escaped = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** A bridge stays when its last port goes (rule B33), with addresses and routes. */
+export const keptBridge = (name: string): RegExp[] => [
+  new RegExp(`^(link|address|port) ${escaped(name)} `),
+  new RegExp(`^(route|fdb|vlan|neighbour) .*"(dev|ifname|master)":"${escaped(name)}"`),
+];
+
+/** Forwarding stays on (rule B26). */
+export const keptForwarding: readonly RegExp[] = [
+  /^sysctl net\.ipv4\.(ip_forward|conf\.\w+\.forwarding) /,
+  /^sysctl net\.ipv6\.conf\.\w+\.forwarding /,
+];
+
+/** iptables-nft leaves the tables and the built-in chains that it made, without rules. */
+export const keptIptablesChains: readonly RegExp[] = [
+  /^nft \{"table":\{"family":"ip6?","name":"(nat|filter)"/,
+  /^nft \{"chain":\{"family":"ip6?","table":"(nat|filter)","name":"[A-Z]+","type"/,
+];
+
+/** The folder of a network with its lock and its hint: everything but leases (rules H50–H52). */
+export const keptLeaseFolder = (network: string): RegExp[] => [
+  /^file \/var\/lib\/cni\/(networks\/)? /,
+  new RegExp(`^file /var/lib/cni/networks/${escaped(network)}/((lock|last_reserved_ip\\.\\d+)? )`),
+];

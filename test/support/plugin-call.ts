@@ -1,0 +1,67 @@
+/** A plugin as a runtime calls it: variables, a configuration on standard input, and what came back. */
+import { outcomeOf } from "./command.ts";
+
+/** What a runtime gives. Undefined variables are not set; `env` adds others. */
+export interface PluginCall {
+  readonly command: string;
+  readonly containerId?: string;
+  readonly netns?: string;
+  readonly ifname?: string;
+  readonly args?: string;
+  /** CNI_PATH; the folder of the plugin when left out. */
+  readonly path?: string;
+  /** An object is written as JSON; a string goes as it is. */
+  readonly config: object | string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Exit code and output of one call. */
+export class PluginOutcome {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+
+  constructor(exitCode: number, stdout: string, stderr: string) {
+    this.exitCode = exitCode;
+    this.stdout = stdout;
+    this.stderr = stderr;
+  }
+
+  /** The one JSON document on stdout. @throws Error with the whole output when it is anything else. */
+  json<T = Record<string, unknown>>(): T {
+    try {
+      return JSON.parse(this.stdout) as T;
+    } catch {
+      throw new Error(`stdout is not one JSON document: ${this}`);
+    }
+  }
+
+  toString(): string {
+    return `exit code ${this.exitCode}, stdout ${JSON.stringify(this.stdout)}, stderr ${JSON.stringify(this.stderr)}`;
+  }
+}
+
+/** Where the built plugins are: BRIDGEHEAD_BIN (set by `npm test -- --bin DIR`), or dist/bin. */
+export const builtBinaries = (): string =>
+  process.env.BRIDGEHEAD_BIN ?? `${import.meta.dir.slice(0, -"/test/support".length)}/dist/bin`;
+
+/** Runs a built plugin. PATH is this process's, as the reference forks iptables; nothing else of it is passed on. */
+export async function callPlugin(name: string, call: PluginCall): Promise<PluginOutcome> {
+  const folder = builtBinaries();
+  const variables: Record<string, string | undefined> = {
+    CNI_COMMAND: call.command,
+    CNI_CONTAINERID: call.containerId,
+    CNI_NETNS: call.netns,
+    CNI_IFNAME: call.ifname,
+    CNI_ARGS: call.args,
+    CNI_PATH: call.path ?? folder,
+    PATH: process.env.PATH,
+    ...call.env,
+  };
+  const env = Object.fromEntries(
+    Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  const stdin = typeof call.config === "string" ? call.config : JSON.stringify(call.config);
+  const { exitCode, stdout, stderr } = await outcomeOf([`${folder}/${name}`], { env, stdin });
+  return new PluginOutcome(exitCode, stdout, stderr);
+}
