@@ -3,7 +3,7 @@ import { parseJson } from "./config.ts";
 import type { ChildOutcome } from "./delegate.ts";
 import type { Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
-import { JsonObject } from "./json-object.ts";
+import { JsonObject, wrongType } from "./json-object.ts";
 import type { Request } from "./plugin.ts";
 import type { Result } from "./result.ts";
 import { parseResult } from "./result-parse.ts";
@@ -79,6 +79,6 @@ function childError({ exitCode, stdout }: ChildOutcome, stderr: string, path: st
 function readError(stdout: Uint8Array): CniError {
   const json = JsonObject.from(parseJson(stdout, "it"), "error");
   const message = json.string("msg");
-  if (message === undefined) throw new CniError(code.decoding, 'key "msg" is missing');
+  if (message === undefined) throw wrongType(json.at("msg"), "a string", message);
   return new CniError(json.integer("code") ?? code.internal, message, json.string("details"));
 }

@@ -5,7 +5,7 @@
 
 import { type Environment, readEnvironment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
-import { type Command, type Plugin, type Request, runWithoutResult } from "./plugin.ts";
+import { type Command, type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
 import { readRequest } from "./request.ts";
 import type { Result } from "./result.ts";
 import { reduceTo } from "./result-version.ts";
@@ -38,7 +38,7 @@ export interface Delegation {
 export async function delegateAdd(request: Request, type: string): Promise<Result> {
   const delegate = await find(request, type);
   try {
-    return await runAdd(request, delegate);
+    return await add(request, delegate);
   } catch (error) {
     try {
       await runCommand(request, delegate, "DEL");
@@ -78,15 +78,15 @@ async function run(request: Request, type: string, command: Exclude<Command, "AD
   }
 }
 
-async function runAdd(request: Request, { path, builtIn }: Delegate): Promise<Result> {
+async function add(request: Request, { path, builtIn }: Delegate): Promise<Result> {
   const environment = environmentFor(request, "ADD");
   if (builtIn === undefined) {
     const { readChildResult, runChild } = await import("./delegate-child.ts");
     return readChildResult(request, path, await runChild(request, path, environment));
   }
   const own = readRequest(readEnvironment(environment), request.stdin, { ...request, environment });
-  // A child could say no more than its version can, and not even fail differently.
-  return reduceTo(own.config.cniVersion, await builtIn.add(own));
+  // A child prints what the version can express, no more.
+  return await runAdd(builtIn, own, (result) => reduceTo(own.config.cniVersion, result));
 }
 
 async function runCommand(

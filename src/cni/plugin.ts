@@ -2,6 +2,7 @@
 import type { NetworkConfig } from "./config.ts";
 import type { Delegation } from "./delegate.ts";
 import type { Environment } from "./environment.ts";
+import { toCniError } from "./error.ts";
 import type { Result } from "./result.ts";
 
 /** The commands that a plugin has. VERSION is not among them: the protocol answers it. */
@@ -43,6 +44,28 @@ export interface Plugin {
   del(request: Request): Promise<void>;
   gc(request: Request): Promise<void>;
   status(request: Request): Promise<void>;
+}
+
+/**
+ * Runs ADD and hands the result to `deliver`. If that throws, DEL takes the attachment back first: a caller that got
+ * no result does not know what it would have to delete.
+ */
+export async function runAdd<T>(
+  plugin: Plugin,
+  request: Request,
+  deliver: (result: Result) => T,
+): Promise<T> {
+  const result = await plugin.add(request);
+  try {
+    return deliver(result);
+  } catch (error) {
+    try {
+      await plugin.del({ ...request, command: "DEL" });
+    } catch (failure) {
+      request.log(`cannot take the attachment back: ${toCniError(failure).message}`);
+    }
+    throw toCniError(error).during("cannot deliver the result");
+  }
 }
 
 /** Runs a command that has no result. */

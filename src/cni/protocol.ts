@@ -5,7 +5,7 @@
 import type { Delegation } from "./delegate.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
-import { type Plugin, type Request, runWithoutResult } from "./plugin.ts";
+import { type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
 import { readRequest, versionForError } from "./request.ts";
 import { formatResult, print } from "./result-format.ts";
 import { CURRENT_VERSION, SUPPORTED_VERSIONS, type Version } from "./version.ts";
@@ -42,8 +42,11 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
     const log = (line: string) => host.stderr(`${line}\n`);
     const request = readRequest(invocation, stdin, { environment, delegation, log });
     if (!invocation.netnsOverride) refuseOwnNetns(request, host);
-    if (request.command === "ADD") await add(plugin, request, host);
-    else await runWithoutResult(plugin, request.command, request);
+    if (request.command === "ADD") {
+      await runAdd(plugin, request, (result) => host.stdout(formatResult(result, request.config.cniVersion)));
+    } else {
+      await runWithoutResult(plugin, request.command, request);
+    }
     return 0;
   } catch (thrown) {
     reportError(toCniError(thrown), versionForError(stdin), host);
@@ -78,21 +81,6 @@ function refuseOwnNetns({ command, netns }: Request, host: Host): void {
     "plugin's netns and netns from CNI_NETNS should not be the same",
     `CNI_NETNS is ${JSON.stringify(netns)}; CNI_NETNS_OVERRIDE=1 permits it`,
   );
-}
-
-/** An attachment whose result did not reach the caller is taken back: the caller would not know what it has. */
-async function add(plugin: Plugin, request: Request, host: Host): Promise<void> {
-  const result = await plugin.add(request);
-  try {
-    host.stdout(formatResult(result, request.config.cniVersion));
-  } catch (error) {
-    try {
-      await plugin.del({ ...request, command: "DEL" });
-    } catch (failure) {
-      request.log(`cannot take the attachment back: ${toCniError(failure).message}`);
-    }
-    throw toCniError(error).during("cannot write the result");
-  }
 }
 
 /** Rules A16, A17. */

@@ -206,7 +206,7 @@ describe("ADD whose result does not reach the caller is taken back", () => {
     expect(plugin.commands).toEqual(["ADD", "DEL"]);
     expect(JSON.parse(written[1] ?? "")).toMatchObject({
       code: 999,
-      msg: "cannot write the result: no space left on device",
+      msg: "cannot deliver the result: no space left on device",
     });
   });
 
@@ -216,7 +216,7 @@ describe("ADD whose result does not reach the caller is taken back", () => {
       del: () => Promise.reject(new Error("still busy")),
     });
     const answer = await call(plugin, environmentOf("ADD"), configOf({ cniVersion: "0.2.0" }));
-    expect(answer.error?.msg).toBe("cannot write the result: cannot convert: no valid IP addresses");
+    expect(answer.error?.msg).toBe("cannot deliver the result: cannot convert: no valid IP addresses");
     expect(answer.stderr).toBe("cannot take the attachment back: still busy\n");
     expect(plugin.commands).toEqual(["ADD", "DEL"]);
   });

@@ -19,7 +19,7 @@ const prefix: fc.Arbitrary<Prefix> = fc
   .map(([each, length]) => ({ address: each, length: each.family === 4 ? length % 33 : length }));
 
 /** A value, or one of the ways to have none. */
-const maybe = <T, N>(value: fc.Arbitrary<T>, ...none: N[]) =>
+const maybe = <T>(value: fc.Arbitrary<T>, ...none: T[]): fc.Arbitrary<T | undefined> =>
   fc.oneof(value, fc.constantFrom(undefined, ...none));
 const text = fc.string({ minLength: 1, maxLength: 8 });
 const number = fc.integer({ min: 1, max: 0xffff_ffff });
