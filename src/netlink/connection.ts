@@ -84,6 +84,44 @@ export class Connection implements Disposable {
   }
 
   /**
+   * Sends messages that belong together as one datagram, for protocols that take it as a whole or not at all
+   * (nf_tables batches). Flags stay as they are: at least one message has to ask for an acknowledgement (NLM_F_ACK).
+   * The first refusal ends it, be it of a message that asked for none.
+   * @returns what the kernel sent besides acknowledgements (NLM_F_ECHO). @throws NetlinkError; DecodeError.
+   */
+  transact(requests: readonly Request[]): Message[] {
+    const first = this.#sequence + 1;
+    this.#sequence += requests.length;
+    this.#transport.send(
+      encodeMessages(
+        requests.map(({ type, flags, payload }, index) => ({
+          type,
+          flags: flags | flag.request,
+          sequence: first + index,
+          port: 0,
+          payload,
+        })),
+      ),
+    );
+    const replies: Message[] = [];
+    let open = requests.filter((request) => (request.flags & flag.ack) !== 0).length;
+    while (open > 0) {
+      for (const message of this.#receive()) {
+        const request = requests[message.sequence - first];
+        if (request === undefined) continue;
+        if (!isVerdict(message)) {
+          replies.push(message);
+          continue;
+        }
+        const { errno, ack } = decodeVerdict(message);
+        if (errno !== 0) throw new NetlinkError(request.action, errno, ack);
+        open--;
+      }
+    }
+    return replies;
+  }
+
+  /**
    * All messages of a dump, from one unbroken walk through the kernel's table (G26).
    * @throws NetlinkError when the kernel refuses it, EINTR when the table never keeps still; DecodeError.
    */

@@ -41,6 +41,8 @@ const NAMES: Readonly<Record<number, readonly [name: string, text: string]>> = {
   61: ["ENODATA", "no data available"],
   71: ["EPROTO", "protocol error"],
   75: ["EOVERFLOW", "value too large for defined data type"],
+  // The kernel keeps it to itself, but nf_tables answers with it when a batch's generation is past.
+  85: ["ERESTART", "interrupted system call should be restarted"],
   90: ["EMSGSIZE", "message too long"],
   92: ["ENOPROTOOPT", "protocol not available"],
   93: ["EPROTONOSUPPORT", "protocol not supported"],

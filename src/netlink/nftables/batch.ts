@@ -1,0 +1,97 @@
+/**
+ * Transactions. nf_tables takes changes only between two bounds (NFNL_MSG_BATCH_BEGIN and _END of uapi
+ * linux/netfilter/nfnetlink.h) in one datagram, and makes all of them or none.
+ *
+ * What a transaction costs: one that only adds is done at once. One that deletes is done at once as well, but the
+ * kernel frees the objects after a grace period, and closing the socket waits for that (some 15 ms). A transaction
+ * that fails waits for a grace period before its error comes. So look before you write, and close last.
+ */
+import { Attributes, putU32be } from "../attribute.ts";
+import { ByteWriter } from "../bytes.ts";
+import type { Connection, Request } from "../connection.ts";
+import { refusedWith } from "../error.ts";
+import { flag, type Message } from "../message.ts";
+import { messageType, putHeader, required } from "./header.ts";
+
+const NFNL_MSG_BATCH_BEGIN = 16;
+const NFNL_MSG_BATCH_END = 17;
+const NFNL_BATCH_GENID = 1;
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFTA_GEN_ID = 1;
+const AF_UNSPEC = 0;
+/** Bytes of struct nfgenmsg. */
+const HEADER = 4;
+
+function bound(type: number, generation?: number): Request {
+  const writer = new ByteWriter();
+  putHeader(writer, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+  putU32be(writer, NFNL_BATCH_GENID, generation);
+  const end = type === NFNL_MSG_BATCH_END;
+  return {
+    action: `${end ? "end" : "begin"} a transaction of nf_tables`,
+    type,
+    flags: 0,
+    payload: writer.finish(),
+  };
+}
+
+/** The messages of a transaction, bounds included; the last change asks for an acknowledgement. */
+export function encodeBatch(changes: readonly Request[], generation?: number, commit = true): Request[] {
+  const last = changes.length - 1;
+  return [
+    bound(NFNL_MSG_BATCH_BEGIN, generation),
+    ...changes.map((change, index) =>
+      index === last ? { ...change, flags: change.flags | flag.ack } : change,
+    ),
+    ...(commit ? [bound(NFNL_MSG_BATCH_END)] : []),
+  ];
+}
+
+/**
+ * Makes all `changes` or none. With `generation` it is done only if nothing in nf_tables has changed since the
+ * generation was read, else refused with ERESTART (at no cost).
+ * @returns echoes, of changes with NLM_F_ECHO. @throws NetlinkError of the first change that is refused
+ */
+export const commit = (
+  connection: Connection,
+  changes: readonly Request[],
+  generation?: number,
+): readonly Message[] => (changes.length === 0 ? [] : connection.transact(encodeBatch(changes, generation)));
+
+/** Lets the kernel check `changes` without making them: a batch without an end is taken back. @throws NetlinkError */
+export const rehearse = (connection: Connection, changes: readonly Request[]): void =>
+  void connection.transact(encodeBatch(changes, undefined, false));
+
+/** Number of the current generation of the rule set, which each transaction of anyone advances. */
+export function currentGeneration(connection: Connection): number {
+  const writer = new ByteWriter();
+  putHeader(writer, AF_UNSPEC);
+  const [reply] = connection.call({
+    action: "read the generation of nf_tables",
+    type: messageType.getGeneration,
+    flags: 0,
+    payload: writer.finish(),
+  });
+  const attributes = new Attributes(required(reply, "generation").payload.subarray(HEADER));
+  return required(attributes.u32be(NFTA_GEN_ID), "generation");
+}
+
+/** Times that a change is planned anew because others were faster; each time one of them has got on. */
+const ATTEMPTS = 1000;
+
+/**
+ * Plans changes from what is there and makes them, as one step: if anything changes between the look and the
+ * transaction, both are done again.
+ * @param plan reads through the connection and returns the changes; no changes, no transaction.
+ */
+export function update(connection: Connection, plan: () => readonly Request[]): void {
+  for (let attempt = 1; ; attempt++) {
+    const generation = currentGeneration(connection);
+    try {
+      commit(connection, plan(), generation);
+      return;
+    } catch (error) {
+      if (attempt >= ATTEMPTS || !refusedWith(error, "ERESTART")) throw error;
+    }
+  }
+}
