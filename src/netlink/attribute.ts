@@ -52,13 +52,17 @@ export function putU64be(writer: ByteWriter, type: number, value: bigint | undef
 export function putBytes(writer: ByteWriter, type: number, value: Uint8Array | undefined): void {
   if (value !== undefined) putAttribute(writer, type, (body) => body.bytes(value));
 }
-/** A string with its final NUL. */
+/** A string with its final NUL (NLA_NUL_STRING of the kernel's policies). */
 export function putString(writer: ByteWriter, type: number, value: string | undefined): void {
   if (value === undefined) return;
   putAttribute(writer, type, (body) => {
     body.bytes(encoder.encode(value));
     body.u8(0);
   });
+}
+/** A string without a NUL, for attributes whose length says it all (NLA_STRING of the kernel's policies). */
+export function putText(writer: ByteWriter, type: number, value: string | undefined): void {
+  if (value !== undefined) putAttribute(writer, type, (body) => body.bytes(encoder.encode(value)));
 }
 /** An attribute that holds attributes, marked as such: strict kernels insist on the flag. */
 export function putNested(writer: ByteWriter, type: number, body: (writer: ByteWriter) => void): void {

@@ -30,7 +30,7 @@ export const MAIN_TABLE = 254;
 const RTPROT_BOOT = 3;
 export const SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
-/** RT_SCOPE_NOWHERE: in a deletion, any scope. */
+/** RT_SCOPE_NOWHERE: in the deletion of an IPv4 route, any scope. */
 const SCOPE_NOWHERE = 255;
 
 /** A route. */
@@ -145,7 +145,7 @@ export function addRoute(route: Route): Request {
 
 /** Deletes the first route that is as the fields say; what is absent may be anything. ESRCH when there is none. */
 export function deleteRoute(route: Route): Request {
-  const any = { protocol: 0, scope: SCOPE_NOWHERE, type: 0 };
+  const any = { protocol: 0, scope: route.dst.address.family === 4 ? SCOPE_NOWHERE : 0, type: 0 };
   return {
     action: `delete route ${described(route)}`,
     type: RTM_DELROUTE,

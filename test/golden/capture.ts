@@ -1,0 +1,82 @@
+/**
+ * Captures the goldens of rtnetlink from `ip` and `bridge`. Needs root and strace:
+ *
+ *   bun test/golden/capture.ts            all
+ *   bun test/golden/capture.ts NAME...    only these
+ *
+ * Each scenario runs in a scratch host of its own. Sequence numbers, ports, counters and the addresses that the kernel
+ * makes up differ from run to run, so a fresh capture changes every file: look at what the tests say, not at the diff.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { decodeMessages, flag } from "../../src/netlink/message.ts";
+import { outcomeOf, outputOf } from "../support/command.ts";
+import { isolated } from "../support/isolation.ts";
+import { type Datagram, formatGolden, withoutRest } from "./golden.ts";
+import { SCENARIOS, type Scenario } from "./rtnetlink-scenarios.ts";
+
+const wanted = process.argv.slice(2);
+const folder = mkdtempSync(join(tmpdir(), "golden-"));
+try {
+  const tool = (await outputOf("ip -V")).trim();
+  const kernel = `Linux ${(await outputOf("uname -r")).replace(/-.*/s, "")}`;
+  for (const scenario of SCENARIOS) {
+    if (wanted.length > 0 && !wanted.includes(scenario.name)) continue;
+    const datagrams = await capture(scenario);
+    const setUp = (scenario.before ?? []).map((command) => `after: ${command}`);
+    const text = formatGolden([scenario.command, ...setUp, `${tool}; ${kernel}`], datagrams);
+    writeFileSync(join(import.meta.dir, "rtnetlink", `${scenario.name}.hex`), text);
+    console.log(`${scenario.name}: ${datagrams.length} datagrams`);
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+async function capture({ name, before = [], command, keep }: Scenario): Promise<Datagram[]> {
+  const trace = join(folder, name);
+  const strace = `strace -e trace=sendto,sendmsg,recvfrom,recvmsg -e read=all -e write=all -o ${trace}`;
+  // Without the link-local address that comes after a while, what a dump shows does not depend on time.
+  const script = ["sysctl -qw net.ipv6.conf.default.addr_gen_mode=1", ...before].join(" && ");
+  // The command itself may be one that the kernel refuses.
+  const outcome = await outcomeOf(
+    isolated(["/bin/sh", "-c", `${script} && { ${strace} ${command}; true; }`]),
+  );
+  if (outcome.exitCode !== 0) throw new Error(`${name}: ${outcome.stderr}`);
+  const datagrams = kept(parseTrace(readFileSync(trace, "utf8")), keep);
+  if (datagrams.length === 0) throw new Error(`${name}: no such request was sent`);
+  return datagrams;
+}
+
+/** A request with all that comes before the next one is an exchange. */
+function kept(datagrams: readonly Datagram[], keep: Scenario["keep"]): Datagram[] {
+  const exchanges: Datagram[][] = [];
+  for (const datagram of datagrams) {
+    if (datagram.to === "kernel") exchanges.push([]);
+    exchanges.at(-1)?.push(datagram);
+  }
+  if (keep === "last") return exchanges.at(-1) ?? [];
+  return exchanges.filter(([first]) => first !== undefined && isDump(first, keep.dump)).flat();
+}
+
+function isDump(datagram: Datagram, type: number): boolean {
+  const [request] = decodeMessages(withoutRest(datagram.bytes));
+  return request?.type === type && (request.flags & flag.dump) === flag.dump;
+}
+
+/** Calls begin at a line's start; the bytes follow as " | 00000  20 00 … 00  00 …  text", 16 a line. */
+function parseTrace(trace: string): Datagram[] {
+  const datagrams: { to: Datagram["to"]; hex: string }[] = [];
+  for (const line of trace.split("\n")) {
+    if (line.startsWith("send")) datagrams.push({ to: "kernel", hex: "" });
+    else if (line.startsWith("recv")) datagrams.push({ to: "tool", hex: "" });
+    else if (line.startsWith(" | ")) {
+      const last = datagrams.at(-1);
+      if (last !== undefined) last.hex += line.slice(10, 59).replaceAll(" ", "");
+    }
+  }
+  // A call without bytes only asked for the length of the next datagram.
+  return datagrams
+    .filter(({ hex }) => hex !== "")
+    .map(({ to, hex }) => ({ to, bytes: Uint8Array.fromHex(hex) }));
+}

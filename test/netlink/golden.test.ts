@@ -1,0 +1,88 @@
+/** The framing of real datagrams: what is decoded and encoded again is the same to the last byte, headers included. */
+import { describe, expect, test } from "bun:test";
+import { Attributes, encodeAttributes, putRaw } from "../../src/netlink/attribute.ts";
+import {
+  control,
+  decodeMessages,
+  decodeVerdict,
+  encodeMessages,
+  flag,
+  type Message,
+} from "../../src/netlink/message.ts";
+import { readGolden, readGoldens, repliesOf, requestsOf, withoutRest } from "../golden/golden.ts";
+import { headerLength } from "./rtnetlink/canonical.ts";
+
+const goldens = readGoldens("rtnetlink");
+
+test("the goldens are there, with both directions in each", () => {
+  expect(goldens.length).toBeGreaterThan(60);
+  for (const golden of goldens) {
+    expect([golden.name, requestsOf(golden).length]).not.toEqual([golden.name, 0]);
+    expect([golden.name, repliesOf(golden).length]).not.toEqual([golden.name, 0]);
+  }
+});
+
+describe.each(goldens.map((golden) => [golden.name, golden] as const))("%s", (_, golden) => {
+  test("messages survive byte for byte", () => {
+    for (const { bytes } of golden.datagrams) {
+      const datagram = withoutRest(bytes);
+      expect(encodeMessages(decodeMessages(datagram)).toHex()).toBe(datagram.toHex());
+    }
+  });
+
+  test("attributes survive byte for byte", () => {
+    for (const message of [...requestsOf(golden), ...repliesOf(golden)]) {
+      if (message.type < 16) continue;
+      const attributes = message.payload.subarray(headerLength(message.type));
+      const again = encodeAttributes((writer) => putRaw(writer, new Attributes(attributes).unread()));
+      expect(again.toHex()).toBe(attributes.toHex());
+    }
+  });
+
+  test("every reply answers a request of the conversation", () => {
+    const sequences = requestsOf(golden).map(({ sequence }) => sequence);
+    for (const { sequence } of repliesOf(golden)) expect(sequences).toContain(sequence);
+  });
+});
+
+describe("verdicts", () => {
+  const verdictsIn = (name: string) =>
+    repliesOf(readGolden("rtnetlink", name))
+      .filter(({ type }) => type === control.error || type === control.done)
+      .map((message) => [message.type, decodeVerdict(message)] as const);
+
+  test("an acknowledgement is errno 0", () => {
+    expect(verdictsIn("link-set-up")).toEqual([[control.error, { errno: 0, ack: {} }]]);
+  });
+
+  test("a refusal without words: the request comes back, whole", () => {
+    expect(verdictsIn("error-name-taken")).toEqual([[control.error, { errno: 17, ack: {} }]]);
+    expect(verdictsIn("error-no-link")).toEqual([[control.error, { errno: 19, ack: {} }]]);
+  });
+
+  test("a refusal with the kernel's words after the request", () => {
+    expect(verdictsIn("error-unknown-kind")).toEqual([
+      [control.error, { errno: 95, ack: { text: "Unknown device type" } }],
+    ]);
+    expect(verdictsIn("error-gateway")).toEqual([
+      [control.error, { errno: 101, ack: { text: "Nexthop has invalid gateway" } }],
+    ]);
+    expect(verdictsIn("error-address-taken")).toEqual([
+      [control.error, { errno: 17, ack: { text: "ipv4: Address already assigned" } }],
+    ]);
+  });
+
+  test("the end of a dump, good and bad", () => {
+    expect(verdictsIn("link-show")).toEqual([[control.done, { errno: 0, ack: {} }]]);
+    expect(verdictsIn("error-no-table")).toEqual([
+      [control.done, { errno: 2, ack: { text: "ipv4: FIB table does not exist" } }],
+    ]);
+  });
+
+  test("flags: a dump has many parts, a filtered one says so", () => {
+    const flags = (name: string) =>
+      repliesOf(readGolden("rtnetlink", name)).map((reply: Message) => reply.flags);
+    for (const value of flags("link-show")) expect(value).toBe(flag.multi);
+    for (const value of flags("route-show-table")) expect(value).toBe(flag.multi | flag.dumpFiltered);
+  });
+});

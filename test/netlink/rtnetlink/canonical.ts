@@ -1,0 +1,76 @@
+/**
+ * Messages as trees of attributes in the order of their types, so that two encodings of one meaning are equal. The
+ * tables are written down here once more, on purpose: the codecs are judged by them.
+ */
+import { Attributes, attributeType } from "../../../src/netlink/attribute.ts";
+import type { Message } from "../../../src/netlink/message.ts";
+
+/** Attributes by "type value", nested ones as trees; the fixed header in front. */
+export interface Tree {
+  readonly header: string;
+  readonly attributes: readonly (readonly [type: number, value: string | Tree])[];
+}
+
+/** What an attribute of a type holds: attributes after so many bytes, or a string whose final NUL is optional. */
+type Inside = { readonly header: number; readonly inside: Schema } | "string";
+type Schema = Readonly<Record<number, Inside>>;
+
+const flat = { header: 0, inside: {} } as const;
+const LINK: Schema = {
+  12: flat,
+  18: { header: 0, inside: { 1: "string", 2: flat, 4: "string", 5: flat } },
+  20: "string",
+  26: flat,
+};
+/** As LINK, with VETH_INFO_PEER in IFLA_INFO_DATA. */
+const VETH: Schema = {
+  ...LINK,
+  18: {
+    header: 0,
+    inside: { 1: "string", 2: { header: 0, inside: { 1: { header: 16, inside: LINK } } } },
+  },
+};
+
+const OBJECTS = [
+  { name: "link", header: 16, schema: LINK },
+  { name: "address", header: 8, schema: {} },
+  { name: "route", header: 12, schema: { 8: flat } },
+  { name: "neighbour", header: 12, schema: {} },
+] as const;
+
+const objectOf = (type: number) => {
+  const object = OBJECTS[(type - 16) >> 2];
+  if (object === undefined) throw new Error(`no object of rtnetlink: type ${type}`);
+  return object;
+};
+
+/** Bytes of the fixed header of a message of rtnetlink. */
+export const headerLength = (type: number): number => objectOf(type).header;
+
+/** RTM_* without new, delete, get and set. */
+export const objectName = (type: number): (typeof OBJECTS)[number]["name"] => objectOf(type).name;
+
+export function treeOf(message: Pick<Message, "type" | "payload">): Tree {
+  const { header, schema } = objectOf(message.type);
+  // The data of a veth holds a message, that of a bridge only numbers.
+  return tree(message.payload, header, isVethRequest(message) ? VETH : schema);
+}
+
+/** RTM_NEWLINK that asks for a veth: replies have no IFLA_INFO_DATA. */
+function isVethRequest({ type, payload }: Pick<Message, "type" | "payload">): boolean {
+  if (type !== 16) return false;
+  const info = new Attributes(payload.subarray(16)).nested(18);
+  return info?.string(1) === "veth" && info.bytes(2) !== undefined;
+}
+
+function tree(bytes: Uint8Array, header: number, schema: Schema): Tree {
+  const attributes = new Attributes(bytes.subarray(header)).list().map((attribute) => {
+    const type = attributeType(attribute);
+    const inside = schema[type];
+    const { payload } = attribute;
+    if (inside === undefined) return [type, payload.toHex()] as const;
+    if (inside === "string") return [type, new TextDecoder().decode(payload).replace(/\0$/, "")] as const;
+    return [type, tree(payload, inside.header, inside.inside)] as const;
+  });
+  return { header: bytes.subarray(0, header).toHex(), attributes: attributes.sort(([a], [b]) => a - b) };
+}
