@@ -132,6 +132,7 @@ function files(folder: string): string[] {
     const path = join(folder, name);
     // The one file here that other programs make whenever they run.
     if (path === "/run/xtables.lock") return [];
+    if (folder === "/run/netns") return [`namespace ${name}`];
     const { mode } = lstatSync(path);
     const permissions = (mode & 0o7777).toString(8);
     switch (mode & 0o170000) {

@@ -1,0 +1,44 @@
+/**
+ * The internet of the scratch host: a namespace of its own behind a link, with a server that tells each caller the
+ * address that it sees. It knows no way back to the containers' network: only masqueraded traffic gets an answer.
+ */
+import { outcomeOf } from "../test/support/command.ts";
+import { eventually } from "../test/support/eventually.ts";
+import type { Stage } from "./stage.ts";
+
+/** Addresses of documentation (RFC 5737): they exist nowhere. */
+export const HOST_ADDRESS = "203.0.113.1";
+export const OUTSIDE_ADDRESS = "203.0.113.9";
+export const PORT = 7;
+
+/** Makes the namespace "internet", links it, and starts the server, which ends with the scratch host. */
+export async function raiseInternet(stage: Stage): Promise<void> {
+  stage.step(
+    "An internet for the scratch host",
+    "It knows the host, and no way to the containers behind it.",
+  );
+  await stage.type("ip netns add internet");
+  await stage.type("ip link add uplink type veth peer name eth0 netns internet");
+  await stage.type(`ip addr add ${HOST_ADDRESS}/24 dev uplink && ip link set uplink up`);
+  await stage.type(
+    `ip -n internet addr add ${OUTSIDE_ADDRESS}/24 dev eth0 && ip -n internet link set eth0 up`,
+  );
+  Bun.spawn(["ip", "netns", "exec", "internet", process.execPath, import.meta.path], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "inherit",
+  });
+  const answer = await eventually("the server outside answers", async () => {
+    const { exitCode, stdout } = await outcomeOf(["bash", "-c", `cat </dev/tcp/${OUTSIDE_ADDRESS}/${PORT}`]);
+    return exitCode === 0 && stdout;
+  });
+  stage.verify(`the server there answers the host`, answer, `you are ${HOST_ADDRESS}\n`);
+}
+
+if (import.meta.main) {
+  Bun.listen({
+    hostname: OUTSIDE_ADDRESS,
+    port: PORT,
+    socket: { open: (socket) => void socket.end(`you are ${socket.remoteAddress}\n`), data: () => {} },
+  });
+}
