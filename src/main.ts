@@ -43,7 +43,8 @@ const delegation: Delegation = {
   },
   run: (path, environment, stdin) => {
     const child = Bun.spawnSync([path], { env: { ...environment }, stdin, stdout: "pipe", stderr: "pipe" });
-    return { exitCode: child.exitCode, stdout: child.stdout, stderr: child.stderr };
+    const signal = child.signalCode === undefined ? undefined : String(child.signalCode);
+    return { exitCode: child.exitCode, signal, stdout: child.stdout, stderr: child.stderr };
   },
 };
 

@@ -2,8 +2,8 @@
  * The network configuration on stdin, as far as every plugin shares it (rules A9–A15, A37–A39). A plugin reads its
  * own keys from `json` with the checked accessors of json-object.ts.
  */
-import { isPlainName } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
+import { isIdentifier } from "./identifier.ts";
 import { JsonObject, wrongType } from "./json-object.ts";
 import { describeJsonFault, describeUtf8Fault } from "./json-position.ts";
 import type { Command } from "./plugin.ts";
@@ -17,6 +17,7 @@ export interface ValidAttachment {
   readonly ifname: string;
 }
 
+/** What stdin says of the network, checked as far as all plugins share it. */
 export interface NetworkConfig {
   readonly cniVersion: Version;
   readonly name: string;
@@ -57,9 +58,8 @@ export function parseJson(bytes: Uint8Array, subject: string): unknown {
 export function networkName(document: JsonObject): string {
   const name = document.string("name") ?? "";
   if (name === "") throw new CniError(code.invalidConfig, "missing network name");
-  if (!isPlainName(name))
-    throw new CniError(code.invalidConfig, "invalid characters found in network name", name);
-  return name;
+  if (isIdentifier(name)) return name;
+  throw new CniError(code.invalidConfig, "invalid characters found in network name", name);
 }
 
 /** The configuration in a document, for a known command (rules A10–A12, A14). @throws CniError code 1, 6 or 7. */
@@ -93,7 +93,7 @@ export function requireValidAttachments(config: NetworkConfig): readonly ValidAt
   );
 }
 
-/** A list of attachments. An entry without id or name would protect nothing: it is refused. */
+/** A list of attachments. An entry without id or name would protect none: it is refused. */
 const attachments = (document: JsonObject, key: string): ValidAttachment[] | undefined =>
   document.array(key, (value, path) => {
     const entry = JsonObject.from(value, path);

@@ -55,7 +55,7 @@ const isBusy = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "ETXTBSY";
 
 /** The error that a failed child printed, else one made of what there is instead. */
-function childError({ exitCode, stdout }: ChildOutcome, stderr: string, path: string): CniError {
+function childError({ exitCode, signal, stdout }: ChildOutcome, stderr: string, path: string): CniError {
   const printed = new TextDecoder().decode(stdout).trim();
   let problem: string;
   if (printed !== "") {
@@ -70,10 +70,8 @@ function childError({ exitCode, stdout }: ChildOutcome, stderr: string, path: st
   } else {
     problem = "netplugin failed with no error message";
   }
-  return new CniError(
-    code.internal,
-    `${problem}: plugin ${JSON.stringify(path)} ended with exit status ${exitCode}`,
-  );
+  const end = exitCode === null ? `killed by ${signal ?? "a signal"}` : `exit status ${exitCode}`;
+  return new CniError(code.internal, `${problem}: ${end} of plugin ${JSON.stringify(path)}`);
 }
 
 function readError(stdout: Uint8Array): CniError {

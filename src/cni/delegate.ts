@@ -2,7 +2,6 @@
  * Delegation to an IPAM plugin (rules A42–A49). A delegate that is this very file runs in this process, any other
  * as a child; both get the same environment and configuration, and their results and errors come back alike.
  */
-
 import { type Environment, readEnvironment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
 import { type Command, type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
@@ -12,8 +11,10 @@ import { reduceTo } from "./result-version.ts";
 
 /** What a finished child process left. */
 export interface ChildOutcome {
-  /** As a shell gives it: 128 + N after signal N. */
-  readonly exitCode: number;
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+  /** Name of that signal: "SIGKILL". */
+  readonly signal?: string | undefined;
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
 }
@@ -110,8 +111,10 @@ const environmentFor = (request: Request, command: Command): Environment => ({
   CNI_COMMAND: command,
 });
 
-/** The first executable of that name along CNI_PATH (rule A43). An empty directory, which would mean the one that
- * the caller happens to stand in, is skipped. */
+/**
+ * The first executable of that name along CNI_PATH (rule A43). An empty element is skipped: it would mean the directory
+ * that the caller happens to stand in.
+ */
 async function find({ path, delegation }: Request, type: string): Promise<Delegate> {
   if (type === "") throw new CniError(code.invalidConfig, "no plugin name provided");
   if (type.includes("/") || type.includes("\0")) {

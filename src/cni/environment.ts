@@ -1,11 +1,13 @@
-/** The CNI_* variables (rules A1–A6). */
+/** The CNI_* variables (rules A1–A6, A8). */
 import { CniError, code } from "./error.ts";
+import { isIdentifier } from "./identifier.ts";
 
+/** Variables of a process by name. An empty one counts as one that is not set. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the environment says of one call. What the command has no use for is empty, whatever was set (rule A2). */
 export interface Invocation {
-  /** As it came: A6 puts the check that it is known behind the configuration's. */
+  /** As it came: whether it is known is asked only after the configuration was found valid (rule A6). */
   readonly command: string;
   readonly containerId: string;
   readonly netns: string;
@@ -17,66 +19,63 @@ export interface Invocation {
   readonly netnsOverride: boolean;
 }
 
-const ATTACHMENT = ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_NETNS_OVERRIDE"];
-
-/** The variables that a command requires, and those that it takes. Unknown commands and VERSION use none. */
-const USE: Readonly<
-  Record<string, { readonly required: readonly string[]; readonly taken: readonly string[] }>
-> = {
-  ADD: { required: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"], taken: ATTACHMENT },
-  CHECK: { required: ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"], taken: ATTACHMENT },
-  DEL: { required: ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"], taken: ATTACHMENT },
-  GC: { required: ["CNI_PATH"], taken: [] },
-  STATUS: { required: ["CNI_PATH"], taken: [] },
-};
-
-/** Validators by variable. They run in the order of `required`, and only on what is there. */
-const VALIDATE: Readonly<Record<string, (value: string) => void>> = {
-  CNI_CONTAINERID: validateContainerId,
-  CNI_IFNAME: validateIfname,
-};
-
 /**
  * Reads and validates the variables of a call whose CNI_COMMAND is set.
- * @throws CniError code 4. An invalid value is reported before missing ones.
+ * @throws CniError code 4: for the first invalid value, else for all that are missing.
  */
 export function readEnvironment(environment: Environment): Invocation {
   const command = environment.CNI_COMMAND ?? "";
-  const { required, taken } = USE[command] ?? { required: [], taken: [] };
+  const required = requiredBy(command);
   const missing: string[] = [];
   for (const name of required) {
     const value = environment[name] ?? "";
     if (value === "") missing.push(name);
-    else VALIDATE[name]?.(value);
+    else if (name === "CNI_CONTAINERID") validateContainerId(value);
+    else if (name === "CNI_IFNAME") validateIfname(value);
   }
   if (missing.length > 0) {
     throw new CniError(code.invalidEnvironment, `required env variables [${missing.join(",")}] missing`);
   }
-  const take = (name: string): string => (taken.includes(name) ? (environment[name] ?? "") : "");
-  const override = take("CNI_NETNS_OVERRIDE");
+  const hasAttachment = required.includes("CNI_CONTAINERID");
+  const ofAttachment = (name: string): string => (hasAttachment ? (environment[name] ?? "") : "");
+  const override = ofAttachment("CNI_NETNS_OVERRIDE");
   return {
     command,
-    containerId: take("CNI_CONTAINERID"),
-    netns: take("CNI_NETNS"),
-    ifname: take("CNI_IFNAME"),
-    args: take("CNI_ARGS"),
+    containerId: ofAttachment("CNI_CONTAINERID"),
+    netns: ofAttachment("CNI_NETNS"),
+    ifname: ofAttachment("CNI_IFNAME"),
+    args: ofAttachment("CNI_ARGS"),
     path: (environment.CNI_PATH ?? "").split(":"),
-    netnsOverride: override.toUpperCase() === "TRUE" || override === "1",
+    netnsOverride: override === "1" || override.toUpperCase() === "TRUE",
   };
 }
 
-/** Characters of container ids and network names (rules A3, A10): nothing that could leave a directory. */
-export const isPlainName = (text: string): boolean => /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(text);
+/** The variables that a command can't do without, in the order of their checks (rule A1). */
+function requiredBy(command: string): readonly string[] {
+  switch (command) {
+    case "ADD":
+    case "CHECK":
+      return ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"];
+    case "DEL":
+      return ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"];
+    case "GC":
+    case "STATUS":
+      return ["CNI_PATH"];
+    default:
+      return [];
+  }
+}
 
+/** Rule A3. */
 function validateContainerId(value: string): void {
-  if (isPlainName(value)) return;
+  if (isIdentifier(value)) return;
   throw new CniError(code.invalidEnvironment, "invalid characters in containerID", value);
 }
 
 /** Bytes of an interface name without the final NUL (IFNAMSIZ of uapi linux/if.h less one). */
 const MAX_IFNAME_BYTES = 15;
 
-/** Rule A4; the kernel's own rule is dev_valid_name() of net/core/dev.c. */
+/** Rule A4, which is the kernel's own: dev_valid_name() of net/core/dev.c. */
 function validateIfname(value: string): void {
   const problem = ifnameProblem(value);
   if (problem !== undefined) throw new CniError(code.invalidEnvironment, problem, JSON.stringify(value));

@@ -5,6 +5,7 @@
  */
 import { CniError, code } from "./error.ts";
 
+/** One object of a JSON document, which knows its place there. */
 export class JsonObject {
   readonly path: string;
   readonly raw: Readonly<Record<string, unknown>>;

@@ -8,6 +8,7 @@ import type { Result } from "./result.ts";
 /** The commands that a plugin has. VERSION is not among them: the protocol answers it. */
 export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
 
+/** A command of CNI_COMMAND that a plugin has. */
 export type Command = (typeof COMMANDS)[number];
 
 /**

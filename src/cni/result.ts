@@ -37,6 +37,7 @@ export interface Route {
   scope?: number;
 }
 
+/** What a resolver in the container may be told. */
 export interface Dns {
   nameservers?: string[];
   domain?: string;
@@ -44,6 +45,7 @@ export interface Dns {
   options?: string[];
 }
 
+/** What ADD made, or what an IPAM plugin wants made: then without interfaces (rule A25). */
 export interface Result {
   interfaces: Interface[];
   ips: IpConfig[];

@@ -4,6 +4,7 @@ import { CniError, code } from "./error.ts";
 /** All versions that the plugins speak, oldest first. */
 export const SUPPORTED_VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 
+/** A version of the protocol that the plugins speak. */
 export type Version = (typeof SUPPORTED_VERSIONS)[number];
 
 /** The version that a result has inside the program, and that errors carry when the configuration's is unknown. */

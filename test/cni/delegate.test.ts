@@ -38,7 +38,11 @@ const asChild: Delegation = {
   isExecutable: () => true,
   run(_path, environment, stdin) {
     const program = join(import.meta.dir, "fake-ipam.ts");
-    return Bun.spawnSync([process.execPath, program], { env: { ...environment }, stdin });
+    const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, program], {
+      env: { ...environment },
+      stdin,
+    });
+    return { exitCode, stdout, stderr };
   },
 };
 
@@ -243,7 +247,10 @@ describe("A47: a failed child", () => {
 
   test.each([
     [outcome(2), ["netplugin failed with no error message", "exit status 2"]],
-    [outcome(137, "\n"), ["netplugin failed with no error message", "exit status 137"]],
+    [
+      { ...outcome(1), exitCode: null, signal: "SIGKILL" },
+      ["netplugin failed with no error message", "killed by SIGKILL"],
+    ],
     [outcome(2, "", "it broke\n"), ['netplugin failed: "it broke"', "exit status 2"]],
     [
       outcome(2, "panic: oops", "x"),

@@ -22,7 +22,7 @@ describe("A1: required variables", () => {
     expect(errorFor(command, unset).message).toBe(error.message);
   });
 
-  test.each(["VERSION", "FOO"])("%s requires none", (command) => {
+  test.each(["VERSION", "FOO", "constructor", "__proto__"])("%s requires none", (command) => {
     expect(readEnvironment({ CNI_COMMAND: command }).command).toBe(command);
   });
 

@@ -81,6 +81,7 @@ describe("A9: the place of bytes that are not UTF-8", () => {
   test.each([
     [[0xff], "line 1, column 1: byte 0xff is not UTF-8"],
     [[...Buffer.from('{\n"é')].concat(0x80), "line 2, column 3: byte 0x80 is not UTF-8"],
+    [[...Buffer.from("\ufeff{"), 0xff], "line 1, column 3: byte 0xff is not UTF-8"],
     // U+FFFD itself is a valid character.
     [[...Buffer.from("\ufffd"), 0xc3, 0x28], "line 1, column 2: byte 0xc3 is not UTF-8"],
   ])("%j", (bytes, description) => {

@@ -62,7 +62,7 @@ test("A48: a result without a version, or with an empty one, has the configurati
   const old = { ip4: { ip: "10.0.0.1/8" } };
   const ips = [{ address: prefix("10.0.0.1/8") }];
   expect(parse(old, "0.2.0").ips).toEqual(ips);
-  expect(parse({ ...old, cniVersion: "" }, "0.2.0").ips).toEqual(ips);
+  expect(parse({ cniVersion: "", ips: [{ address: "10.0.0.1/8" }] }, "1.1.0").ips).toEqual(ips);
   expect(parse({ ...old, cniVersion: "0.2.0" }, "1.1.0").ips).toEqual(ips);
   expect(parse({ ...old, cniVersion: "1.0.0" }, "0.2.0").ips).toEqual([]);
 });
@@ -70,6 +70,22 @@ test("A48: a result without a version, or with an empty one, has the configurati
 test("nothing in it is an empty result", () => {
   expect(parse({})).toEqual(emptyResult());
   expect(parse({ ips: null, interfaces: [], routes: null, dns: {} })).toEqual(emptyResult());
+});
+
+test("empty texts and numbers without a meaning count as absent, table 0 and scope 0 do not", () => {
+  const route = { dst: "10.0.0.0/8", gw: "", mtu: 0, advmss: 0, priority: 0, table: 0, scope: 0 };
+  const document = {
+    interfaces: [{ name: "a", mac: "", mtu: 0, sandbox: "", socketPath: "", pciID: "" }],
+    ips: [{ address: "10.0.0.1/8", gateway: "" }],
+    routes: [route],
+    dns: { nameservers: [], domain: "", search: [], options: [] },
+  };
+  expect(parse(document)).toStrictEqual({
+    interfaces: [{ name: "a" }],
+    ips: [{ address: prefix("10.0.0.1/8") }],
+    routes: [{ dst: prefix("10.0.0.0/8"), table: 0, scope: 0 }],
+    dns: {},
+  });
 });
 
 test("A14: unknown keys are accepted", () => {
