@@ -24,13 +24,12 @@ const PROJECT = dirname(dirname(import.meta.dir));
 export function isolated(command: readonly string[], visible: readonly string[] = []): string[] {
   const setUp = [
     "set -e",
+    // mount -n: without it mount(8) keeps notes in /run, the real one at first.
     ...WRITTEN.flatMap((place) => cover(place, [PROJECT, process.execPath, ...visible])),
-    "[ ! -d /etc/cni ] || mount -t tmpfs tmpfs /etc/cni",
+    "[ ! -d /etc/cni ] || mount -n -t tmpfs tmpfs /etc/cni",
     // /sys/class/net shows the network that it was mounted in.
-    "mount -t sysfs sysfs /sys",
+    "mount -n -t sysfs sysfs /sys",
     "ip link set lo up",
-    // mount(8) keeps notes.
-    "rm -rf /run/mount",
     // Not exec: the shell stays as process 1 and reaps what the command leaves.
     '"$@"',
   ].join("\n");
@@ -50,8 +49,8 @@ export function isolated(command: readonly string[], visible: readonly string[] 
 function cover(place: (typeof WRITTEN)[number], visible: readonly string[]): string[] {
   const hidden = visible.find((path) => path.startsWith(`${place.holder}/`));
   if (hidden === undefined)
-    return [`mount -t tmpfs -o mode=755 tmpfs ${place.holder}`, `mkdir -p ${place.folder}`];
-  if (existsSync(place.folder)) return [`mount -t tmpfs -o mode=755 tmpfs ${place.folder}`];
+    return [`mount -n -t tmpfs -o mode=755 tmpfs ${place.holder}`, `mkdir -p ${place.folder}`];
+  if (existsSync(place.folder)) return [`mount -n -t tmpfs -o mode=755 tmpfs ${place.folder}`];
   throw new Error(
     `cannot make a scratch host: ${hidden} would vanish under a fresh ${place.holder}, ` +
       `and there is no ${place.folder} to cover instead; make it with mkdir`,

@@ -1,0 +1,144 @@
+/** The one file is the plugin whose name it was invoked by, however that name came about. */
+import { afterAll, describe, expect, test } from "bun:test";
+import {
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { outcomeOf } from "../support/command.ts";
+import { builtBinaries } from "../support/plugin-call.ts";
+
+const bin = builtBinaries();
+const PLUGINS = ["bridge", "host-local", "loopback"] as const;
+
+/** Beside the built file, so that hard links reach. */
+const folder = mkdtempSync(join(bin, ".test-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let count = 0;
+const freshFolder = () => {
+  const path = join(folder, String(++count));
+  mkdirSync(path);
+  return path;
+};
+
+/** Which plugin answers: without CNI_COMMAND each names itself on stderr (rule A5). */
+async function whoAnswers(command: string, env: Record<string, string> = {}, cwd = "/"): Promise<string> {
+  const { exitCode, stdout, stderr } = await outcomeOf(["/bin/sh", "-c", command], { env, cwd, stdin: "" });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
+  return /^CNI (\S+) plugin v(\S+)$/m.exec(stderr)?.slice(1).join(" ") ?? stderr;
+}
+
+describe.each([...PLUGINS])("%s answers", (plugin) => {
+  const itself = `${plugin} ${version}`;
+  const other = plugin === "bridge" ? "loopback" : "bridge";
+
+  test("A5: by an absolute path", async () => {
+    expect(await whoAnswers(join(bin, plugin))).toBe(itself);
+  });
+
+  test("by a relative path", async () => {
+    expect(await whoAnswers(`./${plugin}`, {}, bin)).toBe(itself);
+  });
+
+  test("by a bare name on PATH, as the CNI scripts call it", async () => {
+    expect(await whoAnswers(plugin, { PATH: `/nowhere:${bin}` })).toBe(itself);
+  });
+
+  test("by a symlink to the file of another plugin", async () => {
+    const path = join(freshFolder(), plugin);
+    symlinkSync(join(bin, other), path);
+    expect(await whoAnswers(path)).toBe(itself);
+  });
+
+  test("by a symlink found on PATH", async () => {
+    const where = freshFolder();
+    symlinkSync(join(bin, "bridgehead"), join(where, plugin));
+    expect(await whoAnswers(plugin, { PATH: where })).toBe(itself);
+  });
+
+  test("by a hard link to bridgehead", async () => {
+    const path = join(freshFolder(), plugin);
+    linkSync(join(bin, "bridgehead"), path);
+    expect(await whoAnswers(path)).toBe(itself);
+  });
+
+  test("by a copy of bridgehead", async () => {
+    const path = join(freshFolder(), plugin);
+    copyFileSync(join(bin, "bridgehead"), path);
+    expect(await whoAnswers(path)).toBe(itself);
+  });
+
+  test("after a rename from another name", async () => {
+    const where = freshFolder();
+    linkSync(join(bin, "bridgehead"), join(where, "what-a-download-is-called"));
+    renameSync(join(where, "what-a-download-is-called"), join(where, plugin));
+    expect(await whoAnswers(join(where, plugin))).toBe(itself);
+  });
+
+  test("A19: with VERSION on stdout", async () => {
+    const { exitCode, stdout } = await outcomeOf([join(bin, plugin)], {
+      env: { CNI_COMMAND: "VERSION" },
+      stdin: "{}",
+    });
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      cniVersion: "1.1.0",
+      supportedVersions: ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+    });
+  });
+});
+
+test("all names are hard links to one file", () => {
+  const inodes = ["bridgehead", ...PLUGINS].map((name) => statSync(join(bin, name)).ino);
+  expect(new Set(inodes).size).toBe(1);
+  expect(statSync(join(bin, "bridge")).mode & 0o777).toBe(0o755);
+});
+
+describe("bridgehead", () => {
+  const say = (words: readonly string[]) =>
+    outcomeOf([join(bin, "bridgehead"), ...words], { env: {}, stdin: "" });
+
+  test.each([[[]], [["--help"]], [["help"]]])(
+    "%j prints help and the plugins that it holds",
+    async (words: string[]) => {
+      const { exitCode, stdout, stderr } = await say(words);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+      expect(stdout).toStartWith(`bridgehead ${version}`);
+      for (const plugin of PLUGINS) expect(stdout).toMatch(new RegExp(`\\b${plugin}\\b`));
+    },
+  );
+
+  test("--version prints the version and nothing else", async () => {
+    const { exitCode, stdout, stderr } = await say(["--version"]);
+    expect({ exitCode, stdout, stderr }).toEqual({
+      exitCode: 0,
+      stdout: `bridgehead ${version}\n`,
+      stderr: "",
+    });
+  });
+
+  test("an unknown word is an error that names it", async () => {
+    const { exitCode, stdout, stderr } = await say(["--wersion"]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toContain("--wersion");
+  });
+});
+
+test("A16: a runtime that calls it by a name it does not know gets one error object that tells the names", async () => {
+  const path = join(freshFolder(), "macvlan");
+  linkSync(join(bin, "bridgehead"), path);
+  const { exitCode, stdout } = await outcomeOf([path], { env: { CNI_COMMAND: "ADD" }, stdin: "{}" });
+  expect(exitCode).toBe(1);
+  const error = JSON.parse(stdout) as { code: number; msg: string };
+  expect(error.code).toBe(4);
+  expect(error.msg).toContain('"macvlan"');
+  for (const plugin of PLUGINS) expect(error.msg).toContain(plugin);
+});

@@ -1,0 +1,111 @@
+/** The demo shows what it says, stops at the first deviation, and leaves nothing, however it ends. */
+import { afterAll, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { outcomeOf } from "../support/command.ts";
+import { eventually } from "../support/eventually.ts";
+import { builtBinaries } from "../support/plugin-call.ts";
+import { withScratchHost } from "../support/scratch-host.ts";
+import { PROJECT } from "../support/test-files.ts";
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+const demoWith = (binaries: string) => [process.execPath, join(PROJECT, "demo/demo.ts"), "--bin", binaries];
+
+/** A folder of plugins where `bridge` is a shell script around the built one. */
+function tampered(script: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "bridgehead-demo-"));
+  folders.push(folder);
+  const plugin = (name: string, text: string) => {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`);
+    chmodSync(join(folder, name), 0o755);
+  };
+  plugin("bridge", script.replaceAll("BRIDGE", join(builtBinaries(), "bridge")));
+  plugin("host-local", `exec ${join(builtBinaries(), "host-local")}`);
+  return folder;
+}
+
+/** The command lines of all processes that are in sight, which are those of this scratch host. */
+function processes(): string[] {
+  const numbers = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return numbers.flatMap((number) => {
+    try {
+      return readFileSync(`/proc/${number}/cmdline`, "utf8").replaceAll("\0", " ");
+    } catch {
+      return [];
+    }
+  });
+}
+
+const ofTheDemo = () => processes().filter((line) => /demo\/(demo|outside)\.ts/.test(line));
+
+test("the whole walk-through passes, in plain text where there is no terminal", async () => {
+  await withScratchHost(async () => {
+    const { exitCode, stdout, stderr } = await outcomeOf(demoWith(builtBinaries()));
+    expect({ exitCode, stderr, stdout: exitCode === 0 ? "" : stdout }).toEqual({
+      exitCode: 0,
+      stderr: "",
+      stdout: "",
+    });
+    expect(stdout).not.toContain("\x1b");
+    expect(stdout).not.toContain("✗");
+    expect(Number(/✓ (\d+) checks passed in \d+\.\d s\n$/.exec(stdout)?.[1])).toBeGreaterThanOrEqual(28);
+  });
+  expect(ofTheDemo()).toEqual([]);
+});
+
+test.each([
+  [
+    "a wrong address in the result",
+    "BRIDGE | sed s/10.15.20.2/10.15.20.9/",
+    /ip: "10\.15\.20\.2\/24"[\s\S]*found:[\s\S]*ip: "10\.15\.20\.9\/24"/,
+  ],
+  ["no masquerade", 'sed \'s/"ipMasq": true/"ipMasq": false/\' | BRIDGE', /✗ .*exit code/],
+  [
+    "a DEL that does nothing",
+    '[ "$CNI_COMMAND" = DEL ] || exec BRIDGE',
+    /✗ the interface is gone\n.*expected[\s\S]*found: .*\n?[\s\S]*eth12/,
+  ],
+  [
+    "a CHECK that sees nothing",
+    '[ "$CNI_COMMAND" = CHECK ] || exec BRIDGE',
+    /✗ exit code of the command\n {5}expected: 1\n {5}found: {4}0/,
+  ],
+])("%s ends it with exit code 1, what was expected and what was found", async (_what, script, complaint) => {
+  await withScratchHost(async () => {
+    const { exitCode, stdout } = await outcomeOf(demoWith(tampered(script)));
+    expect(stdout).toMatch(complaint);
+    expect(stdout).toMatch(/\n✗ stopped after \d+ checks passed/);
+    expect(exitCode).toBe(1);
+  });
+  expect(ofTheDemo()).toEqual([]);
+});
+
+test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
+  "nothing is left after %s in the middle",
+  async (signal) => {
+    await withScratchHost(async () => {
+      // ADD never comes back.
+      const demo = Bun.spawn(demoWith(tampered('[ "$CNI_COMMAND" = ADD ] && sleep 1000; exec BRIDGE')), {
+        stdout: "ignore",
+        stderr: "ignore",
+      });
+      await eventually(
+        "the demo waits for ADD",
+        () => processes().some((line) => line.startsWith("sleep 1000")),
+        {
+          deadline: 10_000,
+        },
+      );
+      demo.kill(signal);
+      await demo.exited;
+      expect(demo.exitCode).toBe(signal === "SIGKILL" ? null : 130);
+      await eventually("all processes of the demo end", () => ofTheDemo().length === 0, { state: processes });
+      expect(processes().filter((line) => line.startsWith("sleep 1000"))).toEqual([]);
+    });
+  },
+);
