@@ -62,6 +62,13 @@ function decodeStatx(bytes: Uint8Array): FileStatus {
 export const sameFile = (a: FileIdentity, b: FileIdentity): boolean =>
   a.device === b.device && a.inode === b.inode;
 
+/** Kind of the file system that a path is in: f_type of struct statfs, a magic number of uapi linux/magic.h. */
+export function fileSystemType(path: string): number {
+  const bytes = new Uint8Array(120);
+  libc.statfs(path, bytes);
+  return new DataView(bytes.buffer).getUint32(0, true);
+}
+
 /** Runs `use` with an open descriptor and closes it whatever happens. */
 export function withFile<T>(path: string, flags: number, mode: number, use: (fd: number) => T): T {
   const fd = libc.open(path, flags, mode);

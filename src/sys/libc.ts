@@ -29,6 +29,7 @@ const SYMBOLS = {
   linkat: { args: [int, "ptr", int, "ptr", int], returns: int },
   mkdir: { args: ["ptr", int], returns: int },
   open: { args: ["ptr", int, int], returns: int },
+  open_by_handle_at: { args: [int, "ptr", int], returns: int },
   poll: { args: ["ptr", size, int], returns: int },
   pread: { args: [int, "ptr", size, "i64"], returns: result },
   pwrite: { args: [int, "ptr", size, "i64"], returns: result },
@@ -40,6 +41,7 @@ const SYMBOLS = {
   setns: { args: [int, int], returns: int },
   setsockopt: { args: [int, int, int, "ptr", int], returns: int },
   socket: { args: [int, int, int], returns: int },
+  statfs: { args: ["ptr", "ptr"], returns: int },
   syscall: { args: ["i64", "i64", "ptr", "i64", "i64", "ptr"], returns: result },
   unlink: { args: ["ptr"], returns: int },
   utimensat: { args: [int, "ptr", "ptr", int], returns: int },
@@ -111,6 +113,9 @@ export const O = {
 
 export const open = (path: string, flags: number, mode = 0): number =>
   uninterrupted(() => libc.open(cString(path), flags | O.CLOEXEC, mode), "open", path);
+/** Opens the file that a struct file_handle (uapi linux/fcntl.h) names. ESTALE: there is no such file any more. */
+export const openByHandle = (mount: number, handle: Uint8Array): number =>
+  checked(libc.open_by_handle_at(mount, handle, O.RDONLY | O.CLOEXEC), "open_by_handle_at");
 export const close = (fd: number): void => void checked(libc.close(fd), "close");
 export const read = (fd: number, buffer: Uint8Array): number =>
   uninterrupted(() => libc.read(fd, buffer, buffer.length), "read");
@@ -161,6 +166,10 @@ export const readlink = (path: string, buffer: Uint8Array): number =>
 /** statx(2) into a 256-byte struct statx. An empty path with AT_EMPTY_PATH means the descriptor itself. */
 export const statx = (dirfd: number, path: string, flags: number, mask: number, out: Uint8Array): void =>
   void checked(libc.syscall(SYS_STATX, dirfd, cString(path), flags, mask, out), "statx", path);
+
+/** statfs(2) into a struct statfs (asm/statfs.h) of at most 120 bytes. */
+export const statfs = (path: string, out: Uint8Array): void =>
+  void checked(libc.statfs(cString(path), out), "statfs", path);
 
 /** getdents64(2): bytes of struct linux_dirent64 written; 0 at the end. */
 export const getdents64 = (fd: number, buffer: Uint8Array): number =>

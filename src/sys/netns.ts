@@ -9,6 +9,13 @@ import * as libc from "./libc.ts";
 const CLONE_NEWNET = 0x40000000;
 /** ioctl of uapi linux/nsfs.h: which kind of namespace a descriptor stands for. */
 const NS_GET_NSTYPE = 0xb703;
+/** ioctl of uapi linux/nsfs.h, from Linux 6.18 on: the namespace's number as 64 bits. */
+const NS_GET_ID = 0x8008b70d;
+const SOL_SOCKET = 1;
+/** Socket option of uapi asm-generic/socket.h, from Linux 5.14 on: the same number for a network namespace. */
+const SO_NETNS_COOKIE = 71;
+const AF_INET = 2;
+const SOCK_DGRAM = 2;
 const OWN = "/proc/thread-self/ns/net";
 
 /** A path that leads to no network namespace: nothing there any more, a plain file, or another kind. */
@@ -65,6 +72,26 @@ export class Netns implements Disposable {
     return statusOf(this.fd);
   }
 
+  /**
+   * A number that no other network namespace of this boot has or had, unlike the inode's, which is given again.
+   * Undefined if the kernel is too old, or does not let this process look.
+   */
+  cookie(): bigint | undefined {
+    const number = new Uint8Array(8);
+    try {
+      libc.ioctl(this.fd, NS_GET_ID, number);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      try {
+        this.run(() => withSocket((fd) => libc.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, number)));
+      } catch (failure) {
+        if (failure instanceof SystemError) return undefined;
+        throw failure;
+      }
+    }
+    return new DataView(number.buffer).getBigUint64(0, true);
+  }
+
   /** Runs synchronous code inside the namespace. Ends the process if the way back fails: no other code may run there. */
   run<T>(inside: () => T): T {
     const home = libc.open(OWN, libc.O.RDONLY);
@@ -82,6 +109,15 @@ export class Netns implements Disposable {
 
   [Symbol.dispose](): void {
     libc.close(this.fd);
+  }
+}
+
+function withSocket(use: (fd: number) => void): void {
+  const fd = libc.socket(AF_INET, SOCK_DGRAM, 0);
+  try {
+    use(fd);
+  } finally {
+    libc.close(fd);
   }
 }
 

@@ -1,122 +1,118 @@
-/** ADD: one address of each range set, all of them or none (rules H41, H45–H49, L8). */
+/** ADD: one address of each range set, all of them or none (rules H41, H45, H49, L2, L8). */
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { IpConfig, Result } from "../../cni/result.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
-import { searchOrder } from "./allocator.ts";
+import { allocate } from "./allocation.ts";
 import { type AllocationConfig, parseAllocation, parsePlace } from "./config.ts";
-import { describeContent, leaseContent, type Owner } from "./lease.ts";
-import { LeaseFiles, UnnamedLease } from "./lease-files.ts";
-import { LeaseStore } from "./lease-store.ts";
-import { formatSet, type RangeSet, rangeOf, reservedAs } from "./range.ts";
+import { during } from "./failure.ts";
+import { formatIdentity } from "./identity.ts";
+import { leaseContent } from "./lease.ts";
+import { LeaseFiles } from "./lease-files.ts";
+import type { LeaseStore } from "./lease-store.ts";
+import { type Machine, thisMachine } from "./machine.ts";
+import { openStore } from "./open-store.ts";
+import { PreparedLease } from "./prepared-lease.ts";
+import { formatSet, type RangeSet, rangeOf } from "./range.ts";
 
-export async function add(request: Request): Promise<Result> {
-  const place = parsePlace(request.config);
+/** An address of a set, and the lease that will have it. */
+interface Share {
+  readonly set: RangeSet;
+  readonly index: number;
+  readonly requested: IpAddress | undefined;
+  readonly lease: PreparedLease;
+}
+
+export async function add(request: Request, machine: Machine = thisMachine): Promise<Result> {
+  const files = new LeaseFiles(parsePlace(request.config));
   const config = parseAllocation(request);
-  const wishes = assignRequested(config);
+  const requested = assignRequested(config);
   const dns =
     config.resolvConf === undefined
       ? {}
       : (await import("./resolv-conf.ts")).readResolvConf(config.resolvConf);
-  const files = new LeaseFiles(place);
-  files.create();
-  const ips = allocateAll(request, config.sets, wishes, files);
+  const identity = machine.identify(request.netns);
+  const content = leaseContent(request);
+  using leases = new DisposableStack();
+  // What takes long, writing to the disk, happens before the lock is taken and after it is given back.
+  const shares = config.sets.map((set, index): Share => {
+    const lease = prepare(files, content, identity && formatIdentity(identity, content));
+    return { set, index, requested: requested[index], lease: leases.use(lease) };
+  });
+  const addresses: IpAddress[] = [];
+  {
+    using store = await openStore(files, machine);
+    const allocation = { store, machine, owner: request, identity, log: request.log };
+    try {
+      const held = store.heldBy(request, { sure: false });
+      for (const share of shares) {
+        const heldHere = held.filter(({ address }) => rangeOf(share.set, address) !== undefined);
+        addresses.push(await allocate(allocation, { ...share, held: heldHere }));
+      }
+      store.commit();
+    } catch (error) {
+      giveBack(store, addresses, content, request.log);
+      throw during(`failed to allocate for range ${addresses.length}`, error);
+    }
+  }
+  try {
+    files.sync();
+  } catch (error) {
+    using store = await openStore(files, machine);
+    giveBack(store, addresses, content, request.log);
+    throw during("cannot make the lease durable", error);
+  }
+  const ips = shares.map(({ set }, index) => resultOf(set, addresses[index]));
   return { interfaces: [], ips, routes: [...config.routes], dns };
 }
 
 /** For each set the address asked for. What no set can give is known before anything is touched (rule H45). */
 function assignRequested({ sets, requested }: AllocationConfig): (IpAddress | undefined)[] {
   const left = [...requested];
-  const wishes = sets.map((set) => {
+  const assigned = sets.map((set) => {
     const index = left.findIndex((address) => rangeOf(set, address) !== undefined);
     return index < 0 ? undefined : left.splice(index, 1)[0];
   });
-  if (left.length === 0) return wishes;
-  const places = sets.map((set, index) => `${index}: ${formatSet(set)}`).join("; ");
+  if (left.length === 0) return assigned;
+  const ranges = sets.map((set, index) => `${index}: ${formatSet(set)}`).join("; ");
   throw new CniError(
     code.internal,
-    `failed to allocate all requested IPs: ${left.map(formatIp).join(" ")} (each range set gives one address, and only its own; sets ${places})`,
+    `failed to allocate all requested IPs: ${left.map(formatIp).join(" ")}: ` +
+      `a range set gives one address, of its own ranges; the sets are ${ranges}`,
   );
 }
 
-function allocateAll(
-  request: Request,
-  sets: readonly RangeSet[],
-  wishes: readonly (IpAddress | undefined)[],
-  files: LeaseFiles,
-): IpConfig[] {
-  const content = leaseContent(request);
-  using store = LeaseStore.open(files);
-  const taken: IpAddress[] = [];
+function prepare(files: LeaseFiles, content: string, identity: string | undefined): PreparedLease {
   try {
-    const ips = sets.map((set, index) => {
-      try {
-        using lease = new UnnamedLease(files.path, content);
-        const address = allocate(store, request, set, index, wishes[index], lease);
-        taken.push(address);
-        return resultOf(set, address);
-      } catch (error) {
-        throw during(error, `failed to allocate for range ${index}`);
-      }
-    });
-    files.sync();
-    for (const [index, address] of taken.entries()) files.writeHint(index, address);
-    return ips;
+    return PreparedLease.write(files, content, identity);
   } catch (error) {
-    for (const address of taken) files.remove(formatIp(address));
-    throw error;
+    throw during("cannot write a lease", error);
   }
 }
 
-const during = (error: unknown, action: string): CniError =>
-  error instanceof CniError
-    ? error.during(action)
-    : new CniError(code.io, `${action}: ${error instanceof Error ? error.message : error}`);
-
-function allocate(
+/** Releases what this ADD took (rule H49). */
+function giveBack(
   store: LeaseStore,
-  owner: Owner,
-  set: RangeSet,
-  index: number,
-  wish: IpAddress | undefined,
-  lease: UnnamedLease,
-): IpAddress {
-  const held = store.heldBy(owner).find(({ address }) => rangeOf(set, address) !== undefined);
-  if (held !== undefined) {
-    throw new CniError(
-      code.internal,
-      `${formatIp(held.address)} has been allocated to ${owner.containerId}, duplicate allocation is not allowed: ` +
-        `interface ${owner.ifname}, lease ${store.files.at(held.name)}; DEL the attachment first`,
-    );
+  addresses: readonly IpAddress[],
+  content: string,
+  log: (line: string) => void,
+): void {
+  for (const address of addresses) {
+    const name = formatIp(address);
+    try {
+      store.release({ name, address, content });
+    } catch (error) {
+      log(
+        `host-local: cannot release ${store.files.at(name)} again: ${error instanceof Error ? error.message : error}`,
+      );
+    }
   }
-  if (wish !== undefined) return allocateRequested(store, set, wish, lease);
-  const address = store.allocate(lease, searchOrder(set, store.files.readHint(index)));
-  if (address !== undefined) return address;
-  throw new CniError(code.internal, `no IP addresses available in range set: ${formatSet(set)}`);
+  store.commit();
 }
 
-function allocateRequested(
-  store: LeaseStore,
-  set: RangeSet,
-  wish: IpAddress,
-  lease: UnnamedLease,
-): IpAddress {
-  const reserved = reservedAs(set, wish);
-  if (reserved !== undefined)
-    throw new CniError(code.internal, `requested ip ${formatIp(wish)} is ${reserved}`);
-  const only = { family: wish.family, from: wish.value, to: wish.value };
-  const address = store.allocate(lease, [only]);
-  if (address !== undefined) return address;
-  const content = store.holderOf(wish)?.content;
-  throw new CniError(
-    code.internal,
-    `requested IP address ${formatIp(wish)} is not available in range set ${formatSet(set)}: ` +
-      `it belongs to ${content === undefined ? "a file that is no lease" : describeContent(content)}, ${store.files.at(formatIp(wish))}`,
-  );
-}
-
-function resultOf(set: RangeSet, address: IpAddress): IpConfig {
-  const range = rangeOf(set, address);
-  if (range === undefined) throw new Error(`${formatIp(address)} is outside of ${formatSet(set)}`);
+function resultOf(set: RangeSet, address: IpAddress | undefined): IpConfig {
+  const range = address === undefined ? undefined : rangeOf(set, address);
+  if (address === undefined || range === undefined)
+    throw new Error(`no address of ${formatSet(set)} was allocated`);
   return { address: { address, length: range.subnet.length }, gateway: range.gateway };
 }

@@ -30,6 +30,15 @@ export interface LeasePlace {
   readonly network: string;
 }
 
+/**
+ * Where this plugin keeps what is not a lease, beside the directories of leases: no other program reads or lists it
+ * there. A network's name starts with a letter or digit (rule A10), so it can't be one.
+ */
+export const stateDirectory = ({ dataDir }: LeasePlace): string => `${dataDir}/.bridgehead`;
+
+/** Start of the names of leases in the making; no network's name has a "+". */
+export const leftoverPrefix = ({ network }: LeasePlace): string => `${network}+`;
+
 /** @throws CniError code 6 or 7. */
 export function parsePlace(config: NetworkConfig): LeasePlace {
   const dataDir = ipamOf(config).string("dataDir") || DEFAULT_DATA_DIR;

@@ -1,17 +1,34 @@
 /** DEL: releases what the attachment holds, whatever the ranges say now (rules H53, L9). */
 import type { Request } from "../../cni/plugin.ts";
 import { parsePlace } from "./config.ts";
+import { during } from "./failure.ts";
 import { leaseContent } from "./lease.ts";
 import { LeaseFiles } from "./lease-files.ts";
-import { LeaseStore } from "./lease-store.ts";
+import { type Machine, thisMachine } from "./machine.ts";
+import { openStore } from "./open-store.ts";
 
-export async function del(request: Request): Promise<void> {
+export async function del(request: Request, machine: Machine = thisMachine): Promise<void> {
   const files = new LeaseFiles(parsePlace(request.config));
-  if (!files.exist()) return;
-  using store = LeaseStore.open(files);
-  const held = store.heldBy(request);
-  const content = leaseContent(request);
-  // Files in the old format are only the fallback: they may stand for another interface of the container.
-  const exact = held.filter((lease) => lease.content === content);
-  for (const lease of exact.length > 0 ? exact : held) store.release(lease);
+  try {
+    if (files.exist()) await release(files, request, machine);
+  } catch (error) {
+    throw during("cannot release the lease", error);
+  }
+}
+
+async function release(files: LeaseFiles, request: Request, machine: Machine): Promise<void> {
+  let mustBeDurable = false;
+  {
+    using store = await openStore(files, machine);
+    const held = store.heldBy(request, { sure: true });
+    // Files in the old format are the fallback only: they may stand for another interface of the container.
+    const exact = held.filter(({ content }) => content === leaseContent(request));
+    for (const lease of exact.length > 0 ? exact : held) {
+      // A lease that comes back with a power failure is reclaimed after it, if it says what boot it is of.
+      mustBeDurable ||= files.identityOf(lease) === undefined;
+      store.release(lease);
+    }
+    store.commit();
+  }
+  if (mustBeDurable) files.sync();
 }

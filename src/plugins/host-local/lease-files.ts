@@ -1,24 +1,19 @@
 /**
- * The directory of a network's leases, file by file (rules H50–H52): how a lease is written, read and removed.
+ * The directory of a network's leases, file by file (rules H50–H52, L2): how a lease is written, read and removed.
  * Who may do so when is lease-store.ts's business.
  */
 import { formatIp, type IpAddress, parseIp } from "../../net/ip.ts";
-import { failedWith } from "../../sys/errno.ts";
-import {
-  isDirectory,
-  isRegular,
-  listDirectory,
-  readToEnd,
-  status,
-  statusOf,
-  withFile,
-  writeAll,
-} from "../../sys/file.ts";
+import { failedWith, SystemError } from "../../sys/errno.ts";
+import { isDirectory, isRegular, readToEnd, status, statusOf, withFile, writeAll } from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
 import type { LeasePlace } from "./config.ts";
+import { type Identity, parseIdentity } from "./identity.ts";
 
 /** An environment variable, and so a container id, has at most 128 KiB (MAX_ARG_STRLEN): larger files are no leases. */
 const LARGEST = 256 * 1024;
+
+/** Names of the attribute, the first that the file system takes. Before Linux 6.6 tmpfs had no user attributes. */
+const IDENTITY_ATTRIBUTES = ["user.bridgehead", "trusted.bridgehead"];
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -32,40 +27,17 @@ export interface LeaseFile {
   readonly content: string | undefined;
 }
 
-/** A complete, durable lease without a name. Its descriptor is closed with it, and with that it is gone. */
-export class UnnamedLease implements Disposable {
-  readonly fd: number;
-
-  constructor(directory: string, content: string) {
-    this.fd = libc.open(directory, libc.O.TMPFILE | libc.O.RDWR, 0o600);
-    try {
-      writeAll(this.fd, encoder.encode(content));
-      libc.fsync(this.fd);
-    } catch (error) {
-      libc.close(this.fd);
-      throw error;
-    }
-  }
-
-  [Symbol.dispose](): void {
-    libc.close(this.fd);
-  }
-}
-
 export class LeaseFiles {
+  readonly place: LeasePlace;
   readonly path: string;
 
-  constructor({ dataDir, network }: LeasePlace) {
-    this.path = `${dataDir}/${network}`;
+  constructor(place: LeasePlace) {
+    this.place = place;
+    this.path = `${place.dataDir}/${place.network}`;
   }
 
   at(name: string): string {
     return `${this.path}/${name}`;
-  }
-
-  /** Makes the directory and what is missing above it. */
-  create(): void {
-    makeDirectory(this.path);
   }
 
   /** Whether there is a directory at all: without one nobody holds a lease. */
@@ -78,34 +50,10 @@ export class LeaseFiles {
     }
   }
 
-  /** Gives the lease its address. False if a file of that name is there. */
-  publish(lease: UnnamedLease, address: IpAddress): boolean {
-    const path = this.at(formatIp(address));
-    try {
-      libc.linkDescriptor(lease.fd, path);
-      return true;
-    } catch (error) {
-      if (failedWith(error, "EEXIST")) return false;
-      throw error;
-    }
-  }
-
-  /** All files that hold an address, in the order of the file system. */
-  *all(): Generator<LeaseFile> {
-    for (const name of listDirectory(this.path)) {
-      const address = parseIp(name);
-      if (address === undefined) continue;
-      const lease = this.read(name, address);
-      if (lease !== undefined) yield lease;
-    }
-  }
-
   /** The lease in a file; undefined if the file is gone or empty: a lease has an owner (rule L2). */
   read(name: string, address: IpAddress): LeaseFile | undefined {
     try {
-      // O_NONBLOCK: a fifo must not stop the plugin.
-      const flags = libc.O.RDONLY | libc.O.NOFOLLOW | libc.O.NONBLOCK;
-      return withFile(this.at(name), flags, 0, (fd) => {
+      return this.#open(name, (fd) => {
         const found = statusOf(fd);
         if (!isRegular(found) || found.size > LARGEST) return { address, name, content: undefined };
         const content = decoder.decode(readToEnd(fd)).trim();
@@ -118,6 +66,21 @@ export class LeaseFiles {
     }
   }
 
+  /** What a lease recorded of its attachment's life; undefined if nothing, or nothing of this owner's. */
+  identityOf({ name, content }: LeaseFile): Identity | undefined {
+    if (content === undefined) return undefined;
+    for (const attribute of IDENTITY_ATTRIBUTES) {
+      try {
+        const value = new Uint8Array(256);
+        const length = this.#open(name, (fd) => libc.fgetxattr(fd, attribute, value));
+        return parseIdentity(decoder.decode(value.subarray(0, length)), content);
+      } catch (error) {
+        if (!(error instanceof SystemError)) throw error;
+      }
+    }
+    return undefined;
+  }
+
   /** Removes a lease; nothing to do if it is gone. */
   remove(name: string): void {
     try {
@@ -127,19 +90,19 @@ export class LeaseFiles {
     }
   }
 
-  /** Makes the names in the directory durable. */
+  /** Makes the names in the directory durable. A file system that can't (EINVAL) has its own idea of that. */
   sync(): void {
-    withFile(this.path, libc.O.RDONLY | libc.O.DIRECTORY, 0, libc.fsync);
+    syncDirectory(this.path);
   }
 
   /** The last reserved address of a set; undefined if there is no such file or no address in it (rule H51). */
   readHint(set: number): IpAddress | undefined {
     try {
       return withFile(this.at(hintName(set)), libc.O.RDONLY | libc.O.NONBLOCK, 0, (fd) =>
-        parseIp(decoder.decode(readToEnd(fd))),
+        isRegular(statusOf(fd)) ? parseIp(decoder.decode(readToEnd(fd))) : undefined,
       );
     } catch (error) {
-      if (failedWith(error, "ENOENT", "EISDIR", "ENXIO", "EACCES")) return undefined;
+      if (error instanceof SystemError) return undefined;
       throw error;
     }
   }
@@ -150,24 +113,38 @@ export class LeaseFiles {
    */
   writeHint(set: number, address: IpAddress): void {
     const bytes = encoder.encode(formatIp(address));
-    withFile(this.at(hintName(set)), libc.O.WRONLY | libc.O.CREAT, 0o600, (fd) => {
+    withFile(this.at(hintName(set)), libc.O.WRONLY | libc.O.CREAT | libc.O.NONBLOCK, 0o600, (fd) => {
       writeAll(fd, bytes);
       libc.ftruncate(fd, bytes.length);
     });
+  }
+
+  #open<T>(name: string, use: (fd: number) => T): T {
+    // O_NONBLOCK: a fifo must not stop the plugin.
+    return withFile(this.at(name), libc.O.RDONLY | libc.O.NOFOLLOW | libc.O.NONBLOCK, 0, use);
   }
 }
 
 const hintName = (set: number): string => `last_reserved_ip.${set}`;
 
-function makeDirectory(path: string): void {
-  try {
-    libc.mkdir(path, 0o755);
-  } catch (error) {
-    if (failedWith(error, "EEXIST")) return;
-    if (!failedWith(error, "ENOENT")) throw error;
-    const slash = path.lastIndexOf("/");
-    if (slash <= 0) throw error;
-    makeDirectory(path.slice(0, slash));
-    makeDirectory(path);
+export function syncDirectory(path: string): void {
+  withFile(path, libc.O.RDONLY | libc.O.DIRECTORY, 0, (fd) => {
+    try {
+      libc.fsync(fd);
+    } catch (error) {
+      if (!failedWith(error, "EINVAL")) throw error;
+    }
+  });
+}
+
+/** Records an identity, if the file system has extended attributes at all. */
+export function recordIdentity(fd: number, identity: string): void {
+  for (const attribute of IDENTITY_ATTRIBUTES) {
+    try {
+      libc.fsetxattr(fd, attribute, encoder.encode(identity));
+      return;
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+    }
   }
 }

@@ -1,86 +1,245 @@
 /**
- * A network's leases under their lock (rules H47–H53, L7, L8): the one place that knows who holds what while nobody
- * else can change it.
+ * A network's leases under their lock (rules H47–H53, L6–L8): who holds what, while nobody else who takes the lock
+ * can change it. Answers come from the index, and are believed only as far as the directory confirms them.
  */
-import { CniError, code } from "../../cni/error.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
+import { status } from "../../sys/file.ts";
+import type { FileLock } from "../../sys/flock.ts";
 import type { Interval } from "./allocator.ts";
-import type { LeasePlace } from "./config.ts";
+import { type DirectoryState, distinguish, proofOf, sameState, stateOf } from "./directory-state.ts";
+import { IndexFile } from "./index-file.ts";
+import { BrokenIndexError } from "./index-image.ts";
 import { leaseContent, type Owner, oldContent } from "./lease.ts";
-import type { LeaseFile, LeaseFiles, UnnamedLease } from "./lease-files.ts";
+import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
+import { LeaseIndex } from "./lease-index.ts";
+import { entryOf, scanLeases, unchanged } from "./lease-scan.ts";
+import { type IndexEntry, NOBODY, ownerOf } from "./owner-table.ts";
+import type { PreparedLease } from "./prepared-lease.ts";
 
-/** Long enough for a hundred others that read all their leases each time; runtimes give up after minutes. */
-const LOCK_MILLISECONDS = 20_000;
+/** An index and what is known of its relation to the directory. */
+interface Knowledge {
+  readonly index: LeaseIndex;
+  /** The whole image, if the index is not in its file yet. */
+  readonly image: Uint8Array | undefined;
+  /** Made from the directory under this lock, so that it needs no confirmation. */
+  readonly fresh: boolean;
+  readonly oddNames: ReadonlyMap<string, readonly string[]>;
+}
 
 export class LeaseStore implements Disposable {
   readonly files: LeaseFiles;
   readonly #lock: FileLock;
-  #known: Map<string, LeaseFile> | undefined;
+  readonly #boot: string | undefined;
+  readonly #file: IndexFile;
+  #knowledge: Knowledge | undefined;
+  /** The directory as it was after the last change that is in the index; undefined if another's came between. */
+  #state: DirectoryState | undefined;
+  #changed = false;
 
-  private constructor(files: LeaseFiles, lock: FileLock) {
+  /** `boot` names the machine's boot, without which an index proves nothing. */
+  constructor(files: LeaseFiles, lock: FileLock, boot: string | undefined) {
     this.files = files;
     this.#lock = lock;
+    this.#boot = boot;
+    this.#file = new IndexFile(files.place);
   }
 
-  /** Takes the lock. The directory must exist. @throws CniError code 11 when another holds it for too long, 5 else. */
-  static open(files: LeaseFiles): LeaseStore {
-    const path = files.at("lock");
-    try {
-      return new LeaseStore(files, FileLock.acquire(path, LOCK_MILLISECONDS));
-    } catch (error) {
-      if (error instanceof LockTimeoutError)
-        throw new CniError(code.tryAgainLater, `cannot lock the leases: ${error.message}`);
-      if (!(error instanceof SystemError)) throw error;
-      throw new CniError(code.io, `cannot lock the leases: ${error.message}`, "", { cause: error });
-    }
+  /**
+   * The leases of one attachment, those in the old format included (rule H53). A wrong "none" would leak a lease, so
+   * with `sure` each file is looked at before that is the answer; without it, some are, a few at each call.
+   */
+  heldBy(owner: Owner, { sure }: { sure: boolean }): LeaseFile[] {
+    const contents = [leaseContent(owner), oldContent(owner)];
+    if (!this.#trust().fresh && !this.#sampleHolds()) this.#scan();
+    const claimed = this.#claims(contents);
+    if (this.#trust().fresh) return claimed.held;
+    if (!claimed.stale && (claimed.held.length > 0 || !sure)) return claimed.held;
+    this.#scan();
+    return this.#claims(contents).held;
   }
 
-  /** The leases of one attachment, those in the old format included (rule H53). */
-  heldBy(owner: Owner): LeaseFile[] {
-    const [content, old] = [leaseContent(owner), oldContent(owner)];
-    return [...this.#all().values()].filter((lease) => lease.content === content || lease.content === old);
+  /** What is at an address: mostly one file or none. */
+  at(address: IpAddress): LeaseFile[] {
+    const canonical = formatIp(address);
+    const names = [canonical, ...(this.#trust().oddNames.get(canonical) ?? [])];
+    return names.flatMap((name) => this.files.read(name, address) ?? []);
   }
 
-  /** What holds an address. */
-  holderOf(address: IpAddress): LeaseFile | undefined {
-    return this.#all().get(formatIp(address));
+  /** All addresses that something holds, as the directory says now. */
+  everything(): IndexEntry[] {
+    if (!this.#trust().fresh) this.#scan();
+    return this.#ask((index) => [...index.entries()]);
   }
 
-  /** Gives the first free address of the intervals to a lease; undefined if there is none. */
-  allocate(lease: UnnamedLease, order: readonly Interval[]): IpAddress | undefined {
-    for (const { family, from, to } of order) {
-      for (let value = from; value <= to; value++) {
-        const address = { family, value };
-        if (!this.#all().has(formatIp(address)) && this.#publish(lease, address)) return address;
+  /** Gives the first free address of the intervals to the lease; undefined if there is none. */
+  allocate(lease: PreparedLease, order: readonly Interval[]): IpAddress | undefined {
+    for (;;) {
+      const address = this.#firstFree(order);
+      if (address === undefined) {
+        if (this.#trust().fresh) return undefined;
+        this.#scan();
+      } else if (this.#publish(lease, address)) {
+        return address;
+      } else if (this.#trust().fresh) {
+        // It came after the scan, by someone who does not lock.
+        this.#note((index) => index.insert({ owner: NOBODY, address, inode: 0n, changed: 0n }));
+        this.#state = undefined;
+      } else {
+        this.#scan();
       }
     }
-    return undefined;
   }
 
-  #publish(lease: UnnamedLease, address: IpAddress): boolean {
-    if (this.files.publish(lease, address)) return true;
-    // The file is there and yet no lease: it is empty, left by a crash between its creation and its writing.
-    if (this.files.read(formatIp(address), address) !== undefined) return false;
-    this.files.remove(formatIp(address));
-    return this.files.publish(lease, address);
+  release({ name, address, content }: LeaseFile): void {
+    this.#change(() => this.files.remove(name));
+    if (this.#knowledge?.oddNames.has(formatIp(address))) this.#forget();
+    else
+      this.#note((index) =>
+        index.remove({ owner: content === undefined ? NOBODY : ownerOf(content), address }),
+      );
   }
 
-  release(lease: LeaseFile): void {
-    this.files.remove(lease.name);
-    this.#known?.delete(formatIp(lease.address));
+  /** Notes the last reserved address of a set. @throws SystemError */
+  writeHint(set: number, address: IpAddress): void {
+    this.#change(() => this.files.writeHint(set, address));
   }
 
-  #all(): Map<string, LeaseFile> {
-    if (this.#known === undefined) {
-      this.#known = new Map();
-      for (const lease of this.files.all()) this.#known.set(formatIp(lease.address), lease);
+  /** Leaves what was learned and done to the next who takes the lock. Not to have done so costs the next a scan. */
+  commit(): void {
+    const { index, image, oddNames } = this.#knowledge ?? {};
+    if (index === undefined || this.#boot === undefined || oddNames === undefined || oddNames.size > 0)
+      return;
+    if (!this.#changed && image === undefined) return;
+    try {
+      if (this.#state === undefined || !sameState(stateOf(this.files.path), this.#state)) return;
+      const state = distinguish(this.files.path);
+      if (state === undefined) return;
+      index.seal(proofOf(state, this.#boot));
+      if (image !== undefined) this.#file.replace(image);
+    } catch (error) {
+      if (!(error instanceof BrokenIndexError) && !(error instanceof SystemError)) throw error;
     }
-    return this.#known;
   }
 
   [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
     this.#lock[Symbol.dispose]();
+  }
+
+  /** Files that the index says have one of the contents; stale if one of them has another. */
+  #claims(contents: readonly string[]): { held: LeaseFile[]; stale: boolean } {
+    const entries = this.#ask((index) => contents.flatMap((content) => index.find(ownerOf(content))));
+    const held = entries
+      .flatMap(({ address }) => this.at(address))
+      .filter(({ content }) => content !== undefined && contents.includes(content));
+    return { held, stale: held.length < entries.length };
+  }
+
+  /** Another program can write a new owner into a file without a trace in the directory: looks at some files. */
+  #sampleHolds(): boolean {
+    const bucket = Math.floor(Math.random() * 2 ** 30);
+    return this.#ask((index) => index.sample(bucket)).every((entry) => unchanged(this.files, entry));
+  }
+
+  #firstFree(order: readonly Interval[]): IpAddress | undefined {
+    return this.#ask((index) => {
+      for (const interval of order) {
+        const value = index.nextFree(interval);
+        if (value !== undefined) return { family: interval.family, value };
+      }
+      return undefined;
+    });
+  }
+
+  #publish(lease: PreparedLease, address: IpAddress): boolean {
+    const name = formatIp(address);
+    let done = this.#change(() => lease.publish(address));
+    if (!done && this.files.read(name, address) === undefined) {
+      // An empty file, left by a crash between its creation and its writing, is no lease (rule L2).
+      done = this.#change(() => {
+        this.files.remove(name);
+        return lease.publish(address);
+      });
+    }
+    if (done) {
+      const entry = entryOf(address, lease.content, status(this.files.at(name), { followLinks: false }));
+      this.#note((index) => index.insert(entry));
+    }
+    return done;
+  }
+
+  /** Changes the directory. If it was not as expected right before, the index does not cover it any more. */
+  #change<T>(change: () => T): T {
+    const { path } = this.files;
+    const expected = this.#state !== undefined && sameState(stateOf(path), this.#state);
+    this.#changed = true;
+    this.#state = undefined;
+    const result = change();
+    if (expected) this.#state = stateOf(path);
+    return result;
+  }
+
+  /** Puts a change of the directory into the index, which grows when it must. */
+  #note(put: (index: LeaseIndex) => void): void {
+    if (this.#knowledge === undefined) return;
+    try {
+      if (!this.#knowledge.index.hasRoom()) {
+        this.#knowledge = { ...this.#knowledge, ...LeaseIndex.build([...this.#knowledge.index.entries()]) };
+      }
+      put(this.#knowledge.index);
+    } catch (error) {
+      if (!(error instanceof BrokenIndexError)) throw error;
+      this.#forget();
+    }
+  }
+
+  #ask<T>(question: (index: LeaseIndex) => T): T {
+    try {
+      return question(this.#trust().index);
+    } catch (error) {
+      if (!(error instanceof BrokenIndexError)) throw error;
+      this.#forget();
+      return question(this.#scan().index);
+    }
+  }
+
+  #forget(): void {
+    this.#knowledge = undefined;
+    this.#state = undefined;
+  }
+
+  /** What is known: by the index in its file, if the directory is as that says, else by a scan. */
+  #trust(): Knowledge {
+    if (this.#knowledge !== undefined) return this.#knowledge;
+    const state = stateOf(this.files.path);
+    try {
+      const index = this.#file.open();
+      if (this.#boot === undefined || index.proof !== proofOf(state, this.#boot)) return this.#scan();
+      this.#state = state;
+      this.#knowledge = { index, image: undefined, fresh: false, oddNames: new Map() };
+      return this.#knowledge;
+    } catch (error) {
+      if (!(error instanceof BrokenIndexError)) throw error;
+      return this.#scan();
+    }
+  }
+
+  #scan(): Knowledge {
+    this.#state = stateOf(this.files.path);
+    const { entries, oddNames } = scanLeases(this.files, this.#lastKnown());
+    this.#knowledge = { ...LeaseIndex.build(entries), fresh: true, oddNames };
+    return this.#knowledge;
+  }
+
+  /** What can still be read of the index in its file: a file that is as it was need not be read again. */
+  #lastKnown(): IndexEntry[] {
+    const entries: IndexEntry[] = [];
+    try {
+      for (const entry of this.#file.open().entries()) entries.push(entry);
+    } catch (error) {
+      if (!(error instanceof BrokenIndexError)) throw error;
+    }
+    return entries;
   }
 }

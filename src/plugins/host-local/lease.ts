@@ -12,6 +12,9 @@ export const leaseContent = ({ containerId, ifname }: Owner): string => `${conta
 /** The content of files from before interfaces had names in it; it stands for each interface of the container. */
 export const oldContent = ({ containerId }: Owner): string => containerId.trim();
 
+/** Whether a trimmed content names an attachment at all. A file that doesn't is nobody's to remove. */
+export const isLeaseContent = (content: string): boolean => /^[^\s/]+(\r\n[^\s/]+)?$/.test(content);
+
 /** For messages: the two lines of a content as one. */
 export function describeContent(content: string): string {
   const [containerId = "", ifname] = content.split("\r\n");

@@ -1,0 +1,145 @@
+/** How one range set gives an address to an attachment, and why it can't (rules H46–H48, L4, L5, L11). */
+import { CniError, code } from "../../cni/error.ts";
+import { formatIp, type IpAddress } from "../../net/ip.ts";
+import { capacity, type Interval, searchOrder } from "./allocator.ts";
+import type { Identity } from "./identity.ts";
+import { describeContent, type Owner } from "./lease.ts";
+import type { LeaseFile } from "./lease-files.ts";
+import type { LeaseStore } from "./lease-store.ts";
+import type { Machine } from "./machine.ts";
+import type { PreparedLease } from "./prepared-lease.ts";
+import { formatSet, type RangeSet, reservedAs } from "./range.ts";
+
+export interface Allocation {
+  readonly store: LeaseStore;
+  readonly machine: Machine;
+  readonly owner: Owner;
+  /** What will be recorded of the attachment; undefined if its namespace can't be opened. */
+  readonly identity: Identity | undefined;
+  readonly log: (line: string) => void;
+}
+
+/** One set's part of an ADD. */
+export interface Demand {
+  readonly set: RangeSet;
+  /** The set's place in the configuration. */
+  readonly index: number;
+  /** The address asked for; inside the set's bounds. */
+  readonly requested: IpAddress | undefined;
+  /** What the attachment holds of this set already. */
+  readonly held: readonly LeaseFile[];
+  readonly lease: PreparedLease;
+}
+
+/** The address that the set gives; its lease is in the directory, not yet durable. @throws CniError */
+export async function allocate(allocation: Allocation, demand: Demand): Promise<IpAddress> {
+  const { set, index, requested, held, lease } = demand;
+  const { store } = allocation;
+  if (requested !== undefined) refuseReserved(set, requested);
+  const returned = held.length === 0 ? undefined : await takeBack(allocation, demand);
+  const wanted = requested ?? returned;
+  const order = wanted === undefined ? searchOrder(set, store.files.readHint(index)) : [only(wanted)];
+  const address = store.allocate(lease, order) ?? (await allocateReclaimed(allocation, lease, order));
+  if (address === undefined)
+    throw requested === undefined ? exhausted(store, set) : taken(store, set, requested);
+  if (returned === undefined) noteHint(allocation, index, address);
+  return address;
+}
+
+const only = ({ family, value }: IpAddress): Interval => ({ family, from: value, to: value });
+
+function refuseReserved(set: RangeSet, address: IpAddress): void {
+  const use = reservedAs(set, address);
+  if (use === undefined) return;
+  throw failure(`requested ip ${formatIp(address)} is ${use}: it is never handed out; ask for another`);
+}
+
+/**
+ * Rule L5: the attachment holds an address of this set. If all it holds is proven dead this is the retry after a
+ * crash: it is released, and the address to be had again is returned.
+ */
+async function takeBack(allocation: Allocation, demand: Demand): Promise<IpAddress | undefined> {
+  const { set, requested, held } = demand;
+  const { store, owner } = allocation;
+  const deaths = await deathsAmong(allocation, held);
+  const alive = held.find((lease) => !deaths.some((death) => death.lease === lease));
+  if (alive !== undefined) {
+    const unavailable =
+      requested === undefined
+        ? ""
+        : `requested IP address ${formatIp(requested)} is not available in range set ${formatSet(set)}: `;
+    throw failure(
+      `${unavailable}${formatIp(alive.address)} has been allocated to ${owner.containerId}, duplicate allocation is not allowed: ` +
+        `${store.files.at(alive.name)} is the lease of ${describeContent(alive.content ?? "")}; DEL that attachment first`,
+    );
+  }
+  for (const { lease, proof } of deaths) {
+    store.release(lease);
+    allocation.log(
+      `host-local: ${describe(store, lease)} is of an earlier life of this attachment: ${proof}`,
+    );
+  }
+  const address = held[0]?.address;
+  return address === undefined || reservedAs(set, address) !== undefined ? undefined : address;
+}
+
+/** Rule L4: nothing is free; what dead attachments hold becomes so. */
+async function allocateReclaimed(
+  allocation: Allocation,
+  lease: PreparedLease,
+  order: readonly Interval[],
+): Promise<IpAddress | undefined> {
+  const { store } = allocation;
+  const leases = leasesIn(store, order);
+  for (const { lease: dead, proof } of await deathsAmong(allocation, leases)) {
+    store.release(dead);
+    allocation.log(`host-local: reclaimed ${describe(store, dead)}: ${proof}`);
+  }
+  return store.allocate(lease, order);
+}
+
+const deathsAmong = async ({ store, machine, identity }: Allocation, leases: readonly LeaseFile[]) =>
+  leases.length === 0 ? [] : (await import("./reclaim.ts")).findDead(store.files, leases, machine, identity);
+
+function leasesIn(store: LeaseStore, order: readonly Interval[]): LeaseFile[] {
+  const within = ({ family, value }: IpAddress): boolean =>
+    order.some((piece) => piece.family === family && piece.from <= value && value <= piece.to);
+  const entries = store.everything().filter(({ address }) => within(address));
+  return entries.flatMap(({ address }) => store.at(address)).filter(({ content }) => content !== undefined);
+}
+
+const describe = (store: LeaseStore, { name, content }: LeaseFile): string =>
+  `${name} of ${describeContent(content ?? "")} (${store.files.at(name)})`;
+
+function taken(store: LeaseStore, set: RangeSet, address: IpAddress): CniError {
+  const [holder] = store.at(address);
+  const by = holder?.content === undefined ? "a file that is no lease" : describeContent(holder.content);
+  const where = store.files.at(holder?.name ?? formatIp(address));
+  return failure(
+    `requested IP address ${formatIp(address)} is not available in range set ${formatSet(set)}: ` +
+      `it belongs to ${by} (${where}); ask for another, or DEL that attachment first`,
+  );
+}
+
+function exhausted(store: LeaseStore, set: RangeSet): CniError {
+  const size = capacity(set);
+  const state =
+    size === 0n ? "it has no address that may be handed out" : `all ${size} are held in ${store.files.path}`;
+  return failure(
+    `no IP addresses available in range set: ${formatSet(set)}: ${state}, and nothing proves the death of a holder; ` +
+      "DEL attachments that are gone, run GC, or configure a larger range",
+  );
+}
+
+/** A hint that can't be written changes the order of addresses, nothing else (rule L3). */
+function noteHint({ store, log }: Allocation, index: number, address: IpAddress): void {
+  try {
+    store.writeHint(index, address);
+  } catch (error) {
+    log(
+      `host-local: cannot note the last reserved address: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+const failure = (message: string): CniError => new CniError(code.internal, message);

@@ -1,0 +1,50 @@
+/** Whether leases could be written, found out without leaving a trace. */
+import { failedWith } from "../../sys/errno.ts";
+import { status, withFile, writeAll } from "../../sys/file.ts";
+import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
+import * as libc from "../../sys/libc.ts";
+import type { LeaseFiles } from "./lease-files.ts";
+
+/** @throws SystemError saying what is in the way of an ADD. */
+export function requireUsable(files: LeaseFiles): void {
+  requireWritable(nearest(files.path));
+  const lock = files.at("lock");
+  if (exists(lock)) requireLockable(lock);
+}
+
+/** The path, or what of it exists: ADD makes the rest. */
+function nearest(path: string): string {
+  if (exists(path)) return path;
+  const slash = path.lastIndexOf("/");
+  return slash > 0 ? nearest(path.slice(0, slash)) : slash === 0 ? "/" : ".";
+}
+
+function exists(path: string): boolean {
+  try {
+    status(path);
+    return true;
+  } catch (error) {
+    if (failedWith(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+/** Writes into a file that never has a name. Where the file system has none such, only an ADD can tell. */
+function requireWritable(directory: string): void {
+  try {
+    withFile(directory, libc.O.TMPFILE | libc.O.RDWR, 0o600, (fd) =>
+      writeAll(fd, new Uint8Array(128).fill(1)),
+    );
+  } catch (error) {
+    if (!failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL")) throw error;
+  }
+}
+
+/** Somebody else may hold the lock at the moment; there must be locks. */
+function requireLockable(path: string): void {
+  try {
+    FileLock.acquire(path, 0)[Symbol.dispose]();
+  } catch (error) {
+    if (!(error instanceof LockTimeoutError)) throw error;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The bytes of the lease index: in a file or in memory, read and written in pieces of 64-bit words (the machine's own
+ * byte order) of which the first is a checksum. A piece that lost its sense says so, whatever it went through.
+ */
+
+export interface Bytes {
+  /** Exactly `length` bytes, which the caller may change. @throws BrokenIndexError if they are not there. */
+  read(offset: number, length: number): Uint8Array;
+  /** @throws BrokenIndexError */
+  write(offset: number, bytes: Uint8Array): void;
+}
+
+/** The image can't be used. The directory can: it is scanned, and a new image made of it. */
+export class BrokenIndexError extends Error {
+  override readonly name = "BrokenIndexError";
+}
+
+/** Part of an image in memory. `words[0]` is its checksum. */
+export interface Piece {
+  readonly offset: number;
+  readonly words: BigUint64Array;
+}
+
+export class IndexImage {
+  readonly #bytes: Bytes;
+  readonly #seed: bigint;
+  readonly #loaded = new Map<number, Piece>();
+
+  /** `seed` differs from image to image, so that a piece left by an earlier one counts as damaged. */
+  constructor(bytes: Bytes, seed: bigint) {
+    this.#bytes = bytes;
+    this.#seed = seed;
+  }
+
+  /** @throws BrokenIndexError */
+  piece(offset: number, length: number): Piece {
+    const known = this.#loaded.get(offset);
+    if (known !== undefined) return known;
+    const words = wordsOf(this.#bytes.read(offset, length));
+    if (words[0] !== this.#checksum(words, offset)) throw new BrokenIndexError(`damaged at byte ${offset}`);
+    const piece = { offset, words };
+    this.#loaded.set(offset, piece);
+    return piece;
+  }
+
+  save({ offset, words }: Piece): void {
+    words[0] = this.#checksum(words, offset);
+    this.#bytes.write(offset, bytesOf(words));
+  }
+
+  /** Makes `count` empty pieces from `offset` on. */
+  clear(offset: number, length: number, count: number): void {
+    const words = new BigUint64Array(length / 8);
+    for (let number = 0; number < count; number++) this.save({ offset: offset + number * length, words });
+  }
+
+  /** The offset is part of it: a piece in another's place is damaged as well. */
+  #checksum(words: BigUint64Array, offset: number): bigint {
+    return BigInt(Bun.hash(words.subarray(1), this.#seed ^ BigInt(offset)));
+  }
+}
+
+export const wordsOf = (bytes: Uint8Array): BigUint64Array =>
+  new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
+
+export const bytesOf = (words: BigUint64Array): Uint8Array =>
+  new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+
+export const memoryBytes = (image: Uint8Array): Bytes => ({
+  read: (offset, length) => {
+    if (offset + length > image.length) throw new BrokenIndexError("the image ends early");
+    return image.slice(offset, offset + length);
+  },
+  write: (offset, bytes) => image.set(bytes, offset),
+});

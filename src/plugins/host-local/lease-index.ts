@@ -1,0 +1,131 @@
+/**
+ * Who holds what, so that a question costs the same among ten leases and ten thousand (rule L6). It is a cache of the
+ * directory and never more. Layout: a header in the first 4096 bytes, the buckets of owner-table.ts, the pages of
+ * address-map.ts.
+ */
+import { AddressMap, chunkOf, PAGE_BYTES } from "./address-map.ts";
+import type { Interval } from "./allocator.ts";
+import { BrokenIndexError, type Bytes, bytesOf, IndexImage, memoryBytes, wordsOf } from "./index-image.ts";
+import { BUCKET_BYTES, type IndexEntry, OwnerTable, PLACES } from "./owner-table.ts";
+
+/** "BHindex" and the layout's version. */
+const MAGIC = 0x42_48_69_6e_64_65_78_01n;
+const HEADER_BYTES = 4096;
+const HEADER_WORDS = 8;
+
+/** Places of the header's words. */
+const H = {
+  magic: 0,
+  seed: 1,
+  proof: 2,
+  buckets: 3,
+  pages: 4,
+  entries: 5,
+  usedPages: 6,
+  checksum: 7,
+} as const;
+
+export class LeaseIndex {
+  readonly #bytes: Bytes;
+  readonly #header: BigUint64Array;
+  readonly #owners: OwnerTable;
+  readonly #addresses: AddressMap;
+
+  private constructor(bytes: Bytes, header: BigUint64Array, image: IndexImage) {
+    const buckets = Number(header[H.buckets]);
+    this.#bytes = bytes;
+    this.#header = header;
+    this.#owners = new OwnerTable(image, HEADER_BYTES, buckets);
+    this.#addresses = new AddressMap(image, HEADER_BYTES + buckets * BUCKET_BYTES, Number(header[H.pages]));
+  }
+
+  /** The index in an image. @throws BrokenIndexError when it is none, or of another version. */
+  static open(bytes: Bytes): LeaseIndex {
+    const header = wordsOf(bytes.read(0, HEADER_WORDS * 8));
+    if (header[H.magic] !== MAGIC || header[H.checksum] !== checksum(header)) {
+      throw new BrokenIndexError("the header is damaged");
+    }
+    return new LeaseIndex(bytes, header, new IndexImage(bytes, header[H.seed] ?? 0n));
+  }
+
+  /** A new index in memory, with room for more than twice what it holds. */
+  static build(entries: readonly IndexEntry[]): { index: LeaseIndex; image: Uint8Array } {
+    const chunks = new Set(entries.map(({ address }) => chunkOf(address)));
+    const buckets = powerOfTwo((entries.length * 4) / PLACES, 1);
+    const pages = powerOfTwo(chunks.size * 4, 8);
+    const data = new Uint8Array(HEADER_BYTES + buckets * BUCKET_BYTES + pages * PAGE_BYTES);
+    const [seed = 0n] = crypto.getRandomValues(new BigUint64Array(1));
+    const header = BigUint64Array.of(MAGIC, seed, 0n, BigInt(buckets), BigInt(pages), 0n, 0n, 0n);
+    const bytes = memoryBytes(data);
+    const image = new IndexImage(bytes, seed);
+    image.clear(HEADER_BYTES, BUCKET_BYTES, buckets);
+    image.clear(HEADER_BYTES + buckets * BUCKET_BYTES, PAGE_BYTES, pages);
+    const index = new LeaseIndex(bytes, header, image);
+    for (const entry of entries) index.insert(entry);
+    return { index, image: data };
+  }
+
+  /** What its last user saw of the directory: who sees the same may trust it. */
+  get proof(): bigint {
+    return this.#header[H.proof] ?? 0n;
+  }
+
+  /** Number of entries. */
+  get size(): number {
+    return Number(this.#header[H.entries]);
+  }
+
+  /** Writes the header. Until then an image in a file has the proof of before. */
+  seal(proof: bigint): void {
+    this.#header[H.proof] = proof;
+    this.#header[H.checksum] = checksum(this.#header);
+    this.#bytes.write(0, bytesOf(this.#header));
+  }
+
+  /** Whether another entry fits in well; else a larger index is due. */
+  hasRoom(): boolean {
+    const [, , , buckets = 0n, pages = 0n, entries = 0n, usedPages = 0n] = this.#header;
+    return entries * 2n < buckets * BigInt(PLACES) && usedPages * 2n < pages;
+  }
+
+  /** All entries of an owner, and possibly of another with the same number. */
+  find(owner: bigint): IndexEntry[] {
+    return this.#owners.find(owner);
+  }
+
+  insert(entry: IndexEntry): void {
+    this.#owners.insert(entry);
+    const newPage = this.#addresses.mark(entry.address, true);
+    this.#count(H.entries, 1n);
+    if (newPage) this.#count(H.usedPages, 1n);
+  }
+
+  remove({ owner, address }: Pick<IndexEntry, "owner" | "address">): void {
+    if (!this.#owners.remove(owner, address)) return;
+    this.#addresses.mark(address, false);
+    this.#count(H.entries, -1n);
+  }
+
+  /** The first address of the interval that nothing holds; undefined if there is none. */
+  nextFree(interval: Interval): bigint | undefined {
+    return this.#addresses.nextFree(interval);
+  }
+
+  /** Some of the entries: those of a bucket, which are counted around. */
+  sample(bucket: number): IndexEntry[] {
+    return this.#owners.inBucket(bucket);
+  }
+
+  entries(): Generator<IndexEntry> {
+    return this.#owners.entries();
+  }
+
+  #count(place: number, difference: bigint): void {
+    this.#header[place] = (this.#header[place] ?? 0n) + difference;
+  }
+}
+
+const checksum = (header: BigUint64Array): bigint => BigInt(Bun.hash(header.subarray(0, H.checksum)));
+
+const powerOfTwo = (least: number, minimum: number): number =>
+  2 ** Math.ceil(Math.log2(Math.max(least, minimum)));

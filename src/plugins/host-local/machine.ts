@@ -1,0 +1,54 @@
+/** The running machine, as far as the life of attachments goes. Tests put another in its place. */
+import { SystemError } from "../../sys/errno.ts";
+import { readLink, readText } from "../../sys/file.ts";
+import { Netns, NoNamespaceError } from "../../sys/netns.ts";
+import type { Identity } from "./identity.ts";
+
+export interface Machine {
+  /** The first 16 hex digits of the id that the kernel draws at each boot; undefined if it can't be read. */
+  boot(): string | undefined;
+  /** What to record for an attachment in this namespace; undefined if the namespace can't be opened. */
+  identify(netns: string): Identity | undefined;
+  /** Those of the identities, all of this boot, whose network namespace is proven gone. */
+  gone(identities: readonly Identity[]): Promise<ReadonlySet<Identity>>;
+}
+
+export const thisMachine: Machine = {
+  boot,
+  identify,
+  gone: async (identities) => (await import("./netns-proof.ts")).provenGone(identities),
+};
+
+function boot(): string | undefined {
+  const digits = unlessUnreadable(() => readText("/proc/sys/kernel/random/boot_id").replaceAll("-", ""));
+  return digits !== undefined && /^[0-9a-f]{16}/.test(digits) ? digits.slice(0, 16) : undefined;
+}
+
+function identify(path: string): Identity | undefined {
+  const itsBoot = boot();
+  const pidNamespace = ownPidNamespace();
+  if (itsBoot === undefined || pidNamespace === undefined) return undefined;
+  return unlessUnreadable(() => {
+    using netns = Netns.open(path);
+    return {
+      boot: itsBoot,
+      netns: { inode: netns.identity().inode, cookie: netns.cookie() ?? 0n },
+      pidNamespace,
+    };
+  });
+}
+
+/** Inode number of the pid namespace that this process is in. */
+export function ownPidNamespace(): string | undefined {
+  const link = unlessUnreadable(() => readLink("/proc/thread-self/ns/pid"));
+  return link === undefined ? undefined : /^pid:\[([0-9]+)\]$/.exec(link)?.[1];
+}
+
+function unlessUnreadable<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof SystemError || error instanceof NoNamespaceError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Leases by owner: a hash table in buckets of 4096 bytes. In 64-bit words: checksum, whether the bucket was full once
+ * (then it goes on in the next), 85 owners of which 0 is a free place, and 85 records: address high, address low,
+ * family, inode, change time.
+ */
+import type { IpAddress } from "../../net/ip.ts";
+import { BrokenIndexError, type IndexImage, type Piece } from "./index-image.ts";
+
+/** One file that holds an address. */
+export interface IndexEntry {
+  /** Number of the trimmed content (see ownerOf); NOBODY for what is no lease but holds its address all the same. */
+  readonly owner: bigint;
+  readonly address: IpAddress;
+  /** The file's inode number and change time (ns): while they stay, its content stays. */
+  readonly inode: bigint;
+  readonly changed: bigint;
+}
+
+export const NOBODY = 1n;
+
+/** Owner number of a trimmed content. Equal numbers are only a hint: whoever acts on one reads the file. */
+export function ownerOf(content: string): bigint {
+  const hash = BigInt(Bun.hash(content));
+  return hash <= NOBODY ? hash + 2n : hash;
+}
+
+export const BUCKET_BYTES = 4096;
+export const PLACES = 85;
+const FULL_ONCE = 1;
+const OWNERS = 2;
+const RECORDS = OWNERS + PLACES;
+const RECORD_WORDS = 5;
+
+export class OwnerTable {
+  readonly #image: IndexImage;
+  readonly #offset: number;
+  readonly #buckets: number;
+
+  constructor(image: IndexImage, offset: number, buckets: number) {
+    this.#image = image;
+    this.#offset = offset;
+    this.#buckets = buckets;
+  }
+
+  /** All entries of an owner, and possibly of another with the same number. */
+  find(owner: bigint): IndexEntry[] {
+    const found: IndexEntry[] = [];
+    for (const { words } of this.#chain(owner)) {
+      for (const place of placesOf(words, owner)) found.push(entryAt(words, place));
+    }
+    return found;
+  }
+
+  insert(entry: IndexEntry): void {
+    for (const bucket of this.#chain(entry.owner)) {
+      const free = bucket.words.subarray(OWNERS, RECORDS).indexOf(0n);
+      if (free >= 0) putEntry(bucket.words, free, entry);
+      else bucket.words[FULL_ONCE] = 1n;
+      this.#image.save(bucket);
+      if (free >= 0) return;
+    }
+  }
+
+  /** Forgets what an owner has at an address. False if it has nothing there. */
+  remove(owner: bigint, address: IpAddress): boolean {
+    for (const bucket of this.#chain(owner)) {
+      for (const place of placesOf(bucket.words, owner)) {
+        const found = entryAt(bucket.words, place).address;
+        if (found.family !== address.family || found.value !== address.value) continue;
+        bucket.words[OWNERS + place] = 0n;
+        this.#image.save(bucket);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** The entries of one bucket, counted around. */
+  inBucket(number: number): IndexEntry[] {
+    const { words } = this.#bucket(number % this.#buckets);
+    const taken = Array.from({ length: PLACES }, (_, place) => place).filter(
+      (place) => words[OWNERS + place] !== 0n,
+    );
+    return taken.map((place) => entryAt(words, place));
+  }
+
+  *entries(): Generator<IndexEntry> {
+    for (let number = 0; number < this.#buckets; number++) yield* this.inBucket(number);
+  }
+
+  #bucket(number: number): Piece {
+    return this.#image.piece(this.#offset + number * BUCKET_BYTES, BUCKET_BYTES);
+  }
+
+  /** The owner's bucket, and the following one as long as the one before was full once. */
+  *#chain(owner: bigint): Generator<Piece> {
+    for (let step = 0; step < this.#buckets; step++) {
+      const bucket = this.#bucket(Number((owner + BigInt(step)) % BigInt(this.#buckets)));
+      yield bucket;
+      // Read when the caller comes back: insert() may just have found it full.
+      if (bucket.words[FULL_ONCE] === 0n) return;
+    }
+    throw new BrokenIndexError("all buckets are full");
+  }
+}
+
+function* placesOf(words: BigUint64Array, owner: bigint): Generator<number> {
+  const owners = words.subarray(OWNERS, RECORDS);
+  for (let at = owners.indexOf(owner); at >= 0; at = owners.indexOf(owner, at + 1)) yield at;
+}
+
+function entryAt(words: BigUint64Array, place: number): IndexEntry {
+  const at = RECORDS + place * RECORD_WORDS;
+  const [high = 0n, low = 0n, family, inode = 0n, changed = 0n] = words.subarray(at, at + RECORD_WORDS);
+  const address = { family: family === 4n ? 4 : 6, value: (high << 64n) | low } as const;
+  return { owner: words[OWNERS + place] ?? 0n, address, inode, changed };
+}
+
+function putEntry(
+  words: BigUint64Array,
+  place: number,
+  { owner, address, inode, changed }: IndexEntry,
+): void {
+  const { family, value } = address;
+  const record = [value >> 64n, BigInt.asUintN(64, value), BigInt(family), inode, changed];
+  words[OWNERS + place] = owner;
+  words.set(record, RECORDS + place * RECORD_WORDS);
+}

@@ -1,0 +1,52 @@
+/** Asks the kernel whether a network namespace lives. Linux 6.18 and later can tell (uapi linux/nsfs.h). */
+import { failedWith, SystemError } from "./errno.ts";
+import { readLink } from "./file.ts";
+import * as libc from "./libc.ts";
+import { Netns } from "./netns.ts";
+
+/** Instead of a mount's descriptor: the file system of namespaces. */
+const FD_NSFS_ROOT = -10003;
+const FILEID_NSFS = 0xf1;
+const CLONE_NEWNET = 0x40000000;
+/** The inode number of the machine's first user namespace (USER_NS_INIT_INO). */
+const FIRST_USER_NAMESPACE = "user:[4026531837]";
+
+/** What names a network namespace: its inode number alone is given to another once it is gone. */
+export interface NetnsNumbers {
+  readonly inode: string;
+  readonly cookie: bigint;
+}
+
+/**
+ * A function that says whether a namespace lives, or undefined where the kernel can't tell: it is older, or hides the
+ * namespaces of other user namespaces from this process.
+ */
+export function netnsOracle(): ((netns: NetnsNumbers) => boolean) | undefined {
+  try {
+    if (readLink("/proc/thread-self/ns/user") !== FIRST_USER_NAMESPACE) return undefined;
+    using own = Netns.open("/proc/thread-self/ns/net");
+    const cookie = own.cookie();
+    return cookie !== undefined && lives({ inode: own.identity().inode, cookie }) ? lives : undefined;
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+}
+
+/** @throws SystemError */
+function lives({ inode, cookie }: NetnsNumbers): boolean {
+  // struct file_handle: bytes, type; struct nsfs_file_handle: id, kind of namespace, inode number.
+  const handle = new DataView(new ArrayBuffer(24));
+  handle.setUint32(0, 16, true);
+  handle.setInt32(4, FILEID_NSFS, true);
+  handle.setBigUint64(8, cookie, true);
+  handle.setUint32(16, CLONE_NEWNET, true);
+  handle.setUint32(20, Number(inode), true);
+  try {
+    libc.close(libc.openByHandle(FD_NSFS_ROOT, new Uint8Array(handle.buffer)));
+    return true;
+  } catch (error) {
+    if (failedWith(error, "ESTALE")) return false;
+    throw error;
+  }
+}
