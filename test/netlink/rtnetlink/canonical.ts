@@ -56,6 +56,9 @@ export function treeOf(message: Pick<Message, "type" | "payload">): Tree {
   return tree(message.payload, header, isVethRequest(message) ? VETH : schema);
 }
 
+/** Attributes alone, none of them nested. */
+export const treeOfAttributes = (bytes: Uint8Array): Tree => tree(bytes, 0, {});
+
 /** RTM_NEWLINK that asks for a veth: replies have no IFLA_INFO_DATA. */
 function isVethRequest({ type, payload }: Pick<Message, "type" | "payload">): boolean {
   if (type !== 16) return false;
