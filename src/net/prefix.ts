@@ -10,13 +10,17 @@ export interface Prefix {
   readonly length: number;
 }
 
-/** Parses "address/length", or returns undefined. */
+/**
+ * Parses "address/length", or returns undefined; also for an IPv4-mapped IPv6 address, whose length could be meant for
+ * either family.
+ */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf("/");
   if (slash < 0) return undefined;
   const address = parseIp(text.slice(0, slash));
   const digits = text.slice(slash + 1);
-  if (address === undefined || !/^(0|[1-9][0-9]{0,2})$/.test(digits)) return undefined;
+  if (address === undefined || (address.family === 4 && text.includes(":"))) return undefined;
+  if (!/^(0|[1-9][0-9]{0,2})$/.test(digits)) return undefined;
   const length = Number(digits);
   if (length > bits(address.family)) return undefined;
   return { address, length };
