@@ -37,12 +37,12 @@ export interface Delegation {
  * @throws CniError: the delegate's own; code 6 if it printed no result; 7 or 999 if it can't be found or run.
  */
 export async function delegateAdd(request: Request, type: string): Promise<Result> {
-  const delegate = await find(request, type);
+  const found = await find(request, type);
   try {
-    return await add(request, delegate);
+    return await add(request, found);
   } catch (error) {
     try {
-      await runCommand(request, delegate, "DEL");
+      await run(request, found, "DEL");
     } catch (failure) {
       request.log(
         `cannot undo the failed ADD of plugin ${JSON.stringify(type)}: ${toCniError(failure).message}`,
@@ -53,55 +53,54 @@ export async function delegateAdd(request: Request, type: string): Promise<Resul
 }
 
 /** Runs CHECK of the plugin `type`. @throws CniError: the delegate's own, or why it can't be found or run. */
-export const delegateCheck = (request: Request, type: string): Promise<void> => run(request, type, "CHECK");
+export const delegateCheck = (request: Request, type: string): Promise<void> =>
+  delegate(request, type, "CHECK");
 
 /** Runs DEL of the plugin `type`. @throws CniError as delegateCheck. */
-export const delegateDel = (request: Request, type: string): Promise<void> => run(request, type, "DEL");
+export const delegateDel = (request: Request, type: string): Promise<void> => delegate(request, type, "DEL");
 
 /** Runs STATUS of the plugin `type`. @throws CniError as delegateCheck. */
-export const delegateStatus = (request: Request, type: string): Promise<void> => run(request, type, "STATUS");
+export const delegateStatus = (request: Request, type: string): Promise<void> =>
+  delegate(request, type, "STATUS");
 
 /** Runs GC of the plugin `type`. @throws CniError as delegateCheck. */
-export const delegateGc = (request: Request, type: string): Promise<void> => run(request, type, "GC");
+export const delegateGc = (request: Request, type: string): Promise<void> => delegate(request, type, "GC");
 
-/** An executable, and the plugin that it is if it is this very file. */
-interface Delegate {
-  readonly path: string;
-  readonly builtIn: Plugin | undefined;
-}
+type CommandWithoutResult = Exclude<Command, "ADD">;
 
-async function run(request: Request, type: string, command: Exclude<Command, "ADD">): Promise<void> {
-  const delegate = await find(request, type);
+async function delegate(request: Request, type: string, command: CommandWithoutResult): Promise<void> {
+  const found = await find(request, type);
   try {
-    await runCommand(request, delegate, command);
+    await run(request, found, command);
   } catch (error) {
     throw toCniError(error);
   }
 }
 
-async function add(request: Request, { path, builtIn }: Delegate): Promise<Result> {
+/** An executable, and the plugin that it is if it is this very file. */
+interface Found {
+  readonly path: string;
+  readonly builtIn: Plugin | undefined;
+}
+
+async function add(request: Request, { path, builtIn }: Found): Promise<Result> {
   const environment = environmentFor(request, "ADD");
   if (builtIn === undefined) {
     const { readChildResult, runChild } = await import("./delegate-child.ts");
     return readChildResult(request, path, await runChild(request, path, environment));
   }
-  const own = readRequest(readEnvironment(environment), request.stdin, { ...request, environment });
-  // A child prints what the version can express, no more.
+  const own = requestFor(request, environment);
+  // A child's result says no more than its version can.
   return await runAdd(builtIn, own, (result) => reduceTo(own.config.cniVersion, result));
 }
 
-async function runCommand(
-  request: Request,
-  { path, builtIn }: Delegate,
-  command: Exclude<Command, "ADD">,
-): Promise<void> {
+async function run(request: Request, { path, builtIn }: Found, command: CommandWithoutResult): Promise<void> {
   const environment = environmentFor(request, command);
   if (builtIn === undefined) {
     const { runChild } = await import("./delegate-child.ts");
     await runChild(request, path, environment);
   } else {
-    const own = readRequest(readEnvironment(environment), request.stdin, { ...request, environment });
-    await runWithoutResult(builtIn, command, own);
+    await runWithoutResult(builtIn, command, requestFor(request, environment));
   }
 }
 
@@ -111,11 +110,15 @@ const environmentFor = (request: Request, command: Command): Environment => ({
   CNI_COMMAND: command,
 });
 
+/** What a child would make of its environment and stdin. Rule A8 was applied before this plugin ran. */
+const requestFor = ({ stdin, delegation, log }: Request, environment: Environment): Request =>
+  readRequest(readEnvironment(environment), stdin, { environment, delegation, log });
+
 /**
  * The first executable of that name along CNI_PATH (rule A43). An empty element is skipped: it would mean the directory
  * that the caller happens to stand in.
  */
-async function find({ path, delegation }: Request, type: string): Promise<Delegate> {
+async function find({ path, delegation }: Request, type: string): Promise<Found> {
   if (type === "") throw new CniError(code.invalidConfig, "no plugin name provided");
   if (type.includes("/") || type.includes("\0")) {
     throw new CniError(

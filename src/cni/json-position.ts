@@ -124,12 +124,11 @@ function tokenAt(text: string, at: number): Token | Fault | undefined {
 
 /** Piece by piece: one pattern for a whole string fails on long ones, in the engine's backtracking. */
 function stringAt(text: string, start: number): Token | Fault {
-  for (let at = start + 1; ; ) {
+  let at = start + 1;
+  for (let length = 1; length > 0; at += length) {
     at += lengthOf(PLAIN_CHARACTERS, text, at);
     if (text[at] === '"') return { kind: "string", end: at + 1 };
-    const length = lengthOf(ESCAPE_SEQUENCE, text, at);
-    if (length === 0)
-      return { at, expected: text[at] === "\\" ? "a valid escape" : "the string's closing quote" };
-    at += length;
+    length = lengthOf(ESCAPE_SEQUENCE, text, at);
   }
+  return { at, expected: text[at] === "\\" ? "a valid escape" : "the string's closing quote" };
 }

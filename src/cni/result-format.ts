@@ -11,7 +11,7 @@ import { atLeast, type Version } from "./version.ts";
  * @throws CniError where the version can't express the result (see reduceTo).
  */
 export function formatResult(result: Result, version: Version): string {
-  const reduced = reduceTo(result, version);
+  const reduced = reduceTo(version, result);
   // The reference sorts the keys from 1.0.0 on.
   if (atLeast(version, "1.0.0")) return print(current(reduced, version), sortKeys);
   return print(atLeast(version, "0.3.0") ? from030(reduced, version) : from010(reduced, version));

@@ -14,7 +14,7 @@ import { atLeast, CURRENT_VERSION, findVersion, SUPPORTED_VERSIONS, type Version
 export function parseResult(json: JsonObject, fallbackVersion: Version): Result {
   const version = versionOf(json, fallbackVersion);
   const result = atLeast(version, "0.3.0") ? parse030(json) : parse010(json);
-  return reduceTo(result, CURRENT_VERSION);
+  return reduceTo(CURRENT_VERSION, result);
 }
 
 function versionOf(json: JsonObject, fallback: Version): Version {

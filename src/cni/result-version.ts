@@ -20,7 +20,7 @@ export function present<T extends object>(fields: Loose<T>): T {
  * parsing the formatted result gives back. The fields come in the order in which they are written.
  * @throws CniError code 999 for 0.1.0 and 0.2.0 when there is no address.
  */
-export function reduceTo(result: Result, version: Version): Result {
+export function reduceTo(version: Version, result: Result): Result {
   const { interfaces, ips } = result;
   const routes = result.routes.map((route) => reduceRoute(version, route));
   const dns = reduceDns(result.dns);

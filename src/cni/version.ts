@@ -1,5 +1,6 @@
 /** Versions of the protocol (rules A11, A12, A19). */
 import { CniError, code } from "./error.ts";
+import { wrongType } from "./json-object.ts";
 
 /** All versions that the plugins speak, oldest first. */
 export const SUPPORTED_VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
@@ -56,10 +57,7 @@ export function requireCommand(command: string, text: string | undefined): void 
 /** Major, minor and micro number; the last two may be left out. */
 function numbersOf(text: string): number[] {
   if (/^\d+(\.\d+){0,2}$/.test(text)) return text.split(".").map(Number);
-  throw new CniError(
-    code.decoding,
-    `cannot decode key "cniVersion": invalid version ${JSON.stringify(text)}`,
-  );
+  throw wrongType("cniVersion", "numbers joined by dots", text);
 }
 
 function isAtLeast(version: readonly number[], minimum: readonly number[]): boolean {
