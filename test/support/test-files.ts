@@ -57,15 +57,22 @@ export async function runFiles(files: readonly string[], surroundings: Surroundi
     child.exited,
   ]);
   const seconds = (performance.now() - start) / 1000;
-  const { cases, trouble } = judge(files, report, exitCode, child.signalCode);
+  const xml = existsSync(report) ? readFileSync(report, "utf8") : undefined;
+  const { cases, trouble } = judge(files, xml, exitCode, child.signalCode);
   return { files, cases, trouble, output: stdout + stderr, seconds };
 }
 
-function judge(files: readonly string[], report: string, exitCode: number, signal: unknown) {
+/** What a report says of `files`, and what the report does not say. `xml` is undefined when there is none. */
+export function judge(
+  files: readonly string[],
+  xml: string | undefined,
+  exitCode: number,
+  signal: string | null = null,
+): Pick<FileRun, "cases" | "trouble"> {
   const trouble: string[] = [];
   let cases: TestCase[] = [];
   try {
-    if (existsSync(report)) cases = readReport(readFileSync(report, "utf8"));
+    if (xml !== undefined) cases = readReport(xml);
   } catch (error) {
     trouble.push(`${files.join(" ")}: unreadable report: ${error}`);
   }
