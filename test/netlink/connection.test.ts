@@ -1,0 +1,386 @@
+/** Conversations with a fake kernel, which behaves well or badly. */
+import { describe, expect, test } from "bun:test";
+import { Connection, type Request } from "../../src/netlink/connection.ts";
+import { DecodeError, NetlinkError, refusedWith } from "../../src/netlink/error.ts";
+import { control, encodeMessages, flag, type Message } from "../../src/netlink/message.ts";
+import {
+  acknowledgement,
+  answer,
+  done,
+  each,
+  FakeKernel,
+  part,
+  type Reply,
+  refusal,
+  type Script,
+} from "./fake-kernel.ts";
+
+const TYPE = 16;
+const REPLY = 17;
+const text = (value: string) => new TextEncoder().encode(value.padEnd(4, "."));
+const texts = (messages: readonly Message[]) =>
+  messages.map(({ payload }) => new TextDecoder().decode(payload));
+
+const request = (name: string, flags = 0): Request => ({
+  action: `do ${name}`,
+  type: TYPE,
+  flags,
+  payload: text(name),
+});
+
+function connect(script: Script): { connection: Connection; kernel: FakeKernel } {
+  const kernel = new FakeKernel(script);
+  return { connection: new Connection(kernel), kernel };
+}
+
+/** What a call throws; undefined when it does not. */
+function thrown(call: () => unknown): unknown {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+describe("call", () => {
+  test("adds NLM_F_REQUEST, NLM_F_ACK and a new sequence number each time", () => {
+    const { connection, kernel } = connect(each((one) => [acknowledgement(one)]));
+    expect(connection.call(request("aaaa", flag.create | flag.exclusive))).toEqual([]);
+    connection.call(request("bbbb"));
+    expect(kernel.received).toEqual([
+      [{ type: TYPE, flags: 0x605, sequence: 1, port: 0, payload: text("aaaa") }],
+      [{ type: TYPE, flags: 0x5, sequence: 2, port: 0, payload: text("bbbb") }],
+    ]);
+  });
+
+  test("returns the replies before the acknowledgement", () => {
+    const { connection } = connect(
+      each((one) => [
+        answer(one, REPLY, text("1111")),
+        answer(one, REPLY, text("2222")),
+        acknowledgement(one),
+      ]),
+    );
+    expect(texts(connection.call(request("aaaa")))).toEqual(["1111", "2222"]);
+  });
+
+  test("reply and acknowledgement may come in datagrams of their own", () => {
+    const { connection, kernel } = connect(([one]) =>
+      one === undefined ? [] : [[answer(one, REPLY, text("1111"))], [acknowledgement(one)]],
+    );
+    expect(texts(connection.call(request("aaaa")))).toEqual(["1111"]);
+    expect(kernel.unread).toBe(0);
+  });
+
+  test("a refusal is an error with the action, the errno, and the kernel's words", () => {
+    const ack = { text: "Nexthop has invalid gateway", offset: 52 };
+    for (const capped of [false, true]) {
+      const { connection } = connect(each((one) => [refusal(one, 101, ack, capped)]));
+      const error = thrown(() => connection.call(request("aaaa")));
+      expect(error).toBeInstanceOf(NetlinkError);
+      expect(error).toMatchObject({ request: "do aaaa", errno: 101, code: "ENETUNREACH", ack });
+      expect((error as Error).message).toBe(
+        "cannot do aaaa: network is unreachable (ENETUNREACH); the kernel says: Nexthop has invalid gateway",
+      );
+    }
+  });
+
+  test("a refusal that names a missing attribute", () => {
+    const { connection } = connect(each((one) => [refusal(one, 22, { missing: 3 })]));
+    expect((thrown(() => connection.call(request("aaaa"))) as Error).message).toBe(
+      "cannot do aaaa: invalid argument (EINVAL); attribute 3 is missing",
+    );
+  });
+
+  test("a request whose length is no multiple of four comes back padded, with words behind it", () => {
+    const odd = { ...request("aaaa"), payload: Uint8Array.of(1, 2, 3, 4, 5) };
+    const { connection } = connect(each((one) => [refusal(one, 22, { text: "odd" })]));
+    expect(thrown(() => connection.call(odd))).toMatchObject({ ack: { text: "odd" } });
+  });
+
+  test("refusedWith looks at the code", () => {
+    const error = new NetlinkError("do it", 17);
+    expect(refusedWith(error, "EEXIST")).toBe(true);
+    expect(refusedWith(error, "ENOENT", "EEXIST")).toBe(true);
+    expect(refusedWith(error, "ENOENT")).toBe(false);
+    expect(refusedWith(new Error("EEXIST"), "EEXIST")).toBe(false);
+    expect(refusedWith(undefined, "EEXIST")).toBe(false);
+  });
+
+  test("several parts and NLMSG_DONE end a request as well, an acknowledgement after that is too late", () => {
+    const { connection, kernel } = connect(
+      each((one) => [part(one, REPLY, text("1111")), part(one, REPLY, text("2222")), done(one)]),
+    );
+    expect(texts(connection.call(request("aaaa")))).toEqual(["1111", "2222"]);
+    expect(kernel.unread).toBe(0);
+    const both = connect(each((one) => [part(one, REPLY, text("1111")), done(one), acknowledgement(one)]));
+    expect(texts(both.connection.call(request("aaaa")))).toEqual(["1111"]);
+    expect(texts(both.connection.call(request("bbbb")))).toEqual(["1111"]);
+  });
+
+  test("NLMSG_DONE with an errno is a refusal", () => {
+    const { connection } = connect(each((one) => [done(one, 16, { text: "busy" })]));
+    expect(thrown(() => connection.call(request("aaaa")))).toMatchObject({
+      code: "EBUSY",
+      ack: { text: "busy" },
+    });
+  });
+
+  test("NLMSG_NOOP says nothing", () => {
+    const { connection } = connect(each((one) => [answer(one, control.noop), acknowledgement(one)]));
+    expect(connection.call(request("aaaa"))).toEqual([]);
+  });
+
+  test("NLMSG_OVERRUN: replies were lost", () => {
+    const { connection } = connect(each((one) => [answer(one, control.overrun)]));
+    expect(thrown(() => connection.call(request("aaaa")))).toMatchObject({ code: "ENOBUFS" });
+  });
+
+  test("what the transport throws comes through", () => {
+    const { connection } = connect(() => []);
+    expect(() => connection.call(request("aaaa"))).toThrow("nothing more comes");
+  });
+});
+
+describe("callAll", () => {
+  test("one datagram for all, outcomes in the order of the requests", () => {
+    const { connection, kernel } = connect((requests) => [
+      requests.flatMap((one) => [answer(one, REPLY, one.payload), acknowledgement(one)]),
+    ]);
+    const outcomes = connection.callAll([request("aaaa"), request("bbbb"), request("cccc")]);
+    expect(kernel.received.map((requests) => texts(requests))).toEqual([["aaaa", "bbbb", "cccc"]]);
+    expect(outcomes.map(({ replies }) => texts(replies))).toEqual([["aaaa"], ["bbbb"], ["cccc"]]);
+    expect(outcomes.map(({ error }) => error)).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("answers in any order find their requests", () => {
+    const { connection } = connect((requests) =>
+      requests.toReversed().map((one) => [answer(one, REPLY, one.payload), acknowledgement(one)]),
+    );
+    const outcomes = connection.callAll([request("aaaa"), request("bbbb"), request("cccc")]);
+    expect(outcomes.map(({ replies }) => texts(replies))).toEqual([["aaaa"], ["bbbb"], ["cccc"]]);
+  });
+
+  test("the middle one refused: the others are done all the same", () => {
+    const { connection } = connect(
+      each((one, index) => [index === 1 ? refusal(one, 17, { text: "taken" }) : acknowledgement(one)]),
+    );
+    const outcomes = connection.callAll([request("aaaa"), request("bbbb"), request("cccc")]);
+    expect(outcomes.map(({ error }) => error?.message)).toEqual([
+      undefined,
+      "cannot do bbbb: file exists (EEXIST); the kernel says: taken",
+      undefined,
+    ]);
+  });
+
+  test("the same verdict twice does not end the wait for another request", () => {
+    const { connection, kernel } = connect(([first, second]) =>
+      first === undefined || second === undefined
+        ? []
+        : [[acknowledgement(first)], [acknowledgement(first)], [refusal(second, 13)]],
+    );
+    const outcomes = connection.callAll([request("aaaa"), request("bbbb")]);
+    expect(outcomes.map(({ error }) => error?.code)).toEqual([undefined, "EACCES"]);
+    expect(kernel.unread).toBe(0);
+  });
+
+  test("of two verdicts the first counts, and nothing that comes after it", () => {
+    const { connection } = connect(([first, second]) =>
+      first === undefined || second === undefined
+        ? []
+        : [
+            [refusal(first, 17), acknowledgement(first), answer(first, REPLY, text("late"))],
+            [acknowledgement(second)],
+          ],
+    );
+    const [outcome] = connection.callAll([request("aaaa"), request("bbbb")]);
+    expect(outcome?.error?.code).toBe("EEXIST");
+    expect(outcome?.replies).toEqual([]);
+  });
+
+  test("late messages of an earlier conversation are nobody's", () => {
+    const late: Message[] = [];
+    const { connection } = connect((requests) => {
+      const replies: Reply[] = late.length === 0 ? [] : [[...late]];
+      for (const one of requests) {
+        late.push(answer(one, REPLY, text("late")), refusal(one, 1), done(one, 5));
+        replies.push([answer(one, REPLY, one.payload), acknowledgement(one)]);
+      }
+      return replies;
+    });
+    connection.call(request("aaaa"));
+    expect(texts(connection.call(request("bbbb")))).toEqual(["bbbb"]);
+  });
+
+  test("messages of sequence numbers that nobody gave are ignored: 0, as events have, and ones to come", () => {
+    const { connection } = connect(
+      each((one) => [
+        { ...refusal(one, 1), sequence: 0 },
+        { ...refusal(one, 1), sequence: 99 },
+        { ...refusal(one, 1), sequence: 0xffffffff },
+        acknowledgement(one),
+      ]),
+    );
+    expect(connection.call(request("aaaa"))).toEqual([]);
+  });
+
+  test("no request, no datagram", () => {
+    const { connection, kernel } = connect(() => []);
+    expect(connection.callAll([])).toEqual([]);
+    expect(kernel.received).toEqual([]);
+  });
+});
+
+describe("dump", () => {
+  test("has NLM_F_DUMP and no NLM_F_ACK, and gathers parts of several datagrams up to NLMSG_DONE", () => {
+    const { connection, kernel } = connect(([one]) =>
+      one === undefined
+        ? []
+        : [
+            [part(one, REPLY, text("1111")), part(one, REPLY, text("2222"))],
+            [part(one, REPLY, text("3333"))],
+            [done(one)],
+          ],
+    );
+    expect(texts(connection.dump(request("aaaa")))).toEqual(["1111", "2222", "3333"]);
+    expect(kernel.received[0]?.[0]?.flags).toBe(flag.request | flag.dump);
+    expect(kernel.unread).toBe(0);
+  });
+
+  test("an empty table", () => {
+    const { connection } = connect(each((one) => [done(one)]));
+    expect(connection.dump(request("aaaa"))).toEqual([]);
+  });
+
+  test("NLMSG_DONE without an errno, as of kernels long ago", () => {
+    const { connection } = connect(
+      each((one) => [
+        part(one, REPLY, text("1111")),
+        answer(one, control.done, new Uint8Array(), flag.multi),
+      ]),
+    );
+    expect(texts(connection.dump(request("aaaa")))).toEqual(["1111"]);
+  });
+
+  /** The first `failures` dumps go wrong as `wrong` says, the next is good. */
+  const flaky = (failures: number, wrong: (one: Message) => Reply): Script => {
+    let attempt = 0;
+    return ([one]) => {
+      if (one === undefined) return [];
+      return ++attempt <= failures ? [wrong(one)] : [[part(one, REPLY, text("good")), done(one)]];
+    };
+  };
+  const interrupted: Readonly<Record<string, (one: Message) => Reply>> = {
+    "a part says so": (one) => [
+      part(one, REPLY, text("1111"), flag.dumpInterrupted),
+      part(one, REPLY, text("2222")),
+      done(one),
+    ],
+    "the end says so": (one) => [part(one, REPLY, text("1111")), done(one, 0, {}, flag.dumpInterrupted)],
+    "the end is EINTR": (one) => [part(one, REPLY, text("1111")), done(one, 4)],
+    "the refusal is EINTR": (one) => [refusal(one, 4)],
+  };
+
+  test.each(Object.entries(interrupted))("G26: interrupted, %s: asked again", (_, wrong) => {
+    const { connection, kernel } = connect(flaky(3, wrong));
+    expect(texts(connection.dump(request("aaaa")))).toEqual(["good"]);
+    const sequences = kernel.received.map(([one]) => one?.sequence);
+    expect(sequences).toEqual([1, 2, 3, 4]);
+    expect(kernel.unread).toBe(0);
+  });
+
+  test.each(Object.entries(interrupted))("G26: interrupted for ever, %s: gives up", (_, wrong) => {
+    const { connection, kernel } = connect(flaky(Number.POSITIVE_INFINITY, wrong));
+    expect(thrown(() => connection.dump(request("aaaa")))).toMatchObject({
+      code: "EINTR",
+      message:
+        "cannot do aaaa: interrupted system call (EINTR); the kernel says: the table changed during each of 32 dumps",
+    });
+    expect(kernel.received.length).toBe(32);
+  });
+
+  test("parts of an interrupted dump that come late do not get into the next", () => {
+    const stale: Message[] = [];
+    const { connection } = connect(([one]) => {
+      if (one === undefined) return [];
+      if (stale.length === 0) {
+        stale.push(part(one, REPLY, text("late")), done(one));
+        return [[part(one, REPLY, text("1111")), done(one, 4)]];
+      }
+      return [[...stale, part(one, REPLY, text("good"))], [done(one)]];
+    });
+    expect(texts(connection.dump(request("aaaa")))).toEqual(["good"]);
+  });
+
+  test("a refusal: EBUSY, and one in NLMSG_DONE with the kernel's words", () => {
+    const busy = connect(each((one) => [refusal(one, 16)]));
+    expect(thrown(() => busy.connection.dump(request("aaaa")))).toMatchObject({ code: "EBUSY" });
+    const table = connect(
+      each((one) => [part(one, REPLY, text("1111")), done(one, 2, { text: "no such table" })]),
+    );
+    expect(thrown(() => table.connection.dump(request("aaaa")))).toMatchObject({
+      code: "ENOENT",
+      ack: { text: "no such table" },
+    });
+  });
+
+  test("NLMSG_OVERRUN: parts were lost", () => {
+    const { connection } = connect(
+      each((one) => [part(one, REPLY, text("1111")), answer(one, control.overrun)]),
+    );
+    expect(thrown(() => connection.dump(request("aaaa")))).toMatchObject({ code: "ENOBUFS" });
+  });
+});
+
+describe("datagrams that are none", () => {
+  const good = (one: Message) => encodeMessages([acknowledgement(one)]);
+  const patched =
+    (at: number, ...bytes: number[]) =>
+    (one: Message) => {
+      const datagram = good(one);
+      datagram.set(bytes, at);
+      return datagram;
+    };
+  const broken: Readonly<Record<string, (one: Message) => Uint8Array>> = {
+    "a length beyond the end": patched(0, 0xff, 0xff),
+    "a length of 0": patched(0, 0, 0, 0, 0),
+    "a length shorter than the header": patched(0, 15),
+    "a truncated header": (one) => good(one).subarray(0, 15),
+    "a truncated message": (one) => good(one).subarray(0, 30),
+    "a verdict without an errno": (one) => encodeMessages([answer(one, control.error)]),
+    "a verdict without its request": (one) => encodeMessages([answer(one, control.error, new Uint8Array(8))]),
+    "a verdict whose request is longer than it": (one) =>
+      encodeMessages([{ ...acknowledgement(one), flags: 0 }]).fill(0xff, 20, 24),
+    garbage: () => new Uint8Array(64).fill(0xa5),
+  };
+
+  for (const [name, datagram] of Object.entries(broken)) {
+    test(`${name} is a DecodeError, in a call and in a dump, and the next call works`, () => {
+      let bad = true;
+      const { connection } = connect(([one]) =>
+        one === undefined ? [] : bad ? [datagram(one)] : [[acknowledgement(one)]],
+      );
+      expect(thrown(() => connection.call(request("aaaa")))).toBeInstanceOf(DecodeError);
+      expect(thrown(() => connection.dump(request("aaaa")))).toBeInstanceOf(DecodeError);
+      bad = false;
+      expect(connection.call(request("aaaa"))).toEqual([]);
+    });
+  }
+
+  test("an empty datagram says nothing", () => {
+    const { connection } = connect(([one]) =>
+      one === undefined ? [] : [new Uint8Array(), [acknowledgement(one)]],
+    );
+    expect(connection.call(request("aaaa"))).toEqual([]);
+  });
+});
+
+test("the transport is closed with the connection", () => {
+  const kernel = new FakeKernel(() => []);
+  {
+    using _ = new Connection(kernel);
+    expect(kernel.closed).toBe(false);
+  }
+  expect(kernel.closed).toBe(true);
+});

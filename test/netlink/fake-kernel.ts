@@ -1,0 +1,115 @@
+/**
+ * A kernel of a few lines: it answers each datagram with the datagrams that a script makes of its requests. Builders
+ * for what a real one sends are beside it, so that a script can misbehave on purpose.
+ */
+import { encodeAttributes, putString, putU32 } from "../../src/netlink/attribute.ts";
+import { ByteWriter } from "../../src/netlink/bytes.ts";
+import type { Transport } from "../../src/netlink/connection.ts";
+import type { ExtendedAck } from "../../src/netlink/error.ts";
+import {
+  control,
+  decodeMessages,
+  encodeMessages,
+  flag,
+  HEADER_LENGTH,
+  type Message,
+} from "../../src/netlink/message.ts";
+
+/** What the kernel sends after one datagram: datagrams of messages, or of raw bytes. */
+export type Reply = readonly Message[] | Uint8Array;
+
+/** Answers the requests of one datagram. */
+export type Script = (requests: readonly Message[]) => readonly Reply[];
+
+export class FakeKernel implements Transport {
+  readonly #script: Script;
+  readonly #queue: Uint8Array[] = [];
+  /** Requests of each datagram, in the order of their coming. */
+  readonly received: Message[][] = [];
+  closed = false;
+
+  constructor(script: Script) {
+    this.#script = script;
+  }
+
+  send(datagram: Uint8Array): void {
+    const requests = decodeMessages(datagram);
+    this.received.push(requests);
+    for (const reply of this.#script(requests))
+      this.#queue.push(reply instanceof Uint8Array ? reply : encodeMessages(reply));
+  }
+
+  /** A real socket would wait for ever. @throws Error */
+  receive(): Uint8Array {
+    const datagram = this.#queue.shift();
+    if (datagram === undefined) throw new Error("nothing more comes from the fake kernel");
+    return datagram;
+  }
+
+  /** Datagrams that nobody has fetched. */
+  get unread(): number {
+    return this.#queue.length;
+  }
+
+  [Symbol.dispose](): void {
+    this.closed = true;
+  }
+}
+
+/** A script that answers each request by itself, all answers in one datagram each. */
+export const each =
+  (answer: (request: Message, index: number) => readonly Message[]): Script =>
+  (requests) =>
+    requests.map(answer);
+
+/** A message in answer to a request. */
+export const answer = (
+  request: Message,
+  type: number,
+  payload: Uint8Array = new Uint8Array(),
+  flags = 0,
+): Message => ({
+  type,
+  flags,
+  sequence: request.sequence,
+  port: 4242,
+  payload,
+});
+
+const NLMSGERR_ATTR_MSG = 1;
+const NLMSGERR_ATTR_OFFS = 2;
+const NLMSGERR_ATTR_MISS_TYPE = 5;
+
+const extended = (ack: ExtendedAck): Uint8Array =>
+  encodeAttributes((writer) => {
+    putString(writer, NLMSGERR_ATTR_MSG, ack.text);
+    putU32(writer, NLMSGERR_ATTR_OFFS, ack.offset);
+    putU32(writer, NLMSGERR_ATTR_MISS_TYPE, ack.missing);
+  });
+
+const ackFlags = (ack: ExtendedAck): number => (Object.keys(ack).length === 0 ? 0 : flag.ackAttributes);
+
+/** NLMSG_ERROR with the whole request in it, as without NETLINK_CAP_ACK; `capped` for its header alone. */
+export function refusal(request: Message, errno: number, ack: ExtendedAck = {}, capped = false): Message {
+  const writer = new ByteWriter();
+  writer.i32(-errno);
+  const copy = encodeMessages([request]);
+  writer.bytes(capped ? copy.subarray(0, HEADER_LENGTH) : copy);
+  writer.bytes(extended(ack));
+  return answer(request, control.error, writer.finish(), ackFlags(ack) | (capped ? flag.capped : 0));
+}
+
+/** The acknowledgement: errno 0, always capped. */
+export const acknowledgement = (request: Message): Message => refusal(request, 0, {}, true);
+
+/** NLMSG_DONE, also with an error. */
+export function done(request: Message, errno = 0, ack: ExtendedAck = {}, flags = 0): Message {
+  const writer = new ByteWriter();
+  writer.i32(-errno);
+  writer.bytes(extended(ack));
+  return answer(request, control.done, writer.finish(), flag.multi | ackFlags(ack) | flags);
+}
+
+/** One part of a dump. */
+export const part = (request: Message, type: number, payload: Uint8Array, flags = 0): Message =>
+  answer(request, type, payload, flag.multi | flags);
