@@ -60,19 +60,7 @@ export class Connection implements Disposable {
   callAll(requests: readonly Request[]): Outcome[] {
     // The kernel refuses an empty datagram, and nothing would answer it.
     if (requests.length === 0) return [];
-    const first = this.#sequence + 1;
-    this.#sequence += requests.length;
-    this.#transport.send(
-      encodeMessages(
-        requests.map((request, index) => ({
-          type: request.type,
-          flags: request.flags | flag.request | flag.ack,
-          sequence: first + index,
-          port: 0,
-          payload: request.payload,
-        })),
-      ),
-    );
+    const first = this.#send(requests, flag.ack);
     const waiting = requests.map((request) => new PendingRequest(request));
     for (let open = waiting.length; open > 0; ) {
       for (const message of this.#receive()) {
@@ -90,22 +78,13 @@ export class Connection implements Disposable {
    * @returns what the kernel sent besides acknowledgements (NLM_F_ECHO). @throws NetlinkError; DecodeError.
    */
   transact(requests: readonly Request[]): Message[] {
-    const first = this.#sequence + 1;
-    this.#sequence += requests.length;
-    this.#transport.send(
-      encodeMessages(
-        requests.map(({ type, flags, payload }, index) => ({
-          type,
-          flags: flags | flag.request,
-          sequence: first + index,
-          port: 0,
-          payload,
-        })),
-      ),
-    );
+    const first = this.#send(requests, 0);
+    const waiting = new Set<number>();
+    for (const [index, request] of requests.entries()) {
+      if ((request.flags & flag.ack) !== 0) waiting.add(first + index);
+    }
     const replies: Message[] = [];
-    let open = requests.filter((request) => (request.flags & flag.ack) !== 0).length;
-    while (open > 0) {
+    while (waiting.size > 0) {
       for (const message of this.#receive()) {
         const request = requests[message.sequence - first];
         if (request === undefined) continue;
@@ -115,7 +94,7 @@ export class Connection implements Disposable {
         }
         const { errno, ack } = decodeVerdict(message);
         if (errno !== 0) throw new NetlinkError(request.action, errno, ack);
-        open--;
+        waiting.delete(message.sequence);
       }
     }
     return replies;
@@ -137,11 +116,7 @@ export class Connection implements Disposable {
 
   /** One walk; undefined when the kernel says that the table changed under it. */
   #dumpOnce(request: Request): Message[] | undefined {
-    const sequence = ++this.#sequence;
-    const flags = request.flags | flag.request | flag.dump;
-    this.#transport.send(
-      encodeMessages([{ type: request.type, flags, sequence, port: 0, payload: request.payload }]),
-    );
+    const sequence = this.#send([request], flag.dump);
     const messages: Message[] = [];
     let interrupted = false;
     for (;;) {
@@ -158,6 +133,24 @@ export class Connection implements Disposable {
         return interrupted ? undefined : messages;
       }
     }
+  }
+
+  /** Sends requests as one datagram, with more flags than their own; returns the first one's sequence number. */
+  #send(requests: readonly Request[], flags: number): number {
+    const first = this.#sequence + 1;
+    this.#sequence += requests.length;
+    this.#transport.send(
+      encodeMessages(
+        requests.map((request, index) => ({
+          type: request.type,
+          flags: request.flags | flag.request | flags,
+          sequence: first + index,
+          port: 0,
+          payload: request.payload,
+        })),
+      ),
+    );
+    return first;
   }
 
   /** The next datagram's messages but for those that say nothing. */

@@ -232,6 +232,47 @@ describe("callAll", () => {
   });
 });
 
+describe("transact", () => {
+  const batch = [request("aaaa"), request("bbbb"), request("cccc", flag.ack)];
+
+  test("one datagram, flags as they are", () => {
+    const { connection, kernel } = connect((requests) => [requests.slice(-1).map(acknowledgement)]);
+    expect(connection.transact(batch)).toEqual([]);
+    expect(kernel.received.map((requests) => requests.map(({ flags }) => flags))).toEqual([
+      [flag.request, flag.request, flag.request | flag.ack],
+    ]);
+  });
+
+  test("returns echoes of all its messages", () => {
+    const { connection } = connect((requests) => [
+      requests.map((one) => answer(one, REPLY, one.payload)),
+      requests.slice(-1).map(acknowledgement),
+    ]);
+    expect(texts(connection.transact(batch))).toEqual(["aaaa", "bbbb", "cccc"]);
+  });
+
+  test("the first refusal ends it, also of a message that asked for no acknowledgement", () => {
+    const { connection } = connect((requests) => [
+      requests.map((one, index) => refusal(one, index === 0 ? 2 : 17)),
+    ]);
+    expect(thrown(() => connection.transact(batch))).toMatchObject({ request: "do aaaa", code: "ENOENT" });
+  });
+
+  test("waits for each acknowledgement that was asked for, and counts each once", () => {
+    const { connection, kernel } = connect(([first, second]) =>
+      first === undefined || second === undefined
+        ? []
+        : [
+            [acknowledgement(first), acknowledgement(first)],
+            [answer(second, REPLY)],
+            [acknowledgement(second)],
+          ],
+    );
+    expect(connection.transact([request("aaaa", flag.ack), request("bbbb", flag.ack)]).length).toBe(1);
+    expect(kernel.unread).toBe(0);
+  });
+});
+
 describe("dump", () => {
   test("has NLM_F_DUMP and no NLM_F_ACK, and gathers parts of several datagrams up to NLMSG_DONE", () => {
     const { connection, kernel } = connect(([one]) =>
