@@ -44,6 +44,7 @@ export async function add(request: Request, machine: Machine = thisMachine): Pro
     using store = await openStore(files, machine);
     const allocation = { store, machine, owner: request, identity, log: request.log };
     try {
+      store.inspectSome();
       const held = store.heldBy(request, { sure: false });
       for (const share of shares) {
         const heldHere = held.filter(({ address }) => rangeOf(share.set, address) !== undefined);

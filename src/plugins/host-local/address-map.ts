@@ -7,6 +7,7 @@ import type { Family, IpAddress } from "../../net/ip.ts";
 import type { Interval } from "./allocator.ts";
 import { BrokenIndexError, type IndexImage, type Piece } from "./index-image.ts";
 
+/** Size of a page in the image: checksum, header and one bit for each of 4096 addresses. */
 export const PAGE_BYTES = 576;
 const TAKEN = 4;
 const BITS = 8;

@@ -20,6 +20,7 @@ async function release(files: LeaseFiles, request: Request, machine: Machine): P
   let mustBeDurable = false;
   {
     using store = await openStore(files, machine);
+    store.inspectSome();
     const held = store.heldBy(request, { sure: true });
     // Files in the old format are the fallback only: they may stand for another interface of the container.
     const exact = held.filter(({ content }) => content === leaseContent(request));

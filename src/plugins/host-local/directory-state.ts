@@ -17,11 +17,13 @@ export interface DirectoryState {
   readonly changed: bigint;
 }
 
+/** The state as it is now. @throws SystemError */
 export function stateOf(path: string): DirectoryState {
   const { device, inode, modified, changed } = status(path);
   return { device, inode, modified, changed };
 }
 
+/** Whether nothing has changed between two looks. */
 export const sameState = (a: DirectoryState, b: DirectoryState): boolean => textOf(a) === textOf(b);
 
 /** A number for a state, seen since this boot of the machine: an index may have lost its last writes in a crash. */

@@ -3,6 +3,7 @@
  * byte order) of which the first is a checksum. A piece that lost its sense says so, whatever it went through.
  */
 
+/** Where an image lies: a file, or memory in tests. */
 export interface Bytes {
   /** Exactly `length` bytes, which the caller may change. @throws BrokenIndexError if they are not there. */
   read(offset: number, length: number): Uint8Array;
@@ -60,12 +61,15 @@ export class IndexImage {
   }
 }
 
+/** The same memory as 64-bit words, and back. The length in bytes must be a multiple of 8. */
 export const wordsOf = (bytes: Uint8Array): BigUint64Array =>
   new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
 
+/** The memory of 64-bit words as bytes. */
 export const bytesOf = (words: BigUint64Array): Uint8Array =>
   new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 
+/** An image in memory. */
 export const memoryBytes = (image: Uint8Array): Bytes => ({
   read: (offset, length) => {
     if (offset + length > image.length) throw new BrokenIndexError("the image ends early");

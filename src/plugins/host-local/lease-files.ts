@@ -127,6 +127,7 @@ export class LeaseFiles {
 
 const hintName = (set: number): string => `last_reserved_ip.${set}`;
 
+/** Makes the names in a directory durable. A file system that cannot do that is left alone. */
 export function syncDirectory(path: string): void {
   withFile(path, libc.O.RDONLY | libc.O.DIRECTORY, 0, (fd) => {
     try {

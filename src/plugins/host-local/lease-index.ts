@@ -111,9 +111,9 @@ export class LeaseIndex {
     return this.#addresses.nextFree(interval);
   }
 
-  /** Some of the entries: those of a bucket, which are counted around. */
-  sample(bucket: number): IndexEntry[] {
-    return this.#owners.inBucket(bucket);
+  /** So many entries, drawn at random; fewer if there are fewer, or they are thinly sown. */
+  sample(count: number): IndexEntry[] {
+    return this.#owners.sample(count);
   }
 
   entries(): Generator<IndexEntry> {

@@ -1,10 +1,11 @@
 /** Reads a directory of leases into an index. The directory is the truth, and this is where it is learned. */
 import { formatIp, type IpAddress, parseIp } from "../../net/ip.ts";
 import { failedWith } from "../../sys/errno.ts";
-import { type FileStatus, isRegular, listDirectory, status } from "../../sys/file.ts";
+import { type FileStatus, inodeAndChange, isRegular, listDirectory, status } from "../../sys/file.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 import { type IndexEntry, NOBODY, ownerOf } from "./owner-table.ts";
 
+/** What a look at the whole directory found. */
 export interface Scan {
   readonly entries: readonly IndexEntry[];
   /** Names that are not their address's canonical text, by that text. Foreign, but they hold the address. */
@@ -31,8 +32,8 @@ export function scanLeases(files: LeaseFiles, known: Iterable<IndexEntry>): Scan
 
 /** Whether the file of an entry is still the one that the entry was made of. */
 export function unchanged(files: LeaseFiles, entry: IndexEntry): boolean {
-  const found = statusUnlessGone(files.at(formatIp(entry.address)));
-  return found !== undefined && matches(entry, found);
+  const found = inodeAndChange(files.at(formatIp(entry.address)));
+  return found !== undefined && found.changed === entry.changed && found.inode === entry.inode;
 }
 
 /** The entry of a file; undefined if it is gone or empty. The status is taken first: a later change shows. */
@@ -44,6 +45,7 @@ function examine(files: LeaseFiles, name: string, address: IpAddress, earlier: I
   return lease === undefined ? undefined : entryOf(address, lease.content, found);
 }
 
+/** The entry of a file. `content` is undefined for what is no lease but holds its address. */
 export const entryOf = (address: IpAddress, content: string | undefined, file: FileStatus): IndexEntry => ({
   owner: content === undefined ? NOBODY : ownerOf(content),
   address,

@@ -17,6 +17,9 @@ import { entryOf, scanLeases, unchanged } from "./lease-scan.ts";
 import { type IndexEntry, NOBODY, ownerOf } from "./owner-table.ts";
 import type { PreparedLease } from "./prepared-lease.ts";
 
+/** Files that are looked at for changes in place: four microseconds each. */
+const SAMPLE = 8;
+
 /** An index and what is known of its relation to the directory. */
 interface Knowledge {
   readonly index: LeaseIndex;
@@ -46,17 +49,26 @@ export class LeaseStore implements Disposable {
   }
 
   /**
-   * The leases of one attachment, those in the old format included (rule H53). A wrong "none" would leak a lease, so
-   * with `sure` each file is looked at before that is the answer; without it, some are, a few at each call.
+   * The leases of one attachment, those in the old format included (rule H53). With `sure` "none" is an answer only
+   * after each file was looked at: a wrong one would leak a lease.
    */
   heldBy(owner: Owner, { sure }: { sure: boolean }): LeaseFile[] {
     const contents = [leaseContent(owner), oldContent(owner)];
-    if (!this.#trust().fresh && !this.#sampleHolds()) this.#scan();
     const claimed = this.#claims(contents);
-    if (this.#trust().fresh) return claimed.held;
-    if (!claimed.stale && (claimed.held.length > 0 || !sure)) return claimed.held;
+    const found = claimed.held.length > 0;
+    if (this.#trust().fresh || (!claimed.stale && (found || !sure))) return claimed.held;
     this.#scan();
     return this.#claims(contents).held;
+  }
+
+  /**
+   * Looks at some files, others each time and all if they are few: another program can write a new owner into a file
+   * without a trace in the directory.
+   */
+  inspectSome(): void {
+    if (this.#trust().fresh) return;
+    const sample = this.#ask((index) => index.sample(SAMPLE));
+    if (!sample.every((entry) => unchanged(this.files, entry))) this.#scan();
   }
 
   /** What is at an address: mostly one file or none. */
@@ -134,12 +146,6 @@ export class LeaseStore implements Disposable {
       .flatMap(({ address }) => this.at(address))
       .filter(({ content }) => content !== undefined && contents.includes(content));
     return { held, stale: held.length < entries.length };
-  }
-
-  /** Another program can write a new owner into a file without a trace in the directory: looks at some files. */
-  #sampleHolds(): boolean {
-    const bucket = Math.floor(Math.random() * 2 ** 30);
-    return this.#ask((index) => index.sample(bucket)).every((entry) => unchanged(this.files, entry));
   }
 
   #firstFree(order: readonly Interval[]): IpAddress | undefined {

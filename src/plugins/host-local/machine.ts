@@ -1,8 +1,9 @@
 /** The running machine, as far as the life of attachments goes. Tests put another in its place. */
 import { SystemError } from "../../sys/errno.ts";
-import { readLink, readText } from "../../sys/file.ts";
+import { readText } from "../../sys/file.ts";
 import { Netns, NoNamespaceError } from "../../sys/netns.ts";
 import type { Identity } from "./identity.ts";
+import { ownPidNamespace } from "./pid-namespace.ts";
 
 export interface Machine {
   /** The first 16 hex digits of the id that the kernel draws at each boot; undefined if it can't be read. */
@@ -36,12 +37,6 @@ function identify(path: string): Identity | undefined {
       pidNamespace,
     };
   });
-}
-
-/** Inode number of the pid namespace that this process is in. */
-export function ownPidNamespace(): string | undefined {
-  const link = unlessUnreadable(() => readLink("/proc/thread-self/ns/pid"));
-  return link === undefined ? undefined : /^pid:\[([0-9]+)\]$/.exec(link)?.[1];
 }
 
 function unlessUnreadable<T>(look: () => T): T | undefined {

@@ -2,7 +2,7 @@
 import { type NetnsNumbers, netnsOracle } from "../../sys/netns-handle.ts";
 import { BlindSpotError, findLiveNetns, type LiveNetns } from "../../sys/netns-references.ts";
 import type { Identity } from "./identity.ts";
-import { ownPidNamespace } from "./machine.ts";
+import { ownPidNamespace } from "./pid-namespace.ts";
 
 /** The inode number of the machine's first pid namespace (PID_NS_INIT_INO of uapi linux/nsfs.h). */
 const FIRST_PID_NAMESPACE = "4026531836";

@@ -16,6 +16,7 @@ export interface IndexEntry {
   readonly changed: bigint;
 }
 
+/** The owner number of what is no lease but holds its address. */
 export const NOBODY = 1n;
 
 /** Owner number of a trimmed content. Equal numbers are only a hint: whoever acts on one reads the file. */
@@ -24,6 +25,7 @@ export function ownerOf(content: string): bigint {
   return hash <= NOBODY ? hash + 2n : hash;
 }
 
+/** Size of a bucket in the image, and how many owners have a place in it. */
 export const BUCKET_BYTES = 4096;
 export const PLACES = 85;
 const FULL_ONCE = 1;
@@ -75,17 +77,20 @@ export class OwnerTable {
     return false;
   }
 
-  /** The entries of one bucket, counted around. */
-  inBucket(number: number): IndexEntry[] {
-    const { words } = this.#bucket(number % this.#buckets);
-    const taken = Array.from({ length: PLACES }, (_, place) => place).filter(
-      (place) => words[OWNERS + place] !== 0n,
-    );
-    return taken.map((place) => entryAt(words, place));
+  /** So many entries of one bucket, drawn at random; all if it has no more. */
+  sample(count: number): IndexEntry[] {
+    const { words } = this.#bucket(Math.floor(Math.random() * this.#buckets));
+    const places = placesTaken(words);
+    const from = Math.floor(Math.random() * places.length);
+    const around = [...places.slice(from), ...places.slice(0, from)];
+    return around.slice(0, count).map((place) => entryAt(words, place));
   }
 
   *entries(): Generator<IndexEntry> {
-    for (let number = 0; number < this.#buckets; number++) yield* this.inBucket(number);
+    for (let number = 0; number < this.#buckets; number++) {
+      const { words } = this.#bucket(number);
+      for (const place of placesTaken(words)) yield entryAt(words, place);
+    }
   }
 
   #bucket(number: number): Piece {
@@ -102,6 +107,12 @@ export class OwnerTable {
     }
     throw new BrokenIndexError("all buckets are full");
   }
+}
+
+function placesTaken(words: BigUint64Array): number[] {
+  const places: number[] = [];
+  for (let place = 0; place < PLACES; place++) if (words[OWNERS + place] !== 0n) places.push(place);
+  return places;
 }
 
 function* placesOf(words: BigUint64Array, owner: bigint): Generator<number> {

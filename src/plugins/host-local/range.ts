@@ -54,6 +54,7 @@ export function reservedAs(set: RangeSet, address: IpAddress): string | undefine
 const overlap = (a: Range, b: Range): boolean =>
   a.start.family === b.start.family && a.start.value <= b.end.value && b.start.value <= a.end.value;
 
+/** Whether two sets share an address. */
 export const setsOverlap = (a: RangeSet, b: RangeSet): boolean =>
   a.ranges.some((range) => b.ranges.some((other) => overlap(range, other)));
 

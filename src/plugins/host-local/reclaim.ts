@@ -4,6 +4,7 @@ import type { Identity } from "./identity.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
 import type { Machine } from "./machine.ts";
 
+/** A lease whose attachment is proven dead. */
 export interface Death {
   readonly lease: LeaseFile;
   /** What proves it, for the log. */
