@@ -33,7 +33,7 @@ export async function detachBoth(stage: Stage, config: string, current: string):
 export async function expectNothingLeft(stage: Stage, before: HostState): Promise<void> {
   stage.step(
     "Nothing is left",
-    "By design the bridge, forwarding, and the last address that was given out stay. The bridge goes by hand.",
+    "By design the bridge, forwarding, and the notes of host-local stay. The bridge goes by hand.",
   );
   await stage.type(`ip link delete ${NETWORK.bridge}`);
   await stage.type(`ip netns delete ${FIRST.id} && ip netns delete ${SECOND.id}`);

@@ -10,6 +10,7 @@ export interface Call {
   readonly isPluginCall: boolean;
 }
 
+/** What the operator commands need of their surroundings. */
 export interface Terminal {
   readonly version: string;
   /** Names of the built-in plugins. */

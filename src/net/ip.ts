@@ -4,6 +4,7 @@
  * because file names on disk are made of it (rule H50).
  */
 
+/** The version of the Internet Protocol. */
 export type Family = 4 | 6;
 
 /** An address. `value` is its network-order number: 32 bits for family 4, 128 bits for family 6. */

@@ -29,8 +29,7 @@ export function putAttribute(writer: ByteWriter, type: number, body: (writer: By
   writer.pad(4);
 }
 
-// The typed forms write nothing for undefined: an absent value is not zero.
-
+/** The typed forms write nothing for undefined: an absent value is not zero. */
 export function putU8(writer: ByteWriter, type: number, value: number | undefined): void {
   if (value !== undefined) putAttribute(writer, type, (body) => body.u8(value));
 }

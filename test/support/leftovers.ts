@@ -20,8 +20,12 @@ export const keptIptablesChains: readonly RegExp[] = [
   /^nft \{"chain":\{"family":"ip6?","table":"(nat|filter)","name":"[A-Z]+","type"/,
 ];
 
-/** The folder of a network with its lock and its hint: everything but leases (rules H50–H52). */
+/**
+ * The folder of a network with its lock and its hint (rules H50–H52), and what Bridgehead's own host-local knows beside
+ * the leases: everything but leases.
+ */
 export const keptLeaseFolder = (network: string): RegExp[] => [
-  /^file \/var\/lib\/cni\/(networks\/)? /,
+  /^file \/var\/lib\/cni\/(networks\/(\.bridgehead\/)?)? /,
   new RegExp(`^file /var/lib/cni/networks/${escaped(network)}/((lock|last_reserved_ip\\.\\d+)? )`),
+  new RegExp(`^file /var/lib/cni/networks/\\.bridgehead/${escaped(network)}\\.index `),
 ];

@@ -10,6 +10,9 @@ export interface Import {
   readonly dynamic: boolean;
 }
 
+/** The target of a dynamic import whose argument is not a plain string. */
+export const COMPUTED = "(computed)";
+
 /** One source file. */
 export class Source {
   /** From the project's folder. */
@@ -35,11 +38,13 @@ export class Source {
     for (const { 1: target, index } of this.code.matchAll(
       /(?<![\w$.])import\s*\(\s*(?:["']([^"']+)["']\s*\))?/g,
     )) {
-      if (target === undefined)
-        throw new Error(`${this.path}: a dynamic import of something that is not a plain string`);
       const typeOnly =
         /[:<|&,=]\s*$/.test(this.code.slice(0, index)) && !/(await|=>)\s*$/.test(this.code.slice(0, index));
-      found.push({ target: this.#resolve(target), typeOnly, dynamic: true });
+      found.push({
+        target: target === undefined ? COMPUTED : this.#resolve(target),
+        typeOnly,
+        dynamic: true,
+      });
     }
     return found;
   }
@@ -50,7 +55,8 @@ export class Source {
 
   /**
    * Exported names that no doc comment is about. A comment is about the lines right below it up to the next empty
-   * one, so a group of constants needs one; the comment at the head of a file is about its only export.
+   * one, so a group of constants needs one. The comment at the head of a file is about its only export, and about
+   * those that carry the file's name: Prefix of prefix.ts, encodeLink of link.ts.
    */
   undocumentedExports(): string[] {
     const lines = this.text.split("\n");
@@ -64,7 +70,9 @@ export class Source {
       if (line.trimEnd().endsWith("*/")) documented = true;
       else if (line.trim() === "") documented = false;
     }
-    return exported === 1 && this.text.startsWith("/**") ? [] : names;
+    if (!this.text.startsWith("/**")) return names;
+    const subject = posix.basename(this.path, ".ts").replaceAll("-", "");
+    return exported === 1 ? [] : names.filter((name) => !name.toLowerCase().includes(subject));
   }
 }
 

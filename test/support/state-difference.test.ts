@@ -32,6 +32,8 @@ test("what stays after a DEL matches its pattern, its neighbours do not", () => 
   expect(matches(leases, "file /var/lib/cni/ 755")).toBe(true);
   expect(matches(leases, "file /var/lib/cni/networks/net/ 755")).toBe(true);
   expect(matches(leases, 'file /var/lib/cni/networks/net/last_reserved_ip.0 600 "10.0.0.2"')).toBe(true);
+  expect(matches(leases, "file /var/lib/cni/networks/.bridgehead/net.index 600 12800 bytes")).toBe(true);
+  expect(matches(leases, "file /var/lib/cni/networks/.bridgehead/net+1 600 x")).toBe(false);
   expect(matches(leases, 'file /var/lib/cni/networks/net/10.0.0.2 600 "id\\r\\neth0"')).toBe(false);
   expect(matches(leases, "file /var/lib/cni/networks/other/ 755")).toBe(false);
   expect(matches(keptForwarding, "sysctl net.ipv4.ip_forward = 1")).toBe(true);

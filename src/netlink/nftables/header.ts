@@ -11,6 +11,7 @@ import type { Message } from "../message.ts";
 /** NFPROTO_* of uapi linux/netfilter.h: the families that a table can have, by their names in nft. */
 export const tableFamily = { inet: 1, ip: 2, arp: 3, netdev: 5, bridge: 7, ip6: 10 } as const;
 
+/** Which packets a table sees: those of one protocol, of IPv4 and IPv6 together (inet), or of a bridge. */
 export type TableFamily = keyof typeof tableFamily;
 
 /** nfnetlink puts the subsystem into the high byte of the type: NFNL_SUBSYS_NFTABLES. */

@@ -45,6 +45,7 @@ export const dataType = {
   ifname: { id: 41, length: 16 },
 } as const;
 
+/** What the elements of a set are, by the name that nft shows. */
 export type DataType = keyof typeof dataType;
 
 /** NFT_DATA_VERDICT: the data type of a verdict map. */

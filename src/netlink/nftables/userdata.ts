@@ -6,6 +6,7 @@
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import { DecodeError } from "../error.ts";
 
+/** One datum: a type whose meaning depends on the object, and at most 255 bytes. */
 export interface UserDatum {
   readonly type: number;
   readonly value: Uint8Array;
@@ -49,6 +50,7 @@ export function textOf(data: readonly UserDatum[] | undefined, type: number): st
   return decoder.decode(end < 0 ? value : value.subarray(0, end));
 }
 
+/** Nothing for no data. @throws RangeError for a value of more than 255 bytes. */
 export function encodeUserData(data: readonly UserDatum[] | undefined): Uint8Array | undefined {
   if (data === undefined || data.length === 0) return undefined;
   const writer = new ByteWriter();

@@ -12,6 +12,7 @@ export const addressFamily = { 4: 2, 6: 10 } as const;
 export const familyOf = (number: number): Family | undefined =>
   number === addressFamily[4] ? 4 : number === addressFamily[6] ? 6 : undefined;
 
+/** An address as an attribute; nothing for undefined. */
 export function putIp(writer: ByteWriter, type: number, address: IpAddress | undefined): void {
   if (address !== undefined) putBytes(writer, type, ipToBytes(address));
 }

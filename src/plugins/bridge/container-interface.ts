@@ -11,6 +11,7 @@ import { effectiveGateway } from "./addressing.ts";
 import type { PresentLink } from "./bridge-link.ts";
 import { trySysctl } from "./sysctl.ts";
 
+/** What the container's interface is to have. */
 export interface ContainerPlan {
   readonly link: PresentLink;
   readonly ips: readonly IpConfig[];

@@ -13,6 +13,7 @@ import { type BridgeConfig, wantsVlanFiltering } from "./config.ts";
 import { plannedVlans } from "./vlan.ts";
 import { vlanGatewayName } from "./vlan-gateway.ts";
 
+/** What CHECK compares the interfaces with. */
 export interface Expectation {
   readonly host: Connection;
   readonly container: Connection;
@@ -23,6 +24,7 @@ export interface Expectation {
   readonly result: Result;
 }
 
+/** The interfaces as they were found, for the checks that come after. */
 export interface VerifiedLinks {
   readonly container: PresentLink;
   readonly port: PresentLink;

@@ -16,10 +16,12 @@ interface Extension {
   readonly info: Uint8Array;
 }
 
+/** Looks at a packet, as `-m` of iptables does: "comment", "conntrack". */
 export interface Match extends Extension {
   readonly name: "match";
 }
 
+/** Does something with a packet, as `-j` of iptables does: "MASQUERADE". */
 export interface Target extends Extension {
   readonly name: "target";
 }
@@ -39,5 +41,6 @@ const codecOf = <E extends Match | Target>(name: E["name"]): ExpressionCodec<E> 
     }) as E,
 });
 
+/** Codecs of the two, whose attributes have the same numbers. */
 export const match = codecOf<Match>("match");
 export const target = codecOf<Target>("target");
