@@ -67,7 +67,7 @@ export function judge(
   files: readonly string[],
   xml: string | undefined,
   exitCode: number,
-  signal: string | null = null,
+  signal: unknown = null,
 ): Pick<FileRun, "cases" | "trouble"> {
   const trouble: string[] = [];
   let cases: TestCase[] = [];
