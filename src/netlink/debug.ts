@@ -46,6 +46,7 @@ export function traced(
 
 /** All messages of a datagram, each line with `mark` before it. Bytes that are no messages are shown as such. */
 export function formatDatagram(datagram: Uint8Array, family: NetlinkFamily, mark: string): string {
+  if (datagram.length === 0) return `${mark} an empty datagram`;
   let lines: string[];
   try {
     lines = decodeMessages(datagram).flatMap((message) => formatMessage(message, family).split("\n"));

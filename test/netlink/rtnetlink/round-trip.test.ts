@@ -1,0 +1,203 @@
+/** What is encoded is decoded as the same object, and encoded again as the same bytes; for objects of all sorts. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { bits, type Family, type IpAddress } from "../../../src/net/ip.ts";
+import type { RawAttribute } from "../../../src/netlink/attribute.ts";
+import { decodeAddress, encodeAddress } from "../../../src/netlink/rtnetlink/address.ts";
+import { decodeBridge, encodeBridge } from "../../../src/netlink/rtnetlink/bridge.ts";
+import { decodeBridgePort, encodeBridgePort } from "../../../src/netlink/rtnetlink/bridge-port.ts";
+import { decodeLink, encodeLink } from "../../../src/netlink/rtnetlink/link.ts";
+import { decodeNeighbour, encodeNeighbour } from "../../../src/netlink/rtnetlink/neighbour.ts";
+import { decodeRoute, encodeRoute } from "../../../src/netlink/rtnetlink/route.ts";
+import { decodeVethPeer, encodeVethPeer } from "../../../src/netlink/rtnetlink/veth.ts";
+import { decodePortVlans, encodePortVlans, type PortVlan } from "../../../src/netlink/rtnetlink/vlan.ts";
+
+const u8 = fc.nat(0xff);
+const u16 = fc.nat(0xffff);
+const u32 = fc.integer({ min: 0, max: 0xffffffff });
+const i32 = fc.integer({ min: -0x80000000, max: 0x7fffffff });
+const bytes = fc.uint8Array({ minLength: 1, maxLength: 20 });
+/** Without NUL, which ends a string, and lone surrogates, which UTF-8 cannot write. */
+const text = fc.string({ unit: "grapheme", maxLength: 20 }).filter((value) => !value.includes("\0"));
+const mac = fc.uint8Array({ minLength: 6, maxLength: 6 });
+
+const addressOf = (family: Family): fc.Arbitrary<IpAddress> =>
+  fc.bigInt({ min: 0n, max: (1n << BigInt(bits(family))) - 1n }).map((value) => ({ family, value }));
+const prefixOf = (family: Family) => fc.record({ address: addressOf(family), length: fc.nat(bits(family)) });
+const family = fc.constantFrom<Family>(4, 6);
+
+/** Attributes of types that no decoder of ours reads. */
+const unknown: fc.Arbitrary<readonly RawAttribute[]> = fc.array(
+  fc.record({ type: fc.integer({ min: 200, max: 0x3fff }), payload: bytes }),
+  { maxLength: 3 },
+);
+
+const required = <K extends string>(...requiredKeys: K[]) => ({ requiredKeys });
+
+const link = fc
+  .record(
+    {
+      family: u8,
+      hardwareType: u16,
+      index: i32,
+      flags: u32,
+      change: u32,
+      unknown,
+      name: text,
+      mac,
+      mtu: u32,
+      peerIndex: u32,
+      master: u32,
+      operstate: u8,
+      alias: text,
+      promiscuity: u32,
+      netnsFd: u32,
+      linkNetnsId: i32,
+      kind: text,
+      data: bytes,
+      portKind: text,
+      portData: bytes,
+      bridgePort: bytes,
+      unknownInfo: unknown,
+    },
+    required("family", "hardwareType", "index", "flags", "change", "unknown"),
+  )
+  .map(({ data, portData, unknownInfo, ...rest }) => {
+    // What stands in IFLA_LINKINFO makes it appear, with all of its unknown attributes.
+    if (rest.kind === undefined && rest.portKind === undefined) return rest;
+    return {
+      ...rest,
+      unknownInfo: unknownInfo ?? [],
+      ...(data !== undefined && { data }),
+      ...(portData !== undefined && { portData }),
+    };
+  });
+
+const address = family.chain((kind) =>
+  fc
+    .record(
+      {
+        index: u32,
+        prefix: prefixOf(kind),
+        flags: fc.oneof(u8, u32),
+        scope: u8,
+        unknown,
+        peer: addressOf(kind),
+        broadcast: addressOf(kind),
+        label: text,
+      },
+      required("index", "prefix", "flags", "scope", "unknown"),
+    )
+    .filter(({ peer, prefix }) => peer?.value !== prefix.address.value),
+);
+
+const route = family.chain((kind) =>
+  fc
+    .record(
+      {
+        dst: prefixOf(kind),
+        table: fc.oneof(u8, u32),
+        protocol: u8,
+        scope: u8,
+        type: u8,
+        flags: u32,
+        unknown,
+        gateway: addressOf(kind),
+        index: u32,
+        priority: u32,
+        preferredSource: addressOf(kind),
+        tos: fc.integer({ min: 1, max: 0xff }),
+        sourceLength: fc.integer({ min: 1, max: 0xff }),
+        mtu: u32,
+        advmss: u32,
+        unknownMetrics: unknown,
+      },
+      required("dst", "table", "protocol", "scope", "type", "flags", "unknown"),
+    )
+    .map(({ unknownMetrics, ...rest }) => {
+      // The default route's destination is not written.
+      const dst = rest.dst.length > 0 ? rest.dst : { address: { family: kind, value: 0n }, length: 0 };
+      const metrics = rest.mtu !== undefined || rest.advmss !== undefined;
+      return { ...rest, dst, ...(metrics && { unknownMetrics: unknownMetrics ?? [] }) };
+    }),
+);
+
+const neighbour = fc.record(
+  { index: i32, family: u8, state: u16, flags: u8, type: u8, unknown, address: family.chain(addressOf), mac },
+  required("index", "family", "state", "flags", "type", "unknown"),
+);
+
+const bridge = fc.record({ vlanFiltering: fc.boolean(), vlanDefaultPvid: u16, unknown }, required("unknown"));
+const port = fc.record(
+  { state: u8, hairpin: fc.boolean(), isolated: fc.boolean(), unknown },
+  required("unknown"),
+);
+
+/** Both ways, and a second time. */
+function survives<T>(
+  arbitrary: fc.Arbitrary<T>,
+  encode: (value: T) => Uint8Array,
+  decode: (b: Uint8Array) => T,
+) {
+  fc.assert(
+    fc.property(arbitrary, (value) => {
+      const encoded = encode(value);
+      expect(encoded.length % 4).toBe(0);
+      const decoded = decode(encoded);
+      expect(decoded).toEqual(value);
+      expect(encode(decoded).toHex()).toBe(encoded.toHex());
+    }),
+    { numRuns: 300 },
+  );
+}
+
+describe("round trips", () => {
+  test("links", () => survives(link, encodeLink, decodeLink));
+  test("addresses", () => survives(address, encodeAddress, decodeAddress));
+  test("routes", () => survives(route, encodeRoute, decodeRoute));
+  test("neighbours", () => survives(neighbour, encodeNeighbour, decodeNeighbour));
+  test("bridges", () => survives(bridge, encodeBridge, decodeBridge));
+  test("bridge ports", () => survives(port, encodeBridgePort, decodeBridgePort));
+  test("veth peers", () => survives<unknown>(link, (v) => encodeVethPeer(v as object), decodeVethPeer));
+
+  test("VLANs, in and out of ranges", () => {
+    const vlan = fc
+      .record(
+        { vid: fc.nat(4095), pvid: fc.boolean(), untagged: fc.boolean(), end: fc.nat(4095) },
+        required("vid", "pvid", "untagged"),
+      )
+      .map((value): PortVlan => value);
+    fc.assert(
+      fc.property(i32, fc.array(vlan), fc.boolean(), (index, vlans, self) => {
+        expect(decodePortVlans(encodePortVlans(index, vlans, self))).toEqual({ index, vlans });
+      }),
+    );
+  });
+});
+
+describe("what can't be", () => {
+  test("numbers that do not fit are refused, not cut", () => {
+    expect(() => encodeLink({ mtu: -1 })).toThrow(RangeError);
+    expect(() => encodeLink({ mtu: 2 ** 32 })).toThrow(RangeError);
+    expect(() => encodeRoute({ dst: { address: { family: 4, value: 0n }, length: 0 }, scope: 256 })).toThrow(
+      RangeError,
+    );
+    expect(() => encodePortVlans(1, [{ vid: 65536 }])).toThrow(RangeError);
+  });
+
+  const vlanFlags = (...flags: number[]): Uint8Array => {
+    const entry = (flag: number, index: number) => `08000200${Uint8Array.of(flag, 0, index + 1, 0).toHex()}`;
+    const spec = flags.map(entry).join("");
+    const length = Uint8Array.of(4 + spec.length / 2, 0, 26, 0).toHex();
+    return Uint8Array.fromHex(`07000000${"00".repeat(12)}${length}${spec}`);
+  };
+  const [plain, begin, end] = [0, 8, 16];
+
+  test("half a range of VLANs is a DecodeError", () => {
+    expect(decodePortVlans(vlanFlags(begin, end)).vlans).toMatchObject([{ vid: 1, end: 2 }]);
+    expect(() => decodePortVlans(vlanFlags(end))).toThrow("without a beginning");
+    expect(() => decodePortVlans(vlanFlags(begin))).toThrow("without an end");
+    expect(() => decodePortVlans(vlanFlags(begin, plain, end))).toThrow("in an open range");
+    expect(() => decodePortVlans(vlanFlags(begin, begin, end))).toThrow("in an open range");
+  });
+});
