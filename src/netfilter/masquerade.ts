@@ -1,89 +1,142 @@
-/** Masquerading of an attachment's addresses (rules B27 to B29, B33): what the bridge plugin calls. */
-import { CniError, code } from "../cni/error.ts";
-import { formatIp } from "../net/ip.ts";
-import { formatPrefix, networkOf, type Prefix } from "../net/prefix.ts";
+/**
+ * Masquerading of an attachment's addresses (rules B27 to B29, B33): what the bridge plugin calls. All of it works on
+ * the network namespace that the process is in.
+ */
+import { CniError, code, combineErrors } from "../cni/error.ts";
+import { formatPrefix, type Prefix } from "../net/prefix.ts";
+import type { Connection } from "../netlink/connection.ts";
+import { openNetfilterIfAny } from "./kernel.ts";
+import type { Owner } from "./owner.ts";
 
-/** The attachment that rules belong to. */
-export interface Owner {
-  readonly network: string;
-  readonly containerId: string;
-  readonly ifname: string;
-}
+export { openNetfilter } from "./kernel.ts";
+export type { Owner } from "./owner.ts";
 
 /** How masquerading is done: ipMasqBackend of the configuration. */
 export type Backend = "iptables" | "nftables";
 
-/** Makes traffic from `addresses` (host bits kept) to anything outside their own subnets leave with the host's address. */
+const loadIptables = () => import("./iptables/iptables.ts");
+const loadNftables = () => import("./nftables.ts");
+
+/**
+ * B27: iptables where it works, else nftables. It looks at the same things on each command: the program of iptables in
+ * the system's folders, and whether the kernel has what that program works on.
+ */
+async function chosen(backend: Backend | undefined, connection: Connection | undefined): Promise<Backend> {
+  if (backend !== undefined) return backend;
+  const { iptablesWorks } = await loadIptables();
+  return iptablesWorks(connection) ? "iptables" : "nftables";
+}
+
+/** What there is to say about a kernel or host that can't do it. */
+async function problemOf(backend: Backend, connection: Connection | undefined): Promise<string | undefined> {
+  return backend === "iptables"
+    ? (await loadIptables()).iptablesProblem(connection)
+    : (await loadNftables()).nftablesProblem(connection);
+}
+
+/** The failure of a backend that nobody chose says that there is a choice. */
+const cannot = (backend: Backend, asked: Backend | undefined, problem: string): string =>
+  `cannot masquerade with ${backend}${asked === undefined ? " (no ipMasqBackend is configured, and iptables does not work here)" : ""}: ${problem}`;
+
+/**
+ * Makes traffic from `addresses` (host bits and prefix length as in the result) leave with the host's address, but for
+ * traffic to their own subnets and to multicast. Repeating it changes nothing.
+ * @param backend undefined for the default. @throws CniError
+ */
 export async function setUpMasquerade(
-  _backend: Backend | undefined,
+  backend: Backend | undefined,
   owner: Owner,
   addresses: readonly Prefix[],
 ): Promise<void> {
-  const chain = chainName(owner);
-  const comment = `-m comment --comment "${commentOf(owner).replaceAll('"', '\\"')}"`;
-  for (const family of [4, 6] as const) {
-    const own = addresses.filter((prefix) => prefix.address.family === family);
-    if (own.length === 0) continue;
-    restore(family, [
-      `:${chain} - [0:0]`,
-      ...own.map((prefix) => `-A ${chain} -d ${formatPrefix(networkOf(prefix))} ${comment} -j ACCEPT`),
-      `-A ${chain} ! -d ${family === 4 ? "224.0.0.0/4" : "ff00::/8"} ${comment} -j MASQUERADE`,
-      ...own.map((prefix) => `-A POSTROUTING -s ${formatIp(prefix.address)} ${comment} -j ${chain}`),
-    ]);
+  using netfilter = openNetfilterIfAny();
+  const choice = await chosen(backend, netfilter);
+  if (choice === "iptables") return (await loadIptables()).setUpIptables(netfilter, owner, addresses);
+  const { setUpNftables } = await loadNftables();
+  try {
+    if (netfilter !== undefined) return setUpNftables(netfilter, owner, addresses);
+  } catch (error) {
+    const problem = await problemOf("nftables", netfilter);
+    if (problem === undefined) throw error;
   }
-}
-
-/** Removes what any backend holds of `owner`. Nothing there is success. */
-export async function tearDownMasquerade(owner: Owner): Promise<void> {
-  const chain = chainName(owner);
-  for (const family of [4, 6] as const) {
-    const save = Bun.spawnSync({
-      cmd: [family === 4 ? "iptables-save" : "ip6tables-save", "-t", "nat"],
-      stderr: "pipe",
-    });
-    const lines = save.stdout.toString().split("\n");
-    if (!lines.some((line) => line.startsWith(`:${chain} `))) continue;
-    restore(family, [
-      ...lines
-        .filter((line) => line.startsWith("-A POSTROUTING") && line.includes(chain))
-        .map((line) => `-D${line.slice(2)}`),
-      `-F ${chain}`,
-      `-X ${chain}`,
-    ]);
-  }
-}
-
-/** @throws CniError naming what is lost or altered (G17). */
-export async function checkMasquerade(
-  _backend: Backend | undefined,
-  _owner: Owner,
-  _addresses: readonly Prefix[],
-): Promise<void> {}
-
-/** Removes what belongs to attachments of `network` that are not in `valid` (G1). */
-export async function collectMasquerade(
-  _network: string,
-  _valid: readonly { containerId: string; ifname: string }[],
-): Promise<void> {}
-
-/** @throws CniError code 50 when the backend cannot work here; changes nothing (G2). */
-export async function masqueradeReady(_backend: Backend | undefined): Promise<void> {}
-
-const commentOf = (owner: Owner): string => `name: "${owner.network}" id: "${owner.containerId}"`;
-const chainName = (owner: Owner): string =>
-  `CNI-${new Bun.CryptoHasher("sha512").update(owner.network + owner.containerId).digest("hex")}`.slice(
-    0,
-    28,
+  throw new CniError(
+    code.internal,
+    cannot("nftables", backend, (await problemOf("nftables", netfilter)) ?? "it failed once"),
   );
+}
 
-function restore(family: 4 | 6, lines: readonly string[]): void {
-  const child = Bun.spawnSync({
-    cmd: [family === 4 ? "iptables-restore" : "ip6tables-restore", "--noflush", "--wait=10"],
-    stdin: new TextEncoder().encode(`*nat\n${lines.join("\n")}\nCOMMIT\n`),
-    stdout: "ignore",
-    stderr: "pipe",
-  });
-  if (child.exitCode !== 0) {
-    throw new CniError(code.internal, `iptables-restore failed: ${child.stderr.toString().trim()}`);
+/**
+ * Removes what any backend holds of `owner`, whoever of the plugins has written it: found by the owner alone (G5).
+ * Nothing there is success. Goes on past errors.
+ * @param connection of `openNetfilter`, for a caller that has more to do before it closes it. @throws CniError
+ */
+export async function tearDownMasquerade(owner: Owner, connection?: Connection): Promise<void> {
+  using own = connection === undefined ? openNetfilterIfAny() : undefined;
+  const netfilter = connection ?? own;
+  const { tearDownIptables } = await loadIptables();
+  const { tearDownNftables } = await loadNftables();
+  attemptAll("remove the masquerade rules", [
+    () => netfilter && tearDownNftables(netfilter, owner),
+    () => tearDownIptables(netfilter, owner),
+  ]);
+}
+
+/** Checks that the attachment's addresses are masqueraded. @throws CniError that names what is lost or altered (G17) */
+export async function checkMasquerade(
+  backend: Backend | undefined,
+  owner: Owner,
+  addresses: readonly Prefix[],
+): Promise<void> {
+  using netfilter = openNetfilterIfAny();
+  const choice = await chosen(backend, netfilter);
+  const { iptablesDamage } = await loadIptables();
+  const { nftablesDamage } = await loadNftables();
+  const damage =
+    choice === "iptables"
+      ? iptablesDamage(netfilter, owner, addresses)
+      : netfilter === undefined
+        ? ["this kernel has no netfilter"]
+        : nftablesDamage(netfilter, owner, addresses);
+  if (damage.length === 0) return;
+  throw new CniError(
+    code.internal,
+    `masquerade rules of container ${JSON.stringify(owner.containerId)} interface ${JSON.stringify(owner.ifname)} ` +
+      `(${addresses.map(formatPrefix).join(", ")}) in network ${JSON.stringify(owner.network)} are lost or altered: ` +
+      `${damage.join("; ")}. Something flushed or changed them, as a firewall's reload does; DEL and ADD the attachment`,
+  );
+}
+
+/** Removes what belongs to attachments of `network` that are not in `valid` (G1). @throws CniError */
+export async function collectMasquerade(
+  network: string,
+  valid: readonly { containerId: string; ifname: string }[],
+): Promise<void> {
+  using netfilter = openNetfilterIfAny();
+  const { collectIptables } = await loadIptables();
+  const { collectNftables } = await loadNftables();
+  attemptAll("collect the masquerade rules", [
+    () => netfilter && collectNftables(netfilter, network, valid),
+    () => collectIptables(netfilter, network, valid),
+  ]);
+}
+
+/** @throws CniError code 50 with the remedy when the backend cannot work here; changes nothing (G2) */
+export async function masqueradeReady(backend: Backend | undefined): Promise<void> {
+  using netfilter = openNetfilterIfAny();
+  const choice = await chosen(backend, netfilter);
+  const problem = await problemOf(choice, netfilter);
+  if (problem !== undefined) throw new CniError(code.notAvailable, cannot(choice, backend, problem));
+}
+
+/** Does all of `actions`, whatever fails. @throws CniError, all failures in one */
+function attemptAll(goal: string, actions: readonly (() => void)[]): void {
+  const failures: unknown[] = [];
+  for (const action of actions) {
+    try {
+      action();
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  const error = combineErrors(failures);
+  if (error !== undefined) throw error.during(`failed to ${goal}`);
 }

@@ -9,6 +9,7 @@ import {
   putU64be,
   type RawAttribute,
 } from "../attribute.ts";
+import type { ByteWriter } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { flag, type Message } from "../message.ts";
 import { type ChainName, describeChain } from "./chain.ts";
@@ -45,28 +46,40 @@ export interface Rule extends ChainName {
   readonly unknown?: readonly RawAttribute[];
 }
 
-/** Appends a rule to its chain. */
+/** Adds a rule at the end of its chain. */
 export const addRule = (rule: Rule): Request =>
   request(
     `add a rule to ${describeChain(rule)}`,
     messageType.newRule,
     rule.family,
     flag.create | flag.append,
-    (writer) => {
-      putString(writer, NFTA_RULE_TABLE, rule.table);
-      putString(writer, NFTA_RULE_CHAIN, rule.chain);
-      putBytes(writer, NFTA_RULE_USERDATA, encodeUserData(rule.userData));
-      putExpressions(writer, NFTA_RULE_EXPRESSIONS, rule.expressions);
-      const { compat } = rule;
-      if (compat !== undefined) {
-        putNested(writer, NFTA_RULE_COMPAT, (body) => {
-          putU32be(body, NFTA_RULE_COMPAT_PROTO, compat.protocol);
-          putU32be(body, NFTA_RULE_COMPAT_FLAGS, compat.flags);
-        });
-      }
-      putRaw(writer, rule.unknown);
-    },
+    (writer) => putRule(writer, rule),
   );
+
+/** Adds a rule at the beginning of its chain. */
+export const insertRule = (rule: Rule): Request =>
+  request(
+    `insert a rule into ${describeChain(rule)}`,
+    messageType.newRule,
+    rule.family,
+    flag.create,
+    (writer) => putRule(writer, rule),
+  );
+
+function putRule(writer: ByteWriter, rule: Rule): void {
+  putString(writer, NFTA_RULE_TABLE, rule.table);
+  putString(writer, NFTA_RULE_CHAIN, rule.chain);
+  putBytes(writer, NFTA_RULE_USERDATA, encodeUserData(rule.userData));
+  putExpressions(writer, NFTA_RULE_EXPRESSIONS, rule.expressions);
+  const { compat } = rule;
+  if (compat !== undefined) {
+    putNested(writer, NFTA_RULE_COMPAT, (body) => {
+      putU32be(body, NFTA_RULE_COMPAT_PROTO, compat.protocol);
+      putU32be(body, NFTA_RULE_COMPAT_FLAGS, compat.flags);
+    });
+  }
+  putRaw(writer, rule.unknown);
+}
 
 /** Deletes one rule; ENOENT when it is gone. */
 export const deleteRule = (rule: RuleHandle): Request =>

@@ -34,7 +34,9 @@ export const bitwise: ExpressionCodec<Bitwise> = {
       const data = readData(attributes, type);
       return data !== undefined && "value" in data ? data.value : undefined;
     };
+    // Not kept: a Boolean operation of as many bytes as the mask has.
     attributes.u32be(NFTA_BITWISE_OP);
+    attributes.u32be(NFTA_BITWISE_LEN);
     return {
       name: "bitwise",
       source: required(attributes.u32be(NFTA_BITWISE_SREG), "register"),

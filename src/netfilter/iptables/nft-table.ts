@@ -1,0 +1,241 @@
+/**
+ * The nat table of iptables-nft, read and written over netlink without a child process
+ * (docs/decisions/0301-iptables-rules-over-netlink.md). The rules have the form that all versions of iptables-nft
+ * read as their own; the interface that a rule was added for stands in its user data, which iptables does not show.
+ */
+import type { Family } from "../../net/ip.ts";
+import type { Connection, Request } from "../../netlink/connection.ts";
+import type { Message } from "../../netlink/message.ts";
+import { update } from "../../netlink/nftables/batch.ts";
+import {
+  addChain,
+  type ChainName,
+  decodeChain,
+  deleteChain,
+  getChain,
+  hookNumber,
+} from "../../netlink/nftables/chain.ts";
+import type { Expression } from "../../netlink/nftables/expression/expression.ts";
+import {
+  addRule,
+  decodeRule,
+  deleteRule,
+  dumpRules,
+  flushChain,
+  getRule,
+  insertRule,
+  type Rule,
+  type RuleHandle,
+} from "../../netlink/nftables/rule.ts";
+import { addTable } from "../../netlink/nftables/table.ts";
+import { textOf, type UserDatum } from "../../netlink/nftables/userdata.ts";
+import type { AddressRule } from "../address-rule.ts";
+import { matchAddress, readAddressRule, verdict } from "../expressions.ts";
+import { isAbsent } from "../kernel.ts";
+import { parseIptablesComment } from "../owner.ts";
+import { type ChainState, chainState, type NatTable, type Step, type StoredRule } from "./state.ts";
+
+const TABLE = "nat";
+const POSTROUTING = "POSTROUTING";
+/** nft's `srcnat`. */
+const SRCNAT = 100;
+const NF_ACCEPT = 1;
+
+/** Type of the user datum that holds the interface. nft and iptables use low numbers and skip what they don't know. */
+const INTERFACE = 200;
+
+/** sizeof(struct xt_comment_info); the text ends with a NUL. */
+const COMMENT_SIZE = 256;
+/** sizeof(struct nf_nat_ipv4_multi_range_compat) and sizeof(struct nf_nat_range), padded to eight bytes. */
+const RANGE_SIZE = { 4: 24, 6: 40 } as const;
+
+/** The most rules that are asked for one by one; more are looked for in the whole list. */
+const MOST_GUESSES = 16;
+
+export class NftNatTable implements NatTable {
+  readonly family: Family;
+  readonly name: string;
+  readonly #connection: Connection;
+
+  /** The connection stays the caller's, who closes it. */
+  constructor(connection: Connection, family: Family) {
+    this.#connection = connection;
+    this.family = family;
+    this.name = family === 4 ? "iptables-nft" : "ip6tables-nft";
+  }
+
+  #chain(chain: string): ChainName {
+    return { family: this.family === 4 ? "ip" : "ip6", table: TABLE, chain };
+  }
+
+  read(chain: string): ChainState | undefined {
+    const found = this.#find(chain);
+    if (found === undefined) return undefined;
+    const rules = this.#dump(this.#chain(chain));
+    const jumps = this.#jumpsTo(chain, rules, (found.use ?? 0) - rules.length);
+    const stored = (rule: Rule & RuleHandle): StoredRule => this.#stored(rule);
+    return chainState(chain, rules.map(stored), jumps.map(stored));
+  }
+
+  update(chain: string, plan: (state: ChainState | undefined) => readonly Step[]): void {
+    update(this.#connection, () => this.requests(chain, plan(this.read(chain))));
+  }
+
+  readAll(network: string): readonly ChainState[] {
+    const chains = new Set<string>();
+    const { family, table } = this.#chain("");
+    for (const message of this.#messages(dumpRules({ family, table }))) {
+      if (!holds(message, `name: "${network}" `)) continue;
+      const { chain, expressions } = decodeRule(message);
+      const rule = readAddressRule(expressions, this.family);
+      if (parseIptablesComment(rule?.comment)?.network !== network) continue;
+      const target = typeof rule?.action === "object" && "jump" in rule.action ? rule.action.jump : chain;
+      if (target.startsWith("CNI-")) chains.add(target);
+    }
+    return [...chains].flatMap((chain) => this.read(chain) ?? []);
+  }
+
+  /** The messages that make `steps`; the base chain is added where it is missing, as iptables-nft does. */
+  requests(chain: string, steps: readonly Step[]): Request[] {
+    const name = this.#chain(chain);
+    const needsBase = steps.some(({ kind }) => kind === "add chain") && this.#find(POSTROUTING) === undefined;
+    return [
+      ...(steps.length > 0 ? [addTable(name)] : []),
+      ...(needsBase ? [addChain({ ...this.#chain(POSTROUTING), base: BASE })] : []),
+      ...steps.flatMap((step) => this.#requestsOf(name, step)),
+    ];
+  }
+
+  #requestsOf(chain: ChainName, step: Step): Request[] {
+    const postrouting = this.#chain(POSTROUTING);
+    switch (step.kind) {
+      case "add chain":
+        return [addChain(chain, { exclusive: true })];
+      case "insert":
+        return [insertRule(this.#encoded(chain, step.rule))];
+      case "append":
+        return [addRule(this.#encoded(chain, step.rule))];
+      case "add jump":
+        return [addRule(this.#encoded(postrouting, step.rule, step.ifname))];
+      case "delete rule":
+        return this.#deletion(chain, step.rule);
+      case "delete jump":
+        return [
+          ...this.#deletion(postrouting, step.jump),
+          ...(step.jump.note === undefined ? [] : this.#deletion(chain, step.jump.note)),
+        ];
+      case "delete chain":
+        // Kernels before 4.13 delete only an empty chain.
+        return [flushChain(chain), deleteChain(chain)];
+    }
+  }
+
+  #deletion(chain: ChainName, { handle }: StoredRule): Request[] {
+    return handle === undefined ? [] : [deleteRule({ ...chain, handle })];
+  }
+
+  #encoded(chain: ChainName, rule: AddressRule, ifname?: string): Rule {
+    const owner: UserDatum[] =
+      ifname === undefined ? [] : [{ type: INTERFACE, value: new TextEncoder().encode(`${ifname}\0`) }];
+    return {
+      ...chain,
+      expressions: encodeIptablesRule(rule, this.family),
+      userData: owner,
+      compat: { protocol: 0, flags: 0 },
+    };
+  }
+
+  #stored(rule: Rule & RuleHandle): StoredRule {
+    const ifname = textOf(rule.userData, INTERFACE);
+    return {
+      rule: readAddressRule(rule.expressions, this.family),
+      handle: rule.handle,
+      ...(ifname !== undefined && { ifname }),
+    };
+  }
+
+  /**
+   * The rules of POSTROUTING that lead to a chain; the kernel counts them in the chain's `use`. Those that came with
+   * the chain have the numbers after its last rule's: they are asked for by number. Only if that does not find all
+   * (another program wrote them, or they came later) is the whole list read.
+   */
+  #jumpsTo(chain: string, rules: readonly RuleHandle[], count: number): (Rule & RuleHandle)[] {
+    const last = rules.reduce((highest, { handle }) => (handle > highest ? handle : highest), 0n);
+    if (count <= 0) return [];
+    const leads = (rule: Rule): boolean => rule.expressions.some((expression) => leadsTo(expression, chain));
+    if (last > 0n && count <= MOST_GUESSES) {
+      const guesses = Array.from({ length: count }, (_, index) =>
+        getRule({ ...this.#chain(POSTROUTING), handle: last + 1n + BigInt(index) }),
+      );
+      const found = this.#connection
+        .callAll(guesses)
+        .flatMap(({ replies }) => replies.map((reply) => decodeRule(reply)));
+      if (found.filter(leads).length === count) return found;
+    }
+    return this.#messages(dumpRules(this.#chain(POSTROUTING)))
+      .filter((message) => holds(message, chain))
+      .map((message) => decodeRule(message))
+      .filter(leads);
+  }
+
+  #find(chain: string) {
+    const [outcome] = this.#connection.callAll([getChain(this.#chain(chain))]);
+    if (outcome?.error !== undefined && !isAbsent(outcome.error)) throw outcome.error;
+    const [reply] = outcome?.replies ?? [];
+    return reply === undefined ? undefined : decodeChain(reply);
+  }
+
+  #dump(where: ChainName): (Rule & RuleHandle)[] {
+    return this.#messages(dumpRules(where)).map((message) => decodeRule(message));
+  }
+
+  /** Some kernels refuse to list what is not there, others list nothing. */
+  #messages(request: Request): Message[] {
+    try {
+      return this.#connection.dump(request);
+    } catch (error) {
+      if (isAbsent(error)) return [];
+      throw error;
+    }
+  }
+}
+
+const BASE = { type: "nat", hook: hookNumber.postrouting, priority: SRCNAT, policy: NF_ACCEPT } as const;
+
+/** Whether the bytes of a message contain an ASCII text: cheaper than decoding thousands of rules. */
+function holds(message: Message, text: string): boolean {
+  return new TextDecoder("latin1").decode(message.payload).includes(text);
+}
+
+const leadsTo = (expression: Expression, chain: string): boolean =>
+  expression.name === "immediate" && "chain" in expression.data && expression.data.chain === chain;
+
+/** The expressions in the order of iptables-nft: addresses, comment, counter, target. */
+export function encodeIptablesRule(rule: AddressRule, family: Family): Expression[] {
+  const expressions: Expression[] = [];
+  for (const which of ["source", "destination"] as const) {
+    const match = rule[which];
+    // iptables has no rule that says "any address".
+    if (match !== undefined && (match.prefix.length > 0 || match.inverted)) {
+      expressions.push(...matchAddress(which, match));
+    }
+  }
+  if (rule.comment !== undefined) expressions.push(commentMatch(rule.comment));
+  expressions.push({ name: "counter", packets: 0n, bytes: 0n });
+  if (rule.action === "masquerade") expressions.push(masqueradeTarget(family));
+  else if (rule.action !== "continue") expressions.push(verdict(rule.action));
+  return expressions;
+}
+
+function commentMatch(text: string): Expression {
+  const info = new Uint8Array(COMMENT_SIZE);
+  info.set(new TextEncoder().encode(text).subarray(0, COMMENT_SIZE - 1));
+  return { name: "match", extension: "comment", revision: 0, info };
+}
+
+/** No range of ports; IPv4's structure holds a count of ranges first, which must be 1. */
+function masqueradeTarget(family: Family): Expression {
+  const info = new Uint8Array(RANGE_SIZE[family]);
+  if (family === 4) info[0] = 1;
+  return { name: "target", extension: "MASQUERADE", revision: 0, info };
+}

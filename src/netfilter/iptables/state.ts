@@ -1,0 +1,98 @@
+/**
+ * What the nat table holds of one container in one network (rule B28), and changes to it. Both variants of iptables
+ * read and write it in these terms.
+ */
+import type { Family } from "../../net/ip.ts";
+import { type AddressRule, iptablesText } from "../address-rule.ts";
+import { iptablesComment, type Owner } from "../owner.ts";
+
+/** A rule as it stands in the table. */
+export interface StoredRule {
+  /** Undefined when it does what no rule of B28 does. */
+  readonly rule: AddressRule | undefined;
+  /** nf_tables' number for it; undefined in x_tables, where a rule is named by what it says. */
+  readonly handle?: bigint;
+  /** The interface that it was added for, where that is known; rules of other programs do not say it. */
+  readonly ifname?: string;
+}
+
+/** A rule of POSTROUTING that leads into the container's chain. */
+export interface StoredJump extends StoredRule {
+  /** The rule in the chain that only notes the interface, see `note`. */
+  readonly note?: StoredRule;
+}
+
+/** The chain of a container in a network, with the rules that lead there. */
+export interface ChainState {
+  readonly chain: string;
+  /** Rules of the chain in their order, without notes. */
+  readonly rules: readonly StoredRule[];
+  /** In their order. */
+  readonly jumps: readonly StoredJump[];
+}
+
+/** One step of a change. Steps are made in their order, all or none. */
+export type Step =
+  | { readonly kind: "add chain" }
+  /** Puts a rule at the beginning or the end of the chain. */
+  | { readonly kind: "insert" | "append"; readonly rule: AddressRule }
+  /** Lets an address of an interface into the chain. */
+  | { readonly kind: "add jump"; readonly rule: AddressRule; readonly ifname: string }
+  | { readonly kind: "delete rule"; readonly rule: StoredRule }
+  | { readonly kind: "delete jump"; readonly jump: StoredJump }
+  /** Deletes the chain with the rules that are in it. */
+  | { readonly kind: "delete chain" };
+
+/** The nat table of one family as one variant of iptables keeps it. */
+export interface NatTable {
+  readonly family: Family;
+  /** For errors: "iptables-nft", "ip6tables-legacy". */
+  readonly name: string;
+  /** The chain of that name; undefined when there is none. @throws CniError */
+  read(chain: string): ChainState | undefined;
+  /**
+   * Reads the chain, lets `plan` say what to do, and does it in one transaction. The state may be read, and `plan`
+   * called, again when another program was faster. No steps, no transaction. @throws CniError
+   */
+  update(chain: string, plan: (state: ChainState | undefined) => readonly Step[]): void;
+  /** All chains of B28 that belong to `network`. @throws CniError */
+  readAll(network: string): readonly ChainState[];
+}
+
+/**
+ * The note: a rule of the chain without a target, which does nothing but say the interface of an address. x_tables
+ * has no other place for it. It goes with the chain, whoever deletes that.
+ */
+export const note = (owner: Owner, source: NonNullable<AddressRule["source"]>): AddressRule => ({
+  source,
+  comment: `${iptablesComment(owner)} if: "${owner.ifname}"`,
+  action: "continue",
+});
+
+const interfaceOfNote = (rule: AddressRule | undefined): string | undefined =>
+  rule?.action === "continue"
+    ? /^name: "[^"]*" id: "[^"]*" if: "(.*)"$/.exec(rule.comment ?? "")?.[1]
+    : undefined;
+
+const sourceText = (rule: AddressRule | undefined): string | undefined =>
+  rule?.source && iptablesText({ source: rule.source, action: "continue" });
+
+/** Sorts a chain's rules and the jumps to it; notes become part of the jumps that they are about. */
+export function chainState(
+  chain: string,
+  all: readonly StoredRule[],
+  jumps: readonly StoredRule[],
+): ChainState {
+  const notes = all.filter(({ rule }) => interfaceOfNote(rule) !== undefined);
+  const unused = [...notes];
+  return {
+    chain,
+    rules: all.filter((stored) => !notes.includes(stored)),
+    jumps: jumps.map((jump) => {
+      const at = unused.findIndex(({ rule }) => sourceText(rule) === sourceText(jump.rule));
+      const [found] = at < 0 ? [] : unused.splice(at, 1);
+      const ifname = jump.ifname ?? interfaceOfNote(found?.rule);
+      return { ...jump, ...(found && { note: found }), ...(ifname !== undefined && { ifname }) };
+    }),
+  };
+}
