@@ -2,6 +2,7 @@
  * Requests and their replies over a transport: acknowledgements, dumps, several requests in one datagram. Knows no
  * socket, so that a fake kernel serves in tests.
  */
+import { SystemError } from "../sys/errno.ts";
 import { NetlinkError } from "./error.ts";
 import { control, decodeMessages, decodeVerdict, encodeMessages, flag, type Message } from "./message.ts";
 
@@ -37,6 +38,8 @@ const ENOBUFS = 105;
 export class Connection implements Disposable {
   readonly #transport: Transport;
   #sequence = 0;
+  /** What the request on its way does, or the first of several. */
+  #action = "";
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -139,23 +142,33 @@ export class Connection implements Disposable {
   #send(requests: readonly Request[], flags: number): number {
     const first = this.#sequence + 1;
     this.#sequence += requests.length;
-    this.#transport.send(
-      encodeMessages(
-        requests.map((request, index) => ({
-          type: request.type,
-          flags: request.flags | flag.request | flags,
-          sequence: first + index,
-          port: 0,
-          payload: request.payload,
-        })),
-      ),
+    this.#action = requests[0]?.action ?? "";
+    const datagram = encodeMessages(
+      requests.map((request, index) => ({
+        type: request.type,
+        flags: request.flags | flag.request | flags,
+        sequence: first + index,
+        port: 0,
+        payload: request.payload,
+      })),
     );
+    this.#carry(() => this.#transport.send(datagram));
     return first;
+  }
+
+  /** A failure of the transport itself, told with what was asked. */
+  #carry<T>(step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      if (error instanceof SystemError) throw new NetlinkError(this.#action, error.errno);
+      throw error;
+    }
   }
 
   /** The next datagram's messages but for those that say nothing. */
   #receive(): Message[] {
-    return decodeMessages(this.#transport.receive()).filter((message) => {
+    return decodeMessages(this.#carry(() => this.#transport.receive())).filter((message) => {
       if (message.type === control.overrun) throw new NetlinkError("receive the kernel's replies", ENOBUFS);
       return message.type !== control.noop;
     });

@@ -2,20 +2,22 @@
 import { delegateAdd, delegateDel } from "../../cni/delegate.ts";
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
-import { emptyResult, type Interface, type Result } from "../../cni/result.ts";
+import { emptyResult, type Interface, type IpConfig, type Result } from "../../cni/result.ts";
 import { reduceTo } from "../../cni/result-version.ts";
 import { UndoStack } from "../../cni/undo.ts";
+import type { Family } from "../../net/ip.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import type { Netns } from "../../sys/netns.ts";
+import { NetnsLock } from "../../sys/netns-lock.ts";
 import { connect, connectInside, openNetns } from "../namespaces.ts";
 import { planAddressing } from "./addressing.ts";
 import type { Owner } from "./attachment.ts";
-import { ensureBridge, type PresentLink, removeUnusedBridge } from "./bridge-link.ts";
+import { ensureBridge, type PresentLink } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { configureContainerInterface } from "./container-interface.ts";
-import { type Change, ensureForwarding, ensureGatewayAddresses, forgetNeighbours } from "./gateway.ts";
+import { ensureForwarding, ensureGatewayAddresses, forgetNeighbours } from "./gateway.ts";
 import { awaitAddressesSettled, awaitPortUp } from "./readiness.ts";
 import { addVethPair, removeLink, setUpHostEnd } from "./veth.ts";
 
@@ -50,12 +52,7 @@ async function attach(attachment: Attachment): Promise<Result> {
   const { log } = request;
   const result = structuredClone(request.config.prevResult) ?? emptyResult();
 
-  const bridge = ensureBridge(host, config, log);
-  if (bridge.created)
-    undo.push(`bridge ${JSON.stringify(config.bridge)}`, () => removeUnusedBridge(host, bridge.link));
-
-  const pair = addVethPair(host, container, { owner, netns, bridge: bridge.link, config });
-  undo.push(`veth ${JSON.stringify(pair.host.name)}`, () => removeLink(host, pair.host));
+  const { bridge, pair } = connectToBridge(attachment);
   setUpHostEnd(host, pair.host, { owner, config, log });
   if (config.vlan !== 0 || config.trunk !== undefined) {
     const { setPortVlans } = await import("./vlan.ts");
@@ -82,12 +79,22 @@ async function attach(attachment: Attachment): Promise<Result> {
     const port = awaitPortUp(host, pair.host);
     // Programs on the host that re-address new links have done so by now (rule B32).
     result.interfaces[first + 1] = interfaceOf({ ...pair.host, ...port, name: pair.host.name });
-    const hasIpv6 = result.ips.some(({ address }) => address.address.family === 6);
-    if (hasIpv6) netns.run(() => awaitAddressesSettled(container, pair.container));
+    if (familiesOf(result.ips).has(6)) netns.run(() => awaitAddressesSettled(container, pair.container));
   }
   if (config.dns !== undefined) result.dns = config.dns;
   // A result that this version can't express must fail while everything can still be undone (G10).
-  return reduceTo(request.config.cniVersion, result);
+  const reduced = reduceTo(request.config.cniVersion, result);
+  // Last, for it can't be taken back once other containers may rely on it.
+  if (config.isGateway) ensureForwarding(familiesOf(result.ips), bridge.created ? undo : undefined);
+  return reduced;
+}
+
+/** The bridge, and a veth pair that is a port of it. No other ADD's undo can take the bridge away in between. */
+function connectToBridge({ request, config, owner, netns, host, container, undo }: Attachment) {
+  using _lock = NetnsLock.shared();
+  const bridge = ensureBridge(host, config, { undo, log: request.log });
+  const pair = addVethPair(host, container, { owner, netns, bridge: bridge.link, config, undo });
+  return { bridge, pair };
 }
 
 /** Layer 3: addresses from the IPAM, into the container, the bridge and the masquerade rules. */
@@ -129,10 +136,7 @@ async function giveAddresses(
       gatewayLink = vlan.link;
       result.interfaces.push(interfaceOf(vlan.link));
     }
-    pushAll(undo, ensureGatewayAddresses(host, gatewayLink, gateways, config.forceAddress));
-    const forwarding = ensureForwarding(gateways);
-    // Once another container may rely on it, forwarding stays on.
-    if (bridge.created) pushAll(undo, forwarding);
+    ensureGatewayAddresses(host, gatewayLink, gateways, { forceAddress: config.forceAddress, undo });
     forgetNeighbours(
       host,
       gatewayLink,
@@ -149,9 +153,8 @@ async function giveAddresses(
   if (Object.keys(leased.dns).length > 0) result.dns = leased.dns;
 }
 
-function pushAll(undo: UndoStack, changes: readonly Change[]): void {
-  for (const change of changes) undo.push(change.name, change.undo);
-}
+const familiesOf = (ips: readonly IpConfig[]): Set<Family> =>
+  new Set(ips.map(({ address }) => address.address.family));
 
 const macOf = (link: PresentLink): string => formatMac(link.mac ?? new Uint8Array());
 

@@ -1,5 +1,6 @@
 /** The bridge itself: made when absent, taken over when there (rules B1, B10–B12, G21, G22). */
 import { CniError, code } from "../../cni/error.ts";
+import type { UndoStack } from "../../cni/undo.ts";
 import { randomMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
@@ -15,6 +16,7 @@ import {
   type Link,
   linkOf,
 } from "../../netlink/rtnetlink/link.ts";
+import { NetnsLock } from "../../sys/netns-lock.ts";
 import { type BridgeConfig, wantsVlanFiltering } from "./config.ts";
 import { trySysctl } from "./sysctl.ts";
 
@@ -32,21 +34,26 @@ export function findLink(connection: Connection, name: string): PresentLink | un
     : { ...link, index: link.index, name: link.name };
 }
 
+/** A bridge that can be used, and where it came from. */
 export interface EnsuredBridge {
   readonly link: PresentLink;
   /** Whether this call made it. */
   readonly created: boolean;
 }
 
-/** Makes the bridge usable for `config`. @throws CniError when something else has its name. */
+/**
+ * Makes the bridge usable for `config`. What it makes, `undo` takes away again unless others use it by then.
+ * @throws CniError when something else has its name.
+ */
 export function ensureBridge(
   host: Connection,
   config: BridgeConfig,
-  log: (line: string) => void,
+  options: { undo: UndoStack; log: (line: string) => void },
 ): EnsuredBridge {
+  const name = JSON.stringify(config.bridge);
   const existing = findLink(host, config.bridge);
-  if (existing !== undefined) return { link: adopt(host, existing, config, log), created: false };
-  const outcome = host.callAll([
+  if (existing !== undefined) return { link: adopt(host, existing, config, options.log), created: false };
+  const [outcome] = host.callAll([
     addLink({
       name: config.bridge,
       kind: "bridge",
@@ -55,21 +62,21 @@ export function ensureBridge(
       ...(config.mtu !== undefined && { mtu: config.mtu }),
       ...(wantsVlanFiltering(config) && { data: encodeBridge({ vlanFiltering: true }) }),
     }),
-  ])[0];
+  ]);
+  const created = outcome?.error === undefined;
+  if (created) options.undo.push(`bridge ${name}`, () => removeUnusedBridge(host, config.bridge));
   // Another ADD may have been faster: its bridge is as good.
-  if (outcome?.error !== undefined && !refusedWith(outcome.error, "EEXIST")) {
-    throw new CniError(
-      code.internal,
-      `failed to create bridge ${JSON.stringify(config.bridge)}: ${outcome.error.message}`,
-    );
+  else if (!refusedWith(outcome.error, "EEXIST")) {
+    throw new CniError(code.internal, `failed to create bridge ${name}: ${outcome.error?.message}`);
   }
   const link = findLink(host, config.bridge);
-  if (link === undefined)
+  if (link === undefined) {
     throw new CniError(
       code.tryAgainLater,
-      `bridge ${JSON.stringify(config.bridge)} vanished while it was being set up: another program deletes it`,
+      `bridge ${name} vanished while it was being set up: another program deletes it`,
     );
-  return { link: adopt(host, link, config, log), created: outcome?.error === undefined };
+  }
+  return { link: adopt(host, link, config, options.log), created };
 }
 
 /** Checks a bridge and brings it to what `config` wants, changing only what differs. */
@@ -148,9 +155,15 @@ export const portsOf = (host: Connection, bridge: { index: number }): Link[] =>
     // Kernels without the filter send all links.
     .filter((link) => link.master === bridge.index);
 
-/** Undo of a creation: removes the bridge unless something uses it by now. */
-export function removeUnusedBridge(host: Connection, bridge: { index: number }): void {
-  if (portsOf(host, bridge).length > 0) return;
+/**
+ * Undo of a creation: removes the bridge unless it has ports by now, or some ADD is about to give it one. Those hold
+ * the namespace's lock from looking at the bridge until their port is there.
+ */
+function removeUnusedBridge(host: Connection, name: string): void {
+  using lock = NetnsLock.tryExclusive();
+  if (lock === undefined) return;
+  const bridge = findLink(host, name);
+  if (bridge?.kind !== "bridge" || portsOf(host, bridge).length > 0) return;
   const [outcome] = host.callAll([deleteLink({ index: bridge.index })]);
   if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
 }

@@ -1,6 +1,7 @@
 /** The bridge as the containers' gateway: its addresses and forwarding (rules B24–B26, G25). */
 import { CniError, code } from "../../cni/error.ts";
-import type { IpAddress } from "../../net/ip.ts";
+import type { UndoStack } from "../../cni/undo.ts";
+import type { Family, IpAddress } from "../../net/ip.ts";
 import { contains, formatPrefix, overlaps, type Prefix, samePrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
@@ -16,12 +17,6 @@ import { failedWith } from "../../sys/errno.ts";
 import { ensureSysctl, readSysctl } from "../../sys/sysctl.ts";
 import type { PresentLink } from "./bridge-link.ts";
 
-/** A change that can be taken back. */
-export interface Change {
-  readonly name: string;
-  readonly undo: () => void;
-}
-
 /** Addresses of an interface, both families. */
 export const addressesOf = (connection: Connection, index: number): Prefix[] =>
   connection
@@ -31,14 +26,14 @@ export const addressesOf = (connection: Connection, index: number): Prefix[] =>
     .filter((address) => address.index === index)
     .map((address) => address.prefix);
 
-/** Gives the interface its gateway addresses. @throws CniError when another address is in the way (rule B25). */
+/** Gives the interface its gateway addresses; `undo` takes them back. @throws CniError when another address is in the way (rule B25). */
 export function ensureGatewayAddresses(
   host: Connection,
   link: PresentLink,
   gateways: readonly Prefix[],
-  forceAddress: boolean,
-): Change[] {
-  const changes: Change[] = [];
+  options: { forceAddress: boolean; undo: UndoStack },
+): void {
+  const { forceAddress, undo } = options;
   const present = addressesOf(host, link.index);
   for (const gateway of gateways) {
     if (present.some((address) => samePrefix(address, gateway))) continue;
@@ -47,18 +42,16 @@ export function ensureGatewayAddresses(
     for (const address of inTheWay) {
       host.call(deleteAddress(link.index, address, link.name));
       present.splice(present.indexOf(address), 1);
-      changes.push({
-        name: `address ${formatPrefix(address)}`,
-        undo: () => void addUnlessThere(host, link, address),
-      });
+      undo.push(`address ${formatPrefix(address)}`, () => void addUnlessThere(host, link, address));
     }
     if (addUnlessThere(host, link, gateway)) {
-      const undo = () => host.call(deleteAddress(link.index, gateway, link.name));
-      changes.push({ name: `address ${formatPrefix(gateway)}`, undo: () => void undo() });
+      undo.push(
+        `address ${formatPrefix(gateway)}`,
+        () => void host.call(deleteAddress(link.index, gateway, link.name)),
+      );
     }
     present.push(gateway);
   }
-  return changes;
 }
 
 /** One IPv4 address is all that a bridge has; IPv6 networks may stand side by side unless they overlap. */
@@ -92,16 +85,18 @@ const FORWARDING = {
   6: ["net", "ipv6", "conf", "all", "forwarding"],
 } as const;
 
-/** Turns forwarding on for the families of the gateways, where it is not (rule B26). */
-export function ensureForwarding(gateways: readonly Prefix[]): Change[] {
-  const changes: Change[] = [];
-  for (const family of new Set(gateways.map((gateway) => gateway.address.family))) {
+/**
+ * Turns forwarding on for families of addresses, where it is not (rule B26). With `undo` a failing ADD turns it
+ * off again.
+ */
+export function ensureForwarding(families: ReadonlySet<Family>, undo: UndoStack | undefined): void {
+  for (const family of families) {
     const setting = FORWARDING[family];
     try {
       const before = readSysctl(...setting);
       if (before === "1") continue;
       ensureSysctl(setting, "1");
-      changes.push({ name: setting.join("/"), undo: () => ensureSysctl(setting, before) });
+      undo?.push(setting.join("/"), () => ensureSysctl(setting, before));
     } catch (error) {
       const remedy = failedWith(error, "EROFS", "EACCES")
         ? `; set it on the host: sysctl -w ${setting.join(".")}=1`
@@ -111,7 +106,6 @@ export function ensureForwarding(gateways: readonly Prefix[]): Change[] {
       });
     }
   }
-  return changes;
 }
 
 /** Forgets what the host knew of an address that had another owner before: it would be dead for seconds (G25). */

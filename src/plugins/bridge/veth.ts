@@ -1,5 +1,6 @@
 /** The veth pair of an attachment (rules B13, B14, G7, G19): made, found, removed. */
 import { CniError, code } from "../../cni/error.ts";
+import type { UndoStack } from "../../cni/undo.ts";
 import { randomMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
@@ -28,7 +29,7 @@ const NAME_ATTEMPTS = 8;
 export function addVethPair(
   host: Connection,
   container: Connection,
-  options: { owner: Owner; netns: Netns; bridge: PresentLink; config: BridgeConfig },
+  options: { owner: Owner; netns: Netns; bridge: PresentLink; config: BridgeConfig; undo: UndoStack },
 ): VethPair {
   const { owner, netns, bridge, config } = options;
   const mtu = config.mtu === undefined ? {} : { mtu: config.mtu };
@@ -46,8 +47,11 @@ export function addVethPair(
       }),
     ]);
     const error = outcome?.error;
-    if (error === undefined)
+    if (error === undefined) {
+      const made = name;
+      options.undo.push(`veth ${JSON.stringify(made)}`, () => removeLink(host, { name: made }));
       return { host: presentLink(host, name), container: presentLink(container, owner.ifname) };
+    }
     if (!refusedWith(error, "EEXIST")) {
       throw new CniError(
         code.internal,
@@ -101,9 +105,11 @@ export function setUpHostEnd(
   );
 }
 
-/** Deletes a link by index; one that is gone is success (rule A29). */
-export function removeLink(connection: Connection, link: { index: number }): void {
-  const [outcome] = connection.callAll([deleteLink({ index: link.index })]);
+/** Deletes a link; one that is gone is success (rule A29). */
+export function removeLink(connection: Connection, link: { name: string } | { index: number }): void {
+  // A found link has far more fields than a request to delete may carry.
+  const named = "index" in link ? { index: link.index } : { name: link.name };
+  const [outcome] = connection.callAll([deleteLink(named)]);
   if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
 }
 

@@ -120,7 +120,7 @@ export const IPAM_FILES =
  * What is there after the last DEL: the bridge with its addresses, forwarding, the IPAM's own files, and the tables
  * and base chains that iptables makes.
  */
-const STAYS = [
+export const STAYS = [
   /\bbr0\b/,
   /^sysctl net\.ipv[46]\.(ip_forward|conf\.(all|default)\.forwarding) /,
   IPAM_FILES,

@@ -1,0 +1,221 @@
+/** CHECK: passes right after ADD; each single loss has its own error; what others add is tolerated. */
+import { describe, expect, test } from "bun:test";
+import {
+  type AddResult,
+  Attachment,
+  BRIDGE,
+  configuration,
+  hostLocal,
+  V4,
+  V6,
+  withNetwork,
+} from "./network.ts";
+
+const FULL = configuration({
+  isGateway: true,
+  mtu: 1400,
+  portIsolation: true,
+  promiscMode: true,
+  ipam: { ...hostLocal(V4, V6), routes: [{ dst: "0.0.0.0/0" }, { dst: "192.0.2.0/24", gw: "10.77.0.9" }] },
+});
+
+/** Mutations on the host (VETH stands for the host's end) or in the container, and what CHECK has to say. */
+const MUTATIONS: readonly [string, "host" | "container", string, RegExp][] = [
+  ["bridge down", "host", `ip link set ${BRIDGE} down`, /bridge br0 is down/],
+  [
+    "bridge's MAC changed",
+    "host",
+    `ip link set ${BRIDGE} address 02:00:00:00:00:99`,
+    /Bridge interface br0 Mac doesn't match: \S+ was reported, 02:00:00:00:00:99 is there/,
+  ],
+  [
+    "promisc off",
+    "host",
+    `ip link set ${BRIDGE} promisc off`,
+    /Bridge interface br0 configured Promisc Mode true doesn't match current state: false/,
+  ],
+  ["bridge gone", "host", `ip link del ${BRIDGE}`, /CNI created bridge br0 in host namespace was not found/],
+  [
+    "bridge replaced by something else",
+    "host",
+    `ip link del ${BRIDGE}; ip link add ${BRIDGE} type veth peer name other0`,
+    /br0 does not have link type of bridge: it is veth/,
+  ],
+  [
+    "gateway address lost",
+    "host",
+    `ip addr del 10.77.0.1/24 dev ${BRIDGE}`,
+    /gateway address 10\.77\.0\.1\/24 is missing on br0/,
+  ],
+  [
+    "IPv6 gateway address lost",
+    "host",
+    `ip addr del fd77::1/64 dev ${BRIDGE}`,
+    /gateway address fd77::1\/64 is missing on br0/,
+  ],
+  ["host end down", "host", "ip link set VETH down", /host interface veth\S+ is down/],
+  [
+    "host end without master",
+    "host",
+    "ip link set VETH nomaster",
+    /host interface veth\S+ is no port of bridge br0: its master is none/,
+  ],
+  [
+    "host end on another bridge",
+    "host",
+    "ip link add br1 type bridge; ip link set VETH master br1",
+    /host interface veth\S+ is no port of bridge br0: its master is the link with index \d+/,
+  ],
+  [
+    "host end's MAC changed",
+    "host",
+    "ip link set VETH address 02:00:00:00:00:98",
+    /Interface veth\S+ Mac doesn't match/,
+  ],
+  [
+    "host end's mtu changed",
+    "host",
+    "ip link set VETH mtu 1300",
+    /interface veth\S+ has mtu 1300 instead of 1400/,
+  ],
+  [
+    "hairpin on",
+    "host",
+    "bridge link set dev VETH hairpin on",
+    /hairpin mode of bridge port veth\S+ is on, the configuration wants it off/,
+  ],
+  [
+    "isolation off",
+    "host",
+    "bridge link set dev VETH isolated off",
+    /port isolation of bridge port veth\S+ is off, the configuration wants it on/,
+  ],
+  [
+    "lease lost",
+    "host",
+    "rm /var/lib/cni/networks/testnet/10.77.0.2 /var/lib/cni/networks/testnet/fd77::2",
+    /host-local: Failed to find address added by container c1/,
+  ],
+  ["container end down", "container", "ip link set eth0 down", /container interface eth0 is down/],
+  [
+    "container end's MAC changed",
+    "container",
+    "ip link set eth0 address 02:00:00:00:00:97",
+    /Interface eth0 Mac doesn't match container Mac/,
+  ],
+  [
+    "container end's mtu changed",
+    "container",
+    "ip link set eth0 mtu 1300",
+    /interface eth0 has mtu 1300 instead of 1400/,
+  ],
+  [
+    "container end renamed",
+    "container",
+    "ip link set eth0 down; ip link set eth0 name eth9",
+    /CNI created interface in container eth0 not found in /,
+  ],
+  [
+    "container end gone",
+    "container",
+    "ip link del eth0",
+    /CNI created interface in container eth0 not found in /,
+  ],
+  [
+    "address lost",
+    "container",
+    "ip addr del 10.77.0.2/24 dev eth0",
+    /Failed to match addr 10\.77\.0\.2\/24 on interface eth0: it has fd77::2\/64/,
+  ],
+  [
+    "prefix length changed",
+    "container",
+    "ip addr del 10.77.0.2/24 dev eth0; ip addr add 10.77.0.2/25 dev eth0; ip route add default via 10.77.0.1; ip route add 192.0.2.0/24 via 10.77.0.9",
+    /Failed to match addr 10\.77\.0\.2\/24 on interface eth0: it has 10\.77\.0\.2\/25/,
+  ],
+  [
+    "IPv6 address lost",
+    "container",
+    "ip addr del fd77::2/64 dev eth0",
+    /Failed to match addr fd77::2\/64 on interface eth0/,
+  ],
+  [
+    "default route lost",
+    "container",
+    "ip route del default",
+    /Expected Route 0\.0\.0\.0\/0 not found in routing table/,
+  ],
+  [
+    "route lost",
+    "container",
+    "ip route del 192.0.2.0/24",
+    /Expected Route 192\.0\.2\.0\/24 via 10\.77\.0\.9 not found in routing table/,
+  ],
+  [
+    "route through another gateway",
+    "container",
+    "ip route replace 192.0.2.0/24 via 10.77.0.8",
+    /Expected Route 192\.0\.2\.0\/24 via 10\.77\.0\.9 not found in routing table/,
+  ],
+];
+
+describe("CHECK", () => {
+  test.each([...MUTATIONS])("A33, B37, B38, G17: %s", (_what, place, mutation, message) =>
+    withNetwork(async (host) => {
+      const container = await host.addNamespace("c1");
+      const attachment = new Attachment(host, container, FULL);
+      const result = await attachment.add();
+      await attachment.check(result);
+      const veth = result.interfaces[1]?.name ?? "";
+      await (place === "host" ? host : container).run(mutation.replaceAll("VETH", veth));
+      expect((await attachment.failure("CHECK", { prevResult: result })).msg).toMatch(message);
+      await attachment.del();
+      await host.run("ip link del br1 2>/dev/null; ip link del other0 2>/dev/null; true");
+    }),
+  );
+
+  test("A32: what later plugins of the chain changed is tolerated", () =>
+    withNetwork(async (host) => {
+      const container = await host.addNamespace("c1");
+      const attachment = new Attachment(host, container, FULL);
+      const result = await attachment.add();
+      // Another address and route, promiscuity, the interface's MAC and mtu as tuning reports them, a moved default route.
+      await container.run(
+        "ip addr add 198.51.100.5/24 dev eth0; ip route add 203.0.113.0/24 via 10.77.0.1; ip link set eth0 promisc on",
+      );
+      await container.run(
+        "ip link set eth0 address 02:00:00:00:00:55 mtu 1280; ip route add default via 10.77.0.1 table 100; ip route del default",
+      );
+      const tuned: AddResult = structuredClone(result);
+      Object.assign(tuned.interfaces[2] ?? {}, { mac: "02:00:00:00:00:55", mtu: 1280 });
+      tuned.interfaces.push({ name: "ifb0", mac: "02:00:00:00:00:56" });
+      tuned.ips.push({ address: "198.51.100.99/24", interface: 3 });
+      await attachment.check(tuned);
+      await attachment.del();
+    }));
+
+  test("B36: prevResult is required, and its sandbox must be this one", () =>
+    withNetwork(async (host) => {
+      const attachment = new Attachment(host, await host.addNamespace("c1"), configuration());
+      const result = await attachment.add();
+      expect((await attachment.failure("CHECK")).msg).toContain("Required prevResult missing");
+      const elsewhere = structuredClone(result);
+      Object.assign(elsewhere.interfaces[2] ?? {}, { sandbox: "/var/run/netns/other" });
+      expect((await attachment.failure("CHECK", { prevResult: elsewhere })).msg).toContain(
+        "Sandbox in prevResult /var/run/netns/other doesn't match configured netns",
+      );
+      await attachment.del();
+    }));
+
+  test("B36: the namespace must open", () =>
+    withNetwork(async (host) => {
+      const attachment = new Attachment(host, await host.addNamespace("c1"), configuration());
+      const result = await attachment.add();
+      const error = await attachment.failure("CHECK", { prevResult: result }, "/var/run/netns/nope");
+      expect({ code: error.code, msg: error.msg }).toEqual({
+        code: 8,
+        msg: expect.stringContaining('failed to open netns "/var/run/netns/nope"'),
+      });
+      await attachment.del();
+    }));
+});
