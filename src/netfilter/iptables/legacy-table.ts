@@ -49,6 +49,7 @@ export function hasLegacyTable(family: Family): boolean {
   }
 }
 
+/** The table of one family. */
 export class LegacyNatTable implements NatTable {
   readonly family: Family;
   readonly name: string;

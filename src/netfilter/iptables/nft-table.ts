@@ -52,6 +52,7 @@ const RANGE_SIZE = { 4: 24, 6: 40 } as const;
 /** The most rules that are asked for one by one; more are looked for in the whole list. */
 const MOST_GUESSES = 16;
 
+/** The table of one family. */
 export class NftNatTable implements NatTable {
   readonly family: Family;
   readonly name: string;

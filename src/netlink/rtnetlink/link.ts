@@ -2,6 +2,7 @@
  * Links (uapi linux/if_link.h, linux/rtnetlink.h): struct ifinfomsg { u8 family; u8 pad; u16 type; i32 index;
  * u32 flags; u32 change; } and IFLA_* attributes.
  */
+// Long because: a link has the most attributes of all objects, and encoding stands beside decoding.
 import {
   Attributes,
   present,
