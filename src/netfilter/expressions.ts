@@ -212,3 +212,10 @@ export function cString(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
+
+/** Whether a rule leads to a chain, by jump or goto. */
+export const leadsTo = ({ expressions }: { expressions: readonly Expression[] }, chain: string): boolean =>
+  expressions.some(
+    (expression) =>
+      expression.name === "immediate" && "chain" in expression.data && expression.data.chain === chain,
+  );

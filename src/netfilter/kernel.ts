@@ -1,7 +1,10 @@
 /** The way to nf_tables, and what its absence looks like. */
-import { Connection } from "../netlink/connection.ts";
+import { Connection, type Request } from "../netlink/connection.ts";
 import { NetlinkError, refusedWith } from "../netlink/error.ts";
+import type { Message } from "../netlink/message.ts";
 import { currentGeneration } from "../netlink/nftables/batch.ts";
+import type { ChainName } from "../netlink/nftables/chain.ts";
+import { decodeRule, dumpRules, type Rule, type RuleHandle } from "../netlink/nftables/rule.ts";
 import { NetlinkSocket, protocol } from "../netlink/socket.ts";
 import { failedWith } from "../sys/errno.ts";
 
@@ -13,7 +16,7 @@ import { failedWith } from "../sys/errno.ts";
 export const openNetfilter = (): Connection => new Connection(new NetlinkSocket(protocol.netfilter));
 
 /** Whether `error` says that something is not there: the object, or its table. */
-export const isAbsent = (error: unknown): boolean => refusedWith(error, "ENOENT");
+const isAbsent = (error: unknown): boolean => refusedWith(error, "ENOENT");
 
 /** Whether `error` says that the kernel has no nf_tables, or not for this family: then it has no such rules either. */
 export const isUnsupported = (error: unknown): boolean =>
@@ -41,3 +44,25 @@ export function openNetfilterIfAny(): Connection | undefined {
     throw error;
   }
 }
+
+/** Replies to each question, none where what it asks for is not there. @throws NetlinkError */
+export function ask(connection: Connection, questions: readonly Request[]): (readonly Message[])[] {
+  return connection.callAll(questions).map(({ error, replies }) => {
+    if (error !== undefined && !isAbsent(error)) throw error;
+    return error === undefined ? replies : [];
+  });
+}
+
+/** All messages of a dump, none where what it is about is not there: some kernels refuse that. @throws NetlinkError */
+export function dump(connection: Connection, question: Request): readonly Message[] {
+  try {
+    return connection.dump(question);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
+}
+
+/** The rules of a chain in their order, none when it is not there. @throws NetlinkError */
+export const rulesIn = (connection: Connection, chain: ChainName): (Rule & RuleHandle)[] =>
+  dump(connection, dumpRules(chain)).map((message) => decodeRule(message));

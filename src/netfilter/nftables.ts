@@ -6,6 +6,7 @@
  * attachment's mark. By that name the rule is found at once, without a walk through the chain
  * (docs/decisions/0302-one-rule-an-address.md).
  */
+// Long because: all four tasks of the backend rest on the form of the same few rules.
 import { formatIp, ipFromBytes, ipToBytes } from "../net/ip.ts";
 import { formatPrefix, networkOf, type Prefix, samePrefix } from "../net/prefix.ts";
 import type { Connection, Request } from "../netlink/connection.ts";
@@ -17,7 +18,6 @@ import {
   addRule,
   decodeRule,
   deleteRule,
-  dumpRules,
   flushChain,
   getRule,
   type Rule,
@@ -27,8 +27,8 @@ import { addSet, decodeSet, getSet, type SetName } from "../netlink/nftables/set
 import { addTable } from "../netlink/nftables/table.ts";
 import { comment, commentOf } from "../netlink/nftables/userdata.ts";
 import { type AddressRule, MULTICAST, outside, within } from "./address-rule.ts";
-import { matchAddress, matchSourceSet, ofFamily, readAddressRule, verdict } from "./expressions.ts";
-import { isAbsent, isUnsupported } from "./kernel.ts";
+import { leadsTo, matchAddress, matchSourceSet, ofFamily, readAddressRule, verdict } from "./expressions.ts";
+import { ask, isUnsupported, rulesIn } from "./kernel.ts";
 import { attachmentMark, networkMark, nftablesComment, type Owner } from "./owner.ts";
 
 const TABLE = { family: "inet", table: "cni_plugins_masquerade" } as const;
@@ -94,23 +94,6 @@ function addressRule(owner: Owner, index: number, prefix: Prefix): Request[] {
   ];
 }
 
-/** Replies to a question, none when its object is not there. @throws NetlinkError */
-function ask(connection: Connection, requests: readonly Request[]) {
-  return connection.callAll(requests).map(({ error, replies }) => {
-    if (error !== undefined && !isAbsent(error)) throw error;
-    return error === undefined ? replies : [];
-  });
-}
-
-function dump(connection: Connection, chain: ChainName): FoundRule[] {
-  try {
-    return connection.dump(dumpRules(chain)).map((message) => decodeRule(message));
-  } catch (error) {
-    if (isAbsent(error)) return [];
-    throw error;
-  }
-}
-
 /** Sets are asked for in fours; most attachments have one address or two. */
 const AT_ONCE = 4;
 
@@ -141,15 +124,12 @@ function rulesOf(connection: Connection, owner: Owner): FoundRule[] {
   const [[chain] = []] = ask(connection, [getChain(CHECKS)]);
   // The chain's use counts its rules and the rule of postrouting that leads here.
   if (chain === undefined || (decodeChain(chain).use ?? 0) <= 1) return [];
-  return dump(connection, CHECKS).filter((rule) => belongsTo(rule, attachmentMark(owner)));
+  return rulesIn(connection, CHECKS).filter((rule) => belongsTo(rule, attachmentMark(owner)));
 }
 
 /** What postrouting lacks, in words; undefined when packets reach the attachments' rules. */
 function postroutingDamage(rules: readonly FoundRule[]): string | undefined {
-  const read = rules.map(({ expressions }) => expressions.at(-1));
-  const at = read.findIndex(
-    (last) => last?.name === "immediate" && "chain" in last.data && last.data.chain === CHECKS.chain,
-  );
+  const at = rules.findIndex((rule) => leadsTo(rule, CHECKS.chain));
   if (at < 0) return `lacks the rule "goto ${CHECKS.chain}"`;
   for (const family of [4, 6] as const) {
     const spares = rules.slice(0, at).some((rule) => {
@@ -176,7 +156,7 @@ export function setUpNftables(connection: Connection, owner: Owner, addresses: r
     return left.map((rule) => deleteRule(rule));
   });
   update(connection, () => {
-    const damaged = postroutingDamage(dump(connection, POSTROUTING)) !== undefined;
+    const damaged = postroutingDamage(rulesIn(connection, POSTROUTING)) !== undefined;
     return [
       ...(damaged ? [...skeleton(), flushChain(POSTROUTING), ...postroutingRules()] : []),
       ...addresses.flatMap((prefix, index) => addressRule(owner, index, prefix)),
@@ -225,7 +205,7 @@ export function collectNftables(
   const markLength = attachmentMark({ network, containerId: "", ifname: "" }).length;
   try {
     update(connection, () =>
-      dump(connection, CHECKS)
+      rulesIn(connection, CHECKS)
         .filter((rule) => belongsTo(rule, networkMark(network)))
         .filter((rule) => !living.has((commentOf(rule.userData) ?? "").slice(0, markLength)))
         .map((rule) => deleteRule(rule)),
@@ -244,7 +224,7 @@ export function nftablesDamage(connection: Connection, owner: Owner, addresses: 
   const entry =
     hook?.type !== "nat" || hook.hook !== hookNumber.postrouting
       ? "is missing, or no nat chain of the postrouting hook"
-      : postroutingDamage(dump(connection, POSTROUTING));
+      : postroutingDamage(rulesIn(connection, POSTROUTING));
   const damage = entry === undefined ? [] : [`chain ${POSTROUTING.chain} of ${where} ${entry}`];
   const rules = rulesOf(connection, owner).map((rule) => masqueradedBy(connection, rule));
   for (const prefix of addresses) {

@@ -30,8 +30,8 @@ import {
 import { addTable } from "../../netlink/nftables/table.ts";
 import { textOf, type UserDatum } from "../../netlink/nftables/userdata.ts";
 import type { AddressRule } from "../address-rule.ts";
-import { matchAddress, readAddressRule, verdict } from "../expressions.ts";
-import { isAbsent } from "../kernel.ts";
+import { leadsTo, matchAddress, readAddressRule, verdict } from "../expressions.ts";
+import { ask, dump, rulesIn } from "../kernel.ts";
 import { parseIptablesComment } from "../owner.ts";
 import { type ChainState, chainState, type NatTable, type Step, type StoredRule } from "./state.ts";
 
@@ -72,7 +72,7 @@ export class NftNatTable implements NatTable {
   read(chain: string): ChainState | undefined {
     const found = this.#find(chain);
     if (found === undefined) return undefined;
-    const rules = this.#dump(this.#chain(chain));
+    const rules = rulesIn(this.#connection, this.#chain(chain));
     const jumps = this.#jumpsTo(chain, rules, (found.use ?? 0) - rules.length);
     const stored = (rule: Rule & RuleHandle): StoredRule => this.#stored(rule);
     return chainState(chain, rules.map(stored), jumps.map(stored));
@@ -85,7 +85,7 @@ export class NftNatTable implements NatTable {
   readAll(network: string): readonly ChainState[] {
     const chains = new Set<string>();
     const { family, table } = this.#chain("");
-    for (const message of this.#messages(dumpRules({ family, table }))) {
+    for (const message of dump(this.#connection, dumpRules({ family, table }))) {
       if (!holds(message, `name: "${network}" `)) continue;
       const { chain, expressions } = decodeRule(message);
       const rule = readAddressRule(expressions, this.family);
@@ -163,41 +163,25 @@ export class NftNatTable implements NatTable {
   #jumpsTo(chain: string, rules: readonly RuleHandle[], count: number): (Rule & RuleHandle)[] {
     const last = rules.reduce((highest, { handle }) => (handle > highest ? handle : highest), 0n);
     if (count <= 0) return [];
-    const leads = (rule: Rule): boolean => rule.expressions.some((expression) => leadsTo(expression, chain));
+    const leads = (rule: Rule): boolean => leadsTo(rule, chain);
     if (last > 0n && count <= MOST_GUESSES) {
       const guesses = Array.from({ length: count }, (_, index) =>
         getRule({ ...this.#chain(POSTROUTING), handle: last + 1n + BigInt(index) }),
       );
-      const found = this.#connection
-        .callAll(guesses)
-        .flatMap(({ replies }) => replies.map((reply) => decodeRule(reply)));
+      const found = ask(this.#connection, guesses).flatMap((replies) =>
+        replies.map((reply) => decodeRule(reply)),
+      );
       if (found.filter(leads).length === count) return found;
     }
-    return this.#messages(dumpRules(this.#chain(POSTROUTING)))
+    return dump(this.#connection, dumpRules(this.#chain(POSTROUTING)))
       .filter((message) => holds(message, chain))
       .map((message) => decodeRule(message))
       .filter(leads);
   }
 
   #find(chain: string) {
-    const [outcome] = this.#connection.callAll([getChain(this.#chain(chain))]);
-    if (outcome?.error !== undefined && !isAbsent(outcome.error)) throw outcome.error;
-    const [reply] = outcome?.replies ?? [];
+    const [reply] = ask(this.#connection, [getChain(this.#chain(chain))]).flat();
     return reply === undefined ? undefined : decodeChain(reply);
-  }
-
-  #dump(where: ChainName): (Rule & RuleHandle)[] {
-    return this.#messages(dumpRules(where)).map((message) => decodeRule(message));
-  }
-
-  /** Some kernels refuse to list what is not there, others list nothing. */
-  #messages(request: Request): Message[] {
-    try {
-      return this.#connection.dump(request);
-    } catch (error) {
-      if (isAbsent(error)) return [];
-      throw error;
-    }
   }
 }
 
@@ -207,9 +191,6 @@ const BASE = { type: "nat", hook: hookNumber.postrouting, priority: SRCNAT, poli
 function holds(message: Message, text: string): boolean {
   return new TextDecoder("latin1").decode(message.payload).includes(text);
 }
-
-const leadsTo = (expression: Expression, chain: string): boolean =>
-  expression.name === "immediate" && "chain" in expression.data && expression.data.chain === chain;
 
 /** The expressions in the order of iptables-nft: addresses, comment, counter, target. */
 export function encodeIptablesRule(rule: AddressRule, family: Family): Expression[] {
