@@ -1,0 +1,99 @@
+/** Gateways and routes out of the IPAM's result (B19, B20, B23, G13). */
+import { describe, expect, test } from "bun:test";
+import type { IpConfig, Result, Route } from "../../../src/cni/result.ts";
+import { formatIp, type IpAddress, parseIp } from "../../../src/net/ip.ts";
+import { formatPrefix, type Prefix, parsePrefix } from "../../../src/net/prefix.ts";
+import { effectiveGateway, planAddressing } from "../../../src/plugins/bridge/addressing.ts";
+import { parseBridgeConfig } from "../../../src/plugins/bridge/config.ts";
+import { requestWith } from "./request.ts";
+
+function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (parsed === undefined) throw new Error(text);
+  return parsed;
+}
+function ip(text: string): IpAddress {
+  const parsed = parseIp(text);
+  if (parsed === undefined) throw new Error(text);
+  return parsed;
+}
+
+const lease = (address: string, gateway?: string): IpConfig => ({
+  address: prefix(address),
+  ...(gateway !== undefined && { gateway: ip(gateway) }),
+});
+const route = (dst: string, gw?: string, more: object = {}): Route => ({
+  dst: prefix(dst),
+  ...(gw !== undefined && { gw: ip(gw) }),
+  ...more,
+});
+
+function plan(keys: object, ips: IpConfig[], routes: Route[] = []) {
+  const ipam: Result = { interfaces: [], ips, routes, dns: {} };
+  const { gateways, ...planned } = planAddressing(ipam, parseBridgeConfig(requestWith(keys)), 2);
+  return {
+    gateways: gateways.map(formatPrefix),
+    ips: planned.ips.map(({ address, gateway, interface: index }) => [
+      formatPrefix(address),
+      gateway && formatIp(gateway),
+      index,
+    ]),
+    routes: planned.routes.map(({ dst, gw }) =>
+      gw === undefined ? formatPrefix(dst) : `${formatPrefix(dst)} via ${formatIp(gw)}`,
+    ),
+  };
+}
+
+describe("planAddressing", () => {
+  test("B19: interface 2; network + 1 is the gateway where the IPAM names none, for a gateway only", () => {
+    expect(plan({}, [lease("10.0.0.9/24")])).toEqual({
+      gateways: [],
+      ips: [["10.0.0.9/24", undefined, 2]],
+      routes: [],
+    });
+    expect(plan({ isGateway: true }, [lease("10.0.0.9/20"), lease("fd00::9/64", "fd00::7")])).toEqual({
+      gateways: ["10.0.0.1/20", "fd00::7/64"],
+      ips: [
+        ["10.0.0.9/20", "10.0.0.1", 2],
+        ["fd00::9/64", "fd00::7", 2],
+      ],
+      routes: [],
+    });
+  });
+
+  test("B20: one default route for each family that has an address", () => {
+    const both = [
+      lease("10.0.0.9/24", "10.0.0.1"),
+      lease("10.1.0.9/24", "10.1.0.1"),
+      lease("fd00::9/64", "fd00::1"),
+    ];
+    expect(plan({ isDefaultGateway: true }, both).routes).toEqual([
+      "0.0.0.0/0 via 10.0.0.1",
+      "::/0 via fd00::1",
+    ]);
+    expect(plan({ isDefaultGateway: true }, both.slice(0, 2)).routes).toEqual(["0.0.0.0/0 via 10.0.0.1"]);
+  });
+
+  test("B20, G13: none where the IPAM has one, with a gateway or without", () => {
+    const ips = [lease("10.0.0.9/24", "10.0.0.1")];
+    expect(plan({ isDefaultGateway: true }, ips, [route("0.0.0.0/0")]).routes).toEqual(["0.0.0.0/0"]);
+    expect(plan({ isDefaultGateway: true }, ips, [route("0.0.0.0/0", "10.0.0.7")]).routes).toEqual([
+      "0.0.0.0/0 via 10.0.0.7",
+    ]);
+  });
+});
+
+describe("effectiveGateway", () => {
+  const ips = [lease("10.0.0.9/24"), lease("10.1.0.9/24", "10.1.0.1"), lease("fd00::9/64", "fd00::1")];
+  const gateway = (each: Route) => {
+    const found = effectiveGateway(each, ips);
+    return found === undefined ? undefined : formatIp(found);
+  };
+  test("B23: the route's own, else the family's first, none for link scope", () => {
+    expect(gateway(route("192.0.2.0/24", "10.0.0.5"))).toBe("10.0.0.5");
+    expect(gateway(route("192.0.2.0/24"))).toBe("10.1.0.1");
+    expect(gateway(route("2001:db8::/32"))).toBe("fd00::1");
+    expect(gateway(route("192.0.2.0/24", undefined, { scope: 253 }))).toBeUndefined();
+    expect(effectiveGateway(route("192.0.2.0/24"), [])).toBeUndefined();
+  });
+});

@@ -1,0 +1,26 @@
+/** A request for unit tests of the bridge: a configuration without a process around it. */
+import { parseNetworkConfig } from "../../../src/cni/config.ts";
+import type { Request } from "../../../src/cni/plugin.ts";
+
+export function requestWith(keys: object, args = ""): Request {
+  const document = { cniVersion: "1.1.0", name: "net", ...keys };
+  return {
+    command: "ADD",
+    containerId: "c1",
+    netns: "/var/run/netns/c1",
+    ifname: "eth0",
+    args,
+    path: [],
+    config: parseNetworkConfig(new TextEncoder().encode(JSON.stringify(document))),
+    stdin: new Uint8Array(),
+    environment: {},
+    delegation: {
+      isExecutable: () => false,
+      builtIn: async () => undefined,
+      run: () => {
+        throw new Error("no delegate here");
+      },
+    },
+    log: () => {},
+  };
+}

@@ -1,0 +1,92 @@
+/** vlanTrunk (B6) against a plain model: the set of ids. */
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { CniError } from "../../../src/cni/error.ts";
+import { JsonObject } from "../../../src/cni/json-object.ts";
+import { parseTrunk } from "../../../src/plugins/bridge/trunk.ts";
+import { plannedVlans } from "../../../src/plugins/bridge/vlan.ts";
+
+const parse = (vlanTrunk: unknown) => parseTrunk(JsonObject.from({ vlanTrunk }, ""));
+
+test("B6: single ids, ranges, both in one item, overlaps, any order", () => {
+  expect(parse(undefined)).toBeUndefined();
+  expect(parse([])).toEqual([]);
+  expect(parse([{ id: 7 }, { minID: 3, maxID: 5, id: 100 }, { id: 6 }, { minID: 4, maxID: 4 }])).toEqual([
+    { first: 3, last: 7 },
+    { first: 100, last: 100 },
+  ]);
+});
+
+test("B6: refusals say what and where", () => {
+  const cases: readonly [unknown, number, string][] = [
+    [
+      [{ id: 1 }, { minID: 3 }],
+      7,
+      "minID and maxID should be configured simultaneously, maxID is missing (vlanTrunk[1])",
+    ],
+    [
+      [{ maxID: 3 }],
+      7,
+      "minID and maxID should be configured simultaneously, minID is missing (vlanTrunk[0])",
+    ],
+    [
+      [{ minID: 0, maxID: 3 }],
+      7,
+      "incorrect trunk minID parameter: 0 is not between 1 and 4094 (vlanTrunk[0])",
+    ],
+    [
+      [{ minID: 1, maxID: 4095 }],
+      7,
+      "incorrect trunk maxID parameter: 4095 is not between 1 and 4094 (vlanTrunk[0])",
+    ],
+    [[{ minID: 5, maxID: 4 }], 7, "minID is greater than maxID in trunk parameter (5 and 4) (vlanTrunk[0])"],
+    [[{ id: 0 }], 7, "incorrect trunk id parameter: 0 is not between 1 and 4094 (vlanTrunk[0])"],
+  ];
+  for (const [trunk, code, message] of cases) {
+    expect(() => parse(trunk)).toThrow(new CniError(code, message));
+  }
+  expect(() => parse([7])).toThrow(/vlanTrunk\[0\]/);
+});
+
+const id = fc.integer({ min: 1, max: 4094 });
+const item = fc.oneof(
+  id.map((one) => ({ id: one })),
+  fc.tuple(id, id).map(([a, b]) => ({ minID: Math.min(a, b), maxID: Math.max(a, b) })),
+);
+
+test("B6: the ranges are sorted, apart from each other, and hold exactly the ids asked for", () => {
+  fc.assert(
+    fc.property(fc.array(item, { maxLength: 8 }), (items) => {
+      const wanted = new Set<number>();
+      for (const each of items) {
+        if ("id" in each) wanted.add(each.id);
+        else for (let vid = each.minID; vid <= each.maxID; vid++) wanted.add(vid);
+      }
+      const ranges = parse(items) ?? [];
+      const got: number[] = [];
+      for (const { first, last } of ranges) for (let vid = first; vid <= last; vid++) got.push(vid);
+      expect(got).toEqual([...wanted].sort((a, b) => a - b));
+      for (const [index, range] of ranges.entries()) {
+        const next = ranges[index + 1];
+        if (next !== undefined) expect(next.first).toBeGreaterThan(range.last + 1);
+      }
+    }),
+  );
+});
+
+test("B15: what a port gets", () => {
+  const plan = (vlan: number, trunk: { first: number; last: number }[]) =>
+    plannedVlans({ vlan, trunk, preserveDefaultVlan: false });
+  expect(plan(0, [])).toEqual([]);
+  expect(plan(5, [])).toEqual([{ vid: 5, pvid: true, untagged: true }]);
+  expect(
+    plan(0, [
+      { first: 3, last: 3 },
+      { first: 7, last: 9 },
+    ]),
+  ).toEqual([{ vid: 3 }, { vid: 7, end: 9 }, { vid: 1, pvid: true, untagged: true }]);
+  expect(plan(8, [{ first: 7, last: 9 }])).toEqual([
+    { vid: 7, end: 9 },
+    { vid: 8, pvid: true, untagged: true },
+  ]);
+});
