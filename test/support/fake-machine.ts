@@ -1,0 +1,41 @@
+/** A machine whose boots and network namespaces come and go as a test says. */
+import type { Identity } from "../../src/plugins/host-local/identity.ts";
+import type { Machine } from "../../src/plugins/host-local/machine.ts";
+
+export class FakeMachine implements Machine {
+  #boots = 1;
+  #cookies = 100n;
+  readonly #netns = new Map<string, { inode: string; cookie: bigint }>();
+
+  /** Makes a namespace at a path. The inode number is the lowest free one, as the kernel gives it. */
+  addNetns(path: string): void {
+    const used = new Set([...this.#netns.values()].map(({ inode }) => inode));
+    let inode = 4_026_532_000;
+    while (used.has(String(inode))) inode++;
+    this.#netns.set(path, { inode: String(inode), cookie: this.#cookies++ });
+  }
+
+  removeNetns(path: string): void {
+    this.#netns.delete(path);
+  }
+
+  /** Another boot id, and no namespace lives on. */
+  reboot(): void {
+    this.#boots++;
+    this.#netns.clear();
+  }
+
+  boot(): string {
+    return this.#boots.toString(16).padStart(16, "0");
+  }
+
+  identify(path: string): Identity | undefined {
+    const netns = this.#netns.get(path);
+    return netns && { boot: this.boot(), netns, pidNamespace: "4026531836" };
+  }
+
+  async gone(identities: readonly Identity[]): Promise<ReadonlySet<Identity>> {
+    const living = new Set([...this.#netns.values()].map(({ cookie }) => cookie));
+    return new Set(identities.filter(({ netns }) => !living.has(netns.cookie)));
+  }
+}

@@ -1,0 +1,61 @@
+/** A directory of leases of a test's own, and what is in it. */
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { networkOf } from "./host-local-call.ts";
+
+export class LeaseDirectory implements Disposable {
+  readonly dataDir = mkdtempSync(join(tmpdir(), "leases-"));
+  /** Of the network "net". */
+  readonly path = join(this.dataDir, "net");
+  /** Of the cache. */
+  readonly state = join(this.dataDir, ".bridgehead");
+
+  /** A configuration of the network "net" with leases here. */
+  network(ipam: object, whole: object = {}): object {
+    return networkOf(this.dataDir, ipam, whole);
+  }
+
+  /** Content by file name, "(directory)" and the like for what is no file; without lock and hints. */
+  leases(): Record<string, string> {
+    return Object.fromEntries(
+      Object.entries(this.all()).filter(([name]) => !/^(lock|last_reserved_ip\.\d+)$/.test(name)),
+    );
+  }
+
+  all(): Record<string, string> {
+    if (!existsSync(this.path)) return {};
+    const names = readdirSync(this.path).sort();
+    return Object.fromEntries(names.map((name) => [name, this.#contentOf(name)]));
+  }
+
+  /** Writes a file as another program would. */
+  write(name: string, content: string): void {
+    mkdirSync(this.path, { recursive: true });
+    writeFileSync(join(this.path, name), content, { mode: 0o600 });
+  }
+
+  remove(name: string): void {
+    rmSync(join(this.path, name), { recursive: true, force: true });
+  }
+
+  #contentOf(name: string): string {
+    const path = join(this.path, name);
+    const status = lstatSync(path);
+    if (status.isFile()) return readFileSync(path, "utf8");
+    return status.isDirectory() ? "(directory)" : "(other)";
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
