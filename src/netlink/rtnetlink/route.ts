@@ -143,7 +143,10 @@ export function addRoute(route: Route): Request {
   };
 }
 
-/** Deletes the first route that is as the fields say; what is absent may be anything. ESRCH when there is none. */
+/**
+ * Deletes the first route that is as the fields say; what is absent may be anything. When there is none ESRCH, and
+ * ENOENT for an IPv6 default route.
+ */
 export function deleteRoute(route: Route): Request {
   const any = { protocol: 0, scope: route.dst.address.family === 4 ? SCOPE_NOWHERE : 0, type: 0 };
   return {
