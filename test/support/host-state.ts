@@ -130,8 +130,8 @@ function files(folder: string): string[] {
   }
   return names.flatMap((name) => {
     const path = join(folder, name);
-    // The one file here that other programs make whenever they run.
-    if (path === "/run/xtables.lock") return [];
+    // What iptables and mount make whenever they run.
+    if (path === "/run/xtables.lock" || path === "/run/mount") return [];
     if (folder === "/run/netns") return [`namespace ${name}`];
     const { mode } = lstatSync(path);
     const permissions = (mode & 0o7777).toString(8);
