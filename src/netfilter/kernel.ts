@@ -18,14 +18,12 @@ export const openNetfilter = (): Connection => new Connection(new NetlinkSocket(
 /** Whether `error` says that something is not there: the object, or its table. */
 const isAbsent = (error: unknown): boolean => refusedWith(error, "ENOENT");
 
-/** Whether `error` says that the kernel has no nf_tables, or not for this family: then it has no such rules either. */
+/** Whether `error` says that the kernel has no nf_tables for this family: then it has no such rules either. */
 export const isUnsupported = (error: unknown): boolean =>
-  failedWith(error, "EPROTONOSUPPORT", "EAFNOSUPPORT") ||
-  // nfnetlink answers EINVAL for a subsystem that it does not know, nf_tables EAFNOSUPPORT or EOPNOTSUPP for a family.
   refusedWith(error, "EAFNOSUPPORT", "EOPNOTSUPP", "EPROTONOSUPPORT");
 
-/** Whether the kernel has nf_tables. @throws SystemError */
-export function supportsNftables(connection: Connection): boolean {
+/** Whether the kernel at the other end has nf_tables. */
+function hasNftables(connection: Connection): boolean {
   try {
     currentGeneration(connection);
     return true;
@@ -35,14 +33,22 @@ export function supportsNftables(connection: Connection): boolean {
   }
 }
 
-/** A connection, or undefined on a kernel without netfilter's netlink. @throws SystemError for any other failure */
-export function openNetfilterIfAny(): Connection | undefined {
+/** The connection, if its kernel has nf_tables. @throws SystemError */
+export const ifNftables = (connection: Connection | undefined): Connection | undefined =>
+  connection !== undefined && hasNftables(connection) ? connection : undefined;
+
+/** As openNetfilter, but undefined on a kernel without nf_tables. @throws SystemError for any other failure */
+export function openNftables(): Connection | undefined {
+  let connection: Connection;
   try {
-    return openNetfilter();
+    connection = openNetfilter();
   } catch (error) {
     if (failedWith(error, "EPROTONOSUPPORT")) return undefined;
     throw error;
   }
+  if (hasNftables(connection)) return connection;
+  connection[Symbol.dispose]();
+  return undefined;
 }
 
 /** Replies to each question, none where what it asks for is not there. @throws NetlinkError */
@@ -66,3 +72,12 @@ export function dump(connection: Connection, question: Request): readonly Messag
 /** The rules of a chain in their order, none when it is not there. @throws NetlinkError */
 export const rulesIn = (connection: Connection, chain: ChainName): (Rule & RuleHandle)[] =>
   dump(connection, dumpRules(chain)).map((message) => decodeRule(message));
+
+/** The words of anything that was thrown. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** What to do about a refusal for lack of rights; undefined for any other error. */
+export const permissionRemedy = (error: unknown): string | undefined =>
+  refusedWith(error, "EPERM")
+    ? "the plugin needs CAP_NET_ADMIN in the host's network namespace: run it as root"
+    : undefined;

@@ -5,7 +5,8 @@
 import { CniError, code, combineErrors } from "../cni/error.ts";
 import { formatPrefix, type Prefix } from "../net/prefix.ts";
 import type { Connection } from "../netlink/connection.ts";
-import { openNetfilterIfAny } from "./kernel.ts";
+import { refusedWith } from "../netlink/error.ts";
+import { ifNftables, openNftables, reasonOf } from "./kernel.ts";
 import type { Owner } from "./owner.ts";
 
 export { openNetfilter } from "./kernel.ts";
@@ -15,7 +16,7 @@ export type { Owner } from "./owner.ts";
 export type Backend = "iptables" | "nftables";
 
 const loadIptables = () => import("./iptables/iptables.ts");
-const loadNftables = () => import("./nftables.ts");
+const loadNftables = () => import("./nftables/nftables.ts");
 
 /**
  * B27: iptables where it works, else nftables. It looks at the same things on each command: the program of iptables in
@@ -40,7 +41,8 @@ const cannot = (backend: Backend, asked: Backend | undefined, problem: string): 
 
 /**
  * Makes traffic from `addresses` (host bits and prefix length as in the result) leave with the host's address, but for
- * traffic to their own subnets and to multicast. Repeating it changes nothing.
+ * traffic to their own subnets and to multicast. Repeating it changes nothing. After a failure some of the rules may
+ * be there: tear down.
  * @param backend undefined for the default. @throws CniError
  */
 export async function setUpMasquerade(
@@ -48,20 +50,20 @@ export async function setUpMasquerade(
   owner: Owner,
   addresses: readonly Prefix[],
 ): Promise<void> {
-  using netfilter = openNetfilterIfAny();
+  using netfilter = openNftables();
   const choice = await chosen(backend, netfilter);
-  if (choice === "iptables") return (await loadIptables()).setUpIptables(netfilter, owner, addresses);
-  const { setUpNftables } = await loadNftables();
   try {
-    if (netfilter !== undefined) return setUpNftables(netfilter, owner, addresses);
+    if (choice === "iptables") (await loadIptables()).setUpIptables(netfilter, owner, addresses);
+    else if (netfilter !== undefined) (await loadNftables()).setUpNftables(netfilter, owner, addresses);
+    else throw new Error("this kernel has no nf_tables");
   } catch (error) {
-    const problem = await problemOf("nftables", netfilter);
-    if (problem === undefined) throw error;
+    if (error instanceof CniError) throw error;
+    const problem = (await problemOf(choice, netfilter)) ?? reasonOf(error);
+    throw new CniError(
+      refusedWith(error, "ERESTART") ? code.tryAgainLater : code.internal,
+      cannot(choice, backend, problem),
+    );
   }
-  throw new CniError(
-    code.internal,
-    cannot("nftables", backend, (await problemOf("nftables", netfilter)) ?? "it failed once"),
-  );
 }
 
 /**
@@ -70,8 +72,8 @@ export async function setUpMasquerade(
  * @param connection of `openNetfilter`, for a caller that has more to do before it closes it. @throws CniError
  */
 export async function tearDownMasquerade(owner: Owner, connection?: Connection): Promise<void> {
-  using own = connection === undefined ? openNetfilterIfAny() : undefined;
-  const netfilter = connection ?? own;
+  using own = connection === undefined ? openNftables() : undefined;
+  const netfilter = own ?? ifNftables(connection);
   const { tearDownIptables } = await loadIptables();
   const { tearDownNftables } = await loadNftables();
   attemptAll("remove the masquerade rules", [
@@ -86,15 +88,15 @@ export async function checkMasquerade(
   owner: Owner,
   addresses: readonly Prefix[],
 ): Promise<void> {
-  using netfilter = openNetfilterIfAny();
+  using netfilter = openNftables();
   const choice = await chosen(backend, netfilter);
-  const { iptablesDamage } = await loadIptables();
-  const { nftablesDamage } = await loadNftables();
+  const { iptablesDamage } = await import("./iptables/damage.ts");
+  const { nftablesDamage } = await import("./nftables/damage.ts");
   const damage =
     choice === "iptables"
       ? iptablesDamage(netfilter, owner, addresses)
       : netfilter === undefined
-        ? ["this kernel has no netfilter"]
+        ? ["this kernel has no nf_tables"]
         : nftablesDamage(netfilter, owner, addresses);
   if (damage.length === 0) return;
   throw new CniError(
@@ -110,8 +112,8 @@ export async function collectMasquerade(
   network: string,
   valid: readonly { containerId: string; ifname: string }[],
 ): Promise<void> {
-  using netfilter = openNetfilterIfAny();
-  const { collectIptables } = await loadIptables();
+  using netfilter = openNftables();
+  const { collectIptables } = await import("./iptables/collect.ts");
   const { collectNftables } = await loadNftables();
   attemptAll("collect the masquerade rules", [
     () => netfilter && collectNftables(netfilter, network, valid),
@@ -121,7 +123,7 @@ export async function collectMasquerade(
 
 /** @throws CniError code 50 with the remedy when the backend cannot work here; changes nothing (G2) */
 export async function masqueradeReady(backend: Backend | undefined): Promise<void> {
-  using netfilter = openNetfilterIfAny();
+  using netfilter = openNftables();
   const choice = await chosen(backend, netfilter);
   const problem = await problemOf(choice, netfilter);
   if (problem !== undefined) throw new CniError(code.notAvailable, cannot(choice, backend, problem));

@@ -1,0 +1,61 @@
+/** CHECK of the masquerade rules of iptables (G17). */
+import type { Family } from "../../net/ip.ts";
+import { formatPrefix, type Prefix } from "../../net/prefix.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { iptablesText } from "../address-rule.ts";
+import { iptablesChain, type Owner } from "../owner.ts";
+import { allTables, byFamily, hostTable } from "./iptables.ts";
+import { layoutOf } from "./plan.ts";
+import type { ChainState, NatTable } from "./state.ts";
+
+/** What is lost or altered of the attachment's rules, in sentences (G17). @throws CniError */
+export function iptablesDamage(
+  connection: Connection | undefined,
+  owner: Owner,
+  addresses: readonly Prefix[],
+): string[] {
+  return byFamily(addresses).flatMap(([family, own]) => {
+    const tables = [hostTable(connection, family), ...allTables(connection)];
+    const usable = tables.filter((table): table is NatTable => table?.family === family);
+    const state = firstFound(usable, iptablesChain(owner));
+    const name = usable[0]?.name ?? "iptables";
+    return damageOf(state, name, owner, family, own);
+  });
+}
+
+function firstFound(tables: readonly NatTable[], chain: string): ChainState | undefined {
+  for (const table of tables) {
+    const state = table.read(chain);
+    if (state !== undefined) return state;
+  }
+  return undefined;
+}
+
+function damageOf(
+  state: ChainState | undefined,
+  table: string,
+  owner: Owner,
+  family: Family,
+  addresses: readonly Prefix[],
+): string[] {
+  const chain = iptablesChain(owner);
+  if (state === undefined) {
+    const lost = addresses.map(formatPrefix).join(" and ");
+    return [`the nat table of ${table} has no chain ${chain}, by which ${lost} is masqueraded`];
+  }
+  const { accepts, masquerade, jumps } = layoutOf(owner, family, addresses);
+  const texts = (rules: ChainState["rules"]): string[] =>
+    rules.map(({ rule }) => (rule === undefined ? "" : iptablesText(rule)));
+  const inChain = texts(state.rules);
+  const masqueradeAt = inChain.indexOf(iptablesText(masquerade));
+  const effective = masqueradeAt < 0 ? inChain : inChain.slice(0, masqueradeAt);
+  const lost = (where: string, text: string): string =>
+    `chain ${where} of the nat table of ${table} lacks the rule "-A ${where} ${text}"`;
+  return [
+    ...accepts.map(iptablesText).flatMap((text) => (effective.includes(text) ? [] : [lost(chain, text)])),
+    ...(masqueradeAt < 0 ? [lost(chain, iptablesText(masquerade))] : []),
+    ...jumps
+      .map(iptablesText)
+      .flatMap((text) => (texts(state.jumps).includes(text) ? [] : [lost("POSTROUTING", text)])),
+  ];
+}
