@@ -93,6 +93,8 @@ async function whyNoKernelTests(): Promise<string | undefined> {
         "nft",
         "nsenter",
         "ping",
+        "strace",
+        "sysctl",
         "unshare",
       ],
       console.log,

@@ -7,10 +7,15 @@ const PACKAGES = {
   ip: "iproute2",
   "ip6tables-save": "iptables",
   "iptables-save": "iptables",
+  "linux.uml": "user-mode-linux",
+  modprobe: "kmod",
   mount: "mount",
   nft: "nftables",
   nsenter: "util-linux",
   ping: "iputils-ping",
+  setpriv: "util-linux",
+  strace: "strace",
+  sysctl: "procps",
   unshare: "util-linux",
 } as const;
 
