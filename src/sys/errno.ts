@@ -15,6 +15,7 @@ const NAMES: Readonly<Record<number, readonly [name: string, text: string]>> = {
   11: ["EAGAIN", "resource temporarily unavailable"],
   12: ["ENOMEM", "cannot allocate memory"],
   13: ["EACCES", "permission denied"],
+  14: ["EFAULT", "bad address"],
   16: ["EBUSY", "device or resource busy"],
   17: ["EEXIST", "file exists"],
   18: ["EXDEV", "invalid cross-device link"],
@@ -28,6 +29,7 @@ const NAMES: Readonly<Record<number, readonly [name: string, text: string]>> = {
   26: ["ETXTBSY", "text file busy"],
   27: ["EFBIG", "file too large"],
   28: ["ENOSPC", "no space left on device"],
+  29: ["ESPIPE", "illegal seek"],
   30: ["EROFS", "read-only file system"],
   31: ["EMLINK", "too many links"],
   32: ["EPIPE", "broken pipe"],
@@ -61,6 +63,8 @@ const NAMES: Readonly<Record<number, readonly [name: string, text: string]>> = {
   115: ["EINPROGRESS", "operation now in progress"],
   116: ["ESTALE", "stale file handle"],
   122: ["EDQUOT", "disk quota exceeded"],
+  // The kernel keeps it to itself, but some of its netlink answers let it out.
+  524: ["ENOTSUPP", "operation not supported"],
 };
 
 /** "ENOENT" for 2; "errno 999" for a number that is not in the table. */

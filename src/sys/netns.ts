@@ -98,7 +98,9 @@ export class Netns implements Disposable {
     try {
       libc.setns(this.fd, CLONE_NEWNET);
       try {
-        return inside();
+        const result = inside();
+        if (result instanceof Promise) throw new TypeError("asynchronous code cannot run inside a namespace");
+        return result;
       } finally {
         returnTo(home);
       }

@@ -1,0 +1,56 @@
+import { describe, expect, test } from "bun:test";
+import { constants } from "node:os";
+import { errnoName, errnoText, failedWith, SystemError } from "../../src/sys/errno.ts";
+
+/** The C library's numbers, by way of node:os; of two names of a number the other one. */
+const NUMBERS: Readonly<Record<string, number>> = { ...constants.errno };
+const ALIASES: Readonly<Record<string, string>> = { EWOULDBLOCK: "EAGAIN", ENOTSUP: "EOPNOTSUPP" };
+
+describe("the table", () => {
+  test("has the system's number for each name", () => {
+    let known = 0;
+    for (let errno = 1; errno < 200; errno++) {
+      const name = errnoName(errno);
+      if (name === `errno ${errno}`) continue;
+      known++;
+      if (name in NUMBERS) expect([name, NUMBERS[name]]).toEqual([name, errno]);
+    }
+    expect(known).toBeGreaterThan(40);
+  });
+
+  test("knows what the calls that we make can say", () => {
+    const wanted =
+      "EPERM ENOENT EINTR EIO EBADF EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL " +
+      "ENFILE EMFILE ENOTTY EFBIG ENOSPC ESPIPE EROFS EPIPE ERANGE ENAMETOOLONG ENOSYS ENOTEMPTY ELOOP EPROTO " +
+      "EOVERFLOW EMSGSIZE EOPNOTSUPP EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENOBUFS ETIMEDOUT " +
+      "EHOSTUNREACH EALREADY ESTALE EDQUOT";
+    for (const name of wanted.split(" ")) {
+      const errno = NUMBERS[ALIASES[name] ?? name] ?? 0;
+      expect([name, errnoName(errno)]).toEqual([name, name]);
+      expect(errnoText(errno)).not.toStartWith("errno");
+    }
+  });
+
+  test("the kernel's own ENOTSUPP, which netlink lets out", () => {
+    expect(errnoName(524)).toBe("ENOTSUPP");
+  });
+
+  test("a number that is not in it", () => {
+    expect([errnoName(999), errnoText(999)]).toEqual(["errno 999", "errno 999"]);
+  });
+});
+
+test("SystemError names the call, what it was made on, and what came of it", () => {
+  const error = new SystemError("open", 2, 'a "b"');
+  expect(error.message).toBe('open "a \\"b\\"": no such file or directory (ENOENT)');
+  expect([error.errno, error.code, error.name]).toEqual([2, "ENOENT", "SystemError"]);
+  expect(new SystemError("read", 5).message).toBe("read: input/output error (EIO)");
+});
+
+test("failedWith looks at the code of a SystemError", () => {
+  const error = new SystemError("open", 2);
+  expect(failedWith(error, "ENOENT")).toBe(true);
+  expect(failedWith(error, "EEXIST", "ENOENT")).toBe(true);
+  expect(failedWith(error, "EEXIST")).toBe(false);
+  expect(failedWith({ code: "ENOENT" }, "ENOENT")).toBe(false);
+});
