@@ -14,8 +14,8 @@ import { CHECKS, RULE_BEHIND_SET, setName } from "./layout.ts";
 /** A rule of `masq_checks`. */
 export type FoundRule = Rule & RuleHandle;
 
-/** Sets are asked for in fours; most attachments have one address or two. */
-const AT_ONCE = 4;
+/** Most attachments have one address or two: so many sets are asked for at once. */
+const AT_ONCE = 2;
 
 /** Whether the rule's comment begins with the mark of an attachment or a network. */
 export const belongsTo = (rule: Rule, mark: string): boolean =>

@@ -45,6 +45,9 @@ export const postroutingRules = (): Request[] => {
   );
 };
 
+/** How many those are. */
+export const POSTROUTING_RULES = 3;
+
 /** Name of the anonymous set of an attachment's nth address. */
 export const setName = (owner: Owner, index: number): SetName => ({
   ...TABLE,

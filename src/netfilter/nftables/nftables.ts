@@ -9,12 +9,13 @@
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { rehearse, update } from "../../netlink/nftables/batch.ts";
+import { decodeChain, getChain } from "../../netlink/nftables/chain.ts";
 import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
 import { commentOf } from "../../netlink/nftables/userdata.ts";
-import { isUnsupported, permissionRemedy, reasonOf, rulesIn } from "../kernel.ts";
+import { ask, isUnsupported, permissionRemedy, reasonOf, rulesIn } from "../kernel.ts";
 import { attachmentMark, networkMark, type Owner } from "../owner.ts";
-import { belongsTo, postroutingDamage, rulesByName, rulesOf } from "./find.ts";
-import { addressRule, CHECKS, POSTROUTING, postroutingRules, skeleton } from "./layout.ts";
+import { belongsTo, rulesByName, rulesOf } from "./find.ts";
+import { addressRule, CHECKS, POSTROUTING, POSTROUTING_RULES, postroutingRules, skeleton } from "./layout.ts";
 
 /** Adds the attachment's rules, and the table where it is missing or damaged. @throws NetlinkError */
 export function setUpNftables(connection: Connection, owner: Owner, addresses: readonly Prefix[]): void {
@@ -25,13 +26,19 @@ export function setUpNftables(connection: Connection, owner: Owner, addresses: r
       const left = rulesByName(connection, owner);
       clean = left.length === 0;
       if (!clean) return left.map((rule) => deleteRule(rule));
-      const damaged = postroutingDamage(rulesIn(connection, POSTROUTING)) !== undefined;
       return [
-        ...(damaged ? [...skeleton(), flushChain(POSTROUTING), ...postroutingRules()] : []),
+        ...(isComplete(connection) ? [] : [...skeleton(), flushChain(POSTROUTING), ...postroutingRules()]),
         ...addresses.flatMap((prefix, index) => addressRule(owner, index, prefix)),
       ];
     });
   }
+}
+
+/** Whether the table is there and packets come to its rules. Not looked at closely: that is what CHECK does. */
+function isComplete(connection: Connection): boolean {
+  const [entry, checks] = ask(connection, [getChain(POSTROUTING), getChain(CHECKS)]);
+  const [chain] = (entry ?? []).map((reply) => decodeChain(reply));
+  return (checks ?? []).length > 0 && (chain?.use ?? 0) >= POSTROUTING_RULES;
 }
 
 /** Removes the attachment's rules, whoever of the plugins has written them. @throws NetlinkError */
