@@ -62,7 +62,7 @@ export async function* release(folder: string): AsyncGenerator<string> {
  * The members are plain names without a folder: unpacking leaves owner and mode of /opt/cni/bin as they are. The
  * programs are one file and three hard links, also after unpacking.
  */
-async function pack(files: string, tarball: string): Promise<void> {
+export async function pack(files: string, tarball: string): Promise<void> {
   for (const [name, source] of Object.entries(DOCUMENTS)) await cp(join(root, source), join(files, name));
   const members = [...NAMES, ...Object.keys(DOCUMENTS)];
   const unexpected = (await readdir(files)).filter((name) => !members.includes(name));
