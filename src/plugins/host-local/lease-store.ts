@@ -123,15 +123,14 @@ export class LeaseStore implements Disposable {
     if (index === undefined || this.#boot === undefined || oddNames === undefined || oddNames.size > 0)
       return;
     if (!this.#changed && image === undefined) return;
-    try {
+    const boot = this.#boot;
+    unlessSystemError(() => {
       if (this.#state === undefined || !sameState(stateOf(this.files.path), this.#state)) return;
       const state = distinguish(this.files.path);
       if (state === undefined) return;
-      index.seal(proofOf(state, this.#boot));
+      index.seal(proofOf(state, boot));
       if (image !== undefined) this.#file.replace(image);
-    } catch (error) {
-      if (!(error instanceof BrokenIndexError) && !(error instanceof SystemError)) throw error;
-    }
+    });
   }
 
   [Symbol.dispose](): void {
@@ -169,8 +168,10 @@ export class LeaseStore implements Disposable {
       });
     }
     if (done) {
-      const entry = entryOf(address, lease.content, status(this.files.at(name), { followLinks: false }));
-      this.#note((index) => index.insert(entry));
+      this.#note((index) => {
+        const file = status(this.files.at(name), { followLinks: false });
+        index.insert(entryOf(address, lease.content, file));
+      });
     }
     return done;
   }
@@ -182,22 +183,23 @@ export class LeaseStore implements Disposable {
     this.#changed = true;
     this.#state = undefined;
     const result = change();
-    if (expected) this.#state = stateOf(path);
+    // What has happened has happened: from here on only the index can suffer.
+    unlessSystemError(() => {
+      if (expected) this.#state = stateOf(path);
+    });
     return result;
   }
 
   /** Puts a change of the directory into the index, which grows when it must. */
   #note(put: (index: LeaseIndex) => void): void {
-    if (this.#knowledge === undefined) return;
-    try {
+    const done = unlessSystemError(() => {
+      if (this.#knowledge === undefined) return;
       if (!this.#knowledge.index.hasRoom()) {
         this.#knowledge = { ...this.#knowledge, ...LeaseIndex.build([...this.#knowledge.index.entries()]) };
       }
       put(this.#knowledge.index);
-    } catch (error) {
-      if (!(error instanceof BrokenIndexError)) throw error;
-      this.#forget();
-    }
+    });
+    if (!done) this.#forget();
   }
 
   #ask<T>(question: (index: LeaseIndex) => T): T {
@@ -247,5 +249,16 @@ export class LeaseStore implements Disposable {
       if (!(error instanceof BrokenIndexError)) throw error;
     }
     return entries;
+  }
+}
+
+/** Does what only the index needs. False if the system or a broken index was in the way. */
+function unlessSystemError(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if (error instanceof BrokenIndexError || error instanceof SystemError) return false;
+    throw error;
   }
 }

@@ -70,6 +70,7 @@ function openUnnamed(files: LeaseFiles, mayBeMissing = true): OpenFile {
     }
     if (!failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL")) throw error;
     const directory = stateDirectory(files.place);
+    makeDirectory(files.path);
     makeDirectory(directory);
     const path = `${directory}/${leftoverPrefix(files.place)}${crypto.randomUUID()}`;
     return { fd: libc.open(path, libc.O.RDWR | libc.O.CREAT | libc.O.EXCL, 0o600), path };

@@ -1,0 +1,92 @@
+import { describe, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { toCniError } from "../../../src/cni/error.ts";
+import { hostLocalOn } from "../../support/host-local-call.ts";
+import { LeaseDirectory } from "../../support/lease-directory.ts";
+
+const { add, check, gc } = hostLocalOn();
+const IPAM = { ranges: [[{ subnet: "10.0.0.0/24" }], [{ subnet: "fd00::/64" }]] };
+
+const collect = (leases: LeaseDirectory, valid: unknown, lines: string[] = []) =>
+  gc({
+    config: leases.network(IPAM, valid === undefined ? {} : { "cni.dev/valid-attachments": valid }),
+    lines,
+  });
+
+describe("GC", () => {
+  test("L1, A37: frees what is not listed, and only that", async () => {
+    using leases = new LeaseDirectory();
+    const config = leases.network(IPAM);
+    for (const containerId of ["a", "b"])
+      for (const ifname of ["eth0", "eth1"]) await add({ config, containerId, ifname });
+    const lines: string[] = [];
+    await collect(
+      leases,
+      [
+        { containerID: "a", ifname: "eth1" },
+        { containerID: "b", ifname: "eth0" },
+      ],
+      lines,
+    );
+    expect(Object.values(leases.leases())).toEqual(["a\r\neth1", "b\r\neth0", "a\r\neth1", "b\r\neth0"]);
+    expect(lines).toHaveLength(4);
+    await check({ config, containerId: "a", ifname: "eth1" });
+  });
+
+  test("L1: keeps lock, hints, old-format files of valid ids, and what is no lease", async () => {
+    using leases = new LeaseDirectory();
+    leases.write("10.0.0.2", "valid");
+    leases.write("10.0.0.3", "stale");
+    leases.write("10.0.0.4", "reserved by the admin, call 4711");
+    leases.write("notes.txt", "stale\r\neth0");
+    mkdirSync(join(leases.path, "10.0.0.5"));
+    leases.write("lock", "");
+    leases.write("last_reserved_ip.0", "10.0.0.4");
+    await collect(leases, [{ containerID: "valid", ifname: "eth0" }]);
+    expect(leases.all()).toEqual({
+      "10.0.0.2": "valid",
+      "10.0.0.4": "reserved by the admin, call 4711",
+      "10.0.0.5": "(directory)",
+      "last_reserved_ip.0": "10.0.0.4",
+      lock: "",
+      "notes.txt": "stale\r\neth0",
+    });
+  });
+
+  test("A39: an empty list frees all, no list is refused and frees nothing", async () => {
+    using leases = new LeaseDirectory();
+    await add({ config: leases.network(IPAM) });
+    for (const list of [undefined, null]) {
+      const { code } = toCniError(await collect(leases, list).catch((error) => error));
+      expect(code).toBe(7);
+    }
+    expect(Object.keys(leases.leases())).toHaveLength(2);
+    await collect(leases, []);
+    expect(leases.leases()).toEqual({});
+  });
+
+  test("A37: goes on past a lease that can't be removed, and reports it", async () => {
+    using leases = new LeaseDirectory();
+    await add({ config: leases.network(IPAM) });
+    await gc({
+      config: leases.network({ dataDir: join(leases.dataDir, "none") }, { "cni.dev/valid-attachments": [] }),
+    });
+    expect(Object.keys(leases.leases())).toHaveLength(2);
+  });
+
+  test("L1: sees owners that another program wrote into a file in place", async () => {
+    using leases = new LeaseDirectory();
+    const config = leases.network(IPAM);
+    for (let n = 0; n < 60; n++) await add({ config, containerId: `c${n}` });
+    leases.write("10.0.0.40", "valid\r\neth0");
+    await collect(leases, [{ containerID: "valid", ifname: "eth0" }]);
+    expect(leases.leases()).toEqual({ "10.0.0.40": "valid\r\neth0" });
+  });
+
+  test("L1, L6: the ranges may be nonsense, the directory missing", async () => {
+    using leases = new LeaseDirectory();
+    await gc({ config: leases.network({ ranges: "x" }, { "cni.dev/valid-attachments": [] }) });
+    expect(leases.all()).toEqual({});
+  });
+});

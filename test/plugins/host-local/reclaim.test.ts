@@ -1,0 +1,221 @@
+/** Which leases come back without a DEL, and which never do (rules L4, L5). */
+import { describe, expect, test } from "bun:test";
+import { copyFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { toCniError } from "../../../src/cni/error.ts";
+import { FakeMachine } from "../../support/fake-machine.ts";
+import { addressesOf, hostLocalOn } from "../../support/host-local-call.ts";
+import { LeaseDirectory } from "../../support/lease-directory.ts";
+
+/** A network with two addresses to give, 10.0.0.2 and 10.0.0.3. */
+const TWO = { ranges: [[{ subnet: "10.0.0.0/29", rangeEnd: "10.0.0.3" }]] };
+
+class Scene implements Disposable {
+  readonly leases = new LeaseDirectory();
+  readonly machine = new FakeMachine();
+  readonly lines: string[] = [];
+  readonly config = this.leases.network(TWO);
+  readonly #commands = hostLocalOn(this.machine);
+
+  /** ADDs a container in a namespace of its name, which is made unless it is there. Its address or the error. */
+  async add(containerId: string, args = ""): Promise<string> {
+    const netns = `/run/netns/${containerId}`;
+    if (this.machine.identify(netns) === undefined) this.machine.addNetns(netns);
+    return this.addIn(netns, containerId, args);
+  }
+
+  async addIn(netns: string, containerId: string, args = ""): Promise<string> {
+    const { config, lines } = this;
+    try {
+      return addressesOf(await this.#commands.add({ config, containerId, netns, args, lines })).join();
+    } catch (error) {
+      return toCniError(error).message;
+    }
+  }
+
+  del(containerId: string): Promise<void> {
+    return this.#commands.del({ config: this.config, containerId });
+  }
+
+  status(): Promise<string> {
+    return this.#commands.status({ config: this.config }).then(
+      () => "ready",
+      (error) => toCniError(error).message,
+    );
+  }
+
+  /** The container ends, and its DEL never comes. */
+  crash(containerId: string): void {
+    this.machine.removeNetns(`/run/netns/${containerId}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.leases[Symbol.dispose]();
+  }
+}
+
+const FULL = "no IP addresses available in range set";
+
+describe("when a set is exhausted", () => {
+  test("L4: a lease whose namespace is gone is reclaimed, and told of", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    await scene.add("b");
+    scene.crash("a");
+    expect(await scene.add("c")).toBe("10.0.0.2/29");
+    expect(scene.lines).toEqual([
+      `host-local: reclaimed 10.0.0.2 of container a, interface eth0 (${scene.leases.path}/10.0.0.2): its network namespace is gone`,
+    ]);
+    expect(scene.leases.leases()).toEqual({ "10.0.0.2": "c\r\neth0", "10.0.0.3": "b\r\neth0" });
+  });
+
+  test("L4: leases of an earlier boot are reclaimed, all of them", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    await scene.add("b");
+    scene.machine.reboot();
+    expect(await scene.add("c")).toBe("10.0.0.2/29");
+    expect(scene.lines.map((line) => line.replace(/.*: /, ""))).toEqual(
+      Array(2).fill("the machine was booted since"),
+    );
+    expect(scene.leases.leases()).toEqual({ "10.0.0.2": "c\r\neth0" });
+  });
+
+  test("L4: before that nothing is reclaimed", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    scene.crash("a");
+    expect(await scene.add("b")).toBe("10.0.0.3/29");
+    expect(Object.keys(scene.leases.leases())).toEqual(["10.0.0.2", "10.0.0.3"]);
+    expect(scene.lines).toEqual([]);
+  });
+
+  test("L4: live ones never are, nor after a DEL and ADD in between", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    await scene.add("b");
+    await scene.del("a");
+    await scene.add("a");
+    expect(await scene.add("c")).toContain(FULL);
+    expect(scene.lines).toEqual([]);
+  });
+
+  test("L4: the namespace of a new container with the number of a dead one's does not keep that alive", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    await scene.add("b");
+    scene.crash("a");
+    scene.machine.addNetns("/run/netns/c");
+    expect(await scene.add("c")).toBe("10.0.0.2/29");
+  });
+
+  test("L4: leases of other tools, of unknown origin, and without a namespace at ADD never are", async () => {
+    using scene = new Scene();
+    await scene.addIn("/nowhere", "a");
+    scene.leases.write("10.0.0.3", "b\r\neth0");
+    scene.machine.reboot();
+    expect(await scene.add("c")).toContain(FULL);
+    expect(scene.leases.leases()).toEqual({ "10.0.0.2": "a\r\neth0", "10.0.0.3": "b\r\neth0" });
+  });
+
+  const FOREIGN: readonly [name: string, edit: (path: string) => void][] = [
+    ["written anew by another program", (path) => (rmSync(path), writeFileSync(path, "a\r\neth0"))],
+    ["copied over itself", (path) => (copyFileSync(path, `${path}.x`), renameSync(`${path}.x`, path))],
+    ["given another owner in place", (path) => writeFileSync(path, "z\r\neth0")],
+  ];
+  test.each(FOREIGN)("L4: a lease %s is not ours any more", async (_, edit) => {
+    using scene = new Scene();
+    await scene.add("a");
+    await scene.add("b");
+    edit(join(scene.leases.path, "10.0.0.2"));
+    scene.crash("a");
+    expect(await scene.add("c")).toContain(FULL);
+    scene.crash("b");
+    expect(await scene.add("c")).toBe("10.0.0.3/29");
+  });
+
+  test("L4: a requested address that a dead attachment holds is given", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    expect(await scene.add("b", "IP=10.0.0.2")).toContain("requested IP address 10.0.0.2 is not available");
+    scene.crash("a");
+    expect(await scene.add("b", "IP=10.0.0.2")).toBe("10.0.0.2/29");
+  });
+
+  test("L4, A35: what can be reclaimed is available to STATUS, which touches nothing", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    await scene.add("b");
+    expect(await scene.status()).toContain(FULL.slice(0, 25));
+    scene.crash("b");
+    const before = scene.leases.all();
+    expect(await scene.status()).toBe("ready");
+    expect(scene.leases.all()).toEqual(before);
+  });
+});
+
+describe("on the retry of the same attachment", () => {
+  test("L5: it gets its address back when its namespace is gone, and the hint stays", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    await scene.add("b");
+    scene.crash("a");
+    expect(await scene.add("a")).toBe("10.0.0.2/29");
+    expect(scene.lines).toHaveLength(1);
+    expect(scene.lines[0]).toContain("its network namespace is gone");
+    expect(scene.leases.all()["last_reserved_ip.0"]).toBe("10.0.0.3");
+    expect(await scene.add("a")).toContain("duplicate allocation");
+  });
+
+  test("L5: and after a reboot", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    scene.machine.reboot();
+    expect(await scene.add("a")).toBe("10.0.0.2/29");
+  });
+
+  test("L5: in a new namespace at the same path with the same number", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    const before = scene.machine.identify("/run/netns/a")?.netns.inode;
+    scene.crash("a");
+    scene.machine.addNetns("/run/netns/a");
+    expect(scene.machine.identify("/run/netns/a")?.netns.inode).toBe(before);
+    expect(await scene.add("a")).toBe("10.0.0.2/29");
+  });
+
+  test("L5: with another request it gets that, and the old address is free", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    scene.crash("a");
+    expect(await scene.add("a", "IP=10.0.0.3")).toBe("10.0.0.3/29");
+    expect(scene.leases.leases()).toEqual({ "10.0.0.3": "a\r\neth0" });
+  });
+
+  test("L5: a live one is refused", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    expect(await scene.add("a")).toContain(
+      "10.0.0.2 has been allocated to a, duplicate allocation is not allowed",
+    );
+    expect(scene.lines).toEqual([]);
+  });
+
+  test("L5: one without a recorded identity is refused, whatever happened since", async () => {
+    using scene = new Scene();
+    await scene.addIn("/nowhere", "a");
+    scene.machine.reboot();
+    expect(await scene.add("a")).toContain("duplicate allocation is not allowed");
+    scene.leases.write("10.0.0.3", "b\r\neth0");
+    expect(await scene.add("b")).toContain("duplicate allocation is not allowed");
+  });
+
+  test("L5: of several, one that lives is enough to refuse, and nothing is released", async () => {
+    using scene = new Scene();
+    await scene.add("a");
+    scene.crash("a");
+    scene.leases.write("10.0.0.3", "a\r\neth0");
+    expect(await scene.add("a")).toContain("10.0.0.3 has been allocated to a");
+    expect(Object.keys(scene.leases.leases())).toEqual(["10.0.0.2", "10.0.0.3"]);
+  });
+});

@@ -1,0 +1,103 @@
+/**
+ * The system calls of src/sys/libc.ts with faults between the caller and the kernel. A test file that imports this
+ * gets it for all of src; as long as no fault is planned, everything passes through.
+ */
+import { mock } from "bun:test";
+import { SystemError } from "../../src/sys/errno.ts";
+import * as libc from "../../src/sys/libc.ts";
+
+/** The process is dead: not an error that the code under test could expect or handle. */
+export class Killed extends Error {
+  override readonly name = "Killed";
+}
+
+/** Looks at each call before it happens, and throws what shall happen instead. */
+export type Fault = (call: string, parameters: readonly unknown[]) => void;
+
+let fault: Fault | undefined;
+let syncs = true;
+
+/** From here on fsync(2) does nothing: what would be lost with the power is nothing that a test could see. */
+export function withoutSyncing(): void {
+  syncs = false;
+}
+
+/** Runs `body` with a fault in place. */
+export async function withFault<T>(planned: Fault, body: () => Promise<T>): Promise<T> {
+  fault = planned;
+  try {
+    return await body();
+  } finally {
+    fault = undefined;
+  }
+}
+
+/** Calls between two of which it makes no difference when a process is killed. */
+const LOOKS = [
+  "close",
+  "fgetxattr",
+  "getdents64",
+  "getsockopt",
+  "ioctl",
+  "pread",
+  "read",
+  "readlink",
+  "statfs",
+  "statx",
+];
+
+/** Whether a kill before this call differs from one before the next. */
+export const leavesTraces = (call: string): boolean => !LOOKS.includes(call);
+
+/**
+ * kill -9 before the system call with this number: that and all later ones don't happen. Descriptors are closed all
+ * the same, as the kernel does, so that locks are given back.
+ */
+export function killAt(number: number): Fault {
+  let count = 0;
+  return (call) => {
+    if (count++ >= number && call !== "close") throw new Killed(`killed before ${call}`);
+  };
+}
+
+/** Counts calls without touching them. */
+export function counter(): { fault: Fault; calls: string[] } {
+  const calls: string[] = [];
+  return { calls, fault: (call) => void calls.push(call) };
+}
+
+/** The call with this number fails. */
+export function failAt(number: number, errno: number): Fault {
+  let count = 0;
+  return (call) => {
+    if (count++ === number && call !== "close") throw new SystemError(call, errno);
+  };
+}
+
+/** Each of these calls fails, as long as `when` says so. */
+export const failEach =
+  (
+    calls: readonly string[],
+    errno: number,
+    when: (parameters: readonly unknown[]) => boolean = () => true,
+  ): Fault =>
+  (call, parameters) => {
+    if (calls.includes(call) && when(parameters)) throw new SystemError(call, errno);
+  };
+
+const original: Record<string, unknown> = { ...libc };
+
+mock.module("../../src/sys/libc.ts", () =>
+  Object.fromEntries(
+    Object.entries(original).map(([name, value]) => [
+      name,
+      typeof value === "function"
+        ? (...parameters: unknown[]) => {
+            fault?.(name, parameters);
+            if (name === "fsync" && !syncs) return undefined;
+            return value(...parameters);
+          }
+        : value,
+    ]),
+  ),
+);
