@@ -3,6 +3,7 @@ import { EXPECTED_SKIPS } from "../expected-skips.ts";
 import { causeOf } from "./skip.ts";
 import type { FileRun } from "./test-files.ts";
 
+/** What has passed, failed and been skipped so far. */
 export class Tally {
   #passed = 0;
   readonly #failures: string[] = [];
@@ -37,12 +38,12 @@ export class Tally {
   }
 
   /**
-   * Prints the failures and the line "N passed, N failed", with ", N skipped" when tests were skipped. Nothing at all
-   * is a failure; `patterns` are what the files were chosen by. Returns the exit code.
+   * Prints the failures and the line "N passed, N failed", with ", N skipped" when tests were skipped. When nothing ran
+   * at all, that is a failure; `patterns` are what the files were chosen by. Returns the exit code.
    */
   close(patterns: readonly string[]): number {
-    if (this.#passed + this.#failures.length + this.#skips.length === 0) {
-      this.fail(`no test found ${patterns.join(" ")}`);
+    if (this.#passed + this.#failures.length === 0) {
+      this.fail(this.#skips.length > 0 ? "no test ran" : `no test found ${patterns.join(" ")}`);
     }
     for (const failure of this.#failures) console.log(`FAILED: ${failure}`);
     const skipped = this.#skips.length === 0 ? "" : `, ${this.#skips.length} skipped`;
