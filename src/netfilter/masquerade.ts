@@ -114,7 +114,7 @@ export async function collectMasquerade(
 ): Promise<void> {
   using netfilter = openNftables();
   const { collectIptables } = await import("./iptables/collect.ts");
-  const { collectNftables } = await loadNftables();
+  const { collectNftables } = await import("./nftables/collect.ts");
   attemptAll("collect the masquerade rules", [
     () => netfilter && collectNftables(netfilter, network, valid),
     () => collectIptables(netfilter, network, valid),

@@ -6,13 +6,14 @@
  */
 import { CniError, code } from "../cni/error.ts";
 import { parseMac } from "../net/mac.ts";
-import type { Connection } from "../netlink/connection.ts";
+import type { Connection, Request } from "../netlink/connection.ts";
 import { update } from "../netlink/nftables/batch.ts";
 import { addChain, getChain } from "../netlink/nftables/chain.ts";
 import { addRule } from "../netlink/nftables/rule.ts";
 import { addTable } from "../netlink/nftables/table.ts";
 import { ask, ifNftables, isUnsupported, openNftables, reasonOf } from "./kernel.ts";
 import type { Owner } from "./owner.ts";
+import { deleteEmpty, madeHere } from "./skeleton.ts";
 import { removal } from "./spoof-check/find.ts";
 import { chainsOf, layoutOf, PREROUTING, TABLE } from "./spoof-check/layout.ts";
 
@@ -28,7 +29,7 @@ export async function setUpSpoofCheck(owner: Owner, hostInterface: string, mac: 
     update(netfilter, () => [
       // What an ADD has left that was killed before anybody knew of it.
       ...removal(netfilter, owner),
-      addTable(TABLE),
+      addTable({ ...TABLE, userData: [madeHere] }),
       // One that is there is left as it is: its policy may be someone's choice.
       ...(ask(netfilter, [getChain(PREROUTING)]).flat().length === 0 ? [addChain(PREROUTING)] : []),
       ...chainsOf(owner).map((chain) => addChain(chain)),
@@ -55,11 +56,21 @@ export async function tearDownSpoofCheck(
   const netfilter = own ?? ifNftables(connection);
   if (netfilter === undefined) return;
   try {
-    update(netfilter, () => removal(netfilter, owner));
+    remove(netfilter, () => removal(netfilter, owner));
   } catch (error) {
     if (isUnsupported(error)) return;
     throw new CniError(code.internal, `failed to teardown spoof-check: ${reasonOf(error)}`);
   }
+}
+
+/** Deletes rules and chains, and after the last check the table, if it was we who made it. */
+function remove(connection: Connection, find: () => readonly Request[]): void {
+  let found: readonly Request[] = [];
+  update(connection, () => {
+    found = find();
+    return found;
+  });
+  if (found.length > 0) deleteEmpty(connection, PREROUTING);
 }
 
 /** @throws CniError naming what is lost or altered (G17) */
@@ -89,7 +100,7 @@ export async function collectSpoofChecks(): Promise<void> {
   if (netfilter === undefined) return;
   const { staleChecks } = await import("./spoof-check/collect.ts");
   try {
-    update(netfilter, () => staleChecks(netfilter));
+    remove(netfilter, () => staleChecks(netfilter));
   } catch (error) {
     if (isUnsupported(error)) return;
     throw new CniError(code.internal, `failed to collect spoof checks: ${reasonOf(error)}`);

@@ -33,6 +33,7 @@ import type { AddressRule } from "../address-rule.ts";
 import { leadsTo, matchAddress, readAddressRule, verdict } from "../expressions.ts";
 import { ask, dump, rulesIn } from "../kernel.ts";
 import { parseIptablesComment } from "../owner.ts";
+import { datumType, deleteEmpty, madeHere } from "../skeleton.ts";
 import { type ChainState, chainState, type NatTable, type Step, type StoredRule } from "./state.ts";
 
 const TABLE = "nat";
@@ -40,9 +41,6 @@ const POSTROUTING = "POSTROUTING";
 /** nft's `srcnat`. */
 const SRCNAT = 100;
 const NF_ACCEPT = 1;
-
-/** Type of the user datum that holds the interface. nft and iptables use low numbers and skip what they don't know. */
-const INTERFACE = 200;
 
 /** sizeof(struct xt_comment_info); the text ends with a NUL. */
 const COMMENT_SIZE = 256;
@@ -79,7 +77,13 @@ export class NftNatTable implements NatTable {
   }
 
   update(chain: string, plan: (state: ChainState | undefined) => readonly Step[]): void {
-    update(this.#connection, () => this.requests(chain, plan(this.read(chain))));
+    let deletes = false;
+    update(this.#connection, () => {
+      const steps = plan(this.read(chain));
+      deletes = steps.some(({ kind }) => kind === "delete chain");
+      return this.requests(chain, steps);
+    });
+    if (deletes) deleteEmpty(this.#connection, this.#chain(POSTROUTING));
   }
 
   readAll(network: string): readonly ChainState[] {
@@ -101,8 +105,8 @@ export class NftNatTable implements NatTable {
     const name = this.#chain(chain);
     const needsBase = steps.some(({ kind }) => kind === "add chain") && this.#find(POSTROUTING) === undefined;
     return [
-      ...(steps.length > 0 ? [addTable(name)] : []),
-      ...(needsBase ? [addChain({ ...this.#chain(POSTROUTING), base: BASE })] : []),
+      ...(steps.length > 0 ? [addTable({ ...name, userData: [madeHere] })] : []),
+      ...(needsBase ? [addChain({ ...this.#chain(POSTROUTING), base: BASE, userData: [madeHere] })] : []),
       ...steps.flatMap((step) => this.#requestsOf(name, step)),
     ];
   }
@@ -137,7 +141,9 @@ export class NftNatTable implements NatTable {
 
   #encoded(chain: ChainName, rule: AddressRule, ifname?: string): Rule {
     const owner: UserDatum[] =
-      ifname === undefined ? [] : [{ type: INTERFACE, value: new TextEncoder().encode(`${ifname}\0`) }];
+      ifname === undefined
+        ? []
+        : [{ type: datumType.interface, value: new TextEncoder().encode(`${ifname}\0`) }];
     return {
       ...chain,
       expressions: encodeIptablesRule(rule, this.family),
@@ -147,7 +153,7 @@ export class NftNatTable implements NatTable {
   }
 
   #stored(rule: Rule & RuleHandle): StoredRule {
-    const ifname = textOf(rule.userData, INTERFACE);
+    const ifname = textOf(rule.userData, datumType.interface);
     return {
       rule: readAddressRule(rule.expressions, this.family),
       handle: rule.handle,

@@ -12,7 +12,9 @@ import { comment } from "../../netlink/nftables/userdata.ts";
 import { MULTICAST, outside, within } from "../address-rule.ts";
 import { matchAddress, matchSourceSet, ofFamily, verdict } from "../expressions.ts";
 import { attachmentMark, nftablesComment, type Owner } from "../owner.ts";
+import { madeHere } from "../skeleton.ts";
 
+/** The table of the backend: the reference has the same. */
 export const TABLE = { family: "inet", table: "cni_plugins_masquerade" } as const;
 
 /** Holds one rule for each address. */
@@ -23,11 +25,12 @@ export const POSTROUTING: Chain & ChainName = {
   ...TABLE,
   chain: "postrouting",
   base: { type: "nat", hook: hookNumber.postrouting, priority: 100, policy: 1 },
+  userData: [madeHere],
 };
 
 /** The table and its chains; those that are there stay. */
 export const skeleton = (): Request[] => [
-  addTable({ ...TABLE, userData: [comment("masquerading of containers, by CNI plugins")] }),
+  addTable({ ...TABLE, userData: [comment("masquerading of containers, by CNI plugins"), madeHere] }),
   addChain({ ...CHECKS, userData: [comment("what leaves a container's own subnet is masqueraded")] }),
   addChain(POSTROUTING),
 ];

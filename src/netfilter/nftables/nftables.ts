@@ -11,10 +11,10 @@ import type { Connection } from "../../netlink/connection.ts";
 import { rehearse, update } from "../../netlink/nftables/batch.ts";
 import { decodeChain, getChain } from "../../netlink/nftables/chain.ts";
 import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
-import { commentOf } from "../../netlink/nftables/userdata.ts";
-import { ask, isUnsupported, permissionRemedy, reasonOf, rulesIn } from "../kernel.ts";
-import { attachmentMark, networkMark, type Owner } from "../owner.ts";
-import { belongsTo, rulesByName, rulesOf } from "./find.ts";
+import { ask, isUnsupported, permissionRemedy, reasonOf } from "../kernel.ts";
+import type { Owner } from "../owner.ts";
+import { deleteEmpty } from "../skeleton.ts";
+import { type FoundRule, rulesByName, rulesOf } from "./find.ts";
 import { addressRule, CHECKS, POSTROUTING, POSTROUTING_RULES, postroutingRules, skeleton } from "./layout.ts";
 
 /** Adds the attachment's rules, and the table where it is missing or damaged. @throws NetlinkError */
@@ -43,31 +43,21 @@ function isComplete(connection: Connection): boolean {
 
 /** Removes the attachment's rules, whoever of the plugins has written them. @throws NetlinkError */
 export function tearDownNftables(connection: Connection, owner: Owner): void {
-  ignoringAbsence(() => update(connection, () => rulesOf(connection, owner).map((rule) => deleteRule(rule))));
+  remove(connection, () => rulesOf(connection, owner));
 }
 
-/** Removes rules of the network's attachments that are not valid (G1). @throws NetlinkError */
-export function collectNftables(
-  connection: Connection,
-  network: string,
-  valid: readonly { containerId: string; ifname: string }[],
-): void {
-  const living = valid.map((attachment) => attachmentMark({ network, ...attachment }));
-  const isStale = (mark: string): boolean => !living.some((name) => mark.startsWith(name));
-  ignoringAbsence(() =>
-    update(connection, () =>
-      rulesIn(connection, CHECKS)
-        .filter((rule) => belongsTo(rule, networkMark(network)) && isStale(commentOf(rule.userData) ?? ""))
-        .map((rule) => deleteRule(rule)),
-    ),
-  );
-}
-
-/** A kernel without nf_tables has no rules to remove. */
-function ignoringAbsence(action: () => void): void {
+/** Deletes rules, and with the last one the table, if it was we who made it. @throws NetlinkError */
+export function remove(connection: Connection, find: () => readonly FoundRule[]): void {
+  let found: readonly FoundRule[] = [];
   try {
-    action();
+    update(connection, () => {
+      found = find();
+      return found.map((rule) => deleteRule(rule));
+    });
+    if (found.length > 0)
+      deleteEmpty(connection, POSTROUTING, { chains: [CHECKS], rules: POSTROUTING_RULES });
   } catch (error) {
+    // Then there are no such rules.
     if (!isUnsupported(error)) throw error;
   }
 }

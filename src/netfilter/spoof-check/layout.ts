@@ -7,13 +7,17 @@ import { payloadBase } from "../../netlink/nftables/expression/payload.ts";
 import type { Rule } from "../../netlink/nftables/rule.ts";
 import { comment } from "../../netlink/nftables/userdata.ts";
 import { type Owner, spoofCheckChain, spoofCheckComment } from "../owner.ts";
+import { madeHere } from "../skeleton.ts";
 
+/** The table of ebtables as well. */
 export const TABLE = { family: "bridge", table: "nat" } as const;
+/** Where frames come in. */
 export const PREROUTING: Chain = {
   ...TABLE,
   chain: "PREROUTING",
   // Before connection tracking and NAT of the bridge family: nft's `dstnat` there.
   base: { type: "filter", hook: hookNumber.prerouting, priority: -300, policy: 1 },
+  userData: [madeHere],
 };
 const REGISTER = 1;
 const IFNAMSIZ = 16;

@@ -1,0 +1,23 @@
+/** GC of the masquerade table (G1). */
+import type { Connection } from "../../netlink/connection.ts";
+import { commentOf } from "../../netlink/nftables/userdata.ts";
+import { rulesIn } from "../kernel.ts";
+import { attachmentMark, networkMark } from "../owner.ts";
+import { belongsTo } from "./find.ts";
+import { CHECKS } from "./layout.ts";
+import { remove } from "./nftables.ts";
+
+/** Removes rules of the network's attachments that are not valid, whoever has written them. @throws NetlinkError */
+export function collectNftables(
+  connection: Connection,
+  network: string,
+  valid: readonly { containerId: string; ifname: string }[],
+): void {
+  const living = valid.map((attachment) => attachmentMark({ network, ...attachment }));
+  const isStale = (comment: string): boolean => !living.some((mark) => comment.startsWith(mark));
+  remove(connection, () =>
+    rulesIn(connection, CHECKS).filter(
+      (rule) => belongsTo(rule, networkMark(network)) && isStale(commentOf(rule.userData) ?? ""),
+    ),
+  );
+}
