@@ -66,7 +66,9 @@ describe("encoding", () => {
 
   test("more than 65535 bytes are refused: the length has 16 bits", () => {
     expect(hex((w) => putBytes(w, 1, new Uint8Array(0xffff - 4))).length).toBe(0x10000 * 2);
-    expect(() => hex((w) => putBytes(w, 1, new Uint8Array(0xffff - 3)))).toThrow(RangeError);
+    expect(() => hex((w) => putBytes(w, 1, new Uint8Array(0xffff - 3)))).toThrow(
+      "attribute 1 has 65536 bytes, 65535 fit",
+    );
   });
 });
 
@@ -145,6 +147,10 @@ describe("decoding", () => {
     for (const read of [() => a.u16(1), () => a.u32(1), () => a.i32(1), () => a.u32be(1), () => a.u64be(1)])
       expect(read).toThrow(DecodeError);
     expect(() => a.nested(1)).toThrow(DecodeError);
+    const long = decoded("0800010001000000");
+    expect(long.u32(1)).toBe(1);
+    expect(() => long.u8(1)).toThrow("attribute 1 has 4 bytes instead of 1");
+    expect(() => long.u16(1)).toThrow(DecodeError);
   });
 });
 

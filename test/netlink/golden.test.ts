@@ -79,6 +79,15 @@ describe("verdicts", () => {
     ]);
   });
 
+  test("words are read only where the flag says that there are any", () => {
+    const [reply] = repliesOf(readGolden("rtnetlink", "error-gateway"));
+    if (reply === undefined) throw new Error("no reply");
+    expect(decodeVerdict({ ...reply, flags: reply.flags & ~flag.ackAttributes })).toEqual({
+      errno: 101,
+      ack: {},
+    });
+  });
+
   test("flags: a dump has many parts, a filtered one says so", () => {
     const flags = (name: string) =>
       repliesOf(readGolden("rtnetlink", name)).map((reply: Message) => reply.flags);

@@ -68,13 +68,18 @@ describe("status", () => {
     expect(own.modified).toBe(judge.mtimeNs);
     expect(own.modified).toBe(1234567891_250000000n);
     expect(own.changed).toBe(judge.ctimeNs);
-    const [major, minor] = own.device.split(":").map(BigInt);
-    // makedev of the C library.
-    const [high, low] = [major ?? 0n, minor ?? 0n];
-    const device =
-      ((high & ~0xfffn) << 32n) | ((high & 0xfffn) << 8n) | ((low & ~0xffn) << 12n) | (low & 0xffn);
-    expect(device).toBe(judge.dev);
   });
+
+  test.each([folder, "/proc/self/status", "/dev/null", "/sys"])(
+    "%s is on the device that stat(2) says",
+    (path) => {
+      const [high = 0n, low = 0n] = status(path).device.split(":").map(BigInt);
+      // makedev of the C library.
+      const device =
+        ((high & ~0xfffn) << 32n) | ((high & 0xfffn) << 8n) | ((low & ~0xffn) << 12n) | (low & 0xffn);
+      expect(device).toBe(statSync(path, { bigint: true }).dev);
+    },
+  );
 
   test("times before the epoch, and sizes beyond 32 bits", () => {
     const path = file();

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { parseIp } from "../../../src/net/ip.ts";
 import { parseMac } from "../../../src/net/mac.ts";
 import { parsePrefix } from "../../../src/net/prefix.ts";
+import { Attributes } from "../../../src/netlink/attribute.ts";
 import type { Request } from "../../../src/netlink/connection.ts";
 import { flag } from "../../../src/netlink/message.ts";
 import {
@@ -28,7 +29,7 @@ import { addRoute, deleteRoute, dumpRoutes } from "../../../src/netlink/rtnetlin
 import { encodeVethPeer } from "../../../src/netlink/rtnetlink/veth.ts";
 import { addPortVlans, deletePortVlans, dumpPortVlans } from "../../../src/netlink/rtnetlink/vlan.ts";
 import { readGolden, requestsOf } from "../../golden/golden.ts";
-import { type Tree, treeOf } from "./canonical.ts";
+import { headerLength, type Tree, treeOf } from "./canonical.ts";
 
 function parsed<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("a test's own value does not parse");
@@ -203,6 +204,26 @@ describe("the same as the tool's", () => {
       ...treeOf(tool),
     });
   });
+});
+
+test("the same to the last byte, where the tool puts no attribute into another", () => {
+  const names = Object.keys(SAME).filter((name) =>
+    /^(link-set-(?!vlan)|link-del|addr-(add|del)|route-del)/.test(name),
+  );
+  expect(names.length).toBe(17);
+  // The order of attributes means nothing.
+  const sorted = (payload: Uint8Array, length: number) =>
+    new Attributes(payload.subarray(length))
+      .list()
+      .map(({ type, payload: value }) => `${type} ${value.toHex()}`)
+      .sort();
+  for (const name of names) {
+    const [ours, tool] = [SAME[name], toolsRequest(name)];
+    const length = headerLength(tool.type);
+    expect(ours?.payload.length).toBe(tool.payload.length);
+    expect(ours?.payload.subarray(0, length).toHex()).toBe(tool.payload.subarray(0, length).toHex());
+    expect(sorted(ours?.payload ?? new Uint8Array(length), length)).toEqual(sorted(tool.payload, length));
+  }
 });
 
 describe("the tool's but for a difference that is meant", () => {

@@ -3,12 +3,12 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { bits, type Family, type IpAddress } from "../../../src/net/ip.ts";
 import type { RawAttribute } from "../../../src/netlink/attribute.ts";
-import { decodeAddress, encodeAddress } from "../../../src/netlink/rtnetlink/address.ts";
+import { addAddress, decodeAddress, encodeAddress } from "../../../src/netlink/rtnetlink/address.ts";
 import { decodeBridge, encodeBridge } from "../../../src/netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort, encodeBridgePort } from "../../../src/netlink/rtnetlink/bridge-port.ts";
 import { decodeLink, encodeLink } from "../../../src/netlink/rtnetlink/link.ts";
 import { decodeNeighbour, encodeNeighbour } from "../../../src/netlink/rtnetlink/neighbour.ts";
-import { decodeRoute, encodeRoute } from "../../../src/netlink/rtnetlink/route.ts";
+import { decodeRoute, deleteRoute, encodeRoute } from "../../../src/netlink/rtnetlink/route.ts";
 import { decodeVethPeer, encodeVethPeer } from "../../../src/netlink/rtnetlink/veth.ts";
 import { decodePortVlans, encodePortVlans, type PortVlan } from "../../../src/netlink/rtnetlink/vlan.ts";
 
@@ -172,6 +172,35 @@ describe("round trips", () => {
         expect(decodePortVlans(encodePortVlans(index, vlans, self))).toEqual({ index, vlans });
       }),
     );
+  });
+});
+
+describe("edges", () => {
+  const dst = { address: { family: 4, value: 0x0a000000n }, length: 8 } as const;
+
+  test("tables at the limit of the header", () => {
+    for (const table of [0, 1, 254, 255, 256, 1000, 0xffffffff])
+      expect(decodeRoute(encodeRoute({ dst, table })).table).toBe(table);
+    expect(decodeRoute(encodeRoute({ dst })).table).toBe(254);
+  });
+
+  test("a broadcast address where there is room for one", () => {
+    const broadcast = (family: Family, length: number) => {
+      const prefix = { address: { family, value: 0x0a000001n }, length };
+      return decodeAddress(addAddress(1, prefix, 0, "x").payload).broadcast?.value;
+    };
+    expect([24, 30, 31, 32].map((length) => broadcast(4, length))).toEqual([
+      0x0a0000ffn,
+      0x0a000003n,
+      undefined,
+      undefined,
+    ]);
+    expect(broadcast(6, 64)).toBeUndefined();
+  });
+
+  test("a route that was read is deleted without the flags that the kernel refuses", () => {
+    const dead = decodeRoute(encodeRoute({ dst, scope: 253, protocol: 2, flags: 0x11 }));
+    expect(decodeRoute(deleteRoute(dead).payload)).toMatchObject({ scope: 253, protocol: 2, flags: 0 });
   });
 });
 
