@@ -2,6 +2,7 @@
  * A network's leases under their lock (rules H47–H53, L6–L8): who holds what, while nobody else who takes the lock
  * can change it. Answers come from the index, and are believed only as far as the directory confirms them.
  */
+// Long because: what the index says and how the directory confirms it only make sense together.
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { status } from "../../sys/file.ts";

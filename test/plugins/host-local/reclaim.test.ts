@@ -119,8 +119,20 @@ describe("when a set is exhausted", () => {
   });
 
   const FOREIGN: readonly [name: string, edit: (path: string) => void][] = [
-    ["written anew by another program", (path) => (rmSync(path), writeFileSync(path, "a\r\neth0"))],
-    ["copied over itself", (path) => (copyFileSync(path, `${path}.x`), renameSync(`${path}.x`, path))],
+    [
+      "written anew by another program",
+      (path) => {
+        rmSync(path);
+        writeFileSync(path, "a\r\neth0");
+      },
+    ],
+    [
+      "copied over itself",
+      (path) => {
+        copyFileSync(path, `${path}.x`);
+        renameSync(`${path}.x`, path);
+      },
+    ],
     ["given another owner in place", (path) => writeFileSync(path, "z\r\neth0")],
   ];
   test.each(FOREIGN)("L4: a lease %s is not ours any more", async (_, edit) => {
