@@ -7,10 +7,12 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { eventually } from "./eventually.ts";
 import { networkOf } from "./host-local-call.ts";
 
 export class LeaseDirectory implements Disposable {
@@ -42,6 +44,26 @@ export class LeaseDirectory implements Disposable {
   write(name: string, content: string): void {
     mkdirSync(this.path, { recursive: true });
     writeFileSync(join(this.path, name), content, { mode: 0o600 });
+  }
+
+  /**
+   * Writes into a file that is there, as an editor may. Kernels before Linux 6.13 stamp changes with the time of their
+   * last tick: without one in between, the change could not be seen at all.
+   */
+  async overwrite(name: string, content: string): Promise<void> {
+    await this.nextTick(name);
+    writeFileSync(join(this.path, name), content);
+  }
+
+  /** Waits until a change would bear another time than the last one of this file or, with "", of the directory. */
+  async nextTick(name: string): Promise<void> {
+    const changed = statSync(join(this.path, name), { bigint: true }).ctimeNs;
+    const clock = join(this.dataDir, "clock");
+    await eventually("a tick of the file system's clock", () => {
+      writeFileSync(clock, "");
+      return statSync(clock, { bigint: true }).ctimeNs > changed;
+    });
+    rmSync(clock);
   }
 
   remove(name: string): void {

@@ -79,7 +79,7 @@ describe("GC", () => {
     using leases = new LeaseDirectory();
     const config = leases.network(IPAM);
     for (let n = 0; n < 60; n++) await add({ config, containerId: `c${n}` });
-    leases.write("10.0.0.40", "valid\r\neth0");
+    await leases.overwrite("10.0.0.40", "valid\r\neth0");
     await collect(leases, [{ containerID: "valid", ifname: "eth0" }]);
     expect(leases.leases()).toEqual({ "10.0.0.40": "valid\r\neth0" });
   });

@@ -1,0 +1,7 @@
+/** Holds the lock on a file until standard input ends: `bun test/support/hold-lock.ts PATH`. Says "held" first. */
+import { FileLock } from "../../src/sys/flock.ts";
+
+const [path = ""] = process.argv.slice(2);
+using _ = FileLock.acquire(path, 10_000);
+console.log("held");
+for await (const _ of Bun.stdin.stream());

@@ -1,0 +1,106 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FileLock, LockTimeoutError } from "../../src/sys/flock.ts";
+import { describeHolder, holders } from "../../src/sys/lock-holder.ts";
+import { LockKeeper } from "../support/lock-keeper.ts";
+
+async function withFolder(body: (folder: string) => Promise<void> | void): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "flock-"));
+  try {
+    await body(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const acquired = (path: string, milliseconds: number) => {
+  FileLock.acquire(path, milliseconds)[Symbol.dispose]();
+  return "acquired";
+};
+
+describe("a lock", () => {
+  test("L7: excludes others until it is given back, then not", () =>
+    withFolder((folder) => {
+      const path = join(folder, "lock");
+      {
+        using _ = FileLock.acquire(path, 0);
+        expect(() => acquired(path, 20)).toThrow(LockTimeoutError);
+      }
+      expect(acquired(path, 0)).toBe("acquired");
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+    }));
+
+  test("L7: of another process ends with that process", () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "lock");
+      const keeper = await LockKeeper.on(path);
+      expect(() => acquired(path, 20)).toThrow(LockTimeoutError);
+      process.kill(keeper.pid, "SIGKILL");
+      expect(acquired(path, 10_000)).toBe("acquired");
+      await keeper[Symbol.asyncDispose]();
+    }));
+
+  test("L7: is waited for until the deadline", () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "lock");
+      const keeper = await LockKeeper.on(path);
+      const start = performance.now();
+      expect(() => acquired(path, 60)).toThrow(LockTimeoutError);
+      expect(performance.now() - start).toBeGreaterThanOrEqual(60);
+      await keeper[Symbol.asyncDispose]();
+    }));
+
+  test("a file that was removed and made again under those who wait excludes them all", () =>
+    withFolder((folder) => {
+      const path = join(folder, "lock");
+      using _ = FileLock.acquire(path, 0);
+      rmSync(path);
+      {
+        using _ = FileLock.acquire(path, 0);
+        expect(() => acquired(path, 20)).toThrow(LockTimeoutError);
+      }
+      expect(existsSync(path)).toBe(true);
+    }));
+
+  test("what is no file can't be locked", () =>
+    withFolder((folder) => {
+      expect(() => acquired(folder, 0)).toThrow("EISDIR");
+      expect(() => acquired(join(folder, "none", "lock"), 20)).toThrow();
+    }));
+});
+
+describe("who holds a lock", () => {
+  test("L7: process number and program", () =>
+    withFolder(async (folder) => {
+      const path = join(folder, "lock");
+      await using keeper = await LockKeeper.on(path);
+      const program = readFileSync(`/proc/${keeper.pid}/comm`, "utf8").trim();
+      expect(describeHolder(path)).toBe(`process ${keeper.pid} (${program})`);
+    }));
+
+  test("nobody that can be seen, or no file", () =>
+    withFolder((folder) => {
+      const path = join(folder, "lock");
+      writeFileSync(path, "");
+      expect(describeHolder(path)).toBe("a process that /proc/locks does not show");
+      expect(describeHolder(join(folder, "none"))).toContain("unknown process");
+    }));
+
+  test("lines of /proc/locks: those who wait, other kinds and other files don't count", () => {
+    const text = [
+      "1: POSIX  ADVISORY  WRITE 11 fe:00:77 0 EOF",
+      "2: FLOCK  ADVISORY  WRITE 22 fe:00:78 0 EOF",
+      "3: FLOCK  ADVISORY  WRITE 33 fe:00:77 0 EOF",
+      "3: -> FLOCK  ADVISORY  WRITE 44 fe:00:77 0 EOF",
+      "4: FLOCK  ADVISORY  WRITE 55 00:19:77 0 EOF",
+      "",
+    ].join("\n");
+    expect(holders(text, "77", "254:0")).toEqual(["33"]);
+    expect(holders(text, "77", "0:25")).toEqual(["55"]);
+    // The device of a file that stat(2) shows is not always that of its file system.
+    expect(holders(text, "78", "9:9")).toEqual(["22"]);
+    expect(holders(text, "79", "254:0")).toEqual([]);
+  });
+});
