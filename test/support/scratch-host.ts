@@ -2,7 +2,7 @@
  * The host that a kernel test works on: the network that this process is in, which test/run.ts made for it alone.
  * After each test it must be as before; a test that leaves something behind fails.
  */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type Command, type CommandOptions, outcomeOf, outputOf } from "./command.ts";
 import { type HostState, hostState } from "./host-state.ts";
 import { callPlugin, type PluginCall, type PluginOutcome } from "./plugin-call.ts";
@@ -133,7 +133,9 @@ async function restore(before: HostState): Promise<void> {
 }
 
 async function emptyLegacyTables(family: string): Promise<void> {
-  const tables = readFileSync(`/proc/net/${family === "iptables" ? "ip" : "ip6"}_tables_names`, "utf8");
+  const list = `/proc/net/${family === "iptables" ? "ip" : "ip6"}_tables_names`;
+  // Absent as long as the kernel has loaded nothing of the kind.
+  const tables = existsSync(list) ? readFileSync(list, "utf8") : "";
   for (const table of tables.split("\n").filter((name) => name !== "")) {
     for (const action of ["-F", "-X"]) await outcomeOf([`${family}-legacy`, "-t", table, action]);
   }
