@@ -13,11 +13,17 @@ export const root = dirname(import.meta.dir);
  * Bun's flags. The autoload flags close a hole: by default a compiled program obeys the .env and bunfig.toml of
  * the directory that it is started in, and plugins are started by root in any directory.
  * Stripping the result saves 0.05 of 104 MiB and is left out.
+ *
+ * --splitting loads what a command needs and no more: VERSION takes 1 of 7 ms less. The JIT policy makes a function
+ * wait 30 times longer before it is compiled, since a plugin ends before that pays: ADD takes 4 of 20 ms of CPU time
+ * less, most of it on other threads; 1000 gives nothing more, and a scan of many leases would miss the compiler.
  */
 const FLAGS = [
   "--compile",
   "--minify",
   "--bytecode",
+  "--splitting",
+  "--compile-jit-policy=30",
   "--format=esm",
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
