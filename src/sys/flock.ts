@@ -26,18 +26,24 @@ export class FileLock implements Disposable {
   }
 
   /**
-   * Takes the lock on the file at `path`, which is made when missing. Waits by trying again: a blocking flock(2)
-   * can't be given a deadline without signals, and those belong to the runtime.
+   * Takes the lock on the file at `path`, which is made when missing. Waits in the kernel's queue, with other programs
+   * in the order of arrival: who only tried again and again would come last as long as others wait there.
    * @throws LockTimeoutError; SystemError for everything else, ENOLCK and its like where the file system has no locks.
    */
   static acquire(path: string, milliseconds: number): FileLock {
+    const fd = lock(path, LOCK_EX | LOCK_NB);
+    if (fd !== undefined) return new FileLock(fd);
+    if (milliseconds <= 0) throw new LockTimeoutError(path, milliseconds);
     const deadline = performance.now() + milliseconds;
-    for (let attempt = 0; ; attempt++) {
-      const fd = tryLock(path);
-      if (fd !== undefined) return new FileLock(fd);
-      const left = deadline - performance.now();
-      if (left <= 0) throw new LockTimeoutError(path, milliseconds);
-      sleep(Math.min(left, pause(attempt)));
+    libc.startAlarm(milliseconds);
+    try {
+      for (;;) {
+        const fd = lock(path, LOCK_EX);
+        if (fd !== undefined) return new FileLock(fd);
+        if (performance.now() >= deadline) throw new LockTimeoutError(path, milliseconds);
+      }
+    } finally {
+      libc.stopAlarm();
     }
   }
 
@@ -46,11 +52,11 @@ export class FileLock implements Disposable {
   }
 }
 
-/** The descriptor of the locked file; undefined when another holds the lock, or the file was replaced meanwhile. */
-function tryLock(path: string): number | undefined {
+/** The descriptor of the locked file; undefined if another holds the lock, or if the file was replaced meanwhile. */
+function lock(path: string, operation: number): number | undefined {
   const fd = libc.open(path, libc.O.RDWR | libc.O.CREAT | libc.O.NONBLOCK, 0o600);
   try {
-    libc.flock(fd, LOCK_EX | LOCK_NB);
+    libc.flock(fd, operation);
     // Who locks a file that was unlinked excludes nobody.
     if (sameFile(statusOf(fd), status(path))) return fd;
   } catch (error) {
@@ -62,12 +68,3 @@ function tryLock(path: string): number | undefined {
   libc.close(fd);
   return undefined;
 }
-
-/**
- * Milliseconds until the next attempt: short at first, for a lock is held for less than one; at random, so that
- * those who wait come one by one; never so long that the one who waited longest is always late.
- */
-const pause = (attempt: number): number => (0.5 + Math.random()) * Math.min(4, 0.2 * 1.5 ** attempt);
-
-const idle = new Int32Array(new SharedArrayBuffer(4));
-const sleep = (milliseconds: number): void => void Atomics.wait(idle, 0, 0, milliseconds);

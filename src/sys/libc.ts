@@ -37,9 +37,12 @@ const SYMBOLS = {
   readlink: { args: ["ptr", "ptr", size], returns: result },
   recvfrom: { args: [int, "ptr", size, int, "ptr", "ptr"], returns: result },
   rename: { args: ["ptr", "ptr"], returns: int },
+  sched_yield: { args: [], returns: int },
   send: { args: [int, "ptr", size, int], returns: result },
+  setitimer: { args: [int, "ptr", "ptr"], returns: int },
   setns: { args: [int, int], returns: int },
   setsockopt: { args: [int, int, int, "ptr", int], returns: int },
+  sigaction: { args: [int, "ptr", "ptr"], returns: int },
   socket: { args: [int, int, int], returns: int },
   statfs: { args: ["ptr", "ptr"], returns: int },
   syscall: { args: ["i64", "i64", "ptr", "i64", "i64", "ptr"], returns: result },
@@ -129,9 +132,38 @@ export const fsync = (fd: number): void => void uninterrupted(() => libc.fsync(f
 export const fdatasync = (fd: number): void => void uninterrupted(() => libc.fdatasync(fd), "fdatasync");
 export const ftruncate = (fd: number, length: number): void =>
   void uninterrupted(() => libc.ftruncate(fd, length), "ftruncate");
-/** flock(2); the caller handles EINTR, which a lock with a deadline may want. */
+/** flock(2); the caller handles EINTR, which ends a wait when startAlarm() said so. */
 export const flock = (fd: number, operation: number): void =>
   void checked(libc.flock(fd, operation), "flock");
+
+const SIGALRM = 14;
+const ITIMER_REAL = 0;
+/** struct sigaction as glibc and musl have it: handler, 128 bytes of mask, flags, restorer. */
+const SIGACTION_BYTES = 152;
+const actionBefore = new Uint8Array(SIGACTION_BYTES);
+
+/**
+ * Interrupts a system call that waits (EINTR) after so many milliseconds, and again every 50: the first may come
+ * right before the call. The signal's handler is a function of the C library that does nothing, since no code of this
+ * program may run in one. To be followed by stopAlarm().
+ */
+export function startAlarm(milliseconds: number): void {
+  const action = new DataView(new ArrayBuffer(SIGACTION_BYTES));
+  // Bun's types know the address of a function only for functions that it compiled itself.
+  const { ptr: nothing } = libc.sched_yield as unknown as { ptr: Pointer };
+  action.setBigUint64(0, BigInt(nothing), true);
+  checked(libc.sigaction(SIGALRM, new Uint8Array(action.buffer), actionBefore), "sigaction");
+  const microseconds = Math.max(1, Math.ceil(milliseconds * 1000));
+  const timer = [0, 50_000, Math.floor(microseconds / 1_000_000), microseconds % 1_000_000].map(BigInt);
+  checked(libc.setitimer(ITIMER_REAL, BigInt64Array.from(timer), null), "setitimer");
+}
+
+/** Takes back startAlarm(). */
+export function stopAlarm(): void {
+  checked(libc.setitimer(ITIMER_REAL, new BigInt64Array(4), null), "setitimer");
+  checked(libc.sigaction(SIGALRM, actionBefore, null), "sigaction");
+}
+
 export const link = (from: string, to: string): void =>
   void checked(libc.link(cString(from), cString(to)), "link", to);
 
