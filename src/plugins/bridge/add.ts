@@ -34,6 +34,13 @@ interface Attachment {
 
 export async function add(request: Request): Promise<Result> {
   const config = parseBridgeConfig(request);
+  if (request.ifname.includes("%")) {
+    // The kernel would make "eth0" of "eth%d", and nobody could find it by the name that was asked for.
+    throw new CniError(
+      code.invalidEnvironment,
+      `invalid interface name ${JSON.stringify(request.ifname)}: "%" is a pattern to the kernel`,
+    );
+  }
   using netns = openNetns(request.netns);
   using host = connect();
   using container = connectInside(netns);

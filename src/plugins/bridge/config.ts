@@ -95,9 +95,9 @@ export const wantsVlanFiltering = (config: BridgeConfig): boolean =>
 export function bridgeName(json: JsonObject): string {
   const name = json.string("bridge") || "cni0";
   const length = new TextEncoder().encode(name).length;
-  if (length > 15 || name === "." || name === ".." || /[/:\s\0]/.test(name)) {
+  if (length > 15 || name === "." || name === ".." || /[/:%\s\0]/.test(name)) {
     throw invalid(
-      `bridge ${JSON.stringify(name)} is no interface name: 1 to 15 bytes without "/", ":" and white space`,
+      `bridge ${JSON.stringify(name)} is no interface name: 1 to 15 bytes without "/", ":", "%" and white space`,
     );
   }
   return name;

@@ -5,7 +5,14 @@ import { randomMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { encodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
-import { addLink, changeLink, deleteLink, interfaceFlag } from "../../netlink/rtnetlink/link.ts";
+import {
+  addLink,
+  changeLink,
+  decodeLink,
+  deleteLink,
+  dumpLinks,
+  interfaceFlag,
+} from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
 import type { Netns } from "../../sys/netns.ts";
 import { hostVethName, type Owner, ownerAlias, randomVethName } from "./attachment.ts";
@@ -113,8 +120,17 @@ export function removeLink(connection: Connection, link: { name: string } | { in
   if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
 }
 
-/** The owner's host veth, known by name and alias. */
-export function findHostVeth(host: Connection, owner: Owner): PresentLink | undefined {
-  const link = findLink(host, hostVethName(owner));
-  return link?.kind === "veth" && link.alias === ownerAlias(owner) ? link : undefined;
+/**
+ * The owner's host veth, known by name and alias. Where somebody else has the name, ours got another (addVethPair),
+ * and all veths are looked through.
+ */
+export function findHostVeth(host: Connection, owner: Owner): { index: number } | undefined {
+  const alias = ownerAlias(owner);
+  const named = findLink(host, hostVethName(owner));
+  if (named === undefined || (named.kind === "veth" && named.alias === alias)) return named;
+  for (const message of host.dump(dumpLinks({ kind: "veth" }))) {
+    const { index, kind, alias: found } = decodeLink(message.payload);
+    if (index !== undefined && kind === "veth" && found === alias) return { index };
+  }
+  return undefined;
 }

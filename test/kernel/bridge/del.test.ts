@@ -95,6 +95,23 @@ describe("DEL", () => {
       await sibling.del();
     }));
 
+  test("G5, G19: the host veth's name was somebody else's", () =>
+    withNetwork(async (host) => {
+      const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
+      const name = (await attachment.add()).interfaces[1]?.name ?? "";
+      await attachment.del();
+      await host.run(`ip link add ${name} type veth peer name foreign0`);
+      const result = await attachment.add();
+      expect(result.interfaces[1]?.name).not.toBe(name);
+      await attachment.check(result);
+      await attachment.del("");
+      expect((await host.run("ip -br link show type veth")).match(/^\S+?(?=@)/gm)).toEqual([
+        "foreign0",
+        name,
+      ]);
+      await host.run("ip link del foreign0");
+    }));
+
   test("A31, G14: goes on past errors and tells them all", () =>
     withNetwork(async (host) => {
       const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);

@@ -124,6 +124,20 @@ describe("ADD refuses and changes nothing", () => {
       expectUnchanged(before, await host.state());
     }));
 
+  test("A4: an interface name that the kernel would expand", () =>
+    withNetwork(async (host) => {
+      const attachment = new Attachment(host, await host.addNamespace("c1"), configuration(), {
+        ifname: "eth%d",
+      });
+      const before = await host.state();
+      const error = await attachment.failure("ADD");
+      expect({ code: error.code, msg: error.msg }).toEqual({
+        code: 4,
+        msg: 'invalid interface name "eth%d": "%" is a pattern to the kernel',
+      });
+      expectUnchanged(before, await host.state());
+    }));
+
   test("B25: another address on the bridge, unless forceAddress", () =>
     withNetwork(async (host) => {
       const [first, second] = [await host.addNamespace("c1"), await host.addNamespace("c2")];
