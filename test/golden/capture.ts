@@ -1,5 +1,6 @@
 /**
- * Captures the goldens of rtnetlink from `ip` and `bridge`. Needs root and strace:
+ * Captures the goldens of rtnetlink from `ip` and `bridge`, of nf_tables from `nft` and `iptables`. Needs root and
+ * strace:
  *
  *   bun test/golden/capture.ts            all
  *   bun test/golden/capture.ts NAME...    only these
@@ -14,20 +15,29 @@ import { decodeMessages, flag } from "../../src/netlink/message.ts";
 import { outcomeOf, outputOf } from "../support/command.ts";
 import { isolated } from "../support/isolation.ts";
 import { type Datagram, formatGolden, withoutRest } from "./golden.ts";
+import { NFTABLES_SCENARIOS } from "./nftables-scenarios.ts";
 import { SCENARIOS, type Scenario } from "./rtnetlink-scenarios.ts";
+
+/** Folders of goldens, with what tells the version of their tools. */
+const PROTOCOLS = [
+  { folder: "rtnetlink", scenarios: SCENARIOS, version: "ip -V" },
+  { folder: "nftables", scenarios: NFTABLES_SCENARIOS, version: "nft -v; iptables-nft -V" },
+];
 
 const wanted = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "golden-"));
 try {
-  const tool = (await outputOf("ip -V")).trim();
   const kernel = `Linux ${(await outputOf("uname -r")).replace(/-.*/s, "")}`;
-  for (const scenario of SCENARIOS) {
-    if (wanted.length > 0 && !wanted.includes(scenario.name)) continue;
-    const datagrams = await capture(scenario);
-    const setUp = (scenario.before ?? []).map((command) => `after: ${command}`);
-    const text = formatGolden([scenario.command, ...setUp, `${tool}; ${kernel}`], datagrams);
-    writeFileSync(join(import.meta.dir, "rtnetlink", `${scenario.name}.hex`), text);
-    console.log(`${scenario.name}: ${datagrams.length} datagrams`);
+  for (const { folder, scenarios, version } of PROTOCOLS) {
+    const tool = (await outputOf(version)).trim().replaceAll("\n", "; ");
+    for (const scenario of scenarios) {
+      if (wanted.length > 0 && !wanted.includes(scenario.name)) continue;
+      const datagrams = await capture(scenario);
+      const setUp = (scenario.before ?? []).map((command) => `after: ${command}`);
+      const text = formatGolden([scenario.command, ...setUp, `${tool}; ${kernel}`], datagrams);
+      writeFileSync(join(import.meta.dir, folder, `${scenario.name}.hex`), text);
+      console.log(`${folder}/${scenario.name}: ${datagrams.length} datagrams`);
+    }
   }
 } finally {
   rmSync(folder, { recursive: true });

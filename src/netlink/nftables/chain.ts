@@ -73,13 +73,13 @@ export const addChain = (chain: Chain, options: { exclusive?: boolean } = {}): R
       putString(writer, NFTA_CHAIN_NAME, chain.chain);
       const { base } = chain;
       if (base !== undefined) {
+        putString(writer, NFTA_CHAIN_TYPE, base.type);
+        putU32be(writer, NFTA_CHAIN_POLICY, base.policy);
         putNested(writer, NFTA_CHAIN_HOOK, (hook) => {
           putU32be(hook, NFTA_HOOK_HOOKNUM, base.hook);
           // A negative priority is its two's complement.
           putU32be(hook, NFTA_HOOK_PRIORITY, base.priority >>> 0);
         });
-        putU32be(writer, NFTA_CHAIN_POLICY, base.policy);
-        putString(writer, NFTA_CHAIN_TYPE, base.type);
       }
       putBytes(writer, NFTA_CHAIN_USERDATA, encodeUserData(chain.userData));
       putRaw(writer, chain.unknown);

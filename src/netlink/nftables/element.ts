@@ -1,7 +1,6 @@
 /** Elements of sets and maps: NFTA_SET_ELEM_LIST_* and NFTA_SET_ELEM_* of uapi linux/netfilter/nf_tables.h. */
 import {
   Attributes,
-  attributeType,
   present,
   putBytes,
   putNested,
@@ -58,12 +57,13 @@ function putElements(
   set: SetName & { readonly id?: number },
   elements: readonly Element[],
 ) {
+  putString(writer, NFTA_SET_ELEM_LIST_TABLE, set.table);
   putString(writer, NFTA_SET_ELEM_LIST_SET, set.set);
   putU32be(writer, NFTA_SET_ELEM_LIST_SET_ID, set.id);
-  putString(writer, NFTA_SET_ELEM_LIST_TABLE, set.table);
   putNested(writer, NFTA_SET_ELEM_LIST_ELEMENTS, (list) => {
-    for (const element of elements) {
-      putNested(list, NFTA_LIST_ELEM, (item) => {
+    for (const [index, element] of elements.entries()) {
+      // libnftnl numbers them; the kernel takes any type.
+      putNested(list, index + 1, (item) => {
         putU32be(item, NFTA_SET_ELEM_FLAGS, element.intervalEnd ? NFT_SET_ELEM_INTERVAL_END : undefined);
         putData(item, NFTA_SET_ELEM_KEY, { value: element.key });
         putData(item, NFTA_SET_ELEM_KEY_END, element.keyEnd && { value: element.keyEnd });
@@ -111,9 +111,7 @@ export const getElements = (set: SetName, elements: readonly Element[] = []): Re
 export function decodeElements(message: Message): Element[] {
   const { attributes } = decodeHeader(message);
   const list = attributes.nested(NFTA_SET_ELEM_LIST_ELEMENTS)?.list() ?? [];
-  return list
-    .filter((item) => attributeType(item) === NFTA_LIST_ELEM)
-    .map(({ payload }) => decodeElement(new Attributes(payload)));
+  return list.map(({ payload }) => decodeElement(new Attributes(payload)));
 }
 
 function decodeElement(attributes: Attributes): Element {

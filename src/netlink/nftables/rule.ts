@@ -69,7 +69,6 @@ export const insertRule = (rule: Rule): Request =>
 function putRule(writer: ByteWriter, rule: Rule): void {
   putString(writer, NFTA_RULE_TABLE, rule.table);
   putString(writer, NFTA_RULE_CHAIN, rule.chain);
-  putBytes(writer, NFTA_RULE_USERDATA, encodeUserData(rule.userData));
   putExpressions(writer, NFTA_RULE_EXPRESSIONS, rule.expressions);
   const { compat } = rule;
   if (compat !== undefined) {
@@ -78,6 +77,7 @@ function putRule(writer: ByteWriter, rule: Rule): void {
       putU32be(body, NFTA_RULE_COMPAT_FLAGS, compat.flags);
     });
   }
+  putBytes(writer, NFTA_RULE_USERDATA, encodeUserData(rule.userData));
   putRaw(writer, rule.unknown);
 }
 

@@ -1,0 +1,174 @@
+/** Transactions, against a fake kernel. */
+import { describe, expect, test } from "bun:test";
+import { encodeAttributes, putU32be } from "../../../src/netlink/attribute.ts";
+import { Connection, type Request } from "../../../src/netlink/connection.ts";
+import { flag, type Message } from "../../../src/netlink/message.ts";
+import { commit, currentGeneration, rehearse, update } from "../../../src/netlink/nftables/batch.ts";
+import { messageType } from "../../../src/netlink/nftables/header.ts";
+import { deleteTable } from "../../../src/netlink/nftables/table.ts";
+import { answer, FakeKernel, type Reply, type Script, refusal as verdict } from "../fake-kernel.ts";
+
+const BEGIN = 16;
+const END = 17;
+const ERESTART = 85;
+const ENOENT = 2;
+
+const change = (table: string): Request => deleteTable({ family: "inet", table });
+
+const generationReply = (request: Message, generation: number): Message =>
+  answer(
+    request,
+    messageType.newGeneration,
+    Uint8Array.of(0, 0, 0, 0, ...encodeAttributes((writer) => putU32be(writer, 1, generation))),
+  );
+
+/** Acknowledges what asks for it. */
+const obedient: Script = (requests) => [
+  requests.filter(({ flags }) => (flags & flag.ack) !== 0).map((request) => verdict(request, 0)),
+];
+
+/** The generation that the transaction's first message insists on. */
+const seenGeneration = (requests: readonly Message[]): number | undefined => {
+  const begin = requests[0]?.payload;
+  return begin?.length === 12 ? new DataView(begin.buffer, begin.byteOffset).getUint32(8) : undefined;
+};
+
+describe("commit", () => {
+  test("is one datagram between two bounds, and only the last change is acknowledged", () => {
+    const kernel = new FakeKernel(obedient);
+    commit(new Connection(kernel), [change("a"), change("b"), change("c")]);
+    expect(kernel.received.length).toBe(1);
+    const [requests = []] = kernel.received;
+    expect(requests.map(({ type }) => type)).toEqual([BEGIN, 0xa02, 0xa02, 0xa02, END]);
+    expect(requests.map(({ flags }) => (flags & flag.ack) !== 0)).toEqual([false, false, false, true, false]);
+    expect(requests.map(({ flags }) => flags & flag.request)).toEqual([1, 1, 1, 1, 1]);
+    expect(kernel.unread).toBe(0);
+  });
+
+  test("of nothing sends nothing", () => {
+    const kernel = new FakeKernel(obedient);
+    commit(new Connection(kernel), []);
+    expect(kernel.received).toEqual([]);
+  });
+
+  test("fails with the first change that is refused, by its name", () => {
+    const kernel = new FakeKernel((requests) => {
+      const [, first, , last] = requests as [Message, Message, Message, Message];
+      return [[verdict(first, ENOENT)], [verdict(last, 0)]];
+    });
+    expect(() => commit(new Connection(kernel), [change("a"), change("b"), change("c")])).toThrow(
+      "cannot delete table inet a: no such file or directory (ENOENT)",
+    );
+  });
+
+  test("fails when the whole transaction is refused, though no change was answered", () => {
+    const kernel = new FakeKernel(([begin]) => [[verdict(begin as Message, ERESTART)]]);
+    expect(() => commit(new Connection(kernel), [change("a")], 7)).toThrow(
+      "cannot begin a transaction of nf_tables: interrupted system call should be restarted (ERESTART)",
+    );
+    expect(seenGeneration(kernel.received[0] ?? [])).toBe(7);
+  });
+
+  test("returns echoes", () => {
+    const kernel = new FakeKernel((requests) => {
+      const request = requests[1] as Message;
+      return [[answer(request, 0xa00)], [verdict(request, 0)]];
+    });
+    expect(commit(new Connection(kernel), [change("a")]).map(({ type }) => type)).toEqual([0xa00]);
+  });
+
+  test("what an earlier transaction left unread is nobody's business", () => {
+    let times = 0;
+    const kernel = new FakeKernel((requests) => {
+      times++;
+      const [, first, last] = requests as [Message, Message, Message];
+      return times === 1 ? [[verdict(first, ENOENT)], [verdict(last, 0)]] : obedient(requests);
+    });
+    const connection = new Connection(kernel);
+    expect(() => commit(connection, [change("a"), change("b")])).toThrow("table inet a");
+    commit(connection, [change("c"), change("d")]);
+    expect(kernel.unread).toBe(0);
+  });
+});
+
+test("a rehearsal has no end, so that the kernel takes it back", () => {
+  const kernel = new FakeKernel(obedient);
+  rehearse(new Connection(kernel), [change("a")]);
+  expect(kernel.received[0]?.map(({ type }) => type)).toEqual([BEGIN, 0xa02]);
+});
+
+describe("update", () => {
+  /** Each look sees the next of `generations`; a transaction is taken if it names the last of them. */
+  const racing = (generations: readonly number[]): FakeKernel => {
+    let looks = 0;
+    return new FakeKernel((requests): readonly Reply[] => {
+      const [first] = requests as [Message];
+      if (first.type === messageType.getGeneration) {
+        const generation = generations[looks++] ?? -1;
+        return [[generationReply(first, generation), verdict(first, 0)]];
+      }
+      return seenGeneration(requests) === generations.at(-1)
+        ? obedient(requests)
+        : [[verdict(first, ERESTART)]];
+    });
+  };
+
+  test("plans anew until nobody else was faster", () => {
+    const kernel = racing([5, 6, 7]);
+    const plans: number[] = [];
+    update(new Connection(kernel), () => {
+      plans.push(plans.length);
+      return [change(`t${plans.length}`)];
+    });
+    expect(plans).toEqual([0, 1, 2]);
+    expect(kernel.received.map((requests) => seenGeneration(requests))).toEqual([
+      undefined,
+      5,
+      undefined,
+      6,
+      undefined,
+      7,
+    ]);
+  });
+
+  test("does not plan again after another failure", () => {
+    const kernel = new FakeKernel((requests) => {
+      const [first] = requests as [Message];
+      if (first.type === messageType.getGeneration) return [[generationReply(first, 1), verdict(first, 0)]];
+      return [[verdict(requests[1] as Message, ENOENT)]];
+    });
+    let plans = 0;
+    const attempt = () =>
+      update(new Connection(kernel), () => {
+        plans++;
+        return [change("a")];
+      });
+    expect(attempt).toThrow("ENOENT");
+    expect(plans).toBe(1);
+  });
+
+  test("a plan without changes is no transaction", () => {
+    const kernel = racing([5]);
+    update(new Connection(kernel), () => []);
+    expect(kernel.received.length).toBe(1);
+  });
+
+  test("gives up at last", () => {
+    const kernel = racing(Array.from({ length: 2000 }, (_, index) => index));
+    let plans = 0;
+    const attempt = () =>
+      update(new Connection(kernel), () => {
+        plans++;
+        return [change("a")];
+      });
+    expect(attempt).toThrow("ERESTART");
+    expect(plans).toBe(1000);
+  });
+});
+
+test("the generation is a number in network order", () => {
+  const kernel = new FakeKernel(([request]) => [
+    [generationReply(request as Message, 0x01020304), verdict(request as Message, 0)],
+  ]);
+  expect(currentGeneration(new Connection(kernel))).toBe(0x01020304);
+});
