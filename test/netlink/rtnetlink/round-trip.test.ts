@@ -3,7 +3,12 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { bits, type Family, type IpAddress } from "../../../src/net/ip.ts";
 import type { RawAttribute } from "../../../src/netlink/attribute.ts";
-import { addAddress, decodeAddress, encodeAddress } from "../../../src/netlink/rtnetlink/address.ts";
+import {
+  addAddress,
+  addressesOf,
+  decodeAddress,
+  encodeAddress,
+} from "../../../src/netlink/rtnetlink/address.ts";
 import { decodeBridge, encodeBridge } from "../../../src/netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort, encodeBridgePort } from "../../../src/netlink/rtnetlink/bridge-port.ts";
 import { decodeLink, encodeLink } from "../../../src/netlink/rtnetlink/link.ts";
@@ -196,6 +201,16 @@ describe("edges", () => {
       undefined,
     ]);
     expect(broadcast(6, 64)).toBeUndefined();
+  });
+
+  test("of a dump of addresses only the IP addresses of the interface are taken", () => {
+    const reply = (type: number, payload: Uint8Array) => ({ type, flags: 2, sequence: 1, port: 0, payload });
+    const own = encodeAddress({ index: 2, prefix: { ...dst, length: 24 } });
+    const foreign = encodeAddress({ index: 3, prefix: { ...dst, length: 24 } });
+    // Family AF_MCTP has addresses of one byte.
+    const mctp = Uint8Array.fromHex("2d000000020000000500020008000000");
+    const replies = [reply(20, own), reply(20, foreign), reply(20, mctp), reply(16, own), reply(21, own)];
+    expect(addressesOf(replies, 2)).toEqual([decodeAddress(own)]);
   });
 
   test("a route that was read is deleted without the flags that the kernel refuses", () => {
