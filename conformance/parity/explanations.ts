@@ -1,0 +1,135 @@
+/** Which row of the specs explains a difference. What no row explains is a failure, and so is a row that never occurs. */
+import type { SuiteCase } from "../suite.ts";
+import type { ComparedStep } from "./comparison.ts";
+import { EXCEPTIONS, type Exception, type Expected } from "./exceptions.ts";
+import { classOf, MESSAGE_CLASSES } from "./messages.ts";
+import { isCall } from "./situation.ts";
+import { ABSENT, at, type Difference, describe, describePath, differences, type Side } from "./tree.ts";
+
+export interface Judgement {
+  readonly rows: readonly string[];
+  readonly problems: readonly string[];
+}
+
+interface Reason {
+  readonly row: string;
+  readonly because: string;
+}
+
+const CODES: Reason = { row: "A18", because: "an error has the code of its kind, not 999 for all" };
+const UNDONE: Reason = { row: "G7", because: "a failed ADD leaves everything as it was" };
+
+export class Explanations {
+  readonly #uses = new Map<Reason, number>([...EXCEPTIONS, CODES, UNDONE].map((reason) => [reason, 0]));
+  readonly #classes = new Set<unknown>();
+
+  /** All steps of a case. */
+  explain(steps: readonly ComparedStep[]): Judgement {
+    const rows: string[] = [];
+    const problems: string[] = [];
+    let undone = false;
+    for (const compared of steps) {
+      if (isCall(compared, "ADD") && at(compared.ours, "exit") === 1) undone = true;
+      for (const difference of compared.differences) {
+        const reason = this.#reason(difference, compared, undone);
+        if (reason === undefined) problems.push(describeDifference(difference, compared));
+        else {
+          rows.push(reason.row);
+          this.#uses.set(reason, (this.#uses.get(reason) ?? 0) + 1);
+        }
+      }
+      this.#noteClass(compared);
+    }
+    return { rows, problems };
+  }
+
+  #reason(difference: Difference, compared: ComparedStep, undone: boolean): Reason | undefined {
+    const found = EXCEPTIONS.find((candidate) => explains(candidate, difference, compared));
+    if (found !== undefined) return found;
+    const path = describePath(difference.path);
+    if (path === "error > code") return hasCodesOfItsClass(difference, compared) ? CODES : undefined;
+    if (undone && /^(host|container|file) > /.test(path) && isUnchanged(compared)) return UNDONE;
+    return undefined;
+  }
+
+  #noteClass(compared: ComparedStep): void {
+    const [reference, ours] = messagesOf(compared);
+    if (reference !== undefined && ours !== undefined) this.#classes.add(classOf(reference, ours));
+  }
+
+  /** Entries that explained nothing in a whole run: they are stale. */
+  unused(): SuiteCase[] {
+    const reasons = [...this.#uses].flatMap(([{ row, because }, uses]) => (uses > 0 ? [] : [`${row}: ${because}`]));
+    const classes = MESSAGE_CLASSES.flatMap((entry) => (this.#classes.has(entry) ? [] : [`message class: ${entry.name}`]));
+    return [...reasons, ...classes].map((name) => ({
+      name: `exception ${name}`,
+      verdict: "FAIL",
+      compared: "",
+      problems: ["never occurred: take it out"],
+    }));
+  }
+
+  summary(): string[] {
+    const byRow = new Map<string, Map<string, number>>();
+    for (const [{ row, because }, uses] of this.#uses) {
+      const of = byRow.get(row) ?? new Map<string, number>();
+      byRow.set(row, of.set(because, (of.get(because) ?? 0) + uses));
+    }
+    const rows = [...byRow].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    return rows.flatMap(([row, reasons]) =>
+      [...reasons].flatMap(([because, uses]) =>
+        uses > 0 ? [`${row.padEnd(4)} ${String(uses).padStart(5)} × ${because}`] : [],
+      ),
+    );
+  }
+}
+
+function explains(exception: Exception, { path, reference, ours }: Difference, compared: ComparedStep): boolean {
+  return (
+    matchesPath(exception.path, path) &&
+    matches(exception.reference, reference, compared) &&
+    matches(exception.ours, ours, compared) &&
+    (exception.when?.(compared) ?? true)
+  );
+}
+
+function matchesPath(pattern: string | RegExp, path: readonly string[]): boolean {
+  if (typeof pattern !== "string") return pattern.test(describePath(path));
+  const parts = pattern.split(" > ");
+  return parts.length === path.length && parts.every((part, index) => part === "*" || part === path[index]);
+}
+
+function matches(expected: Expected, side: Side, compared: ComparedStep): boolean {
+  if (typeof expected === "function") return expected(side, compared);
+  if (expected instanceof RegExp) return typeof side === "string" && expected.test(side);
+  return expected === side;
+}
+
+const messagesOf = (compared: ComparedStep): (string | undefined)[] =>
+  [compared.reference, compared.ours].map((tree) => {
+    const message = at(tree, "error", "message");
+    return typeof message === "string" ? message : undefined;
+  });
+
+function hasCodesOfItsClass({ reference, ours }: Difference, compared: ComparedStep): boolean {
+  const [theirs, mine] = messagesOf(compared);
+  if (theirs === undefined || mine === undefined) return false;
+  return (classOf(theirs, mine)?.codes ?? []).some(([a, b]) => a === reference && b === ours);
+}
+
+/** What an ADD that failed may leave: the leases' folder without a lease, and the hint, which is only a hint (L3). */
+const MAY_STAY = /^file > \S+(\/networks|\/leases|\/parity|\/lock|\/\.bridgehead|\.index|\/last_reserved_ip\.\d)( > content)?$/;
+
+/** Whether our side is as it was before the step. */
+function isUnchanged({ ours, oursBefore }: ComparedStep): boolean {
+  const state = (tree: Side): Side[] => [at(tree, "host"), at(tree, "container"), at(tree, "file")];
+  const [before, after] = [state(oursBefore), state(ours)];
+  return ["host", "container", "file"].every((part, index) =>
+    differences(before[index] ?? ABSENT, after[index] ?? ABSENT, [part]).every(({ path }) =>
+      MAY_STAY.test(describePath(path)),
+    ),
+  );
+}
+
+const describeDifference = ({ path, reference, ours }: Difference, { step }: ComparedStep): string =>
+  `${step.label}: ${describePath(path)}: reference ${describe(reference)}, ours ${describe(ours)}`;

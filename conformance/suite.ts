@@ -1,0 +1,45 @@
+/** What a suite of conformance is: cases run against the built programs, and a table of what became of them. */
+
+export type Verdict = "pass" | "FAIL" | "skip";
+
+/** One line of a suite's table. */
+export interface SuiteCase {
+  readonly name: string;
+  readonly verdict: Verdict;
+  /** What was compared or proven, in a few words. */
+  readonly compared: string;
+  /** Why it failed or was skipped, one line each; empty for a case that passed. */
+  readonly problems: readonly string[];
+}
+
+export interface SuiteReport {
+  readonly cases: readonly SuiteCase[];
+  /** Printed below the table. */
+  readonly summary: readonly string[];
+}
+
+export interface SuiteContext {
+  /** The folder of the built programs: bridge, host-local, loopback. */
+  readonly binaries: string;
+  /** Survives from run to run; git ignores it. */
+  readonly cache: string;
+  /** Only cases whose name contains one of these; all when empty. */
+  readonly patterns: readonly string[];
+  say(line: string): void;
+}
+
+/** The default export of conformance/NAME/suite.ts. */
+export interface Suite {
+  readonly title: string;
+  run(context: SuiteContext): Promise<SuiteReport>;
+}
+
+/** The table of a report, with the problems of each case below it. */
+export function formatReport(name: string, report: SuiteReport): string[] {
+  const width = Math.max(...report.cases.map((row) => row.name.length), 0);
+  const lines = report.cases.flatMap((row) => [
+    `${row.verdict}  ${row.name.padEnd(width)}  ${row.compared}`.trimEnd(),
+    ...row.problems.map((problem) => `      ${problem}`),
+  ]);
+  return [`== ${name}`, ...lines, ...report.summary];
+}
