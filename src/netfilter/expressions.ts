@@ -149,7 +149,8 @@ export function readAddressRule(
         rule.action = "masquerade";
         break;
       case "target":
-        if (expression.extension !== "MASQUERADE") return undefined;
+        if (expression.extension !== "MASQUERADE" || family === undefined) return undefined;
+        if (!isPlainMasquerade(expression.info, family)) return undefined;
         rule.action = "masquerade";
         break;
       case "immediate": {
@@ -164,6 +165,13 @@ export function readAddressRule(
   }
   return rule;
 }
+
+/**
+ * Whether the data of iptables' MASQUERADE asks for nothing special: no range of ports, no random ones. IPv4's
+ * (struct nf_nat_ipv4_multi_range_compat) begins with the number of ranges, IPv6's (struct nf_nat_range) is one range.
+ */
+export const isPlainMasquerade = (info: Uint8Array, family: Family): boolean =>
+  info.every((byte, index) => byte === (family === 4 && index === 0 ? 1 : 0));
 
 function loadedBy(payload: Extract<Expression, { name: "payload" }>, family: Family): Loaded | undefined {
   const { base, offset, length } = payload;

@@ -6,7 +6,7 @@ import { bits, type Family, ipFromBytes } from "../../net/ip.ts";
 import { ByteReader } from "../../netlink/bytes.ts";
 import { DecodeError } from "../../netlink/error.ts";
 import type { Action, AddressMatch, AddressRule } from "../address-rule.ts";
-import { cString, prefixLength } from "../expressions.ts";
+import { cString, isPlainMasquerade, prefixLength } from "../expressions.ts";
 
 /** Where things are in struct ipt_entry and struct ip6t_entry. */
 const LAYOUT = {
@@ -73,7 +73,7 @@ export type LegacyChains = ReadonlyMap<string, readonly LegacyRule[]>;
 
 interface Entry {
   readonly offset: number;
-  /** Name of the user-defined chain that begins here. */
+  /** Name of the user-defined chain that begins here; "ERROR" ends the table. The rule before either is a policy. */
   readonly chain: string | undefined;
   /** Where a jump leads, as an offset; such a rule's action is not known yet. */
   readonly jump: number | undefined;
@@ -104,7 +104,7 @@ export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family
     ),
   );
   let current: string | undefined;
-  for (const [index, entry] of entries.entries()) {
+  for (const [index, entry] of entries.slice(0, -1).entries()) {
     if (entry.chain !== undefined) {
       current = entry.chain;
       chains.set(current, []);
@@ -139,15 +139,13 @@ function decodeEntry(bytes: Uint8Array, offset: number, family: Family): Entry {
   const target = extensionAt(bytes, targetAt);
   const none = { offset, chain: undefined, jump: undefined, rule: undefined };
   if (target.name === "ERROR") {
-    const chain = cString(target.data);
-    // The table's last entry has that target and is no chain's beginning.
-    return chain === "ERROR" ? none : { ...none, chain };
+    return { ...none, chain: cString(target.data) };
   }
   const code =
     target.name === "" ? new DataView(target.data.buffer, target.data.byteOffset).getInt32(0, true) : 0;
   // A jump to the next entry is a rule without a target.
   const action: Action | undefined =
-    target.name === "MASQUERADE"
+    target.name === "MASQUERADE" && isPlainMasquerade(target.data, family)
       ? "masquerade"
       : target.name !== ""
         ? undefined

@@ -1,0 +1,72 @@
+/**
+ * Captures what getsockopt(2) gives of a nat table that iptables-legacy has filled: struct ipt_getinfo, then the
+ * entries, in hexadecimal. Needs root:  bun test/netfilter/golden/capture.ts
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as libc from "../../../src/sys/libc.ts";
+import { outputOf } from "../../support/command.ts";
+import { isolated } from "../../support/isolation.ts";
+
+const RULES = {
+  4: {
+    program: "iptables-legacy-restore",
+    subnet: "10.1.2.0/23",
+    multicast: "224.0.0.0/4",
+    address: "10.1.2.3",
+  },
+  6: {
+    program: "ip6tables-legacy-restore",
+    subnet: "fd00:1::/60",
+    multicast: "ff00::/8",
+    address: "fd00:1::3",
+  },
+} as const;
+
+/** One of each kind of rule: ours, and those of others that must not be taken for ours. */
+const rulesFor = ({ subnet, multicast, address }: (typeof RULES)[4 | 6]): string => {
+  const comment = `-m comment --comment "name: \\"net\\" id: \\"cid\\""`;
+  return [
+    "*nat",
+    ":CNI-chain - [0:0]",
+    ":OTHER - [0:0]",
+    ":EMPTY - [0:0]",
+    `-A PREROUTING -d ${address} -p tcp --dport 80 -j OTHER`,
+    `-A POSTROUTING -s ${address} ${comment} -j CNI-chain`,
+    `-A POSTROUTING -s ${address} -o lo -j CNI-chain`,
+    `-A POSTROUTING ! -s ${subnet} -j MASQUERADE --random`,
+    `-A POSTROUTING -j RETURN`,
+    `-A POSTROUTING -m mark --mark 1 -j ACCEPT`,
+    `-A CNI-chain -d ${subnet} ${comment} -j ACCEPT`,
+    `-A CNI-chain ! -d ${multicast} ${comment} -j MASQUERADE`,
+    `-A CNI-chain -s ${address} -m comment --comment "a note"`,
+    `-A OTHER -j ACCEPT`,
+    "COMMIT",
+    "",
+  ].join("\n");
+};
+
+const [family] = process.argv.slice(2);
+if (family === undefined) {
+  for (const version of [4, 6] as const) {
+    const { program } = RULES[version];
+    const rules = rulesFor(RULES[version]);
+    const script = `printf '%s' '${rules}' | ${program} && ${process.execPath} ${import.meta.path} ${version}`;
+    const hex = await outputOf(isolated(["/bin/sh", "-c", script]));
+    const head = [...rules.trimEnd().split("\n"), (await outputOf([program, "--version"])).trim()];
+    const lines = [...head.map((line) => `# ${line}`), ...(hex.match(/.{1,64}/g) ?? []), ""];
+    writeFileSync(join(import.meta.dir, `legacy-nat-v${version}.hex`), lines.join("\n"));
+  }
+} else {
+  const [domain, level] = family === "4" ? [2, 0] : [10, 41];
+  const socket = libc.socket(domain, 3, 255);
+  const info = new Uint8Array(84);
+  info.set(new TextEncoder().encode("nat"));
+  libc.getsockopt(socket, level, 64, info);
+  const size = new DataView(info.buffer).getUint32(80, true);
+  const entries = new Uint8Array(40 + size);
+  entries.set(info.subarray(0, 32));
+  new DataView(entries.buffer).setUint32(32, size, true);
+  libc.getsockopt(socket, level, 65, entries);
+  process.stdout.write(info.toHex() + entries.subarray(40).toHex());
+}

@@ -1,0 +1,62 @@
+/** The table of x_tables, as the kernel gives it; the rules are in the heads of the goldens. */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Family } from "../../src/net/ip.ts";
+import { iptablesText } from "../../src/netfilter/address-rule.ts";
+import { decodeEntries, decodeInfo, INFO_LENGTH } from "../../src/netfilter/iptables/legacy-entries.ts";
+import { DecodeError } from "../../src/netlink/error.ts";
+
+function golden(family: Family): { head: string[]; bytes: Uint8Array } {
+  const lines = readFileSync(join(import.meta.dir, "golden", `legacy-nat-v${family}.hex`), "utf8").split(
+    "\n",
+  );
+  const head = lines.filter((line) => line.startsWith("# ")).map((line) => line.slice(2));
+  return { head, bytes: Uint8Array.fromHex(lines.filter((line) => !line.startsWith("#")).join("")) };
+}
+
+const decode = (bytes: Uint8Array, family: Family) =>
+  decodeEntries(bytes.subarray(INFO_LENGTH), decodeInfo(bytes.subarray(0, INFO_LENGTH)), family);
+
+describe.each([4, 6] as const)("family %d", (family) => {
+  const { head, bytes } = golden(family);
+  const chains = decode(bytes, family);
+  /** The rule's own line of the head, as iptables-save writes it: with the length of a single address. */
+  const written = (chain: string): string[] =>
+    head
+      .filter((line) => line.startsWith(`-A ${chain} `))
+      .map((line) => line.slice(`-A ${chain} `.length))
+      .map((line) => line.replace(/^-s (\S+) /, (_, address) => `-s ${address}/${family === 4 ? 32 : 128} `));
+
+  test("the chains that rules of B28 can be in", () => {
+    expect([...chains.keys()].sort()).toEqual(["CNI-chain", "EMPTY", "OTHER", "POSTROUTING"]);
+    expect(chains.get("EMPTY")).toEqual([]);
+  });
+
+  test("rules of B28, word by word", () => {
+    const texts = (chain: string) => chains.get(chain)?.map(({ rule }) => rule && iptablesText(rule));
+    expect(texts("CNI-chain")).toEqual(written("CNI-chain"));
+    expect(texts("POSTROUTING")?.[0]).toBe(written("POSTROUTING")[0]);
+    expect(texts("OTHER")).toEqual(["-j ACCEPT"]);
+  });
+
+  test("rules of others are not taken for such", () => {
+    const rules = chains.get("POSTROUTING");
+    expect(rules?.length).toBe(5);
+    // An outgoing interface, and a way into the chain; that is told.
+    expect(rules?.[1]).toEqual({ rule: undefined, jump: "CNI-chain" });
+    // Random ports, no target of B28's chains, a mark.
+    expect(rules?.[2]?.rule).toBeUndefined();
+    expect(rules?.[3]?.rule).toEqual({ action: "return" });
+    expect(rules?.[4]).toEqual({ rule: undefined });
+  });
+
+  test("bytes that make no sense are a DecodeError", () => {
+    const broken = bytes.slice();
+    // The second entry claims to have no length.
+    const entry = family === 4 ? 112 + 40 : 168 + 40;
+    broken.fill(0, INFO_LENGTH + entry, INFO_LENGTH + entry + 160);
+    expect(() => decode(broken, family)).toThrow(DecodeError);
+    expect(() => decode(bytes.subarray(0, bytes.length - 8), family)).toThrow();
+  });
+});

@@ -1,0 +1,231 @@
+/** What ADD and DEL change in the nat table, in both ways of keeping an attachment's interface. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { formatIp } from "../../src/net/ip.ts";
+import { contains, networkOf, type Prefix, parsePrefix } from "../../src/net/prefix.ts";
+import { exactly, MULTICAST, outside, within } from "../../src/netfilter/address-rule.ts";
+import { planSetUp, planTearDown } from "../../src/netfilter/iptables/plan.ts";
+import { iptablesChain, iptablesComment, type Owner } from "../../src/netfilter/owner.ts";
+import { FakeNatTable } from "./fake-nat-table.ts";
+
+const owner = (ifname: string, containerId = "c1"): Owner => ({ network: "net1", containerId, ifname });
+const chain = iptablesChain(owner("eth0"));
+const comment = '-m comment --comment "name: \\"net1\\" id: \\"c1\\""';
+
+const prefixes = (...texts: string[]): Prefix[] =>
+  texts.map((text) => {
+    const prefix = parsePrefix(text);
+    if (prefix === undefined) throw new Error(text);
+    return prefix;
+  });
+
+const add = (table: FakeNatTable, who: Owner, ...addresses: string[]) =>
+  table.update(iptablesChain(who), (state) => planSetUp(state, who, 4, prefixes(...addresses)));
+const del = (table: FakeNatTable, who: Owner) =>
+  table.update(iptablesChain(who), (state) => planTearDown(state, who));
+
+/** The rules that the reference writes for one address. */
+function addLikeReference(table: FakeNatTable, address: string): void {
+  const [prefix] = prefixes(address);
+  if (prefix === undefined) throw new Error(address);
+  const text = iptablesComment(owner(""));
+  table.append(chain, { destination: within(networkOf(prefix)), comment: text, action: "accept" });
+  table.append(chain, { destination: outside(MULTICAST[4]), comment: text, action: "masquerade" });
+  table.append("POSTROUTING", { source: exactly(prefix.address), comment: text, action: { jump: chain } });
+}
+
+describe.each([
+  ["interfaces in user data", false],
+  ["interfaces in notes", true],
+])("%s", (_, keepsNotes) => {
+  const fresh = () => new FakeNatTable(keepsNotes);
+
+  test("B28: the first ADD writes chain, rules and jumps", () => {
+    const table = fresh();
+    add(table, owner("eth0"), "10.1.2.3/24", "10.1.2.4/24", "10.9.0.1/16");
+    expect(table.listing).toEqual([
+      `-A ${chain} -d 10.1.2.0/24 ${comment} -j ACCEPT`,
+      `-A ${chain} -d 10.9.0.0/16 ${comment} -j ACCEPT`,
+      `-A ${chain} ! -d 224.0.0.0/4 ${comment} -j MASQUERADE`,
+      `-A POSTROUTING -s 10.1.2.3/32 ${comment} -j ${chain}`,
+      `-A POSTROUTING -s 10.1.2.4/32 ${comment} -j ${chain}`,
+      `-A POSTROUTING -s 10.9.0.1/32 ${comment} -j ${chain}`,
+    ]);
+    expect(table.writes).toBe(1);
+  });
+
+  test("a repeated ADD writes nothing, a DEL takes all away, a repeated DEL writes nothing", () => {
+    const table = fresh();
+    add(table, owner("eth0"), "10.1.2.3/24");
+    add(table, owner("eth0"), "10.1.2.3/24");
+    expect(table.writes).toBe(1);
+    del(table, owner("eth0"));
+    expect([table.listing, table.chains]).toEqual([[], []]);
+    del(table, owner("eth0"));
+    expect(table.writes).toBe(2);
+  });
+
+  test("an ADD with other addresses than the one before replaces them", () => {
+    const table = fresh();
+    add(table, owner("eth0"), "10.1.2.3/24");
+    add(table, owner("eth0"), "10.1.3.3/24");
+    expect(table.listing.filter((line) => line.startsWith("-A POSTROUTING"))).toEqual([
+      `-A POSTROUTING -s 10.1.3.3/32 ${comment} -j ${chain}`,
+    ]);
+  });
+
+  test("G16: the DEL of one interface keeps the other masqueraded", () => {
+    const table = fresh();
+    add(table, owner("eth0"), "10.1.2.3/24");
+    add(table, owner("eth1"), "10.1.7.3/24");
+    del(table, owner("eth0"));
+    expect(table.listing).toEqual([
+      `-A ${chain} -d 10.1.7.0/24 ${comment} -j ACCEPT`,
+      `-A ${chain} ! -d 224.0.0.0/4 ${comment} -j MASQUERADE`,
+      `-A POSTROUTING -s 10.1.7.3/32 ${comment} -j ${chain}`,
+    ]);
+    // Also when it comes twice, or for an interface that never was.
+    del(table, owner("eth0"));
+    del(table, owner("eth9"));
+    expect(table.listing.length).toBe(3);
+    del(table, owner("eth1"));
+    expect([table.listing, table.chains]).toEqual([[], []]);
+  });
+
+  test("G16: a subnet that both interfaces are in is kept for the other", () => {
+    const table = fresh();
+    add(table, owner("eth0"), "10.1.2.3/24");
+    add(table, owner("eth1"), "10.1.2.4/24");
+    expect(table.listing.filter((line) => line.includes("ACCEPT")).length).toBe(1);
+    del(table, owner("eth0"));
+    expect(table.listing[0]).toBe(`-A ${chain} -d 10.1.2.0/24 ${comment} -j ACCEPT`);
+  });
+
+  test("the accept rule of a second interface comes before the masquerading", () => {
+    const table = fresh();
+    add(table, owner("eth0"), "10.1.2.3/24");
+    add(table, owner("eth1"), "10.1.7.3/24");
+    const inChain = table.listing.filter((line) => line.startsWith(`-A ${chain}`));
+    expect(inChain.findIndex((line) => line.includes("10.1.7.0/24"))).toBeLessThan(
+      inChain.findIndex((line) => line.includes("MASQUERADE")),
+    );
+  });
+
+  test("an accept rule behind the masquerading counts as missing", () => {
+    const table = fresh();
+    addLikeReference(table, "10.1.2.3/24");
+    addLikeReference(table, "10.1.7.3/24");
+    add(table, owner("eth0"), "10.1.2.3/24", "10.1.7.3/24");
+    expect(table.listing[0]).toBe(`-A ${chain} -d 10.1.7.0/24 ${comment} -j ACCEPT`);
+  });
+
+  test("a chain without rules, as `iptables -F` leaves it, is filled again and deleted", () => {
+    const flushed = (): FakeNatTable => {
+      const table = fresh();
+      add(table, owner("eth0"), "10.1.2.3/24");
+      table.remove(() => true);
+      return table;
+    };
+    const again = flushed();
+    add(again, owner("eth0"), "10.1.2.3/24");
+    expect(again.listing.length).toBe(3);
+    const gone = flushed();
+    del(gone, owner("eth0"));
+    expect(gone.chains).toEqual([]);
+  });
+
+  test("what the reference wrote is cleaned, by its comment alone (G5)", () => {
+    const table = fresh();
+    addLikeReference(table, "10.1.2.3/24");
+    del(table, owner("eth0"));
+    expect([table.listing, table.chains]).toEqual([[], ["POSTROUTING"]]);
+  });
+
+  test("what the reference wrote becomes ours with an ADD, and is not doubled", () => {
+    const table = fresh();
+    addLikeReference(table, "10.1.2.3/24");
+    add(table, owner("eth0"), "10.1.2.3/24");
+    expect(table.listing.length).toBe(3);
+    add(table, owner("eth1"), "10.1.2.4/24");
+    del(table, owner("eth0"));
+    expect(table.listing.filter((line) => line.startsWith("-A POSTROUTING"))).toEqual([
+      `-A POSTROUTING -s 10.1.2.4/32 ${comment} -j ${chain}`,
+    ]);
+  });
+
+  test("another program's way into the chain is left alone, and with it the chain", () => {
+    const table = fresh();
+    add(table, owner("eth0"), "10.1.2.3/24");
+    table.append("POSTROUTING", { comment: "mine", action: { jump: chain } });
+    del(table, owner("eth0"));
+    expect(table.listing).toContain(`-A POSTROUTING -m comment --comment "mine" -j ${chain}`);
+    expect(table.chains).toContain(chain);
+  });
+
+  test("whatever ADDs and DELs come, those attached are masqueraded and nothing else is left", () => {
+    const call = fc.record({
+      command: fc.constantFrom("add", "del"),
+      container: fc.constantFrom("c1", "c2"),
+      ifname: fc.constantFrom("eth0", "eth1", "eth2"),
+      addresses: fc.uniqueArray(
+        fc
+          .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 4 }))
+          .map(([net, host]) => `10.1.${net}.${host}/24`),
+        { minLength: 1, maxLength: 2 },
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 25 }), (calls) => {
+        const table = fresh();
+        const attached = new Map<string, { who: Owner; addresses: string[] }>();
+        for (const { command, container, ifname, addresses } of calls) {
+          const who = owner(ifname, container);
+          if (command === "add") {
+            add(table, who, ...addresses);
+            attached.set(container + ifname, { who, addresses });
+          } else {
+            del(table, who);
+            attached.delete(container + ifname);
+          }
+        }
+        for (const { who, addresses } of attached.values()) {
+          for (const prefix of prefixes(...addresses)) expectMasqueraded(table, who, prefix);
+        }
+        const living = new Set([...attached.values()].map(({ who }) => iptablesChain(who)));
+        expect(new Set(table.chains)).toEqual(living);
+        const sources = table.listing.filter((line) => line.startsWith("-A POSTROUTING")).length;
+        expect(sources).toBe(
+          [...attached.values()].reduce((sum, { addresses }) => sum + addresses.length, 0),
+        );
+        for (const { who } of [...attached.values()]) del(table, who);
+        expect([table.listing, table.chains]).toEqual([[], []]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+/** Walks through the rules as the kernel would. */
+function expectMasqueraded(table: FakeNatTable, who: Owner, { address, length }: Prefix): void {
+  const own = iptablesChain(who);
+  const from = table.listing.some(
+    (line) => line.startsWith(`-A POSTROUTING -s ${formatIp(address)}/32 `) && line.endsWith(`-j ${own}`),
+  );
+  expect([who, formatIp(address), "led into the chain", from]).toEqual([
+    who,
+    formatIp(address),
+    "led into the chain",
+    true,
+  ]);
+  const inChain = table.listing.filter((line) => line.startsWith(`-A ${own} `));
+  const masquerade = inChain.findIndex(
+    (line) => line.includes("! -d 224.0.0.0/4") && line.endsWith("MASQUERADE"),
+  );
+  const accept = inChain.findIndex((line) => {
+    const subnet = /^-A \S+ -d (\S+) .* -j ACCEPT$/.exec(line)?.[1];
+    const prefix = subnet === undefined ? undefined : parsePrefix(subnet);
+    return prefix !== undefined && prefix.length === length && contains(prefix, address);
+  });
+  expect(accept).toBeGreaterThanOrEqual(0);
+  expect(masquerade).toBeGreaterThan(accept);
+}
