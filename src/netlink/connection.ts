@@ -169,7 +169,7 @@ export class Connection implements Disposable {
   /** The next datagram's messages but for those that say nothing. */
   #receive(): Message[] {
     return decodeMessages(this.#carry(() => this.#transport.receive())).filter((message) => {
-      if (message.type === control.overrun) throw new NetlinkError("receive the kernel's replies", ENOBUFS);
+      if (message.type === control.overrun) throw new NetlinkError(this.#action, ENOBUFS);
       return message.type !== control.noop;
     });
   }

@@ -15,6 +15,8 @@ export interface Scenario {
    * kernel knows; or the dumps of one message type.
    */
   readonly keep: "last" | { readonly dump: number };
+  /** Shell command that fails on a kernel which can't play the scenario. */
+  readonly unless?: string;
 }
 
 const BRIDGE = "ip link add name br0 address 02:00:00:00:00:01 type bridge";
@@ -37,6 +39,28 @@ const query = (name: string, before: readonly string[], command: string, dump?: 
   command,
   keep: dump === undefined ? "last" : { dump },
 });
+
+const FILTERING_PORT = [
+  `${BRIDGE} vlan_filtering 1 vlan_default_pvid 7`,
+  PAIR,
+  "ip link set dev veth0 master br0",
+];
+const FULL_PORT = [
+  ...FILTERING_PORT,
+  "bridge vlan add dev veth0 vid 10 pvid untagged",
+  "bridge vlan add dev veth0 vid 100-110",
+  "bridge vlan add dev veth0 vid 4094",
+];
+
+/** Those that want a kernel with CONFIG_BRIDGE_VLAN_FILTERING. */
+const VLAN_SCENARIOS = [
+  change("vlan-filtering-add", FILTERING_PORT, "bridge vlan add dev veth0 vid 10 pvid untagged"),
+  change("vlan-filtering-del", FULL_PORT, "bridge vlan del dev veth0 vid 100-105"),
+  change("vlan-filtering-error", FILTERING_PORT, "bridge vlan add dev eth0 vid 10"),
+  query("vlan-filtering-show", FULL_PORT, "bridge vlan show"),
+  query("vlan-filtering-show-ranges", FULL_PORT, "bridge -compressvlans vlan show"),
+  query("vlan-filtering-link", FILTERING_PORT, "ip -d link show type bridge"),
+].map((scenario) => ({ ...scenario, unless: "ip link add name br9 type bridge vlan_filtering 1" }));
 
 export const SCENARIOS: readonly Scenario[] = [
   change(
@@ -175,6 +199,7 @@ export const SCENARIOS: readonly Scenario[] = [
   change("vlan-del", PORT, "bridge vlan del dev veth0 vid 1"),
   change("vlan-del-range", PORT, "bridge vlan del dev veth0 vid 100-110"),
   query("vlan-show", PORT, "bridge vlan show"),
+  ...VLAN_SCENARIOS,
 
   change("error-name-taken", [PAIR], "ip link add name veth0 type veth peer name eth1"),
   change("error-unknown-kind", [], "ip link add name x0 type nonsense"),

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { Connection, type Request } from "../../src/netlink/connection.ts";
 import { DecodeError, NetlinkError, refusedWith } from "../../src/netlink/error.ts";
 import { control, encodeMessages, flag, type Message } from "../../src/netlink/message.ts";
+import { SystemError } from "../../src/sys/errno.ts";
 import {
   acknowledgement,
   answer,
@@ -134,10 +135,27 @@ describe("call", () => {
 
   test("NLMSG_OVERRUN: replies were lost", () => {
     const { connection } = connect(each((one) => [answer(one, control.overrun)]));
-    expect(thrown(() => connection.call(request("aaaa")))).toMatchObject({ code: "ENOBUFS" });
+    expect(thrown(() => connection.call(request("aaaa")))).toMatchObject({
+      code: "ENOBUFS",
+      request: "do aaaa",
+    });
   });
 
-  test("what the transport throws comes through", () => {
+  test("a system call that fails is told with what was asked, in a dump, too", () => {
+    const fail = (): never => {
+      throw new SystemError("recvfrom", 105);
+    };
+    const dead = { send: () => undefined, receive: fail, [Symbol.dispose]: () => undefined };
+    const lost = { code: "ENOBUFS", request: "do aaaa" };
+    expect(thrown(() => new Connection(dead).call(request("aaaa")))).toMatchObject(lost);
+    expect(thrown(() => new Connection(dead).dump(request("aaaa")))).toMatchObject(lost);
+    const mute = { ...dead, send: fail };
+    expect(thrown(() => new Connection(mute).callAll([request("aaaa"), request("bbbb")]))).toMatchObject(
+      lost,
+    );
+  });
+
+  test("what else the transport throws comes through", () => {
     const { connection } = connect(() => []);
     expect(() => connection.call(request("aaaa"))).toThrow("nothing more comes");
   });

@@ -255,6 +255,34 @@ describe("VLANs", () => {
     expect(decoded("vlan-del-range")).toEqual({ index: 4, vlans: [{ vid: 100, end: 110, ...plain }] });
   });
 
+  test("listings: VLAN by VLAN, and in ranges", () => {
+    const plain = { pvid: false, untagged: false };
+    const bridge = { index: 2, vlans: [{ vid: 7, pvid: true, untagged: true }] };
+    const [first, second] = [
+      { vid: 7, pvid: false, untagged: true },
+      { vid: 10, pvid: true, untagged: true },
+    ];
+    const last = { vid: 4094, ...plain };
+    const single = Array.from({ length: 11 }, (_, index) => ({ vid: 100 + index, ...plain }));
+    const listed = (name: string) => objectsOf(name).map(({ payload }) => decodePortVlans(payload));
+    expect(listed("vlan-filtering-show")).toEqual([
+      bridge,
+      { index: 4, vlans: [first, second, ...single, last] },
+    ]);
+    expect(listed("vlan-filtering-show-ranges")).toEqual([
+      bridge,
+      { index: 4, vlans: [first, second, { vid: 100, end: 110, ...plain }, last] },
+    ]);
+  });
+
+  test("a bridge that filters, with a default VLAN of its own", () => {
+    const link = linkOf(objectsOf("vlan-filtering-link"));
+    expect(decodeBridge(link?.data ?? new Uint8Array())).toMatchObject({
+      vlanFiltering: true,
+      vlanDefaultPvid: 7,
+    });
+  });
+
   test("a listing of ports without VLANs", () => {
     const ports = objectsOf("vlan-show").map(({ payload }) => decodePortVlans(payload));
     expect(ports).toEqual([

@@ -98,6 +98,9 @@ const SAME: Readonly<Record<string, Request>> = {
   "vlan-del": deletePortVlans(4, [{ vid: 1 }], "veth0"),
   "vlan-del-range": deletePortVlans(4, [{ vid: 100, end: 110 }], "veth0"),
   "vlan-show": dumpPortVlans(),
+  "vlan-filtering-show": dumpPortVlans(),
+  "vlan-filtering-add": addPortVlans(4, [{ vid: 10, pvid: true, untagged: true }], "veth0"),
+  "vlan-filtering-del": deletePortVlans(4, [{ vid: 100, end: 105 }], "veth0"),
 };
 
 /** The tool's request as it would be with what `differs` says: written down, so that a difference is meant. */
