@@ -66,7 +66,7 @@ function parseGroups(text: string, dottedAllowed: boolean): number[] | undefined
   return groups;
 }
 
-/** The canonical text of an address. */
+/** The canonical text of an address. An IPv4-mapped address that came as 16 bytes is written in groups. */
 export function formatIp(address: IpAddress): string {
   if (address.family === 4) {
     const value = Number(address.value);
