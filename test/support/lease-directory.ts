@@ -16,11 +16,18 @@ import { eventually } from "./eventually.ts";
 import { networkOf } from "./host-local-call.ts";
 
 export class LeaseDirectory implements Disposable {
-  readonly dataDir = mkdtempSync(join(tmpdir(), "leases-"));
+  readonly dataDir: string;
   /** Of the network "net". */
-  readonly path = join(this.dataDir, "net");
+  readonly path: string;
   /** Of the cache. */
-  readonly state = join(this.dataDir, ".bridgehead");
+  readonly state: string;
+
+  /** `above` holds it. */
+  constructor(above = tmpdir()) {
+    this.dataDir = mkdtempSync(join(above, "leases-"));
+    this.path = join(this.dataDir, "net");
+    this.state = join(this.dataDir, ".bridgehead");
+  }
 
   /** A configuration of the network "net" with leases here. */
   network(ipam: object, whole: object = {}): object {

@@ -61,7 +61,7 @@ export async function add(request: Request, machine: Machine = thisMachine): Pro
   } catch (error) {
     using store = await openStore(files, machine);
     giveBack(store, addresses, content, request.log);
-    throw during("cannot make the lease durable", error);
+    throw during(`cannot make the lease in ${files.path} durable`, error);
   }
   const ips = shares.map(({ set }, index) => resultOf(set, addresses[index]));
   return { interfaces: [], ips, routes: [...config.routes], dns };
@@ -87,7 +87,7 @@ function prepare(files: LeaseFiles, content: string, identity: string | undefine
   try {
     return PreparedLease.write(files, content, identity);
   } catch (error) {
-    throw during("cannot write a lease", error);
+    throw during(`cannot write a lease in ${files.path}`, error);
   }
 }
 
