@@ -17,7 +17,10 @@ export interface Machine {
 export const thisMachine: Machine = {
   boot,
   identify,
-  gone: async (identities) => (await import("./netns-proof.ts")).provenGone(identities),
+  gone: async (identities) => {
+    const { netnsOracle } = await import("../../sys/netns-handle.ts");
+    return (await import("./netns-proof.ts")).provenGone(identities, netnsOracle());
+  },
 };
 
 function boot(): string | undefined {

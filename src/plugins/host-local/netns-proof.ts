@@ -1,5 +1,5 @@
 /** Proves that network namespaces are gone (rules L4, L5). Where there is doubt, they live. */
-import { type NetnsNumbers, netnsOracle } from "../../sys/netns-handle.ts";
+import type { NetnsNumbers } from "../../sys/netns-handle.ts";
 import { BlindSpotError, findLiveNetns, type LiveNetns } from "../../sys/netns-references.ts";
 import type { Identity } from "./identity.ts";
 import { ownPidNamespace } from "./pid-namespace.ts";
@@ -7,9 +7,14 @@ import { ownPidNamespace } from "./pid-namespace.ts";
 /** The inode number of the machine's first pid namespace (PID_NS_INIT_INO of uapi linux/nsfs.h). */
 const FIRST_PID_NAMESPACE = "4026531836";
 
-/** Those of the identities, all of this boot, whose namespace is proven gone. */
-export function provenGone(identities: readonly Identity[]): ReadonlySet<Identity> {
-  const oracle = netnsOracle();
+/**
+ * Those of the identities, all of this boot, whose namespace is proven gone: by the kernel's own word, or where it
+ * gives none (`oracle` is undefined), by a search of all that could keep one alive.
+ */
+export function provenGone(
+  identities: readonly Identity[],
+  oracle: ((netns: NetnsNumbers) => boolean) | undefined,
+): ReadonlySet<Identity> {
   if (oracle !== undefined) {
     // Without a cookie the kernel can't be asked; one that has the oracle always gives a cookie.
     return new Set(identities.filter(({ netns }) => netns.cookie !== 0n && !oracle(netns)));

@@ -3,8 +3,11 @@ import { describe, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
+import type { Identity } from "../../../src/plugins/host-local/identity.ts";
+import { ownPidNamespace } from "../../../src/plugins/host-local/machine.ts";
 import { provenGone } from "../../../src/plugins/host-local/netns-proof.ts";
 import { Netns } from "../../../src/sys/netns.ts";
+import { netnsOracle } from "../../../src/sys/netns-handle.ts";
 import { findLiveNetns } from "../../../src/sys/netns-references.ts";
 import { outputOf } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -157,17 +160,44 @@ describe("a retry", () => {
     }));
 });
 
-test("L4: what is proven gone is gone: a namespace whose number another has now, without that", () =>
+describe.each([
+  ["by the kernel's word", netnsOracle],
+  ["by a search, as older kernels need it", () => undefined],
+])("the proof %s", (_, oracle) => {
+  test("L4: a namespace is gone although another has its number now", () =>
+    withScratchHost(async (host) => {
+      const old = await host.addNamespace("old");
+      const identity = identityOf(old.path);
+      expect(provenGone([identity], oracle())).toEqual(new Set());
+      await host.run(["ip", "netns", "delete", "old"]);
+      const young = await host.addNamespace("young");
+      await eventually("the end of the namespace", () => provenGone([identity], oracle()).has(identity));
+      expect(provenGone([identityOf(young.path)], oracle())).toEqual(new Set());
+      expect(provenGone([{ ...identity, netns: identityOf(young.path).netns }], oracle())).toEqual(new Set());
+    }));
+});
+
+test("L4: a search says nothing of what another pid namespace's processes may hold", () =>
   withScratchHost(async (host) => {
-    const old = await host.addNamespace("old");
-    const numbers = numbersOf(old.path);
-    const identity = { boot: "0123456789abcdef", netns: numbers, pidNamespace: "1" };
-    expect(provenGone([identity])).toEqual(new Set());
-    await host.run(["ip", "netns", "delete", "old"]);
-    const young = await host.addNamespace("young");
-    await eventually("the end of the namespace", () => provenGone([identity]).has(identity));
-    expect(provenGone([{ ...identity, netns: numbersOf(young.path) }])).toEqual(new Set());
+    const identity = identityOf((await host.addNamespace("a")).path);
+    await host.run(["ip", "netns", "delete", "a"]);
+    await eventually("the end of the namespace", () => provenGone([identity], undefined).has(identity));
+    expect(provenGone([{ ...identity, pidNamespace: "4026539999" }], undefined)).toEqual(new Set());
   }));
+
+test("L4: without its cookie a namespace whose number is in use counts as alive", () =>
+  withScratchHost(async (host) => {
+    const identity = identityOf((await host.addNamespace("a")).path);
+    const nameless = { ...identity, netns: { ...identity.netns, cookie: 0n } };
+    for (const oracle of [netnsOracle(), undefined])
+      expect(provenGone([nameless], oracle)).toEqual(new Set());
+  }));
+
+function identityOf(path: string): Identity {
+  const pidNamespace = ownPidNamespace();
+  if (pidNamespace === undefined) throw new Error("no pid namespace");
+  return { boot: "0123456789abcdef", netns: numbersOf(path), pidNamespace };
+}
 
 function numbersOf(path: string): { inode: string; cookie: bigint } {
   using netns = Netns.open(path);
