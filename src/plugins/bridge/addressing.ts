@@ -20,7 +20,8 @@ export function planAddressing(ipam: Result, config: BridgeConfig, containerInte
   });
   const routes = [...ipam.routes];
   if (config.isDefaultGateway) {
-    for (const family of [4, 6] as const) {
+    // In the order of the addresses, as callers that compare results expect.
+    for (const family of new Set(ips.map(({ address }) => address.address.family))) {
       const gateway = gatewayOf(ips, family);
       if (gateway !== undefined && !hasDefaultRoute(routes, family))
         routes.push({ dst: defaultPrefix(family), gw: gateway });

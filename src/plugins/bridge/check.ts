@@ -36,7 +36,7 @@ export async function check(request: Request): Promise<void> {
   verifyAddresses(container, links.container, ips);
   verifyRoutes(container, links.container, prevResult.routes);
   if (config.ipam === undefined) return;
-  if (config.isGateway) verifyGateways(host, links.gateway, ips);
+  if (config.isGateway) verifyGateways(host, links.gateway, ips, config.forceAddress);
   if (config.ipMasq) {
     const { checkMasquerade } = await import("../../netfilter/masquerade.ts");
     await checkMasquerade(

@@ -1,7 +1,7 @@
 /** CHECK of addresses, routes and gateways (rules B38, G17). What other plugins added is tolerated. */
 import type { IpConfig, Route } from "../../cni/result.ts";
 import { type Family, formatIp, sameIp } from "../../net/ip.ts";
-import { formatPrefix, networkOf, samePrefix } from "../../net/prefix.ts";
+import { formatPrefix, networkOf, overlaps, type Prefix, samePrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { decodeRoute, dumpRoutes, type Route as KernelRoute } from "../../netlink/rtnetlink/route.ts";
 import type { PresentLink } from "./bridge-link.ts";
@@ -57,14 +57,25 @@ function matches(candidate: KernelRoute, wanted: Route): boolean {
 }
 
 /** The bridge, or the VLAN's gateway interface, still is the gateway of each address. @throws CniError */
-export function verifyGateways(host: Connection, link: PresentLink, ips: readonly IpConfig[]): void {
+export function verifyGateways(
+  host: Connection,
+  link: PresentLink,
+  ips: readonly IpConfig[],
+  forceAddress: boolean,
+): void {
   const present = addressesOf(host, link.index);
-  for (const { address, gateway } of ips) {
-    if (gateway === undefined) continue;
-    const wanted = { address: gateway, length: address.length };
+  const gateways = ips.flatMap(({ address, gateway }) =>
+    gateway === undefined ? [] : [{ address: gateway, length: address.length }],
+  );
+  for (const [index, wanted] of gateways.entries()) {
     if (present.some((candidate) => samePrefix(candidate, wanted))) continue;
+    // The one bridge address that there may be is that of the last gateway (B25).
+    if (forceAddress && gateways.slice(index + 1).some((later) => replaces(later, wanted))) continue;
     throw lost(
       `gateway address ${formatPrefix(wanted)} is missing on ${link.name}: it has ${present.map(formatPrefix).join(", ") || "none"}`,
     );
   }
 }
+
+const replaces = (later: Prefix, earlier: Prefix): boolean =>
+  later.address.family === earlier.address.family && (later.address.family === 4 || overlaps(later, earlier));

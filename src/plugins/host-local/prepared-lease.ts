@@ -81,13 +81,20 @@ function openUnnamed(files: LeaseFiles, mayBeMissing = true): OpenFile {
 function makeDirectory(path: string): void {
   const slash = path.lastIndexOf("/");
   const above = slash > 0 ? path.slice(0, slash) : slash === 0 ? "/" : ".";
+  const make = () => {
+    try {
+      libc.mkdir(path, 0o755);
+      syncDirectory(above);
+    } catch (error) {
+      if (!failedWith(error, "EEXIST")) throw error;
+    }
+  };
   try {
-    libc.mkdir(path, 0o755);
-    syncDirectory(above);
+    make();
   } catch (error) {
-    if (failedWith(error, "EEXIST")) return;
     if (!failedWith(error, "ENOENT") || above === "." || above === "/") throw error;
     makeDirectory(above);
-    makeDirectory(path);
+    // Once: a file system such as /proc has the directory above and still says that it does not exist.
+    make();
   }
 }

@@ -194,6 +194,23 @@ describe("CHECK", () => {
       await attachment.del();
     }));
 
+  test("A34, B25: of two gateways under forceAddress the last one stays, and CHECK knows", () =>
+    withNetwork(async (host) => {
+      const config = configuration({
+        isGateway: true,
+        forceAddress: true,
+        ipam: hostLocal({ subnet: "10.77.0.0/24" }, { subnet: "10.78.0.0/24" }),
+      });
+      const attachment = new Attachment(host, await host.addNamespace("c1"), config);
+      const result = await attachment.add();
+      await attachment.check(result);
+      await host.run(`ip addr del 10.78.0.1/24 dev ${BRIDGE}`);
+      expect((await attachment.failure("CHECK", { prevResult: result })).msg).toContain(
+        "gateway address 10.78.0.1/24 is missing on br0",
+      );
+      await attachment.del();
+    }));
+
   test("B36: prevResult is required, and its sandbox must be this one", () =>
     withNetwork(async (host) => {
       const attachment = new Attachment(host, await host.addNamespace("c1"), configuration());

@@ -74,6 +74,14 @@ describe("planAddressing", () => {
     expect(plan({ isDefaultGateway: true }, both.slice(0, 2)).routes).toEqual(["0.0.0.0/0 via 10.0.0.1"]);
   });
 
+  test("B20: the default routes come in the order of the addresses", () => {
+    const ips = [lease("fd00::9/64", "fd00::1"), lease("10.0.0.9/24", "10.0.0.1")];
+    expect(plan({ isDefaultGateway: true }, ips).routes).toEqual([
+      "::/0 via fd00::1",
+      "0.0.0.0/0 via 10.0.0.1",
+    ]);
+  });
+
   test("B20, G13: none where the IPAM has one, with a gateway or without", () => {
     const ips = [lease("10.0.0.9/24", "10.0.0.1")];
     expect(plan({ isDefaultGateway: true }, ips, [route("0.0.0.0/0")]).routes).toEqual(["0.0.0.0/0"]);

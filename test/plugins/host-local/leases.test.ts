@@ -37,6 +37,12 @@ describe("ADD", () => {
     expect(result.dns).toEqual({ nameservers: ["192.0.2.1"] });
   });
 
+  test("a place where no directory can be made is one clear error", async () => {
+    const { code, message } = await failure(add({ config: networkOf("/proc/nothing", V4) }));
+    expect(code).toBe(5);
+    expect(message).toMatch(/"\/proc\/nothing".*ENOENT/);
+  });
+
   test("H50, H51: exactly the reference's files, and nothing else in the directory", async () => {
     using leases = new LeaseDirectory();
     const umask = process.umask(0o022);
