@@ -9,8 +9,15 @@ export function parseMac(text: string): Mac | undefined {
 }
 
 /** Lower case, ":" between the bytes. Works for hardware addresses of any length. */
-export const formatMac = (mac: Mac): string =>
-  Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+export function formatMac(mac: Mac): string {
+  // A loop, for every ADD comes here: the first Array.from with a function costs 0.3 ms.
+  let text = "";
+  for (let index = 0; index < mac.length; index++) {
+    if (index > 0) text += ":";
+    text += (mac[index] ?? 0).toString(16).padStart(2, "0");
+  }
+  return text;
+}
 
 /** A group address (multicast or broadcast) can't be an interface's own; neither can all zeros. */
 export const isUnicastMac = (mac: Mac): boolean =>

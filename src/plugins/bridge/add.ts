@@ -14,12 +14,12 @@ import { NetnsLock } from "../../sys/netns-lock.ts";
 import { connect, connectInside, openNetns } from "../namespaces.ts";
 import { planAddressing } from "./addressing.ts";
 import type { Owner } from "./attachment.ts";
-import { ensureBridge, type PresentLink } from "./bridge-link.ts";
+import { ensureBridge, findLink, type PresentLink, portsOf } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { configureContainerInterface } from "./container-interface.ts";
 import { ensureForwarding, ensureGatewayAddresses, forgetNeighbours } from "./gateway.ts";
 import { awaitAddressesSettled, awaitPortUp } from "./readiness.ts";
-import { addVethPair, removeLink, setUpHostEnd } from "./veth.ts";
+import { addVethPair, setUpHostEnd, type VethPair } from "./veth.ts";
 
 /** What the steps of one ADD share. */
 interface Attachment {
@@ -57,7 +57,8 @@ export async function add(request: Request): Promise<Result> {
 async function attach(attachment: Attachment): Promise<Result> {
   const { request, config, owner, netns, host, container, undo } = attachment;
   const { log } = request;
-  const result = structuredClone(request.config.prevResult) ?? emptyResult();
+  const { prevResult } = request.config;
+  const result = prevResult === undefined ? emptyResult() : structuredClone(prevResult);
 
   const { bridge, pair } = connectToBridge(attachment);
   setUpHostEnd(host, pair.host, { owner, config, log });
@@ -77,7 +78,7 @@ async function attach(attachment: Attachment): Promise<Result> {
     sandbox: request.netns,
   });
   if (config.ipam !== undefined) {
-    await giveAddresses(attachment, { ipam: config.ipam, bridge, container: pair.container, first, result });
+    await giveAddresses(attachment, { ipam: config.ipam, bridge: bridge.link, pair, first, result });
   } else if (!config.disableContainerInterface) {
     container.call(setLinkUp(pair.container.index, true, pair.container.name));
   }
@@ -88,6 +89,8 @@ async function attach(attachment: Attachment): Promise<Result> {
     result.interfaces[first + 1] = interfaceOf({ ...pair.host, ...port, name: pair.host.name });
     if (familiesOf(result.ips).has(6)) netns.run(() => awaitAddressesSettled(container, pair.container));
   }
+  // The port may have given a bridge that somebody else made another MAC, or another mtu.
+  result.interfaces[first] = interfaceOf(findLink(host, config.bridge) ?? bridge.link);
   if (config.dns !== undefined) result.dns = config.dns;
   // A result that this version can't express must fail while everything can still be undone (G10).
   const reduced = reduceTo(request.config.cniVersion, result);
@@ -109,13 +112,13 @@ async function giveAddresses(
   { request, config, owner, netns, host, container, undo }: Attachment,
   options: {
     ipam: string;
-    bridge: { link: PresentLink; created: boolean };
-    container: PresentLink;
+    bridge: PresentLink;
+    pair: VethPair;
     first: number;
     result: Result;
   },
 ): Promise<void> {
-  const { ipam, bridge, first, result } = options;
+  const { ipam, bridge, pair, first, result } = options;
   const leased = await delegateAdd(request, ipam);
   undo.push(`addresses of IPAM plugin ${JSON.stringify(ipam)}`, () => delegateDel(request, ipam));
   if (leased.ips.length === 0) {
@@ -129,24 +132,29 @@ async function giveAddresses(
   configureContainerInterface(
     container,
     netns,
-    { link: options.container, ips, routes, enabledad: config.enabledad },
+    { link: pair.container, ips, routes, enabledad: config.enabledad },
     request.log,
   );
 
   if (config.isGateway) {
-    let gatewayLink = bridge.link;
-    if (config.vlan !== 0) {
-      const { ensureVlanGateway } = await import("./vlan-gateway.ts");
-      const vlan = ensureVlanGateway(host, bridge.link, config, request.log);
-      if (vlan.created && bridge.created)
-        undo.push(`interface ${JSON.stringify(vlan.link.name)}`, () => removeLink(host, vlan.link));
-      gatewayLink = vlan.link;
-      result.interfaces.push(interfaceOf(vlan.link));
-    }
-    ensureGatewayAddresses(host, gatewayLink, gateways, { forceAddress: config.forceAddress, undo });
+    const { log } = request;
+    const gateway =
+      config.vlan === 0
+        ? {
+            link: bridge,
+            isShared: () => portsOf(host, bridge).some(({ index }) => index !== pair.host.index),
+          }
+        : (await import("./vlan-gateway.ts")).ensureVlanGateway(host, bridge, {
+            config,
+            port: pair.host,
+            undo,
+            log,
+          });
+    if (config.vlan !== 0) result.interfaces.push(interfaceOf(gateway.link));
+    ensureGatewayAddresses(host, gateway, gateways, { forceAddress: config.forceAddress, undo });
     forgetNeighbours(
       host,
-      gatewayLink,
+      gateway.link,
       addresses.map(({ address }) => address),
     );
   }

@@ -19,8 +19,7 @@ const PREFIX = "bridgehead:";
 export const hostVethName = (owner: Owner): string => `veth${digest(path(owner), 8)}`;
 
 /** A random name for when the owner's is taken. */
-export const randomVethName = (): string =>
-  `veth${Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+export const randomVethName = (): string => `veth${crypto.getRandomValues(new Uint8Array(4)).toHex()}`;
 
 /** "bridgehead:NETWORK/CONTAINER/IFNAME", with digests where that does not fit. None of the parts can hold a "/". */
 export function ownerAlias(owner: Owner): string {

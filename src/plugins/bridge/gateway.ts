@@ -12,8 +12,10 @@ import {
   deleteAddress,
   dumpAddresses,
 } from "../../netlink/rtnetlink/address.ts";
+import { changeLink } from "../../netlink/rtnetlink/link.ts";
 import { deleteNeighbour } from "../../netlink/rtnetlink/neighbour.ts";
 import { failedWith } from "../../sys/errno.ts";
+import { NetnsLock } from "../../sys/netns-lock.ts";
 import { ensureSysctl, readSysctl } from "../../sys/sysctl.ts";
 import type { PresentLink } from "./bridge-link.ts";
 
@@ -26,32 +28,59 @@ export const addressesOf = (connection: Connection, index: number): Prefix[] =>
     .filter((address) => address.index === index)
     .map((address) => address.prefix);
 
-/** Gives the interface its gateway addresses; `undo` takes them back. @throws CniError when another address is in the way (rule B25). */
+/** The interface that has the gateway addresses, and whether others use them than the container being added. */
+export interface Gateway {
+  readonly link: PresentLink;
+  isShared(): boolean;
+}
+
+/**
+ * Gives the interface its gateway addresses; `undo` takes them back unless others use them by then.
+ * @throws CniError when another address is in the way (rule B25).
+ */
 export function ensureGatewayAddresses(
   host: Connection,
-  link: PresentLink,
-  gateways: readonly Prefix[],
+  gateway: Gateway,
+  wanted: readonly Prefix[],
   options: { forceAddress: boolean; undo: UndoStack },
 ): void {
+  const { link } = gateway;
   const { forceAddress, undo } = options;
+  // No other ADD's undo can take away what is found here.
+  using _lock = NetnsLock.shared();
   const present = addressesOf(host, link.index);
-  for (const gateway of gateways) {
-    if (present.some((address) => samePrefix(address, gateway))) continue;
-    const inTheWay = present.filter((address) => conflicts(address, gateway));
-    if (inTheWay.length > 0 && !forceAddress) throw differentAddress(link, inTheWay, gateway);
-    for (const address of inTheWay) {
-      host.call(deleteAddress(link.index, address, link.name));
-      present.splice(present.indexOf(address), 1);
-      undo.push(`address ${formatPrefix(address)}`, () => void addUnlessThere(host, link, address));
+  for (const address of wanted) {
+    if (present.some((candidate) => samePrefix(candidate, address))) continue;
+    const inTheWay = present.filter((candidate) => conflicts(candidate, address));
+    if (inTheWay.length > 0 && !forceAddress) throw differentAddress(link, inTheWay, address);
+    for (const old of inTheWay) {
+      host.call(deleteAddress(link.index, old, link.name));
+      present.splice(present.indexOf(old), 1);
+      undo.push(`address ${formatPrefix(old)}`, () => void addUnlessThere(host, link, old));
     }
-    if (addUnlessThere(host, link, gateway)) {
-      undo.push(
-        `address ${formatPrefix(gateway)}`,
-        () => void host.call(deleteAddress(link.index, gateway, link.name)),
-      );
+    if (addUnlessThere(host, link, address)) {
+      undo.push(`address ${formatPrefix(address)}`, () => removeUnused(host, gateway, address));
+      keepMac(host, link);
     }
-    present.push(gateway);
+    present.push(address);
   }
+}
+
+/** Undo of an address: others whose port is there by now use it, or are about to look for it. */
+function removeUnused(host: Connection, gateway: Gateway, address: Prefix): void {
+  using lock = NetnsLock.tryExclusive();
+  if (lock === undefined || gateway.isShared()) return;
+  host.call(deleteAddress(gateway.link.index, address, gateway.link.name));
+}
+
+/**
+ * A bridge that somebody made without a MAC takes one of its ports', and another one when that port goes; containers
+ * would lose their gateway for as long as they remember the old one. Setting a MAC ends that (G21).
+ */
+function keepMac(host: Connection, link: PresentLink): void {
+  if (link.kind !== "bridge" || link.mac === undefined) return;
+  const request = { index: link.index, mac: link.mac };
+  host.call(changeLink(request, `keep the MAC of bridge ${JSON.stringify(link.name)}`));
 }
 
 /** One IPv4 address is all that a bridge has; IPv6 networks may stand side by side unless they overlap. */

@@ -6,7 +6,7 @@ import type { Connection } from "../../netlink/connection.ts";
 import { decodeRoute, dumpRoutes, type Route as KernelRoute } from "../../netlink/rtnetlink/route.ts";
 import type { PresentLink } from "./bridge-link.ts";
 import { addressesOf } from "./gateway.ts";
-import { lost } from "./verify-links.ts";
+import { lost } from "./lost.ts";
 
 /** Each address is there with its prefix length. @throws CniError */
 export function verifyAddresses(container: Connection, link: PresentLink, ips: readonly IpConfig[]): void {

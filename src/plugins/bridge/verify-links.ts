@@ -1,17 +1,15 @@
 /** CHECK of the interfaces: the bridge, both ends of the pair, the port's settings (rules B37, G17). */
-import { CniError, code } from "../../cni/error.ts";
 import type { Interface, Result } from "../../cni/result.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { decodeBridge } from "../../netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
 import { interfaceFlag } from "../../netlink/rtnetlink/link.ts";
-import { decodePortVlans, dumpPortVlans, type PortVlan } from "../../netlink/rtnetlink/vlan.ts";
 import type { Owner } from "./attachment.ts";
 import { findLink, type PresentLink } from "./bridge-link.ts";
 import { type BridgeConfig, wantsVlanFiltering } from "./config.ts";
-import { plannedVlans } from "./vlan.ts";
-import { vlanGatewayName } from "./vlan-gateway.ts";
+import { lost, verifyUp } from "./lost.ts";
+import { verifyPortVlans, verifyVlanGateway } from "./verify-vlans.ts";
 
 /** What CHECK compares the interfaces with. */
 export interface Expectation {
@@ -32,9 +30,6 @@ export interface VerifiedLinks {
   readonly gateway: PresentLink;
 }
 
-/** The error for a state that is not as ADD left it. */
-export const lost = (message: string): CniError => new CniError(code.internal, message);
-
 /** Finds all interfaces and compares them with the configuration and the result. @throws CniError */
 export function verifyLinks(expected: Expectation): VerifiedLinks {
   const bridge = verifyBridge(expected);
@@ -43,12 +38,7 @@ export function verifyLinks(expected: Expectation): VerifiedLinks {
   const { config, host } = expected;
   if (config.vlan === 0 || !config.isGateway || config.ipam === undefined)
     return { container, port, gateway: bridge };
-  const name = vlanGatewayName(config);
-  const gateway = findLink(host, name);
-  if (gateway === undefined)
-    throw lost(`VLAN gateway interface "${name}" not found: ADD the container again`);
-  verifyUp(gateway, "VLAN gateway interface");
-  return { container, port, gateway };
+  return { container, port, gateway: verifyVlanGateway(host, bridge, config) };
 }
 
 function verifyBridge({ host, config, result }: Expectation): PresentLink {
@@ -124,31 +114,8 @@ function verifyHostEnd(expected: Expectation, bridge: PresentLink, container: Pr
   const settings = decodeBridgePort(port.portData ?? new Uint8Array());
   verifySetting(port, "hairpin mode", config.hairpinMode, settings.hairpin ?? false);
   verifySetting(port, "port isolation", config.portIsolation, settings.isolated ?? false);
-  if (wantsVlanFiltering(config)) verifyVlans(host, port, config);
+  if (wantsVlanFiltering(config)) verifyPortVlans(host, port, { ...config, trunk: config.trunk ?? [] });
   return port;
-}
-
-function verifyVlans(host: Connection, port: PresentLink, config: BridgeConfig): void {
-  const present = host
-    .dump(dumpPortVlans())
-    .map((message) => decodePortVlans(message.payload))
-    .filter(({ index }) => index === port.index)
-    .flatMap(({ vlans }) => vlans);
-  for (const wanted of plannedVlans({ ...config, trunk: config.trunk ?? [] })) {
-    const gone = missingVlan(wanted, present);
-    if (gone === undefined) continue;
-    const role = wanted.pvid ? " as its untagged VLAN" : "";
-    throw lost(`bridge port ${port.name} does not carry VLAN ${gone}${role} any more`);
-  }
-}
-
-/** First VLAN of `wanted` that no entry of `present` gives. An access VLAN must be so in both directions. */
-function missingVlan(wanted: PortVlan, present: readonly PortVlan[]): number | undefined {
-  for (let vid = wanted.vid; vid <= (wanted.end ?? wanted.vid); vid++) {
-    const entry = present.find((vlan) => vlan.vid <= vid && vid <= (vlan.end ?? vlan.vid));
-    if (entry === undefined || (wanted.pvid && !(entry.pvid && entry.untagged))) return vid;
-  }
-  return undefined;
 }
 
 function verifyMac(link: PresentLink, reported: Interface | undefined, message: string): void {
@@ -160,10 +127,6 @@ function verifyMac(link: PresentLink, reported: Interface | undefined, message: 
 function verifyMtu(link: PresentLink, wanted: number | undefined): void {
   if (wanted !== undefined && link.mtu !== wanted)
     throw lost(`interface ${link.name} has mtu ${link.mtu} instead of ${wanted}`);
-}
-
-function verifyUp(link: PresentLink, role: string): void {
-  if (((link.flags ?? 0) & interfaceFlag.up) === 0) throw lost(`${role} ${link.name} is down`);
 }
 
 function verifySetting(link: PresentLink, setting: string, wanted: boolean, found: boolean): void {

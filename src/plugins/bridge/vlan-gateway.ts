@@ -3,50 +3,71 @@
  * port of the bridge. Shared by all containers of the VLAN; whoever comes first makes it, also in parallel (G20).
  */
 import { CniError, code } from "../../cni/error.ts";
+import type { UndoStack } from "../../cni/undo.ts";
 import { randomMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { addLink, getLink, linkOf, setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
+import { NetnsLock } from "../../sys/netns-lock.ts";
 import { randomVethName } from "./attachment.ts";
-import { findLink, type PresentLink } from "./bridge-link.ts";
+import { findLink, type PresentLink, portsOf } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
+import type { Gateway } from "./gateway.ts";
 import { trySysctl } from "./sysctl.ts";
-import { setPortVlans } from "./vlan.ts";
+import { removeLink } from "./veth.ts";
+import { carries, setPortVlans, vlansByPort } from "./vlan.ts";
 
 /** The gateway interface's name. */
 export const vlanGatewayName = (config: BridgeConfig): string => `${config.bridge}.${config.vlan}`;
 
-/** Makes the interface, or completes one that another ADD is just making: each step may be done twice. */
-export function ensureVlanGateway(
-  host: Connection,
-  bridge: PresentLink,
-  config: BridgeConfig,
-  log: (line: string) => void,
-): { link: PresentLink; created: boolean } {
+/** What an ADD brings along. */
+interface Adding {
+  readonly config: BridgeConfig;
+  /** The container's port, which has its VLANs already: others see by that that the VLAN is in use. */
+  readonly port: PresentLink;
+  readonly undo: UndoStack;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Makes the interface, or completes one that another ADD is just making: each step may be done twice. What it makes,
+ * `undo` takes away again unless others use it by then.
+ * @throws CniError when something else has its name.
+ */
+export function ensureVlanGateway(host: Connection, bridge: PresentLink, adding: Adding): Gateway {
+  const { config, log } = adding;
   const name = vlanGatewayName(config);
+  // No other ADD's undo can take it away between finding it and the end.
+  using _lock = NetnsLock.shared();
   const existing = findLink(host, name);
-  const created = existing === undefined && addPair(host, bridge, config, name);
+  const created = existing === undefined && addPair(host, bridge, name, adding);
   const link = existing ?? findLink(host, name);
   if (link === undefined)
     throw new CniError(
       code.tryAgainLater,
       `interface ${JSON.stringify(name)} vanished while it was being set up: another program deletes it`,
     );
-  const port = portOf(host, link, bridge);
-  setPortVlans(host, bridge, port, {
+  const end = otherEnd(host, link, bridge);
+  if (end === undefined)
+    throw new CniError(
+      code.invalidConfig,
+      `interface ${JSON.stringify(name)} exists but is not the VLAN gateway of bridge ${JSON.stringify(bridge.name)}: it is no veth with its other end on that bridge; remove or rename it`,
+    );
+  setPortVlans(host, bridge, end, {
     vlan: config.vlan,
     trunk: [],
     preserveDefaultVlan: config.preserveDefaultVlan || !created,
   });
-  trySysctl(["net", "ipv6", "conf", port.name, "accept_ra"], "0", log);
-  for (const end of [port, link]) host.call(setLinkUp(end.index, true, end.name));
-  return { link, created };
+  trySysctl(["net", "ipv6", "conf", end.name, "accept_ra"], "0", log);
+  for (const { index, name } of [end, link]) host.call(setLinkUp(index, true, name));
+  return { link, isShared: () => isShared(host, bridge, end, adding) };
 }
 
 /** Whether this call made the pair; false when another was faster. */
-function addPair(host: Connection, bridge: PresentLink, config: BridgeConfig, name: string): boolean {
-  const mtu = config.mtu === undefined ? {} : { mtu: config.mtu };
+function addPair(host: Connection, bridge: PresentLink, name: string, adding: Adding): boolean {
+  // Frames that the bridge forwards must fit through.
+  const mtu = bridge.mtu === undefined ? {} : { mtu: bridge.mtu };
   const data = encodeVethPeer({ name, mac: randomMac(), ...mtu });
   for (;;) {
     const port = {
@@ -58,7 +79,10 @@ function addPair(host: Connection, bridge: PresentLink, config: BridgeConfig, na
       ...mtu,
     };
     const [outcome] = host.callAll([addLink(port)]);
-    if (outcome?.error === undefined) return true;
+    if (outcome?.error === undefined) {
+      adding.undo.push(`interface ${JSON.stringify(name)}`, () => removeUnused(host, bridge, name, adding));
+      return true;
+    }
     if (!refusedWith(outcome.error, "EEXIST")) {
       throw new CniError(
         code.internal,
@@ -70,17 +94,40 @@ function addPair(host: Connection, bridge: PresentLink, config: BridgeConfig, na
   }
 }
 
-/** The other end, which must be a port of the bridge. */
-function portOf(host: Connection, link: PresentLink, bridge: PresentLink): PresentLink {
-  const peer =
-    link.kind === "veth" && link.peerIndex !== undefined
-      ? linkOf(host.call(getLink({ index: link.peerIndex })))
-      : undefined;
-  if (peer?.index !== undefined && peer.name !== undefined && peer.master === bridge.index) {
-    return { ...peer, index: peer.index, name: peer.name };
-  }
-  throw new CniError(
-    code.invalidConfig,
-    `interface ${JSON.stringify(link.name)} exists but is not the VLAN gateway of bridge ${JSON.stringify(bridge.name)}: it is no veth with its other end on that bridge; remove or rename it`,
+/** The port of `bridge` that is the other end of `link`; undefined when there is none. */
+export function otherEnd(
+  host: Connection,
+  link: PresentLink,
+  bridge: { index: number },
+): PresentLink | undefined {
+  // The index of a peer elsewhere says nothing here.
+  if (link.kind !== "veth" || link.peerIndex === undefined || link.linkNetnsId !== undefined)
+    return undefined;
+  const [outcome] = host.callAll([getLink({ index: link.peerIndex })]);
+  if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
+  const end = linkOf(outcome?.replies ?? []);
+  if (end?.index === undefined || end.name === undefined || end.master !== bridge.index) return undefined;
+  return { ...end, index: end.index, name: end.name };
+}
+
+/** Whether a port of the bridge other than the gateway's and the one that is being added carries the VLAN. */
+function isShared(
+  host: Connection,
+  bridge: PresentLink,
+  end: { index: number } | undefined,
+  { config, port }: Adding,
+): boolean {
+  const vlans = vlansByPort(host);
+  return portsOf(host, bridge).some(
+    ({ index = 0 }) =>
+      index !== end?.index && index !== port.index && carries(vlans.get(index) ?? [], config.vlan),
   );
+}
+
+/** Undo of a creation. An ADD whose port has the VLAN by now uses the gateway, or is about to look for it. */
+function removeUnused(host: Connection, bridge: PresentLink, name: string, adding: Adding): void {
+  using lock = NetnsLock.tryExclusive();
+  const link = lock === undefined ? undefined : findLink(host, name);
+  if (link === undefined || isShared(host, bridge, otherEnd(host, link, bridge), adding)) return;
+  removeLink(host, link);
 }

@@ -1,7 +1,13 @@
 /** VLANs of a port (rules B9, B15). */
 import type { Connection } from "../../netlink/connection.ts";
 import { decodeBridge } from "../../netlink/rtnetlink/bridge.ts";
-import { addPortVlans, deletePortVlans, type PortVlan } from "../../netlink/rtnetlink/vlan.ts";
+import {
+  addPortVlans,
+  decodePortVlans,
+  deletePortVlans,
+  dumpPortVlans,
+  type PortVlan,
+} from "../../netlink/rtnetlink/vlan.ts";
 import type { PresentLink } from "./bridge-link.ts";
 import type { Trunk } from "./trunk.ts";
 
@@ -13,14 +19,20 @@ export interface PortVlanPlan {
   readonly preserveDefaultVlan: boolean;
 }
 
-/** The VLANs that a port gets: the access VLAN untagged, the trunk's tagged, VLAN 1 untagged for a trunk alone. */
+/**
+ * The VLANs that a port gets: the access VLAN untagged, the trunk's tagged, VLAN 1 untagged for a trunk alone. A trunk
+ * that holds the untagged VLAN does not make it a tagged one.
+ */
 export function plannedVlans(plan: PortVlanPlan): PortVlan[] {
   const access = plan.vlan !== 0 ? plan.vlan : plan.trunk.length > 0 ? 1 : 0;
-  const tagged = plan.trunk.map(({ first, last }) =>
-    first === last ? { vid: first } : { vid: first, end: last },
-  );
-  // Last, so that a trunk that holds the access VLAN does not take its flags away.
-  return access === 0 ? tagged : [...tagged, { vid: access, pvid: true, untagged: true }];
+  const tagged = plan.trunk
+    .flatMap(({ first, last }) => [
+      { first, last: Math.min(last, access - 1) },
+      { first: Math.max(first, access + 1), last },
+    ])
+    .filter(({ first, last }) => first <= last)
+    .map(({ first, last }) => (first === last ? { vid: first } : { vid: first, end: last }));
+  return access === 0 ? tagged : [{ vid: access, pvid: true, untagged: true }, ...tagged];
 }
 
 /** Gives a new port of `bridge` its VLANs. A new port has the bridge's default VLAN and no other. */
@@ -39,3 +51,17 @@ export function setPortVlans(
   }
   for (const { error } of host.callAll(requests)) if (error !== undefined) throw error;
 }
+
+/** The VLANs of all ports of the namespace, by the port's index. */
+export function vlansByPort(host: Connection): Map<number, PortVlan[]> {
+  const vlans = new Map<number, PortVlan[]>();
+  for (const message of host.dump(dumpPortVlans())) {
+    const port = decodePortVlans(message.payload);
+    vlans.set(port.index, [...(vlans.get(port.index) ?? []), ...port.vlans]);
+  }
+  return vlans;
+}
+
+/** The entry of `vlans` that holds the VLAN. */
+export const carries = (vlans: readonly PortVlan[], vid: number): PortVlan | undefined =>
+  vlans.find((vlan) => vlan.vid <= vid && vid <= (vlan.end ?? vlan.vid));
