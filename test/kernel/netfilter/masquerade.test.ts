@@ -1,0 +1,364 @@
+/** The rules of both backends, judged by iptables-save and nft. */
+import { describe, expect, test } from "bun:test";
+import { CniError } from "../../../src/cni/error.ts";
+import {
+  type Backend,
+  checkMasquerade,
+  collectMasquerade,
+  setUpMasquerade,
+  tearDownMasquerade,
+} from "../../../src/netfilter/masquerade.ts";
+import { iptablesChain, type Owner } from "../../../src/netfilter/owner.ts";
+import { withScratchHost } from "../../support/scratch-host.ts";
+import { everything, iptablesRules, nftTable } from "./listings.ts";
+import { prefixes } from "./prefixes.ts";
+import {
+  referenceAddIptables,
+  referenceAddNftables,
+  referenceDelIptables,
+  referenceDelNftables,
+} from "./reference.ts";
+
+const BACKENDS: readonly Backend[] = ["iptables", "nftables"];
+const ADDRESSES = ["10.1.2.3/24", "10.9.0.4/16", "fd00:2::3/64"];
+
+const owner = (containerId: string, ifname = "eth0"): Owner => ({ network: "net1", containerId, ifname });
+const setUp = (backend: Backend | undefined, who: Owner, ...addresses: string[]) =>
+  setUpMasquerade(backend, who, prefixes(...addresses));
+const check = (backend: Backend, who: Owner, ...addresses: string[]) =>
+  checkMasquerade(backend, who, prefixes(...addresses));
+
+/** The message of the error that CHECK gives. */
+async function complaint(backend: Backend, who: Owner, ...addresses: string[]): Promise<string> {
+  try {
+    await check(backend, who, ...addresses);
+  } catch (error) {
+    expect(error).toBeInstanceOf(CniError);
+    return (error as CniError).message;
+  }
+  return "CHECK has nothing to complain of";
+}
+
+const reference = {
+  iptables: { add: referenceAddIptables, del: referenceDelIptables },
+  nftables: { add: referenceAddNftables, del: (who: Owner) => referenceDelNftables(who) },
+} as const;
+
+test("B28: iptables-save shows the rules that the reference writes, one for one", async () => {
+  await withScratchHost(async (host) => {
+    await referenceAddIptables(owner("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
+    const expected = [await iptablesRules("iptables-nft"), await iptablesRules("ip6tables-nft")];
+    await host.run("nft flush ruleset");
+    await setUp("iptables", owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+    expect([await iptablesRules("iptables-nft"), await iptablesRules("ip6tables-nft")]).toEqual(expected);
+    expect(expected[0]).toContain(
+      `-A POSTROUTING -s 10.1.2.3/32 -m comment --comment "name: \\"net1\\" id: \\"c1\\"" -j ${iptablesChain(owner("c1"))}`,
+    );
+    await tearDownMasquerade(owner("c1"));
+  });
+});
+
+test("B29: nft shows the rules that the reference writes; the source stands in a set of one", async () => {
+  const rulesOf = async () =>
+    (await nftTable("inet", "cni_plugins_masquerade"))
+      .replaceAll(/^\tcomment .*\n|^\t\tcomment .*\n/gm, "")
+      .replaceAll(/saddr \{ (\S+) \}/g, "saddr $1")
+      // The reference adds the chains in another order.
+      .split("\n\n")
+      .map((chain) => chain.trim())
+      .sort();
+  await withScratchHost(async (host) => {
+    await referenceAddNftables(owner("c1"), ADDRESSES);
+    const expected = await rulesOf();
+    await host.run("nft flush ruleset");
+    await setUp("nftables", owner("c1"), ...ADDRESSES);
+    expect(
+      (await rulesOf())
+        .join("\n")
+        .split("\n")
+        .map((line) => line.trim())
+        .sort(),
+    ).toEqual(
+      expected
+        .join("\n")
+        .split("\n")
+        .map((line) => line.trim())
+        .sort(),
+    );
+    await tearDownMasquerade(owner("c1"));
+  });
+});
+
+describe.each(BACKENDS)("%s", (backend) => {
+  test("ADD, CHECK, ADD again, DEL, DEL again: the host is as before", async () => {
+    await withScratchHost(async () => {
+      const before = await everything();
+      await setUp(backend, owner("c1"), ...ADDRESSES);
+      const once = await everything();
+      expect(once.length).toBeGreaterThan(before.length);
+      await check(backend, owner("c1"), ...ADDRESSES);
+      await setUp(backend, owner("c1"), ...ADDRESSES);
+      expect(await everything()).toEqual(once);
+      await tearDownMasquerade(owner("c1"));
+      expect(await everything()).toEqual(before);
+      await tearDownMasquerade(owner("c1"));
+      expect(await everything()).toEqual(before);
+    });
+  });
+
+  test("an ADD with other addresses replaces those of the ADD before", async () => {
+    await withScratchHost(async () => {
+      await setUp(backend, owner("c1"), "10.1.2.3/24", "10.1.2.4/24", "10.1.2.5/24");
+      await setUp(backend, owner("c1"), "10.1.2.9/24");
+      await check(backend, owner("c1"), "10.1.2.9/24");
+      expect((await everything()).join("\n")).not.toMatch(/10\.1\.2\.[345]\b/);
+      await tearDownMasquerade(owner("c1"));
+    });
+  });
+
+  test("with many addresses, all go by the owner's name alone (G5)", async () => {
+    await withScratchHost(async () => {
+      const many = Array.from({ length: 21 }, (_, index) => `10.1.${index}.3/24`);
+      await setUp(backend, owner("c2"), "10.1.0.9/24");
+      await setUp(backend, owner("c1"), ...many);
+      await check(backend, owner("c1"), ...many);
+      await tearDownMasquerade(owner("c1"));
+      expect((await everything()).join("\n")).not.toContain("10.1.1.3");
+      await check(backend, owner("c2"), "10.1.0.9/24");
+      await tearDownMasquerade(owner("c2"));
+    });
+  });
+
+  test("G16: two interfaces of one container, detached one by one, in either order", async () => {
+    await withScratchHost(async () => {
+      for (const [first, second] of [
+        ["eth0", "eth1"],
+        ["eth1", "eth0"],
+      ] as const) {
+        await setUp(backend, owner("c1", "eth0"), "10.1.2.3/24", "fd00:2::3/64");
+        await setUp(backend, owner("c1", "eth1"), "10.1.2.4/24", "10.7.0.1/16");
+        const addressesOf = { eth0: ["10.1.2.3/24", "fd00:2::3/64"], eth1: ["10.1.2.4/24", "10.7.0.1/16"] };
+        await check(backend, owner("c1", "eth0"), ...addressesOf.eth0);
+        await check(backend, owner("c1", "eth1"), ...addressesOf.eth1);
+        await tearDownMasquerade(owner("c1", first));
+        await tearDownMasquerade(owner("c1", first));
+        await check(backend, owner("c1", second), ...addressesOf[second]);
+        await tearDownMasquerade(owner("c1", second));
+      }
+    });
+  });
+
+  test("the reference ADDs: our CHECK passes, our DEL leaves nothing", async () => {
+    await withScratchHost(async (host) => {
+      // The table itself, which the reference does not take away either.
+      await reference[backend].add(owner("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
+      await reference[backend].del(owner("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
+      const before = await everything();
+      await reference[backend].add(owner("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
+      await check(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+      await tearDownMasquerade(owner("c1"));
+      expect(await everything()).toEqual(before);
+      await host.run("nft flush ruleset");
+    });
+  });
+
+  test("ours ADDs: the reference's DEL leaves nothing", async () => {
+    await withScratchHost(async (host) => {
+      await reference[backend].add(owner("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
+      await reference[backend].del(owner("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
+      const before = await everything();
+      await setUp(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+      expect(await everything()).not.toEqual(before);
+      await reference[backend].del(owner("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
+      expect(await everything()).toEqual(before);
+      await host.run("nft flush ruleset");
+    });
+  });
+
+  test("both on one host: each removes its own, and the other's attachments stay", async () => {
+    await withScratchHost(async (host) => {
+      await setUp(backend, owner("ours"), "10.1.2.3/24");
+      await reference[backend].add(owner("theirs"), ["10.1.2.4/24"]);
+      await setUp(backend, owner("ours2"), "10.1.2.5/24");
+      await check(backend, owner("ours"), "10.1.2.3/24");
+      await tearDownMasquerade(owner("ours"));
+      await check(backend, owner("theirs"), "10.1.2.4/24");
+      await reference[backend].del(owner("theirs"), ["10.1.2.4/24"]);
+      await check(backend, owner("ours2"), "10.1.2.5/24");
+      await tearDownMasquerade(owner("ours2"));
+      expect((await everything()).join("\n")).not.toContain("10.1.2.");
+      await host.run("nft flush ruleset");
+    });
+  });
+
+  test("rules that were saved and loaded again are still ours", async () => {
+    await withScratchHost(async (host) => {
+      await setUp(backend, owner("c1"), "10.1.2.3/24");
+      await setUp(backend, owner("c2"), "10.1.2.4/24");
+      if (backend === "iptables")
+        await host.run("iptables-nft-save >/run/saved && iptables-nft-restore </run/saved");
+      else await host.run("nft list ruleset >/run/saved && nft flush ruleset && nft -f /run/saved");
+      await host.run("rm /run/saved");
+      await check(backend, owner("c1"), "10.1.2.3/24");
+      await tearDownMasquerade(owner("c1"));
+      await check(backend, owner("c2"), "10.1.2.4/24");
+      await tearDownMasquerade(owner("c2"));
+      expect((await everything()).join("\n")).not.toContain("10.1.2.");
+      await host.run("nft flush ruleset");
+    });
+  });
+
+  test("G1: GC removes what is not valid, of this network only, whoever wrote it", async () => {
+    await withScratchHost(async (host) => {
+      const elsewhere: Owner = { network: "net11", containerId: "c1", ifname: "eth0" };
+      await setUp(backend, owner("c1", "eth0"), "10.1.2.3/24");
+      await setUp(backend, owner("c1", "eth1"), "10.1.3.3/24");
+      await setUp(backend, owner("c2"), "10.1.2.4/24");
+      await reference[backend].add(owner("c3"), ["10.1.2.5/24"]);
+      await reference[backend].add(owner("c4"), ["10.1.2.6/24"]);
+      await setUp(backend, elsewhere, "10.2.2.3/24");
+      await collectMasquerade("net1", [
+        { containerId: "c1", ifname: "eth1" },
+        { containerId: "c4", ifname: "eth0" },
+      ]);
+      await check(backend, owner("c1", "eth1"), "10.1.3.3/24");
+      await check(backend, owner("c4"), "10.1.2.6/24");
+      await check(backend, elsewhere, "10.2.2.3/24");
+      const left = (await everything()).join("\n");
+      for (const address of ["10.1.2.3", "10.1.2.4", "10.1.2.5"]) expect(left).not.toContain(`${address}"`);
+      for (const address of ["10.1.2.3/32", "10.1.2.4/32", "10.1.2.5/32"])
+        expect(left).not.toContain(address);
+      await collectMasquerade("net1", []);
+      await check(backend, elsewhere, "10.2.2.3/24");
+      expect((await everything()).join("\n")).not.toContain("10.1.");
+      await tearDownMasquerade(elsewhere);
+      await host.run("nft flush ruleset");
+    });
+  });
+});
+
+test("DEL removes the rules of both backends (B33)", async () => {
+  await withScratchHost(async () => {
+    await setUp("iptables", owner("c1"), "10.1.2.3/24");
+    await setUp("nftables", owner("c1"), "10.1.2.3/24");
+    await tearDownMasquerade(owner("c1"));
+  });
+});
+
+describe("G17: CHECK names what is lost", () => {
+  const chain = iptablesChain(owner("c1"));
+  const MUTATIONS: readonly [Backend, string, RegExp][] = [
+    [
+      "iptables",
+      "iptables-nft -t nat -F",
+      /chain \S+ of the nat table of iptables-nft lacks the rule "-A \S+ -d 10\.1\.2\.0\/24/,
+    ],
+    [
+      "iptables",
+      "iptables-nft -t nat -F POSTROUTING",
+      /chain POSTROUTING of the nat table of iptables-nft lacks the rule "-A POSTROUTING -s 10\.1\.2\.3\/32/,
+    ],
+    ["iptables", `iptables-nft -t nat -D ${chain} 1`, /lacks the rule "-A \S+ -d 10\.1\.2\.0\/24/],
+    ["iptables", `iptables-nft -t nat -D ${chain} 2`, /lacks the rule "-A \S+ ! -d 224\.0\.0\.0\/4/],
+    [
+      "iptables",
+      `iptables-nft -t nat -R ${chain} 2 ! -d 224.0.0.0/4 -j ACCEPT`,
+      /lacks the rule "-A \S+ ! -d 224\.0\.0\.0\/4/,
+    ],
+    [
+      "iptables",
+      `iptables-nft -t nat -I ${chain} 1 -j MASQUERADE -m comment --comment x`,
+      /has nothing to complain of/,
+    ],
+    [
+      "iptables",
+      "ip6tables-nft -t nat -F POSTROUTING",
+      /chain POSTROUTING of the nat table of ip6tables-nft lacks .*fd00:2::3\/128/,
+    ],
+    [
+      "iptables",
+      "nft flush ruleset",
+      /the nat table of iptables-nft has no chain CNI-\S+, by which 10\.1\.2\.3\/24 is masqueraded/,
+    ],
+    ["nftables", "nft flush ruleset", /chain postrouting of table inet cni_plugins_masquerade is missing/],
+    [
+      "nftables",
+      "nft flush chain inet cni_plugins_masquerade masq_checks",
+      /lacks the rule "ip saddr 10\.1\.2\.3 ip daddr != 10\.1\.2\.0\/24 masquerade" of this attachment/,
+    ],
+    [
+      "nftables",
+      "nft flush chain inet cni_plugins_masquerade postrouting",
+      /lacks the rule "goto masq_checks"/,
+    ],
+    [
+      "nftables",
+      "nft delete rule inet cni_plugins_masquerade postrouting handle 4",
+      /lacks the rule that spares multicast to ff00::\/8/,
+    ],
+    [
+      "nftables",
+      "nft insert rule inet cni_plugins_masquerade postrouting goto masq_checks",
+      /lacks the rule that spares multicast to 224\.0\.0\.0\/4/,
+    ],
+  ];
+
+  test.each([...MUTATIONS])("%s: %s", async (backend, mutation, message) => {
+    await withScratchHost(async (host) => {
+      await setUp(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+      await host.run(mutation);
+      expect(await complaint(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64")).toMatch(message);
+      await host.run("nft flush ruleset");
+    });
+  });
+
+  test.each(BACKENDS)("%s: an address that was never attached", async (backend) => {
+    await withScratchHost(async () => {
+      await setUp(backend, owner("c1"), "10.1.2.3/24");
+      expect(await complaint(backend, owner("c1"), "10.1.2.4/24")).toContain("10.1.2.4");
+      expect(await complaint(backend, owner("c1"), "10.1.2.3/25")).toContain("10.1.2.0/25");
+      expect(await complaint(backend, owner("c1", "eth0"), "10.1.2.3/24")).toContain("nothing to complain");
+      await tearDownMasquerade(owner("c1"));
+    });
+  });
+
+  test.each(BACKENDS)("%s: after any of this an ADD repairs it", async (backend) => {
+    await withScratchHost(async (host) => {
+      for (const [, mutation] of MUTATIONS.filter(([which]) => which === backend)) {
+        if (mutation.includes(" -I ")) continue;
+        await setUp(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+        await host.run(mutation);
+        // Of the postrouting chain ADD only sees that rules are missing.
+        if (mutation.startsWith("nft insert"))
+          await host.run("nft flush chain inet cni_plugins_masquerade postrouting");
+        await setUp(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+        await check(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+        await tearDownMasquerade(owner("c1"));
+        await host.run("nft flush ruleset");
+      }
+    });
+  });
+});
+
+test("a first ADD of many at once: each has its rules, the table is whole", async () => {
+  await withScratchHost(async () => {
+    const script = `
+      import { setUpMasquerade } from "${import.meta.dir}/../../../src/netfilter/masquerade.ts";
+      import { parsePrefix } from "${import.meta.dir}/../../../src/net/prefix.ts";
+      const [id] = process.argv.slice(-1);
+      for (const backend of ["nftables", "iptables"])
+        await setUpMasquerade(backend, { network: "net1", containerId: "c" + id, ifname: "eth0" }, [parsePrefix("10.1.2." + id + "/24")]);
+    `;
+    const children = Array.from({ length: 12 }, (_, index) =>
+      Bun.spawn([process.execPath, "-e", script, "--", String(index + 1)], { stderr: "inherit" }),
+    );
+    expect(await Promise.all(children.map((child) => child.exited))).toEqual(children.map(() => 0));
+    for (const backend of BACKENDS) {
+      for (let id = 1; id <= 12; id++) await check(backend, owner(`c${id}`), `10.1.2.${id}/24`);
+    }
+    const table = await nftTable("inet", "cni_plugins_masquerade");
+    expect(table.match(/goto masq_checks/g)?.length).toBe(1);
+    expect(table.match(/return/g)?.length).toBe(2);
+    for (let id = 1; id <= 12; id++) await tearDownMasquerade(owner(`c${id}`));
+  });
+});

@@ -1,0 +1,160 @@
+/** What the reference plugin has its tools do on ADD and DEL, command by command. */
+
+import { formatIp } from "../../../src/net/ip.ts";
+import { formatPrefix, networkOf } from "../../../src/net/prefix.ts";
+import { attachmentMark, iptablesChain, nftablesComment, type Owner } from "../../../src/netfilter/owner.ts";
+import { outcomeOf, outputOf } from "../../support/command.ts";
+import { prefixes } from "./prefixes.ts";
+
+const programOf = (family: 4 | 6, variant: string): string =>
+  `${family === 4 ? "iptables" : "ip6tables"}-${variant}`;
+const commentOf = ({ network, containerId }: Owner): string[] => [
+  "-m",
+  "comment",
+  "--comment",
+  `name: "${network}" id: "${containerId}"`,
+];
+
+/** SetupIPMasq of the backend iptables: one program after the other. */
+export async function referenceAddIptables(
+  owner: Owner,
+  addresses: readonly string[],
+  variant = "nft",
+): Promise<void> {
+  const chain = iptablesChain(owner);
+  const comment = commentOf(owner);
+  for (const prefix of prefixes(...addresses)) {
+    const { family } = prefix.address;
+    const nat = [programOf(family, variant), "-t", "nat"];
+    const unique = async (where: string, rule: string[]) => {
+      const { exitCode } = await outcomeOf([...nat, "-C", where, ...rule, ...comment]);
+      if (exitCode !== 0) await outputOf([...nat, "-A", where, ...rule, ...comment]);
+    };
+    await outcomeOf([...nat, "-N", chain]);
+    await unique(chain, ["-d", formatPrefix(prefix), "-j", "ACCEPT"]);
+    await unique(chain, ["!", "-d", family === 4 ? "224.0.0.0/4" : "ff00::/8", "-j", "MASQUERADE"]);
+    await unique("POSTROUTING", ["-s", formatIp(prefix.address), "-j", chain]);
+  }
+}
+
+/** TeardownIPMasq of the backend iptables. What is not there is no error to it. */
+export async function referenceDelIptables(
+  owner: Owner,
+  addresses: readonly string[],
+  variant = "nft",
+): Promise<void> {
+  const chain = iptablesChain(owner);
+  for (const prefix of prefixes(...addresses)) {
+    const { family } = prefix.address;
+    const nat = [programOf(family, variant), "-t", "nat"];
+    await outcomeOf([
+      ...nat,
+      "-D",
+      "POSTROUTING",
+      "-s",
+      formatIp(prefix.address),
+      "-j",
+      chain,
+      ...commentOf(owner),
+    ]);
+    await outcomeOf([
+      ...nat,
+      "-D",
+      "POSTROUTING",
+      "-s",
+      formatPrefix(prefix),
+      "-j",
+      chain,
+      ...commentOf(owner),
+    ]);
+    await outcomeOf([...nat, "-F", chain]);
+    await outcomeOf([...nat, "-X", chain]);
+  }
+}
+
+const TABLE = "inet cni_plugins_masquerade";
+
+/** Handles of the rules whose comments begin with the attachment's mark. */
+async function handlesOf(owner: Owner): Promise<number[]> {
+  const { exitCode, stdout } = await outcomeOf([
+    "nft",
+    "-j",
+    "list",
+    "chain",
+    ...TABLE.split(" "),
+    "masq_checks",
+  ]);
+  if (exitCode !== 0) return [];
+  const { nftables } = JSON.parse(stdout) as {
+    nftables: { rule?: { comment?: string; handle: number } }[];
+  };
+  return nftables.flatMap(({ rule }) =>
+    rule?.comment?.startsWith(attachmentMark(owner)) ? [rule.handle] : [],
+  );
+}
+
+/** setupIPMasqNFTables: one transaction, which empties postrouting each time. */
+export async function referenceAddNftables(owner: Owner, addresses: readonly string[]): Promise<void> {
+  const stale = await handlesOf(owner);
+  const rules = prefixes(...addresses).map((prefix) => {
+    const ip = prefix.address.family === 4 ? "ip" : "ip6";
+    return (
+      `add rule ${TABLE} masq_checks ${ip} saddr == ${formatIp(prefix.address)} ` +
+      `${ip} daddr != ${formatPrefix(networkOf(prefix))} masquerade comment "${nftablesComment(owner)}"`
+    );
+  });
+  await nft([
+    `add table ${TABLE}`,
+    `add chain ${TABLE} masq_checks`,
+    `add chain ${TABLE} postrouting { type nat hook postrouting priority 100 ; }`,
+    `flush chain ${TABLE} postrouting`,
+    `add rule ${TABLE} postrouting ip daddr == 224.0.0.0/4  return`,
+    `add rule ${TABLE} postrouting ip6 daddr == ff00::/8  return`,
+    `add rule ${TABLE} postrouting goto masq_checks`,
+    ...stale.map((handle) => `delete rule ${TABLE} masq_checks handle ${handle}`),
+    ...rules,
+  ]);
+}
+
+/** teardownIPMasqNFTables. */
+export async function referenceDelNftables(owner: Owner): Promise<void> {
+  await nft((await handlesOf(owner)).map((handle) => `delete rule ${TABLE} masq_checks handle ${handle}`));
+}
+
+const spoofId = ({ containerId, ifname }: Owner): string => `${containerId}-${ifname}`;
+
+/** SpoofChecker.Setup: two transactions. */
+export async function referenceSpoofCheck(owner: Owner, hostInterface: string, mac: string): Promise<void> {
+  const chain = `cni-br-iface-${spoofId(owner)}`;
+  const comment = `comment "macspoofchk-${spoofId(owner)}"`;
+  await nft([
+    "add table bridge nat",
+    "add chain bridge nat PREROUTING { type filter hook prerouting priority -300; policy accept; }",
+    `add chain bridge nat ${chain}`,
+    `add chain bridge nat ${chain}-mac`,
+  ]);
+  await nft([
+    `flush chain bridge nat ${chain}`,
+    `flush chain bridge nat ${chain}-mac`,
+    `add rule bridge nat PREROUTING iifname "${hostInterface}" jump ${chain} ${comment}`,
+    `add rule bridge nat ${chain} jump ${chain}-mac ${comment}`,
+    `add rule bridge nat ${chain}-mac ether saddr ${mac} return ${comment}`,
+    `add rule bridge nat ${chain}-mac drop ${comment}`,
+  ]);
+}
+
+/** SpoofChecker.Teardown: the rule of PREROUTING by its comment, then the chains. @throws CommandFailed */
+export async function referenceSpoofCheckRemoval(owner: Owner): Promise<void> {
+  const chain = `cni-br-iface-${spoofId(owner)}`;
+  const { nftables } = JSON.parse(
+    await outputOf(["nft", "-j", "list", "chain", "bridge", "nat", "PREROUTING"]),
+  ) as { nftables: { rule?: { comment?: string; handle: number } }[] };
+  const handles = nftables.flatMap(({ rule }) =>
+    rule?.comment === `macspoofchk-${spoofId(owner)}` ? [rule.handle] : [],
+  );
+  await nft(handles.map((handle) => `delete rule bridge nat PREROUTING handle ${handle}`));
+  await nft([`delete chain bridge nat ${chain}`, `delete chain bridge nat ${chain}-mac`]);
+}
+
+const nft = (lines: readonly string[]): Promise<string> =>
+  outputOf(["nft", "-f", "-"], { stdin: `${lines.join("\n")}\n` });
