@@ -140,10 +140,7 @@ async function giveAddresses(
     const { log } = request;
     const gateway =
       config.vlan === 0
-        ? {
-            link: bridge,
-            isShared: () => portsOf(host, bridge).some(({ index }) => index !== pair.host.index),
-          }
+        ? { link: bridge, isShared: () => hasLaterPort(host, bridge, pair.host) }
         : (await import("./vlan-gateway.ts")).ensureVlanGateway(host, bridge, {
             config,
             port: pair.host,
@@ -170,6 +167,10 @@ async function giveAddresses(
 
 const familiesOf = (ips: readonly IpConfig[]): Set<Family> =>
   new Set(ips.map(({ address }) => address.address.family));
+
+/** Whether a port joined the bridge after ours: it may rely on what it found there. */
+const hasLaterPort = (host: Connection, bridge: PresentLink, own: PresentLink): boolean =>
+  portsOf(host, bridge).some(({ index = 0 }) => index > own.index);
 
 const macOf = (link: PresentLink): string => formatMac(link.mac ?? new Uint8Array());
 

@@ -7,8 +7,8 @@ import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import {
   addAddress,
+  addressesOf,
   addressFlag,
-  decodeAddress,
   deleteAddress,
   dumpAddresses,
 } from "../../netlink/rtnetlink/address.ts";
@@ -20,13 +20,8 @@ import { ensureSysctl, readSysctl } from "../../sys/sysctl.ts";
 import type { PresentLink } from "./bridge-link.ts";
 
 /** Addresses of an interface, both families. */
-export const addressesOf = (connection: Connection, index: number): Prefix[] =>
-  connection
-    .dump(dumpAddresses(index))
-    .map((message) => decodeAddress(message.payload))
-    // Kernels without the filter send those of all interfaces.
-    .filter((address) => address.index === index)
-    .map((address) => address.prefix);
+export const prefixesOf = (connection: Connection, index: number): Prefix[] =>
+  addressesOf(connection.dump(dumpAddresses(index)), index).map(({ prefix }) => prefix);
 
 /** The interface that has the gateway addresses, and whether others use them than the container being added. */
 export interface Gateway {
@@ -48,7 +43,7 @@ export function ensureGatewayAddresses(
   const { forceAddress, undo } = options;
   // No other ADD's undo can take away what is found here.
   using _lock = NetnsLock.shared();
-  const present = addressesOf(host, link.index);
+  const present = prefixesOf(host, link.index);
   for (const address of wanted) {
     if (present.some((candidate) => samePrefix(candidate, address))) continue;
     const inTheWay = present.filter((candidate) => conflicts(candidate, address));

@@ -2,16 +2,17 @@
 import { CniError, code } from "../../cni/error.ts";
 import { formatPrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { addressFlag, decodeAddress, dumpAddresses } from "../../netlink/rtnetlink/address.ts";
+import {
+  addressesOf,
+  addressFlag,
+  dumpAddresses,
+  IPV6_ADDRESS_EVENTS,
+} from "../../netlink/rtnetlink/address.ts";
 import { decodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
-import { getLink, type Link, linkOf, OPERSTATES } from "../../netlink/rtnetlink/link.ts";
+import { getLink, LINK_EVENTS, type Link, linkOf, OPERSTATES } from "../../netlink/rtnetlink/link.ts";
 import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
 import { failedWith } from "../../sys/errno.ts";
 import type { PresentLink } from "./bridge-link.ts";
-
-/** Multicast groups of rtnetlink as bits: RTNLGRP_LINK is the first, RTNLGRP_IPV6_IFADDR the ninth. */
-const LINK_EVENTS = 1 << 0;
-const IPV6_ADDRESS_EVENTS = 1 << 8;
 
 /** The kernel needs a millisecond; on a machine under heavy load some hundred. */
 const DEADLINE = 10_000;
@@ -57,14 +58,9 @@ export function awaitPortUp(host: Connection, port: PresentLink): Link {
 
 /** Waits until no address of the interface is tentative. Runs in the thread's current namespace. */
 export function awaitAddressesSettled(container: Connection, link: PresentLink): void {
-  const addresses = () =>
-    container
-      .dump(dumpAddresses(link.index))
-      .map((message) => decodeAddress(message.payload))
-      .filter((address) => address.index === link.index);
   let pending: string[] = [];
   const settled = awaitState(IPV6_ADDRESS_EVENTS, () => {
-    const all = addresses();
+    const all = addressesOf(container.dump(dumpAddresses(link.index)), link.index);
     const failed = all.find((address) => ((address.flags ?? 0) & addressFlag.dadFailed) !== 0);
     if (failed !== undefined) {
       throw new CniError(

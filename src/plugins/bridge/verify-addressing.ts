@@ -5,13 +5,13 @@ import { formatPrefix, networkOf, overlaps, type Prefix, samePrefix } from "../.
 import type { Connection } from "../../netlink/connection.ts";
 import { decodeRoute, dumpRoutes, type Route as KernelRoute } from "../../netlink/rtnetlink/route.ts";
 import type { PresentLink } from "./bridge-link.ts";
-import { addressesOf } from "./gateway.ts";
+import { prefixesOf } from "./gateway.ts";
 import { lost } from "./lost.ts";
 
 /** Each address is there with its prefix length. @throws CniError */
 export function verifyAddresses(container: Connection, link: PresentLink, ips: readonly IpConfig[]): void {
   if (ips.length === 0) return;
-  const present = addressesOf(container, link.index);
+  const present = prefixesOf(container, link.index);
   for (const { address } of ips) {
     if (present.some((candidate) => samePrefix(candidate, address))) continue;
     throw lost(
@@ -63,7 +63,7 @@ export function verifyGateways(
   ips: readonly IpConfig[],
   forceAddress: boolean,
 ): void {
-  const present = addressesOf(host, link.index);
+  const present = prefixesOf(host, link.index);
   const gateways = ips.flatMap(({ address, gateway }) =>
     gateway === undefined ? [] : [{ address: gateway, length: address.length }],
   );

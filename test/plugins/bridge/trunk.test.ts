@@ -78,15 +78,18 @@ test("B15: what a port gets", () => {
   const plan = (vlan: number, trunk: { first: number; last: number }[]) =>
     plannedVlans({ vlan, trunk, preserveDefaultVlan: false });
   expect(plan(0, [])).toEqual([]);
-  expect(plan(5, [])).toEqual([{ vid: 5, pvid: true, untagged: true }]);
+  const access = (vid: number) => ({ vid, pvid: true, untagged: true });
+  expect(plan(5, [])).toEqual([access(5)]);
   expect(
     plan(0, [
       { first: 3, last: 3 },
       { first: 7, last: 9 },
     ]),
-  ).toEqual([{ vid: 3 }, { vid: 7, end: 9 }, { vid: 1, pvid: true, untagged: true }]);
-  expect(plan(8, [{ first: 7, last: 9 }])).toEqual([
-    { vid: 7, end: 9 },
-    { vid: 8, pvid: true, untagged: true },
-  ]);
+  ).toEqual([access(1), { vid: 3 }, { vid: 7, end: 9 }]);
+  // The untagged VLAN stays so, wherever in the trunk it is.
+  expect(plan(8, [{ first: 7, last: 9 }])).toEqual([access(8), { vid: 7 }, { vid: 9 }]);
+  expect(plan(7, [{ first: 7, last: 9 }])).toEqual([access(7), { vid: 8, end: 9 }]);
+  expect(plan(9, [{ first: 7, last: 9 }])).toEqual([access(9), { vid: 7, end: 8 }]);
+  expect(plan(8, [{ first: 8, last: 8 }])).toEqual([access(8)]);
+  expect(plan(0, [{ first: 1, last: 4094 }])).toEqual([access(1), { vid: 2, end: 4094 }]);
 });
