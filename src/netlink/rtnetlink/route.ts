@@ -132,7 +132,8 @@ const described = (route: Route): string =>
   `${formatPrefix(route.dst)}${route.gateway === undefined ? "" : ` via ${formatIp(route.gateway)}`}`;
 
 /**
- * Adds a route beside any others to the same destination (equal-cost paths); EEXIST only for the very same one.
+ * Adds a route also where others lead to the same destination: for IPv4 it goes before them (`ip route prepend`), for
+ * IPv6 beside them. EEXIST only for the very same one.
  */
 export function addRoute(route: Route): Request {
   return {

@@ -5,7 +5,7 @@ import { emptyResult, type Result } from "../../cni/result.ts";
 import { formatIp, isLoopback } from "../../net/ip.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { decodeAddress, dumpAddresses } from "../../netlink/rtnetlink/address.ts";
+import { addressesOf, dumpAddresses } from "../../netlink/rtnetlink/address.ts";
 import { getLink, interfaceFlag, type Link, linkOf, setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import { NoNamespaceError } from "../../sys/netns.ts";
 import { connectInside, openNetns } from "../namespaces.ts";
@@ -17,10 +17,7 @@ async function add(request: Request): Promise<Result> {
   const { prevResult } = request.config;
   using lo = openLoopback(request.netns);
   lo.connection.call(setLinkUp(lo.link.index, true, "lo"));
-  const addresses = lo.connection
-    .dump(dumpAddresses(lo.link.index))
-    .map((message) => decodeAddress(message.payload))
-    .filter((address) => address.index === lo.link.index);
+  const addresses = addressesOf(lo.connection.dump(dumpAddresses(lo.link.index)), lo.link.index);
   const foreign = addresses.find(({ prefix }) => !isLoopback(prefix.address));
   if (foreign !== undefined) {
     throw new CniError(
