@@ -1,0 +1,215 @@
+/** B17: a bridge port lets only its container's address in. Frames decide, then the listing of nft. */
+import { describe, expect, test } from "bun:test";
+import { CniError } from "../../../src/cni/error.ts";
+import type { Owner } from "../../../src/netfilter/owner.ts";
+import {
+  checkSpoofCheck,
+  collectSpoofChecks,
+  setUpSpoofCheck,
+  tearDownSpoofCheck,
+} from "../../../src/netfilter/spoof-check.ts";
+import { withScratchHost } from "../../support/scratch-host.ts";
+import { everything, nftTable } from "./listings.ts";
+import { Listener, send, withNetwork } from "./network.ts";
+import { referenceSpoofCheck, referenceSpoofCheckRemoval } from "./reference.ts";
+
+const MAC = "02:00:00:00:00:03";
+const SPOOFED = "02:66:66:66:66:66";
+const owner = (containerId: string, ifname = "eth0"): Owner => ({ network: "net1", containerId, ifname });
+
+async function complaint(who: Owner, hostInterface: string, mac: string): Promise<string> {
+  try {
+    await checkSpoofCheck(who, hostInterface, mac);
+  } catch (error) {
+    expect(error).toBeInstanceOf(CniError);
+    return (error as CniError).message;
+  }
+  return "CHECK has nothing to complain of";
+}
+
+test("spoofed frames are dropped, honest ones pass; without the check spoofed ones pass as well", async () => {
+  await withNetwork(async (_, network) => {
+    const one = await network.container("one", "10.1.2.3/24", "fd00:2::3/64");
+    const two = await network.container("two", "10.1.2.4/24", "fd00:2::4/64");
+    await using inTwo = await Listener.start(two.namespace, 5353);
+    // Whatever address it claims, it knows its neighbour and needs no answer.
+    const neighbour = async (mac: string) => {
+      await one.namespace.run(`ip link set eth0 address ${mac}`);
+      await one.namespace.run("ip neigh replace 10.1.2.4 lladdr 02:00:00:00:00:04 dev eth0 nud permanent");
+    };
+    await neighbour(SPOOFED);
+    await send(one.namespace, "10.1.2.4", 5353, "unchecked");
+    expect(await inTwo.senderOf("unchecked")).toBe("10.1.2.3");
+
+    await setUpSpoofCheck(owner("one"), one.port, MAC);
+    await send(one.namespace, "10.1.2.4", 5353, "spoofed");
+    await neighbour(MAC);
+    await send(one.namespace, "10.1.2.4", 5353, "honest");
+    // In this order: when the second is there, the first would be.
+    expect(await inTwo.senderOf("honest")).toBe("10.1.2.3");
+    expect(inTwo.lines.filter((line) => line.endsWith(" spoofed"))).toEqual([]);
+    // Another port may have any address.
+    await two.namespace.run(`ip link set eth0 address ${SPOOFED}`);
+    await using inOne = await Listener.start(one.namespace, 5353);
+    await two.namespace.run(`ip neigh replace 10.1.2.3 lladdr ${MAC} dev eth0 nud permanent`);
+    await send(two.namespace, "10.1.2.3", 5353, "free");
+    expect(await inOne.senderOf("free")).toBe("10.1.2.4");
+
+    await tearDownSpoofCheck(owner("one"));
+    await neighbour(SPOOFED);
+    await two.namespace.run("ip link set eth0 address 02:00:00:00:00:04");
+    await send(one.namespace, "10.1.2.4", 5353, "unchecked again");
+    expect(await inTwo.senderOf("unchecked again")).toBe("10.1.2.3");
+  });
+});
+
+test("the rules are the reference's, name by name and comment by comment", async () => {
+  await withScratchHost(async (host) => {
+    await referenceSpoofCheck(owner("c1"), "veth1", MAC);
+    const expected = await nftTable("bridge", "nat");
+    expect(expected).toContain('iifname "veth1" jump cni-br-iface-c1-eth0 comment "macspoofchk-c1-eth0"');
+    await host.run("nft flush ruleset");
+    await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+    expect(await nftTable("bridge", "nat")).toBe(expected);
+    await tearDownSpoofCheck(owner("c1"));
+  });
+});
+
+test("ADD again with another port and address replaces; DEL twice; several attachments keep apart", async () => {
+  await withScratchHost(async () => {
+    const before = await everything();
+    await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+    const alone = await everything();
+    await setUpSpoofCheck(owner("c1"), "veth9", SPOOFED);
+    await checkSpoofCheck(owner("c1"), "veth9", SPOOFED);
+    expect((await everything()).join("\n")).not.toContain("veth1");
+    await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+    expect(await everything()).toEqual(alone);
+    await setUpSpoofCheck(owner("c1", "eth1"), "veth2", SPOOFED);
+    await setUpSpoofCheck(owner("c10"), "veth3", MAC);
+    await tearDownSpoofCheck(owner("c1"));
+    await tearDownSpoofCheck(owner("c1"));
+    await checkSpoofCheck(owner("c1", "eth1"), "veth2", SPOOFED);
+    await checkSpoofCheck(owner("c10"), "veth3", MAC);
+    await tearDownSpoofCheck(owner("c1", "eth1"));
+    await tearDownSpoofCheck(owner("c10"));
+    expect(await everything()).toEqual(before);
+  });
+});
+
+describe("with the reference", () => {
+  test("it ADDs: our CHECK passes, our DEL leaves what its own leaves", async () => {
+    await withScratchHost(async (host) => {
+      await referenceSpoofCheck(owner("c0"), "veth0", MAC);
+      await referenceSpoofCheckRemoval(owner("c0"));
+      const before = await everything();
+      await referenceSpoofCheck(owner("c1"), "veth1", MAC);
+      await checkSpoofCheck(owner("c1"), "veth1", MAC);
+      await tearDownSpoofCheck(owner("c1"));
+      expect(await everything()).toEqual(before);
+      await host.run("nft flush ruleset");
+    });
+  });
+
+  test("ours ADDs: its DEL leaves nothing of it", async () => {
+    await withScratchHost(async (host) => {
+      await referenceSpoofCheck(owner("c0"), "veth0", MAC);
+      await referenceSpoofCheckRemoval(owner("c0"));
+      const before = await everything();
+      await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+      await referenceSpoofCheckRemoval(owner("c1"));
+      expect(await everything()).toEqual(before);
+      await host.run("nft flush ruleset");
+    });
+  });
+});
+
+test("what someone keeps in the table stays, and so does the chain's policy", async () => {
+  await withScratchHost(async (host) => {
+    await host.run(`
+      set -e
+      nft add table bridge nat
+      nft 'add chain bridge nat PREROUTING { type filter hook prerouting priority -300; policy drop; }'
+      nft add rule bridge nat PREROUTING iifname lan0 accept
+      nft 'add chain bridge nat cni-br-iface-foreign'
+      nft add rule bridge nat PREROUTING iifname lan1 jump cni-br-iface-foreign`);
+    const before = await everything();
+    await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+    await tearDownSpoofCheck(owner("c1"));
+    await collectSpoofChecks();
+    expect(await everything()).toEqual(before);
+    expect(before.join("\n")).toContain('"policy":"drop"');
+    await host.run("nft flush ruleset");
+  });
+});
+
+describe("G17: CHECK names what is lost", () => {
+  const MUTATIONS: readonly (readonly [string, RegExp])[] = [
+    ["nft flush ruleset", /table bridge nat has no chain cni-br-iface-c1-eth0; .*-mac/],
+    [
+      "nft flush chain bridge nat PREROUTING",
+      /no rule that leads frames of "veth1" to chain cni-br-iface-c1-eth0/,
+    ],
+    [
+      "nft flush chain bridge nat cni-br-iface-c1-eth0",
+      /chain cni-br-iface-c1-eth0 of table bridge nat has other rules/,
+    ],
+    [
+      "nft flush chain bridge nat cni-br-iface-c1-eth0-mac",
+      /-mac of table bridge nat has other rules than those that let only 02:00:00:00:00:03 pass/,
+    ],
+    [
+      "nft insert rule bridge nat cni-br-iface-c1-eth0-mac accept",
+      /-mac of table bridge nat has other rules/,
+    ],
+    [
+      "nft add rule bridge nat cni-br-iface-c1-eth0-mac counter drop",
+      /-mac of table bridge nat has other rules/,
+    ],
+  ];
+  test.each([...MUTATIONS])("%s", async (mutation, message) => {
+    await withScratchHost(async (host) => {
+      await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+      await host.run(mutation);
+      expect(await complaint(owner("c1"), "veth1", MAC)).toMatch(message);
+      await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+      await checkSpoofCheck(owner("c1"), "veth1", MAC);
+      await tearDownSpoofCheck(owner("c1"));
+      await host.run("nft flush ruleset");
+    });
+  });
+
+  test("another port or address than the rules are for", async () => {
+    await withScratchHost(async () => {
+      await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+      expect(await complaint(owner("c1"), "veth2", MAC)).toContain('no rule that leads frames of "veth2"');
+      expect(await complaint(owner("c1"), "veth1", SPOOFED)).toContain(SPOOFED);
+      expect(await complaint(owner("c1"), "veth1", MAC)).toContain("nothing to complain");
+      await tearDownSpoofCheck(owner("c1"));
+    });
+  });
+});
+
+test("G1: GC removes the checks of ports that are gone, those of living ports stay", async () => {
+  await withScratchHost(async (host) => {
+    await host.run("ip link add veth1 type veth peer name veth2");
+    await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+    await setUpSpoofCheck(owner("c2"), "gone1", MAC);
+    await referenceSpoofCheck(owner("c3"), "gone2", MAC);
+    await collectSpoofChecks();
+    await checkSpoofCheck(owner("c1"), "veth1", MAC);
+    expect((await everything()).join("\n")).not.toMatch(/c2-eth0|c3-eth0|gone/);
+    await host.run("ip link delete veth1");
+    await collectSpoofChecks();
+    await collectSpoofChecks();
+  });
+});
+
+test("container ids that are too long for a comment", async () => {
+  await withScratchHost(async () => {
+    const who = owner("0".repeat(120));
+    await setUpSpoofCheck(who, "veth1", MAC);
+    await checkSpoofCheck(who, "veth1", MAC);
+    await tearDownSpoofCheck(who);
+  });
+});
