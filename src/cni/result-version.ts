@@ -71,9 +71,12 @@ function reduceInterface(
 const reduceIp = (ip: IpConfig): IpConfig =>
   present<IpConfig>({ interface: ip.interface, address: ip.address, gateway: ip.gateway });
 
-/** Table 0 and scope 0 are values; MTU, MSS and priority 0 are none. */
+/**
+ * Table 0 and scope 0 are values; MTU, MSS and priority 0 are none. The specification has them since 1.1.0, but libcni
+ * writes them since 0.3.0, and networks of those versions rely on an IPAM's priorities and tables.
+ */
 function reduceRoute(version: Version, { dst, gw, mtu, advmss, priority, table, scope }: Route): Route {
-  if (!atLeast(version, "1.1.0")) return present<Route>({ dst, gw });
+  if (!atLeast(version, "0.3.0")) return present<Route>({ dst, gw });
   return present<Route>({
     dst,
     gw,

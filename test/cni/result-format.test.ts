@@ -40,11 +40,19 @@ const full = (): Result => ({
   dns: {},
 });
 
-describe("A21: fields that came with 1.1.0", () => {
-  const fields = ["mtu", "socketPath", "pciID", "advmss", "priority", "table", "scope"];
+describe("A21: fields of an interface that came with 1.1.0", () => {
   test.each([...SUPPORTED_VERSIONS])("%s", (version) => {
-    const text = formatResult(full(), version);
-    for (const field of fields) expect(text.includes(`"${field}"`)).toBe(version === "1.1.0");
+    const text = formatResult({ ...full(), routes: [] }, version);
+    for (const field of ["mtu", "socketPath", "pciID"])
+      expect(text.includes(`"${field}"`)).toBe(version === "1.1.0");
+  });
+});
+
+describe("B23: a route's fields survive where libcni writes them", () => {
+  test.each([...SUPPORTED_VERSIONS])("%s", (version) => {
+    const text = formatResult({ ...full(), interfaces: [] }, version);
+    for (const field of ["mtu", "advmss", "priority", "table", "scope"])
+      expect(text.includes(`"${field}"`)).toBe(atLeast(version, "0.3.0"));
   });
 });
 
