@@ -71,8 +71,20 @@ function variantOf(path: string): Variant {
     if (target === undefined) break;
     name = target.startsWith("/") ? target : `${name.slice(0, name.lastIndexOf("/"))}/${target}`;
   }
-  const version = Bun.spawnSync({ cmd: [path, "--version"], stdin: null, stderr: "ignore" });
-  return version.stdout.toString().includes("nf_tables") ? "nft" : "legacy";
+  return answerOf(path);
+}
+
+/** Answers of programs by their identity: asking costs a child process. */
+const answers = new Map<string, Variant>();
+
+function answerOf(path: string): Variant {
+  const { device, inode } = status(path);
+  const known = answers.get(`${device} ${inode}`);
+  if (known !== undefined) return known;
+  const { stdout } = Bun.spawnSync({ cmd: [path, "--version"], stdin: null, stderr: "ignore" });
+  const variant = stdout.toString().includes("nf_tables") ? "nft" : "legacy";
+  answers.set(`${device} ${inode}`, variant);
+  return variant;
 }
 
 function linkTarget(path: string): string | undefined {

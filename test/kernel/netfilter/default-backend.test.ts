@@ -1,0 +1,134 @@
+/** B27: which backend it is when nobody says, and what there is to say when neither works. No child processes. */
+import { describe, expect, test } from "bun:test";
+import { CniError, code } from "../../../src/cni/error.ts";
+import {
+  checkMasquerade,
+  masqueradeReady,
+  setUpMasquerade,
+  tearDownMasquerade,
+} from "../../../src/netfilter/masquerade.ts";
+import { setUpSpoofCheck, tearDownSpoofCheck } from "../../../src/netfilter/spoof-check.ts";
+import { withScratchHost } from "../../support/scratch-host.ts";
+import { iptablesRules, nftTable } from "./listings.ts";
+import { prefixes } from "./prefixes.ts";
+import { Programs } from "./programs.ts";
+
+const OWNER = { network: "net1", containerId: "c1", ifname: "eth0" };
+const ADDRESSES = prefixes("10.1.2.3/24", "fd00:2::3/64");
+
+/** All files that iptables consists of: the commands are links to them. */
+const FILES = ["/usr/sbin/xtables-nft-multi", "/usr/sbin/xtables-legacy-multi"];
+
+/** Runs `action` with an empty PATH. */
+async function withoutPath<T>(action: () => Promise<T>): Promise<T> {
+  const path = process.env.PATH;
+  process.env.PATH = "";
+  try {
+    return await action();
+  } finally {
+    process.env.PATH = path;
+  }
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<[number | undefined, string]> {
+  try {
+    await promise;
+    return [undefined, "no error"];
+  } catch (error) {
+    expect(error).toBeInstanceOf(CniError);
+    return [(error as CniError).code, (error as CniError).message];
+  }
+}
+
+describe("the host has iptables-nft", () => {
+  test("the default is iptables, found with an empty PATH; its program is not called once", async () => {
+    await withScratchHost(async () => {
+      await using programs = await Programs.replace();
+      for (const name of ["iptables", "ip6tables"]) {
+        programs.trap(`${name}-nft-restore`);
+        programs.link(`${name}-restore`, `${name}-nft-restore`);
+        for (const other of ["", "-save", "-nft", "-nft-save"]) programs.trap(`${name}${other}`);
+      }
+      programs.trap("nft");
+      await withoutPath(async () => {
+        await masqueradeReady(undefined);
+        await setUpMasquerade(undefined, OWNER, ADDRESSES);
+        await checkMasquerade(undefined, OWNER, ADDRESSES);
+        await checkMasquerade("iptables", OWNER, ADDRESSES);
+      });
+      expect(programs.calls()).toEqual([]);
+      expect(await iptablesRules("/usr/sbin/iptables-nft")).not.toEqual([]);
+      await withoutPath(() => tearDownMasquerade(OWNER));
+      expect(programs.calls()).toEqual([]);
+    });
+  });
+
+  test("a program that is no link to one of iptables' files is asked for its variant", async () => {
+    await withScratchHost(async () => {
+      await using programs = await Programs.replace();
+      programs.trap("iptables-restore", "/usr/sbin/iptables-nft-restore");
+      await setUpMasquerade(undefined, OWNER, prefixes("10.1.2.3/24"));
+      expect(programs.calls()).toEqual(["iptables-restore --version"]);
+      expect(await iptablesRules("iptables-nft")).not.toEqual([]);
+      await tearDownMasquerade(OWNER);
+    });
+  });
+});
+
+describe("the host has no iptables", () => {
+  const withoutIptables = (body: (programs: Programs) => Promise<void>) =>
+    withScratchHost(async () => {
+      await using programs = await Programs.replace();
+      for (const file of FILES) await programs.disable(file);
+      await body(programs);
+    });
+
+  test("the default is nftables, with an empty PATH and without nft", async () => {
+    await withoutIptables(async (programs) => {
+      await programs.disable("/usr/sbin/nft");
+      await withoutPath(async () => {
+        await masqueradeReady(undefined);
+        await setUpMasquerade(undefined, OWNER, ADDRESSES);
+        await checkMasquerade(undefined, OWNER, ADDRESSES);
+        await checkMasquerade("nftables", OWNER, ADDRESSES);
+        await setUpSpoofCheck(OWNER, "veth1", "02:00:00:00:00:01");
+        await tearDownSpoofCheck(OWNER);
+        await tearDownMasquerade(OWNER);
+      });
+    });
+  });
+
+  test("nft lists what was written without it", async () => {
+    await withoutIptables(async () => {
+      await setUpMasquerade(undefined, OWNER, ADDRESSES);
+      expect(await nftTable("inet", "cni_plugins_masquerade")).toContain("ip saddr { 10.1.2.3 }");
+      await tearDownMasquerade(OWNER);
+    });
+  });
+
+  test("iptables was asked for: the error says what is missing and what to do, before anything is changed", async () => {
+    await withoutIptables(async () => {
+      const words =
+        'cannot masquerade with iptables: there is no program iptables-restore in the system\'s folders or on PATH; install iptables, or set "ipMasqBackend": "nftables"';
+      expect(await codeOf(masqueradeReady("iptables"))).toEqual([code.notAvailable, words]);
+      const [number, message] = await codeOf(setUpMasquerade("iptables", OWNER, ADDRESSES));
+      expect(number).toBe(code.internal);
+      expect(message).toContain('install iptables, or set "ipMasqBackend": "nftables"');
+    });
+  });
+
+  test("what an iptables that is gone has left is still removed", async () => {
+    await withScratchHost(async () => {
+      await setUpMasquerade("iptables", OWNER, ADDRESSES);
+      await using programs = await Programs.replace();
+      for (const file of FILES) await programs.disable(file);
+      await tearDownMasquerade(OWNER);
+    });
+  });
+});
+
+describe("STATUS changes nothing", () => {
+  test.each([undefined, "iptables", "nftables"] as const)("%p", async (backend) => {
+    await withScratchHost(() => masqueradeReady(backend));
+  });
+});

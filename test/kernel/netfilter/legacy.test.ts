@@ -1,0 +1,189 @@
+/** iptables-legacy: rules in x_tables, one child process for each family, and the lock that all of them take. */
+import { describe, expect } from "bun:test";
+import { CniError, code } from "../../../src/cni/error.ts";
+import {
+  checkMasquerade,
+  collectMasquerade,
+  masqueradeReady,
+  setUpMasquerade,
+  tearDownMasquerade,
+} from "../../../src/netfilter/masquerade.ts";
+import { iptablesChain, type Owner } from "../../../src/netfilter/owner.ts";
+import { outcomeOf } from "../../support/command.ts";
+import { eventually } from "../../support/eventually.ts";
+import { withScratchHost } from "../../support/scratch-host.ts";
+import { testUnless } from "../../support/skip.ts";
+import { iptablesRules } from "./listings.ts";
+import { prefixes } from "./prefixes.ts";
+import { Programs } from "./programs.ts";
+import { referenceAddIptables, referenceDelIptables } from "./reference.ts";
+
+const owner = (containerId: string, ifname = "eth0"): Owner => ({ network: "net1", containerId, ifname });
+const ADDRESSES = ["10.1.2.3/24", "fd00:2::3/64"];
+const setUp = (who: Owner, ...addresses: string[]) =>
+  setUpMasquerade("iptables", who, prefixes(...addresses));
+const check = (who: Owner, ...addresses: string[]) =>
+  checkMasquerade("iptables", who, prefixes(...addresses));
+
+/** Rules of both families, and notes apart. */
+async function rules(): Promise<{ rules: string[]; notes: string[] }> {
+  const all = [...(await iptablesRules("iptables-legacy")), ...(await iptablesRules("ip6tables-legacy"))];
+  return {
+    rules: all.filter((line) => !line.includes("if: ")),
+    notes: all.filter((line) => line.includes("if: ")),
+  };
+}
+
+/** Legacy is the host's iptables, behind traps that count its calls. */
+async function legacyHost(): Promise<Programs> {
+  const programs = await Programs.replace();
+  for (const name of ["iptables", "ip6tables"]) {
+    programs.trap(`${name}-legacy-restore`, `/usr/sbin/${name}-legacy-restore`);
+    programs.link(`${name}-restore`, `${name}-legacy-restore`);
+  }
+  return programs;
+}
+
+const noLegacy =
+  (await outcomeOf(["iptables-legacy", "-t", "nat", "-S"])).exitCode === 0
+    ? undefined
+    : "this kernel or machine has no iptables-legacy";
+const legacyTest = testUnless(noLegacy);
+
+describe("the host's iptables is legacy", () => {
+  legacyTest("the rules are those of the reference, and a note for each address", async () => {
+    await withScratchHost(async () => {
+      await using _ = await legacyHost();
+      await referenceAddIptables(owner("c1"), ADDRESSES, "legacy");
+      const expected = await rules();
+      await referenceDelIptables(owner("c1"), ADDRESSES, "legacy");
+      await setUp(owner("c1"), ...ADDRESSES);
+      const ours = await rules();
+      expect(ours.rules).toEqual(expected.rules);
+      expect(ours.notes).toEqual([
+        `-A ${iptablesChain(owner("c1"))} -s 10.1.2.3/32 -m comment --comment "name: \\"net1\\" id: \\"c1\\" if: \\"eth0\\""`,
+        `-A ${iptablesChain(owner("c1"))} -s fd00:2::3/128 -m comment --comment "name: \\"net1\\" id: \\"c1\\" if: \\"eth0\\""`,
+      ]);
+      await tearDownMasquerade(owner("c1"));
+      expect(await rules()).toEqual({ rules: [], notes: [] });
+    });
+  });
+
+  legacyTest(
+    "G27: one child for each family on ADD and on DEL, none for what is done already or only read",
+    async () => {
+      await withScratchHost(async () => {
+        await using programs = await legacyHost();
+        const childrenOf = async (action: () => Promise<void>): Promise<number> => {
+          const before = programs.calls().length;
+          await action();
+          return programs.calls().length - before;
+        };
+        expect(await childrenOf(() => setUp(owner("c1"), "10.1.2.3/24"))).toBe(1);
+        expect(await childrenOf(() => setUp(owner("c1"), "10.1.2.3/24"))).toBe(0);
+        expect(await childrenOf(() => setUp(owner("c2"), ...ADDRESSES))).toBe(2);
+        expect(await childrenOf(() => check(owner("c2"), ...ADDRESSES))).toBe(0);
+        expect(await childrenOf(() => masqueradeReady("iptables"))).toBe(0);
+        expect(await childrenOf(() => tearDownMasquerade(owner("c1")))).toBe(1);
+        expect(await childrenOf(() => tearDownMasquerade(owner("c2")))).toBe(2);
+        expect(await childrenOf(() => tearDownMasquerade(owner("c2")))).toBe(0);
+      });
+    },
+  );
+
+  legacyTest("G16, and the reference in both directions", async () => {
+    await withScratchHost(async () => {
+      await using _ = await legacyHost();
+      await setUp(owner("c1", "eth0"), "10.1.2.3/24");
+      await setUp(owner("c1", "eth1"), "10.1.3.3/24");
+      await tearDownMasquerade(owner("c1", "eth0"));
+      await tearDownMasquerade(owner("c1", "eth0"));
+      await check(owner("c1", "eth1"), "10.1.3.3/24");
+      await tearDownMasquerade(owner("c1", "eth1"));
+      expect(await rules()).toEqual({ rules: [], notes: [] });
+
+      await referenceAddIptables(owner("c1"), ADDRESSES, "legacy");
+      await check(owner("c1"), ...ADDRESSES);
+      await tearDownMasquerade(owner("c1"));
+      expect(await rules()).toEqual({ rules: [], notes: [] });
+
+      await setUp(owner("c1"), ...ADDRESSES);
+      await referenceDelIptables(owner("c1"), ADDRESSES, "legacy");
+      expect(await rules()).toEqual({ rules: [], notes: [] });
+    });
+  });
+
+  legacyTest("G1, G17: GC and CHECK", async () => {
+    await withScratchHost(async (host) => {
+      await using _ = await legacyHost();
+      await setUp(owner("c1"), ...ADDRESSES);
+      await setUp(owner("c2"), "10.1.2.4/24");
+      await collectMasquerade("net1", [{ containerId: "c1", ifname: "eth0" }]);
+      await check(owner("c1"), ...ADDRESSES);
+      expect((await rules()).rules.join("\n")).not.toContain("10.1.2.4");
+      await host.run("iptables-legacy -t nat -F POSTROUTING");
+      const failure = check(owner("c1"), ...ADDRESSES);
+      await expect(failure).rejects.toThrow(
+        /chain POSTROUTING of the nat table of iptables-legacy lacks the rule "-A POSTROUTING -s 10\.1\.2\.3\/32/,
+      );
+      await collectMasquerade("net1", []);
+      expect(await rules()).toEqual({ rules: [], notes: [] });
+    });
+  });
+
+  legacyTest("DELs of a container's interfaces at the same time leave no chain", async () => {
+    await withScratchHost(async () => {
+      await using _ = await legacyHost();
+      const names = ["eth0", "eth1", "eth2", "eth3"];
+      for (const [index, ifname] of names.entries())
+        await setUp(owner("c1", ifname), `10.1.2.${index + 2}/24`);
+      const script = `
+        import { tearDownMasquerade } from "${import.meta.dir}/../../../src/netfilter/masquerade.ts";
+        await tearDownMasquerade({ network: "net1", containerId: "c1", ifname: process.argv.at(-1) });
+      `;
+      const children = names.map((ifname) =>
+        Bun.spawn([process.execPath, "-e", script, "--", ifname], { stderr: "inherit" }),
+      );
+      expect(await Promise.all(children.map((child) => child.exited))).toEqual(names.map(() => 0));
+      expect(await rules()).toEqual({ rules: [], notes: [] });
+    });
+  });
+
+  legacyTest(
+    "the lock is held by another program: waits, then code 11 names the lock",
+    async () => {
+      await withScratchHost(async () => {
+        await using _ = await legacyHost();
+        const holder = Bun.spawn(["flock", "/run/xtables.lock", "sleep", "60"]);
+        try {
+          await eventually("the lock is held", async () => {
+            return (await outcomeOf(["flock", "--nonblock", "/run/xtables.lock", "true"])).exitCode === 1;
+          });
+          const error: unknown = await setUp(owner("c1"), "10.1.2.3/24").catch((thrown) => thrown);
+          expect(error).toBeInstanceOf(CniError);
+          expect((error as CniError).code).toBe(code.tryAgainLater);
+          expect((error as CniError).message).toContain(
+            "another program has held the lock /run/xtables.lock",
+          );
+        } finally {
+          holder.kill("SIGKILL");
+          await holder.exited;
+        }
+        expect(await rules()).toEqual({ rules: [], notes: [] });
+      });
+    },
+    30_000,
+  );
+
+  legacyTest("iptables-restore refuses: its words are in the error", async () => {
+    await withScratchHost(async () => {
+      await using programs = await Programs.replace();
+      programs.trap("iptables-legacy-restore");
+      programs.link("iptables-restore", "iptables-legacy-restore");
+      const failure = setUp(owner("c1"), "10.1.2.3/24");
+      await expect(failure).rejects.toThrow(
+        'cannot change the nat table with "/usr/local/sbin/iptables-legacy-restore" (exit status 1): it says nothing',
+      );
+    });
+  });
+});
