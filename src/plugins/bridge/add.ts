@@ -14,7 +14,7 @@ import { NetnsLock } from "../../sys/netns-lock.ts";
 import { connect, connectInside, openNetns } from "../namespaces.ts";
 import { planAddressing } from "./addressing.ts";
 import type { Owner } from "./attachment.ts";
-import { ensureBridge, findLink, type PresentLink, portsOf } from "./bridge-link.ts";
+import { ensureBridge, findLink, giveMacBack, type PresentLink, portsOf } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { configureContainerInterface } from "./container-interface.ts";
 import { ensureForwarding, ensureGatewayAddresses, forgetNeighbours } from "./gateway.ts";
@@ -103,6 +103,7 @@ async function attach(attachment: Attachment): Promise<Result> {
 function connectToBridge({ request, config, owner, netns, host, container, undo }: Attachment) {
   using _lock = NetnsLock.shared();
   const bridge = ensureBridge(host, config, { undo, log: request.log });
+  if (!bridge.created) undo.push("MAC of the bridge", () => giveMacBack(host, bridge.link));
   const pair = addVethPair(host, container, { owner, netns, bridge: bridge.link, config, undo });
   return { bridge, pair };
 }

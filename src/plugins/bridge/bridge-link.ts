@@ -52,7 +52,7 @@ export function ensureBridge(
 ): EnsuredBridge {
   const name = JSON.stringify(config.bridge);
   const existing = findLink(host, config.bridge);
-  if (existing !== undefined) return { link: adopt(host, existing, config, options.log), created: false };
+  if (existing !== undefined) return { link: adopt(host, existing, config, options), created: false };
   const [outcome] = host.callAll([
     addLink({
       name: config.bridge,
@@ -76,44 +76,41 @@ export function ensureBridge(
       `bridge ${name} vanished while it was being set up: another program deletes it`,
     );
   }
-  return { link: adopt(host, link, config, options.log), created };
+  return { link: adopt(host, link, config, options), created };
 }
 
-/** Checks a bridge and brings it to what `config` wants, changing only what differs. */
+/** Checks a bridge and brings it to what `config` wants, changing only what differs, all at once. */
 function adopt(
   host: Connection,
   link: PresentLink,
   config: BridgeConfig,
-  log: (line: string) => void,
+  options: { undo: UndoStack; log: (line: string) => void },
 ): PresentLink {
   requireBridge(link);
-  ensureVlanFiltering(host, link, config);
-  trySysctl(["net", "ipv6", "conf", link.name, "accept_ra"], "0", log);
-  const wanted = interfaceFlag.up | (config.promiscMode ? interfaceFlag.promisc : 0);
-  if (((link.flags ?? 0) & wanted) !== wanted) {
-    host.call(
-      changeLink(
-        { index: link.index, flags: wanted, change: wanted },
-        `set bridge ${JSON.stringify(link.name)} up`,
-      ),
-    );
-  }
-  if (
-    config.mtu !== undefined &&
-    link.mtu !== undefined &&
-    config.mtu > link.mtu &&
-    portsOf(host, link).length === 0
-  ) {
-    host.call(
-      changeLink(
-        { index: link.index, mtu: config.mtu },
-        `set the mtu of bridge ${JSON.stringify(link.name)}`,
-      ),
-    );
-    return { ...link, mtu: config.mtu };
-  }
-  return link;
+  const filtering = needsVlanFiltering(host, link, config);
+  const flags = interfaceFlag.up | (config.promiscMode ? interfaceFlag.promisc : 0);
+  const isUp = ((link.flags ?? 0) & interfaceFlag.up) !== 0;
+  const mtu = needsMtu(host, link, config) ? config.mtu : undefined;
+  trySysctl(["net", "ipv6", "conf", link.name, "accept_ra"], "0", options.log);
+  if (((link.flags ?? 0) & flags) === flags && mtu === undefined && !filtering) return link;
+  const change = {
+    index: link.index,
+    flags,
+    change: flags,
+    ...(mtu !== undefined && { mtu }),
+    ...(filtering && { kind: "bridge", data: encodeBridge({ vlanFiltering: true }) }),
+    // Nothing uses the bridge yet: a MAC that is set stays, one that is not changes with the ports (G21).
+    ...(!isUp && link.mac !== undefined && { mac: link.mac }),
+  };
+  const name = JSON.stringify(link.name);
+  options.undo.push(`settings of bridge ${name}`, () => restoreUnused(host, link, change));
+  host.call(changeLink(change, `set up bridge ${name}`));
+  return { ...link, ...(mtu !== undefined && { mtu }) };
 }
+
+/** An mtu can be raised as long as there is no port that frames of that length would not pass (G22). */
+const needsMtu = (host: Connection, link: PresentLink, { mtu }: BridgeConfig): boolean =>
+  mtu !== undefined && link.mtu !== undefined && mtu > link.mtu && portsOf(host, link).length === 0;
 
 /** @throws CniError when the link is no bridge (rule B1). */
 export function requireBridge(link: PresentLink): void {
@@ -124,26 +121,18 @@ export function requireBridge(link: PresentLink): void {
   );
 }
 
-/** Turns filtering on where no port can lose frames by it (G22). */
-function ensureVlanFiltering(host: Connection, link: PresentLink, config: BridgeConfig): void {
+/**
+ * Whether filtering has to be turned on, which is done where no port can lose frames by it (G22).
+ * @throws CniError where one could.
+ */
+function needsVlanFiltering(host: Connection, link: PresentLink, config: BridgeConfig): boolean {
   if (!wantsVlanFiltering(config) || decodeBridge(link.data ?? new Uint8Array()).vlanFiltering === true)
-    return;
-  const ports = portsOf(host, link);
-  const name = JSON.stringify(link.name);
-  if (ports.length > 0) {
-    throw new CniError(
-      code.invalidConfig,
-      `bridge ${name} exists without VLAN filtering and has ${ports.length} ports (${ports
-        .slice(0, 4)
-        .map((port) => port.name)
-        .join(
-          ", ",
-        )}): VLANs would not separate anything; use another bridge, or turn it on with: ip link set ${link.name} type bridge vlan_filtering 1`,
-    );
-  }
-  const data = encodeBridge({ vlanFiltering: true });
-  host.call(
-    changeLink({ index: link.index, kind: "bridge", data }, `turn on VLAN filtering of bridge ${name}`),
+    return false;
+  const ports = portsOf(host, link).map(({ name }) => name);
+  if (ports.length === 0) return true;
+  throw new CniError(
+    code.invalidConfig,
+    `bridge ${JSON.stringify(link.name)} exists without VLAN filtering and has ${ports.length} ports (${ports.slice(0, 4).join(", ")}): VLANs would not separate anything; use another bridge, or turn it on with: ip link set ${link.name} type bridge vlan_filtering 1`,
   );
 }
 
@@ -166,4 +155,29 @@ function removeUnusedBridge(host: Connection, name: string): void {
   if (bridge?.kind !== "bridge" || portsOf(host, bridge).length > 0) return;
   const [outcome] = host.callAll([deleteLink({ index: bridge.index })]);
   if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
+}
+
+/** Undo of `change`: brings back what it changed of `before`, under the same condition as above. */
+function restoreUnused(host: Connection, before: PresentLink, change: Link): void {
+  using lock = NetnsLock.tryExclusive();
+  const bridge = lock === undefined ? undefined : findLink(host, before.name);
+  if (bridge?.index !== before.index || portsOf(host, bridge).length > 0) return;
+  const settings = {
+    index: before.index,
+    flags: before.flags ?? 0,
+    change: change.change ?? 0,
+    ...(change.mtu !== undefined && before.mtu !== undefined && { mtu: before.mtu }),
+    ...(change.data !== undefined && { kind: "bridge", data: encodeBridge({ vlanFiltering: false }) }),
+  };
+  host.call(changeLink(settings, `restore bridge ${JSON.stringify(before.name)}`));
+}
+
+/** Undo of a port: a bridge that somebody made without a MAC of its own has none when its last port goes (G7, G21). */
+export function giveMacBack(host: Connection, link: PresentLink): void {
+  const now = findLink(host, link.name);
+  const isLost = now?.mac?.every((byte) => byte === 0) ?? false;
+  if (link.mac === undefined || now?.index !== link.index || !isLost) return;
+  host.call(
+    changeLink({ index: link.index, mac: link.mac }, `set the MAC of bridge ${JSON.stringify(link.name)}`),
+  );
 }

@@ -48,10 +48,16 @@ export function ensureGatewayAddresses(
     if (present.some((candidate) => samePrefix(candidate, address))) continue;
     const inTheWay = present.filter((candidate) => conflicts(candidate, address));
     if (inTheWay.length > 0 && !forceAddress) throw differentAddress(link, inTheWay, address);
+    if (inTheWay.length > 0) {
+      const names = inTheWay.map(formatPrefix).join(", ");
+      // In their order: the first address of a subnet is the one that the host speaks with.
+      undo.push(`addresses ${names}`, () => {
+        for (const old of inTheWay) addUnlessThere(host, link, old);
+      });
+    }
     for (const old of inTheWay) {
-      host.call(deleteAddress(link.index, old, link.name));
+      removeUnlessGone(host, link, old);
       present.splice(present.indexOf(old), 1);
-      undo.push(`address ${formatPrefix(old)}`, () => void addUnlessThere(host, link, old));
     }
     if (addUnlessThere(host, link, address)) {
       undo.push(`address ${formatPrefix(address)}`, () => removeUnused(host, gateway, address));
@@ -59,6 +65,12 @@ export function ensureGatewayAddresses(
     }
     present.push(address);
   }
+}
+
+/** With the first address of a subnet the kernel takes the others of that subnet. */
+function removeUnlessGone(host: Connection, link: PresentLink, address: Prefix): void {
+  const [outcome] = host.callAll([deleteAddress(link.index, address, link.name)]);
+  if (outcome?.error !== undefined && !refusedWith(outcome.error, "EADDRNOTAVAIL")) throw outcome.error;
 }
 
 /** Undo of an address: others whose port is there by now use it, or are about to look for it. */

@@ -161,4 +161,32 @@ describe("ADD refuses and changes nothing", () => {
       await one.del();
       await forced.del();
     }));
+
+  test("G7, G21: a bridge that somebody made keeps its MAC and addresses when ADD fails", () =>
+    withNetwork(async (host) => {
+      await host.run(
+        `ip link add ${BRIDGE} type bridge; ip addr add 10.99.0.1/24 dev ${BRIDGE}; ip link set ${BRIDGE} up`,
+      );
+      const container = await host.addNamespace("c1");
+      const mac = () => host.run(`cat /sys/class/net/${BRIDGE}/address`);
+      const before = await mac();
+      await new Attachment(host, container, configuration({ isGateway: true })).failure("ADD");
+      expect(await mac()).toBe(before);
+      expect(await host.run(`ip -4 -br addr show ${BRIDGE}`)).toContain("10.99.0.1/24");
+    }));
+
+  test("B25: forceAddress replaces all IPv4 addresses, those that go with another as well", () =>
+    withNetwork(async (host) => {
+      await host.run(
+        `ip link add ${BRIDGE} type bridge; ip link set ${BRIDGE} up; for a in 98.0.1 99.0.1 98.0.2; do ip addr add 10.$a/24 dev ${BRIDGE}; done`,
+      );
+      const attachment = new Attachment(
+        host,
+        await host.addNamespace("c1"),
+        configuration({ isGateway: true, forceAddress: true }),
+      );
+      await attachment.add();
+      expect(await host.run(`ip -4 -br addr show ${BRIDGE}`)).toMatch(/ 10\.77\.0\.1\/24 *\n/);
+      await attachment.del();
+    }));
 });
