@@ -8,6 +8,9 @@ interface LinkFacts {
   readonly ifname: string;
   readonly ifindex: number;
   readonly link_index?: number;
+  readonly link_netnsid?: number;
+  /** Name of the other end where it is in the same namespace. */
+  readonly link?: string;
   readonly address?: string;
   readonly linkinfo?: { readonly info_kind?: string };
 }
@@ -29,10 +32,28 @@ export class Aliases {
   /** Learns the names of a state. What was learnt before stays, for rules that outlive their interface. */
   learn(state: RawState): void {
     const host = linksOf(state.host.addr);
+    // A pair whose ends are both on the host: one of them was asked for by name.
+    for (const link of host) {
+      const peer = host.find(
+        ({ ifname, ifindex }) =>
+          link.link === ifname || (link.link_netnsid === undefined && link.link_index === ifindex),
+      );
+      if (
+        peer !== undefined &&
+        peer !== link &&
+        /^veth[0-9a-f]{8}$/.test(peer.ifname) &&
+        !/^veth[0-9a-f]{8}$/.test(link.ifname)
+      ) {
+        this.#names.set(peer.ifname, `veth(host ${link.ifname})`);
+        this.#learnMac(peer.address, `mac(veth of host ${link.ifname})`);
+      }
+    }
     for (const [container, sections] of Object.entries(state.containers)) {
       for (const link of linksOf(sections?.addr)) {
         if (link.linkinfo?.info_kind === "veth") {
-          const peer = host.find(({ ifindex, link_index }) => ifindex === link.link_index && link_index === link.ifindex);
+          const peer = host.find(
+            ({ ifindex, link_index }) => ifindex === link.link_index && link_index === link.ifindex,
+          );
           if (peer !== undefined) {
             this.#names.set(peer.ifname, `veth(${container} ${link.ifname})`);
             this.#learnMac(peer.address, `mac(veth of ${container} ${link.ifname})`);
@@ -74,7 +95,9 @@ export class Aliases {
     if (groups.length !== 4) return address;
     const hex = groups.map((group) => group.padStart(4, "0")).join("");
     if (hex.slice(6, 10) !== "fffe") return address;
-    const bytes = [...(hex.slice(0, 6) + hex.slice(10)).matchAll(/../g)].map(([byte]) => Number.parseInt(byte, 16));
+    const bytes = [...(hex.slice(0, 6) + hex.slice(10)).matchAll(/../g)].map(([byte]) =>
+      Number.parseInt(byte, 16),
+    );
     const mac = bytes.map((byte, index) => (index === 0 ? byte ^ 2 : byte).toString(16).padStart(2, "0"));
     return `fe80::${this.#mac(mac.join(":"))}`;
   }
@@ -82,4 +105,6 @@ export class Aliases {
 
 /** The links in the output of `ip -d -j addr`. */
 export const linksOf = (text: string | undefined): LinkFacts[] =>
-  text === undefined || text.trim() === "" ? [] : (JSON.parse(text) as LinkFacts[]).filter(({ ifname }) => ifname);
+  text === undefined || text.trim() === ""
+    ? []
+    : (JSON.parse(text) as LinkFacts[]).filter(({ ifname }) => ifname);

@@ -59,6 +59,10 @@ export const FILES = "/run/parity/files";
 export const inside = (container: string, command: string): string =>
   `nsenter --net=${netnsPath(container)} -- /bin/sh -c ${quoted(command)}`;
 
+/** Deletes a container's namespace and waits until its end of the pair has taken the host's with it. */
+export const deleteNamespace = (container: string): string =>
+  `ip netns del ${container}; for i in $(seq 300); do ip -o link show type veth | grep -q . || break; sleep 0.01; done`;
+
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 export type CallOptions = Partial<Omit<Call, "kind" | "stdin" | "command">> & {

@@ -19,14 +19,19 @@ export interface ComparedStep {
 }
 
 /** The steps of a case, and before them the empty host, which must be the same on both sides. */
-export function compare(parityCase: ParityCase, reference: CaseObservation, ours: CaseObservation): ComparedStep[] {
+export function compare(
+  parityCase: ParityCase,
+  reference: CaseObservation,
+  ours: CaseObservation,
+): ComparedStep[] {
   const text = JSON.stringify(parityCase.steps);
   const read = { reference: new TreeReader(text), ours: new TreeReader(text) };
   const before: Step = { kind: "change", label: "before", script: "" };
   const first = [before, read.reference.state(reference.before), read.ours.state(ours.before)] as const;
   const rest = parityCase.steps.map((step, index) => {
     const [a, b] = [reference.steps[index], ours.steps[index]];
-    if (a === undefined || b === undefined) throw new Error(`${parityCase.name}: step "${step.label}" was not taken`);
+    if (a === undefined || b === undefined)
+      throw new Error(`${parityCase.name}: step "${step.label}" was not taken`);
     return [step, read.reference.step(step, a), read.ours.step(step, b)] as const;
   });
   return [first, ...rest].map(([step, a, b], index, all) => ({
@@ -46,7 +51,10 @@ export const factsOf = (compared: ComparedStep): number => count(compared.refere
 const withoutConsequences = (found: readonly Difference[]): Difference[] =>
   found.filter(({ path }) => {
     const chain = path.slice(0, -1).join("\n");
-    return path.at(-1) !== ORDER || !found.some((other) => other.path.at(-1) !== ORDER && other.path.slice(0, -1).join("\n") === chain);
+    return (
+      path.at(-1) !== ORDER ||
+      !found.some((other) => other.path.at(-1) !== ORDER && other.path.slice(0, -1).join("\n") === chain)
+    );
   });
 
 const isSameMessage = ({ path, reference, ours }: Difference): boolean =>
@@ -71,7 +79,10 @@ class TreeReader {
   step(step: Step, { exitCode, stdout, stderr, state }: StepObservation): Tree {
     const after = state === undefined ? {} : this.state(state);
     const printed = this.#printed(exitCode, stdout);
-    const about = step.kind === "call" && step.comparesStderr ? { stderr: stderr.replace(/ v\S+| version unknown/, " VERSION") } : {};
+    const about =
+      step.kind === "call" && step.comparesStderr
+        ? { stderr: stderr.replace(/ plugin (version unknown|v[\d.]\S*)/, " plugin VERSION") }
+        : {};
     return { exit: exitCode, ...printed, ...about, ...after };
   }
 

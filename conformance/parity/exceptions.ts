@@ -1,11 +1,13 @@
 /**
  * Where the two sides may differ, and by which row of the specs. An entry says the exact fact, what each side has
  * there, and in which situation; anything else at the same place is a failure, and so is an entry that never occurs.
+ * Rows P1, P2, … are differences on purpose that the specs have no row for.
  */
 import type { ComparedStep } from "./comparison.ts";
 import { FIELDS } from "./exceptions/fields.ts";
+import { LEFTOVERS } from "./exceptions/leftovers.ts";
 import { OUTCOMES } from "./exceptions/outcomes.ts";
-import { ABSENT, type Fact, type Side } from "./tree.ts";
+import type { ABSENT, Fact, Side } from "./tree.ts";
 
 /** What a side must have: a value, nothing at all, a text that matches, or what a function accepts. */
 export type Expected = Fact | typeof ABSENT | RegExp | ((side: Side, compared: ComparedStep) => boolean);
@@ -21,4 +23,4 @@ export interface Exception {
   readonly when?: (compared: ComparedStep) => boolean;
 }
 
-export const EXCEPTIONS: readonly Exception[] = [...FIELDS, ...OUTCOMES];
+export const EXCEPTIONS: readonly Exception[] = [...FIELDS, ...LEFTOVERS, ...OUTCOMES];

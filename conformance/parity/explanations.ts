@@ -1,6 +1,7 @@
 /** Which row of the specs explains a difference. What no row explains is a failure, and so is a row that never occurs. */
 import type { SuiteCase } from "../suite.ts";
 import type { ComparedStep } from "./comparison.ts";
+import { LIKES } from "./exceptions/likes.ts";
 import { EXCEPTIONS, type Exception, type Expected } from "./exceptions.ts";
 import { classOf, MESSAGE_CLASSES } from "./messages.ts";
 import { isCall } from "./situation.ts";
@@ -11,36 +12,47 @@ export interface Judgement {
   readonly problems: readonly string[];
 }
 
-interface Reason {
-  readonly row: string;
-  readonly because: string;
-}
+type Reason = Pick<Exception, "row" | "because">;
+
+/** Entries of one reason count together. */
+const textOf = ({ row, because }: Reason): string => `${row}: ${because}`;
 
 const CODES: Reason = { row: "A18", because: "an error has the code of its kind, not 999 for all" };
 const UNDONE: Reason = { row: "G7", because: "a failed ADD leaves everything as it was" };
 
 export class Explanations {
-  readonly #uses = new Map<Reason, number>([...EXCEPTIONS, CODES, UNDONE].map((reason) => [reason, 0]));
+  /** By row and reason. */
+  readonly #uses = new Map<string, number>(
+    [...EXCEPTIONS, ...Object.values(LIKES), CODES, UNDONE].map((reason) => [textOf(reason), 0]),
+  );
   readonly #classes = new Set<unknown>();
 
   /** All steps of a case. */
   explain(steps: readonly ComparedStep[]): Judgement {
     const rows: string[] = [];
     const problems: string[] = [];
+    /** What the reference left of ADDs that failed, by path: it stays until somebody takes it away. */
+    const leftovers = new Set<string>();
     let undone = false;
     for (const compared of steps) {
       if (isCall(compared, "ADD") && at(compared.ours, "exit") === 1) undone = true;
       for (const difference of compared.differences) {
-        const reason = this.#reason(difference, compared, undone);
+        const reason = this.#reason(difference, compared, undone) ?? stillThere(difference, leftovers);
+        if (reason === UNDONE) leftovers.add(describePath(difference.path));
         if (reason === undefined) problems.push(describeDifference(difference, compared));
         else {
           rows.push(reason.row);
-          this.#uses.set(reason, (this.#uses.get(reason) ?? 0) + 1);
+          this.note(reason);
         }
       }
       this.#noteClass(compared);
     }
     return { rows, problems };
+  }
+
+  /** Counts a use of a reason. */
+  note(reason: Reason): void {
+    this.#uses.set(textOf(reason), (this.#uses.get(textOf(reason)) ?? 0) + 1);
   }
 
   #reason(difference: Difference, compared: ComparedStep, undone: boolean): Reason | undefined {
@@ -59,8 +71,10 @@ export class Explanations {
 
   /** Entries that explained nothing in a whole run: they are stale. */
   unused(): SuiteCase[] {
-    const reasons = [...this.#uses].flatMap(([{ row, because }, uses]) => (uses > 0 ? [] : [`${row}: ${because}`]));
-    const classes = MESSAGE_CLASSES.flatMap((entry) => (this.#classes.has(entry) ? [] : [`message class: ${entry.name}`]));
+    const reasons = [...this.#uses].flatMap(([reason, uses]) => (uses > 0 ? [] : [reason]));
+    const classes = MESSAGE_CLASSES.flatMap((entry) =>
+      this.#classes.has(entry) ? [] : [`message class: ${entry.name}`],
+    );
     return [...reasons, ...classes].map((name) => ({
       name: `exception ${name}`,
       verdict: "FAIL",
@@ -69,22 +83,20 @@ export class Explanations {
     }));
   }
 
+  /** How often each reason was met, by row. */
   summary(): string[] {
-    const byRow = new Map<string, Map<string, number>>();
-    for (const [{ row, because }, uses] of this.#uses) {
-      const of = byRow.get(row) ?? new Map<string, number>();
-      byRow.set(row, of.set(because, (of.get(because) ?? 0) + uses));
-    }
-    const rows = [...byRow].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
-    return rows.flatMap(([row, reasons]) =>
-      [...reasons].flatMap(([because, uses]) =>
-        uses > 0 ? [`${row.padEnd(4)} ${String(uses).padStart(5)} × ${because}`] : [],
-      ),
-    );
+    return [...this.#uses]
+      .filter(([, uses]) => uses > 0)
+      .sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
+      .map(([reason, uses]) => `${String(uses).padStart(6)} × ${reason}`);
   }
 }
 
-function explains(exception: Exception, { path, reference, ours }: Difference, compared: ComparedStep): boolean {
+function explains(
+  exception: Exception,
+  { path, reference, ours }: Difference,
+  compared: ComparedStep,
+): boolean {
   return (
     matchesPath(exception.path, path) &&
     matches(exception.reference, reference, compared) &&
@@ -105,6 +117,10 @@ function matches(expected: Expected, side: Side, compared: ComparedStep): boolea
   return expected === side;
 }
 
+/** What the reference alone has since its failed ADD. */
+const stillThere = ({ path, ours }: Difference, leftovers: ReadonlySet<string>): Reason | undefined =>
+  ours === ABSENT && leftovers.has(describePath(path)) ? UNDONE : undefined;
+
 const messagesOf = (compared: ComparedStep): (string | undefined)[] =>
   [compared.reference, compared.ours].map((tree) => {
     const message = at(tree, "error", "message");
@@ -118,7 +134,8 @@ function hasCodesOfItsClass({ reference, ours }: Difference, compared: ComparedS
 }
 
 /** What an ADD that failed may leave: the leases' folder without a lease, and the hint, which is only a hint (L3). */
-const MAY_STAY = /^file > \S+(\/networks|\/leases|\/parity|\/lock|\/\.bridgehead|\.index|\/last_reserved_ip\.\d)( > content)?$/;
+const MAY_STAY =
+  /^file > \S+(\/networks|\/leases|\/parity|\/lock|\/\.bridgehead|\.index|\/last_reserved_ip\.\d)( > content)?$/;
 
 /** Whether our side is as it was before the step. */
 function isUnchanged({ ours, oursBefore }: ComparedStep): boolean {

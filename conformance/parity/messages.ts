@@ -19,7 +19,8 @@ const plain = (message: string): string =>
     .trim();
 
 /** Whether ours holds the reference's words. */
-export const holdsWords = (reference: string, ours: string): boolean => plain(ours).includes(plain(reference));
+export const holdsWords = (reference: string, ours: string): boolean =>
+  plain(ours).includes(plain(reference));
 
 /** Code 999 stands for every failure of the reference's plugins; only its protocol part has others. */
 const toCode = (code: number): readonly (readonly [number, number])[] => [[999, code]];
@@ -44,7 +45,8 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
   },
   {
     name: "wrong type of a key that every plugin reads",
-    reference: /^(error unmarshall network config|decoding version from network config): json: cannot unmarshal/,
+    reference:
+      /^(error unmarshall network config|decoding version from network config): json: cannot unmarshal/,
     ours: /^cannot decode: key "(name|cniVersion)" must be a string/,
   },
   {
@@ -73,11 +75,15 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
     name: "CNI_ARGS",
     reference: /^ARGS: (unknown args|invalid pair|error parsing value of pair)/,
     ours: /CNI_ARGS|^ARGS: /,
-    codes: toCode(4),
+    codes: [
+      [999, 4],
+      [999, 7],
+    ],
   },
   {
     name: "interface name of the bridge",
-    reference: /^failed to create bridge ".*": could not add ".*": (invalid argument|numerical result out of range)$/,
+    reference:
+      /^failed to create bridge ".*": could not add ".*": (invalid argument|numerical result out of range)$/,
     ours: /^bridge ".*" is no interface name/,
     codes: toCode(7),
   },
@@ -94,13 +100,15 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
   },
   {
     name: "hardware address",
-    reference: /^failed to make veth pair: (address .*: invalid MAC address|cannot assign requested address|invalid argument)$/,
+    reference:
+      /^failed to make veth pair: (address .*: invalid MAC address|cannot assign requested address|invalid argument)$/,
     ours: /^invalid MAC address /,
     codes: toCode(7),
   },
   {
     name: "keys that exclude each other",
-    reference: /^(cannot set hairpin mode and promiscuous mode|cannot use IPAM when DisableContainerInterface)/,
+    reference:
+      /^(cannot set hairpin mode and promiscuous mode|cannot use IPAM when DisableContainerInterface)/,
     ours: /^(cannot set hairpin mode and promiscuous mode|cannot use IPAM when DisableContainerInterface)/,
     codes: toCode(7),
   },
@@ -117,6 +125,35 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
       /^(failed to open netns ".*": )?(failed to Statfs ".*": |unknown FS magic on |error switching to ns )/,
     ours: /^failed to open netns /,
     codes: toCode(8),
+  },
+  {
+    name: "the namespace is judged before the lease",
+    reference: /^host-local: Failed to find address added by container id-c1$/,
+    ours: /^failed to open netns "\/proc\/(self\/ns\/uts|version)": /,
+    codes: toCode(8),
+  },
+  {
+    name: "the plugin's own namespace: the reference's host-local prints two documents",
+    reference: /^netplugin failed but error parsing its diagnostic message /,
+    ours: /^plugin's netns and netns from CNI_NETNS should not be the same/,
+    codes: [[0, 8]],
+  },
+  {
+    name: "there is no lease, for ADD was refused",
+    reference: /^Required prevResult missing$/,
+    ours: /^host-local: Failed to find address added by container id-c1/,
+  },
+  {
+    name: "the configuration is judged before the lease",
+    reference: /^host-local: Failed to find address added by container id-c1$/,
+    ours: /^cannot use IPAM when DisableContainerInterface flag is set/,
+    codes: toCode(7),
+  },
+  {
+    name: "layer 2 without prevResult",
+    reference: /^no plugin name provided$/,
+    ours: /^Required prevResult missing/,
+    codes: toCode(7),
   },
   // Interfaces, addresses, routes
   {
@@ -142,7 +179,8 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
   },
   {
     name: "address is refused",
-    reference: /^failed to (set bridge addr: could not add IP address|add IP addr) .*: (permission denied|invalid argument|address already assigned|file exists)$/,
+    reference:
+      /^failed to (set bridge addr: could not add IP address|add IP addr) .*: (permission denied|invalid argument|address already assigned|file exists)$/,
     ours: /address.*(EACCES|EINVAL|EEXIST|EADDRNOTAVAIL)/,
   },
   // CHECK
@@ -190,7 +228,10 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
     name: "prevResult cannot be read",
     reference: /could not parse prevResult: /,
     ours: /prevResult/,
-    codes: [[999, 6], [999, 1]],
+    codes: [
+      [999, 6],
+      [999, 1],
+    ],
   },
   {
     name: "prevResult missing",
@@ -208,7 +249,8 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
   // host-local
   {
     name: "range set",
-    reference: /^(invalid range set \d: |range set \d overlaps with \d|no IP ranges specified|CNI version \S+ does not support)/,
+    reference:
+      /^(invalid range set \d: |range set \d overlaps with \d|no IP ranges specified|CNI version \S+ does not support)/,
     ours: /^(invalid range set \d: |range set \d overlaps with \d|no IP ranges specified|CNI version \S+ does not support)/,
     codes: toCode(7),
   },

@@ -43,11 +43,18 @@ const FAST_IPV6 = `for s in all default; do
   echo 0 > /proc/sys/net/ipv6/conf/$s/dad_transmits
 done`;
 
-/** Waits, 3 s at most, until no address is tentative and no carrier is on its way. */
-const SETTLE = `for i in $(seq 150); do
-  ip -6 addr show tentative -dadfailed | grep -q inet6 ||
-    ip -o link show up | grep LOWER_UP | grep -qE 'veth.*state (DOWN|LOWERLAYERDOWN|UNKNOWN)' || break
-  sleep 0.02
+/**
+ * Waits, 3 s at most, until nothing moves any more: no address is tentative, no carrier on its way, and two looks at
+ * addresses, routes and links show the same.
+ */
+const SETTLE = `before=
+for i in $(seq 150); do
+  now=$(printf 'addr show\\nroute show table all\\nlink show up\\n' | ip -6 -o -batch -)
+  tentative=$(echo "$now" | grep tentative | grep -v dadfailed)
+  rising=$(echo "$now" | grep LOWER_UP | grep -E 'veth.*state (DOWN|LOWERLAYERDOWN|UNKNOWN)')
+  [ "$now" = "$before" ] && [ -z "$tentative$rising" ] && break
+  before=$now
+  sleep 0.01
 done`;
 
 const section = (name: string, command: string) => `printf '\\n@@%s\\n' ${name}; ${command}`;

@@ -11,7 +11,11 @@ export class Side implements Disposable {
 
   constructor(binaries: string) {
     const worker = [process.execPath, join(import.meta.dir, "worker.ts"), binaries];
-    this.#child = Bun.spawn(isolated(worker, [binaries]), { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+    this.#child = Bun.spawn(isolated(worker, [binaries]), {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
     this.#answers = linesOf(this.#child.stdout)[Symbol.asyncIterator]();
   }
 

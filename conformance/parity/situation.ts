@@ -1,5 +1,5 @@
 /** Questions about a step that exceptions ask. */
-import { type JsonRecord, LATEST } from "./case.ts";
+import type { JsonRecord } from "./case.ts";
 import type { ComparedStep } from "./comparison.ts";
 
 /** Whether the step is a call with this command. */
@@ -10,6 +10,13 @@ export const isCall = ({ step }: ComparedStep, command?: string): boolean =>
 export const configOf = ({ step }: ComparedStep): JsonRecord | undefined =>
   step.kind === "call" && typeof step.stdin === "object" ? step.stdin : undefined;
 
-export const versionOf = (compared: ComparedStep): string => String(configOf(compared)?.cniVersion || "0.1.0");
+export function versionOf(compared: ComparedStep): string {
+  const keys = Object.entries(configOf(compared) ?? {});
+  return String(keys.find(([key]) => key.toLowerCase() === "cniversion")?.[1] || "0.1.0");
+}
 
-export { LATEST };
+/** Whether the step is one of a case whose name matches. */
+export const inCases =
+  (names: RegExp) =>
+  ({ parityCase }: ComparedStep): boolean =>
+    names.test(parityCase.name);

@@ -1,7 +1,7 @@
 /** From what the tools print to a tree of facts: everything of a link stands below the link. */
 import { type Aliases, linksOf } from "./aliases.ts";
 import type { RawState, Sections } from "./scratch-host.ts";
-import { type Fact, type Tree, treeOf } from "./tree.ts";
+import { type Fact, isTree, type Tree, treeOf } from "./tree.ts";
 
 type Json = Record<string, unknown>;
 
@@ -35,14 +35,17 @@ function namespaceTree(sections: Sections, aliases: Aliases): Tree {
   const rest: Tree = {};
   const put = (name: unknown, kind: string, key: string, value: Fact | Tree): void => {
     const owner = links[String(name)] ?? rest;
-    const branch = (owner[kind] ??= {}) as Tree;
+    const branch = (owner[kind] ?? {}) as Tree;
+    owner[kind] = branch;
     let free = key;
     for (let number = 2; Object.hasOwn(branch, free); number++) free = `${key} #${number}`;
     branch[free] = value;
   };
   for (const family of ["4", "6"]) {
-    for (const route of routes(sections[`route${family}`], aliases)) put(route.dev, "route", route.key, route.facts);
-    for (const rule of parse(sections[`rule${family}`])) put("", "rule", `${family} ${JSON.stringify(rule)}`, true);
+    for (const route of routes(sections[`route${family}`], aliases))
+      put(route.dev, "route", route.key, route.facts);
+    for (const rule of parse(sections[`rule${family}`]))
+      put("", "rule", `${family} ${JSON.stringify(rule)}`, true);
   }
   for (const { ifname, flags, mtu, master, ...port } of parse(sections.port)) {
     for (const [key, value] of facts(port)) put(ifname, "port", key, treeOf(value));
@@ -51,8 +54,10 @@ function namespaceTree(sections: Sections, aliases: Aliases): Tree {
     if (state === "permanent" && !/^(33:33|01:00:5e)/.test(String(mac)))
       put(ifname, "fdb", aliases.text(`${mac} ${JSON.stringify(entry)}`), true);
   }
-  for (const { dev, ...entry } of parse(sections.neigh)) put(dev, "neighbour", aliases.text(JSON.stringify(entry)), true);
+  for (const { dev, ...entry } of parse(sections.neigh))
+    put(dev, "neighbour", aliases.text(JSON.stringify(entry)), true);
   for (const [name, key, value] of sysctls(sections.sysctl)) put(name, "sysctl", key, value);
+  for (const link of Object.values(links)) withoutCarrier(link);
   const named = Object.entries(links).map(([name, tree]): [string, Tree] => [aliases.link(name), tree]);
   return {
     ...rest,
@@ -61,6 +66,19 @@ function namespaceTree(sections: Sections, aliases: Aliases): Tree {
     ...rulesetTree("iptables", iptablesRules(sections.iptables), aliases),
     ...rulesetTree("ip6tables", iptablesRules(sections.ip6tables), aliases),
   };
+}
+
+/** What the kernel takes back up to a second after a carrier is lost is left out of a link without one. */
+function withoutCarrier(link: Tree): void {
+  if (isTree(link.flags) && link.flags.LOWER_UP === true) return;
+  delete link["bridge port state"];
+  if (isTree(link.port)) delete link.port.state;
+  for (const kind of ["address_of", "route"]) {
+    const branch = link[kind];
+    if (!isTree(branch)) continue;
+    for (const key of Object.keys(branch)) if (/\b(fe80:|ff00:)/.test(key)) delete branch[key];
+    if (Object.keys(branch).length === 0 && kind === "route") delete link[kind];
+  }
 }
 
 const parse = (text: string | undefined): Json[] => {
@@ -87,7 +105,8 @@ function linkTree(link: Json, aliases: Aliases): Tree {
   if (info_kind !== "bridge" && known.includes("LOWER_UP")) tree.operstate = String(operstate);
   if (info_kind !== undefined) tree.kind = String(info_kind);
   for (const [key, value] of facts(info_data)) tree[`${info_kind} ${key}`] = aliased(value, aliases);
-  for (const [key, value] of facts(info_slave_data)) tree[`${info_slave_kind} port ${key}`] = aliased(value, aliases);
+  for (const [key, value] of facts(info_slave_data))
+    tree[`${info_slave_kind} port ${key}`] = aliased(value, aliases);
   const addresses = (addr_info as Json[]).map(({ local, prefixlen, ...entry }) => [
     aliases.text(`${local}/${prefixlen}`),
     Object.fromEntries(facts(entry).map(([key, value]) => [key, aliased(value, aliases)])),
@@ -134,7 +153,9 @@ function rulesetTree(name: string, ruleset: Ruleset, aliases: Aliases): Tree {
   for (const object of ruleset.objects) tree[aliases.text(object)] = true;
   for (const [chain, rules] of ruleset.rules) {
     const texts = rules.map((rule) => aliases.text(rule));
-    const branch: Tree = Object.fromEntries(texts.map((rule) => [rule, texts.filter((text) => text === rule).length]));
+    const branch: Tree = Object.fromEntries(
+      texts.map((rule) => [rule, texts.filter((text) => text === rule).length]),
+    );
     if (texts.length > 1) branch[ORDER] = texts.join("\n");
     tree[aliases.text(`rules of ${chain}`)] = branch;
   }

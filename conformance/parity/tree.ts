@@ -24,7 +24,7 @@ export function treeOf(value: unknown): Fact | Tree {
   return Object.fromEntries(entries.map(([key, item]) => [key, treeOf(item)]));
 }
 
-export const isTree = (side: Side): side is Tree => typeof side === "object" && side !== null;
+export const isTree = (side: Side | undefined): side is Tree => typeof side === "object" && side !== null;
 
 /** Every difference, the branch that one side lacks as one. */
 export function differences(reference: Side, ours: Side, path: readonly string[] = []): Difference[] {
@@ -35,7 +35,10 @@ export function differences(reference: Side, ours: Side, path: readonly string[]
 
 /** What is at a path below a side, ABSENT where it ends. */
 export const at = (side: Side, ...path: readonly string[]): Side =>
-  path.reduce<Side>((found, key) => (isTree(found) && Object.hasOwn(found, key) ? (found[key] as Side) : ABSENT), side);
+  path.reduce<Side>(
+    (found, key) => (isTree(found) && Object.hasOwn(found, key) ? (found[key] as Side) : ABSENT),
+    side,
+  );
 
 /** Number of facts in a tree. */
 export const count = (side: Side): number =>

@@ -6,8 +6,8 @@ import { mkdirSync } from "node:fs";
 import { outcomeOf } from "../../test/support/command.ts";
 import { type ParityCase, PLUGIN_PATH, type Step } from "./case.ts";
 import { CASES } from "./cases/index.ts";
-import { ScratchHost } from "./scratch-host.ts";
 import type { Answer, CaseObservation, StepObservation } from "./observation.ts";
+import { ScratchHost } from "./scratch-host.ts";
 
 const [binaries = ""] = process.argv.slice(2);
 mkdirSync(PLUGIN_PATH, { recursive: true });

@@ -1,10 +1,25 @@
 /** Layer 3: what the container and the bridge get, family by family. */
-import { bridgeConfig, change, DUAL, hostLocal, inside, IPV4, IPV6, type JsonRecord, LATEST, life, ranges, VERSIONS } from "../case.ts";
+import {
+  bridgeConfig,
+  change,
+  DUAL,
+  hostLocal,
+  IPV4,
+  IPV6,
+  inside,
+  type JsonRecord,
+  LATEST,
+  life,
+  ranges,
+  VERSIONS,
+} from "../case.ts";
 
 const FAMILIES = { IPv4: IPV4, IPv6: IPV6, "dual-stack": DUAL };
 
 const everyFamily = (name: string, keys: JsonRecord) =>
-  Object.entries(FAMILIES).map(([family, ipam]) => life(`${name}, ${family}`, bridgeConfig({ ...keys, ipam })));
+  Object.entries(FAMILIES).map(([family, ipam]) =>
+    life(`${name}, ${family}`, bridgeConfig({ ...keys, ipam })),
+  );
 
 const one = (name: string, keys: JsonRecord) => life(name, bridgeConfig(keys));
 
@@ -18,7 +33,12 @@ const EVERY_VERSION: Readonly<Record<string, JsonRecord>> = {
   "isDefaultGateway, dual-stack": { isDefaultGateway: true, ipam: DUAL },
   "dns and a route, IPv6": {
     isGateway: true,
-    dns: { nameservers: ["10.10.0.1"], domain: "example.org", search: ["a.example.org"], options: ["ndots:2"] },
+    dns: {
+      nameservers: ["10.10.0.1"],
+      domain: "example.org",
+      search: ["a.example.org"],
+      options: ["ndots:2"],
+    },
     ipam: { ...IPV6, routes: [{ dst: "fd00:99::/64", gw: "fd00:10::9" }] },
   },
   "one IPv6 before one IPv4": { isGateway: true, ipam: hostLocal(ranges("fd00:10::/64", "10.10.0.0/16")) },
@@ -38,7 +58,11 @@ export const ADDRESSES = [
 
   one("two addresses of IPv4, no gateway", { ipam: TWO_OF_IPV4 }),
   one("two addresses of IPv4, isGateway", { isGateway: true, ipam: TWO_OF_IPV4 }),
-  one("two addresses of IPv4, isGateway and forceAddress", { isGateway: true, forceAddress: true, ipam: TWO_OF_IPV4 }),
+  one("two addresses of IPv4, isGateway and forceAddress", {
+    isGateway: true,
+    forceAddress: true,
+    ipam: TWO_OF_IPV4,
+  }),
   one("two addresses of IPv6, isGateway", { isGateway: true, ipam: TWO_OF_IPV6 }),
   one("two addresses of IPv6, isDefaultGateway", { isDefaultGateway: true, ipam: TWO_OF_IPV6 }),
   one("two addresses of IPv6, enabledad", { isDefaultGateway: true, enabledad: true, ipam: TWO_OF_IPV6 }),
@@ -56,7 +80,12 @@ export const ADDRESSES = [
   one("hairpinMode", { isGateway: true, hairpinMode: true, ipam: IPV4 }),
   one("promiscMode", { isGateway: true, promiscMode: true, ipam: IPV4 }),
   one("portIsolation", { isGateway: true, portIsolation: true, ipam: IPV4 }),
-  one("hairpinMode and portIsolation", { isGateway: true, hairpinMode: true, portIsolation: true, ipam: DUAL }),
+  one("hairpinMode and portIsolation", {
+    isGateway: true,
+    hairpinMode: true,
+    portIsolation: true,
+    ipam: DUAL,
+  }),
   one("every boolean false", {
     isGateway: false,
     isDefaultGateway: false,
@@ -88,14 +117,40 @@ export const ADDRESSES = [
     ipam: IPV4,
   }),
   one("preserveDefaultVlan without VLAN", { isGateway: true, preserveDefaultVlan: true, ipam: IPV4 }),
-  life("bridge left out: cni0", { cniVersion: LATEST, name: "parity", type: "bridge", isGateway: true, ipam: IPV4 }),
+  life("bridge left out: cni0", {
+    cniVersion: LATEST,
+    name: "parity",
+    type: "bridge",
+    isGateway: true,
+    ipam: IPV4,
+  }),
   one("bridge of 15 bytes", { bridge: "br-123456789012", isGateway: true, ipam: IPV4 }),
   one("bridge with a dot in its name", { bridge: "br0.5", isGateway: true, ipam: DUAL }),
-  one("keys in other letters", { BRIDGE: "br7", ISGATEWAY: true, Mtu: 1300, IPAM: IPV4 }),
-  one("unknown keys", { isGateway: true, ipRange: "x", resolveConf: 1, bandwidth: {}, ipam: { ...IPV4, extra: [1] } }),
-  one("capabilities", { isGateway: true, capabilities: { ips: true, mac: true, portMappings: true }, ipam: IPV4 }),
+  life("keys in other letters", {
+    cniversion: LATEST,
+    NAME: "parity",
+    Type: "bridge",
+    BRIDGE: "br7",
+    ISGATEWAY: true,
+    Mtu: 1300,
+    IPAM: IPV4,
+  }),
+  one("unknown keys", {
+    isGateway: true,
+    ipRange: "x",
+    resolveConf: 1,
+    bandwidth: {},
+    ipam: { ...IPV4, extra: [1] },
+  }),
+  one("capabilities", {
+    isGateway: true,
+    capabilities: { ips: true, mac: true, portMappings: true },
+    ipam: IPV4,
+  }),
 
-  one("gateway named by the IPAM, no isGateway", { ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/24", gateway: "10.10.0.254" }]] }) }),
+  one("gateway named by the IPAM, no isGateway", {
+    ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/24", gateway: "10.10.0.254" }]] }),
+  }),
   one("gateway named by the IPAM, isGateway", {
     isGateway: true,
     ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/24", gateway: "10.10.0.254" }]] }),
@@ -112,7 +167,10 @@ export const ADDRESSES = [
 
   life("forwarding is on already", bridgeConfig({ isGateway: true, ipam: DUAL }), {
     before: [
-      change("turn forwarding on", "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"),
+      change(
+        "turn forwarding on",
+        "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
+      ),
     ],
   }),
   life("IPv6 forwarding is 2", bridgeConfig({ isGateway: true, ipam: IPV6 }), {
@@ -120,22 +178,34 @@ export const ADDRESSES = [
   }),
   life("IPv6 is off in the container", bridgeConfig({ isGateway: true, ipam: DUAL }), {
     before: [
-      change("disable IPv6 inside", inside("c1", "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done")),
+      change(
+        "disable IPv6 inside",
+        inside("c1", "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done"),
+      ),
     ],
   }),
   life("IPv6 is off in the container, IPv4", bridgeConfig({ isGateway: true, ipam: IPV4 }), {
     before: [
-      change("disable IPv6 inside", inside("c1", "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done")),
+      change(
+        "disable IPv6 inside",
+        inside("c1", "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done"),
+      ),
     ],
   }),
   life("IPv6 is off on the host, IPv4", bridgeConfig({ isDefaultGateway: true, ipam: IPV4 }), {
     before: [
-      change("disable IPv6", "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done"),
+      change(
+        "disable IPv6",
+        "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done",
+      ),
     ],
   }),
   life("IPv6 is off on the host, IPv6", bridgeConfig({ isGateway: true, ipam: IPV6 }), {
     before: [
-      change("disable IPv6", "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done"),
+      change(
+        "disable IPv6",
+        "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done",
+      ),
     ],
   }),
   life("settings for new interfaces are strict", bridgeConfig({ isGateway: true, ipam: DUAL }), {
@@ -150,12 +220,20 @@ export const ADDRESSES = [
     before: [change("lo up", inside("c1", "ip link set lo up"))],
   }),
   life("another interface name", bridgeConfig({ isGateway: true, ipam: DUAL }), { ifname: "net-1.5" }),
-  life("interface name of 15 bytes", bridgeConfig({ isGateway: true, ipam: IPV4 }), { ifname: "abcdefghijklmno" }),
-  life("container id with all kinds of characters", bridgeConfig({ isGateway: true, ipam: IPV4 }), { id: "0a_B.c-d" }),
-  life("netns through /var/run", bridgeConfig({ isGateway: true, ipam: IPV4 }), { env: { CNI_NETNS: "/var/run/netns/c1" } }),
+  life("interface name of 15 bytes", bridgeConfig({ isGateway: true, ipam: IPV4 }), {
+    ifname: "abcdefghijklmno",
+  }),
+  life("container id with all kinds of characters", bridgeConfig({ isGateway: true, ipam: IPV4 }), {
+    id: "0a_B.c-d",
+  }),
+  life("netns through /var/run", bridgeConfig({ isGateway: true, ipam: IPV4 }), {
+    env: { CNI_NETNS: "/var/run/netns/c1" },
+  }),
 
   ...Object.entries(EVERY_VERSION).flatMap(([name, keys]) =>
-    VERSIONS.map((cniVersion) => life(`version ${cniVersion}, ${name}`, bridgeConfig({ cniVersion, ...keys }))),
+    VERSIONS.map((cniVersion) =>
+      life(`version ${cniVersion}, ${name}`, bridgeConfig({ cniVersion, ...keys })),
+    ),
   ),
   life("version left out", { name: "parity", type: "bridge", isGateway: true, ipam: IPV4 }),
   life("version empty", bridgeConfig({ cniVersion: "", isGateway: true, ipam: IPV4 })),

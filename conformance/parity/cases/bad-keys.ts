@@ -1,20 +1,41 @@
 /** Wrong values of each key of the bridge plugin: type by type, range by range, and keys that exclude each other. */
 import { bridgeConfig, call, DUAL, IPV4, type Json, type JsonRecord, parityCase } from "../case.ts";
 
-const TYPES: Readonly<Record<string, Json>> = { text: "x", number: 7, fraction: 1.5, true: true, array: [], object: {} };
+const TYPES: Readonly<Record<string, Json>> = {
+  text: "x",
+  number: 7,
+  fraction: 1.5,
+  true: true,
+  array: [],
+  object: {},
+};
 
 /** ADD, CHECK, DEL and STATUS with each of the values. */
-const bad = (name: string, configs: Readonly<Record<string, JsonRecord>>, commands = ["ADD", "DEL", "STATUS"]) =>
+const bad = (
+  name: string,
+  configs: Readonly<Record<string, JsonRecord>>,
+  commands = ["ADD", "DEL", "STATUS"],
+) =>
   parityCase(
     `bad configuration: ${name}`,
-    Object.entries(configs).flatMap(([label, keys]) => commands.map((command) => call(command, bridgeConfig(keys), { label: `${command} ${label}` }))),
+    Object.entries(configs).flatMap(([label, keys]) =>
+      commands.map((command) => call(command, bridgeConfig(keys), { label: `${command} ${label}` })),
+    ),
     { stateAfter: "last" },
   );
 
-const typed = (key: string, right: readonly string[], wrap: (value: Json) => JsonRecord = (value) => ({ [key]: value, ipam: IPV4 })) =>
+const typed = (
+  key: string,
+  right: readonly string[],
+  wrap: (value: Json) => JsonRecord = (value) => ({ [key]: value, ipam: IPV4 }),
+) =>
   bad(
     `type of ${key}`,
-    Object.fromEntries(Object.entries(TYPES).flatMap(([type, value]) => (right.includes(type) ? [] : [[`${key} is ${type}`, wrap(value)]]))),
+    Object.fromEntries(
+      Object.entries(TYPES).flatMap(([type, value]) =>
+        right.includes(type) ? [] : [[`${key} is ${type}`, wrap(value)]],
+      ),
+    ),
   );
 
 const BOOLEANS = [
@@ -79,19 +100,35 @@ export const BAD_KEYS = [
     "item is a number": { vlanTrunk: [5] },
     "second item": { vlanTrunk: [{ id: 5 }, { id: -1 }] },
   }),
-  bad("hairpin and promiscuous mode", { both: { hairpinMode: true, promiscMode: true }, "both with ipam": { hairpinMode: true, promiscMode: true, ipam: IPV4 } }, ["ADD", "DEL"]),
-  bad("disableContainerInterface with ipam", { both: { disableContainerInterface: true, ipam: IPV4 } }, ["ADD", "DEL"]),
+  bad(
+    "hairpin and promiscuous mode",
+    {
+      both: { hairpinMode: true, promiscMode: true },
+      "both with ipam": { hairpinMode: true, promiscMode: true, ipam: IPV4 },
+    },
+    ["ADD", "DEL"],
+  ),
+  bad("disableContainerInterface with ipam", { both: { disableContainerInterface: true, ipam: IPV4 } }, [
+    "ADD",
+    "DEL",
+  ]),
   bad("ipMasqBackend", { unknown: { ipMasq: true, ipMasqBackend: "ebpf", ipam: IPV4 } }, ["ADD"]),
-  bad("ipMasqBackend empty", { empty: { isGateway: true, ipMasq: true, ipMasqBackend: "", ipam: IPV4 } }, ["ADD"]),
+  bad("ipMasqBackend empty", { empty: { isGateway: true, ipMasq: true, ipMasqBackend: "", ipam: IPV4 } }, [
+    "ADD",
+  ]),
   bad("ipMasqBackend unknown, no ipMasq", { unknown: { ipMasqBackend: "ebpf", ipam: IPV4 } }, ["ADD"]),
-  bad("MAC", {
-    nonsense: { runtimeConfig: { mac: "nonsense" }, ipam: IPV4 },
-    short: { runtimeConfig: { mac: "02:00:5e:00:00" }, ipam: IPV4 },
-    "group address": { runtimeConfig: { mac: "01:00:5e:00:00:01" }, ipam: IPV4 },
-    zero: { runtimeConfig: { mac: "00:00:00:00:00:00" }, ipam: IPV4 },
-    "eight bytes": { runtimeConfig: { mac: "02:00:5e:00:00:01:02:03" }, ipam: IPV4 },
-    "in args.cni": { args: { cni: { mac: "nonsense" } }, ipam: IPV4 },
-  }, ["ADD", "DEL"]),
+  bad(
+    "MAC",
+    {
+      nonsense: { runtimeConfig: { mac: "nonsense" }, ipam: IPV4 },
+      short: { runtimeConfig: { mac: "02:00:5e:00:00" }, ipam: IPV4 },
+      "group address": { runtimeConfig: { mac: "01:00:5e:00:00:01" }, ipam: IPV4 },
+      zero: { runtimeConfig: { mac: "00:00:00:00:00:00" }, ipam: IPV4 },
+      "eight bytes": { runtimeConfig: { mac: "02:00:5e:00:00:01:02:03" }, ipam: IPV4 },
+      "in args.cni": { args: { cni: { mac: "nonsense" } }, ipam: IPV4 },
+    },
+    ["ADD", "DEL"],
+  ),
   bad("ipam.type", {
     "does not exist": { ipam: { type: "no-such-ipam" } },
     "with a slash": { ipam: { type: "../bin/host-local" } },

@@ -1,7 +1,22 @@
 /** CHECK after a single change, and with results of all kinds. */
-import { bridgeConfig, call, type CallOptions, change, DUAL, inside, IPV4, type JsonRecord, LATEST, parityCase } from "../case.ts";
+import {
+  bridgeConfig,
+  type CallOptions,
+  call,
+  change,
+  DUAL,
+  deleteNamespace,
+  IPV4,
+  inside,
+  type JsonRecord,
+  LATEST,
+  parityCase,
+} from "../case.ts";
 
-const CONFIG = bridgeConfig({ isDefaultGateway: true, ipam: { ...DUAL, routes: [{ dst: "10.99.0.0/16" }, { dst: "fd00:99::/64" }] } });
+const CONFIG = bridgeConfig({
+  isDefaultGateway: true,
+  ipam: { ...DUAL, routes: [{ dst: "10.99.0.0/16" }, { dst: "fd00:99::/64" }] },
+});
 
 const after = (name: string, script: string, config: JsonRecord = CONFIG, options: CallOptions = {}) =>
   parityCase(`CHECK: ${name}`, [
@@ -13,11 +28,14 @@ const after = (name: string, script: string, config: JsonRecord = CONFIG, option
 const edited = (name: string, edit: (result: Record<string, unknown>) => void) =>
   after(`prevResult ${name}`, ":", CONFIG, { edit });
 
-const onPort = (command: string) => `for l in $(ls /proc/sys/net/ipv4/conf | grep '^veth'); do ${command}; done`;
+const onPort = (command: string) =>
+  `for l in $(ls /proc/sys/net/ipv4/conf | grep '^veth'); do ${command}; done`;
 
 type Interfaces = Record<string, string>[];
 const interfaces = (result: Record<string, unknown>) => result.interfaces as Interfaces;
 const at = (result: Record<string, unknown>, index: number) => interfaces(result)[index] ?? {};
+const set = (result: Record<string, unknown>, index: number, fields: object) =>
+  Object.assign(at(result, index), fields);
 
 export const CHECK = [
   after("nothing changed", ":"),
@@ -28,7 +46,10 @@ export const CHECK = [
   after("container's mtu", inside("c1", "ip link set eth0 mtu 1300")),
   after("container's IPv4 address lost", inside("c1", "ip addr del 10.10.0.2/16 dev eth0")),
   after("container's IPv6 address lost", inside("c1", "ip addr del fd00:10::2/64 dev eth0")),
-  after("container's prefix length", inside("c1", "ip addr add 10.10.0.2/24 dev eth0; ip addr del 10.10.0.2/16 dev eth0")),
+  after(
+    "container's prefix length",
+    inside("c1", "ip addr add 10.10.0.2/24 dev eth0; ip addr del 10.10.0.2/16 dev eth0"),
+  ),
   after("route lost", inside("c1", "ip route del 10.99.0.0/16")),
   after("route lost, IPv6", inside("c1", "ip route del fd00:99::/64")),
   after("route's gateway", inside("c1", "ip route replace 10.99.0.0/16 via 10.10.0.44")),
@@ -37,7 +58,10 @@ export const CHECK = [
   after("default route's gateway", inside("c1", "ip route replace default via 10.10.0.44")),
   after("host end down", onPort("ip link set $l down")),
   after("host end without master", onPort("ip link set $l nomaster")),
-  after("host end on another bridge", `ip link add other type bridge; ${onPort("ip link set $l master other")}`),
+  after(
+    "host end on another bridge",
+    `ip link add other type bridge; ${onPort("ip link set $l master other")}`,
+  ),
   after("host end's MAC", onPort("ip link set $l address 02:00:00:00:00:98")),
   after("host end's mtu", onPort("ip link set $l mtu 1300")),
   after("host end renamed", onPort("ip link set $l name renamed")),
@@ -47,57 +71,105 @@ export const CHECK = [
   after("bridge's mtu", "ip link set cni0 mtu 1300"),
   after("bridge replaced by another kind", "ip link del cni0; ip link add cni0 type veth peer name other"),
   after("bridge promiscuous", "ip link set cni0 promisc on"),
-  after("promiscMode lost", "ip link set cni0 promisc off", bridgeConfig({ isGateway: true, promiscMode: true, ipam: IPV4 })),
-  after("hairpin lost", onPort("bridge link set dev $l hairpin off"), bridgeConfig({ isGateway: true, hairpinMode: true, ipam: IPV4 })),
+  after(
+    "promiscMode lost",
+    "ip link set cni0 promisc off",
+    bridgeConfig({ isGateway: true, promiscMode: true, ipam: IPV4 }),
+  ),
+  after(
+    "hairpin lost",
+    onPort("bridge link set dev $l hairpin off"),
+    bridgeConfig({ isGateway: true, hairpinMode: true, ipam: IPV4 }),
+  ),
   after("hairpin on", onPort("bridge link set dev $l hairpin on")),
-  after("isolation lost", onPort("bridge link set dev $l isolated off"), bridgeConfig({ isGateway: true, portIsolation: true, ipam: IPV4 })),
-  after("mtu lost", onPort("ip link set $l mtu 1500"), bridgeConfig({ isGateway: true, mtu: 1400, ipam: IPV4 })),
+  after(
+    "isolation lost",
+    onPort("bridge link set dev $l isolated off"),
+    bridgeConfig({ isGateway: true, portIsolation: true, ipam: IPV4 }),
+  ),
+  after(
+    "mtu lost",
+    onPort("ip link set $l mtu 1500"),
+    bridgeConfig({ isGateway: true, mtu: 1400, ipam: IPV4 }),
+  ),
   after("gateway address lost", "ip addr del 10.10.0.1/16 dev cni0"),
   after("gateway address lost, IPv6", "ip addr del fd00:10::1/64 dev cni0"),
   after("forwarding off", "echo 0 > /proc/sys/net/ipv4/ip_forward"),
   after("lease deleted", "rm /var/lib/cni/networks/parity/*.2"),
   after("one lease deleted", "rm /var/lib/cni/networks/parity/10.10.0.2"),
-  after("lease of another", "printf 'another\\r\\neth0' | tee /var/lib/cni/networks/parity/10.10.0.2 > /var/lib/cni/networks/parity/fd00:10::2"),
+  after(
+    "lease of another",
+    "printf 'another\\r\\neth0' | tee /var/lib/cni/networks/parity/10.10.0.2 > /var/lib/cni/networks/parity/fd00:10::2",
+  ),
   after("leases deleted", "rm -r /var/lib/cni/networks"),
-  after("namespace deleted", "ip netns del c1"),
+  after("namespace deleted", deleteNamespace("c1")),
   after("namespace's path is a plain file", "umount -l /run/netns/c1"),
   ...["iptables", "nftables"].flatMap((ipMasqBackend) => {
     const config = bridgeConfig({ isGateway: true, ipMasq: true, ipMasqBackend, ipam: IPV4 });
-    return [after(`${ipMasqBackend} masquerade lost`, "nft flush ruleset", config), after(`${ipMasqBackend} masquerade whole`, ":", config)];
+    return [
+      after(`${ipMasqBackend} masquerade lost`, "nft flush ruleset", config),
+      after(`${ipMasqBackend} masquerade whole`, ":", config),
+    ];
   }),
-  after("iptables masquerade without its jump", "iptables -t nat -F POSTROUTING", bridgeConfig({ isGateway: true, ipMasq: true, ipMasqBackend: "iptables", ipam: IPV4 })),
-  after("spoof check lost", "nft flush ruleset", bridgeConfig({ isGateway: true, macspoofchk: true, ipam: IPV4 })),
+  after(
+    "iptables masquerade without its jump",
+    "iptables -t nat -F POSTROUTING",
+    bridgeConfig({ isGateway: true, ipMasq: true, ipMasqBackend: "iptables", ipam: IPV4 }),
+  ),
+  after(
+    "spoof check lost",
+    "nft flush ruleset",
+    bridgeConfig({ isGateway: true, macspoofchk: true, ipam: IPV4 }),
+  ),
 
   after("another address added", inside("c1", "ip addr add 192.0.2.9/24 dev eth0")),
   after("another route added", inside("c1", "ip route add 198.51.100.0/24 via 10.10.0.9")),
   after("another interface added", inside("c1", "ip link add other0 type bridge")),
-  after("another port added", "ip link add p0 type veth peer name p1; ip link set p0 master cni0 up; ip link set p1 up"),
+  after(
+    "another port added",
+    "ip link add p0 type veth peer name p1; ip link set p0 master cni0 up; ip link set p1 up",
+  ),
   after("another bridge address added", "ip addr add fd00:55::1/64 dev cni0"),
 
   edited("without interfaces", (result) => void delete result.interfaces),
   edited("without ips", (result) => void delete result.ips),
   edited("without routes", (result) => void delete result.routes),
-  edited("with another sandbox", (result) => void (at(result, 2).sandbox = "/run/netns/other")),
+  edited("with another sandbox", (result) => void set(result, 2, { sandbox: "/run/netns/other" })),
   edited("without sandbox", (result) => void delete at(result, 2).sandbox),
-  edited("with another MAC of the container", (result) => void (at(result, 2).mac = "02:00:00:00:00:01")),
-  edited("with the MAC in capitals", (result) => void (at(result, 2).mac = at(result, 2).mac?.toUpperCase() ?? "")),
+  edited("with another MAC of the container", (result) => void set(result, 2, { mac: "02:00:00:00:00:01" })),
+  edited(
+    "with the MAC in capitals",
+    (result) => void set(result, 2, { mac: at(result, 2).mac?.toUpperCase() }),
+  ),
   edited("without MACs", (result) => {
     for (const entry of interfaces(result)) delete entry.mac;
   }),
-  edited("with another MAC of the bridge", (result) => void (at(result, 0).mac = "02:00:00:00:00:01")),
-  edited("with another MAC of the host end", (result) => void (at(result, 1).mac = "02:00:00:00:00:01")),
+  edited("with another MAC of the bridge", (result) => void set(result, 0, { mac: "02:00:00:00:00:01" })),
+  edited("with another MAC of the host end", (result) => void set(result, 1, { mac: "02:00:00:00:00:01" })),
   edited("without the bridge", (result) => void interfaces(result).splice(0, 1)),
   edited("without the host end", (result) => void interfaces(result).splice(1, 1)),
   edited("without the container's end", (result) => void interfaces(result).splice(2, 1)),
-  edited("with another interface", (result) => void interfaces(result).push({ name: "other0", sandbox: "/run/netns/c1" })),
-  edited("with an address that is not there", (result) => void (result.ips as unknown[]).push({ address: "192.0.2.5/24", interface: 2 })),
-  edited("with a route that is not there", (result) => void (result.routes as unknown[]).push({ dst: "203.0.113.0/24" })),
-  edited("of another version", (result) => void (result.cniVersion = "1.0.0")),
-  edited("of an unknown version", (result) => void (result.cniVersion = "9.9.9")),
-  edited("with a wrong address", (result) => void (result.ips = [{ address: "nonsense" }])),
+  edited(
+    "with another interface",
+    (result) => void interfaces(result).push({ name: "other0", sandbox: "/run/netns/c1" }),
+  ),
+  edited(
+    "with an address that is not there",
+    (result) => void (result.ips as unknown[]).push({ address: "192.0.2.5/24", interface: 2 }),
+  ),
+  edited(
+    "with a route that is not there",
+    (result) => void (result.routes as unknown[]).push({ dst: "203.0.113.0/24" }),
+  ),
+  edited("of another version", (result) => void Object.assign(result, { cniVersion: "1.0.0" })),
+  edited("of an unknown version", (result) => void Object.assign(result, { cniVersion: "9.9.9" })),
+  edited("with a wrong address", (result) => void Object.assign(result, { ips: [{ address: "nonsense" }] })),
 
   parityCase("CHECK without prevResult", [call("ADD", CONFIG), call("CHECK", CONFIG)]),
-  parityCase("CHECK with prevResult null", [call("ADD", CONFIG), call("CHECK", { ...CONFIG, prevResult: null })]),
+  parityCase("CHECK with prevResult null", [
+    call("ADD", CONFIG),
+    call("CHECK", { ...CONFIG, prevResult: null }),
+  ]),
   parityCase("CHECK without ADD", [
     call("CHECK", {
       ...CONFIG,
@@ -112,7 +184,10 @@ export const CHECK = [
     call("ADD", CONFIG),
     call("CHECK", CONFIG, { resultOf: "ADD", ifname: "eth1" }),
   ]),
-  parityCase("CHECK with another container id", [call("ADD", CONFIG), call("CHECK", CONFIG, { resultOf: "ADD", id: "another" })]),
+  parityCase("CHECK with another container id", [
+    call("ADD", CONFIG),
+    call("CHECK", CONFIG, { resultOf: "ADD", id: "another" }),
+  ]),
   parityCase("CHECK after DEL", [
     call("ADD", CONFIG),
     call("DEL", CONFIG, { resultOf: "ADD" }),

@@ -1,5 +1,5 @@
 /** Networks without addresses. */
-import { bridgeConfig, change, inside, IPV4, type JsonRecord, life, VERSIONS } from "../case.ts";
+import { bridgeConfig, change, IPV4, inside, type JsonRecord, life, VERSIONS } from "../case.ts";
 
 const one = (name: string, keys: JsonRecord) => life(`layer 2: ${name}`, bridgeConfig(keys));
 
@@ -24,10 +24,18 @@ export const LAYER2 = [
   one("static MAC", { runtimeConfig: { mac: "02:00:5e:00:00:01" } }),
   life("layer 2: IPv6 is off in the container", bridgeConfig(), {
     before: [
-      change("disable IPv6 inside", inside("c1", "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done")),
+      change(
+        "disable IPv6 inside",
+        inside("c1", "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done"),
+      ),
     ],
   }),
   ...VERSIONS.map((cniVersion) =>
-    one(`mtu, hairpin and dns, version ${cniVersion}`, { cniVersion, mtu: 1400, hairpinMode: true, dns: { domain: "example.org" } }),
+    one(`mtu, hairpin and dns, version ${cniVersion}`, {
+      cniVersion,
+      mtu: 1400,
+      hairpinMode: true,
+      dns: { domain: "example.org" },
+    }),
   ),
 ];

@@ -1,7 +1,21 @@
 /** The loopback plugin. */
-import { call, type CallOptions, change, inside, type JsonRecord, LATEST, parityCase, VERSIONS } from "../case.ts";
+import {
+  type CallOptions,
+  call,
+  change,
+  inside,
+  type JsonRecord,
+  LATEST,
+  parityCase,
+  VERSIONS,
+} from "../case.ts";
 
-const loopback = (keys: JsonRecord = {}): JsonRecord => ({ cniVersion: LATEST, name: "parity", type: "loopback", ...keys });
+const loopback = (keys: JsonRecord = {}): JsonRecord => ({
+  cniVersion: LATEST,
+  name: "parity",
+  type: "loopback",
+  ...keys,
+});
 
 const lo = (command: string, options: CallOptions = {}, keys: JsonRecord = {}) =>
   call(command, loopback(keys), { plugin: "loopback", ifname: "lo", ...options });
@@ -15,34 +29,58 @@ const life = (name: string, keys: JsonRecord = {}, options: CallOptions = {}, sc
     lo("DEL", { ...options, resultOf: "ADD", label: "DEL again" }, keys),
   ]);
 
-const PREVIOUS = {
-  cniVersion: "1.0.0",
-  interfaces: [{ name: "eth0", mac: "02:00:5e:00:00:07", sandbox: "/run/netns/c1" }],
-  ips: [{ interface: 0, address: "192.0.2.7/24", gateway: "192.0.2.1" }],
-  routes: [{ dst: "0.0.0.0/0", gw: "192.0.2.1" }],
-  dns: { nameservers: ["192.0.2.1"] },
-};
+/** A result as a plugin before gives it in each version. */
+function previous(cniVersion: string): JsonRecord {
+  const dns = { nameservers: ["192.0.2.1"] };
+  const routes = [{ dst: "0.0.0.0/0", gw: "192.0.2.1" }];
+  if (/^0\.[12]/.test(cniVersion))
+    return { cniVersion, ip4: { ip: "192.0.2.7/24", gateway: "192.0.2.1", routes }, dns };
+  const version = cniVersion.startsWith("0") ? { version: "4" } : {};
+  return {
+    cniVersion,
+    interfaces: [{ name: "eth0", mac: "02:00:5e:00:00:07", sandbox: "/run/netns/c1" }],
+    ips: [{ ...version, interface: 0, address: "192.0.2.7/24", gateway: "192.0.2.1" }],
+    routes,
+    dns,
+  };
+}
 
 export const LOOPBACK = [
   ...VERSIONS.map((cniVersion) => life(`version ${cniVersion}`, { cniVersion })),
   ...VERSIONS.map((cniVersion) =>
-    parityCase(`loopback: prevResult, version ${cniVersion}`, [lo("ADD", {}, { cniVersion, prevResult: { ...PREVIOUS, cniVersion: "1.0.0" } })]),
+    parityCase(`loopback: prevResult, version ${cniVersion}`, [
+      lo("ADD", {}, { cniVersion, prevResult: previous(cniVersion) }),
+    ]),
   ),
-  parityCase("loopback: prevResult of an old version", [
-    lo("ADD", {}, { cniVersion: "0.2.0", prevResult: { cniVersion: "0.2.0", ip4: { ip: "192.0.2.7/24", gateway: "192.0.2.1", routes: [{ dst: "0.0.0.0/0" }] }, dns: {} } }),
+  parityCase("loopback: prevResult without version", [
+    lo("ADD", {}, { cniVersion: "1.1.0", prevResult: { ips: [{ address: "192.0.2.7/24" }] } }),
   ]),
-  parityCase("loopback: prevResult without version", [lo("ADD", {}, { cniVersion: "1.1.0", prevResult: { ips: [{ address: "192.0.2.7/24" }] } })]),
-  parityCase("loopback: prevResult wrong", [lo("ADD", {}, { prevResult: { cniVersion: LATEST, ips: [{ address: "nonsense" }] } })]),
+  parityCase("loopback: prevResult wrong", [
+    lo("ADD", {}, { prevResult: { cniVersion: LATEST, ips: [{ address: "nonsense" }] } }),
+  ]),
   life("another CNI_IFNAME", {}, { ifname: "eth0" }),
   life("lo is up", {}, {}, inside("c1", "ip link set lo up")),
   life("IPv6 is off", {}, {}, inside("c1", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6")),
   life("another loopback address", {}, {}, inside("c1", "ip link set lo up; ip addr add 127.0.0.2/8 dev lo")),
   life("an address that is no loopback address", {}, {}, inside("c1", "ip addr add 192.0.2.1/32 dev lo")),
-  life("an IPv6 address that is no loopback address", {}, {}, inside("c1", "ip addr add fd00::1/128 dev lo nodad")),
+  life(
+    "an IPv6 address that is no loopback address",
+    {},
+    {},
+    inside("c1", "ip addr add fd00::1/128 dev lo nodad"),
+  ),
   life("dns in the configuration", { dns: { domain: "example.org" } }),
   parityCase("loopback: CHECK before ADD", [lo("CHECK")]),
-  parityCase("loopback: CHECK after lo went down", [lo("ADD"), change("down", inside("c1", "ip link set lo down")), lo("CHECK", { resultOf: "ADD" })]),
-  parityCase("loopback: CHECK after its address went", [lo("ADD"), change("lose it", inside("c1", "ip addr del 127.0.0.1/8 dev lo")), lo("CHECK", { resultOf: "ADD" })]),
+  parityCase("loopback: CHECK after lo went down", [
+    lo("ADD"),
+    change("down", inside("c1", "ip link set lo down")),
+    lo("CHECK", { resultOf: "ADD" }),
+  ]),
+  parityCase("loopback: CHECK after its address went", [
+    lo("ADD"),
+    change("lose it", inside("c1", "ip addr del 127.0.0.1/8 dev lo")),
+    lo("CHECK", { resultOf: "ADD" }),
+  ]),
   parityCase("loopback: DEL without namespace", [
     lo("DEL", { env: { CNI_NETNS: undefined }, label: "unset" }),
     lo("DEL", { env: { CNI_NETNS: "/run/netns/never" }, label: "never there" }),

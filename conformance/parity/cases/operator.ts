@@ -1,5 +1,17 @@
 /** STATUS, GC, VERSION, the about line, and calls that no command fits. */
-import { bridgeConfig, call, change, DUAL, hostLocal, IPV4, type JsonRecord, type Plugin, parityCase, VERSIONS } from "../case.ts";
+import {
+  bridgeConfig,
+  call,
+  change,
+  DUAL,
+  deleteNamespace,
+  hostLocal,
+  IPV4,
+  type JsonRecord,
+  type Plugin,
+  parityCase,
+  VERSIONS,
+} from "../case.ts";
 
 const PLUGINS: readonly Plugin[] = ["bridge", "host-local", "loopback"];
 
@@ -42,10 +54,22 @@ export const OPERATOR = [
   status("every variable set", GATEWAY),
   parityCase("STATUS: range exhausted", [
     call("ADD", bridgeConfig({ ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/30" }]] }) })),
-    call("STATUS", bridgeConfig({ ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/30" }]] }) }), { env: BARE }),
+    call("STATUS", bridgeConfig({ ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/30" }]] }) }), {
+      env: BARE,
+    }),
   ]),
-  parityCase("STATUS of every plugin", PLUGINS.map((plugin) => call("STATUS", bridgeConfig({ ipam: IPV4 }), { plugin, label: plugin, env: BARE }))),
-  parityCase("STATUS of every version", VERSIONS.map((cniVersion) => call("STATUS", bridgeConfig({ cniVersion, ipam: IPV4 }), { label: cniVersion, env: BARE }))),
+  parityCase(
+    "STATUS of every plugin",
+    PLUGINS.map((plugin) =>
+      call("STATUS", bridgeConfig({ ipam: IPV4 }), { plugin, label: plugin, env: BARE }),
+    ),
+  ),
+  parityCase(
+    "STATUS of every version",
+    VERSIONS.map((cniVersion) =>
+      call("STATUS", bridgeConfig({ cniVersion, ipam: IPV4 }), { label: cniVersion, env: BARE }),
+    ),
+  ),
 
   gc("all valid", { [VALID]: [C1, C2] }),
   gc("one stale", { [VALID]: [C1] }),
@@ -65,19 +89,38 @@ export const OPERATOR = [
   ]),
   parityCase("GC: namespace gone", [
     call("ADD", GATEWAY),
-    change("delete the namespace", "ip netns del c1"),
+    change("delete the namespace", deleteNamespace("c1")),
     call("GC", { ...GATEWAY, [VALID]: [] }, { env: BARE }),
   ]),
-  parityCase("GC of every plugin", PLUGINS.map((plugin) => call("GC", bridgeConfig({ ipam: IPV4, [VALID]: [] }), { plugin, label: plugin, env: BARE }))),
-  parityCase("GC of every version", VERSIONS.map((cniVersion) => call("GC", bridgeConfig({ cniVersion, ipam: IPV4, [VALID]: [] }), { label: cniVersion, env: BARE }))),
+  parityCase(
+    "GC of every plugin",
+    PLUGINS.map((plugin) =>
+      call("GC", bridgeConfig({ ipam: IPV4, [VALID]: [] }), { plugin, label: plugin, env: BARE }),
+    ),
+  ),
+  parityCase(
+    "GC of every version",
+    VERSIONS.map((cniVersion) =>
+      call("GC", bridgeConfig({ cniVersion, ipam: IPV4, [VALID]: [] }), { label: cniVersion, env: BARE }),
+    ),
+  ),
 
   ...PLUGINS.map((plugin) =>
     parityCase(`VERSION of ${plugin}`, [
       call("VERSION", "", { plugin, label: "nothing on stdin", env: { ...BARE, CNI_PATH: undefined } }),
       call("VERSION", { cniVersion: "1.0.0" }, { plugin, label: "as libcni asks" }),
       call("VERSION", "nonsense", { plugin, label: "nonsense on stdin" }),
-      call("VERSION", "", { plugin, label: "with wrong variables", env: { CNI_CONTAINERID: "/", CNI_IFNAME: "a b" } }),
-      call(undefined, "", { plugin, label: "no command", comparesStderr: true, env: { ...BARE, CNI_PATH: undefined } }),
+      call("VERSION", "", {
+        plugin,
+        label: "with wrong variables",
+        env: { CNI_CONTAINERID: "/", CNI_IFNAME: "a b" },
+      }),
+      call(undefined, "", {
+        plugin,
+        label: "no command",
+        comparesStderr: true,
+        env: { ...BARE, CNI_PATH: undefined },
+      }),
       call("", "nonsense", { plugin, label: "empty command", comparesStderr: true }),
     ]),
   ),
@@ -90,7 +133,11 @@ export const OPERATOR = [
       call("FROB", "", { plugin, label: "FROB with nothing" }),
       call("FROB", { cniVersion: "1.1.0" }, { plugin, label: "FROB without a name" }),
       call("FROB", bridgeConfig({ cniVersion: "9.0.0" }), { plugin, label: "FROB of an unknown version" }),
-      call("FROB", bridgeConfig({ ipam: IPV4 }), { plugin, label: "FROB without variables", env: { ...BARE, CNI_PATH: undefined } }),
+      call("FROB", bridgeConfig({ ipam: IPV4 }), {
+        plugin,
+        label: "FROB without variables",
+        env: { ...BARE, CNI_PATH: undefined },
+      }),
     ]),
   ),
 ];

@@ -1,5 +1,15 @@
 /** The environment and the common part of the configuration, for each plugin and command. */
-import { bridgeConfig, call, type CallOptions, FILES, change, IPV4, type JsonRecord, type Plugin, parityCase } from "../case.ts";
+import {
+  bridgeConfig,
+  type CallOptions,
+  call,
+  change,
+  FILES,
+  IPV4,
+  type JsonRecord,
+  type Plugin,
+  parityCase,
+} from "../case.ts";
 
 const CONFIG = bridgeConfig({ isGateway: true, ipam: IPV4 });
 const PLUGINS: readonly Plugin[] = ["bridge", "host-local", "loopback"];
@@ -16,7 +26,7 @@ const MISSING: Readonly<Record<string, Env>> = {
   "empty netns": { CNI_NETNS: "" },
   "empty ifname": { CNI_IFNAME: "" },
   "empty path": { CNI_PATH: "" },
-  "nothing": { CNI_CONTAINERID: undefined, CNI_NETNS: undefined, CNI_IFNAME: undefined, CNI_PATH: undefined },
+  nothing: { CNI_CONTAINERID: undefined, CNI_NETNS: undefined, CNI_IFNAME: undefined, CNI_PATH: undefined },
   "no id, wrong ifname": { CNI_CONTAINERID: undefined, CNI_IFNAME: "a/b" },
 };
 
@@ -75,11 +85,29 @@ const LAST = { stateAfter: "last" } as const;
 
 const netns = (name: string, path: string, options: CallOptions = {}) =>
   parityCase(`CNI_NETNS: ${name}`, [
-    change("files", `echo > ${FILES}/plain; mkdir ${FILES}/folder; ln -s /run/netns/c1 ${FILES}/link; ln -s nowhere ${FILES}/dangling`),
+    change(
+      "files",
+      `echo > ${FILES}/plain; mkdir ${FILES}/folder; ln -s /run/netns/c1 ${FILES}/link; ln -s nowhere ${FILES}/dangling`,
+    ),
     ...PLUGINS.filter((plugin) => plugin !== "host-local").flatMap((plugin) => [
-      call("ADD", CONFIG, { ...options, plugin, label: `${plugin} ADD`, env: { CNI_NETNS: path, ...options.env } }),
-      call("CHECK", CONFIG, { ...options, plugin, label: `${plugin} CHECK`, env: { CNI_NETNS: path, ...options.env } }),
-      call("DEL", CONFIG, { ...options, plugin, label: `${plugin} DEL`, env: { CNI_NETNS: path, ...options.env } }),
+      call("ADD", CONFIG, {
+        ...options,
+        plugin,
+        label: `${plugin} ADD`,
+        env: { CNI_NETNS: path, ...options.env },
+      }),
+      call("CHECK", CONFIG, {
+        ...options,
+        plugin,
+        label: `${plugin} CHECK`,
+        env: { CNI_NETNS: path, ...options.env },
+      }),
+      call("DEL", CONFIG, {
+        ...options,
+        plugin,
+        label: `${plugin} DEL`,
+        env: { CNI_NETNS: path, ...options.env },
+      }),
     ]),
   ]);
 
@@ -87,11 +115,19 @@ export const PROTOCOL = [
   ...PLUGINS.flatMap((plugin) =>
     COMMANDS.flatMap((command) => [
       parityCase(`missing variables: ${plugin} ${command}`, each(MISSING, plugin, command), LAST),
-      parityCase(`configurations that are none: ${plugin} ${command}`, Object.entries(BAD_STDIN).map(([label, stdin]) => call(command, stdin, { plugin, label })), LAST),
+      parityCase(
+        `configurations that are none: ${plugin} ${command}`,
+        Object.entries(BAD_STDIN).map(([label, stdin]) => call(command, stdin, { plugin, label })),
+        LAST,
+      ),
     ]),
   ),
-  ...(["ADD", "DEL", "GC"] as const).map((command) => parityCase(`wrong variables: bridge ${command}`, each(WRONG, "bridge", command), LAST)),
-  ...(["host-local", "loopback"] as const).map((plugin) => parityCase(`wrong variables: ${plugin} ADD`, each(WRONG, plugin, "ADD"), LAST)),
+  ...(["ADD", "DEL", "GC"] as const).map((command) =>
+    parityCase(`wrong variables: bridge ${command}`, each(WRONG, "bridge", command), LAST),
+  ),
+  ...(["host-local", "loopback"] as const).map((plugin) =>
+    parityCase(`wrong variables: ${plugin} ADD`, each(WRONG, plugin, "ADD"), LAST),
+  ),
 
   netns("does not exist", "/run/netns/never"),
   netns("a plain file", `${FILES}/plain`),
@@ -105,5 +141,7 @@ export const PROTOCOL = [
   netns("the plugin's own", "/run/netns/host"),
   netns("the plugin's own, permitted", "/run/netns/host", { env: { CNI_NETNS_OVERRIDE: "true" } }),
   netns("the plugin's own, permitted with 1", "/proc/self/ns/net", { env: { CNI_NETNS_OVERRIDE: "1" } }),
-  netns("the plugin's own, not permitted with yes", "/proc/self/ns/net", { env: { CNI_NETNS_OVERRIDE: "yes" } }),
+  netns("the plugin's own, not permitted with yes", "/proc/self/ns/net", {
+    env: { CNI_NETNS_OVERRIDE: "yes" },
+  }),
 ];

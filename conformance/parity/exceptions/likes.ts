@@ -1,0 +1,71 @@
+/**
+ * Cases in which the reference fails and ours does what the reference does in another case: there the two are
+ * compared, fact by fact.
+ */
+export interface Like {
+  readonly row: string;
+  readonly because: string;
+  /** How the reference's ADD fails in the case itself. */
+  readonly reference: RegExp;
+  /** The case whose result and state ours must have. */
+  readonly as: string;
+}
+
+const BOTH_PLUGINS = { row: "A51", because: "bridge and host-local each accept the other's CNI_ARGS" };
+const BEATS = { row: "L10", because: "args.cni.ips takes the place of CNI_ARGS IP (A52)" };
+const ONE_DEFAULT = { row: "G13", because: "one default route, not two that clash" };
+
+export const LIKES: Readonly<Record<string, Like>> = {
+  "MAC of CNI_ARGS without IgnoreUnknown": {
+    ...BOTH_PLUGINS,
+    reference: /^ARGS: unknown args \["MAC=/,
+    as: "MAC of CNI_ARGS",
+  },
+  "IP of CNI_ARGS": {
+    ...BOTH_PLUGINS,
+    reference: /^ARGS: unknown args \["IP=/,
+    as: "IP of CNI_ARGS with IgnoreUnknown",
+  },
+  "IP and MAC of CNI_ARGS": {
+    ...BOTH_PLUGINS,
+    reference: /^ARGS: unknown args \["IP=/,
+    as: "IP and MAC of CNI_ARGS, IgnoreUnknown",
+  },
+  "host-local: CNI_ARGS IP and MAC": {
+    ...BOTH_PLUGINS,
+    reference: /^ARGS: unknown args \["MAC=/,
+    as: "host-local: CNI_ARGS IP",
+  },
+  "IP of CNI_ARGS and of args.cni": {
+    ...BEATS,
+    reference: /^failed to allocate all requested IPs: 10\.10\.3\.8$/,
+    as: "IP of args.cni",
+  },
+  "host-local: args.cni.ips and CNI_ARGS": {
+    ...BEATS,
+    reference: /^failed to allocate all requested IPs: 10\.10\.0\.66$/,
+    as: "host-local: args.cni.ips",
+  },
+  "routes: default of the IPAM without gateway and isDefaultGateway": {
+    ...ONE_DEFAULT,
+    reference: /^failed to add route .*: file exists$/,
+    as: "routes: default of the IPAM, IPv4",
+  },
+  "routes: default of the IPAM without gateway and isDefaultGateway, IPv6": {
+    ...ONE_DEFAULT,
+    reference: /^failed to add route .*: file exists$/,
+    as: "routes: default of the IPAM, IPv6",
+  },
+  "existing: bridge with another and the gateway address": {
+    row: "B25",
+    because: "the gateway address is there already, whatever stands before it",
+    reference: /"cni0" already has an IP address different from 10\.10\.0\.1\/16$/,
+    as: "existing: bridge with the gateway and another address",
+  },
+  "existing: bridge with several IPv4 addresses, forceAddress": {
+    row: "B25",
+    because: "forceAddress replaces every other IPv4 address, those of the same subnet as well",
+    reference: /could not remove IP address from "cni0": cannot assign requested address$/,
+    as: "existing: bridge with another IPv4 address, forceAddress",
+  },
+};
