@@ -76,6 +76,7 @@ export class LeaseFiles {
         return parseIdentity(decoder.decode(value.subarray(0, length)), content);
       } catch (error) {
         if (!(error instanceof SystemError)) throw error;
+        if (error.code !== "EOPNOTSUPP") return undefined;
       }
     }
     return undefined;
@@ -109,14 +110,21 @@ export class LeaseFiles {
 
   /**
    * Notes the last reserved address of a set. Overwrites in place: truncating first would make ext4 write out at
-   * once, and a torn hint is only a hint (rule L3).
+   * once, and a torn hint is only a hint (rule L3). False if there is no such file and it may not be made.
    */
-  writeHint(set: number, address: IpAddress): void {
+  writeHint(set: number, address: IpAddress, { create }: { create: boolean }): boolean {
     const bytes = encoder.encode(formatIp(address));
-    withFile(this.at(hintName(set)), libc.O.WRONLY | libc.O.CREAT | libc.O.NONBLOCK, 0o600, (fd) => {
-      writeAll(fd, bytes);
-      libc.ftruncate(fd, bytes.length);
-    });
+    const flags = libc.O.WRONLY | libc.O.NONBLOCK | (create ? libc.O.CREAT : 0);
+    try {
+      withFile(this.at(hintName(set)), flags, 0o600, (fd) => {
+        writeAll(fd, bytes);
+        libc.ftruncate(fd, bytes.length);
+      });
+      return true;
+    } catch (error) {
+      if (!create && failedWith(error, "ENOENT")) return false;
+      throw error;
+    }
   }
 
   #open<T>(name: string, use: (fd: number) => T): T {

@@ -85,16 +85,12 @@ export class LeaseStore implements Disposable {
     return this.#ask((index) => [...index.entries()]);
   }
 
-  /** Gives the first free address of the intervals to the lease; undefined if there is none. */
+  /** Gives the first free address of the intervals to the lease; undefined if the index knows of none. */
   allocate(lease: PreparedLease, order: readonly Interval[]): IpAddress | undefined {
     for (;;) {
       const address = this.#firstFree(order);
-      if (address === undefined) {
-        if (this.#trust().fresh) return undefined;
-        this.#scan();
-      } else if (this.#publish(lease, address)) {
-        return address;
-      } else if (this.#trust().fresh) {
+      if (address === undefined || this.#publish(lease, address)) return address;
+      if (this.#trust().fresh) {
         // It came after the scan, by someone who does not lock.
         this.#note((index) => index.insert({ owner: NOBODY, address, inode: 0n, changed: 0n }));
         this.#state = undefined;
@@ -115,7 +111,8 @@ export class LeaseStore implements Disposable {
 
   /** Notes the last reserved address of a set. @throws SystemError */
   writeHint(set: number, address: IpAddress): void {
-    this.#change(() => this.files.writeHint(set, address));
+    if (this.files.writeHint(set, address, { create: false })) return;
+    this.#change(() => this.files.writeHint(set, address, { create: true }));
   }
 
   /** Leaves what was learned and done to the next who takes the lock. Not to have done so costs the next a scan. */

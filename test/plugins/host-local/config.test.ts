@@ -152,6 +152,26 @@ describe("what is wrong gets its error, with value and path", () => {
       "subnets 10.1.0.1-10.1.3.254 and 10.1.2.1-10.1.2.254 overlap",
     ],
     [
+      "H42: an overlap of one address",
+      [
+        set(
+          { subnet: "10.1.0.0/24", rangeEnd: "10.1.0.5" },
+          { subnet: "10.1.0.0/24", rangeStart: "10.1.0.5" },
+        ),
+      ],
+      "subnets 10.1.0.1-10.1.0.5 and 10.1.0.5-10.1.0.254 overlap",
+    ],
+    [
+      "H42: an overlap of one address, the later first",
+      [
+        set(
+          { subnet: "10.1.0.0/24", rangeStart: "10.1.0.5" },
+          { subnet: "10.1.0.0/24", rangeEnd: "10.1.0.5" },
+        ),
+      ],
+      "subnets 10.1.0.5-10.1.0.254 and 10.1.0.1-10.1.0.5 overlap",
+    ],
+    [
       "H42: overlap between sets",
       [{ ranges: [[{ subnet: "10.1.0.0/24" }], [{ subnet: "fd00::/64" }], [{ subnet: "10.1.0.0/16" }]] }],
       "range set 0 overlaps with 2",

@@ -1,0 +1,225 @@
+/**
+ * The index is a cache (rule L6): whatever happens to it, or to the directory behind its back, answers are those of
+ * the directory. Sixty leases, so that no command looks at all of them without a cause.
+ */
+import { describe, expect, test } from "bun:test";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { toCniError } from "../../../src/cni/error.ts";
+import { FakeMachine } from "../../support/fake-machine.ts";
+import { type Fault, withFault, withoutSyncing } from "../../support/faulty-libc.ts";
+import { addressesOf, hostLocalOn } from "../../support/host-local-call.ts";
+import { LeaseDirectory } from "../../support/lease-directory.ts";
+
+withoutSyncing();
+
+const IPAM = { ranges: [[{ subnet: "10.0.0.0/24" }]] };
+
+class Scene implements Disposable {
+  readonly leases = new LeaseDirectory();
+  readonly #commands = hostLocalOn(new FakeMachine());
+  readonly #config = this.leases.network(IPAM);
+
+  static async withSixty(): Promise<Scene> {
+    const scene = new Scene();
+    for (let n = 0; n < 60; n++) expect(await scene.add(`c${n}`)).toBe(`10.0.0.${n + 2}/24`);
+    return scene;
+  }
+
+  /** The address, or the error's message. */
+  async add(containerId: string): Promise<string> {
+    try {
+      return addressesOf(await this.#commands.add({ config: this.#config, containerId })).join();
+    } catch (error) {
+      return toCniError(error).message;
+    }
+  }
+
+  check = (containerId: string): Promise<boolean> =>
+    this.#commands.check({ config: this.#config, containerId }).then(
+      () => true,
+      () => false,
+    );
+  del = (containerId: string): Promise<void> => this.#commands.del({ config: this.#config, containerId });
+
+  get index(): string {
+    return join(this.leases.state, "net.index");
+  }
+
+  [Symbol.dispose](): void {
+    this.leases[Symbol.dispose]();
+  }
+}
+
+const DUPLICATE = "duplicate allocation is not allowed";
+
+describe("L6: the index", () => {
+  test("is used: a command reads no other lease than its own", async () => {
+    using scene = await Scene.withSixty();
+    const opened: string[] = [];
+    const watch: Fault = (call, [path]) => {
+      if (call === "open" && /\/net\/10\./.test(String(path))) opened.push(String(path).replace(/.*\//, ""));
+    };
+    await withFault(watch, async () => {
+      await scene.check("c30");
+      await scene.del("c31");
+      await scene.add("c99");
+    });
+    // CHECK reads its lease; DEL reads it and what it recorded.
+    expect(opened).toEqual(["10.0.0.32", "10.0.0.33", "10.0.0.33"]);
+  });
+
+  const SPOILED: readonly [name: string, spoil: (index: string) => void][] = [
+    ["removed", (index) => rmSync(index)],
+    ["emptied", (index) => truncateSync(index, 0)],
+    ["cut short", (index) => truncateSync(index, 9_000)],
+    ["of nonsense", (index) => writeFileSync(index, Buffer.alloc(30_000, 7))],
+    ["a directory", (index) => (rmSync(index), mkdirSync(index))],
+    ["a link to elsewhere", (index) => (rmSync(index), symlinkSync("/etc/hostname", index))],
+    [
+      "with its body torn",
+      (index) => {
+        const bytes = readFileSync(index);
+        bytes.fill(0, 4096 + 8, bytes.length);
+        writeFileSync(index, bytes);
+      },
+    ],
+  ];
+  test.each(SPOILED)("may be %s", async (_, spoil) => {
+    using scene = await Scene.withSixty();
+    const elsewhere = existsSync("/etc/hostname") ? readFileSync("/etc/hostname", "utf8") : "";
+    spoil(scene.index);
+    expect(await scene.add("c7")).toContain(DUPLICATE);
+    expect(await scene.check("c59")).toBe(true);
+    await scene.del("c8");
+    expect(await scene.check("c8")).toBe(false);
+    expect(await scene.add("c60")).toBe("10.0.0.62/24");
+    expect(existsSync("/etc/hostname") ? readFileSync("/etc/hostname", "utf8") : "").toBe(elsewhere);
+  });
+
+  test("may be that of an earlier time", async () => {
+    using scene = await Scene.withSixty();
+    const saved = join(scene.leases.dataDir, "saved");
+    copyFileSync(scene.index, saved);
+    await scene.del("c8");
+    await scene.add("c61");
+    copyFileSync(saved, scene.index);
+    expect(await scene.add("c61")).toContain(DUPLICATE);
+    expect(await scene.check("c8")).toBe(false);
+    expect(await scene.add("c8")).toBe("10.0.0.63/24");
+  });
+
+  test("may be of an earlier boot, whose last writes never reached the disk", async () => {
+    using leases = new LeaseDirectory();
+    const machine = new FakeMachine();
+    const { add, check } = hostLocalOn(machine);
+    const config = leases.network(IPAM);
+    await add({ config });
+    machine.reboot();
+    const reads: string[] = [];
+    await withFault(
+      (call, [path]) => void (call === "getdents64" && reads.push(String(path))),
+      () => check({ config }),
+    );
+    expect(reads.length).toBeGreaterThan(0);
+  });
+});
+
+describe("L6: the directory", () => {
+  test("may change between two commands", async () => {
+    using scene = await Scene.withSixty();
+    scene.leases.remove("10.0.0.20");
+    scene.leases.write("10.0.0.62", "new\r\neth0");
+    expect(await scene.add("new")).toContain(DUPLICATE);
+    expect(await scene.check("c18")).toBe(false);
+    expect(await scene.add("c18")).toBe("10.0.0.63/24");
+  });
+
+  test("may be replaced as a whole", async () => {
+    using scene = await Scene.withSixty();
+    rmSync(scene.leases.path, { recursive: true });
+    expect(await scene.check("c1")).toBe(false);
+    scene.leases.write("10.0.0.2", "new\r\neth0");
+    expect(await scene.add("new")).toContain(DUPLICATE);
+    expect(await scene.add("c1")).toBe("10.0.0.3/24");
+  });
+
+  const MOMENTS: readonly [name: string, is: (call: string, path: string) => boolean][] = [
+    [
+      "before it looks for a free address",
+      (call, path) => call === "open" && path.endsWith("last_reserved_ip.0"),
+    ],
+    ["after it made its own", (call) => call === "ftruncate"],
+  ];
+  test.each(MOMENTS)("may get a lease without the lock while a command is at work: %s", async (_, is) => {
+    using scene = await Scene.withSixty();
+    let done = false;
+    const meanwhile: Fault = (call, [path]) => {
+      if (done || !is(call, String(path))) return;
+      done = true;
+      scene.leases.write("10.0.0.200", "new\r\neth0");
+    };
+    expect(await withFault(meanwhile, () => scene.add("c60"))).toBe("10.0.0.62/24");
+    expect(done).toBe(true);
+    expect(await scene.add("new")).toContain(DUPLICATE);
+  });
+
+  test("may get one in the microseconds between a command's look and its own change: CHECK and DEL see it", async () => {
+    using scene = await Scene.withSixty();
+    let done = false;
+    const meanwhile: Fault = (call) => {
+      if (call !== "linkDescriptor" || done) return;
+      done = true;
+      scene.leases.write("10.0.0.200", "new\r\neth0");
+    };
+    expect(await withFault(meanwhile, () => scene.add("c60"))).toBe("10.0.0.62/24");
+    expect(await scene.check("new")).toBe(true);
+    await scene.del("new");
+    expect(scene.leases.leases()["10.0.0.200"]).toBeUndefined();
+  });
+
+  test("may get a lease at the very address that a command is about to give", async () => {
+    using scene = await Scene.withSixty();
+    let done = false;
+    const meanwhile: Fault = (call) => {
+      if (call !== "linkDescriptor" || done) return;
+      done = true;
+      scene.leases.write("10.0.0.62", "new\r\neth0");
+    };
+    expect(await withFault(meanwhile, () => scene.add("c60"))).toBe("10.0.0.63/24");
+    expect(scene.leases.leases()).toMatchObject({ "10.0.0.62": "new\r\neth0", "10.0.0.63": "c60\r\neth0" });
+    expect(await scene.add("new")).toContain(DUPLICATE);
+  });
+
+  test("may have owners changed in place: neither DEL nor CHECK is fooled", async () => {
+    using scene = await Scene.withSixty();
+    // c5 had 10.0.0.7 and gets 10.0.0.40 as well; c38 had that and has nothing now.
+    await scene.leases.overwrite("10.0.0.40", "other\r\neth0");
+    expect(await scene.check("c38")).toBe(false);
+    expect(await scene.check("other")).toBe(true);
+    await scene.del("c38");
+    expect(scene.leases.leases()["10.0.0.40"]).toBe("other\r\neth0");
+    await scene.del("other");
+    expect(scene.leases.leases()["10.0.0.40"]).toBeUndefined();
+  });
+
+  test("may have owners exchanged in place: a DEL that meets one of them finds all", async () => {
+    using scene = await Scene.withSixty();
+    scene.leases.write("10.0.0.62", "c5\r\neth0");
+    expect(await scene.check("c5")).toBe(true);
+    await scene.leases.overwrite("10.0.0.62", "c38\r\neth0");
+    await scene.leases.overwrite("10.0.0.40", "c5\r\neth0");
+    await scene.del("c5");
+    expect(Object.values(scene.leases.leases())).not.toContain("c5\r\neth0");
+    expect(scene.leases.leases()["10.0.0.62"]).toBe("c38\r\neth0");
+  });
+});
