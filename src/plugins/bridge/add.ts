@@ -14,7 +14,7 @@ import { NetnsLock } from "../../sys/netns-lock.ts";
 import { connect, connectInside, openNetns } from "../namespaces.ts";
 import { planAddressing } from "./addressing.ts";
 import type { Owner } from "./attachment.ts";
-import { ensureBridge, findLink, giveMacBack, type PresentLink, portsOf } from "./bridge-link.ts";
+import { ensureBridge, giveMacBack, type PresentLink, portsOf, settle } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { configureContainerInterface } from "./container-interface.ts";
 import { ensureForwarding, ensureGatewayAddresses, forgetNeighbours } from "./gateway.ts";
@@ -89,8 +89,6 @@ async function attach(attachment: Attachment): Promise<Result> {
     result.interfaces[first + 1] = interfaceOf({ ...pair.host, ...port, name: pair.host.name });
     if (familiesOf(result.ips).has(6)) netns.run(() => awaitAddressesSettled(container, pair.container));
   }
-  // The port may have given a bridge that somebody else made another MAC, or another mtu.
-  result.interfaces[first] = interfaceOf(findLink(host, config.bridge) ?? bridge.link);
   if (config.dns !== undefined) result.dns = config.dns;
   // A result that this version can't express must fail while everything can still be undone (G10).
   const reduced = reduceTo(request.config.cniVersion, result);
@@ -105,7 +103,7 @@ function connectToBridge({ request, config, owner, netns, host, container, undo 
   const bridge = ensureBridge(host, config, { undo, log: request.log });
   if (!bridge.created) undo.push("MAC of the bridge", () => giveMacBack(host, bridge.link));
   const pair = addVethPair(host, container, { owner, netns, bridge: bridge.link, config, undo });
-  return { bridge, pair };
+  return { bridge: { ...bridge, link: settle(host, bridge.link) }, pair };
 }
 
 /** Layer 3: addresses from the IPAM, into the container, the bridge and the masquerade rules. */

@@ -89,7 +89,6 @@ function adopt(
   requireBridge(link);
   const filtering = needsVlanFiltering(host, link, config);
   const flags = interfaceFlag.up | (config.promiscMode ? interfaceFlag.promisc : 0);
-  const isUp = ((link.flags ?? 0) & interfaceFlag.up) !== 0;
   const mtu = needsMtu(host, link, config) ? config.mtu : undefined;
   trySysctl(["net", "ipv6", "conf", link.name, "accept_ra"], "0", options.log);
   if (((link.flags ?? 0) & flags) === flags && mtu === undefined && !filtering) return link;
@@ -99,8 +98,6 @@ function adopt(
     change: flags,
     ...(mtu !== undefined && { mtu }),
     ...(filtering && { kind: "bridge", data: encodeBridge({ vlanFiltering: true }) }),
-    // Nothing uses the bridge yet: a MAC that is set stays, one that is not changes with the ports (G21).
-    ...(!isUp && link.mac !== undefined && { mac: link.mac }),
   };
   const name = JSON.stringify(link.name);
   options.undo.push(`settings of bridge ${name}`, () => restoreUnused(host, link, change));
@@ -135,6 +132,31 @@ function needsVlanFiltering(host: Connection, link: PresentLink, config: BridgeC
     `bridge ${JSON.stringify(link.name)} exists without VLAN filtering and has ${ports.length} ports (${ports.slice(0, 4).join(", ")}): VLANs would not separate anything; use another bridge, or turn it on with: ip link set ${link.name} type bridge vlan_filtering 1`,
   );
 }
+
+/**
+ * The bridge as it is after a new port. One that somebody made without a MAC takes the lowest of its ports', and another
+ * when ports go. What it had before is kept.
+ */
+export function settle(host: Connection, before: PresentLink): PresentLink {
+  const bridge = findLink(host, before.name) ?? before;
+  const { mac } = before;
+  // Without any port it may have none at all.
+  if (mac === undefined || bridge.mac === undefined || isZero(mac) || sameMac(mac, bridge.mac)) return bridge;
+  pinMac(host, { ...bridge, mac });
+  return { ...bridge, mac };
+}
+
+/**
+ * Sets the MAC that the bridge has, or had: only one that was set stays while ports come and go (G21). Containers
+ * would lose their gateway for as long as they remember the old one.
+ */
+export function pinMac(host: Connection, { index, name, mac }: PresentLink): void {
+  if (mac !== undefined)
+    host.call(changeLink({ index, mac }, `keep the MAC of bridge ${JSON.stringify(name)}`));
+}
+
+const isZero = (mac: Uint8Array): boolean => mac.every((byte) => byte === 0);
+const sameMac = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index]);
 
 /** The bridge's ports. */
 export const portsOf = (host: Connection, bridge: { index: number }): Link[] =>
@@ -175,9 +197,5 @@ function restoreUnused(host: Connection, before: PresentLink, change: Link): voi
 /** Undo of a port: a bridge that somebody made without a MAC of its own has none when its last port goes (G7, G21). */
 export function giveMacBack(host: Connection, link: PresentLink): void {
   const now = findLink(host, link.name);
-  const isLost = now?.mac?.every((byte) => byte === 0) ?? false;
-  if (link.mac === undefined || now?.index !== link.index || !isLost) return;
-  host.call(
-    changeLink({ index: link.index, mac: link.mac }, `set the MAC of bridge ${JSON.stringify(link.name)}`),
-  );
+  if (now?.index === link.index && now.mac !== undefined && isZero(now.mac)) pinMac(host, link);
 }

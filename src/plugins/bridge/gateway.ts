@@ -12,12 +12,11 @@ import {
   deleteAddress,
   dumpAddresses,
 } from "../../netlink/rtnetlink/address.ts";
-import { changeLink } from "../../netlink/rtnetlink/link.ts";
 import { deleteNeighbour } from "../../netlink/rtnetlink/neighbour.ts";
 import { failedWith } from "../../sys/errno.ts";
 import { NetnsLock } from "../../sys/netns-lock.ts";
 import { ensureSysctl, readSysctl } from "../../sys/sysctl.ts";
-import type { PresentLink } from "./bridge-link.ts";
+import { type PresentLink, pinMac } from "./bridge-link.ts";
 
 /** Addresses of an interface, both families. */
 export const prefixesOf = (connection: Connection, index: number): Prefix[] =>
@@ -61,7 +60,7 @@ export function ensureGatewayAddresses(
     }
     if (addUnlessThere(host, link, address)) {
       undo.push(`address ${formatPrefix(address)}`, () => removeUnused(host, gateway, address));
-      keepMac(host, link);
+      if (link.kind === "bridge") pinMac(host, link);
     }
     present.push(address);
   }
@@ -78,16 +77,6 @@ function removeUnused(host: Connection, gateway: Gateway, address: Prefix): void
   using lock = NetnsLock.tryExclusive();
   if (lock === undefined || gateway.isShared()) return;
   host.call(deleteAddress(gateway.link.index, address, gateway.link.name));
-}
-
-/**
- * A bridge that somebody made without a MAC takes one of its ports', and another one when that port goes; containers
- * would lose their gateway for as long as they remember the old one. Setting a MAC ends that (G21).
- */
-function keepMac(host: Connection, link: PresentLink): void {
-  if (link.kind !== "bridge" || link.mac === undefined) return;
-  const request = { index: link.index, mac: link.mac };
-  host.call(changeLink(request, `keep the MAC of bridge ${JSON.stringify(link.name)}`));
 }
 
 /** One IPv4 address is all that a bridge has; IPv6 networks may stand side by side unless they overlap. */
