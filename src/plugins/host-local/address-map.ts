@@ -62,7 +62,7 @@ export class AddressMap {
       words[at] = word ^ mask;
       words[TAKEN] = (words[TAKEN] ?? 0n) + (taken ? 1n : -1n);
     }
-    this.#image.save(page);
+    this.#image.changed(page);
     return !known;
   }
 

@@ -26,6 +26,7 @@ export class IndexImage {
   readonly #bytes: Bytes;
   readonly #seed: bigint;
   readonly #loaded = new Map<number, Piece>();
+  readonly #changed = new Set<Piece>();
 
   /** `seed` differs from image to image, so that a piece left by an earlier one counts as damaged. */
   constructor(bytes: Bytes, seed: bigint) {
@@ -33,7 +34,7 @@ export class IndexImage {
     this.#seed = seed;
   }
 
-  /** @throws BrokenIndexError */
+  /** A piece to be read, and to be changed if changed() is told of it. @throws BrokenIndexError */
   piece(offset: number, length: number): Piece {
     const known = this.#loaded.get(offset);
     if (known !== undefined) return known;
@@ -44,15 +45,26 @@ export class IndexImage {
     return piece;
   }
 
-  save({ offset, words }: Piece): void {
-    words[0] = this.#checksum(words, offset);
-    this.#bytes.write(offset, bytesOf(words));
-  }
-
   /** Makes `count` empty pieces from `offset` on. */
   clear(offset: number, length: number, count: number): void {
-    const words = new BigUint64Array(length / 8);
-    for (let number = 0; number < count; number++) this.save({ offset: offset + number * length, words });
+    for (let number = 0; number < count; number++) {
+      const piece = { offset: offset + number * length, words: new BigUint64Array(length / 8) };
+      this.#loaded.set(piece.offset, piece);
+      this.#changed.add(piece);
+    }
+  }
+
+  changed(piece: Piece): void {
+    this.#changed.add(piece);
+  }
+
+  /** Writes what was changed. */
+  save(): void {
+    for (const { offset, words } of this.#changed) {
+      words[0] = this.#checksum(words, offset);
+      this.#bytes.write(offset, bytesOf(words));
+    }
+    this.#changed.clear();
   }
 
   /** The offset is part of it: a piece in another's place is damaged as well. */
@@ -61,7 +73,6 @@ export class IndexImage {
   }
 }
 
-/** The same memory as 64-bit words, and back. The length in bytes must be a multiple of 8. */
 export const wordsOf = (bytes: Uint8Array): BigUint64Array =>
   new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
 

@@ -4,7 +4,16 @@
  */
 import { formatIp, type IpAddress, parseIp } from "../../net/ip.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
-import { isDirectory, isRegular, readToEnd, status, statusOf, withFile, writeAll } from "../../sys/file.ts";
+import {
+  type FileStatus,
+  isDirectory,
+  isRegular,
+  readToEnd,
+  status,
+  statusOf,
+  withFile,
+  writeAll,
+} from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
 import type { LeasePlace } from "./config.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
@@ -25,6 +34,8 @@ export interface LeaseFile {
   readonly name: string;
   /** Trimmed (rule H53); undefined for what holds its address but can be nobody's lease: a directory, a link. */
   readonly content: string | undefined;
+  /** As it was before the content was read; undefined for what can't be opened. */
+  readonly status: FileStatus | undefined;
 }
 
 export class LeaseFiles {
@@ -54,14 +65,16 @@ export class LeaseFiles {
   read(name: string, address: IpAddress): LeaseFile | undefined {
     try {
       return this.#open(name, (fd) => {
-        const found = statusOf(fd);
-        if (!isRegular(found) || found.size > LARGEST) return { address, name, content: undefined };
-        const content = decoder.decode(readToEnd(fd)).trim();
-        return content === "" ? undefined : { address, name, content };
+        const status = statusOf(fd);
+        if (!isRegular(status) || status.size > LARGEST) return { address, name, content: undefined, status };
+        const content = decoder.decode(readUpTo(fd, status.size)).trim();
+        return content === "" ? undefined : { address, name, content, status };
       });
     } catch (error) {
       if (failedWith(error, "ENOENT")) return undefined;
-      if (failedWith(error, "ELOOP", "ENXIO", "EACCES")) return { address, name, content: undefined };
+      if (failedWith(error, "ELOOP", "ENXIO", "EACCES")) {
+        return { address, name, content: undefined, status: undefined };
+      }
       throw error;
     }
   }
@@ -131,6 +144,15 @@ export class LeaseFiles {
     // O_NONBLOCK: a fifo must not stop the plugin.
     return withFile(this.at(name), libc.O.RDONLY | libc.O.NOFOLLOW | libc.O.NONBLOCK, 0, use);
   }
+}
+
+/** The first bytes of a file, in one call for a plain one. */
+function readUpTo(fd: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let length = 0;
+  for (let count = -1; length < size && count !== 0; length += count)
+    count = libc.read(fd, bytes.subarray(length));
+  return bytes.subarray(0, length);
 }
 
 const hintName = (set: number): string => `last_reserved_ip.${set}`;

@@ -28,6 +28,7 @@ const H = {
 export class LeaseIndex {
   readonly #bytes: Bytes;
   readonly #header: BigUint64Array;
+  readonly #image: IndexImage;
   readonly #owners: OwnerTable;
   readonly #addresses: AddressMap;
 
@@ -35,6 +36,7 @@ export class LeaseIndex {
     const buckets = Number(header[H.buckets]);
     this.#bytes = bytes;
     this.#header = header;
+    this.#image = image;
     this.#owners = new OwnerTable(image, HEADER_BYTES, buckets);
     this.#addresses = new AddressMap(image, HEADER_BYTES + buckets * BUCKET_BYTES, Number(header[H.pages]));
   }
@@ -75,8 +77,9 @@ export class LeaseIndex {
     return Number(this.#header[H.entries]);
   }
 
-  /** Writes the header. Until then an image in a file has the proof of before. */
+  /** Writes what was changed, and the header last. Until then an image in a file is that of before. */
   seal(proof: bigint): void {
+    this.#image.save();
     this.#header[H.proof] = proof;
     this.#header[H.checksum] = checksum(this.#header);
     this.#bytes.write(0, bytesOf(this.#header));

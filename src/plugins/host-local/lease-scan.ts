@@ -1,7 +1,7 @@
 /** Reads a directory of leases into an index. The directory is the truth, and this is where it is learned. */
 import { formatIp, type IpAddress, parseIp } from "../../net/ip.ts";
 import { failedWith } from "../../sys/errno.ts";
-import { type FileStatus, inodeAndChange, isRegular, listDirectory, status } from "../../sys/file.ts";
+import { type FileStatus, inodeAndChange, listDirectory, status } from "../../sys/file.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 import { type IndexEntry, NOBODY, ownerOf } from "./owner-table.ts";
 
@@ -36,25 +36,25 @@ export function unchanged(files: LeaseFiles, entry: IndexEntry): boolean {
   return found !== undefined && found.changed === entry.changed && found.inode === entry.inode;
 }
 
-/** The entry of a file; undefined if it is gone or empty. The status is taken first: a later change shows. */
-function examine(files: LeaseFiles, name: string, address: IpAddress, earlier: IndexEntry | undefined) {
-  const found = statusUnlessGone(files.at(name));
-  if (found === undefined || (isRegular(found) && found.size === 0)) return undefined;
-  if (earlier !== undefined && matches(earlier, found)) return earlier;
+/** The entry of a file; undefined if it is gone or empty. Its status is of before it was read: a later change shows. */
+function examine(
+  files: LeaseFiles,
+  name: string,
+  address: IpAddress,
+  earlier: IndexEntry | undefined,
+): IndexEntry | undefined {
+  if (earlier !== undefined && unchanged(files, earlier)) return earlier;
   const lease = files.read(name, address);
-  return lease === undefined ? undefined : entryOf(address, lease.content, found);
+  const file = lease?.status ?? (lease && statusUnlessGone(files.at(name)));
+  return lease && file && entryOf(address, lease.content, file);
 }
 
-/** The entry of a file. `content` is undefined for what is no lease but holds its address. */
 export const entryOf = (address: IpAddress, content: string | undefined, file: FileStatus): IndexEntry => ({
   owner: content === undefined ? NOBODY : ownerOf(content),
   address,
   inode: BigInt(file.inode),
   changed: file.changed,
 });
-
-const matches = (entry: IndexEntry, file: FileStatus): boolean =>
-  entry.changed === file.changed && entry.inode === BigInt(file.inode);
 
 function statusUnlessGone(path: string): FileStatus | undefined {
   try {

@@ -100,7 +100,7 @@ export class LeaseStore implements Disposable {
     }
   }
 
-  release({ name, address, content }: LeaseFile): void {
+  release({ name, address, content }: Omit<LeaseFile, "status">): void {
     this.#change(() => this.files.remove(name));
     if (this.#knowledge?.oddNames.has(formatIp(address))) this.#forget();
     else

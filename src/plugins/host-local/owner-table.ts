@@ -58,7 +58,7 @@ export class OwnerTable {
       const free = bucket.words.subarray(OWNERS, RECORDS).indexOf(0n);
       if (free >= 0) putEntry(bucket.words, free, entry);
       else bucket.words[FULL_ONCE] = 1n;
-      this.#image.save(bucket);
+      this.#image.changed(bucket);
       if (free >= 0) return;
     }
   }
@@ -70,7 +70,7 @@ export class OwnerTable {
         const found = entryAt(bucket.words, place).address;
         if (found.family !== address.family || found.value !== address.value) continue;
         bucket.words[OWNERS + place] = 0n;
-        this.#image.save(bucket);
+        this.#image.changed(bucket);
         return true;
       }
     }
