@@ -225,6 +225,37 @@ test("L3: a hint that can't be written costs nothing but the order, and is told 
   await scene.expectNothingLost();
 });
 
+test("L2: the content is synced before it has a name, the name before ADD returns, and neither under the lock", async () => {
+  using scene = new Scene();
+  await scene.add("b");
+  const { calls, fault } = counter();
+  await withFault(fault, () => scene.add("a"));
+  const steps = calls.filter((call) => ["fsync", "flock", "linkDescriptor", "utimensat"].includes(call));
+  expect(steps).toEqual([
+    "fsync",
+    "fsync",
+    "flock",
+    "linkDescriptor",
+    "linkDescriptor",
+    "utimensat",
+    "fsync",
+  ]);
+  const unlocked = calls.lastIndexOf("close", calls.lastIndexOf("fsync"));
+  expect(unlocked).toBeGreaterThan(calls.lastIndexOf("utimensat"));
+});
+
+test("L2: DEL syncs what no record of its boot would bring back after a power failure", async () => {
+  using scene = new Scene();
+  await scene.add("a");
+  const syncs = async (containerId: string) => {
+    const { calls, fault } = counter();
+    await withFault(fault, () => scene.del(containerId));
+    return calls.filter((call) => call === "fsync").length;
+  };
+  scene.leases.write("10.0.0.5", "d\r\neth0");
+  expect([await syncs("a"), await syncs("d"), await syncs("nobody")]).toEqual([0, 1, 0]);
+});
+
 test("L2: a directory that can't be synced gives the lease back", async () => {
   using scene = new Scene();
   await scene.add("b");
