@@ -35,9 +35,12 @@ async function problemOf(backend: Backend, connection: Connection | undefined): 
     : (await loadNftables()).nftablesProblem(connection);
 }
 
-/** The failure of a backend that nobody chose says that there is a choice. */
-const cannot = (backend: Backend, asked: Backend | undefined, problem: string): string =>
-  `cannot masquerade with ${backend}${asked === undefined ? " (no ipMasqBackend is configured, and iptables does not work here)" : ""}: ${problem}`;
+/** The failure of nftables says why it is nftables, if nobody chose it. */
+function cannot(backend: Backend, asked: Backend | undefined, problem: string): string {
+  const why =
+    backend === "nftables" && asked === undefined ? ", which is used where iptables does not work" : "";
+  return `cannot masquerade with ${backend}${why}: ${problem}`;
+}
 
 /**
  * Makes traffic from `addresses` (host bits and prefix length as in the result) leave with the host's address, but for

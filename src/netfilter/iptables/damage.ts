@@ -4,9 +4,9 @@ import { formatPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { iptablesText } from "../address-rule.ts";
 import { iptablesChain, type Owner } from "../owner.ts";
-import { allTables, byFamily, hostTable } from "./iptables.ts";
+import { allTables, byFamily, hostTables } from "./iptables.ts";
 import { layoutOf } from "./plan.ts";
-import type { ChainState, NatTable } from "./state.ts";
+import type { ChainState } from "./state.ts";
 
 /** What is lost or altered of the attachment's rules, in sentences (G17). @throws CniError */
 export function iptablesDamage(
@@ -15,20 +15,15 @@ export function iptablesDamage(
   addresses: readonly Prefix[],
 ): string[] {
   return byFamily(addresses).flatMap(([family, own]) => {
-    const tables = [hostTable(connection, family), ...allTables(connection)];
-    const usable = tables.filter((table): table is NatTable => table?.family === family);
-    const state = firstFound(usable, iptablesChain(owner));
-    const name = usable[0]?.name ?? "iptables";
+    const usable = [...hostTables(connection, family), ...allTables(connection)].filter(
+      (table) => table.family === family,
+    );
+    const chain = iptablesChain(owner);
+    const found = usable.map((table) => ({ name: table.name, state: table.read(chain) }));
+    const { name, state } = found.find((table) => table.state !== undefined) ??
+      found[0] ?? { name: "iptables", state: undefined };
     return damageOf(state, name, owner, family, own);
   });
-}
-
-function firstFound(tables: readonly NatTable[], chain: string): ChainState | undefined {
-  for (const table of tables) {
-    const state = table.read(chain);
-    if (state !== undefined) return state;
-  }
-  return undefined;
 }
 
 function damageOf(

@@ -10,7 +10,7 @@ import { findLegacyRestore, findRestore } from "./executable.ts";
 import { hasLegacyTable, LegacyNatTable } from "./legacy-table.ts";
 import { NftNatTable } from "./nft-table.ts";
 import { planSetUp, planTearDown } from "./plan.ts";
-import type { NatTable } from "./state.ts";
+import type { ChainState, NatTable } from "./state.ts";
 
 const FAMILIES: readonly Family[] = [4, 6];
 
@@ -22,26 +22,27 @@ export const byFamily = (addresses: readonly Prefix[]): [Family, Prefix[]][] =>
   });
 
 /**
- * The table that the host's iptables works on. The rules of the nft variant are written over netlink, yet only where
- * its program is installed: rules that nobody on the host can see are no service to anybody.
+ * The tables that the host's iptables can work on, the one to write to first. The rules of the nft variant are written
+ * over netlink, yet only where its program is installed: rules that nobody on the host can see serve nobody. The
+ * legacy variant beside it is for kernels that have nf_tables, but not for this family.
  */
-export function hostTable(connection: Connection | undefined, family: Family): NatTable | undefined {
-  const own = findRestore(family);
-  if (own?.variant === "nft" && connection !== undefined) {
-    return new NftNatTable(connection, family);
-  }
-  return findLegacyRestore(family) === undefined ? undefined : new LegacyNatTable(family);
+export function hostTables(connection: Connection | undefined, family: Family): NatTable[] {
+  const nft = connection !== undefined && findRestore(family)?.variant === "nft";
+  return [
+    ...(nft ? [new NftNatTable(connection, family)] : []),
+    ...(findLegacyRestore(family) === undefined ? [] : [new LegacyNatTable(family)]),
+  ];
 }
 
 /** Whether the host's iptables can do it, as far as that shows without changing anything (rule B27). */
 export const iptablesWorks = (connection: Connection | undefined): boolean =>
-  hostTable(connection, 4) !== undefined;
+  hostTables(connection, 4).length > 0;
 
 /** Why iptables cannot do it here, with the remedy; undefined when it can. Changes nothing, but takes 20 ms. */
 export function iptablesProblem(connection: Connection | undefined): string | undefined {
   // Whether a network has IPv6 addresses shows on ADD; a host without ip6tables serves the others.
   const family = 4;
-  const table = hostTable(connection, family);
+  const [table, other] = hostTables(connection, family);
   const alternative = `or set "ipMasqBackend": "nftables"`;
   if (table === undefined) {
     const found = findRestore(family);
@@ -56,6 +57,7 @@ export function iptablesProblem(connection: Connection | undefined): string | un
     rehearse(connection, table.requests(iptablesChain(example), steps));
     return undefined;
   } catch (error) {
+    if (isUnsupported(error) && other !== undefined) return undefined;
     const modules = `load the kernel modules nft_compat, nft_chain_nat, xt_comment and xt_MASQUERADE, ${alternative}`;
     return `${reasonOf(error)}; ${permissionRemedy(error) ?? modules}`;
   }
@@ -79,8 +81,8 @@ export function setUpIptables(
     );
   }
   for (const [family, own] of byFamily(addresses)) {
-    const table = hostTable(connection, family);
-    if (table === undefined) {
+    const [first, ...others] = hostTables(connection, family);
+    if (first === undefined) {
       const program = family === 4 ? "iptables" : "ip6tables";
       throw new CniError(
         code.internal,
@@ -88,7 +90,14 @@ export function setUpIptables(
           `system's folders or on PATH; install ${program}, or set "ipMasqBackend": "nftables"`,
       );
     }
-    table.update(iptablesChain(owner), (state) => planSetUp(state, owner, family, own));
+    const plan = (state: ChainState | undefined) => planSetUp(state, owner, family, own);
+    try {
+      first.update(iptablesChain(owner), plan);
+    } catch (error) {
+      const [other] = others;
+      if (!isUnsupported(error) || other === undefined) throw error;
+      other.update(iptablesChain(owner), plan);
+    }
   }
 }
 

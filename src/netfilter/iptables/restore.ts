@@ -37,10 +37,13 @@ export function restore({ path }: Restore, lines: readonly string[]): void {
       words,
     );
   }
+  const remedy = /initialize .*table/.test(words)
+    ? `; load the kernel modules ip_tables, ip6_tables, iptable_nat and ip6table_nat, or set "ipMasqBackend": "nftables"`
+    : "";
   const end = child.signalCode === undefined ? `exit status ${child.exitCode}` : `signal ${child.signalCode}`;
   throw new CniError(
     code.internal,
-    `cannot change the nat table with ${JSON.stringify(path)} (${end}): ${words || "it says nothing"}`,
+    `cannot change the nat table with ${JSON.stringify(path)} (${end}): ${words || "it says nothing"}${remedy}`,
   );
 }
 

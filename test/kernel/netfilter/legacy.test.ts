@@ -14,6 +14,7 @@ import { eventually } from "../../support/eventually.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { testUnless } from "../../support/skip.ts";
 import { iptablesRules } from "./listings.ts";
+import { callAtOnce } from "./parallel.ts";
 import { prefixes } from "./prefixes.ts";
 import { Programs } from "./programs.ts";
 import { referenceAddIptables, referenceDelIptables } from "./reference.ts";
@@ -137,14 +138,7 @@ describe("the host's iptables is legacy", () => {
       const names = ["eth0", "eth1", "eth2", "eth3"];
       for (const [index, ifname] of names.entries())
         await setUp(owner("c1", ifname), `10.1.2.${index + 2}/24`);
-      const script = `
-        import { tearDownMasquerade } from "${import.meta.dir}/../../../src/netfilter/masquerade.ts";
-        await tearDownMasquerade({ network: "net1", containerId: "c1", ifname: process.argv.at(-1) });
-      `;
-      const children = names.map((ifname) =>
-        Bun.spawn([process.execPath, "-e", script, "--", ifname], { stderr: "inherit" }),
-      );
-      expect(await Promise.all(children.map((child) => child.exited))).toEqual(names.map(() => 0));
+      expect(await callAtOnce(names.map((ifname) => ["del", "c1", ifname]))).toEqual(names.map(() => 0));
       expect(await rules()).toEqual({ rules: [], notes: [] });
     });
   });

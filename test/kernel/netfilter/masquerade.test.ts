@@ -11,6 +11,7 @@ import {
 import { iptablesChain, type Owner } from "../../../src/netfilter/owner.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { everything, iptablesRules, nftTable } from "./listings.ts";
+import { callAtOnce } from "./parallel.ts";
 import { prefixes } from "./prefixes.ts";
 import {
   referenceAddIptables,
@@ -340,25 +341,20 @@ describe("G17: CHECK names what is lost", () => {
   });
 });
 
-test("a first ADD of many at once: each has its rules, the table is whole", async () => {
+test("a first ADD of many at once: each has its rules, the table is whole; then all DELs at once", async () => {
   await withScratchHost(async () => {
-    const script = `
-      import { setUpMasquerade } from "${import.meta.dir}/../../../src/netfilter/masquerade.ts";
-      import { parsePrefix } from "${import.meta.dir}/../../../src/net/prefix.ts";
-      const [id] = process.argv.slice(-1);
-      for (const backend of ["nftables", "iptables"])
-        await setUpMasquerade(backend, { network: "net1", containerId: "c" + id, ifname: "eth0" }, [parsePrefix("10.1.2." + id + "/24")]);
-    `;
-    const children = Array.from({ length: 12 }, (_, index) =>
-      Bun.spawn([process.execPath, "-e", script, "--", String(index + 1)], { stderr: "inherit" }),
+    const ids = Array.from({ length: 12 }, (_, index) => index + 1);
+    const nothing = ids.flatMap(() => BACKENDS.map(() => 0));
+    const adds = ids.flatMap((id) =>
+      BACKENDS.map((backend) => ["add", backend, `c${id}`, "eth0", `10.1.2.${id}/24`]),
     );
-    expect(await Promise.all(children.map((child) => child.exited))).toEqual(children.map(() => 0));
+    expect(await callAtOnce(adds)).toEqual(nothing);
     for (const backend of BACKENDS) {
-      for (let id = 1; id <= 12; id++) await check(backend, owner(`c${id}`), `10.1.2.${id}/24`);
+      for (const id of ids) await check(backend, owner(`c${id}`), `10.1.2.${id}/24`);
     }
     const table = await nftTable("inet", "cni_plugins_masquerade");
     expect(table.match(/goto masq_checks/g)?.length).toBe(1);
     expect(table.match(/return/g)?.length).toBe(2);
-    for (let id = 1; id <= 12; id++) await tearDownMasquerade(owner(`c${id}`));
+    expect(await callAtOnce(ids.map((id) => ["del", `c${id}`, "eth0"]))).toEqual(ids.map(() => 0));
   });
-});
+}, 60_000);

@@ -1,0 +1,15 @@
+/**
+ * One call of the masquerade functions as a process of its own, for calls at the same time:
+ *
+ *   bun call.ts add BACKEND CONTAINER INTERFACE ADDRESS...
+ *   bun call.ts del CONTAINER INTERFACE
+ */
+import { type Backend, setUpMasquerade, tearDownMasquerade } from "../../../src/netfilter/masquerade.ts";
+import { prefixes } from "./prefixes.ts";
+
+const [command, ...words] = process.argv.slice(2);
+const backend = command === "add" ? (words.shift() as Backend) : undefined;
+const [containerId = "", ifname = "", ...addresses] = words;
+const owner = { network: "net1", containerId, ifname };
+if (command === "add") await setUpMasquerade(backend, owner, prefixes(...addresses));
+else await tearDownMasquerade(owner);
