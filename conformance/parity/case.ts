@@ -59,9 +59,15 @@ export const FILES = "/run/parity/files";
 export const inside = (container: string, command: string): string =>
   `nsenter --net=${netnsPath(container)} -- /bin/sh -c ${quoted(command)}`;
 
-/** Deletes a container's namespace and waits until its end of the pair has taken the host's with it. */
-export const deleteNamespace = (container: string): string =>
-  `ip netns del ${container}; for i in $(seq 300); do ip -o link show type veth | grep -q . || break; sleep 0.01; done`;
+/** Waits until no pair is left whose end in a deleted namespace is on its way out. */
+const UNTIL_GONE = "for i in $(seq 300); do ip -o link show type veth | grep -q . || break; sleep 0.01; done";
+
+/** Deletes a container's namespace, and with it both ends of its pair. */
+export const deleteNamespace = (container: string): string => `ip netns del ${container}; ${UNTIL_GONE}`;
+
+/** The same, but the path stays: as a plain file. */
+export const unmountNamespace = (container: string): string =>
+  `umount -l ${netnsPath(container)}; ${UNTIL_GONE}`;
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 

@@ -39,7 +39,7 @@ export function compare(
     step,
     reference: a,
     ours: b,
-    oursBefore: all[index - 1]?.[2] ?? {},
+    oursBefore: all.slice(0, index).findLast(([, , ours]) => "host" in ours)?.[2] ?? {},
     differences: withoutConsequences(differences(a, b)).filter((found) => !isSameMessage(found)),
   }));
 }

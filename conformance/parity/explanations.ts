@@ -133,19 +133,20 @@ function hasCodesOfItsClass({ reference, ours }: Difference, compared: ComparedS
   return (classOf(theirs, mine)?.codes ?? []).some(([a, b]) => a === reference && b === ours);
 }
 
-/** What an ADD that failed may leave: the leases' folder without a lease, and the hint, which is only a hint (L3). */
+/**
+ * What an ADD that failed may leave: the leases' folder without a lease, and the hint, which is only a hint (L3); a
+ * bridge that never had a port before shows that it has no carrier.
+ */
 const MAY_STAY =
-  /^file > \S+(\/networks|\/leases|\/parity|\/lock|\/\.bridgehead|\.index|\/last_reserved_ip\.\d)( > content)?$/;
+  /^file > \S+(\/networks(\/[a-z]+)?|\/leases|\/lock|\/\.bridgehead|\.index|\/last_reserved_ip\.\d)( > content)?$|^host > link > cni0 > (flags > LOWER_UP|(address_of|route) > .*(fe80|ff00):.*)$/;
 
-/** Whether our side is as it was before the step. */
-function isUnchanged({ ours, oursBefore }: ComparedStep): boolean {
-  const state = (tree: Side): Side[] => [at(tree, "host"), at(tree, "container"), at(tree, "file")];
-  const [before, after] = [state(oursBefore), state(ours)];
-  return ["host", "container", "file"].every((part, index) =>
-    differences(before[index] ?? ABSENT, after[index] ?? ABSENT, [part]).every(({ path }) =>
-      MAY_STAY.test(describePath(path)),
-    ),
-  );
+/** Whether our side is as it was before the step, but for what the reference has changed in the same way. */
+function isUnchanged({ ours, oursBefore, ...compared }: ComparedStep): boolean {
+  const differing = new Set(compared.differences.map(({ path }) => describePath(path)));
+  return ["host", "container", "file"]
+    .flatMap((part) => differences(at(oursBefore, part), at(ours, part), [part]))
+    .map(({ path }) => describePath(path))
+    .every((path) => MAY_STAY.test(path) || !differing.has(path));
 }
 
 const describeDifference = ({ path, reference, ours }: Difference, { step }: ComparedStep): string =>

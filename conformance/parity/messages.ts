@@ -180,13 +180,13 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
   {
     name: "address is refused",
     reference:
-      /^failed to (set bridge addr: could not add IP address|add IP addr) .*: (permission denied|invalid argument|address already assigned|file exists)$/,
+      /^failed to (set bridge addr: could not add IP address|add IP addr) .*: (permission denied|invalid argument|address already assigned|file exists|cannot assign requested address)$/,
     ours: /address.*(EACCES|EINVAL|EEXIST|EADDRNOTAVAIL)/,
   },
   // CHECK
   {
     name: "an interface is gone",
-    reference: /^Interface name (\S+) not found$/,
+    reference: /^Interface name (.+) not found$/,
     ours: /^CNI (created (bridge|interface in container)|veth created for bridge) .*not found/,
   },
   {
@@ -196,8 +196,8 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
   },
   {
     name: "hardware address changed",
-    reference: /^(Bridge interface|Interface) (\S+) Mac/,
-    ours: /^(Bridge interface|Interface) \S+ Mac doesn't match/,
+    reference: /^(Bridge interface|Interface) (.+) Mac/,
+    ours: /^(Bridge interface|Interface) .+ Mac doesn't match/,
   },
   {
     name: "promiscuous mode changed",

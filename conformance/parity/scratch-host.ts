@@ -15,7 +15,7 @@ const LIMIT = 40_000;
 
 /** Folders that programs write into; `/run/netns` and the run's own files apart. */
 const WRITTEN = ["/var/lib/cni", "/run"];
-const OWN = ["/run/netns", "/run/parity", "/run/xtables.lock"];
+const OWN = ["/run/netns", "/run/parity", "/run/xtables.lock", "/run/mount"];
 
 /** What the tools say, section by section: see capture(). */
 export type Sections = Readonly<Record<string, string>>;

@@ -34,20 +34,32 @@ async function run(context: SuiteContext): Promise<SuiteReport> {
   const explanations = new Explanations();
   const rows = new Map<string, SuiteCase>();
   const left = [...wanted];
+  const secondLooks: string[] = [];
   const lane = async () => {
     using theirs = new Side(reference);
     using ours = new Side(context.binaries);
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const [a, b] = await Promise.all([theirs.take(next), ours.take(next)]);
-      const like = LIKES[next.name];
-      const instead = like === undefined ? undefined : await theirs.take(caseNamed(like.as));
-      rows.set(next.name, judge(next, { reference: a, ours: b, instead }, explanations));
+      const look = async (parityCase: ParityCase): Promise<Answers> => {
+        const [a, b] = await Promise.all([theirs.take(parityCase), ours.take(parityCase)]);
+        const like = LIKES[parityCase.name];
+        const instead = like === undefined ? undefined : await theirs.take(caseNamed(like.as));
+        return { reference: a, ours: b, instead };
+      };
+      const first = judge(next, await look(next), explanations);
+      // The kernel does some things in its own time; what differs for a reason does so again.
+      const second = first.verdict === "FAIL" ? judge(next, await look(next), explanations) : first;
+      if (first !== second && second.verdict === "pass")
+        secondLooks.push(...first.problems.map((problem) => `${next?.name}: ${problem}`));
+      rows.set(next.name, second);
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   const cases = wanted.flatMap(({ name }) => rows.get(name) ?? []);
   const isWhole = wanted.length === CASES.length;
-  return { cases: [...cases, ...(isWhole ? explanations.unused() : [])], summary: explanations.summary() };
+  return {
+    cases: [...cases, ...(isWhole ? explanations.unused() : [])],
+    summary: [...explanations.summary(), ...secondLooks.map((line) => `only at the first look: ${line}`)],
+  };
 }
 
 /** What both sides did, and for a case of LIKES what the reference does in the other one. */
@@ -68,13 +80,15 @@ export function judge(parityCase: ParityCase, answers: Answers, explanations: Ex
     return { name, verdict: "FAIL", compared: "", problems: trouble };
   }
   const like = LIKES[name];
-  const steps = compare(parityCase, instead, ours);
+  const all = compare(parityCase, instead, ours);
+  // What comes before the calls is not the same in two cases.
+  const steps = like === undefined ? all : all.filter(({ step }) => step.kind === "call");
   const { problems, rows } = explanations.explain(steps);
   const ownProblems = like === undefined ? [] : reasonsAgainst(like, parityCase, reference);
   if (like !== undefined) explanations.note(like);
   const facts = steps.reduce((sum, step) => sum + factsOf(step), 0);
-  const all = new Set([...rows, ...(like === undefined ? [] : [like.row])]);
-  const explained = all.size === 0 ? "" : `; differs by ${[...all].sort().join(", ")}`;
+  const found = new Set([...rows, ...(like === undefined ? [] : [like.row])]);
+  const explained = found.size === 0 ? "" : `; differs by ${[...found].sort().join(", ")}`;
   const as = like === undefined ? "" : `; as "${like.as}"`;
   return {
     name,

@@ -11,6 +11,7 @@ import {
   type JsonRecord,
   LATEST,
   parityCase,
+  unmountNamespace,
 } from "../case.ts";
 
 const CONFIG = bridgeConfig({
@@ -103,7 +104,7 @@ export const CHECK = [
   ),
   after("leases deleted", "rm -r /var/lib/cni/networks"),
   after("namespace deleted", deleteNamespace("c1")),
-  after("namespace's path is a plain file", "umount -l /run/netns/c1"),
+  after("namespace's path is a plain file", unmountNamespace("c1")),
   ...["iptables", "nftables"].flatMap((ipMasqBackend) => {
     const config = bridgeConfig({ isGateway: true, ipMasq: true, ipMasqBackend, ipam: IPV4 });
     return [

@@ -11,6 +11,7 @@ import {
   inside,
   type JsonRecord,
   parityCase,
+  unmountNamespace,
 } from "../case.ts";
 
 const CONFIG = bridgeConfig({ isGateway: true, ipam: DUAL });
@@ -33,8 +34,8 @@ export const DEL = [
   after("CNI_NETNS unset", ":", netns(undefined)),
   after("CNI_NETNS empty", ":", netns("")),
   after("namespace deleted", deleteNamespace("c1")),
-  after("namespace's path is a plain file", "umount -l /run/netns/c1"),
-  after("namespace's path is a folder", "umount -l /run/netns/c1; rm /run/netns/c1; mkdir /run/netns/c1"),
+  after("namespace's path is a plain file", unmountNamespace("c1")),
+  after("namespace's path is a folder", `${unmountNamespace("c1")}; rm /run/netns/c1; mkdir /run/netns/c1`),
   after("path never existed", ":", netns("/run/netns/never")),
   after("path below a file", ":", netns("/run/netns/c1/x")),
   after("path of a dead process", ":", netns("/proc/999999/ns/net")),

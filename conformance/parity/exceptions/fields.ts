@@ -75,9 +75,11 @@ export const FIELDS: readonly Exception[] = [
   {
     row: "P2",
     because: "a call that takes no lease makes no directory for leases",
-    path: /^file > \S+(\/networks|\/networks\/parity|\/networks\/parity\/lock)$/,
+    path: /^file > \S+\/networks(\/parity(\/lock|\/last_reserved_ip\.0)?)?$/,
     reference: (side) =>
-      /^\{"kind":"(folder","mode":"755|file","mode":"750","content":")"\}$/.test(JSON.stringify(side)),
+      /^\{"kind":"(folder","mode":"755|file","mode":"750","content":"|file","mode":"600","content":"10\.10\.0\.2)"\}$/.test(
+        JSON.stringify(side),
+      ),
     ours: ABSENT,
     when: ({ ours }) => at(ours, "file", "/var/lib/cni/networks") === ABSENT,
   },
@@ -241,6 +243,30 @@ export const FIELDS: readonly Exception[] = [
     reference: "fd00:10::1",
     ours: ABSENT,
     when: inCases(/^routes: scope link, IPv6$/),
+  },
+  {
+    row: "L11",
+    because: "a broadcast address is never handed out",
+    path: "file > /var/lib/cni/networks/parity/last_reserved_ip.0",
+    reference: (side) => at(side, "content") === "10.10.0.255",
+    ours: ABSENT,
+    when: inCases(/^host-local, wrong: start beyond the default end$/),
+  },
+  {
+    row: "P4",
+    because: "a key that the plugin does not read is not judged",
+    path: /^(container > c1 > link > lo > .*|file > \/var\/lib\/cni\/networks(\/parity(\/lock|\/last_reserved_ip\.0)?)?)$/,
+    reference: (side) => side === ABSENT || side === "noop",
+    ours: (side) => side !== ABSENT,
+    when: inCases(/^(loopback: wrong types|host-local, wrong: type)$/),
+  },
+  {
+    row: "P5",
+    because: 'an empty "bridge" or "ipMasqBackend" is one left out',
+    path: /^(host > iptables|host > link > cni0|file > \S+\/10\.10\.0\.2)$/,
+    reference: ABSENT,
+    ours: (side) => side !== ABSENT,
+    when: inCases(/^bad configuration: (bridge|ipMasqBackend) empty$/),
   },
   // Masquerade and spoof check
   {

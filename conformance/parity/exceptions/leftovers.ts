@@ -2,7 +2,7 @@
 
 import type { ComparedStep } from "../comparison.ts";
 import type { Exception } from "../exceptions.ts";
-import { ABSENT, isTree, type Side } from "../tree.ts";
+import { ABSENT, at, isTree, type Side } from "../tree.ts";
 
 /** Whether one of the reference's own rules, chains and tables; nothing of anybody else may go. */
 const isOwnRule = (key: string): boolean =>
@@ -43,6 +43,15 @@ const onDel =
   ({ parityCase, step }: ComparedStep): boolean =>
     names.test(parityCase.name) && /^DEL/.test(step.label);
 
+/** Whether the step is the case's first DEL or comes after it. */
+const sinceDel =
+  (names: RegExp) =>
+  ({ parityCase, step }: ComparedStep): boolean => {
+    const labels = parityCase.steps.map(({ label }) => label);
+    const first = labels.findIndex((label) => label.startsWith("DEL"));
+    return names.test(parityCase.name) && first >= 0 && labels.indexOf(step.label) >= first;
+  };
+
 /** Whether the step is GC or comes after it. */
 const sinceGc = ({ parityCase, step }: ComparedStep): boolean => {
   const labels = parityCase.steps.map(({ label }) => label);
@@ -82,12 +91,38 @@ export const LEFTOVERS: readonly Exception[] = [
     ),
   },
   {
+    row: "L9",
+    because: "host-local's DEL releases whatever the configuration says of ranges and requests now",
+    path: LEASE,
+    reference: there,
+    ours: ABSENT,
+    when: onDel(/^DEL with(out| wrong) ranges$/),
+  },
+  {
+    row: "P8",
+    because: "DEL deletes only a veth: an interface of another kind is somebody else's",
+    path: "container > c1 > link > eth0",
+    reference: ABSENT,
+    ours: (side) => at(side, "kind") === "bridge",
+    when: onDel(
+      /^(DEL: interface deleted, another kind has its name|existing: the container has eth0, a bridge)$/,
+    ),
+  },
+  {
+    row: "G7",
+    because: "a failed ADD leaves everything as it was",
+    path: /^host > link > veth\(c3 eth0\) > bridge port (id|no)$/,
+    reference: /3$/,
+    ours: /2$/,
+    when: ({ parityCase }) => parityCase.name === "two networks on one bridge",
+  },
+  {
     row: "G16",
     because: "DEL of one interface keeps the other masqueraded",
     path: /^host > ip6?tables > (nat :CNI-[0-9a-f]{24} -|rules of nat (CNI-[0-9a-f]{24}|POSTROUTING)( > -A .*)?)$/,
     reference: (side, { reference }) => side === ABSENT || reference !== undefined,
     ours: (side) => side === ABSENT || side === 1 || holdsOnlyOwnRules(side),
-    when: onDel(/^masquerade of three attachments, (default backend|iptables)$/),
+    when: sinceDel(/^masquerade of three attachments, (default backend|iptables)$/),
   },
   {
     row: "G5",
@@ -95,7 +130,7 @@ export const LEFTOVERS: readonly Exception[] = [
     path: RULES,
     reference: onlyOwnRules,
     ours: ABSENT,
-    when: onDel(/^(ipMasq|macspoofchk|masquerade of three attachments)/),
+    when: sinceDel(/^(ipMasq|macspoofchk|masquerade of three attachments)/),
   },
 ];
 
