@@ -5,7 +5,7 @@ import { LIKES } from "./exceptions/likes.ts";
 import { EXCEPTIONS, type Exception, type Expected } from "./exceptions.ts";
 import { classOf, MESSAGE_CLASSES } from "./messages.ts";
 import { isCall } from "./situation.ts";
-import { ABSENT, at, type Difference, describe, describePath, differences, type Side } from "./tree.ts";
+import { at, type Difference, describe, describePath, differences, type Side } from "./tree.ts";
 
 export interface Judgement {
   readonly rows: readonly string[];
@@ -31,14 +31,11 @@ export class Explanations {
   explain(steps: readonly ComparedStep[]): Judgement {
     const rows: string[] = [];
     const problems: string[] = [];
-    /** What the reference left of ADDs that failed, by path: it stays until somebody takes it away. */
-    const leftovers = new Set<string>();
-    let undone = false;
+    const leftovers = new Leftovers();
     for (const compared of steps) {
-      if (isCall(compared, "ADD") && at(compared.ours, "exit") === 1) undone = true;
+      leftovers.enter(compared);
       for (const difference of compared.differences) {
-        const reason = this.#reason(difference, compared, undone) ?? stillThere(difference, leftovers);
-        if (reason === UNDONE) leftovers.add(describePath(difference.path));
+        const reason = this.#reason(difference, compared) ?? leftovers.explain(difference, compared);
         if (reason === undefined) problems.push(describeDifference(difference, compared));
         else {
           rows.push(reason.row);
@@ -55,13 +52,11 @@ export class Explanations {
     this.#uses.set(textOf(reason), (this.#uses.get(textOf(reason)) ?? 0) + 1);
   }
 
-  #reason(difference: Difference, compared: ComparedStep, undone: boolean): Reason | undefined {
+  #reason(difference: Difference, compared: ComparedStep): Reason | undefined {
     const found = EXCEPTIONS.find((candidate) => explains(candidate, difference, compared));
     if (found !== undefined) return found;
-    const path = describePath(difference.path);
-    if (path === "error > code") return hasCodesOfItsClass(difference, compared) ? CODES : undefined;
-    if (undone && /^(host|container|file) > /.test(path) && isUnchanged(compared)) return UNDONE;
-    return undefined;
+    const isCode = describePath(difference.path) === "error > code";
+    return isCode && hasCodesOfItsClass(difference, compared) ? CODES : undefined;
   }
 
   #noteClass(compared: ComparedStep): void {
@@ -92,6 +87,28 @@ export class Explanations {
   }
 }
 
+/** What the reference has left of ADDs that failed, and ours has not (G7). */
+class Leftovers {
+  /** Ours, by path. The difference stays until somebody takes away what the reference has. */
+  readonly #accepted = new Map<string, string>();
+  #failed = false;
+
+  enter(compared: ComparedStep): void {
+    const fails = isCall(compared, "ADD") && at(compared.ours, "exit") === 1;
+    // Where no state was taken between an ADD and the last step, ours must be as it was at the beginning.
+    this.#failed = fails || (this.#failed && compared.parityCase.stateAfter === "last");
+  }
+
+  explain({ path, ours }: Difference, compared: ComparedStep): Reason | undefined {
+    const text = describePath(path);
+    if (!/^(host|container|file) > /.test(text)) return undefined;
+    if (this.#accepted.get(text) === describe(ours)) return UNDONE;
+    if (!this.#failed || !isUnchanged(compared)) return undefined;
+    this.#accepted.set(text, describe(ours));
+    return UNDONE;
+  }
+}
+
 function explains(
   exception: Exception,
   { path, reference, ours }: Difference,
@@ -116,10 +133,6 @@ function matches(expected: Expected, side: Side, compared: ComparedStep): boolea
   if (expected instanceof RegExp) return typeof side === "string" && expected.test(side);
   return expected === side;
 }
-
-/** What the reference alone has since its failed ADD. */
-const stillThere = ({ path, ours }: Difference, leftovers: ReadonlySet<string>): Reason | undefined =>
-  ours === ABSENT && leftovers.has(describePath(path)) ? UNDONE : undefined;
 
 const messagesOf = (compared: ComparedStep): (string | undefined)[] =>
   [compared.reference, compared.ours].map((tree) => {

@@ -268,6 +268,16 @@ export const FIELDS: readonly Exception[] = [
     ours: (side) => side !== ABSENT,
     when: inCases(/^bad configuration: (bridge|ipMasqBackend) empty$/),
   },
+  {
+    row: "A8",
+    because: "the plugin's own namespace is refused before anything is touched",
+    path: /^host > link > lo > (address_of > .*|flags > (LOWER_)?UP|operstate|route > .*)$/,
+    reference: ABSENT,
+    ours: (side) => side !== ABSENT,
+    when: ({ parityCase, step }) =>
+      /^CNI_NETNS: the plugin's own(, not permitted with yes)?$/.test(parityCase.name) &&
+      step.label === "loopback DEL",
+  },
   // Masquerade and spoof check
   {
     row: "B28",
