@@ -9,8 +9,7 @@ import { NetlinkSocket, protocol } from "../netlink/socket.ts";
 import { failedWith } from "../sys/errno.ts";
 
 /**
- * Opens a connection in the thread's network namespace. Closing it waits until the kernel has freed what was deleted
- * through it, some 15 ms: whoever has more to do does that before.
+ * Opens a connection in the thread's network namespace.
  * @throws SystemError, EPROTONOSUPPORT on a kernel without netfilter's netlink.
  */
 export const openNetfilter = (): Connection => new Connection(new NetlinkSocket(protocol.netfilter));
@@ -37,7 +36,11 @@ function hasNftables(connection: Connection): boolean {
 export const ifNftables = (connection: Connection | undefined): Connection | undefined =>
   connection !== undefined && hasNftables(connection) ? connection : undefined;
 
-/** As openNetfilter, but undefined on a kernel without nf_tables. @throws SystemError for any other failure */
+/**
+ * Opens a connection in the thread's network namespace; undefined on a kernel without nf_tables. Closing it waits until
+ * the kernel has freed what was deleted through it, some 15 ms: whoever has more to wait for does that before.
+ * @throws SystemError
+ */
 export function openNftables(): Connection | undefined {
   let connection: Connection;
   try {

@@ -9,7 +9,7 @@ import { refusedWith } from "../netlink/error.ts";
 import { ifNftables, openNftables, reasonOf } from "./kernel.ts";
 import type { Owner } from "./owner.ts";
 
-export { openNetfilter } from "./kernel.ts";
+export { openNftables } from "./kernel.ts";
 export type { Owner } from "./owner.ts";
 
 /** How masquerading is done: ipMasqBackend of the configuration. */
@@ -72,7 +72,7 @@ export async function setUpMasquerade(
 /**
  * Removes what any backend holds of `owner`, whoever of the plugins has written it: found by the owner alone (G5).
  * Nothing there is success. Goes on past errors.
- * @param connection of `openNetfilter`, for a caller that has more to do before it closes it. @throws CniError
+ * @param connection of `openNftables`, for a caller that has more to do before it closes it. @throws CniError
  */
 export async function tearDownMasquerade(owner: Owner, connection?: Connection): Promise<void> {
   using own = connection === undefined ? openNftables() : undefined;

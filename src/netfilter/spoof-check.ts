@@ -46,7 +46,7 @@ export async function setUpSpoofCheck(owner: Owner, hostInterface: string, mac: 
 
 /**
  * Removes an attachment's check, found by its container id and interface name (G5). Nothing there is success.
- * @param connection of `openNetfilter`, for a caller that has more to do before it closes it. @throws CniError
+ * @param connection of `openNftables`, for a caller that has more to do before it closes it. @throws CniError
  */
 export async function tearDownSpoofCheck(
   owner: Omit<Owner, "network">,

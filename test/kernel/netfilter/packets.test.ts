@@ -7,7 +7,7 @@ import { Listener, send, withNetwork } from "./network.ts";
 import { prefixes } from "./prefixes.ts";
 
 const PORT = 5353;
-const GROUP = "224.0.0.99";
+const GROUP = "239.1.2.99";
 
 const owner = (containerId: string): Owner => ({ network: "net1", containerId, ifname: "eth0" });
 

@@ -205,6 +205,20 @@ test("G1: GC removes the checks of ports that are gone, those of living ports st
   });
 });
 
+test("rules that were saved and loaded again are still ours", async () => {
+  await withScratchHost(async (host) => {
+    await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+    await setUpSpoofCheck(owner("c2"), "veth2", SPOOFED);
+    await host.run("nft list ruleset >/run/saved && nft flush ruleset && nft -f /run/saved && rm /run/saved");
+    await checkSpoofCheck(owner("c1"), "veth1", MAC);
+    await tearDownSpoofCheck(owner("c1"));
+    await checkSpoofCheck(owner("c2"), "veth2", SPOOFED);
+    await tearDownSpoofCheck(owner("c2"));
+    expect((await everything()).join("\n")).not.toContain("cni-br-iface");
+    await host.run("nft flush ruleset");
+  });
+});
+
 test("container ids that are too long for a comment", async () => {
   await withScratchHost(async () => {
     const who = owner("0".repeat(120));
