@@ -121,11 +121,10 @@ export class LeaseStore implements Disposable {
     if (index === undefined || this.#boot === undefined || oddNames === undefined || oddNames.size > 0)
       return;
     if (!this.#changed && image === undefined) return;
-    const boot = this.#boot;
+    const { path } = this.files;
+    const [state, boot] = [this.#state, this.#boot];
     unlessSystemError(() => {
-      if (this.#state === undefined || !sameState(stateOf(this.files.path), this.#state)) return;
-      const state = distinguish(this.files.path);
-      if (state === undefined) return;
+      if (state === undefined || !sameState(stateOf(path), state)) return;
       index.seal(proofOf(state, boot));
       if (image !== undefined) this.#file.replace(image);
     });
@@ -182,10 +181,15 @@ export class LeaseStore implements Disposable {
     this.#state = undefined;
     const result = change();
     // What has happened has happened: from here on only the index can suffer.
-    unlessSystemError(() => {
-      if (expected) this.#state = stateOf(path);
-    });
+    if (expected) this.#mark();
     return result;
+  }
+
+  /** Gives the directory a state that the next change of anybody ends. */
+  #mark(): void {
+    unlessSystemError(() => {
+      this.#state = distinguish(this.files.path);
+    });
   }
 
   /** Puts a change of the directory into the index, which grows when it must. */
@@ -232,7 +236,8 @@ export class LeaseStore implements Disposable {
   }
 
   #scan(): Knowledge {
-    this.#state = stateOf(this.files.path);
+    this.#state = undefined;
+    this.#mark();
     const { entries, oddNames } = scanLeases(this.files, this.#lastKnown());
     this.#knowledge = { ...LeaseIndex.build(entries), fresh: true, oddNames };
     return this.#knowledge;

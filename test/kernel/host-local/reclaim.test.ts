@@ -182,7 +182,9 @@ test("L4: a search says nothing of what another pid namespace's processes may ho
     const identity = identityOf((await host.addNamespace("a")).path);
     await host.run(["ip", "netns", "delete", "a"]);
     await eventually("the end of the namespace", () => provenGone([identity], undefined).has(identity));
-    expect(provenGone([{ ...identity, pidNamespace: "4026539999" }], undefined)).toEqual(new Set());
+    // From the machine's first pid namespace all others can be seen.
+    const seesAll = ownPidNamespace() === "4026531836";
+    expect(provenGone([{ ...identity, pidNamespace: "4026539999" }], undefined).size).toBe(seesAll ? 1 : 0);
   }));
 
 test("L4: without its cookie a namespace whose number is in use counts as alive", () =>
