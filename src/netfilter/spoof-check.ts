@@ -2,7 +2,7 @@
  * Anti-spoofing of MAC addresses (macspoofchk; rules B17, G5, G17): frames that enter the bridge through a port with
  * another source than the container's are dropped. Layout and names are the reference's, so that each program can
  * remove what the other has added: one rule in PREROUTING leads the port's frames into a chain of their own
- * (docs/decisions/0303-spoof-check-layout.md).
+ * (docs/decisions/0012-spoof-check-layout.md).
  */
 import { CniError, code } from "../cni/error.ts";
 import { parseMac } from "../net/mac.ts";

@@ -1,6 +1,6 @@
 /**
  * The nat table of iptables-nft, read and written over netlink without a child process
- * (docs/decisions/0301-iptables-rules-over-netlink.md). The rules have the form that all versions of iptables-nft
+ * (docs/decisions/0010-iptables-rules-over-netlink.md). The rules have the form that all versions of iptables-nft
  * read as their own; the interface that a rule was added for stands in its user data, which iptables does not show.
  */
 import type { Family } from "../../net/ip.ts";

@@ -4,7 +4,7 @@
  * Each address has one rule in `masq_checks` whose comment says the attachment, as the reference writes it: so each
  * program can delete what the other has added, and an address that is used again before its old owner's DEL keeps the
  * new owner's rule. Yet no one searches the chain: the address stands in an anonymous set whose name is made of the
- * attachment's mark, and from the set the rule is found (docs/decisions/0302-one-rule-an-address.md).
+ * attachment's mark, and from the set the rule is found (docs/decisions/0011-one-rule-an-address.md).
  */
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
