@@ -1,7 +1,7 @@
 /**
  * Tables and base chains that others may use too. Those that we had to make carry a mark in their user data, which no
  * tool shows; with the last rule in them they go again, so that a host without attachments is as it was. What someone
- * else has made stays, empty or not.
+ * else has made stays, empty or not (docs/decisions/0013-tables-made-here.md).
  */
 import type { Connection, Request } from "../netlink/connection.ts";
 import { update } from "../netlink/nftables/batch.ts";

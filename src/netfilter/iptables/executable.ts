@@ -1,6 +1,7 @@
 /**
  * Where iptables is and of which variant. Looked for in the system's own folders first and only then on PATH, so that
- * a runtime's, a script's and a person's call find the same program whatever their PATH is.
+ * a runtime's, a script's and a person's call find the same program whatever their PATH is
+ * (docs/decisions/0014-which-iptables.md).
  */
 import type { Family } from "../../net/ip.ts";
 import { SystemError } from "../../sys/errno.ts";
