@@ -324,6 +324,18 @@ describe("what others put among the leases", () => {
     expect(leases.leases()).toEqual({ "fd00::3": "a\r\neth0" });
   });
 
+  test("an address with two names is free when both are gone", async () => {
+    using leases = new LeaseDirectory();
+    const config = leases.network({ ranges: [[{ subnet: "fd00::/64", rangeEnd: "fd00::3" }]] });
+    await add({ config, containerId: "a" });
+    leases.write("FD00::2", "b\r\neth0");
+    await add({ config, containerId: "x" });
+    await del({ config, containerId: "a" });
+    expect((await failure(add({ config, containerId: "c" }))).message).toContain("no IP addresses available");
+    await del({ config, containerId: "b" });
+    expect(addressesOf(await add({ config, containerId: "c" }))).toEqual(["fd00::2/64"]);
+  });
+
   test("H51, L3: a hint of nonsense, a directory, or outside the set says nothing", async () => {
     for (const spoil of [
       (leases: LeaseDirectory) => leases.write("last_reserved_ip.0", "nonsense"),

@@ -2,7 +2,7 @@
  * The index is a cache (rule L6): whatever happens to it, or to the directory behind its back, answers are those of
  * the directory. Sixty leases, so that no command looks at all of them without a cause.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import {
   copyFileSync,
   existsSync,
@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { toCniError } from "../../../src/cni/error.ts";
+import { LeaseStore } from "../../../src/plugins/host-local/lease-store.ts";
 import { FakeMachine } from "../../support/fake-machine.ts";
 import { type Fault, withFault, withoutSyncing } from "../../support/faulty-libc.ts";
 import { addressesOf, hostLocalOn } from "../../support/host-local-call.ts";
@@ -232,6 +233,8 @@ describe("L6: the directory", () => {
     expect(await scene.check("c5")).toBe(true);
     await scene.leases.overwrite("10.0.0.62", "c38\r\neth0");
     await scene.leases.overwrite("10.0.0.40", "c5\r\neth0");
+    // The sample would meet one of the two now and then.
+    using _ = spyOn(LeaseStore.prototype, "inspectSome").mockImplementation(() => {});
     await scene.del("c5");
     expect(Object.values(scene.leases.leases())).not.toContain("c5\r\neth0");
     expect(scene.leases.leases()["10.0.0.62"]).toBe("c38\r\neth0");
