@@ -49,6 +49,7 @@ function examine(
   return lease && file && entryOf(address, lease.content, file);
 }
 
+/** What the index keeps of a file that holds an address. */
 export const entryOf = (address: IpAddress, content: string | undefined, file: FileStatus): IndexEntry => ({
   owner: content === undefined ? NOBODY : ownerOf(content),
   address,

@@ -84,8 +84,20 @@ describe("L6: the index", () => {
     ["emptied", (index) => truncateSync(index, 0)],
     ["cut short", (index) => truncateSync(index, 9_000)],
     ["of nonsense", (index) => writeFileSync(index, Buffer.alloc(30_000, 7))],
-    ["a directory", (index) => (rmSync(index), mkdirSync(index))],
-    ["a link to elsewhere", (index) => (rmSync(index), symlinkSync("/etc/hostname", index))],
+    [
+      "a directory",
+      (index) => {
+        rmSync(index);
+        mkdirSync(index);
+      },
+    ],
+    [
+      "a link to elsewhere",
+      (index) => {
+        rmSync(index);
+        symlinkSync("/etc/hostname", index);
+      },
+    ],
     [
       "with its body torn",
       (index) => {
