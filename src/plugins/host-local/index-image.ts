@@ -83,7 +83,6 @@ export const bytesOf = (words: BigUint64Array): Uint8Array =>
   new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 
 /** An image in memory. */
-/** An image in memory. */
 export const memoryBytes = (image: Uint8Array): Bytes => ({
   read: (offset, length) => {
     if (offset + length > image.length) throw new BrokenIndexError("the image ends early");
