@@ -50,9 +50,12 @@ done`;
 const SETTLE = `before=
 for i in $(seq 150); do
   now=$(printf 'addr show\\nroute show table all\\nlink show up\\n' | ip -6 -o -batch -)
-  tentative=$(echo "$now" | grep tentative | grep -v dadfailed)
-  rising=$(echo "$now" | grep LOWER_UP | grep -E 'veth.*state (DOWN|LOWERLAYERDOWN|UNKNOWN)')
-  [ "$now" = "$before" ] && [ -z "$tentative$rising" ] && break
+  moving=
+  case "$now" in *tentative*) moving=$(echo "$now" | grep tentative | grep -v dadfailed) ;; esac
+  case "$now" in *veth*LOWER_UP*)
+    moving=$moving$(echo "$now" | grep LOWER_UP | grep -E 'veth.*state (DOWN|LOWERLAYERDOWN|UNKNOWN)') ;;
+  esac
+  [ "$now" = "$before" ] && [ -z "$moving" ] && break
   before=$now
   sleep 0.01
 done`;
