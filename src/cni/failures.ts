@@ -4,12 +4,13 @@ import { combineErrors } from "./error.ts";
 export class Failures {
   readonly #failures: unknown[] = [];
 
-  /** Runs a step; a failure is kept and does not stop the next. */
-  async attempt(step: () => void | Promise<void>): Promise<void> {
+  /** Runs a step and gives what it gives; a failure is kept, gives undefined, and does not stop the next. */
+  async attempt<T>(step: () => T | Promise<T>): Promise<T | undefined> {
     try {
-      await step();
+      return await step();
     } catch (error) {
       this.#failures.push(error);
+      return undefined;
     }
   }
 

@@ -43,8 +43,12 @@ export class LeaseDirectory implements Disposable {
 
   all(): Record<string, string> {
     if (!existsSync(this.path)) return {};
-    const names = readdirSync(this.path).sort();
-    return Object.fromEntries(names.map((name) => [name, this.#contentOf(name)]));
+    const found: Record<string, string> = {};
+    for (const name of readdirSync(this.path).sort()) {
+      const content = this.#contentOf(name);
+      if (content !== undefined) found[name] = content;
+    }
+    return found;
   }
 
   /** Writes a file as another program would. */
@@ -77,9 +81,11 @@ export class LeaseDirectory implements Disposable {
     rmSync(join(this.path, name), { recursive: true, force: true });
   }
 
-  #contentOf(name: string): string {
+  /** Undefined for a file that another process has just removed. */
+  #contentOf(name: string): string | undefined {
     const path = join(this.path, name);
-    const status = lstatSync(path);
+    const status = lstatSync(path, { throwIfNoEntry: false });
+    if (status === undefined) return undefined;
     if (status.isFile()) return readFileSync(path, "utf8");
     return status.isDirectory() ? "(directory)" : "(other)";
   }

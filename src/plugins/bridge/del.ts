@@ -17,15 +17,16 @@ export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
   const owner = { network: request.config.name, containerId: request.containerId, ifname: request.ifname };
   const failures = new Failures();
-  // First the interface: nothing may send from an address that the next container can get.
+  const { openNftables, tearDownMasquerade } = await import("../../netfilter/masquerade.ts");
+  const { tearDownSpoofCheck } = await import("../../netfilter/spoof-check.ts");
+  // The kernel waits some 20 ms when rules go and when a link goes. For rules it does so when their socket is closed:
+  // begun first and closed last, both waits pass at the same time (docs/decisions/0015-overlapping-waits.md).
+  using rules = await failures.attempt(openNftables);
+  await failures.attempt(() => tearDownMasquerade(owner, rules));
+  await failures.attempt(() => tearDownSpoofCheck(owner, rules));
+  // Before the address: nothing may send from one that the next container can get.
   await failures.attempt(() => removeInterface(request, owner));
   if (ipam !== undefined) await failures.attempt(() => delegateDel(request, ipam));
-  await failures.attempt(async () =>
-    (await import("../../netfilter/masquerade.ts")).tearDownMasquerade(owner),
-  );
-  await failures.attempt(async () =>
-    (await import("../../netfilter/spoof-check.ts")).tearDownSpoofCheck(owner),
-  );
   failures.throwIfAny();
 }
 
