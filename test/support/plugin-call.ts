@@ -45,9 +45,15 @@ export class PluginOutcome {
 export const builtBinaries = (): string =>
   process.env.BRIDGEHEAD_BIN ?? `${import.meta.dir.slice(0, -"/test/support".length)}/dist/bin`;
 
-/** Runs a built plugin. PATH is this process's, as the reference forks iptables; nothing else of it is passed on. */
-export async function callPlugin(name: string, call: PluginCall): Promise<PluginOutcome> {
-  const folder = builtBinaries();
+/**
+ * Runs a plugin of `folder`, a built one if that is left out. PATH is this process's, as the reference forks iptables;
+ * nothing else of it is passed on.
+ */
+export async function callPlugin(
+  name: string,
+  call: PluginCall,
+  folder = builtBinaries(),
+): Promise<PluginOutcome> {
   const variables: Record<string, string | undefined> = {
     CNI_COMMAND: call.command,
     CNI_CONTAINERID: call.containerId,
