@@ -31,7 +31,9 @@ function anonymous(result: AddResult): object {
     name: name.replace(/^veth[0-9a-f]{8}$/, "VETH"),
     mac: mac.replace(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, "MAC"),
   }));
-  return { ...result, interfaces };
+  // An old reference writes an empty one.
+  const { dns, ...rest } = result;
+  return { ...rest, interfaces, ...(Object.keys(dns ?? {}).length > 0 && { dns }) };
 }
 
 /** Flags, kind, mtu and settings of a link, with its addresses but for those that the kernel gives by itself. */
