@@ -19,11 +19,11 @@ export async function hostState(): Promise<HostState> {
     json(["bridge", "-j", "-d", "link"], (port) => `port ${port.ifname} ${text(port)}`),
     json(["bridge", "-j", "vlan"], (vlan) => `vlan ${text(vlan)}`),
     json(["bridge", "-j", "fdb"], (entry) =>
-      entry.state === "permanent" ? `fdb ${text(entry)}` : undefined,
+      entry.state === "permanent" && !isMulticast(entry) ? `fdb ${text(entry)}` : undefined,
     ),
     addresses(),
     ...["-4", "-6"].flatMap((family) => [
-      json(["ip", "-j", family, "route", "show", "table", "all"], (route) => `route ${text(route)}`),
+      json(["ip", "-j", family, "route", "show", "table", "all"], describeRoute),
       json(["ip", "-j", family, "rule"], (rule) => `rule ${family} ${text(rule)}`),
       json(["ip", "-j", family, "neigh", "show", "nud", "permanent"], (entry) => `neighbour ${text(entry)}`),
     ]),
@@ -44,12 +44,26 @@ async function json(command: Command, describe: (entry: Json) => string | undefi
   return entries.filter((entry) => Object.keys(entry).length > 0).flatMap((entry) => describe(entry) ?? []);
 }
 
+// What follows from the rest, but in the kernel's own time, does not count: carrier and operational state, link-local
+// addresses with their routes, and the multicast groups that an interface joins.
+
+const isMulticast = ({ mac }: Json): boolean => /^(33:33|01:00:5e):/.test(String(mac));
+
+const isLinkLocal = (address: unknown): boolean => /^fe80::|^ff00::\/8$/.test(String(address));
+
+function describeRoute(route: Json): string | undefined {
+  if (isLinkLocal(route.dst)) return undefined;
+  const flags = (route.flags as string[]).filter((flag) => flag !== "linkdown");
+  return `route ${text({ ...route, flags })}`;
+}
+
 const links = () =>
   json(["ip", "-j", "-d", "link"], (link) => {
     // Timers and counters of a bridge change by themselves; what was configured stays.
-    const { linkinfo, stats64, ...rest } = link;
+    const { linkinfo, stats64, operstate, ...rest } = link;
+    const flags = (link.flags as string[]).filter((flag) => flag !== "NO-CARRIER" && flag !== "LOWER_UP");
     const { info_data, info_slave_data, ...kind } = (linkinfo ?? {}) as Json;
-    return `link ${link.ifname} ${text({ ...rest, ...kind, ...configured(info_data), ...configured(info_slave_data) })}`;
+    return `link ${link.ifname} ${text({ ...rest, flags, ...kind, ...configured(info_data), ...configured(info_slave_data) })}`;
   });
 
 function configured(data: unknown): Json {
@@ -63,7 +77,9 @@ async function addresses(): Promise<string[]> {
     addr_info?: Json[];
   }[];
   return perLink.flatMap(({ ifname, addr_info }) =>
-    (addr_info ?? []).map((entry) => `address ${ifname} ${text(entry)}`),
+    (addr_info ?? [])
+      .filter(({ local }) => !isLinkLocal(local))
+      .map((entry) => `address ${ifname} ${text(entry)}`),
   );
 }
 
