@@ -267,6 +267,11 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
     codes: toCode(7),
   },
   {
+    name: "one requested address too many: which one the reference names is chance",
+    reference: /^failed to allocate all requested IPs: 10\.10\.\d\.\d+$/,
+    ours: /^failed to allocate all requested IPs: 10\.10\.\d\.\d+: a range set gives one address/,
+  },
+  {
     name: "resolvConf cannot be read",
     reference: /^(open|read) \S+: (no such file or directory|is a directory)$/,
     ours: /resolvConf/,

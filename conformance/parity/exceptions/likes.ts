@@ -38,12 +38,12 @@ export const LIKES: Readonly<Record<string, Like>> = {
   },
   "IP of CNI_ARGS and of args.cni": {
     ...BEATS,
-    reference: /^failed to allocate all requested IPs: 10\.10\.3\.8$/,
+    reference: /^failed to allocate all requested IPs: 10\.10\.3\.[78]$/,
     as: "IP of args.cni",
   },
   "host-local: args.cni.ips and CNI_ARGS": {
     ...BEATS,
-    reference: /^failed to allocate all requested IPs: 10\.10\.0\.66$/,
+    reference: /^failed to allocate all requested IPs: 10\.10\.0\.6[56]$/,
     as: "host-local: args.cni.ips",
   },
   "routes: default of the IPAM without gateway and isDefaultGateway": {
