@@ -93,10 +93,10 @@ describeOnHost("VLANs separate", (host) => {
     );
     const [a, b] = attachments;
     if (a === undefined || b === undefined) throw new Error("two containers are wanted");
-    await a.add();
-    await b.add();
+    const addressOf = async (attachment: Attachment) =>
+      (await attachment.add()).ips[0]?.address.split("/")[0] ?? "";
     // The gateway's port is not isolated: it answers.
-    const targets = { gateway: "10.77.0.1", a: "10.77.0.2", b: "10.77.0.3" };
+    const targets = { gateway: "10.77.0.1", a: await addressOf(a), b: await addressOf(b) };
     expect(await answers(a.namespace, targets)).toEqual(["gateway", "a"]);
     expect(await answers(b.namespace, targets)).toEqual(["gateway", "b"]);
     for (const attachment of attachments) await attachment.del();
