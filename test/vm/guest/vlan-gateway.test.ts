@@ -220,9 +220,9 @@ describeOnHost("the gateway of a VLAN", (host) => {
     [
       // Indexes count anew in each namespace: the same one is the veth's peer in there and a port of the bridge out here.
       "a veth into a namespace, whose index there is a port's here",
-      `ip link add ${GATEWAY} type veth peer name eth9 index $(cat /sys/class/net/port0/ifindex) netns c1`,
+      `ip -n c1 link add eth9 index $(cat /sys/class/net/port0/ifindex) type veth peer name ${GATEWAY} netns 1`,
     ],
-    ["a veth into a namespace", `ip link add ${GATEWAY} type veth peer name eth9 index 4000 netns c1`],
+    ["a veth into a namespace", `ip -n c1 link add eth9 index 4000 type veth peer name ${GATEWAY} netns 1`],
   ])("B24: %s of that name is not taken for it", async (_what, prepare) => {
     await host.run(
       `ip link add ${BRIDGE} up type bridge vlan_filtering 1; ip link add port0 up type veth peer name port1; ip link set port1 up; ip link set port0 master ${BRIDGE}`,
