@@ -1,0 +1,97 @@
+/** Programs of others, built from the Go module proxy at pinned versions into the cache. */
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type Outcome, outcomeOf } from "../test/support/command.ts";
+
+/** What `go install` builds. */
+export interface GoPrograms {
+  /** Of the folder in the cache; the version follows it. */
+  readonly name: string;
+  readonly version: string;
+  /** Import paths without a version, all of one module. */
+  readonly packages: readonly string[];
+  /** The go directive of the module's go.mod. */
+  readonly goNeeded: readonly [number, number];
+}
+
+/**
+ * Folder with the built programs, each under the last word of its import path.
+ * @throws Error that says what is missing and how to get it.
+ */
+export async function provideGoPrograms(
+  programs: GoPrograms,
+  cache: string,
+  say: (line: string) => void,
+): Promise<string> {
+  const folder = join(cache, `${programs.name}-${programs.version}`);
+  if (existsSync(folder)) return folder;
+  const go = await provideGo(programs, say);
+  say(`building ${programs.name} ${programs.version} with ${go}`);
+  const unfinished = `${folder}.unfinished-${process.pid}`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { recursive: true });
+  const install = [go, "install", ...programs.packages.map((path) => `${path}@${programs.version}`)];
+  const env = { HOME: cache, ...process.env, GOBIN: unfinished, CGO_ENABLED: "0", GOTOOLCHAIN: "local" };
+  const outcome = await outcomeOf(install, { env: defined(env), timeout: 900_000 });
+  if (outcome.exitCode !== 0) throw new Error(`cannot build ${programs.name}: ${said(outcome)}`);
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(unfinished, folder);
+  return folder;
+}
+
+/**
+ * A Go that is new enough: from PATH or its customary place, else Debian's. Debian 12 has 1.19, which cannot even
+ * read the go.mod of most programs of today.
+ */
+async function provideGo(programs: GoPrograms, say: (line: string) => void): Promise<string> {
+  const PATH = `${process.env.PATH ?? ""}:/usr/local/go/bin:/usr/lib/go/bin`;
+  const present = Bun.which("go", { PATH });
+  if (present !== null) return requireVersion(present, programs);
+  const needed = programs.goNeeded.join(".");
+  const remedy = `put Go ${needed} or later on PATH`;
+  if (process.getuid?.() !== 0 || Bun.which("apt-get") === null) throw new Error(`no go on PATH: ${remedy}`);
+  const candidate = await debianVersion();
+  if (candidate === undefined || !isNewEnough(candidate, programs)) {
+    const found = candidate === undefined ? "no package golang-go" : `golang-go ${candidate}`;
+    throw new Error(
+      `no go on PATH, and this Debian has ${found}, too old for ${programs.name}, whose go.mod wants ${needed}: ${remedy}`,
+    );
+  }
+  say("installing golang-go with apt-get, for go");
+  await outcomeOf(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "golang-go"], {
+    env: defined({ ...process.env, DEBIAN_FRONTEND: "noninteractive" }),
+    timeout: 900_000,
+  });
+  const installed = Bun.which("go", { PATH });
+  if (installed === null) throw new Error(`apt-get install golang-go gave no go: ${remedy}`);
+  return requireVersion(installed, programs);
+}
+
+/** The version that apt-get would install, as in "1.19". */
+async function debianVersion(): Promise<string | undefined> {
+  await outcomeOf(["apt-get", "update", "-qq"], { timeout: 600_000 });
+  const policy = await outcomeOf(["apt-cache", "policy", "golang-go"]);
+  return /Candidate: (?:\d+:)?(\d+\.\d+)/.exec(policy.stdout)?.[1];
+}
+
+async function requireVersion(go: string, programs: GoPrograms): Promise<string> {
+  const outcome = await outcomeOf([go, "env", "GOVERSION"]);
+  const version = /^go(\d+\.\d+)/.exec(outcome.stdout)?.[1];
+  if (version !== undefined && isNewEnough(version, programs)) return go;
+  throw new Error(
+    `${go} is ${outcome.stdout.trim() || said(outcome)}: ${programs.name} ${programs.version} needs Go ${programs.goNeeded.join(".")} or later`,
+  );
+}
+
+function isNewEnough(version: string, { goNeeded }: GoPrograms): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > goNeeded[0] || (major === goNeeded[0] && minor >= goNeeded[1]);
+}
+
+const said = (outcome: Outcome): string =>
+  `\`${outcome.command}\` ended with exit code ${outcome.exitCode}\n${outcome.stdout}${outcome.stderr}`;
+
+const defined = (env: Record<string, string | undefined>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  );
