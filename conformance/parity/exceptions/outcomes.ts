@@ -131,7 +131,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   ...(
     [
-      ["container's mtu", /^interface eth0 has mtu 1300 instead of 1500$/],
       ["host end down", /^host interface veth.* is down$/],
       ["bridge down", /^bridge cni0 is down$/],
       ["hairpin lost", /^hairpin mode of bridge port veth.* is off/],
