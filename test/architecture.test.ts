@@ -31,9 +31,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/sys/libc.ts": ["src/sys/errno.ts", "bun:ffi"],
   "src/sys": ["src/sys/libc.ts"],
   // A black box test knows the built programs only; so does the demo.
-  test: ["src", "build", "test", "conformance", "package.json", "*"],
+  test: ["src", "build", "test", "conformance", "bench", "package.json", "*"],
   conformance: ["test/support", "*"],
-  bench: ["test/support", "*"],
+  bench: ["test/support", "conformance/reference.ts", "conformance/debian.ts", "*"],
   demo: ["test/support", "build", "*"],
   build: ["package.json", "*"],
   "build.ts": ["build", "*"],

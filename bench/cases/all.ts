@@ -1,0 +1,6 @@
+/** All cases, in the order of the report. */
+import type { BenchCase } from "../case.ts";
+import { SHAPES } from "./shapes.ts";
+import { VERSION } from "./start.ts";
+
+export const CASES: readonly BenchCase[] = [VERSION, ...SHAPES];

@@ -1,0 +1,46 @@
+/** ADD and DEL of the shapes that networks have, beside ten standing attachments of the same shape. */
+import {
+  addAndDel,
+  addNamespaces,
+  DUAL_STACK,
+  IPV4_PLAIN,
+  LAYER_2,
+  MASQUERADE,
+  MASQUERADE_IPTABLES,
+  MASQUERADE_NFTABLES,
+  pluginsOf,
+  type Shape,
+  SPOOF_CHECK,
+} from "../attachment.ts";
+import type { BenchCase, Contender } from "../case.ts";
+import { standByPlugin } from "../standing.ts";
+
+const STANDING = 10;
+
+const ofShape = (name: string, shape: Shape): BenchCase => ({
+  name,
+  title: shape.name,
+  rounds: 60,
+  quickRounds: 10,
+  census: true,
+  open: ({ programs, host }) =>
+    Promise.all(
+      (["ours", "reference"] as const).map(async (side): Promise<Contender> => {
+        const folder = pluginsOf(programs, side);
+        const place = await host(side);
+        await addNamespaces(place, "measured", 1);
+        await standByPlugin(place, { folder, shape }, STANDING);
+        return { side, variant: "", host: place, steps: addAndDel({ folder, shape }) };
+      }),
+    ),
+});
+
+export const SHAPES: readonly BenchCase[] = [
+  ofShape("layer2", LAYER_2),
+  ofShape("ipv4", IPV4_PLAIN),
+  ofShape("masq", MASQUERADE),
+  ofShape("masq-iptables", MASQUERADE_IPTABLES),
+  ofShape("masq-nftables", MASQUERADE_NFTABLES),
+  ofShape("dual-stack", DUAL_STACK),
+  ofShape("macspoofchk", SPOOF_CHECK),
+];

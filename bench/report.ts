@@ -1,0 +1,96 @@
+/** What was measured, as rows: one for each step of each variant of a case, with all sides in it. */
+import type { Side } from "./case.ts";
+import type { Counts, Series } from "./measure.ts";
+import { median, quantile, type Ratio, ratioOfMedians } from "./statistics.ts";
+
+export interface MeasuredCase {
+  readonly name: string;
+  readonly title: string;
+  readonly rounds: number;
+  readonly series: readonly Series[];
+}
+
+/** One side of a row. Milliseconds and KiB. */
+export interface Figures {
+  readonly wall: { readonly median: number; readonly p99: number };
+  readonly cpu: number;
+  /** Peak resident memory of the largest process. */
+  readonly maxrss: number;
+  readonly census?: Counts;
+}
+
+export interface Row {
+  readonly case: string;
+  readonly title: string;
+  readonly variant: string;
+  readonly size?: number;
+  readonly step: string;
+  readonly parallel: number;
+  readonly sides: Readonly<Partial<Record<Side, Figures>>>;
+  /** Ours to each other side. */
+  readonly wallRatio: Readonly<Partial<Record<Side, Ratio>>>;
+  readonly cpuRatio: Readonly<Partial<Record<Side, Ratio>>>;
+}
+
+/** The rows of a case, in the order in which they were measured. */
+export function rowsOf(measured: MeasuredCase): Row[] {
+  const key = (series: Series) => `${series.variant}\n${series.step}`;
+  const groups = Map.groupBy(measured.series, key);
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { variant, step, parallel, size } = first;
+    const row = {
+      ...{ case: measured.name, title: measured.title, variant, step, parallel },
+      ...(size === undefined ? {} : { size }),
+    };
+    const sides = Object.fromEntries(group.map((series) => [series.side, figuresOf(series)]));
+    const ours = group.find(({ side }) => side === "ours");
+    const ratios = (of: "wall" | "cpu") =>
+      Object.fromEntries(
+        group.flatMap((base) =>
+          ours === undefined || base === ours ? [] : [[base.side, ratioOfMedians(ours[of], base[of])]],
+        ),
+      );
+    return { ...row, sides, wallRatio: ratios("wall"), cpuRatio: ratios("cpu") };
+  });
+}
+
+const figuresOf = (series: Series): Figures => ({
+  wall: { median: median(series.wall), p99: quantile(series.wall, 0.99) },
+  cpu: median(series.cpu),
+  maxrss: median(series.maxrss),
+  ...(series.census === undefined ? {} : { census: series.census }),
+});
+
+const COLUMNS = ["ms p50", "p99", "CPU ms", "peak MiB", "syscalls", "programs"];
+
+/** A case for the terminal. */
+export function formatCase(measured: MeasuredCase): string[] {
+  const lines = [
+    `== ${measured.name}: ${measured.title}, ${measured.rounds} rounds`,
+    `${"".padEnd(40)}${COLUMNS.map((name) => name.padStart(10)).join("")}  ours / it, wall        CPU`,
+  ];
+  for (const row of rowsOf(measured)) {
+    const name = [row.step, row.variant].filter((part) => part !== "").join(", ");
+    for (const [side, figures] of Object.entries(row.sides) as [Side, Figures][]) {
+      const { wall, cpu, census, maxrss } = figures;
+      const cells = [
+        wall.median.toFixed(2),
+        wall.p99.toFixed(2),
+        cpu.toFixed(2),
+        ((census?.peak ?? maxrss) / 1024).toFixed(1),
+        census?.syscalls.toFixed(0) ?? "",
+        census?.programs.toFixed(0) ?? "",
+      ];
+      const ratios = [row.wallRatio[side], row.cpuRatio[side]].map((ratio) => shown(ratio).padEnd(22));
+      lines.push(
+        `${name.padEnd(28)}${side.padEnd(12)}${cells.map((cell) => cell.padStart(10)).join("")}  ${ratios.join(" ")}`.trimEnd(),
+      );
+    }
+  }
+  return lines;
+}
+
+const shown = (ratio: Ratio | undefined): string =>
+  ratio === undefined ? "" : `${ratio.value.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`;

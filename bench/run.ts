@@ -1,0 +1,87 @@
+/**
+ * npm run bench: whole processes side by side with the reference, in turns, each side in a scratch host of its own.
+ *
+ *   npm run bench                    all cases; writes bench/results and the tables of docs/performance.md
+ *   npm run bench -- quick           fewer rounds, within two minutes
+ *   npm run bench -- CASE...         only these; prints, and writes nothing
+ *   npm run bench -- --bin DIR       the plugins in DIR, without a build
+ *   npm run bench -- --rounds N      so many rounds in each case
+ *   npm run bench -- --list          the names of the cases
+ *
+ * Ends with exit code 0 whatever the figures are: speed is no test. 1 means that something failed.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { whyNotIsolated } from "../test/support/isolation.ts";
+import type { BenchCase } from "./case.ts";
+import { CASES } from "./cases/all.ts";
+import { BenchHost } from "./host.ts";
+import { measure } from "./measure.ts";
+import { CACHE, type Programs, providePrograms } from "./programs.ts";
+import { formatCase, type MeasuredCase } from "./report.ts";
+
+const { values: options, positionals } = parseArgs({
+  options: {
+    bin: { type: "string" },
+    rounds: { type: "string" },
+    list: { type: "boolean", default: false },
+  },
+  allowPositionals: true,
+});
+
+const quick = positionals.includes("quick");
+const wanted = positionals.filter((word) => word !== "quick");
+const unknown = wanted.filter((name) => !CASES.some((known) => known.name === name));
+if (options.list || unknown.length > 0) {
+  if (unknown.length > 0) console.error(`no case ${unknown.join(", ")}; there is:`);
+  for (const { name, title } of CASES) console.log(`${name.padEnd(20)}${title}`);
+  process.exit(unknown.length > 0 ? 2 : 0);
+}
+const rounds = options.rounds === undefined ? undefined : Number(options.rounds);
+if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
+  console.error(`--rounds takes a positive number, not ${options.rounds}`);
+  process.exit(2);
+}
+
+const disk = join(CACHE, `hosts-${process.pid}`);
+
+async function runCase(benchCase: BenchCase, programs: Programs): Promise<MeasuredCase> {
+  await using hosts = new AsyncDisposableStack();
+  const host = async (name: string) =>
+    hosts.use(
+      await BenchHost.open(`${benchCase.name}-${name}`, programs.launcher, disk, [
+        ...[programs.ours, programs.reference, CACHE],
+      ]),
+    );
+  const contenders = await benchCase.open({ programs, quick, host });
+  const count = rounds ?? (quick ? benchCase.quickRounds : benchCase.rounds);
+  const series = await measure(contenders, count, benchCase.census === true);
+  return { name: benchCase.name, title: benchCase.title, rounds: count, series };
+}
+
+async function main(): Promise<void> {
+  const cause = await whyNotIsolated();
+  if (cause !== undefined) throw new Error(`cannot measure: ${cause}`);
+  const programs = await providePrograms(options.bin, console.log);
+  const selected = CASES.filter(({ name, fullOnly }) =>
+    wanted.length > 0 ? wanted.includes(name) : !(quick && fullOnly === true),
+  );
+  const measured: MeasuredCase[] = [];
+  for (const benchCase of selected) {
+    const start = performance.now();
+    const result = await runCase(benchCase, programs);
+    measured.push(result);
+    for (const line of formatCase(result)) console.log(line);
+    console.log(`(${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  rmSync(disk, { recursive: true, force: true });
+}

@@ -1,0 +1,55 @@
+/** What is said of a series of measurements. */
+
+/** The value below which the share `q` (0 to 1) of `values` lies, between two neighbours in proportion. */
+export function quantile(values: readonly number[], q: number): number {
+  if (values.length === 0) throw new Error("no quantile of no values");
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = (sorted.length - 1) * q;
+  const below = Math.floor(place);
+  const low = sorted[below] ?? Number.NaN;
+  const high = sorted[Math.min(below + 1, sorted.length - 1)] ?? Number.NaN;
+  return low + (high - low) * (place - below);
+}
+
+/** The value in the middle. */
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** A ratio of two medians, and between which bounds it lies with 95 % confidence. */
+export interface Ratio {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+const RESAMPLES = 2000;
+
+/**
+ * The ratio of the median of `values` to that of `base`. The n-th of both were measured in the same round, one after
+ * the other; so the bootstrap draws rounds, and what disturbed a round disturbs both sides. The draws are seeded: the
+ * same figures give the same bounds.
+ */
+export function ratioOfMedians(values: readonly number[], base: readonly number[]): Ratio {
+  if (values.length !== base.length) throw new Error(`${values.length} rounds beside ${base.length}`);
+  const random = mulberry32(0x5eed);
+  const draws = Array.from({ length: RESAMPLES }, () => {
+    const rounds = values.map(() => Math.floor(random() * values.length));
+    const drawn = (series: readonly number[]) => median(rounds.map((round) => series[round] ?? Number.NaN));
+    return drawn(values) / drawn(base);
+  });
+  return {
+    value: median(values) / median(base),
+    low: quantile(draws, 0.025),
+    high: quantile(draws, 0.975),
+  };
+}
+
+/** Pseudo-random numbers from 0 to 1 (Tommy Ettinger's mulberry32, public domain). */
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
