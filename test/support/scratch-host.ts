@@ -102,7 +102,7 @@ export async function withScratchHost(
   }
   try {
     await host.removeNamespaces();
-    await restore(before);
+    await restoreHost(before);
   } catch (error) {
     failures.push(error);
   }
@@ -117,7 +117,7 @@ export function requireScratchHost(): void {
 }
 
 /** Takes away what was not there before. @throws Error when that is not enough. */
-async function restore(before: HostState): Promise<void> {
+export async function restoreHost(before: HostState): Promise<void> {
   if (stateDifference(before, await hostState()).length === 0) return;
   const links = JSON.parse(await outputOf(["ip", "-j", "link"])) as { ifname: string }[];
   for (const { ifname } of links) if (ifname !== "lo") await outcomeOf(["ip", "link", "delete", ifname]);

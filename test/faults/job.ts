@@ -1,0 +1,43 @@
+/** What a worker is asked and what it answers, one JSON document a line. */
+import type { Point } from "./point.ts";
+
+export type DisturbedCommand = "ADD" | "DEL";
+
+/** How the runtime's DEL comes after a kill: with the namespace, after it went, and after it went without its path. */
+export type Aftermath = "present" | "gone" | "nameless";
+export const AFTERMATHS: readonly Aftermath[] = ["present", "gone", "nameless"];
+
+export type Job =
+  | { readonly kind: "record"; readonly scenario: string; readonly command: DisturbedCommand }
+  | {
+      readonly kind: "kill";
+      readonly scenario: string;
+      readonly command: DisturbedCommand;
+      readonly point: Point;
+      readonly aftermath: Aftermath;
+    }
+  | {
+      readonly kind: "error";
+      readonly scenario: string;
+      readonly command: DisturbedCommand;
+      readonly point: Point;
+      readonly errno: string;
+    };
+
+/** Something that is not as it must be: "link", "rule", "lease", "neighbour", … and the words for it. */
+export interface Problem {
+  readonly what: string;
+  readonly text: string;
+}
+
+export interface Answer {
+  /** Of a record. */
+  readonly points?: readonly Point[];
+  /** What the fault hit, as strace shows it; undefined when the run ended before it came so far. */
+  readonly hit?: string | undefined;
+  /** How the disturbed call ended, in a word for the figures. */
+  readonly end?: string;
+  /** The message of its error, if it gave one. */
+  readonly message?: string | undefined;
+  readonly problems: readonly Problem[];
+}

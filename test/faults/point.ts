@@ -1,0 +1,95 @@
+/** System calls at which a plugin is disturbed: which there are, by a trace of a clean run, and how strace hits one. */
+
+/** The `when`th call of a name that a thread makes. */
+export interface Point {
+  readonly call: string;
+  readonly when: number;
+  /** The child that makes it; undefined for the plugin itself. */
+  readonly child?: string;
+  /** Whether the call changes something; else it only asks. */
+  readonly changes: boolean;
+  /** As strace showed it in the clean run. */
+  readonly shown: string;
+}
+
+/** Calls that change something wherever they point to. */
+const CHANGES = new Set([
+  ...["sendto", "sendmsg", "write", "writev", "pwrite64", "ioctl", "setns", "flock", "unshare"],
+  ...["link", "linkat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat"],
+  ...["ftruncate", "fsetxattr", "utimensat", "fsync", "fdatasync", "fchmod", "chmod", "fchown"],
+  ...[
+    "socket",
+    "bind",
+    "setsockopt",
+    "pipe2",
+    "dup2",
+    "vfork",
+    "fork",
+    "clone",
+    "clone3",
+    "execve",
+    "wait4",
+    "waitid",
+  ],
+  "exit_group",
+]);
+
+/** Calls that only ask, but whose failure is one of the plugin's own. */
+const ASKS = new Set([
+  ...["recvfrom", "recvmsg", "read", "pread64", "openat", "open", "statx", "poll", "getdents64", "readlink"],
+  ...["getsockopt", "statfs", "fgetxattr"],
+]);
+
+/** A plugin that ends while it waits leaves a child behind that goes on. */
+const WAITS = new Set(["epoll_wait", "epoll_pwait", "epoll_pwait2", "ppoll"]);
+
+const WRITING = /O_CREAT|O_TMPFILE|O_TRUNC|O_WRONLY|O_RDWR/;
+
+/** Threads of the runtime, terminals that it asks for: nothing of the plugin's. */
+const RUNTIMES_OWN =
+  /^clone3?\(.*CLONE_THREAD|^ioctl\(.*(TCGETS|TIOC|FION)|\/proc\/self\/(statm|maps|cgroup)|cgroup\//;
+
+/**
+ * The points of a trace (strace -o, with or without -f), in the order of the run. What comes before the plugin reads
+ * its standard input is the runtime's, as is what matches RUNTIMES_OWN. `child` names the program if it is no plugin:
+ * then everything counts.
+ */
+export function pointsOf(trace: string, child?: string): Point[] {
+  const counts = new Map<string, number>();
+  const found = new Map<string, Point>();
+  let started = child !== undefined;
+  let hasChild = false;
+  for (const line of trace.split("\n")) {
+    const [, thread = "", shown = "", call = ""] = /^(?:(\d+) +)?(([a-z0-9_]+)\(.*)$/.exec(line) ?? [];
+    if (call === "") continue;
+    const when = (counts.get(`${thread} ${call}`) ?? 0) + 1;
+    counts.set(`${thread} ${call}`, when);
+    if (/^read\(0[<,]/.test(shown)) started = true;
+    if (!started || RUNTIMES_OWN.test(shown) || found.has(`${call} ${when}`)) continue;
+    hasChild ||= call === "vfork";
+    const changes =
+      CHANGES.has(call) || (hasChild && WAITS.has(call)) || (/^open(at)?$/.test(call) && WRITING.test(shown));
+    if (!changes && !ASKS.has(call)) continue;
+    const point = { call, when, changes, shown: shown.slice(0, 120) };
+    found.set(`${call} ${when}`, child === undefined ? point : { ...point, child });
+  }
+  return [...found.values()];
+}
+
+/** The options of strace that hit a point: `what` is "signal=KILL" or "error=EIO". */
+export const injection = ({ call, when }: Point, what: string): string[] => [
+  `--trace=${call}`,
+  `--inject=${call}:${what}:when=${when}`,
+];
+
+/** The call that was hit, out of the trace of a disturbed run; undefined when none was. */
+export function hitIn(trace: string): string | undefined {
+  const lines = trace.split("\n");
+  const killed = lines.findIndex((line) => line.includes("+++ killed by SIGKILL"));
+  if (killed < 0) return lines.find((line) => line.includes("(INJECTED)"))?.slice(0, 200);
+  const [thread = ""] = /^\d+ /.exec(lines[killed] ?? "") ?? [];
+  return lines
+    .slice(0, killed)
+    .findLast((line) => line.startsWith(thread) && line.includes("("))
+    ?.slice(0, 200);
+}

@@ -1,0 +1,220 @@
+/** A scratch host in the state that a scenario starts from: calls on it, looks at it, and the way back to that state. */
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { type Outcome, outcomeOf, outputOf } from "../support/command.ts";
+import { eventually } from "../support/eventually.ts";
+import { type HostState, hostState } from "../support/host-state.ts";
+import { keptBridge, keptForwarding, keptIptablesChains, keptLeaseFolder } from "../support/leftovers.ts";
+import { restoreHost } from "../support/scratch-host.ts";
+import { stateDifference } from "../support/state-difference.ts";
+import { setTraps, startRecording, stopRecording, TRAPPED_CNI_PATH, takeTraces, WORK } from "./children.ts";
+import type { Problem } from "./job.ts";
+import { BRIDGE, NEIGHBOUR, NETWORK, type Scenario, SUBJECT } from "./scenario.ts";
+
+/** Milliseconds after which a call hangs: the plugins wait 10 s for the lock of iptables. */
+const DEADLINE = 30_000;
+
+/** Tables and base chains that the plugins use for all attachments, without any rule of one. */
+const SKELETON: readonly RegExp[] = [
+  /^nft \{"table":\{"family":"inet","name":"cni_plugins_masquerade"/,
+  /^nft \{"chain":\{"family":"inet","table":"cni_plugins_masquerade"/,
+  /^nft \{"rule":\{"family":"inet","table":"cni_plugins_masquerade","chain":"postrouting"/,
+];
+
+/** What stays by design after the last DEL on a host that was bare. */
+const STAYS = [...keptBridge(BRIDGE), ...keptForwarding, ...keptIptablesChains, ...keptLeaseFolder(NETWORK)];
+
+/** A call of the plugin under strace. */
+export interface Traced extends Outcome {
+  readonly trace: string;
+  readonly milliseconds: number;
+}
+
+export class Scene {
+  readonly scenario: Scenario;
+  readonly #binaries: string;
+  /** The reference's calls are spread over threads, ours are all made by the first. */
+  readonly #threads: boolean;
+  readonly #bare: HostState;
+  #neighbour = "";
+  #start: HostState = [];
+
+  private constructor(scenario: Scenario, options: SceneOptions) {
+    this.scenario = scenario;
+    this.#binaries = options.binaries;
+    this.#threads = options.reference;
+    this.#bare = options.bare;
+  }
+
+  /** @throws Error when the neighbour's ADD fails: then nothing can be said. */
+  static async open(scenario: Scenario, options: SceneOptions): Promise<Scene> {
+    const scene = new Scene(scenario, options);
+    setTraps(scenario, options.binaries);
+    for (const name of [NEIGHBOUR, SUBJECT]) await addNetns(name);
+    if (scenario.neighbour) {
+      const added = await scene.call("ADD", NEIGHBOUR);
+      if (added.exitCode !== 0)
+        throw new Error(`${scenario.name}: the neighbour's ADD failed: ${added.stdout}${added.stderr}`);
+      scene.#neighbour = added.stdout;
+    }
+    scene.#start = await hostState();
+    return scene;
+  }
+
+  async close(): Promise<void> {
+    for (const name of readdirSync("/run/netns")) await outcomeOf(["ip", "netns", "delete", name]);
+    await restoreHost(this.#bare);
+  }
+
+  /** Calls the plugin, with strace's options under strace. `netns` replaces the container's path. */
+  async call(command: string, id: string, options: CallOptions = {}): Promise<Traced> {
+    const { prevResult, netns = `/var/run/netns/${id}`, strace } = options;
+    const config =
+      prevResult === undefined
+        ? this.scenario.config
+        : { ...this.scenario.config, prevResult: JSON.parse(prevResult) };
+    const log = `${WORK}/trace`;
+    const follow = this.#threads ? ["-f"] : [];
+    const before = strace === undefined ? [] : ["strace", ...follow, "-y", "-s", "64", "-o", log, ...strace];
+    const start = performance.now();
+    const outcome = await outcomeOf([...before, `${this.#binaries}/bridge`], {
+      env: {
+        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: id,
+        CNI_NETNS: netns,
+        CNI_IFNAME: "eth0",
+        CNI_PATH: this.scenario.children.includes("host-local") ? TRAPPED_CNI_PATH : this.#binaries,
+      },
+      stdin: JSON.stringify(config),
+      timeout: DEADLINE,
+    });
+    const milliseconds = performance.now() - start;
+    const trace = strace === undefined ? "" : readFileSync(log, "utf8");
+    rmSync(log, { force: true });
+    return { ...outcome, trace, milliseconds };
+  }
+
+  /** A clean call of the subject under strace, with the traces of its children. */
+  async record(
+    command: string,
+    prevResult?: string,
+  ): Promise<{ trace: string; children: ReturnType<typeof takeTraces> }> {
+    startRecording();
+    try {
+      const run = await this.call(command, SUBJECT, {
+        strace: [],
+        ...(prevResult !== undefined && { prevResult }),
+      });
+      if (run.exitCode !== 0) throw new Error(`${command} failed under strace: ${run.stdout}${run.stderr}`);
+      return { trace: run.trace, children: takeTraces() };
+    } finally {
+      stopRecording();
+    }
+  }
+
+  /** Waits until nothing runs any more that a killed plugin has started. */
+  async awaitOrphans(): Promise<void> {
+    if (this.scenario.children.length === 0) return;
+    await eventually("the end of orphans", () => !programsRun(), { deadline: DEADLINE });
+  }
+
+  /**
+   * What is not as at the start. `skeleton`: empty tables may be there, which the next attachment uses. `resting`: the
+   * kernel takes away the links of a namespace in its own time, and is given that time.
+   */
+  async leftovers(options: { skeleton: boolean; resting?: boolean }): Promise<Problem[]> {
+    const mayDiffer = [
+      ...(this.scenario.neighbour ? keptLeaseFolder(NETWORK) : STAYS),
+      ...(options.skeleton ? SKELETON : []),
+    ];
+    const look = async () => stateDifference(this.#start, await hostState(), mayDiffer);
+    let difference = await look();
+    const end = performance.now() + (options.resting === true ? 2000 : 0);
+    while (difference.length > 0 && performance.now() < end) {
+      await Bun.sleep(20);
+      difference = await look();
+    }
+    return difference.map((line) => ({ what: kindOf(line), text: line.slice(0, 300) }));
+  }
+
+  /** Whether the empty tables are there although no attachment has a rule in them. */
+  async hasEmptySkeleton(): Promise<boolean> {
+    if (this.scenario.neighbour) return false;
+    return (await hostState()).some((line) => SKELETON.some((pattern) => pattern.test(line)));
+  }
+
+  /** CHECK of the neighbour, and a ping from it to its gateway. */
+  async neighbourProblems(): Promise<Problem[]> {
+    if (!this.scenario.neighbour) return [];
+    const check = await this.call("CHECK", NEIGHBOUR, { prevResult: this.#neighbour });
+    const ping = await outcomeOf([
+      "nsenter",
+      `--net=/run/netns/${NEIGHBOUR}`,
+      "ping",
+      "-c1",
+      "-W5",
+      "-q",
+      "10.77.0.1",
+    ]);
+    return [
+      ...(check.exitCode === 0
+        ? []
+        : [{ what: "neighbour", text: `CHECK of the neighbour: ${check.stdout}` }]),
+      ...(ping.exitCode === 0
+        ? []
+        : [{ what: "neighbour", text: `the neighbour does not reach its gateway: ${ping.stdout}` }]),
+    ];
+  }
+
+  /** Addresses of the neighbour, as its result has them. */
+  neighbourAddresses(): string[] {
+    return this.#neighbour === "" ? [] : addressesOf(this.#neighbour);
+  }
+}
+
+export interface SceneOptions {
+  readonly binaries: string;
+  readonly reference: boolean;
+  /** The state of the scratch host without anything on it. */
+  readonly bare: HostState;
+}
+
+export interface CallOptions {
+  readonly prevResult?: string;
+  readonly netns?: string;
+  readonly strace?: readonly string[];
+}
+
+export async function addNetns(name: string): Promise<void> {
+  await outputOf(["ip", "netns", "add", name]);
+  await outputOf(["ip", "-n", name, "link", "set", "lo", "up"]);
+}
+
+/** The addresses of a result: "10.77.0.2/24". */
+export const addressesOf = (result: string): string[] =>
+  (JSON.parse(result) as { ips?: { address: string }[] }).ips?.map(({ address }) => address) ?? [];
+
+const NAMES = /^(bridge|host-local|strace|ip6?tables|xtables)/;
+
+/** Whether any program of a plugin runs among the processes of this scratch host. */
+function programsRun(): boolean {
+  return readdirSync("/proc").some((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const comm = readFileSync(`/proc/${name}/comm`, "utf8");
+      return NAMES.test(comm) && !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${name}/stat`, "utf8"));
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** A word for a line of a difference. */
+function kindOf(line: string): string {
+  if (line.startsWith("- ")) return "lost";
+  if (/^\+ (link|port|fdb|vlan) /.test(line)) return "link";
+  if (/^\+ (nft|ip6?tables)/.test(line)) return "rule";
+  if (/^\+ file .*\/networks\//.test(line)) return "lease";
+  if (/^\+ (address|route|neighbour) /.test(line)) return "address";
+  return "other";
+}
