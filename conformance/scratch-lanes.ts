@@ -1,0 +1,137 @@
+/**
+ * Cases that each have a scratch host for themselves, run side by side. A lane is a process in namespaces of its own
+ * (scratch-lane.ts), which takes one case after the other; when this process ends, the lanes end.
+ */
+import { join } from "node:path";
+import { isolated, whyNotIsolated } from "../test/support/isolation.ts";
+import type { ScratchHost } from "../test/support/scratch-host.ts";
+import { provideTools, type Tool } from "../test/support/tools.ts";
+import type { Findings, Judge } from "./judge.ts";
+import { provideCnitool, provideNeighbours, provideReference } from "./reference.ts";
+import type { SuiteCase, SuiteContext, SuiteReport } from "./suite.ts";
+
+/** Folders of programs. */
+export interface Programs {
+  readonly ours: string;
+  readonly reference: string;
+  readonly neighbours: string;
+  readonly cnitool: string;
+}
+
+/** What a case works with. */
+export interface Scene {
+  readonly host: ScratchHost;
+  readonly judge: Judge;
+  readonly programs: Programs;
+}
+
+export interface ScratchCase {
+  readonly name: string;
+  /** What is compared, for the table. */
+  readonly compared: string;
+  /** What stays on the host by design; everything else must be as before. */
+  readonly keeps: readonly RegExp[];
+  run(scene: Scene): Promise<void>;
+}
+
+/** Each waits for the kernel half of its time. */
+const LANES = 3;
+
+const TOOLS: readonly Tool[] = [
+  "bridge",
+  "ip",
+  "ip6tables-save",
+  "iptables-save",
+  "mount",
+  "nft",
+  "nsenter",
+  "ping",
+  "sysctl",
+  "unshare",
+];
+
+/** Runs the cases that the module at `path` exports as CASES. */
+export async function runInLanes(
+  context: SuiteContext,
+  path: string,
+  cases: readonly ScratchCase[],
+): Promise<SuiteReport> {
+  await provideTools(TOOLS, context.say);
+  const obstacle = await whyNotIsolated();
+  if (obstacle !== undefined) throw new Error(obstacle);
+  const programs: Programs = {
+    ours: context.binaries,
+    reference: await provideReference(context.cache, context.say),
+    neighbours: await provideNeighbours(context.cache, context.say),
+    cnitool: await provideCnitool(context.cache, context.say),
+  };
+  const { patterns } = context;
+  const wanted = cases.filter(
+    ({ name }) => patterns.length === 0 || patterns.some((pattern) => name.includes(pattern)),
+  );
+  const rows = new Map<string, SuiteCase>();
+  const left = [...wanted];
+  const lane = async () => {
+    if (left.length === 0) return;
+    using worker = new Lane(path, programs);
+    for (let next = left.shift(); next !== undefined; next = left.shift())
+      rows.set(next.name, rowOf(next, await worker.take(next)));
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return { cases: wanted.flatMap(({ name }) => rows.get(name) ?? []), summary: [] };
+}
+
+function rowOf({ name, compared }: ScratchCase, { facts, problems, rows }: Findings): SuiteCase {
+  const explained = rows.length === 0 ? "" : `; the reference differs by ${rows.join(", ")}`;
+  // A case that compares nothing proves nothing.
+  const all = facts === 0 && problems.length === 0 ? ["nothing was compared"] : problems;
+  return {
+    name,
+    verdict: all.length === 0 ? "pass" : "FAIL",
+    compared: `${compared}: ${facts} facts${explained}`,
+    problems: all.flatMap((problem) => problem.split("\n")),
+  };
+}
+
+class Lane implements Disposable {
+  readonly #child: Bun.Subprocess<"pipe", "pipe", "inherit">;
+  readonly #answers: AsyncIterator<string>;
+
+  constructor(path: string, programs: Programs) {
+    const worker = [
+      process.execPath,
+      join(import.meta.dir, "scratch-lane.ts"),
+      path,
+      JSON.stringify(programs),
+    ];
+    this.#child = Bun.spawn(isolated(worker, Object.values(programs)), {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    this.#answers = linesOf(this.#child.stdout)[Symbol.asyncIterator]();
+  }
+
+  async take({ name }: ScratchCase): Promise<Findings> {
+    this.#child.stdin.write(`${name}\n`);
+    this.#child.stdin.flush();
+    const { value, done } = await this.#answers.next();
+    if (done === true) throw new Error(`the lane ended in case "${name}"`);
+    return JSON.parse(value) as Findings;
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.stdin.end();
+    this.#child.kill();
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
