@@ -1,0 +1,110 @@
+/** GC of a network: the runtime's list decides; what is on it stays as it is, all else goes. */
+import { call, failureOf, offences } from "./call.ts";
+import { leaseFiles } from "./eyes.ts";
+import type { Attachment } from "./model.ts";
+import type { Network } from "./networks.ts";
+import { judgeAbsent, judgeLive, killTime, type Random } from "./operations.ts";
+import type { StormState } from "./storm-state.ts";
+
+/** Of the live ones, those that the runtime has lost without a DEL, as after a crash. */
+const FORGOTTEN = 0.08;
+
+export async function collect(storm: StormState, network: Network, random: Random): Promise<void> {
+  const gate = storm.gates.get(network.name);
+  if (gate === undefined || !(await gate.close())) return;
+  try {
+    const ours = storm.attachments.filter((attachment) => attachment.network === network);
+    if (random() < 0.15) return await refuse(storm, network, ours);
+    const listed = ours.filter(({ state }) =>
+      state === "live" ? random() >= FORGOTTEN : state === "uncertain" && random() < 0.5,
+    );
+    await collectAllBut(storm, network, listed, killTime(random));
+  } finally {
+    gate.open();
+  }
+}
+
+/** Without a list nothing is known, so nothing may go (rule A39). */
+async function refuse(storm: StormState, network: Network, ours: readonly Attachment[]): Promise<void> {
+  const config = { ...network.config, "cni.dev/valid-attachments": null };
+  const ended = await call(storm.binaries, { command: "GC", config });
+  storm.operations++;
+  storm.count("GC");
+  const failure = failureOf(ended.stdout);
+  storm.history.note(
+    `#${storm.operations} GC of ${network.name} without a list: ${failure?.msg}`,
+    network.name,
+  );
+  if (failure?.code !== 7) storm.violation(`GC of ${network.name} without a list: ${JSON.stringify(ended)}`);
+  for (const attachment of ours)
+    if (isQuiet(attachment)) judgeLive(storm, attachment, "after a GC without a list");
+}
+
+const isQuiet = ({ state, container }: Attachment): boolean => state === "live" && !container.busy;
+
+/** GC with a list, and what must be after it. */
+export async function collectAllBut(
+  storm: StormState,
+  network: Network,
+  listed: readonly Attachment[],
+  options: { killAfter?: number },
+): Promise<void> {
+  const ours = storm.attachments.filter((attachment) => attachment.network === network);
+  const unlisted = ours.filter((attachment) => !listed.includes(attachment));
+  // Whose container is busy with a CHECK or in another network counts all the same: nothing is done to these here.
+  for (const attachment of unlisted) {
+    attachment.stamp++;
+    if (attachment.state === "live") attachment.state = "uncertain";
+  }
+  const valid = listed.map(({ container, ifname }) => ({ containerID: container.name, ifname }));
+  const ended = await call(storm.binaries, {
+    command: "GC",
+    config: { ...network.config, "cni.dev/valid-attachments": valid },
+    ...options,
+  });
+  storm.operations++;
+  storm.count("GC");
+  const subjects = ours.map(({ key }) => key);
+  const failure = failureOf(ended.stdout);
+  const outcome = ended.killed ? "killed" : `exit ${ended.exitCode}`;
+  storm.history.note(
+    `#${storm.operations} GC of ${network.name} but ${valid.map(({ containerID }) => containerID)}: ${outcome} ` +
+      `${failure?.msg ?? ""} stderr: ${ended.stderr.trim()}`,
+    network.name,
+    ...subjects,
+  );
+  for (const attachment of listed) {
+    if (isQuiet(attachment)) judgeLive(storm, attachment, `after a GC that lists it (#${storm.operations})`);
+  }
+  if (ended.killed) return storm.count("GC killed");
+  for (const offence of offences("GC", ended))
+    storm.violation(`GC of ${network.name}: ${offence}: ${JSON.stringify(ended)}`);
+  if (ended.exitCode !== 0) {
+    const busy = storm.history.met(
+      ended.began,
+      ["xtables lock held", "lease lock held", "rule set kept busy"],
+      network.name,
+    );
+    if (!(busy && failure?.code === 11))
+      storm.violation(`GC of ${network.name} failed: ${failure?.msg}`, network.name);
+    return;
+  }
+  storm.count("collected attachments", unlisted.filter(({ state }) => state === "uncertain").length);
+  for (const attachment of unlisted) {
+    attachment.given = false;
+    // A link that an ADD was killed with before it wrote its name on it can't be known: DEL finds it by its own name.
+    if (attachment.state === "absent") judgeAbsent(storm, attachment, "after a GC that does not list it");
+    else judgeNoLease(storm, attachment);
+  }
+  for (const attachment of ours) {
+    // Owners that the storm has written into lease files are on no list.
+    for (const [path, { kind }] of attachment.edited) if (kind === "owner") attachment.edited.delete(path);
+  }
+}
+
+function judgeNoLease(storm: StormState, { network, owner, key }: Attachment): void {
+  for (const [name, content] of leaseFiles(network.name)) {
+    if (content === owner)
+      storm.violation(`after a GC that does not list ${key} its lease ${name} is still there`, key, name);
+  }
+}

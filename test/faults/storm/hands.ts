@@ -1,0 +1,241 @@
+/** What is done to the host by hand, or by other programs, while plugins work on it. */
+// Long because: one function for each kind of damage, all of them short.
+import { existsSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { outcomeOf } from "../../support/command.ts";
+import { textOf } from "./eyes.ts";
+import type { Fault, FaultKind } from "./history.ts";
+import type { Attachment, Container, Part } from "./model.ts";
+import { LEASES, NETWORKS } from "./networks.ts";
+import type { Random } from "./operations.ts";
+import type { StormState } from "./storm-state.ts";
+
+/** Where programs are looked for first: a link there makes another iptables the host's. */
+export const LOCAL_PROGRAMS = "/usr/local/sbin";
+
+/** Does one thing by chance. */
+export async function meddle(storm: StormState, random: Random): Promise<void> {
+  const pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)];
+  const live = storm.attachments.filter(({ state }) => state === "live");
+  const deeds: readonly (readonly [number, () => Promise<void> | void])[] = [
+    [24, () => deleteNamespace(storm, pick(storm.containers.filter(({ there }) => there)))],
+    [14, () => removeLink(storm, pick(live), random)],
+    [1, () => removeBridge(storm, pick(NETWORKS)?.bridge ?? "")],
+    [4, () => flushRules(storm, pick(FLUSHES) ?? FLUSHES[0])],
+    [26, () => editLease(storm, pick(live.filter(({ container }) => !container.busy)), random)],
+    [5, () => holdLock(storm, "xtables lock held", "all", "/run/xtables.lock", 0.05 + random() ** 2 * 2)],
+    [7, () => holdLeaseLock(storm, pick(NETWORKS)?.name ?? "", 0.05 + random() ** 2)],
+    [8, () => keepRuleSetBusy(storm)],
+    [4, () => changeIptables(storm)],
+    [5, () => damageStateFiles(storm, pick(NETWORKS)?.name ?? "", random)],
+  ];
+  let left = random() * deeds.reduce((sum, [weight]) => sum + weight, 0);
+  for (const [weight, deed] of deeds) {
+    left -= weight;
+    if (left <= 0) return await deed();
+  }
+}
+
+/** Does something that damages a part of some attachments, and marks them. */
+async function damage(
+  storm: StormState,
+  about: { kind: FaultKind; scope: string; part: Part; what: string; hit: () => readonly Attachment[] },
+  deed: () => Promise<boolean>,
+): Promise<void> {
+  const fault = storm.history.begin(about.kind, about.scope);
+  for (const attachment of about.hit())
+    if (attachment.state === "live") attachment.harm(about.part, "doubtful");
+  const done = await deed();
+  storm.history.end(fault);
+  storm.count(about.kind);
+  storm.history.note(
+    `by hand: ${about.what}${done ? "" : " (refused)"}`,
+    about.scope,
+    ...about.hit().map(({ key }) => key),
+  );
+  if (!done) return;
+  for (const attachment of about.hit()) {
+    if (attachment.state === "live")
+      attachment.harm(about.part, attachment.liveSince < fault.begin ? "lost" : "doubtful");
+  }
+}
+
+const works = async (command: string | readonly string[], stdin?: string): Promise<boolean> =>
+  (await outcomeOf(command, stdin === undefined ? {} : { stdin })).exitCode === 0;
+
+async function deleteNamespace(storm: StormState, container: Container | undefined): Promise<void> {
+  if (container === undefined) return;
+  container.there = false;
+  container.leaving = true;
+  const about = {
+    kind: "namespace deleted",
+    scope: container.name,
+    part: "namespace",
+    hit: () => container.attachments,
+  } as const;
+  await damage(storm, { ...about, what: `ip netns delete ${container.name}` }, () =>
+    works(["ip", "netns", "delete", container.name]),
+  );
+  container.leaving = false;
+}
+
+async function removeLink(
+  storm: StormState,
+  attachment: Attachment | undefined,
+  random: Random,
+): Promise<void> {
+  if (attachment?.result === undefined) return;
+  const { key, container, ifname, result } = attachment;
+  const veth = result.interfaces[1]?.name ?? "";
+  const command =
+    random() < 0.5 ? ["ip", "link", "delete", veth] : ["ip", "-n", container.name, "link", "delete", ifname];
+  const about = { kind: "link removed", scope: key, part: "link", hit: () => [attachment] } as const;
+  await damage(storm, { ...about, what: command.join(" ") }, () => works(command));
+}
+
+async function removeBridge(storm: StormState, bridge: string): Promise<void> {
+  const hit = () => storm.attachments.filter(({ network }) => network.bridge === bridge);
+  const about = { kind: "bridge removed", scope: bridge, part: "bridge", hit } as const;
+  await damage(storm, { ...about, what: `ip link delete ${bridge}` }, () =>
+    works(["ip", "link", "delete", bridge]),
+  );
+}
+
+const FLUSHES = [
+  { command: "nft flush ruleset", networks: ["nft", "tight", "ipt"] },
+  { command: "nft delete table inet cni_plugins_masquerade", networks: ["nft", "tight"] },
+  { command: "nft flush table ip nat", networks: ["ipt"] },
+  { command: "nft delete table bridge nat", networks: ["nft"] },
+  {
+    command:
+      "for f in ip ip6; do grep -qs '^nat$' /proc/net/${f}_tables_names && ${f}tables-legacy -w -t nat -F; done; true",
+    networks: ["ipt"],
+  },
+] as const;
+
+/** What a firewall does when it is reloaded. Which variant of iptables has an attachment's rules is not known. */
+async function flushRules(storm: StormState, { command, networks }: (typeof FLUSHES)[number]): Promise<void> {
+  const fault = storm.history.begin("rules flushed", "all");
+  const hit = storm.attachments.filter(({ network }) =>
+    (networks as readonly string[]).includes(network.name),
+  );
+  for (const attachment of hit) if (attachment.state === "live") attachment.harm("rules", "doubtful");
+  const done = await works(command);
+  storm.history.end(fault);
+  storm.count("rules flushed");
+  storm.history.note(`by hand: ${command}${done ? "" : " (refused)"}`, "all");
+  const certain = command.startsWith("nft delete table");
+  for (const attachment of hit) {
+    if (attachment.state !== "live") continue;
+    attachment.harm("rules", done && certain && attachment.liveSince < fault.begin ? "lost" : "doubtful");
+  }
+}
+
+/** Writes into the file of a lease, in place, as an editor may. */
+function editLease(storm: StormState, attachment: Attachment | undefined, random: Random): void {
+  if (attachment === undefined || !attachment.isWhole("lease", "namespace")) return;
+  const { key, network, owner, addresses } = attachment;
+  const address = addresses[Math.floor(random() * addresses.length)] ?? "";
+  const path = `${LEASES}/${network.name}/${address}`;
+  if (textOf(path) !== owner) return;
+  const fault = storm.history.begin("lease edited", key);
+  const choice = random();
+  let what: string;
+  // With an attachment of two addresses the other lease is enough for CHECK and is released by DEL as ever.
+  const health = addresses.length === 1 ? "lost" : "doubtful";
+  if (choice < 0.25) {
+    what = "garbage";
+    const content = `\u0001 garbage ${Math.floor(random() * 1e9)}\n\n`;
+    writeFileSync(path, content);
+    attachment.edited.set(path, { content, kind: "garbage", since: performance.now() });
+  } else if (choice < 0.6) {
+    what = "emptied";
+    writeFileSync(path, "");
+    storm.emptied.add(path);
+  } else if (choice < 0.75) {
+    what = "removed";
+    rmSync(path);
+  } else {
+    const others = storm.attachments.filter((other) => other.network === network && other !== attachment);
+    const other = random() < 0.4 ? others[Math.floor(random() * others.length)] : undefined;
+    const content = other?.owner ?? `intruder${Math.floor(random() * 1e9)}\r\neth0`;
+    what = `owner is now ${JSON.stringify(content)}`;
+    writeFileSync(path, content);
+    if (other !== undefined) other.given = true;
+    else attachment.edited.set(path, { content, kind: "owner", since: performance.now() });
+    if (other?.state === "live") other.harm("lease", "doubtful");
+  }
+  attachment.harm("lease", health);
+  storm.history.end(fault);
+  storm.count("lease edited");
+  storm.history.note(`by hand: lease ${address} of ${key}: ${what}`, key, address);
+}
+
+/** Another program that works long under a lock. Goes on beside the workers. */
+function holdLock(storm: StormState, kind: FaultKind, scope: string, path: string, seconds: number): void {
+  const fault = storm.history.begin(kind, scope);
+  storm.count(kind);
+  storm.history.note(`by hand: ${path} is held for ${seconds.toFixed(2)} s`, scope);
+  storm.background(works(["flock", path, "sleep", seconds.toFixed(2)]).then(() => storm.history.end(fault)));
+}
+
+function holdLeaseLock(storm: StormState, network: string, seconds: number): void {
+  const path = `${LEASES}/${network}/lock`;
+  if (existsSync(path)) holdLock(storm, "lease lock held", network, path, seconds);
+}
+
+/** One transaction at a time changes the rules of a host: a large one keeps all others waiting, or makes them retry. */
+function keepRuleSetBusy(storm: StormState): void {
+  const elements = Array.from({ length: 4000 }, (_, index) => `10.${index >> 8}.${index & 255}.1`).join(",");
+  const table = "table ip storm { set s { type ipv4_addr; elements = { ";
+  const fault: Fault = storm.history.begin("rule set kept busy", "all");
+  storm.count("rule set kept busy");
+  const work = works(["nft", "-f", "-"], `${table}${elements} }; }; }\n`).then(() =>
+    works(["nft", "delete", "table", "ip", "storm"]),
+  );
+  storm.background(work.then(() => storm.history.end(fault)));
+}
+
+/** An administrator makes the other variant the host's iptables. Rules stay where they are. */
+function changeIptables(storm: StormState): void {
+  const fault = storm.history.begin("other iptables", "all");
+  const toLegacy = !existsSync(`${LOCAL_PROGRAMS}/iptables-restore`);
+  for (const family of ["iptables", "ip6tables"]) {
+    const path = `${LOCAL_PROGRAMS}/${family}-restore`;
+    if (!toLegacy) rmSync(path);
+    else {
+      symlinkSync(`/usr/sbin/${family}-legacy-restore`, `${path}.new`);
+      renameSync(`${path}.new`, path);
+    }
+  }
+  storm.history.end(fault);
+  storm.count("other iptables");
+  storm.history.note(`by hand: iptables of the host is ${toLegacy ? "legacy" : "nft"}`, "all");
+}
+
+/** What host-local keeps beside the leases may be lost or wrong at any time. */
+function damageStateFiles(storm: StormState, network: string, random: Random): void {
+  const fault = storm.history.begin("state files damaged", network);
+  const state = `${LEASES}/.bridgehead/${network}.index`;
+  const hints = existsSync(`${LEASES}/${network}`)
+    ? readdirSync(`${LEASES}/${network}`).filter((name) => name.startsWith("last_reserved_ip"))
+    : [];
+  const choice = random();
+  if (choice < 0.3) rmSync(state, { force: true });
+  else if (choice < 0.6 && existsSync(state)) {
+    writeFileSync(
+      state,
+      Uint8Array.from({ length: Math.floor(random() * 8192) }, () => random() * 256),
+    );
+  } else
+    for (const name of hints)
+      writeFileSync(`${LEASES}/${network}/${name}`, choice < 0.8 ? "" : "10.255.255.255");
+  storm.history.end(fault);
+  storm.count("state files damaged");
+  storm.history.note(`by hand: index or hint of ${network} damaged`, network);
+}
+
+/** Takes away at the end what the storm itself wrote. */
+export function clearDebris(storm: StormState): void {
+  for (const path of storm.emptied) if (textOf(path) === "") rmSync(path);
+  for (const { edited } of storm.attachments) for (const path of edited.keys()) rmSync(path, { force: true });
+}

@@ -1,0 +1,180 @@
+/**
+ * One storm on the scratch host that this process is in: `bun host.ts BINARIES SEED OPERATIONS MILLISECONDS`. It ends
+ * when there are that many operations or the time is over, whichever is first, and after that all is taken down again.
+ * Prints lines of JSON: progress as {"say": TEXT}, and at the end a StormReport.
+ */
+import { mkdirSync } from "node:fs";
+import { outputOf } from "../../support/command.ts";
+import { hostState } from "../../support/host-state.ts";
+import { keptBridge, keptForwarding, keptIptablesChains, keptLeaseFolder } from "../../support/leftovers.ts";
+import { requireScratchHost } from "../../support/scratch-host.ts";
+import { stateDifference } from "../../support/state-difference.ts";
+import { randomFrom } from "../part.ts";
+import { collect, collectAllBut } from "./collection.ts";
+import { listRules, missingRules, rulesOf } from "./eyes.ts";
+import { clearDebris, LOCAL_PROGRAMS, meddle } from "./hands.ts";
+import type { Attachment, Container } from "./model.ts";
+import { NETWORKS } from "./networks.ts";
+import { add, check, del, judgeAbsent, judgeLive, type Random } from "./operations.ts";
+import { StormState } from "./storm-state.ts";
+
+export interface StormReport {
+  readonly operations: number;
+  readonly seconds: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly violations: readonly string[];
+}
+
+const WORKERS = 8;
+const [binaries = "", seedText = "", most = "", time = ""] = process.argv.slice(2);
+const seed = Number(seedText);
+requireScratchHost();
+mkdirSync(LOCAL_PROGRAMS, { recursive: true });
+await outputOf(["mount", "-n", "-t", "tmpfs", "tmpfs", LOCAL_PROGRAMS]);
+
+const storm = new StormState(binaries, seed);
+const baseline = await hostState();
+const began = performance.now();
+const over = () =>
+  storm.failed || storm.operations >= Number(most) || performance.now() - began >= Number(time);
+let raging = true;
+
+const watching = watch();
+await Promise.all(Array.from({ length: WORKERS }, (_, index) => work(randomFrom(seed * 31 + index))));
+const seconds = (performance.now() - began) / 1000;
+const operations = storm.operations;
+raging = false;
+await watching;
+await Promise.all(storm.pending);
+await calm();
+print({
+  operations,
+  seconds,
+  counts: Object.fromEntries(storm.counts),
+  violations: storm.violations,
+} satisfies StormReport);
+
+function print(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+async function work(random: Random): Promise<void> {
+  while (!over()) await step(random);
+}
+
+async function step(random: Random): Promise<void> {
+  const choice = random();
+  if (choice < 0.07) return await meddle(storm, random);
+  if (choice < 0.085) return await collect(storm, oneOf(NETWORKS, random), random);
+  const container = oneOf(storm.containers, random);
+  const attachment = oneOf(container.attachments, random);
+  const gate = storm.gates.get(attachment.network.name);
+  if (container.busy || gate?.enter() !== true) return await Bun.sleep(0);
+  container.busy = true;
+  try {
+    await operateOn(attachment, random);
+  } finally {
+    container.busy = false;
+    gate.leave();
+  }
+}
+
+function oneOf<T>(items: readonly T[], random: Random): T {
+  const item = items[Math.floor(random() * items.length)];
+  if (item === undefined) throw new Error("nothing to choose from");
+  return item;
+}
+
+async function operateOn(attachment: Attachment, random: Random): Promise<void> {
+  const choice = random();
+  const { container } = attachment;
+  if (!container.there && !container.leaving && choice < 0.9) await makeNamespace(container);
+  if (attachment.state === "absent") {
+    if (choice < 0.88) return await add(storm, attachment, random);
+    return await del(storm, attachment, random);
+  }
+  if (attachment.state === "uncertain") {
+    if (choice < 0.85) return await del(storm, attachment, random);
+    return await add(storm, attachment, random);
+  }
+  if (choice < 0.38) return await check(storm, attachment, random);
+  if (choice < 0.46) return await add(storm, attachment, random);
+  return await del(storm, attachment, random);
+}
+
+async function makeNamespace(container: Container): Promise<void> {
+  await outputOf(["ip", "netns", "add", container.name]);
+  container.there = true;
+  storm.count("namespaces made");
+}
+
+/** Looks at the whole host again and again. Only what nobody touched meanwhile counts. */
+async function watch(): Promise<void> {
+  let said = performance.now();
+  while (raging) {
+    await look("in the storm");
+    if (performance.now() - said > 20_000) {
+      said = performance.now();
+      print({ say: `${storm.operations} operations, ${storm.violations.length} violations` });
+    }
+    await Bun.sleep(400);
+  }
+}
+
+async function look(when: string): Promise<void> {
+  const stamps = new Map(storm.attachments.map((attachment) => [attachment, attachment.stamp]));
+  const rules = await listRules();
+  if (rules === undefined) return storm.count("looks in vain");
+  storm.count("looks at the host");
+  for (const attachment of storm.attachments) {
+    if (attachment.container.busy || stamps.get(attachment) !== attachment.stamp) continue;
+    const { key, state } = attachment;
+    if (state === "absent") {
+      judgeAbsent(storm, attachment, when);
+      const left = rulesOf(rules, attachment);
+      if (left.length > 0)
+        storm.violation(`${when}, rules of ${key} are still there:\n    ${left.join("\n    ")}`, key);
+    }
+    if (state !== "live") continue;
+    judgeLive(storm, attachment, when);
+    if (!attachment.isWhole("rules")) continue;
+    for (const missing of missingRules(rules, attachment))
+      storm.violation(`${when}, ${key}: ${missing}`, key);
+  }
+}
+
+/** Takes all down again, and compares the host with what it was. */
+async function calm(): Promise<void> {
+  const random: Random = randomFrom(seed ^ 0x5ca1ab1e);
+  // Kills only stop here: what follows must succeed.
+  const certain: Random = () => 0.999;
+  for (const container of storm.containers) {
+    if (container.there && random() < 0.3) {
+      await outputOf(["ip", "netns", "delete", container.name]);
+      container.there = false;
+    }
+  }
+  const queue = storm.attachments.values();
+  await Promise.all(
+    Array.from({ length: WORKERS }, async () => {
+      for (const attachment of queue)
+        if (attachment.state !== "absent") await del(storm, attachment, certain);
+    }),
+  );
+  for (const network of NETWORKS) await collectAllBut(storm, network, [], {});
+  await look("after the storm");
+  for (const container of storm.containers)
+    if (container.there) await outputOf(["ip", "netns", "delete", container.name]);
+  clearDebris(storm);
+  const mayStay = [
+    ...NETWORKS.flatMap(({ name, bridge }) => [...keptBridge(bridge), ...keptLeaseFolder(name)]),
+    ...keptForwarding,
+    ...keptIptablesChains,
+    // Tables that iptables or a plugin made for all stay without rules of anybody.
+    /^nft \{"(table|chain)":\{"family":"bridge","(name|table)":"nat"/,
+    /^nft \{"(table|chain|rule)":\{"family":"inet","(name|table)":"cni_plugins_masquerade"/,
+  ];
+  const left = stateDifference(baseline, await hostState(), mayStay);
+  if (left.length > 0)
+    storm.violation(`after DEL of all the host is not as before:\n    ${left.join("\n    ")}`, "all");
+}

@@ -1,0 +1,300 @@
+/** ADD, DEL and CHECK of an attachment: what must come of them, given what the storm knows. */
+// Long because: each command's expectations are one case analysis over the same states.
+import { type CniFailure, call, type Ended, failureOf, offences, resultOf } from "./call.ts";
+import { insideOf, leaseFiles, linksByOwner, textOf } from "./eyes.ts";
+import { type AddResult, type Attachment, PARTS } from "./model.ts";
+import { LEASES } from "./networks.ts";
+import type { StormState } from "./storm-state.ts";
+
+/** A number in [0, 1). */
+export type Random = () => number;
+
+/** Killed on the way are this many of all operations. */
+const KILLED = 0.07;
+/** Milliseconds within which a kill hits most operations somewhere in the middle. */
+const LONGEST_LIFE = 60;
+
+export function killTime(random: Random): { killAfter?: number } {
+  return random() < KILLED ? { killAfter: random() * LONGEST_LIFE } : {};
+}
+
+/** Runs a command on an attachment, notes it, and looks at what the protocol forbids. */
+async function operate(
+  storm: StormState,
+  attachment: Attachment,
+  command: string,
+  options: { config?: object; args?: string; killAfter?: number; why?: string },
+): Promise<Ended> {
+  const { container, ifname, network, key } = attachment;
+  attachment.stamp++;
+  const ended = await call(storm.binaries, {
+    command,
+    containerId: container.name,
+    netns: container.path,
+    ifname,
+    config: { ...network.config, ...options.config },
+    ...(options.args !== undefined && { args: options.args }),
+    ...(options.killAfter !== undefined && { killAfter: options.killAfter }),
+  });
+  attachment.stamp++;
+  storm.operations++;
+  storm.count(command);
+  if (ended.killed) storm.count(`${command} killed`);
+  else if (ended.exitCode !== 0) storm.count(`${command} refused`);
+  const addresses =
+    ended.exitCode === 0 && command === "ADD" ? (resultOf<AddResult>(ended.stdout)?.ips ?? []) : [];
+  const plain = addresses.map(({ address }) => address.slice(0, address.indexOf("/")));
+  const outcome = ended.killed ? "killed" : `exit ${ended.exitCode}`;
+  const words = ended.exitCode === 0 ? plain.join(" ") : (failureOf(ended.stdout)?.msg ?? ended.stdout);
+  storm.history.note(
+    `#${storm.operations} ${command}${options.why ? ` (${options.why})` : ""} ${key}: ${outcome} ${words} ` +
+      `[${ended.milliseconds.toFixed(0)} ms]${ended.stderr === "" ? "" : ` stderr: ${ended.stderr.trim()}`}`,
+    key,
+    container.name,
+    ...plain,
+  );
+  if (!ended.killed) {
+    for (const offence of offences(command, ended)) {
+      storm.violation(`${command} of ${key}: ${offence}: ${JSON.stringify(ended)}`, key);
+    }
+  }
+  return ended;
+}
+
+/** How an ADD is made to fail late, or differently. */
+interface Variation {
+  readonly why: string;
+  readonly keys: object;
+  readonly args?: string;
+  /** Whether it can't succeed. */
+  readonly mustFail: boolean;
+}
+
+function variationOf(storm: StormState, attachment: Attachment, random: Random): Variation {
+  const { network } = attachment;
+  const choice = random();
+  const v4 = network.families.includes(4);
+  if (choice < 0.08) {
+    // The addresses are leased and set by the time when this route fails.
+    const route = v4
+      ? { dst: "192.0.2.0/24", gw: "198.51.100.1" }
+      : { dst: "2001:db8::/48", gw: "2001:db8:ffff::1" };
+    return {
+      why: "a route that can't be",
+      keys: { ipam: { ...(network.config.ipam as object), routes: [route] } },
+      mustFail: true,
+    };
+  }
+  if (choice < 0.12) {
+    const others = storm.attachments.filter((other) => other.network === network && other.isProtected());
+    const victim = others[Math.floor(random() * others.length)];
+    const address = victim?.addresses[0];
+    // Whether the victim still is there at the end shows below: the address may not come twice.
+    if (address !== undefined)
+      return { why: `${address} of another`, keys: {}, args: `IP=${address}`, mustFail: false };
+  }
+  return { why: "", keys: {}, mustFail: false };
+}
+
+export async function add(storm: StormState, attachment: Attachment, random: Random): Promise<void> {
+  const { network, container, key } = attachment;
+  const before = attachment.state;
+  const couldExist = before === "live" && attachment.isWhole("namespace", "link", "bridge");
+  const wasWhole = before === "live" && attachment.isWhole(...PARTS);
+  const noNamespace = !container.there;
+  const variation = variationOf(storm, attachment, random);
+  const ended = await operate(storm, attachment, "ADD", {
+    ...killTime(random),
+    config: variation.keys,
+    ...(variation.args !== undefined && { args: variation.args }),
+    why: [before === "absent" ? "" : `while ${before}`, variation.why]
+      .filter((part) => part !== "")
+      .join(", "),
+  });
+  const met = (...kinds: Parameters<StormState["history"]["met"]>[1]) =>
+    storm.history.met(ended.began, kinds, container.name, network.bridge, key, network.name);
+  if (ended.killed) {
+    // What is whole refuses a second ADD before that changes anything; else it may have lost what ADD was about to undo.
+    return wasWhole && attachment.isWhole(...PARTS) ? undefined : attachment.become("uncertain");
+  }
+  if (ended.exitCode === 0) {
+    const result = resultOf<AddResult>(ended.stdout);
+    if (result === undefined) return attachment.become("uncertain");
+    if (couldExist && !met("namespace deleted", "link removed", "bridge removed"))
+      storm.violation(`ADD of ${key} succeeded, though it is there already`, key);
+    if (variation.mustFail) storm.violation(`ADD of ${key} succeeded with ${variation.why}`, key);
+    if (noNamespace && !met("namespace deleted"))
+      storm.violation(`ADD of ${key} succeeded without a namespace`, key);
+    attachment.become("live", result);
+    if (met("namespace deleted")) attachment.harm("namespace", container.there ? "doubtful" : "lost");
+    if (met("link removed")) attachment.harm("link", "doubtful");
+    if (met("bridge removed")) attachment.harm("bridge", "doubtful");
+    if (met("rules flushed")) attachment.harm("rules", "doubtful");
+    if (met("lease edited")) attachment.harm("lease", "doubtful");
+    return await judgeNew(storm, attachment, random);
+  }
+  judgeRefusal(storm, attachment, { ended, before, wasWhole, noNamespace, variation });
+  if (before === "absent") judgeAbsent(storm, attachment, "after a failed ADD");
+  else if (before === "live" && !wasWhole) {
+    // It came further than "already exists", and what it took back may have been shared with the first life.
+    attachment.become("uncertain");
+  }
+}
+
+/** A new attachment: its addresses are its own, and all is there. */
+async function judgeNew(storm: StormState, attachment: Attachment, random: Random): Promise<void> {
+  const { key, network, addresses } = attachment;
+  if (addresses.length !== network.families.length)
+    storm.violation(`ADD of ${key} gave ${addresses.length} addresses`, key);
+  for (const other of storm.attachments) {
+    if (other === attachment || other.state !== "live" || other.network !== network) continue;
+    for (const address of addresses) {
+      if (!other.addresses.includes(address)) continue;
+      if (other.isProtected())
+        storm.violation(`${address} twice: of ${key} and of ${other.key}`, address, key, other.key);
+      // Its lease was damaged by hand, so that another got its address: from now on they disturb each other.
+      other.harm("lease", "lost");
+    }
+  }
+  judgeLive(storm, attachment, "right after ADD");
+  if (random() < 0.3) await judgeInside(storm, attachment);
+}
+
+function judgeRefusal(
+  storm: StormState,
+  attachment: Attachment,
+  about: { ended: Ended; before: string; wasWhole: boolean; noNamespace: boolean; variation: Variation },
+): void {
+  const { network, container, key } = attachment;
+  const { ended, before, variation, noNamespace } = about;
+  const failure: CniFailure = failureOf(ended.stdout) ?? { code: 0, msg: "" };
+  const met = (...kinds: Parameters<StormState["history"]["met"]>[1]) =>
+    storm.history.met(ended.began, kinds, container.name, network.bridge, key, network.name);
+  const explained =
+    noNamespace ||
+    variation.mustFail ||
+    met("namespace deleted", "link removed", "bridge removed") ||
+    (before === "live" && /already exists|has been allocated to/.test(failure.msg)) ||
+    (before === "uncertain" && /already exists|has been allocated to/.test(failure.msg)) ||
+    (attachment.given && /has been allocated to/.test(failure.msg)) ||
+    (network.tight && /no IP addresses available/.test(failure.msg)) ||
+    (variation.args !== undefined && /requested IP address .* is not available/.test(failure.msg)) ||
+    (met("xtables lock held", "lease lock held", "rule set kept busy") && failure.code === 11);
+  if (!explained)
+    storm.violation(`ADD of ${key} failed without a reason: ${failure.msg}`, key, container.name);
+}
+
+export async function del(storm: StormState, attachment: Attachment, random: Random): Promise<void> {
+  const { key, network } = attachment;
+  if (attachment.state === "live" && random() < 0.5) await judgeInside(storm, attachment);
+  // From now on it has no claim on anything.
+  if (attachment.state === "live") attachment.state = "uncertain";
+  const ended = await operate(storm, attachment, "DEL", killTime(random));
+  if (ended.killed) return;
+  if (ended.exitCode !== 0) {
+    const failure = failureOf(ended.stdout);
+    const locked = storm.history.met(
+      ended.began,
+      ["xtables lock held", "lease lock held", "rule set kept busy"],
+      network.name,
+    );
+    if (!(locked && failure?.code === 11)) storm.violation(`DEL of ${key} failed: ${failure?.msg}`, key);
+    return attachment.become("uncertain");
+  }
+  attachment.become("absent");
+  attachment.given = false;
+  judgeAbsent(storm, attachment, "after DEL");
+  await clearEdited(storm, attachment);
+}
+
+/** What the storm wrote into lease files belongs to nobody: DEL leaves it, and the storm takes it away. */
+async function clearEdited(storm: StormState, attachment: Attachment): Promise<void> {
+  for (const [path, { content, kind }] of attachment.edited) {
+    if (kind === "owner") continue;
+    const now = textOf(path);
+    attachment.edited.delete(path);
+    if (now !== content) {
+      storm.violation(
+        `DEL of ${attachment.key} changed ${path}, which is no lease of it: ${now}`,
+        attachment.key,
+      );
+    } else await Bun.file(path).delete();
+  }
+}
+
+export async function check(storm: StormState, attachment: Attachment, random: Random): Promise<void> {
+  const { key, result } = attachment;
+  const lost = attachment.state === "live" && attachment.hasLost(...PARTS);
+  const wasLive = attachment.state === "live";
+  const ended = await operate(storm, attachment, "CHECK", {
+    ...killTime(random),
+    config: { prevResult: { cniVersion: "1.1.0", ...result } },
+  });
+  if (ended.killed || !wasLive) return;
+  if (ended.exitCode === 0) {
+    if (lost) {
+      const gone = PARTS.filter((part) => attachment.health(part) === "lost").join(", ");
+      storm.violation(`CHECK of ${key} passed, though this was lost: ${gone}`, key);
+    }
+    return;
+  }
+  const busy = storm.history.met(
+    ended.began,
+    ["lease lock held", "rule set kept busy"],
+    attachment.network.name,
+  );
+  const failure = failureOf(ended.stdout);
+  if (attachment.isWhole(...PARTS) && !(busy && failure?.code === 11))
+    storm.violation(`CHECK of ${key} failed, though nothing is lost: ${failure?.msg}`, key);
+}
+
+/** Lease and link of a live attachment, as far as the storm has not damaged them. */
+export function judgeLive(storm: StormState, attachment: Attachment, when: string): void {
+  const { key, network, addresses, owner } = attachment;
+  if (attachment.isWhole("lease", "namespace")) {
+    for (const address of addresses) {
+      const content = textOf(`${LEASES}/${network.name}/${address}`);
+      if (content !== owner)
+        storm.violation(
+          `${when}, the lease of ${key} for ${address} is ${JSON.stringify(content)}`,
+          key,
+          address,
+        );
+    }
+  }
+  if (!attachment.isWhole("link", "namespace", "bridge")) return;
+  const link = linksByOwner().get(key);
+  if (link === undefined) storm.violation(`${when}, the host's end of ${key} is gone`, key);
+  else if (link.master !== network.bridge || !link.up)
+    storm.violation(
+      `${when}, the host's end of ${key} is no running port of ${network.bridge}: ${JSON.stringify(link)}`,
+      key,
+    );
+}
+
+/** The container's own view. */
+async function judgeInside(storm: StormState, attachment: Attachment): Promise<void> {
+  const { key, container, ifname, result } = attachment;
+  const stamp = attachment.stamp;
+  if (!attachment.isWhole("namespace", "link")) return;
+  const inside = await insideOf(container);
+  if (attachment.stamp !== stamp) return;
+  storm.count("looks into a container");
+  const link = inside?.get(ifname);
+  const expected = (result?.ips ?? []).map(({ address }) => address);
+  const mac = result?.interfaces.find(({ sandbox }) => sandbox !== undefined)?.mac;
+  if (link === undefined) return storm.violation(`${ifname} of ${key} is gone from its container`, key);
+  if (link.address !== mac || !link.flags.includes("UP") || String(link.addresses) !== String(expected))
+    storm.violation(`${ifname} of ${key} is ${JSON.stringify(link)}, ADD gave ${mac} ${expected}`, key);
+}
+
+/** No lease and no link of an attachment that is not. */
+export function judgeAbsent(storm: StormState, attachment: Attachment, when: string): void {
+  const { key, network, owner } = attachment;
+  for (const [name, content] of leaseFiles(network.name)) {
+    if (content === owner && !attachment.given)
+      storm.violation(`${when}, the lease ${name} of ${key} is still there`, key, name);
+  }
+  const link = linksByOwner().get(key);
+  if (link !== undefined) storm.violation(`${when}, the link ${link.name} of ${key} is still there`, key);
+}

@@ -1,0 +1,56 @@
+/** What all workers of a storm share: the model, the story so far, and the count of what was done and found. */
+
+import { History } from "./history.ts";
+import { Container, NetworkGate } from "./model.ts";
+import { NETWORKS } from "./networks.ts";
+
+/** More containers than the tight network has addresses; enough for 8 workers to find one that is free. */
+const CONTAINERS = 28;
+/** A storm that goes wrong ends soon: the first violations say most. */
+const ENOUGH = 5;
+
+export class StormState {
+  readonly binaries: string;
+  readonly seed: number;
+  readonly history = new History();
+  readonly containers = Array.from({ length: CONTAINERS }, (_, index) => new Container(`c${index}`));
+  readonly gates = new Map(NETWORKS.map(({ name }) => [name, new NetworkGate()]));
+  readonly violations: string[] = [];
+  /** Operations of plugins, faults by hand, and looks at the host, each by name. */
+  readonly counts = new Map<string, number>();
+  operations = 0;
+  /** Things that go on in the background, such as locks that are held. */
+  readonly pending = new Set<Promise<unknown>>();
+  /** Lease files that the storm has emptied: they may stay, for they are no leases. */
+  readonly emptied = new Set<string>();
+
+  constructor(binaries: string, seed: number) {
+    this.binaries = binaries;
+    this.seed = seed;
+  }
+
+  get attachments() {
+    return this.containers.flatMap(({ attachments }) => attachments);
+  }
+
+  get failed(): boolean {
+    return this.violations.length >= ENOUGH;
+  }
+
+  count(what: string, by = 1): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + by);
+  }
+
+  /** Something that must not be. The last lines of the story about `subjects` go with it. */
+  violation(what: string, ...subjects: readonly string[]): void {
+    const story = this.history.story(subjects).map((line) => `\n    ${line}`);
+    this.violations.push(`seed ${this.seed}, after ${this.operations} operations: ${what}${story.join("")}`);
+    this.history.note(`VIOLATION ${what}`, ...subjects);
+  }
+
+  /** Lets something go on beside the workers. */
+  background(work: Promise<unknown>): void {
+    this.pending.add(work);
+    void work.finally(() => this.pending.delete(work));
+  }
+}
