@@ -1,5 +1,5 @@
 /** Programs of others, built from the Go module proxy at pinned versions into the cache. */
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
 
@@ -35,6 +35,32 @@ export async function provideGoPrograms(
   const outcome = await outcomeOf(install, { env: defined(env), timeout: 900_000 });
   if (outcome.exitCode !== 0) throw new Error(`cannot build ${programs.name}: ${said(outcome)}`);
   rmSync(folder, { recursive: true, force: true });
+  renameSync(unfinished, folder);
+  return folder;
+}
+
+/**
+ * Folder in the cache with a copy of a folder of a module's sources.
+ * @throws Error that says what is missing and how to get it.
+ */
+export async function provideGoSources(
+  programs: GoPrograms,
+  subfolder: string,
+  cache: string,
+  say: (line: string) => void,
+): Promise<string> {
+  const folder = join(cache, `${programs.name}-${programs.version}`);
+  if (existsSync(folder)) return folder;
+  const go = await provideGo(programs, say);
+  const [module] = programs.packages;
+  const env = { HOME: cache, ...process.env, GOTOOLCHAIN: "local" };
+  const download = [go, "mod", "download", "-json", `${module}@${programs.version}`];
+  const outcome = await outcomeOf(download, { env: defined(env), cwd: cache, timeout: 600_000 });
+  if (outcome.exitCode !== 0) throw new Error(`cannot get ${programs.name}: ${said(outcome)}`);
+  const { Dir } = JSON.parse(outcome.stdout) as { Dir: string };
+  const unfinished = `${folder}.unfinished-${process.pid}`;
+  rmSync(unfinished, { recursive: true, force: true });
+  cpSync(join(Dir, subfolder), unfinished, { recursive: true });
   renameSync(unfinished, folder);
   return folder;
 }

@@ -1,0 +1,76 @@
+/** Suites whose cases run in a scratch host: from outside of it. */
+import { mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isolated, whyNotIsolated } from "../test/support/isolation.ts";
+import { ownCgroup, removeCgroups } from "./cgroups.ts";
+import type { SuiteCase, SuiteContext, SuiteReport } from "./suite.ts";
+
+/** What the process in the scratch host gets, as JSON in its first argument. */
+export interface WorkerTask {
+  readonly binaries: string;
+  readonly patterns: readonly string[];
+  /** An empty folder for whatever the daemons write; see prepareHost of scratch-worker.ts. */
+  readonly folder: string;
+  /** The control group that all containers must be in. */
+  readonly cgroup: string;
+  /** Further folders by name, as the suite says. */
+  readonly places: Readonly<Record<string, string>>;
+}
+
+/** One line that the worker prints. */
+export type WorkerLine = { readonly row: SuiteCase } | { readonly summary: string };
+
+/**
+ * Runs `worker` in a fresh scratch host, and takes its rows. When it ends, or this process does, all its processes end.
+ * @throws Error when it ends in another way than with exit code 0, or not in `minutes`.
+ */
+export async function runInScratchHost(
+  worker: string,
+  places: Readonly<Record<string, string>>,
+  minutes: number,
+  context: SuiteContext,
+): Promise<SuiteReport> {
+  const obstacle = await whyNotIsolated();
+  if (obstacle !== undefined) throw new Error(obstacle);
+  const folder = mkdtempSync(join(tmpdir(), "bridgehead-conformance-"));
+  const cgroup = ownCgroup();
+  const task: WorkerTask = {
+    binaries: context.binaries,
+    patterns: context.patterns,
+    folder,
+    cgroup,
+    places,
+  };
+  const visible = [context.binaries, folder, ...Object.values(places)];
+  const command = isolated([process.execPath, worker, JSON.stringify(task)], visible);
+  // The worker ends when its stdin does: that is when this process dies.
+  const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  const cleanUp = async () => {
+    child.kill("SIGKILL");
+    await child.exited;
+    await removeCgroups(cgroup);
+    rmdirSync(folder);
+  };
+  const interrupted = () => void cleanUp().finally(() => process.exit(130));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupted);
+  const timer = setTimeout(() => child.kill("SIGKILL"), minutes * 60_000);
+  try {
+    const [stdout, stderr, exitCode] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    const lines = stdout.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as WorkerLine]));
+    const cases = lines.flatMap((line) => ("row" in line ? [line.row] : []));
+    if (exitCode !== 0) {
+      const done = `after ${cases.length} cases, the last one "${cases.at(-1)?.name ?? ""}"`;
+      throw new Error(`the scratch host ended with exit code ${exitCode} ${done}\n${stderr}`);
+    }
+    return { cases, summary: lines.flatMap((line) => ("summary" in line ? [line.summary] : [])) };
+  } finally {
+    clearTimeout(timer);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.removeListener(signal, interrupted);
+    await cleanUp();
+  }
+}
