@@ -51,8 +51,8 @@ export interface Rules {
 const LIST_RULES = [
   "for variant in nft legacy; do for family in ip ip6; do",
   // Asking for a table of the legacy kind makes it: only where it is already.
-  "  [ $variant = nft ] || grep -qs '^nat$' /proc/net/${family}_tables_names || continue",
-  "  ${family}tables-$variant-save -t nat || exit 1",
+  '  [ $variant = nft ] || grep -qs "^nat$" /proc/net/"$family"_tables_names || continue',
+  '  "$family"tables-$variant-save -t nat || exit 1',
   "done; done",
   "echo === nftables",
   "tables=$(nft list tables) || exit 1",

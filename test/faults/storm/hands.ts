@@ -62,10 +62,11 @@ async function damage(
 const works = async (command: string | readonly string[], stdin?: string): Promise<boolean> =>
   (await outcomeOf(command, stdin === undefined ? {} : { stdin })).exitCode === 0;
 
-async function deleteNamespace(storm: StormState, container: Container | undefined): Promise<void> {
-  if (container === undefined) return;
+/** Deletes the name and mount of a namespace, and with it the namespace: nothing else keeps it. */
+export async function deleteNamespace(storm: StormState, container: Container | undefined): Promise<void> {
+  if (container === undefined || container.changing) return;
   container.there = false;
-  container.leaving = true;
+  container.changing = true;
   const about = {
     kind: "namespace deleted",
     scope: container.name,
@@ -75,7 +76,7 @@ async function deleteNamespace(storm: StormState, container: Container | undefin
   await damage(storm, { ...about, what: `ip netns delete ${container.name}` }, () =>
     works(["ip", "netns", "delete", container.name]),
   );
-  container.leaving = false;
+  container.changing = false;
 }
 
 async function removeLink(
@@ -107,7 +108,7 @@ const FLUSHES = [
   { command: "nft delete table bridge nat", networks: ["nft"] },
   {
     command:
-      "for f in ip ip6; do grep -qs '^nat$' /proc/net/${f}_tables_names && ${f}tables-legacy -w -t nat -F; done; true",
+      'for f in ip ip6; do grep -qs \'^nat$\' /proc/net/"$f"_tables_names && "$f"tables-legacy -w -t nat -F; done; true',
     networks: ["ipt"],
   },
 ] as const;

@@ -12,7 +12,7 @@ import { stateDifference } from "../../support/state-difference.ts";
 import { randomFrom } from "../part.ts";
 import { collect, collectAllBut } from "./collection.ts";
 import { listRules, missingRules, rulesOf } from "./eyes.ts";
-import { clearDebris, LOCAL_PROGRAMS, meddle } from "./hands.ts";
+import { clearDebris, deleteNamespace, LOCAL_PROGRAMS, meddle } from "./hands.ts";
 import type { Attachment, Container } from "./model.ts";
 import { NETWORKS } from "./networks.ts";
 import { add, check, del, judgeAbsent, judgeLive, type Random } from "./operations.ts";
@@ -26,6 +26,7 @@ export interface StormReport {
 }
 
 const WORKERS = 8;
+const MOST_TOLD = 8;
 const [binaries = "", seedText = "", most = "", time = ""] = process.argv.slice(2);
 const seed = Number(seedText);
 requireScratchHost();
@@ -47,12 +48,10 @@ raging = false;
 await watching;
 await Promise.all(storm.pending);
 await calm();
-print({
-  operations,
-  seconds,
-  counts: Object.fromEntries(storm.counts),
-  violations: storm.violations,
-} satisfies StormReport);
+const violations = storm.violations.slice(0, MOST_TOLD);
+if (violations.length < storm.violations.length)
+  violations.push(`and ${storm.violations.length - violations.length} more`);
+print({ operations, seconds, counts: Object.fromEntries(storm.counts), violations } satisfies StormReport);
 
 function print(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -66,17 +65,46 @@ async function step(random: Random): Promise<void> {
   const choice = random();
   if (choice < 0.07) return await meddle(storm, random);
   if (choice < 0.085) return await collect(storm, oneOf(NETWORKS, random), random);
-  const container = oneOf(storm.containers, random);
-  const attachment = oneOf(container.attachments, random);
+  if (choice < 0.1) return await rush(random);
+  await occupy(oneOf(oneOf(storm.containers, random).attachments, random), (attachment) =>
+    operateOn(attachment, random),
+  );
+}
+
+/** Does something with an attachment, unless its container is busy or its network is being collected. */
+async function occupy(
+  attachment: Attachment,
+  work: (attachment: Attachment) => Promise<void>,
+): Promise<void> {
+  const { container } = attachment;
   const gate = storm.gates.get(attachment.network.name);
   if (container.busy || gate?.enter() !== true) return await Bun.sleep(0);
   container.busy = true;
   try {
-    await operateOn(attachment, random);
+    await work(attachment);
   } finally {
     container.busy = false;
     gate.leave();
   }
+}
+
+/** On the full network some containers die, and several others want their addresses at the same instant. */
+async function rush(random: Random): Promise<void> {
+  const tight = storm.attachments.filter(({ network, container }) => network.tight && !container.busy);
+  const live = tight.filter(({ state, container }) => state === "live" && container.there);
+  for (const { container } of live.slice(0, 1 + Math.floor(random() * 2)))
+    await deleteNamespace(storm, container);
+  const waiting = tight.filter(({ state }) => state === "absent").slice(0, 5);
+  for (const { container } of waiting)
+    if (!container.there && !container.changing) await makeNamespace(container);
+  storm.count("rushes for the addresses of the dead");
+  await Promise.all(
+    waiting.map((attachment) =>
+      occupy(attachment, async () => {
+        if (attachment.state === "absent") await add(storm, attachment, random);
+      }),
+    ),
+  );
 }
 
 function oneOf<T>(items: readonly T[], random: Random): T {
@@ -88,7 +116,7 @@ function oneOf<T>(items: readonly T[], random: Random): T {
 async function operateOn(attachment: Attachment, random: Random): Promise<void> {
   const choice = random();
   const { container } = attachment;
-  if (!container.there && !container.leaving && choice < 0.9) await makeNamespace(container);
+  if (!container.there && !container.changing && choice < 0.9) await makeNamespace(container);
   if (attachment.state === "absent") {
     if (choice < 0.88) return await add(storm, attachment, random);
     return await del(storm, attachment, random);
@@ -103,7 +131,9 @@ async function operateOn(attachment: Attachment, random: Random): Promise<void> 
 }
 
 async function makeNamespace(container: Container): Promise<void> {
+  container.changing = true;
   await outputOf(["ip", "netns", "add", container.name]);
+  container.changing = false;
   container.there = true;
   storm.count("namespaces made");
 }

@@ -95,8 +95,8 @@ export class Container {
   /** A runtime does one thing at a time with a container (rule A41). */
   busy = false;
   there = false;
-  /** While its namespace is being deleted. */
-  leaving = false;
+  /** While its namespace is being made or deleted. */
+  changing = false;
 
   constructor(name: string) {
     this.name = name;

@@ -123,7 +123,7 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
     if (couldExist && !met("namespace deleted", "link removed", "bridge removed"))
       storm.violation(`ADD of ${key} succeeded, though it is there already`, key);
     if (variation.mustFail) storm.violation(`ADD of ${key} succeeded with ${variation.why}`, key);
-    if (noNamespace && !met("namespace deleted"))
+    if (noNamespace && !container.there && !container.changing && !met("namespace deleted"))
       storm.violation(`ADD of ${key} succeeded without a namespace`, key);
     attachment.become("live", result);
     if (met("namespace deleted")) attachment.harm("namespace", container.there ? "doubtful" : "lost");

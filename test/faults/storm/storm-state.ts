@@ -46,6 +46,9 @@ export class StormState {
     const story = this.history.story(subjects).map((line) => `\n    ${line}`);
     this.violations.push(`seed ${this.seed}, after ${this.operations} operations: ${what}${story.join("")}`);
     this.history.note(`VIOLATION ${what}`, ...subjects);
+    // Said once: until its DEL nothing is expected of it any more.
+    for (const attachment of this.attachments)
+      if (subjects.includes(attachment.key)) attachment.become("uncertain");
   }
 
   /** Lets something go on beside the workers. */
