@@ -1,5 +1,13 @@
 /** All cases of this suite. */
 import type { ScratchCase } from "../scratch-lanes.ts";
+import { CHAIN_CASES } from "./chains.ts";
+import { LOSS_CASES } from "./losses.ts";
+import { STATIC_CASES } from "./static.ts";
 import { VERSION_CASES } from "./versions.ts";
 
-export const CASES: readonly ScratchCase[] = [...VERSION_CASES];
+export const CASES: readonly ScratchCase[] = [
+  ...VERSION_CASES,
+  ...STATIC_CASES,
+  ...CHAIN_CASES,
+  ...LOSS_CASES,
+];

@@ -18,6 +18,8 @@ export interface ToolOptions {
   readonly capabilities?: JsonRecord;
   /** CNI_IFNAME; cnitool takes eth0 when it is not set. */
   readonly ifname?: string;
+  /** Folder of the plugins instead of ours: the reference's. */
+  readonly plugins?: string;
 }
 
 export class Cnitool {
@@ -43,11 +45,11 @@ export class Cnitool {
     options: ToolOptions = {},
   ): Promise<Outcome> {
     const { ours, neighbours, cnitool } = this.#programs;
-    const { args, capabilities, ifname } = options;
+    const { args, capabilities, ifname, plugins = ours } = options;
     const env = {
       PATH: process.env.PATH ?? "",
       NETCONFPATH: FOLDER,
-      CNI_PATH: [...this.#before, ours, neighbours].join(":"),
+      CNI_PATH: [...this.#before, plugins, neighbours].join(":"),
       ...(args !== undefined && { CNI_ARGS: args }),
       ...(capabilities !== undefined && { CAP_ARGS: JSON.stringify(capabilities) }),
       ...(ifname !== undefined && { CNI_IFNAME: ifname }),

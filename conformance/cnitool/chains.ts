@@ -1,0 +1,126 @@
+/** Chains with the reference's plugins behind ours, each alone and all together, and the chains of runtimes. */
+import type { ScratchCase } from "../scratch-lanes.ts";
+import { toolCase } from "./case.ts";
+import type { Life, Wanted } from "./life.ts";
+import { NEIGHBOURS, type Neighbour } from "./neighbours.ts";
+import { bridgePlugin, type Family, isAtLeast, list, type Version } from "./networks.ts";
+import type { JsonRecord } from "./tool.ts";
+
+const FAMILIES_HERE: readonly Family[] = [4, 6];
+
+/** Each form that a prevResult has, as far as all of these know it. */
+const versionsOf = (neighbours: readonly Neighbour[]): Version[] =>
+  (["0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const).filter((version) =>
+    neighbours.every(({ since = "0.3.0" }) => isAtLeast(version, since)),
+  );
+
+interface Chain {
+  readonly name: string;
+  readonly version: Version;
+  /** Keys of the bridge plugin. */
+  readonly bridge: JsonRecord;
+  readonly backend: "iptables" | "nftables";
+  readonly neighbours: readonly Neighbour[];
+}
+
+function chainCase({ name, version, bridge, backend, neighbours }: Chain): ScratchCase {
+  const plugins = [
+    bridgePlugin(FAMILIES_HERE, { ipMasq: true, ipMasqBackend: backend, ...bridge }),
+    ...neighbours.map(({ plugin }) => plugin),
+  ];
+  const wanted: Wanted = Object.assign(
+    { version, families: FAMILIES_HERE, backend },
+    ...neighbours.map(({ changes }) => changes ?? {}),
+  );
+  const capabilities: JsonRecord = Object.assign(
+    {},
+    ...neighbours.map((neighbour) => neighbour.capabilities ?? {}),
+  );
+  return toolCase({
+    name: `chain: ${name}, ${version}`,
+    compared: "result of the chain, what each neighbour does, CHECK, what is left",
+    config: ["10-net.conflist", list(version, plugins)],
+    wanted,
+    options: { capabilities },
+    keeps: neighbours.flatMap(({ keeps }) => keeps ?? []),
+    run: async (life, _tool, outside) => {
+      await life.endsWell("status");
+      await life.add();
+      await life.reaches();
+      for (const { works } of neighbours) await works(life, outside);
+      await life.check();
+      await checkFindsLoss(life, version);
+      await life.del();
+      for (const { gone } of neighbours) await gone?.(life);
+    },
+  });
+}
+
+/** With the result of the whole chain as its prevResult, ours still sees what is missing. */
+async function checkFindsLoss(life: Life, version: Version): Promise<void> {
+  if (version === "0.3.1") return;
+  const { host } = life.scene;
+  await host.run("ip addr del 10.61.0.1/24 dev cni0");
+  await life.checkFails(/gateway address 10\.61\.0\.1\/24 is missing/);
+  await host.run("ip addr add 10.61.0.1/24 brd + dev cni0");
+  await life.check();
+}
+
+/** With one masquerade backend and the other in turn. */
+const inAllVersions = (name: string, neighbours: readonly Neighbour[], index: number): ScratchCase[] =>
+  versionsOf(neighbours).map((version, turn) =>
+    chainCase({
+      name,
+      version,
+      bridge: {},
+      backend: (index + turn) % 2 === 0 ? "iptables" : "nftables",
+      neighbours,
+    }),
+  );
+
+const EACH = Object.entries(NEIGHBOURS).flatMap(([name, neighbour], index) =>
+  inAllVersions(name, [neighbour], index),
+);
+
+const { tuning, firewall, bandwidth, sbr } = NEIGHBOURS;
+const ALL = ["iptables", "nftables"].flatMap((backend, index) => {
+  const portmap = backend === "iptables" ? NEIGHBOURS["portmap, iptables"] : NEIGHBOURS["portmap, nftables"];
+  return inAllVersions(
+    `all neighbours, portmap by ${backend}`,
+    [tuning, portmap, firewall, bandwidth, sbr],
+    index,
+  );
+});
+
+/** tuning without a configuration of its own, as podman and nerdctl have it. */
+const PLAIN_TUNING: Neighbour = {
+  plugin: { type: "tuning" },
+  keeps: NEIGHBOURS.tuning.keeps ?? [],
+  works: async () => {},
+};
+
+const OF_RUNTIMES: readonly ScratchCase[] = [
+  chainCase({
+    name: "as of podman",
+    version: "0.4.0",
+    bridge: { hairpinMode: true, capabilities: { ips: true } },
+    backend: "iptables",
+    neighbours: [NEIGHBOURS["portmap, iptables"], NEIGHBOURS.firewall, PLAIN_TUNING],
+  }),
+  chainCase({
+    name: "as of nerdctl",
+    version: "1.0.0",
+    bridge: { hairpinMode: true, ipRange: "" },
+    backend: "iptables",
+    neighbours: [NEIGHBOURS["portmap, iptables"], NEIGHBOURS["firewall, same-bridge"], PLAIN_TUNING],
+  }),
+  chainCase({
+    name: "as of containerd",
+    version: "1.0.0",
+    bridge: { promiscMode: true },
+    backend: "iptables",
+    neighbours: [NEIGHBOURS["portmap, iptables"]],
+  }),
+];
+
+export const CHAIN_CASES: readonly ScratchCase[] = [...EACH, ...ALL, ...OF_RUNTIMES];
