@@ -176,6 +176,13 @@ export class Life {
     this.unchanged(`by the refused ${command}`, before, await hostState());
   }
 
+  /** The command ends well, says nothing and changes nothing. */
+  async changesNothing(command: string): Promise<void> {
+    const before = await hostState();
+    await this.quiet(command);
+    this.unchanged(`by ${command}`, before, await hostState());
+  }
+
   unchanged(what: string, before: HostState, after: HostState): void {
     this.scene.judge.same(`changed ${what}`, stateDifference(before, after, keptLeaseFolder(NETWORK)), []);
   }

@@ -96,6 +96,10 @@ const firewall = (keys: JsonRecord = {}): Neighbour => ({
     } finally {
       for (const family of ["iptables", "ip6tables"]) await host.run(`${family} -P FORWARD ACCEPT`);
     }
+    if (keys.ingressPolicy === undefined) return;
+    // It takes the bridge from the first interface of the result.
+    const isolation = await host.run("iptables-save -t filter");
+    life.scene.judge.says("isolation", isolation, /^-A CNI-ISOLATION-STAGE-1 -i cni0 ! -o cni0 /m);
   },
   gone: portIsFree,
 });
