@@ -1,0 +1,107 @@
+/** A containerd on its own socket, with folders of its own. */
+import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { outcomeOf, outputOf } from "../../test/support/command.ts";
+import { eventually } from "../../test/support/eventually.ts";
+import type { WorkerTask } from "../scratch-suite.ts";
+import { hostEnvironment } from "../scratch-worker.ts";
+
+/** The image that each container is made of; there is no registry to get another from. */
+export const IMAGE = "localhost/busybox:1";
+
+export class Containerd {
+  /** For programs that call containerd. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly socket: string;
+  readonly #programs: string;
+  readonly #folder: string;
+  #daemon: Bun.Subprocess | undefined;
+
+  /** `programs` is the folder of containerd, ctr and the shim. */
+  constructor(task: WorkerTask, programs: string) {
+    const { PATH = "", ...rest } = hostEnvironment(task);
+    this.environment = { ...rest, PATH: `${programs}:${PATH}` };
+    this.#programs = programs;
+    this.#folder = `${task.folder}/containerd`;
+    this.socket = `${this.#folder}/socket`;
+    mkdirSync(this.#folder);
+  }
+
+  /** @throws Error with the daemon's log when it does not answer. */
+  async start(): Promise<void> {
+    const config = `${this.#folder}/config.toml`;
+    writeFileSync(config, (await this.version()).startsWith("1.") ? this.#config1() : this.#config2());
+    const log = openSync(this.#log, "a");
+    const daemon = Bun.spawn([`${this.#programs}/containerd`, "--config", config], {
+      env: { ...this.environment },
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+    });
+    this.#daemon = daemon;
+    const answers = async () =>
+      daemon.exitCode !== null ||
+      (await outcomeOf(this.ctrCommand(["version"]), { env: this.environment })).exitCode === 0;
+    await eventually("containerd answers", answers, { deadline: 60_000, state: () => this.log() });
+    if (daemon.exitCode !== null) throw new Error(`containerd ended: ${this.log()}`);
+  }
+
+  /** Its containers live on. */
+  async stop(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    this.#daemon?.kill(signal);
+    await this.#daemon?.exited;
+  }
+
+  /** The end of what it wrote. */
+  log(): string {
+    return readFileSync(this.#log, "utf8").split("\n").slice(-30).join("\n");
+  }
+
+  /** As in "2.4.2". */
+  async version(): Promise<string> {
+    const said = await outputOf([`${this.#programs}/containerd`, "--version"]);
+    return /\bv?(\d+\.\d+\.\d+)/.exec(said)?.[1] ?? said;
+  }
+
+  ctrCommand(words: readonly string[]): string[] {
+    return [`${this.#programs}/ctr`, "--address", this.socket, ...words];
+  }
+
+  /** Standard output of a ctr command. @throws CommandFailed */
+  ctr(words: readonly string[]): Promise<string> {
+    return outputOf(this.ctrCommand(words), { env: this.environment });
+  }
+
+  get #log(): string {
+    return `${this.#folder}/log`;
+  }
+
+  #config1(): string {
+    return `version = 2
+${this.#places()}
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "${IMAGE}"
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/opt/cni/bin"
+`;
+  }
+
+  #config2(): string {
+    return `version = 3
+${this.#places()}
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "${IMAGE}"
+[plugins."io.containerd.cri.v1.runtime"]
+restrict_oom_score_adj = true
+`;
+  }
+
+  #places(): string {
+    return `root = "${this.#folder}/root"
+state = "${this.#folder}/state"
+[grpc]
+address = "${this.socket}"
+[plugins."io.containerd.internal.v1.opt"]
+path = "${this.#folder}/opt"`;
+  }
+}

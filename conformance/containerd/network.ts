@@ -1,0 +1,76 @@
+/** The network that containerd's own installation script sets up, and how it looks from the host. */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { outputOf } from "../../test/support/command.ts";
+
+export const NETWORK = "containerd-net";
+
+/** The addresses of the bridge. */
+export const GATEWAY = { v4: "10.88.0.1", v6: "2001:4860:4860::1" } as const;
+
+const BRIDGE = {
+  type: "bridge",
+  bridge: "cni0",
+  isGateway: true,
+  ipMasq: true,
+  promiscMode: true,
+  ipam: {
+    type: "host-local",
+    ranges: [[{ subnet: "10.88.0.0/16" }], [{ subnet: "2001:4860:4860::/64" }]],
+    routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }],
+  },
+};
+const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
+
+/** Makes this the only network there is. */
+export function configure(cniVersion: string): void {
+  const folder = "/etc/cni/net.d";
+  for (const name of readdirSync(folder)) rmSync(`${folder}/${name}`);
+  const list = { cniVersion, name: NETWORK, plugins: [BRIDGE, PORTMAP] };
+  writeFileSync(`${folder}/10-containerd-net.conflist`, JSON.stringify(list));
+}
+
+/** Who has which address, by the files of host-local: container ids by address. */
+export function leases(): Readonly<Record<string, string>> {
+  const folder = `/var/lib/cni/networks/${NETWORK}`;
+  const addresses = names(folder).filter((name) => /^[\da-f.:]+$/.test(name));
+  return Object.fromEntries(
+    addresses.map((name) => [name, readFileSync(`${folder}/${name}`, "utf8").split(/\r?\n/)[0] ?? ""]),
+  );
+}
+
+/** The results of ADD that the runtime keeps for a container, one for each interface. */
+export function keptResults(containerId: string): readonly string[] {
+  const folder = "/var/lib/cni/results";
+  return names(folder).flatMap((name) =>
+    name.includes(containerId) ? readFileSync(`${folder}/${name}`, "utf8") : [],
+  );
+}
+
+/** What of a container is on the host, one line each: leases, kept results, firewall rules, links. Empty after DEL. */
+export async function tracesOf(containerId: string): Promise<string[]> {
+  const rules = await outputOf("iptables-save; ip6tables-save; nft list ruleset");
+  return [
+    ...Object.entries(leases()).flatMap(([address, id]) => (id === containerId ? `lease ${address}` : [])),
+    ...keptResults(containerId).map((result) => `kept result ${result}`),
+    ...rules.split("\n").flatMap((line) => (line.includes(containerId) ? `rule ${line.trim()}` : [])),
+  ];
+}
+
+/** Names of the ports of the bridge. */
+export async function ports(): Promise<string[]> {
+  const listed = JSON.parse((await outputOf("ip -j link show type veth")) || "[]") as {
+    ifname?: string;
+    master?: string;
+  }[];
+  return listed.flatMap(({ ifname, master }) =>
+    ifname === undefined || ifname === "uplink" ? [] : `${ifname} of ${master}`,
+  );
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
