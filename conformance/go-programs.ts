@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
 
-/** What `go install` builds. */
+/** What Go builds. */
 export interface GoPrograms {
   /** Of the folder in the cache; the version follows it. */
   readonly name: string;
@@ -12,6 +12,11 @@ export interface GoPrograms {
   readonly packages: readonly string[];
   /** The go directive of the module's go.mod. */
   readonly goNeeded: readonly [number, number];
+  /**
+   * `go install` refuses a module that replaces others. With its path here it is built in its own sources, and the
+   * packages are paths in there, as in "./cmd/crictl".
+   */
+  readonly module?: string;
 }
 
 /**
@@ -30,9 +35,16 @@ export async function provideGoPrograms(
   const unfinished = `${folder}.unfinished-${process.pid}`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true });
-  const install = [go, "install", ...programs.packages.map((path) => `${path}@${programs.version}`)];
+  const { module, packages, version } = programs;
   const env = { HOME: cache, ...process.env, GOBIN: unfinished, CGO_ENABLED: "0", GOTOOLCHAIN: "local" };
-  const outcome = await outcomeOf(install, { env: defined(env), timeout: 900_000 });
+  const [command, cwd] =
+    module === undefined
+      ? [["install", ...packages.map((path) => `${path}@${version}`)], cache]
+      : [
+          ["build", "-mod=readonly", "-o", `${unfinished}/`, ...packages],
+          await modulePath(go, module, programs, cache),
+        ];
+  const outcome = await outcomeOf([go, ...command], { env: defined(env), cwd, timeout: 900_000 });
   if (outcome.exitCode !== 0) throw new Error(`cannot build ${programs.name}: ${said(outcome)}`);
   rmSync(folder, { recursive: true, force: true });
   renameSync(unfinished, folder);
@@ -52,17 +64,26 @@ export async function provideGoSources(
   const folder = join(cache, `${programs.name}-${programs.version}`);
   if (existsSync(folder)) return folder;
   const go = await provideGo(programs, say);
-  const [module] = programs.packages;
-  const env = { HOME: cache, ...process.env, GOTOOLCHAIN: "local" };
-  const download = [go, "mod", "download", "-json", `${module}@${programs.version}`];
-  const outcome = await outcomeOf(download, { env: defined(env), cwd: cache, timeout: 600_000 });
-  if (outcome.exitCode !== 0) throw new Error(`cannot get ${programs.name}: ${said(outcome)}`);
-  const { Dir } = JSON.parse(outcome.stdout) as { Dir: string };
+  const path = await modulePath(go, programs.packages[0] ?? "", programs, cache);
   const unfinished = `${folder}.unfinished-${process.pid}`;
   rmSync(unfinished, { recursive: true, force: true });
-  cpSync(join(Dir, subfolder), unfinished, { recursive: true });
+  cpSync(join(path, subfolder), unfinished, { recursive: true });
   renameSync(unfinished, folder);
   return folder;
+}
+
+/** Where Go keeps the sources of a module, which it gets first if need be. */
+async function modulePath(
+  go: string,
+  module: string,
+  { name, version }: GoPrograms,
+  cache: string,
+): Promise<string> {
+  const env = { HOME: cache, ...process.env, GOTOOLCHAIN: "local" };
+  const download = [go, "mod", "download", "-json", `${module}@${version}`];
+  const outcome = await outcomeOf(download, { env: defined(env), cwd: cache, timeout: 600_000 });
+  if (outcome.exitCode !== 0) throw new Error(`cannot get ${name}: ${said(outcome)}`);
+  return (JSON.parse(outcome.stdout) as { Dir: string }).Dir;
 }
 
 /**

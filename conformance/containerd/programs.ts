@@ -14,6 +14,30 @@ export function provideContainerd(cache: string, say: (line: string) => void): P
 
 /** Folder with crictl. @throws Error as above. */
 export function provideCrictl(cache: string, say: (line: string) => void): Promise<string> {
-  const packages = ["sigs.k8s.io/cri-tools/cmd/crictl"];
-  return provideGoPrograms({ name: "crictl", version: "v1.30.0", packages, goNeeded: [1, 22] }, cache, say);
+  return provideGoPrograms(
+    {
+      name: "crictl",
+      version: "v1.30.0",
+      module: "sigs.k8s.io/cri-tools",
+      packages: ["./cmd/crictl"],
+      goNeeded: [1, 22],
+    },
+    cache,
+    say,
+  );
+}
+
+/** Folder with nerdctl. @throws Error as above. */
+export function provideNerdctl(cache: string, say: (line: string) => void): Promise<string> {
+  return provideGoPrograms(
+    {
+      name: "nerdctl",
+      version: "v1.7.7",
+      module: "github.com/containerd/nerdctl",
+      packages: ["./cmd/nerdctl"],
+      goNeeded: [1, 21],
+    },
+    cache,
+    say,
+  );
 }
