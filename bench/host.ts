@@ -1,5 +1,5 @@
 /** A scratch host with the launcher in it: runs programs there, one at a time or at once, and measures them. */
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { isolated } from "../test/support/isolation.ts";
 
 /** A program to run. */
@@ -60,13 +60,14 @@ export class BenchHost implements AsyncDisposable {
   readonly name: string;
   readonly #child: Bun.Subprocess<"pipe", "pipe", "inherit">;
   readonly #answers: AsyncIterator<string>;
-  readonly #disk: string;
+  /** Outside of the host: its /var/lib/cni. */
+  readonly folder: string;
 
-  private constructor(name: string, child: Bun.Subprocess<"pipe", "pipe", "inherit">, disk: string) {
+  private constructor(name: string, child: Bun.Subprocess<"pipe", "pipe", "inherit">, folder: string) {
     this.name = name;
     this.#child = child;
     this.#answers = linesOf(child.stdout)[Symbol.asyncIterator]();
-    this.#disk = disk;
+    this.folder = folder;
   }
 
   /**
@@ -83,7 +84,7 @@ export class BenchHost implements AsyncDisposable {
       stderr: "inherit",
     });
     const host = new BenchHost(name, child, folder);
-    await host.script(`mkdir -p /var/lib/cni && mount -n --bind ${folder} /var/lib/cni`);
+    await host.script(`mkdir -p /var/lib/cni\nmount -n --bind ${folder} /var/lib/cni`);
     return host;
   }
 
@@ -111,6 +112,14 @@ export class BenchHost implements AsyncDisposable {
     return calls[0]?.stdout ?? "";
   }
 
+  /** Runs a command with the name of a file that holds `text` as its last word. */
+  async scriptWith(text: string, command: string): Promise<void> {
+    const file = `${this.folder}/.input`;
+    writeFileSync(file, text);
+    await this.script(`${command} ${file}`);
+    rmSync(file);
+  }
+
   async #ask<T>(header: string, programs: readonly Program[]): Promise<T> {
     this.#child.stdin.write(Buffer.concat([Buffer.from(`${header}\n`), ...programs.map(encode)]));
     this.#child.stdin.flush();
@@ -125,7 +134,7 @@ export class BenchHost implements AsyncDisposable {
     this.#child.stdin.end();
     this.#child.kill("SIGKILL");
     await this.#child.exited;
-    rmSync(this.#disk, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

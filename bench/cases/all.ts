@@ -1,6 +1,7 @@
 /** All cases, in the order of the report. */
 import type { BenchCase } from "../case.ts";
 import { SHAPES } from "./shapes.ts";
+import { STANDING } from "./standing.ts";
 import { VERSION } from "./start.ts";
 
-export const CASES: readonly BenchCase[] = [VERSION, ...SHAPES];
+export const CASES: readonly BenchCase[] = [VERSION, ...SHAPES, ...STANDING];

@@ -13,7 +13,7 @@ import {
   SPOOF_CHECK,
 } from "../attachment.ts";
 import type { BenchCase, Contender } from "../case.ts";
-import { standByPlugin } from "../standing.ts";
+import { stand } from "../standing.ts";
 
 const STANDING = 10;
 
@@ -23,16 +23,17 @@ const ofShape = (name: string, shape: Shape): BenchCase => ({
   rounds: 60,
   quickRounds: 10,
   census: true,
-  open: ({ programs, host }) =>
-    Promise.all(
-      (["ours", "reference"] as const).map(async (side): Promise<Contender> => {
-        const folder = pluginsOf(programs, side);
-        const place = await host(side);
-        await addNamespaces(place, "measured", 1);
-        await standByPlugin(place, { folder, shape }, STANDING);
-        return { side, variant: "", host: place, steps: addAndDel({ folder, shape }) };
-      }),
-    ),
+  open: async ({ programs, host }) => {
+    const contenders: Contender[] = [];
+    for (const side of ["ours", "reference"] as const) {
+      const folder = pluginsOf(programs, side);
+      const place = await host(side);
+      await addNamespaces(place, "measured", 1);
+      await stand(place, { folder, shape }, STANDING);
+      contenders.push({ side, variant: "", host: place, steps: addAndDel({ folder, shape }) });
+    }
+    return contenders;
+  },
 });
 
 export const SHAPES: readonly BenchCase[] = [
