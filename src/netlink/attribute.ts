@@ -6,7 +6,7 @@ import { ByteReader, ByteWriter } from "./bytes.ts";
 import { DecodeError } from "./error.ts";
 
 const HEADER = 4;
-const NLA_F_NESTED = 0x8000;
+export const NLA_F_NESTED = 0x8000;
 const TYPE_MASK = 0x3fff;
 
 const encoder = new TextEncoder();
@@ -23,45 +23,68 @@ export function putAttribute(writer: ByteWriter, type: number, body: (writer: By
   const start = writer.reserve(HEADER);
   writer.patchU16(start + 2, type);
   body(writer);
-  const length = writer.length - start;
-  if (length > 0xffff) throw new RangeError(`attribute ${type} has ${length} bytes, 65535 fit`);
-  writer.patchU16(start, length);
+  writer.patchU16(start, lengthWith(type, writer.length - start - HEADER));
   writer.pad(4);
+}
+
+/** Starts an attribute whose payload will have `size` bytes. */
+function putHeader(writer: ByteWriter, type: number, size: number): void {
+  writer.u16(lengthWith(type, size));
+  writer.u16(type);
+}
+
+function lengthWith(type: number, size: number): number {
+  const length = HEADER + size;
+  if (length > 0xffff) throw new RangeError(`attribute ${type} has ${length} bytes, 65535 fit`);
+  return length;
 }
 
 /** The typed forms write nothing for undefined: an absent value is not zero. */
 export function putU8(writer: ByteWriter, type: number, value: number | undefined): void {
-  if (value !== undefined) putAttribute(writer, type, (body) => body.u8(value));
+  if (value === undefined) return;
+  putHeader(writer, type, 1);
+  writer.u8(value);
+  writer.pad(4);
 }
 export function putU16(writer: ByteWriter, type: number, value: number | undefined): void {
-  if (value !== undefined) putAttribute(writer, type, (body) => body.u16(value));
+  if (value === undefined) return;
+  putHeader(writer, type, 2);
+  writer.u16(value);
+  writer.pad(4);
 }
 export function putU32(writer: ByteWriter, type: number, value: number | undefined): void {
-  if (value !== undefined) putAttribute(writer, type, (body) => body.u32(value));
+  if (value === undefined) return;
+  putHeader(writer, type, 4);
+  writer.u32(value);
 }
 export function putI32(writer: ByteWriter, type: number, value: number | undefined): void {
-  if (value !== undefined) putAttribute(writer, type, (body) => body.i32(value));
+  if (value === undefined) return;
+  putHeader(writer, type, 4);
+  writer.i32(value);
 }
 export function putU32be(writer: ByteWriter, type: number, value: number | undefined): void {
-  if (value !== undefined) putAttribute(writer, type, (body) => body.u32be(value));
+  if (value === undefined) return;
+  putHeader(writer, type, 4);
+  writer.u32be(value);
 }
 export function putU64be(writer: ByteWriter, type: number, value: bigint | undefined): void {
-  if (value !== undefined) putAttribute(writer, type, (body) => body.u64be(value));
+  if (value === undefined) return;
+  putHeader(writer, type, 8);
+  writer.u64be(value);
 }
 export function putBytes(writer: ByteWriter, type: number, value: Uint8Array | undefined): void {
-  if (value !== undefined) putAttribute(writer, type, (body) => body.bytes(value));
+  if (value === undefined) return;
+  putHeader(writer, type, value.length);
+  writer.bytes(value);
+  writer.pad(4);
 }
 /** A string with its final NUL (NLA_NUL_STRING of the kernel's policies). */
 export function putString(writer: ByteWriter, type: number, value: string | undefined): void {
-  if (value === undefined) return;
-  putAttribute(writer, type, (body) => {
-    body.bytes(encoder.encode(value));
-    body.u8(0);
-  });
+  if (value !== undefined) putBytes(writer, type, encoder.encode(`${value}\0`));
 }
 /** A string without a NUL, for attributes whose length says it all (NLA_STRING of the kernel's policies). */
 export function putText(writer: ByteWriter, type: number, value: string | undefined): void {
-  if (value !== undefined) putAttribute(writer, type, (body) => body.bytes(encoder.encode(value)));
+  if (value !== undefined) putBytes(writer, type, encoder.encode(value));
 }
 /** An attribute that holds attributes, marked as such: strict kernels insist on the flag. */
 export function putNested(writer: ByteWriter, type: number, body: (writer: ByteWriter) => void): void {
@@ -69,7 +92,8 @@ export function putNested(writer: ByteWriter, type: number, body: (writer: ByteW
 }
 /** Attributes as they came, for what the decoder did not know. */
 export function putRaw(writer: ByteWriter, attributes: readonly RawAttribute[] | undefined): void {
-  for (const { type, payload } of attributes ?? []) putAttribute(writer, type, (body) => body.bytes(payload));
+  if (attributes === undefined) return;
+  for (const { type, payload } of attributes) putBytes(writer, type, payload);
 }
 
 /** The attributes of `body` alone, without a message around them. */
@@ -79,9 +103,15 @@ export function encodeAttributes(body: (writer: ByteWriter) => void): Uint8Array
   return writer.finish();
 }
 
-/** Decoded attributes. Accessors give undefined for an absent type and check the length of a present one. */
+/**
+ * Decoded attributes. Accessors give undefined for an absent type and check the length of a present one.
+ *
+ * A link has some forty attributes, and a decoder asks for fifteen: hence the map, made in one walk.
+ */
 export class Attributes {
   readonly #all: RawAttribute[] = [];
+  /** The last attribute of each type without its flags (the kernel, too, lets the last one win). */
+  readonly #last = new Map<number, Uint8Array>();
   readonly #read = new Set<number>();
 
   constructor(bytes: Uint8Array) {
@@ -91,15 +121,17 @@ export class Attributes {
       const type = reader.u16();
       if (length < HEADER)
         throw new DecodeError(`attribute ${type & TYPE_MASK} claims a length of ${length}`);
-      this.#all.push({ type, payload: reader.bytes(length - HEADER) });
+      const payload = reader.bytes(length - HEADER);
+      this.#all.push({ type, payload });
+      this.#last.set(type & TYPE_MASK, payload);
       reader.align(4);
     }
   }
 
-  /** Payload of the last attribute of a type (the kernel, too, lets the last one win). */
+  /** Payload of the last attribute of a type. */
   bytes(type: number): Uint8Array | undefined {
     this.#read.add(type);
-    return this.#all.findLast((attribute) => (attribute.type & TYPE_MASK) === type)?.payload;
+    return this.#last.get(type);
   }
 
   #reader(type: number, size: number): ByteReader | undefined {
@@ -149,7 +181,10 @@ export class Attributes {
 
   /** What no accessor has asked for, so that it survives decoding and encoding. */
   unread(): RawAttribute[] {
-    return this.#all.filter((attribute) => !this.#read.has(attribute.type & TYPE_MASK));
+    const unread: RawAttribute[] = [];
+    for (const attribute of this.#all)
+      if (!this.#read.has(attribute.type & TYPE_MASK)) unread.push(attribute);
+    return unread;
   }
 }
 
@@ -158,7 +193,10 @@ export const attributeType = (attribute: RawAttribute): number => attribute.type
 
 /** The same object without its undefined fields, so that "absent" has one form. */
 export function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
+  const kept: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
+  for (const key in fields) {
+    const value = fields[key];
+    if (value !== undefined) kept[key] = value as Exclude<T[typeof key], undefined>;
+  }
+  return kept;
 }

@@ -64,7 +64,8 @@ export class Connection implements Disposable {
     // The kernel refuses an empty datagram, and nothing would answer it.
     if (requests.length === 0) return [];
     const first = this.#send(requests, flag.ack);
-    const waiting = requests.map((request) => new PendingRequest(request));
+    const waiting: PendingRequest[] = [];
+    for (const request of requests) waiting.push(new PendingRequest(request));
     for (let open = waiting.length; open > 0; ) {
       for (const message of this.#receive()) {
         // An earlier conversation's late message is nobody's business any more.
@@ -143,35 +144,38 @@ export class Connection implements Disposable {
     const first = this.#sequence + 1;
     this.#sequence += requests.length;
     this.#action = requests[0]?.action ?? "";
-    const datagram = encodeMessages(
-      requests.map((request, index) => ({
-        type: request.type,
-        flags: request.flags | flag.request | flags,
-        sequence: first + index,
-        port: 0,
-        payload: request.payload,
-      })),
-    );
-    this.#carry(() => this.#transport.send(datagram));
+    const messages: Message[] = [];
+    for (const { type, flags: own, payload } of requests) {
+      const sequence = first + messages.length;
+      messages.push({ type, flags: own | flag.request | flags, sequence, port: 0, payload });
+    }
+    try {
+      this.#transport.send(encodeMessages(messages));
+    } catch (error) {
+      throw this.#told(error);
+    }
     return first;
   }
 
   /** A failure of the transport itself, told with what was asked. */
-  #carry<T>(step: () => T): T {
-    try {
-      return step();
-    } catch (error) {
-      if (error instanceof SystemError) throw new NetlinkError(this.#action, error.errno);
-      throw error;
-    }
+  #told(error: unknown): unknown {
+    return error instanceof SystemError ? new NetlinkError(this.#action, error.errno) : error;
   }
 
   /** The next datagram's messages but for those that say nothing. */
   #receive(): Message[] {
-    return decodeMessages(this.#carry(() => this.#transport.receive())).filter((message) => {
+    let datagram: Uint8Array;
+    try {
+      datagram = this.#transport.receive();
+    } catch (error) {
+      throw this.#told(error);
+    }
+    const messages: Message[] = [];
+    for (const message of decodeMessages(datagram)) {
       if (message.type === control.overrun) throw new NetlinkError(this.#action, ENOBUFS);
-      return message.type !== control.noop;
-    });
+      if (message.type !== control.noop) messages.push(message);
+    }
+    return messages;
   }
 }
 

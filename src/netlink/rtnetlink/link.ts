@@ -5,6 +5,7 @@
 // Long because: a link has the most attributes of all objects, and encoding stands beside decoding.
 import {
   Attributes,
+  NLA_F_NESTED,
   present,
   putBytes,
   putI32,
@@ -152,7 +153,7 @@ export function putLink(writer: ByteWriter, link: Link): void {
 
 /** An attribute that holds attributes which are encoded already. */
 function putContainer(writer: ByteWriter, type: number, attributes: Uint8Array | undefined): void {
-  if (attributes !== undefined) putNested(writer, type, (body) => body.bytes(attributes));
+  putBytes(writer, type | NLA_F_NESTED, attributes);
 }
 
 /** @throws DecodeError */
