@@ -5,6 +5,9 @@
 import type { Delegation } from "./cni/delegate.ts";
 import type { Plugin } from "./cni/plugin.ts";
 import { runPlugin } from "./cni/protocol.ts";
+import { bridge } from "./plugins/bridge/index.ts";
+import { hostLocal } from "./plugins/host-local/index.ts";
+import { loopback } from "./plugins/loopback/index.ts";
 import { failedWith } from "./sys/errno.ts";
 import { isRegular, readToEnd, sameFile, status, writeAll } from "./sys/file.ts";
 import { isOwnNetns } from "./sys/netns.ts";
@@ -14,12 +17,8 @@ declare const BRIDGEHEAD_VERSION: string;
 
 const version = typeof BRIDGEHEAD_VERSION === "string" ? BRIDGEHEAD_VERSION : "0.0.0-source";
 
-/** Loaded when needed: each command pays for its own plugin only. */
-const PLUGINS: Readonly<Record<string, () => Promise<Plugin>>> = {
-  bridge: async () => (await import("./plugins/bridge/index.ts")).bridge,
-  "host-local": async () => (await import("./plugins/host-local/index.ts")).hostLocal,
-  loopback: async () => (await import("./plugins/loopback/index.ts")).loopback,
-};
+/** Each of them loads a command's code when it is called: a call pays for its own command only. */
+const PLUGINS: Readonly<Record<string, Plugin>> = { bridge, "host-local": hostLocal, loopback };
 
 const encoder = new TextEncoder();
 const print = (fd: number) => (text: string) => writeAll(fd, encoder.encode(text));
@@ -37,9 +36,9 @@ const delegation: Delegation = {
       throw error;
     }
   },
-  builtIn: async (path, name) => {
-    const load = pluginNamed(name);
-    return load !== undefined && sameFile(status(path), status("/proc/self/exe")) ? load() : undefined;
+  builtIn: (path, name) => {
+    const plugin = pluginNamed(name);
+    return plugin !== undefined && sameFile(status(path), status("/proc/self/exe")) ? plugin : undefined;
   },
   run: (path, environment, stdin) => {
     const child = Bun.spawnSync([path], { env: { ...environment }, stdin, stdout: "pipe", stderr: "pipe" });
@@ -50,14 +49,14 @@ const delegation: Delegation = {
 
 async function main(): Promise<number> {
   const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
-  const load = pluginNamed(name);
-  if (load === undefined) {
+  const plugin = pluginNamed(name);
+  if (plugin === undefined) {
     const { runOperatorCommand } = await import("./operator.ts");
     const plugins = Object.keys(PLUGINS);
     const called = { name, arguments: process.argv.slice(2), isPluginCall: Boolean(process.env.CNI_COMMAND) };
     return runOperatorCommand(called, { version, plugins, stdout: print(1), stderr: print(2) });
   }
-  return runPlugin(await load(), {
+  return runPlugin(plugin, {
     environment: process.env,
     readStdin: () => readToEnd(0),
     stdout: print(1),

@@ -2,10 +2,9 @@
  * Delegation to an IPAM plugin (rules A42–A49). A delegate that is this very file runs in this process, any other
  * as a child; both get the same environment and configuration, and their results and errors come back alike.
  */
-import { type Environment, readEnvironment } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
 import { type Command, type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
-import { readRequest } from "./request.ts";
 import type { Result } from "./result.ts";
 import { reduceTo } from "./result-version.ts";
 
@@ -26,7 +25,7 @@ export interface Delegation {
   /** Whether `path` is a file that can be executed. */
   isExecutable(path: string): boolean;
   /** The built-in plugin of that name if the executable at `path` is the very file that runs now. */
-  builtIn(path: string, name: string): Promise<Plugin | undefined>;
+  builtIn(path: string, name: string): Plugin | undefined;
   /** Runs an executable to its end. @throws SystemError if it can't be started. */
   run(path: string, environment: Environment, stdin: Uint8Array): ChildOutcome;
 }
@@ -37,7 +36,7 @@ export interface Delegation {
  * @throws CniError: the delegate's own; code 6 if it printed no result; 7 or 999 if it can't be found or run.
  */
 export async function delegateAdd(request: Request, type: string): Promise<Result> {
-  const found = await find(request, type);
+  const found = find(request, type);
   try {
     return await add(request, found);
   } catch (error) {
@@ -69,7 +68,7 @@ export const delegateGc = (request: Request, type: string): Promise<void> => del
 type CommandWithoutResult = Exclude<Command, "ADD">;
 
 async function delegate(request: Request, type: string, command: CommandWithoutResult): Promise<void> {
-  const found = await find(request, type);
+  const found = find(request, type);
   try {
     await run(request, found, command);
   } catch (error) {
@@ -84,23 +83,20 @@ interface Found {
 }
 
 async function add(request: Request, { path, builtIn }: Found): Promise<Result> {
-  const environment = environmentFor(request, "ADD");
   if (builtIn === undefined) {
     const { readChildResult, runChild } = await import("./delegate-child.ts");
-    return readChildResult(request, path, await runChild(request, path, environment));
+    return readChildResult(request, path, await runChild(request, path, environmentFor(request, "ADD")));
   }
-  const own = requestFor(request, environment);
   // A child's result says no more than its version can.
-  return await runAdd(builtIn, own, (result) => reduceTo(own.config.cniVersion, result));
+  return runAdd(builtIn, asDelegate(request, "ADD"), (result) => reduceTo(request.config.cniVersion, result));
 }
 
 async function run(request: Request, { path, builtIn }: Found, command: CommandWithoutResult): Promise<void> {
-  const environment = environmentFor(request, command);
   if (builtIn === undefined) {
     const { runChild } = await import("./delegate-child.ts");
-    await runChild(request, path, environment);
+    await runChild(request, path, environmentFor(request, command));
   } else {
-    await runWithoutResult(builtIn, command, requestFor(request, environment));
+    await runWithoutResult(builtIn, command, asDelegate(request, command));
   }
 }
 
@@ -110,15 +106,17 @@ const environmentFor = (request: Request, command: Command): Environment => ({
   CNI_COMMAND: command,
 });
 
-/** What a child would make of its environment and stdin. Rule A8 was applied before this plugin ran. */
-const requestFor = ({ stdin, delegation, log }: Request, environment: Environment): Request =>
-  readRequest(readEnvironment(environment), stdin, { environment, delegation, log });
+/**
+ * What a child would make of its environment and stdin: the same but for the command. What this plugin's command
+ * asks of the environment and the configuration's version is never less than what the delegate's does.
+ */
+const asDelegate = (request: Request, command: Command): Request => ({ ...request, command });
 
 /**
  * The first executable of that name along CNI_PATH (rule A43). An empty element is skipped: it would mean the directory
  * that the caller happens to stand in.
  */
-async function find({ path, delegation }: Request, type: string): Promise<Found> {
+function find({ path, delegation }: Request, type: string): Found {
   if (type === "") throw new CniError(code.invalidConfig, "no plugin name provided");
   if (type.includes("/") || type.includes("\0")) {
     throw new CniError(
@@ -129,7 +127,7 @@ async function find({ path, delegation }: Request, type: string): Promise<Found>
   for (const directory of path) {
     const candidate = `${directory}/${type}`;
     if (directory === "" || !delegation.isExecutable(candidate)) continue;
-    return { path: candidate, builtIn: await delegation.builtIn(candidate, type) };
+    return { path: candidate, builtIn: delegation.builtIn(candidate, type) };
   }
   throw new CniError(
     code.internal,

@@ -29,10 +29,24 @@ function parseIpv4(text: string): IpAddress | undefined {
   if (parts.length !== 4) return undefined;
   let value = 0n;
   for (const part of parts) {
-    if (!/^(0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    value = (value << 8n) | BigInt(part);
+    const octet = parseDecimal(part, 255);
+    if (octet === undefined) return undefined;
+    value = (value << 8n) | BigInt(octet);
   }
   return { family: 4, value };
+}
+
+/** A number in digits without a leading zero, or undefined; also if it is greater than `largest`. */
+export function parseDecimal(text: string, largest: number): number | undefined {
+  if (text === "" || (text.length > 1 && text.startsWith("0"))) return undefined;
+  let value = 0;
+  for (let index = 0; index < text.length; index++) {
+    const digit = text.charCodeAt(index) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+    if (value > largest) return undefined;
+  }
+  return value;
 }
 
 function parseIpv6(text: string): bigint | undefined {

@@ -19,9 +19,19 @@ export function formatMac(mac: Mac): string {
   return text;
 }
 
+/** What a bridge without ports has that nobody gave an address. */
+export function isZeroMac(mac: Mac): boolean {
+  for (let index = 0; index < mac.length; index++) if (mac[index] !== 0) return false;
+  return true;
+}
+
+export function sameMac(a: Mac, b: Mac): boolean {
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return a.length === b.length;
+}
+
 /** A group address (multicast or broadcast) can't be an interface's own; neither can all zeros. */
-export const isUnicastMac = (mac: Mac): boolean =>
-  ((mac[0] ?? 1) & 1) === 0 && mac.some((byte) => byte !== 0);
+export const isUnicastMac = (mac: Mac): boolean => ((mac[0] ?? 1) & 1) === 0 && !isZeroMac(mac);
 
 /** A random locally administered unicast address (IEEE 802: bit 1 of the first byte set, bit 0 clear). */
 export function randomMac(): Mac {

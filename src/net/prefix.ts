@@ -2,7 +2,7 @@
  * An address with a prefix length, as in "10.1.2.3/24". Host bits are kept, so the same type serves an
  * interface's address and, with host bits zero, a network or a route's destination.
  */
-import { bits, type Family, formatIp, type IpAddress, parseIp } from "./ip.ts";
+import { bits, type Family, formatIp, type IpAddress, parseDecimal, parseIp } from "./ip.ts";
 
 export interface Prefix {
   readonly address: IpAddress;
@@ -18,12 +18,9 @@ export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf("/");
   if (slash < 0) return undefined;
   const address = parseIp(text.slice(0, slash));
-  const digits = text.slice(slash + 1);
   if (address === undefined || (address.family === 4 && text.includes(":"))) return undefined;
-  if (!/^(0|[1-9][0-9]{0,2})$/.test(digits)) return undefined;
-  const length = Number(digits);
-  if (length > bits(address.family)) return undefined;
-  return { address, length };
+  const length = parseDecimal(text.slice(slash + 1), bits(address.family));
+  return length === undefined ? undefined : { address, length };
 }
 
 /** "address/length" with host bits as they are. */

@@ -31,7 +31,7 @@ const front = (type = "fake-ipam") =>
     status: (request) => delegateStatus(request, type),
   });
 
-const inProcess: Delegation = { ...noDelegation, isExecutable: () => true, builtIn: async () => fakeIpam };
+const inProcess: Delegation = { ...noDelegation, isExecutable: () => true, builtIn: () => fakeIpam };
 
 const asChild: Delegation = {
   ...noDelegation,

@@ -77,7 +77,7 @@ export class FakePlugin implements Plugin {
 /** A delegation that finds nothing. */
 export const noDelegation: Delegation = {
   isExecutable: () => false,
-  builtIn: async () => undefined,
+  builtIn: () => undefined,
   run: () => {
     throw new Error("nothing to run");
   },

@@ -124,7 +124,7 @@ test("bytes that make no sense are shown as they are, with what is wrong", () =>
   );
   expect(formatDatagram(new Uint8Array(), "route", "<")).toBe("< an empty datagram");
   const message: Message = { type: 16, flags: 1, sequence: 1, port: 0, payload: new Uint8Array(18) };
-  expect(lines(formatMessage(message, "route")).at(-1)).toBe("  0000 (2 bytes wanted at offset 2, 0 left)");
+  expect(lines(formatMessage(message, "route")).at(-1)).toBe("  0000 (2 bytes at offset 0 are no attribute)");
 });
 
 test("every golden has a form without a line that failed", () => {

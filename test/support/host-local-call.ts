@@ -45,7 +45,7 @@ export function requestOf(command: Command, call: HostLocalCall): Request {
     environment: {},
     delegation: {
       isExecutable: () => false,
-      builtIn: async () => undefined,
+      builtIn: () => undefined,
       run: () => {
         throw new Error("host-local delegates nothing");
       },

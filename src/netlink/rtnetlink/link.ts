@@ -189,7 +189,10 @@ export function decodeLink(payload: Uint8Array): Link {
       portData: info?.bytes(IFLA_INFO_SLAVE_DATA),
       bridgePort: attributes.bytes(IFLA_PROTINFO),
     }),
-    unknown: attributes.unread(),
+    // Nobody looks at them in an ADD, and a link has thirty.
+    get unknown() {
+      return attributes.unread();
+    },
     ...(info !== undefined && { unknownInfo: info.unread() }),
   };
 }

@@ -1,7 +1,7 @@
 /** The bridge itself: made when absent, taken over when there (rules B1, B10–B12, G21, G22). */
 import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
-import { randomMac } from "../../net/mac.ts";
+import { isZeroMac, randomMac, sameMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { decodeBridge, encodeBridge } from "../../netlink/rtnetlink/bridge.ts";
@@ -29,10 +29,10 @@ export function findLink(connection: Connection, name: string): PresentLink | un
   if (refusedWith(outcome?.error, "ENODEV")) return undefined;
   if (outcome?.error !== undefined) throw outcome.error;
   const link = linkOf(outcome?.replies ?? []);
-  return link?.index === undefined || link.name === undefined
-    ? undefined
-    : { ...link, index: link.index, name: link.name };
+  return link !== undefined && isPresent(link) ? link : undefined;
 }
+
+const isPresent = (link: Link): link is PresentLink => link.index !== undefined && link.name !== undefined;
 
 /** A bridge that can be used, and where it came from. */
 export interface EnsuredBridge {
@@ -141,7 +141,8 @@ export function settle(host: Connection, before: PresentLink): PresentLink {
   const bridge = findLink(host, before.name) ?? before;
   const { mac } = before;
   // Without any port it may have none at all.
-  if (mac === undefined || bridge.mac === undefined || isZero(mac) || sameMac(mac, bridge.mac)) return bridge;
+  if (mac === undefined || bridge.mac === undefined || isZeroMac(mac) || sameMac(mac, bridge.mac))
+    return bridge;
   pinMac(host, { ...bridge, mac });
   return { ...bridge, mac };
 }
@@ -154,9 +155,6 @@ export function pinMac(host: Connection, { index, name, mac }: PresentLink): voi
   if (mac !== undefined)
     host.call(changeLink({ index, mac }, `keep the MAC of bridge ${JSON.stringify(name)}`));
 }
-
-const isZero = (mac: Uint8Array): boolean => mac.every((byte) => byte === 0);
-const sameMac = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index]);
 
 /** The bridge's ports. */
 export const portsOf = (host: Connection, bridge: { index: number }): Link[] =>
@@ -197,5 +195,5 @@ function restoreUnused(host: Connection, before: PresentLink, change: Link): voi
 /** Undo of a port: a bridge that somebody made without a MAC of its own has none when its last port goes (G7, G21). */
 export function giveMacBack(host: Connection, link: PresentLink): void {
   const now = findLink(host, link.name);
-  if (now?.index === link.index && now.mac !== undefined && isZero(now.mac)) pinMac(host, link);
+  if (now?.index === link.index && now.mac !== undefined && isZeroMac(now.mac)) pinMac(host, link);
 }

@@ -1,6 +1,7 @@
 /** The bridge plugin's own configuration keys (rules B1–B9), validated before anything is touched. */
 import { parseCniArgs } from "../../cni/args.ts";
 import { CniError, code } from "../../cni/error.ts";
+import { isIdentifier } from "../../cni/identifier.ts";
 import type { JsonObject } from "../../cni/json-object.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { Dns } from "../../cni/result.ts";
@@ -94,6 +95,8 @@ export const wantsVlanFiltering = (config: BridgeConfig): boolean =>
 /** The bridge's name by rule B1, valid as an interface name. */
 export function bridgeName(json: JsonObject): string {
   const name = json.string("bridge") || "cni0";
+  // Most names need no more; each of these characters is one byte.
+  if (name.length <= 15 && isIdentifier(name)) return name;
   const length = new TextEncoder().encode(name).length;
   if (length > 15 || name === "." || name === ".." || /[/:%\s\0]/.test(name)) {
     throw invalid(

@@ -6,7 +6,7 @@ import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { allocate } from "./allocation.ts";
 import { type AllocationConfig, parseAllocation, parsePlace } from "./config.ts";
 import { during } from "./failure.ts";
-import { formatIdentity } from "./identity.ts";
+import { formatIdentity, type Identity } from "./identity.ts";
 import { leaseContent } from "./lease.ts";
 import { LeaseFiles } from "./lease-files.ts";
 import type { LeaseStore } from "./lease-store.ts";
@@ -33,12 +33,34 @@ export async function add(request: Request, machine: Machine = thisMachine): Pro
       : (await import("./resolv-conf.ts")).readResolvConf(config.resolvConf);
   const identity = machine.identify(request.netns);
   const content = leaseContent(request);
-  using leases = new DisposableStack();
-  // What takes long, writing to the disk, happens before the lock is taken and after it is given back.
-  const shares = config.sets.map((set, index): Share => {
-    const lease = prepare(files, content, identity && formatIdentity(identity, content));
-    return { set, index, requested: requested[index], lease: leases.use(lease) };
-  });
+  const recorded = identity && formatIdentity(identity, content);
+  const shares: Share[] = [];
+  try {
+    // What takes long, writing to the disk, happens before the lock is taken and after it is given back.
+    for (const set of config.sets) {
+      const index = shares.length;
+      shares.push({ set, index, requested: requested[index], lease: prepare(files, content, recorded) });
+    }
+    const addresses = await take(request, { files, machine, identity, content, shares });
+    const ips = shares.map(({ set, index }) => resultOf(set, addresses[index]));
+    return { interfaces: [], ips, routes: [...config.routes], dns };
+  } finally {
+    for (const { lease } of shares) lease[Symbol.dispose]();
+  }
+}
+
+/** An address for each share, durable; or none of them is taken. */
+async function take(
+  request: Request,
+  attachment: {
+    files: LeaseFiles;
+    machine: Machine;
+    identity: Identity | undefined;
+    content: string;
+    shares: readonly Share[];
+  },
+): Promise<IpAddress[]> {
+  const { files, machine, identity, content, shares } = attachment;
   const addresses: IpAddress[] = [];
   {
     using store = await openStore(files, machine);
@@ -58,17 +80,17 @@ export async function add(request: Request, machine: Machine = thisMachine): Pro
   }
   try {
     files.sync();
+    return addresses;
   } catch (error) {
     using store = await openStore(files, machine);
     giveBack(store, addresses, content, request.log);
     throw during(`cannot make the lease in ${files.path} durable`, error);
   }
-  const ips = shares.map(({ set }, index) => resultOf(set, addresses[index]));
-  return { interfaces: [], ips, routes: [...config.routes], dns };
 }
 
 /** For each set the address asked for. What no set can give is known before anything is touched (rule H45). */
 function assignRequested({ sets, requested }: AllocationConfig): (IpAddress | undefined)[] {
+  if (requested.length === 0) return [];
   const left = [...requested];
   const assigned = sets.map((set) => {
     const index = left.findIndex((address) => rangeOf(set, address) !== undefined);

@@ -43,7 +43,9 @@ export const leftoverPrefix = ({ network }: LeasePlace): string => `${network}+`
 export function parsePlace(config: NetworkConfig): LeasePlace {
   const dataDir = ipamOf(config).string("dataDir") || DEFAULT_DATA_DIR;
   if (dataDir.includes("\0")) throw invalid(`ipam.dataDir: ${JSON.stringify(dataDir)} is no path`);
-  return { dataDir: dataDir.replace(/(?<=.)\/+$/, ""), network: config.name };
+  let end = dataDir.length;
+  while (end > 1 && dataDir.charAt(end - 1) === "/") end--;
+  return { dataDir: dataDir.slice(0, end), network: config.name };
 }
 
 /** @throws CniError code 4 for CNI_ARGS, 6 or 7 for the configuration. */

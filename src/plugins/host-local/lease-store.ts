@@ -75,8 +75,12 @@ export class LeaseStore implements Disposable {
   /** What is at an address: mostly one file or none. */
   at(address: IpAddress): LeaseFile[] {
     const canonical = formatIp(address);
-    const names = [canonical, ...(this.#trust().oddNames.get(canonical) ?? [])];
-    return names.flatMap((name) => this.files.read(name, address) ?? []);
+    const found: LeaseFile[] = [];
+    for (const name of [canonical, ...(this.#trust().oddNames.get(canonical) ?? [])]) {
+      const lease = this.files.read(name, address);
+      if (lease !== undefined) found.push(lease);
+    }
+    return found;
   }
 
   /** All addresses that something holds, as the directory says now. */
@@ -137,10 +141,17 @@ export class LeaseStore implements Disposable {
 
   /** Files that the index says have one of the contents; stale if one of them has another. */
   #claims(contents: readonly string[]): { held: LeaseFile[]; stale: boolean } {
-    const entries = this.#ask((index) => contents.flatMap((content) => index.find(ownerOf(content))));
-    const held = entries
-      .flatMap(({ address }) => this.at(address))
-      .filter(({ content }) => content !== undefined && contents.includes(content));
+    const entries = this.#ask((index) => {
+      const found: IndexEntry[] = [];
+      for (const content of contents) found.push(...index.find(ownerOf(content)));
+      return found;
+    });
+    const held: LeaseFile[] = [];
+    for (const { address } of entries) {
+      for (const lease of this.at(address)) {
+        if (lease.content !== undefined && contents.includes(lease.content)) held.push(lease);
+      }
+    }
     return { held, stale: held.length < entries.length };
   }
 

@@ -23,9 +23,14 @@ export const thisMachine: Machine = {
   },
 };
 
+/** Lasts as long as any process does. */
+let ownBoot: string | undefined;
+
 function boot(): string | undefined {
-  const digits = unlessUnreadable(() => readText("/proc/sys/kernel/random/boot_id").replaceAll("-", ""));
-  return digits !== undefined && /^[0-9a-f]{16}/.test(digits) ? digits.slice(0, 16) : undefined;
+  ownBoot ??= unlessUnreadable(() =>
+    readText("/proc/sys/kernel/random/boot_id").replaceAll("-", "").slice(0, 16),
+  );
+  return ownBoot?.length === 16 ? ownBoot : undefined;
 }
 
 function identify(path: string): Identity | undefined {

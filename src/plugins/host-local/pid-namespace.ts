@@ -5,7 +5,8 @@ import { readLink } from "../../sys/file.ts";
 /** Its inode number; undefined if that can't be read. */
 export function ownPidNamespace(): string | undefined {
   try {
-    return /^pid:\[([0-9]+)\]$/.exec(readLink("/proc/thread-self/ns/pid"))?.[1];
+    const link = readLink("/proc/thread-self/ns/pid");
+    return link.startsWith("pid:[") && link.endsWith("]") ? link.slice("pid:[".length, -1) : undefined;
   } catch (error) {
     if (error instanceof SystemError) return undefined;
     throw error;

@@ -16,7 +16,7 @@ export function requestWith(keys: object, args = ""): Request {
     environment: {},
     delegation: {
       isExecutable: () => false,
-      builtIn: async () => undefined,
+      builtIn: () => undefined,
       run: () => {
         throw new Error("no delegate here");
       },

@@ -1,0 +1,75 @@
+/** The loopback plugin: `lo` of the container, whatever CNI_IFNAME says. */
+import { CniError, code } from "../../cni/error.ts";
+import type { Request } from "../../cni/plugin.ts";
+import { emptyResult, type Result } from "../../cni/result.ts";
+import { formatIp, isLoopback } from "../../net/ip.ts";
+import { formatMac } from "../../net/mac.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { addressesOf, dumpAddresses } from "../../netlink/rtnetlink/address.ts";
+import { getLink, interfaceFlag, type Link, linkOf, setLinkUp } from "../../netlink/rtnetlink/link.ts";
+import { NoNamespaceError } from "../../sys/netns.ts";
+import { connectInside, openNetns } from "../namespaces.ts";
+
+/** Brings `lo` up and reports its addresses; a prevResult passes through unchanged (rule A27). */
+export async function add(request: Request): Promise<Result> {
+  const { prevResult } = request.config;
+  using lo = openLoopback(request.netns);
+  lo.connection.call(setLinkUp(lo.link.index, true, "lo"));
+  const addresses = addressesOf(lo.connection.dump(dumpAddresses(lo.link.index)), lo.link.index);
+  const foreign = addresses.find(({ prefix }) => !isLoopback(prefix.address));
+  if (foreign !== undefined) {
+    throw new CniError(
+      code.internal,
+      `loopback interface found with non-loopback address "${formatIp(foreign.prefix.address)}": remove it from lo in ${request.netns}`,
+    );
+  }
+  if (prevResult !== undefined) return prevResult;
+  const first = ([4, 6] as const).flatMap(
+    (family) => addresses.find(({ prefix }) => prefix.address.family === family) ?? [],
+  );
+  return {
+    ...emptyResult(),
+    interfaces: [{ name: "lo", mac: formatMac(lo.link.mac ?? new Uint8Array(6)), sandbox: request.netns }],
+    ips: first.map(({ prefix }) => ({ interface: 0, address: prefix })),
+  };
+}
+
+/** Whether `lo` is up. */
+export async function check(request: Request): Promise<void> {
+  using lo = openLoopback(request.netns);
+  if (((lo.link.flags ?? 0) & interfaceFlag.up) !== 0) return;
+  throw new CniError(
+    code.internal,
+    `loopback interface is down in ${request.netns}: set it up, or ADD the container again`,
+  );
+}
+
+/** Brings `lo` down; a namespace that is gone is success (rule A29). */
+export async function del(request: Request): Promise<void> {
+  if (request.netns === "") return;
+  try {
+    using lo = openLoopback(request.netns);
+    lo.connection.call(setLinkUp(lo.link.index, false, "lo"));
+  } catch (error) {
+    if (!(error instanceof CniError && error.cause instanceof NoNamespaceError)) throw error;
+  }
+}
+
+/** There is nothing on the host that could be stale. */
+export async function gc(): Promise<void> {}
+
+/** Every namespace has its `lo`: always ready. */
+export async function status(): Promise<void> {}
+
+/** `lo` of a namespace and a connection into it. */
+function openLoopback(path: string): Disposable & { connection: Connection; link: Link & { index: number } } {
+  using netns = openNetns(path);
+  const connection = connectInside(netns);
+  const link = linkOf(connection.call(getLink({ name: "lo" })));
+  // The kernel gives every namespace's lo this index.
+  return {
+    connection,
+    link: { ...link, index: link?.index ?? 1 },
+    [Symbol.dispose]: () => connection[Symbol.dispose](),
+  };
+}
