@@ -1,0 +1,15 @@
+/** All cases of this suite. */
+import type { ScratchCase } from "../scratch-lanes.ts";
+import { HALF_CASES } from "./half.ts";
+import { LEASE_CASES } from "./leases.ts";
+import { LEFTOVER_CASES } from "./leftovers.ts";
+import { REBOOT_CASES } from "./reboot.ts";
+import { SWAP_CASES } from "./swap.ts";
+
+export const CASES: readonly ScratchCase[] = [
+  ...SWAP_CASES,
+  ...HALF_CASES,
+  ...LEASE_CASES,
+  ...LEFTOVER_CASES,
+  ...REBOOT_CASES,
+];
