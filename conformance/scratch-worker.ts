@@ -1,7 +1,7 @@
 /** Suites whose cases run in a scratch host: from inside of it. */
 import { mkdirSync, rmSync } from "node:fs";
 import { outputOf } from "../test/support/command.ts";
-import { hostState } from "../test/support/host-state.ts";
+import { type HostState, hostState } from "../test/support/host-state.ts";
 import { requireScratchHost } from "../test/support/scratch-host.ts";
 import { stateDifference } from "../test/support/state-difference.ts";
 import { mountCgroups } from "./cgroups.ts";
@@ -11,6 +11,8 @@ import type { SuiteCase } from "./suite.ts";
 /** A case, which cleans up after itself as its users would. */
 export interface ScratchCase {
   readonly name: string;
+  /** Whether it makes things anew, in another order. */
+  readonly reorders?: boolean;
   /** @returns what was compared, in a few words. @throws Error when something is not as it should be. */
   run(): Promise<string>;
 }
@@ -53,6 +55,9 @@ export const hostEnvironment = ({ folder }: WorkerTask): Record<string, string> 
   TMPDIR: `${folder}/tmp`,
 });
 
+/** Lines of a difference that a row shows. */
+const MOST = 20;
+
 const print = (line: WorkerLine) => console.log(JSON.stringify(line));
 
 /** A line below the table. */
@@ -72,7 +77,8 @@ export async function runCases(
   const wanted = cases.filter(
     ({ name }) => patterns.length === 0 || patterns.some((word) => name.includes(word)),
   );
-  for (const { name, run } of wanted) {
+  for (const { name, run, reorders = false } of wanted) {
+    const inOrder = (state: HostState) => (reorders ? [...state].sort() : state);
     const start = performance.now();
     const before = await hostState();
     const problems: string[] = [];
@@ -81,8 +87,9 @@ export async function runCases(
       return "";
     });
     if (problems.length === 0) {
-      const left = stateDifference(before, await hostState(), mayDiffer);
-      if (left.length > 0) problems.push("the host is not as it was before:", ...left);
+      const left = stateDifference(inOrder(before), inOrder(await hostState()), mayDiffer);
+      if (left.length > 0) problems.push("the host is not as it was before:", ...left.slice(0, MOST));
+      if (left.length > MOST) problems.push(`and ${left.length - MOST} lines more`);
     }
     if (problems.length > 0) await rescue().catch((error) => problems.push("cleaning up:", ...textOf(error)));
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
