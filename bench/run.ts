@@ -44,6 +44,24 @@ if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
   process.exit(2);
 }
 
+/**
+ * What the kernel and the disk have yet to do for hosts that came and went must not reach into a measurement. The
+ * kernel takes network namespaces down in their order: when one that was given up now is gone, so are all before.
+ */
+async function settled(programs: Programs): Promise<void> {
+  await using host = await BenchHost.open("settle", programs.launcher, disk, [CACHE]);
+  await host.script(`ip netns add last
+    ip link add here type veth peer name there netns last
+    ip netns delete last
+    n=0
+    while [ -e /sys/class/net/here ]; do
+      n=$((n + 1))
+      [ $n -lt 6000 ] || exit 1
+      sleep 0.01
+    done
+    sync -f ${CACHE}`);
+}
+
 const disk = join(CACHE, `hosts-${process.pid}`);
 
 async function runCase(benchCase: BenchCase, programs: Programs): Promise<MeasuredCase> {
@@ -55,6 +73,7 @@ async function runCase(benchCase: BenchCase, programs: Programs): Promise<Measur
       ]),
     );
   const contenders = await benchCase.open({ programs, quick, host });
+  await settled(programs);
   const count = rounds ?? (quick ? benchCase.quickRounds : benchCase.rounds);
   const series = await measure(contenders, count, benchCase.census === true);
   return { name: benchCase.name, title: benchCase.title, rounds: count, series };

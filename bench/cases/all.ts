@@ -1,7 +1,17 @@
 /** All cases, in the order of the report. */
 import type { BenchCase } from "../case.ts";
+import { COMMANDS } from "./commands.ts";
+import { LEASES } from "./leases.ts";
+import { PARALLEL } from "./parallel.ts";
 import { SHAPES } from "./shapes.ts";
 import { STANDING } from "./standing.ts";
 import { VERSION } from "./start.ts";
 
-export const CASES: readonly BenchCase[] = [VERSION, ...SHAPES, ...STANDING];
+export const CASES: readonly BenchCase[] = [
+  VERSION,
+  ...SHAPES,
+  ...COMMANDS,
+  PARALLEL,
+  ...LEASES,
+  ...STANDING,
+];
