@@ -1,0 +1,320 @@
+/** An attachment's life: rules A26–A31. */
+import type { Bench } from "../bench.ts";
+import {
+  hostLocal,
+  type JsonRecord,
+  layer2,
+  netnsPath,
+  network,
+  ofEach,
+  PLUGINS,
+  SUBNET,
+  SUBNET6,
+  spec,
+} from "../case.ts";
+import { callsOf, fakeNetwork, WITH_FAKES } from "../fake-ipam.ts";
+
+const BACKENDS = ["iptables", "nftables"] as const;
+
+const masqueraded = (ipMasqBackend: string, keys: JsonRecord = {}) =>
+  network({ ipMasq: true, ipMasqBackend, ipam: hostLocal([SUBNET, SUBNET6]), ...keys });
+
+/** Veths of the host, leases, and rules that name the attachment: what nobody may have after DEL. */
+async function leftovers(bench: Bench): Promise<string[]> {
+  const veths = [...(await bench.links()).keys()].filter((name) => name.startsWith("veth"));
+  const rules = await bench.run("nft list ruleset; iptables-save; ip6tables-save");
+  const own = rules.split("\n").filter((line) => /id-c\d|CNI-[0-9a-f]{24}|cni-br-iface-id/.test(line));
+  return [...veths, ...(await bench.leases()), ...own.map((line) => line.trim())];
+}
+
+const CREATES = spec(
+  "A26: ADD makes CNI_IFNAME in CNI_NETNS (bridge)",
+  { containers: ["c1", "c2"] },
+  async (bench) => {
+    for (const [container, ifname] of [
+      ["c1", "eth0"],
+      ["c1", "net1"],
+      ["c2", "abcdefghijklmno"],
+    ] as const) {
+      bench.accepted(
+        await bench.call("ADD", network(), { container, ifname, label: `ADD ${ifname} in ${container}` }),
+      );
+      const link = (await bench.links(container)).get(ifname);
+      bench.is(
+        `${ifname} in ${container}: a veth that is up`,
+        [link?.linkinfo?.info_kind, link?.flags.includes("UP")],
+        ["veth", true],
+      );
+    }
+    bench.is("links of c1", [...(await bench.links("c1")).keys()], ["lo", "eth0", "net1"]);
+  },
+);
+
+const LO = spec("A26: ADD sets lo up in CNI_NETNS (loopback)", {}, async (bench) => {
+  bench.accepted(await bench.call("ADD", network(), { plugin: "loopback", ifname: "lo" }));
+  bench.is("lo is up", (await bench.links("c1")).get("lo")?.flags.includes("UP"), true);
+  bench.accepted(
+    await bench.call("ADD", network(), { plugin: "loopback", ifname: "lo", label: "ADD again" }),
+  );
+});
+
+const TAKEN = ["bridge", "veth", "a pair of its own"].map((kind) =>
+  spec(`A26: the interface is there already: ${kind} (bridge)`, {}, async (bench) => {
+    if (kind === "a pair of its own") bench.accepted(await bench.call("ADD", network(), { id: "id-before" }));
+    else await bench.run(`ip link add eth0 netns c1 type ${kind}`);
+    const before = await bench.state();
+    const answer = await bench.call("ADD", network(), { label: "ADD of a name that is taken" });
+    bench.refused(answer, { code: 999, says: /already exists/ });
+    // The hint is only a hint (L3): the next address may be another one.
+    const after = (await bench.state()).filter((line) => !/last_reserved_ip|\.bridgehead/.test(line));
+    const missing = before.filter(
+      (line) => !/last_reserved_ip|\.bridgehead/.test(line) && !after.includes(line),
+    );
+    const added = after.filter(
+      (line) => !before.includes(line) && !/networks\/(spec\/(lock .*)?)?$/.test(line),
+    );
+    bench.is("what changed", [...missing, ...added], []);
+  }),
+);
+
+const PREVIOUS: JsonRecord = {
+  cniVersion: "1.1.0",
+  interfaces: [
+    { name: "dummy0", mac: "02:00:5e:00:00:01" },
+    {
+      name: "net9",
+      mac: "02:00:5e:00:00:02",
+      sandbox: netnsPath("c1"),
+      mtu: 1400,
+      socketPath: "/run/x.sock",
+      pciID: "0000:00:01.0",
+    },
+  ],
+  ips: [{ address: "192.0.2.7/24", gateway: "192.0.2.1", interface: 1 }],
+  routes: [{ dst: "198.51.100.0/24", gw: "192.0.2.1" }],
+  dns: { nameservers: ["192.0.2.53"] },
+};
+
+const PASSED_ON = ofEach(
+  ["bridge", "loopback"],
+  "A27: the prevResult of a plugin before comes out",
+  {},
+  async (bench, plugin) => {
+    const added = await bench.call("ADD", network({ prevResult: PREVIOUS }), { plugin });
+    bench.accepted(added);
+    const {
+      interfaces = [],
+      ips = [],
+      routes = [],
+      dns,
+    } = (added.document ?? {}) as Record<string, JsonRecord[]>;
+    const previous = PREVIOUS as Record<string, JsonRecord[]>;
+    bench.is("interfaces of before", interfaces.slice(0, 2), previous.interfaces);
+    bench.is("addresses of before", ips.slice(0, 1), previous.ips);
+    bench.is("routes of before", routes.slice(0, 1), previous.routes);
+    bench.is("dns of before", dns, previous.dns);
+    if (plugin !== "bridge") return;
+    const own = ips[1]?.interface as unknown as number;
+    bench.is("its own address refers to its own interface", interfaces[own]?.name, "eth0");
+    bench.accepted(await bench.call("DEL", network(), { after: added }));
+  },
+);
+
+const PASSED_ON_OLD = ofEach(
+  ["bridge", "loopback"],
+  "A27: prevResult in older versions",
+  {},
+  async (bench, plugin) => {
+    const old = {
+      cniVersion: "0.4.0",
+      interfaces: [{ name: "dummy0" }],
+      ips: [{ version: "4", address: "192.0.2.7/24", interface: 0 }],
+      dns: {},
+    };
+    const added = await bench.call("ADD", network({ cniVersion: "0.4.0", prevResult: old }), { plugin });
+    bench.accepted(added);
+    const { interfaces, ips } = (added.document ?? {}) as Record<string, JsonRecord[]>;
+    bench.is("interface of before", interfaces?.[0]?.name, "dummy0");
+    bench.is("address of before", ips?.[0]?.address, "192.0.2.7/24");
+  },
+);
+
+const LISTED = [
+  layer2(),
+  network(),
+  network({ promiscMode: true, portIsolation: true, macspoofchk: true }),
+].map((config, index) =>
+  spec(
+    `A28: every interface that came is in the result: ${["layer 2", "gateway", "more options"][index]} (bridge)`,
+    {},
+    async (bench) => {
+      const names = async () => [...(await bench.links()).keys(), ...(await bench.links("c1")).keys()];
+      const before = await names();
+      const added = await bench.call("ADD", config);
+      bench.accepted(added);
+      const listed = ((added.document?.interfaces ?? []) as JsonRecord[]).map(({ name }) => String(name));
+      const came = (await names()).filter((name) => !before.includes(name));
+      bench.is("listed and there", [...listed].sort(), came.sort());
+      bench.is(
+        "order: bridge, host end, container end",
+        [listed[0], /^veth/.test(listed[1] ?? ""), listed[2]],
+        ["cni0", true, "eth0"],
+      );
+    },
+  ),
+);
+
+const NEVER_ADDED = ofEach(PLUGINS, "A29: DEL without ADD", { still: true }, async (bench, plugin) => {
+  for (const config of [
+    network(),
+    layer2(),
+    masqueraded("iptables"),
+    masqueraded("nftables"),
+    network({ macspoofchk: true }),
+  ])
+    if (plugin !== "host-local" || config.ipam !== undefined)
+      bench.accepted(await bench.call("DEL", config, { plugin }));
+});
+
+const AGAIN = ofEach(PLUGINS, "A29: DEL many times", {}, async (bench, plugin) => {
+  const added = await bench.call("ADD", network(), { plugin });
+  bench.accepted(added);
+  for (const label of ["DEL", "DEL again", "DEL a third time"])
+    bench.accepted(await bench.call("DEL", network(), { plugin, label, after: added }));
+  bench.is("left", await leftovers(bench), []);
+});
+
+/** Somebody takes a part away before DEL. */
+const LOSSES: Readonly<Record<string, string>> = {
+  "the container's interface": "ip netns exec c1 ip link del eth0",
+  "the bridge": "ip link del cni0",
+  "the lease": "rm /var/lib/cni/networks/spec/10.10.0.2",
+  "all leases": "rm -rf /var/lib/cni/networks",
+  "the rules": "nft flush ruleset",
+  everything: "ip netns exec c1 ip link del eth0; ip link del cni0; rm -rf /var/lib/cni; nft flush ruleset",
+};
+
+const LOST = BACKENDS.flatMap((backend) =>
+  Object.entries(LOSSES).map(([what, script]) =>
+    spec(`A29: DEL after somebody removed ${what}, ${backend} (bridge)`, {}, async (bench) => {
+      const added = await bench.call("ADD", masqueraded(backend, { macspoofchk: true }));
+      bench.accepted(added);
+      await bench.run(script);
+      bench.accepted(await bench.call("DEL", masqueraded(backend, { macspoofchk: true }), { after: added }));
+      bench.is("left", await leftovers(bench), []);
+    }),
+  ),
+);
+
+/** The runtime can't or does not tell the namespace any more. */
+const GONE: Readonly<Record<string, { readonly script?: string; readonly netns?: string | undefined }>> = {
+  "CNI_NETNS empty": { netns: "" },
+  "CNI_NETNS unset": { netns: undefined },
+  "the namespace deleted": { script: "ip netns del c1" },
+  "a path that never was": { netns: "/run/netns/never" },
+  "the path a plain file": { script: `umount -l ${netnsPath("c1")}`, netns: netnsPath("c1") },
+};
+
+const WITHOUT_NETNS = BACKENDS.flatMap((backend) =>
+  Object.entries(GONE).map(([how, { script, ...rest }]) =>
+    spec(`A30: DEL with ${how}, ${backend} (bridge)`, {}, async (bench) => {
+      const config = masqueraded(backend, { macspoofchk: true });
+      bench.accepted(await bench.call("ADD", config));
+      if (script !== undefined) await bench.run(script);
+      const env = "netns" in rest ? { CNI_NETNS: rest.netns } : {};
+      bench.accepted(await bench.call("DEL", config, { env }));
+      bench.is("left", await leftovers(bench), []);
+    }),
+  ),
+);
+
+const OTHERS_WITHOUT_NETNS = ofEach(
+  ["host-local", "loopback"],
+  "A30: DEL without a namespace",
+  {},
+  async (bench, plugin) => {
+    for (const [how, CNI_NETNS] of Object.entries({
+      empty: "",
+      gone: "/run/netns/never",
+      unset: undefined,
+    })) {
+      bench.accepted(await bench.call("ADD", network(), { plugin, label: `ADD, ${how}` }));
+      bench.accepted(
+        await bench.call("DEL", network(), { plugin, label: `DEL, ${how}`, env: { CNI_NETNS } }),
+      );
+      bench.is("leases", await bench.leases(), []);
+    }
+  },
+);
+
+const IPAM_DEL = spec(
+  "A30: IPAM's DEL is called whatever became of the namespace (bridge)",
+  {},
+  async (bench) => {
+    const config = fakeNetwork(bench, "fake");
+    bench.accepted(await bench.call("ADD", config, WITH_FAKES));
+    for (const CNI_NETNS of ["", undefined, "/run/netns/never"])
+      bench.accepted(await bench.call("DEL", config, { env: { ...WITH_FAKES.env, CNI_NETNS } }));
+    bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "DEL", "DEL", "DEL"]);
+  },
+);
+
+const FAIL_DEL = { DEL: `echo '{"cniVersion":"1.1.0","code":117,"msg":"the pool is away"}'; exit 1` };
+
+const GOES_ON = BACKENDS.map((backend) =>
+  spec(
+    `A31: DEL goes on past an error of the IPAM and reports it, ${backend} (bridge)`,
+    {},
+    async (bench) => {
+      const config = fakeNetwork(bench, "fake", FAIL_DEL, {
+        ipMasq: true,
+        ipMasqBackend: backend,
+        macspoofchk: true,
+      });
+      const added = await bench.call("ADD", config, WITH_FAKES);
+      bench.accepted(added);
+      const answer = await bench.call("DEL", config, { ...WITH_FAKES, after: added });
+      bench.refused(answer, { code: 117, says: "the pool is away" });
+      bench.is("left", await leftovers(bench), []);
+      bench.is("eth0 is gone", (await bench.links("c1")).has("eth0"), false);
+    },
+  ),
+);
+
+/** Root that may enter namespaces but change nothing in a network. */
+const POWERLESS = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"];
+
+const ALL_ERRORS = spec("A31: DEL reports every error (bridge)", {}, async (bench) => {
+  const config = fakeNetwork(bench, "fake", FAIL_DEL);
+  const added = await bench.call("ADD", config, WITH_FAKES);
+  bench.accepted(added);
+  const failed = await bench.call("DEL", config, { ...WITH_FAKES, after: added, through: POWERLESS });
+  bench.refused(failed, { code: [117, 999], says: "the pool is away" });
+  bench.holds("the interface's error as well", /not permitted/.test(failed.message), failed.message);
+  bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "DEL"]);
+});
+
+const NO_RESULT = ofEach(PLUGINS, "A31: DEL without prevResult", {}, async (bench, plugin) => {
+  const config = network({ ipMasq: true, macspoofchk: true });
+  bench.accepted(await bench.call("ADD", config, { plugin }));
+  bench.accepted(await bench.call("DEL", config, { plugin }));
+  bench.is("left", await leftovers(bench), []);
+});
+
+export const ATTACHMENT = [
+  CREATES,
+  LO,
+  ...TAKEN,
+  ...PASSED_ON,
+  ...PASSED_ON_OLD,
+  ...LISTED,
+  ...NEVER_ADDED,
+  ...AGAIN,
+  ...LOST,
+  ...WITHOUT_NETNS,
+  ...OTHERS_WITHOUT_NETNS,
+  IPAM_DEL,
+  ...NO_RESULT,
+  ...GOES_ON,
+  ALL_ERRORS,
+];
