@@ -1,7 +1,7 @@
 /** What the kernel and the files say of a network, seen with ip, iptables-save, nft and ping: never with a plugin. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
-import { NamedNamespace, type ScratchHost } from "../test/support/scratch-host.ts";
+import type { NamedNamespace, ScratchHost } from "../test/support/scratch-host.ts";
 
 /** Something that commands run in: the host, or a namespace. */
 type Place = Pick<ScratchHost, "run" | "json">;
@@ -191,9 +191,6 @@ export async function leftOf(host: Place, network: string): Promise<object> {
 }
 
 export const NOTHING_LEFT = { veths: [], rules: [], leases: {} };
-
-/** A namespace by its name, that this case did not make. */
-export const namespaceNamed = (name: string): NamedNamespace => new NamedNamespace(name);
 
 export const describeOutcome = ({ exitCode, stdout, stderr }: Outcome): string =>
   `exit code ${exitCode}, stdout ${stdout.trim()}, stderr ${stderr.trim()}`;

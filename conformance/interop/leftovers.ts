@@ -137,6 +137,25 @@ async function twoInterfaces(node: Node): Promise<void> {
   }
 }
 
+/** Between ADD and DEL the configuration got another backend, or none: DEL of either side looks into both. */
+async function backendChanged(node: Node): Promise<void> {
+  const other = node.network.backend === "iptables" ? "nftables" : "iptables";
+  for (const ipMasqBackend of [other, undefined]) {
+    const { ipMasqBackend: _, ...rest } = node.network.config;
+    const config = ipMasqBackend === undefined ? rest : { ...rest, ipMasqBackend };
+    const changed: Network = { ...node.network, config };
+    for (const [adds, deletes] of [
+      ["reference", "ours"],
+      ["ours", "reference"],
+      ["ours", "ours"],
+    ] as const) {
+      const id = `${adds}-${deletes}-${ipMasqBackend ?? "none"}`;
+      await node.del(deletes, await node.add(adds, id), { network: changed });
+      await node.judgeAll(`added by ${adds}, deleted by ${deletes} with backend ${ipMasqBackend ?? "none"}`);
+    }
+  }
+}
+
 const leftoverCase = (name: string, net: Network, body: (node: Node) => Promise<void>): ScratchCase => ({
   name: `${name}, ${net.name}`,
   compared: "addresses, leases, rules, ports, what is left",
@@ -158,5 +177,6 @@ export const LEFTOVER_CASES: readonly ScratchCase[] = [
   ...NETWORKS.map((net) => leftoverCase("losses of the reference's containers", net, losses)),
   ...(["iptables", "nftables"] as const).map((backend) => leftoverCase("GC", FOR_GC(backend), collection)),
   leftoverCase("spoof check", network({ keys: { macspoofchk: true } }), spoofCheck),
+  ...NETWORKS.map((net) => leftoverCase("another backend on DEL", net, backendChanged)),
   ...NETWORKS.map((net) => leftoverCase("two interfaces of a container", net, twoInterfaces)),
 ];

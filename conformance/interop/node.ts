@@ -2,10 +2,8 @@
  * A node and its runtime: containers of one network, each call made by the reference's plugins or by ours. The runtime
  * keeps each ADD's result and sends it with CHECK and DEL, as runtimes do.
  */
-import { type HostState, hostState } from "../../test/support/host-state.ts";
 import { callPlugin, type PluginOutcome } from "../../test/support/plugin-call.ts";
 import type { NamedNamespace } from "../../test/support/scratch-host.ts";
-import { stateDifference } from "../../test/support/state-difference.ts";
 import { hostVeths, leases, linkNamed, links, masqueraded } from "../kernel-facts.ts";
 import type { Scene } from "../scratch-lanes.ts";
 import { BRIDGE, NETWORK, type Network } from "./network.ts";
@@ -173,12 +171,5 @@ export class Node {
       [bridge?.kind, bridge?.addresses],
       ["bridge", this.network.bridgeAddresses],
     );
-  }
-
-  /** Runs `body` and judges that the host is as before. */
-  async unchanged(what: string, body: () => Promise<void>, mayDiffer: readonly RegExp[] = []): Promise<void> {
-    const before: HostState = await hostState();
-    await body();
-    this.scene.judge.same(`changed by ${what}`, stateDifference(before, await hostState(), mayDiffer), []);
   }
 }
