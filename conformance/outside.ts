@@ -28,8 +28,15 @@ export async function addOutside(root: string): Promise<void> {
     ip -6 route add default via ${OUTSIDE.v6}`);
   const server = outside(["chroot", root, ...HTTPD]);
   Bun.spawn(server, { stdin: "ignore", stdout: "ignore", stderr: "inherit" });
-  const answers = async () => (await outcomeOf(["chroot", root, ...ask(OUTSIDE.v4)])).exitCode === 0;
-  await eventually("the web server outside answers", answers);
+  for (const address of [OUTSIDE.v4, `[${OUTSIDE.v6}]`]) {
+    const answers = async () => (await outcomeOf(["chroot", root, ...ask(address)])).exitCode === 0;
+    await eventually(`the web server outside answers at ${address}`, answers);
+  }
+  // The kernel asks for no neighbour from an address that it is still trying out.
+  const links = () => outputOf(`ip -6 -o addr show tentative; ip -n ${NAME} -6 -o addr show tentative`);
+  await eventually("the link to the outside is at rest", async () => (await links()) === "", {
+    state: links,
+  });
 }
 
 /** The command that runs `command` on the machine outside. */

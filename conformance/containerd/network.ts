@@ -30,8 +30,8 @@ export function configure(cniVersion: string): void {
 }
 
 /** Who has which address, by the files of host-local: container ids by address. */
-export function leases(): Readonly<Record<string, string>> {
-  const folder = `/var/lib/cni/networks/${NETWORK}`;
+export function leases(network = NETWORK): Readonly<Record<string, string>> {
+  const folder = `/var/lib/cni/networks/${network}`;
   const addresses = names(folder).filter((name) => /^[\da-f.:]+$/.test(name));
   return Object.fromEntries(
     addresses.map((name) => [name, readFileSync(`${folder}/${name}`, "utf8").split(/\r?\n/)[0] ?? ""]),
@@ -47,10 +47,12 @@ export function keptResults(containerId: string): readonly string[] {
 }
 
 /** What of a container is on the host, one line each: leases, kept results, firewall rules, links. Empty after DEL. */
-export async function tracesOf(containerId: string): Promise<string[]> {
+export async function tracesOf(containerId: string, network = NETWORK): Promise<string[]> {
   const rules = await outputOf("iptables-save; ip6tables-save; nft list ruleset");
   return [
-    ...Object.entries(leases()).flatMap(([address, id]) => (id === containerId ? `lease ${address}` : [])),
+    ...Object.entries(leases(network)).flatMap(([address, id]) =>
+      id === containerId ? `lease ${address}` : [],
+    ),
     ...keptResults(containerId).map((result) => `kept result ${result}`),
     ...rules.split("\n").flatMap((line) => (line.includes(containerId) ? `rule ${line.trim()}` : [])),
   ];

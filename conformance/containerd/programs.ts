@@ -27,12 +27,14 @@ export function provideCrictl(cache: string, say: (line: string) => void): Promi
   );
 }
 
+export const NERDCTL_VERSION = "v1.7.7";
+
 /** Folder with nerdctl. @throws Error as above. */
 export function provideNerdctl(cache: string, say: (line: string) => void): Promise<string> {
   return provideGoPrograms(
     {
       name: "nerdctl",
-      version: "v1.7.7",
+      version: NERDCTL_VERSION,
       module: "github.com/containerd/nerdctl",
       packages: ["./cmd/nerdctl"],
       goNeeded: [1, 21],
