@@ -71,6 +71,15 @@ export class Containerd {
     return outputOf(this.ctrCommand(words), { env: this.environment });
   }
 
+  /** Removes all containers of ctr. */
+  async removeAll(): Promise<void> {
+    const ids = (await this.ctr(["containers", "ls", "-q"])).split("\n").filter((id) => id !== "");
+    for (const id of ids) {
+      await outcomeOf(this.ctrCommand(["task", "rm", "--force", id]), { env: this.environment });
+      await this.ctr(["containers", "rm", id]);
+    }
+  }
+
   get #log(): string {
     return `${this.#folder}/log`;
   }

@@ -6,7 +6,7 @@ import {
   keptLeaseFolder,
 } from "../../test/support/leftovers.ts";
 import { makeRoot } from "../busybox.ts";
-import { addOutside } from "../outside.ts";
+import { addOutside, clearNetwork } from "../outside.ts";
 import { prepareHost, runCases, summarize, workerTask } from "../scratch-worker.ts";
 import { ctrCases } from "./cases/ctr.ts";
 import { interruptedCases } from "./cases/interrupted.ts";
@@ -45,9 +45,9 @@ const mayDiffer = [
   // An address of routers, which the host becomes.
   /^route \{"type":"anycast",/,
   // What portmap keeps.
-  /^ip6?tables-nft \w+ :CNI-/,
+  /^ip6?tables-nft nat :CNI-HOSTPORT-/,
   /^nft \{"(chain|rule)":.*"CNI-HOSTPORT-/,
-  /^ip6?tables-nft \w+ -A (PREROUTING|OUTPUT|POSTROUTING|CNI-HOSTPORT-\w+) /,
+  /^ip6?tables-nft nat -A ((PREROUTING|OUTPUT|POSTROUTING) .*-j )?CNI-HOSTPORT-/,
   // The folders that libcni and containerd keep.
   /^file \/var\/lib\/cni\/results\/ /,
   /^file \/run\/(containerd|nri)\//,
@@ -57,7 +57,11 @@ await runCases(
   cases.map((one) => ({ ...one, name: `${version}: ${one.name}` })),
   task,
   mayDiffer,
-  () => cri.removeAll(),
+  async () => {
+    await cri.removeAll();
+    await daemon.removeAll();
+    await clearNetwork();
+  },
 );
 await daemon.stop("SIGTERM");
 process.exit(0);

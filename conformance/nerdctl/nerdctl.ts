@@ -62,5 +62,6 @@ export class Nerdctl {
   async removeAll(): Promise<void> {
     const ids = (await this.do("ps", "-aq")).split("\n").filter((id) => id !== "");
     if (ids.length > 0) await this.do("rm", "-f", ...ids);
+    await this.do("network", "prune", "--force");
   }
 }

@@ -10,7 +10,7 @@ import { Containerd, IMAGE } from "../containerd/daemon.ts";
 import { writeImage } from "../containerd/image.ts";
 import { preparePluginFolder } from "../containerd/plugin-folder.ts";
 import { NERDCTL_VERSION } from "../containerd/programs.ts";
-import { addOutside } from "../outside.ts";
+import { addOutside, clearNetwork } from "../outside.ts";
 import { prepareHost, runCases, summarize, workerTask } from "../scratch-worker.ts";
 import { containerCases } from "./containers.ts";
 import { Nerdctl } from "./nerdctl.ts";
@@ -38,7 +38,7 @@ const mayDiffer = [
   // An address of routers, which the host becomes.
   /^route \{"type":"anycast",/,
   // What firewall, portmap and tuning keep.
-  /^ip6?tables-nft \w+ :CNI-/,
+  /^ip6?tables-nft \w+ :CNI-(ADMIN|FORWARD|HOSTPORT-|ISOLATION-)/,
   /^nft \{"(chain|rule)":.*"CNI-(ADMIN|FORWARD|HOSTPORT-|ISOLATION-)/,
   /^ip6?tables-nft \w+ -A (FORWARD|CNI-FORWARD|PREROUTING|OUTPUT|POSTROUTING) .*-j CNI-(ADMIN|FORWARD|HOSTPORT|ISOLATION)/,
   /^ip6?tables-nft \w+ -A CNI-(HOSTPORT|ISOLATION)-/,
@@ -49,6 +49,9 @@ const mayDiffer = [
   /^file \/run\/(containerd|nri)\//,
 ];
 const cases = [...containerCases(nerdctl), ...networkCases(nerdctl)];
-await runCases(cases, task, mayDiffer, () => nerdctl.removeAll());
+await runCases(cases, task, mayDiffer, async () => {
+  await nerdctl.removeAll();
+  await clearNetwork();
+});
 await daemon.stop("SIGTERM");
 process.exit(0);
