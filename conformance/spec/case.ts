@@ -83,3 +83,9 @@ export const VALID = "cni.dev/valid-attachments";
 
 /** As libcni calls GC and STATUS: no attachment. */
 export const BARE = { CNI_CONTAINERID: undefined, CNI_NETNS: undefined, CNI_IFNAME: undefined } as const;
+
+/** Options of such a call with its label; `more` are further variables. */
+export const bare = (label: string, more: Readonly<Record<string, string>> = {}) => ({
+  label,
+  env: { ...BARE, ...more },
+});

@@ -1,4 +1,5 @@
 /** CHECK: rules A32–A34. */
+// Long because: a table of losses, one line each.
 import type { Bench } from "../bench.ts";
 import {
   hostLocal,

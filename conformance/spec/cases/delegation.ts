@@ -1,4 +1,5 @@
 /** Delegation to an IPAM plugin: rules A42–A49. */
+// Long because: all that a fake IPAM can do to bridge, rule by rule.
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { BARE, FILES, type JsonRecord, network, PLUGIN_PATH, spec, VALID, VERSIONS } from "../case.ts";

@@ -42,7 +42,7 @@ export const ATTACHMENTS: readonly Explained[] = [
     because: "without a namespace DEL leaves the pair to the kernel",
     cases: /^A30: IPAM's DEL/,
     difference:
-      /^state: only reference: (host: link veth\* .*|c1: (link eth0 |address 10\.10\.0\.77\/24 on eth0|route \S+ via nothing dev eth0 ).*|c1: address .* on eth0)$/,
+      /^state: only reference: (host: link veth\* veth mtu 1500 UP port of cni0|c1: (link eth0 veth mtu 1500 UP|address 10\.10\.0\.77\/24 on eth0|route 10\.10\.0\.0\/24 via nothing dev eth0 .*))$/,
   },
   {
     row: "G14",

@@ -1,4 +1,4 @@
-/** An attachment's life: rules A26–A31. */
+/** DEL: rules A29–A31. */
 import type { Bench } from "../bench.ts";
 import {
   hostLocal,
@@ -26,143 +26,6 @@ async function leftovers(bench: Bench): Promise<string[]> {
   const own = rules.split("\n").filter((line) => /id-c\d|CNI-[0-9a-f]{24}|cni-br-iface-id/.test(line));
   return [...veths, ...(await bench.leases()), ...own.map((line) => line.trim())];
 }
-
-const CREATES = spec(
-  "A26: ADD makes CNI_IFNAME in CNI_NETNS (bridge)",
-  { containers: ["c1", "c2"] },
-  async (bench) => {
-    for (const [container, ifname] of [
-      ["c1", "eth0"],
-      ["c1", "net1"],
-      ["c2", "abcdefghijklmno"],
-    ] as const) {
-      bench.accepted(
-        await bench.call("ADD", network(), { container, ifname, label: `ADD ${ifname} in ${container}` }),
-      );
-      const link = (await bench.links(container)).get(ifname);
-      bench.is(
-        `${ifname} in ${container}: a veth that is up`,
-        [link?.linkinfo?.info_kind, link?.flags.includes("UP")],
-        ["veth", true],
-      );
-    }
-    bench.is("links of c1", [...(await bench.links("c1")).keys()], ["lo", "eth0", "net1"]);
-  },
-);
-
-const LO = spec("A26: ADD sets lo up in CNI_NETNS (loopback)", {}, async (bench) => {
-  bench.accepted(await bench.call("ADD", network(), { plugin: "loopback", ifname: "lo" }));
-  bench.is("lo is up", (await bench.links("c1")).get("lo")?.flags.includes("UP"), true);
-  bench.accepted(
-    await bench.call("ADD", network(), { plugin: "loopback", ifname: "lo", label: "ADD again" }),
-  );
-});
-
-const TAKEN = ["bridge", "veth", "a pair of its own"].map((kind) =>
-  spec(`A26: the interface is there already: ${kind} (bridge)`, {}, async (bench) => {
-    if (kind === "a pair of its own") bench.accepted(await bench.call("ADD", network(), { id: "id-before" }));
-    else await bench.run(`ip link add eth0 netns c1 type ${kind}`);
-    const before = await bench.state();
-    const answer = await bench.call("ADD", network(), { label: "ADD of a name that is taken" });
-    bench.refused(answer, { code: 999, says: /already exists/ });
-    // The hint is only a hint (L3): the next address may be another one.
-    const after = (await bench.state()).filter((line) => !/last_reserved_ip|\.bridgehead/.test(line));
-    const missing = before.filter(
-      (line) => !/last_reserved_ip|\.bridgehead/.test(line) && !after.includes(line),
-    );
-    const added = after.filter(
-      (line) => !before.includes(line) && !/networks\/(spec\/(lock .*)?)?$/.test(line),
-    );
-    bench.is("what changed", [...missing, ...added], []);
-  }),
-);
-
-const PREVIOUS: JsonRecord = {
-  cniVersion: "1.1.0",
-  interfaces: [
-    { name: "dummy0", mac: "02:00:5e:00:00:01" },
-    {
-      name: "net9",
-      mac: "02:00:5e:00:00:02",
-      sandbox: netnsPath("c1"),
-      mtu: 1400,
-      socketPath: "/run/x.sock",
-      pciID: "0000:00:01.0",
-    },
-  ],
-  ips: [{ address: "192.0.2.7/24", gateway: "192.0.2.1", interface: 1 }],
-  routes: [{ dst: "198.51.100.0/24", gw: "192.0.2.1" }],
-  dns: { nameservers: ["192.0.2.53"] },
-};
-
-const PASSED_ON = ofEach(
-  ["bridge", "loopback"],
-  "A27: the prevResult of a plugin before comes out",
-  {},
-  async (bench, plugin) => {
-    const added = await bench.call("ADD", network({ prevResult: PREVIOUS }), { plugin });
-    bench.accepted(added);
-    const {
-      interfaces = [],
-      ips = [],
-      routes = [],
-      dns,
-    } = (added.document ?? {}) as Record<string, JsonRecord[]>;
-    const previous = PREVIOUS as Record<string, JsonRecord[]>;
-    bench.is("interfaces of before", interfaces.slice(0, 2), previous.interfaces);
-    bench.is("addresses of before", ips.slice(0, 1), previous.ips);
-    bench.is("routes of before", routes.slice(0, 1), previous.routes);
-    bench.is("dns of before", dns, previous.dns);
-    if (plugin !== "bridge") return;
-    const own = ips[1]?.interface as unknown as number;
-    bench.is("its own address refers to its own interface", interfaces[own]?.name, "eth0");
-    bench.accepted(await bench.call("DEL", network(), { after: added }));
-  },
-);
-
-const PASSED_ON_OLD = ofEach(
-  ["bridge", "loopback"],
-  "A27: prevResult in older versions",
-  {},
-  async (bench, plugin) => {
-    const old = {
-      cniVersion: "0.4.0",
-      interfaces: [{ name: "dummy0" }],
-      ips: [{ version: "4", address: "192.0.2.7/24", interface: 0 }],
-      dns: {},
-    };
-    const added = await bench.call("ADD", network({ cniVersion: "0.4.0", prevResult: old }), { plugin });
-    bench.accepted(added);
-    const { interfaces, ips } = (added.document ?? {}) as Record<string, JsonRecord[]>;
-    bench.is("interface of before", interfaces?.[0]?.name, "dummy0");
-    bench.is("address of before", ips?.[0]?.address, "192.0.2.7/24");
-  },
-);
-
-const LISTED = [
-  layer2(),
-  network(),
-  network({ promiscMode: true, portIsolation: true, macspoofchk: true }),
-].map((config, index) =>
-  spec(
-    `A28: every interface that came is in the result: ${["layer 2", "gateway", "more options"][index]} (bridge)`,
-    {},
-    async (bench) => {
-      const names = async () => [...(await bench.links()).keys(), ...(await bench.links("c1")).keys()];
-      const before = await names();
-      const added = await bench.call("ADD", config);
-      bench.accepted(added);
-      const listed = ((added.document?.interfaces ?? []) as JsonRecord[]).map(({ name }) => String(name));
-      const came = (await names()).filter((name) => !before.includes(name));
-      bench.is("listed and there", [...listed].sort(), came.sort());
-      bench.is(
-        "order: bridge, host end, container end",
-        [listed[0], /^veth/.test(listed[1] ?? ""), listed[2]],
-        ["cni0", true, "eth0"],
-      );
-    },
-  ),
-);
 
 const NEVER_ADDED = ofEach(PLUGINS, "A29: DEL without ADD", { still: true }, async (bench, plugin) => {
   for (const config of [
@@ -301,13 +164,7 @@ const NO_RESULT = ofEach(PLUGINS, "A31: DEL without prevResult", {}, async (benc
   bench.is("left", await leftovers(bench), []);
 });
 
-export const ATTACHMENT = [
-  CREATES,
-  LO,
-  ...TAKEN,
-  ...PASSED_ON,
-  ...PASSED_ON_OLD,
-  ...LISTED,
+export const DEL = [
   ...NEVER_ADDED,
   ...AGAIN,
   ...LOST,

@@ -1,0 +1,104 @@
+/** Which command, and in whose namespace: rules A5–A8. */
+import { layer2, netnsPath, network, ofEach, PLUGINS, spec } from "../case.ts";
+import { HOST } from "../host.ts";
+
+const STILL = { still: true };
+const ATTACHMENT = ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"] as const;
+const NOTHING = Object.fromEntries(ATTACHMENT.map((name) => [name, undefined]));
+
+const ABOUT = ofEach(PLUGINS, "A5: without a command it says what it is", STILL, async (bench, plugin) => {
+  const words = new RegExp(
+    `^CNI ${plugin} plugin v\\d+\\.\\d+\\.\\d+\\S*\\nCNI protocol versions supported: 0\\.1\\.0, 0\\.2\\.0, 0\\.3\\.0, 0\\.3\\.1, 0\\.4\\.0, 1\\.0\\.0, 1\\.1\\.0\\n$`,
+  );
+  const environments = {
+    "nothing set": NOTHING,
+    "as runtimes call": {},
+    "invalid values": { CNI_CONTAINERID: "/", CNI_IFNAME: "/" },
+  };
+  for (const [how, env] of Object.entries(environments)) {
+    for (const command of [undefined, ""]) {
+      const label = `${command === undefined ? "no" : "empty"} command, ${how}`;
+      const answer = await bench.callWith("silent", command, { plugin, label, env });
+      bench.accepted(answer);
+      bench.holds(
+        `${label}: stderr is two lines: name and version, protocol versions`,
+        words.test(answer.stderr),
+        answer.stderr,
+      );
+    }
+  }
+});
+
+const UNKNOWN = ofEach(PLUGINS, "A6: an unknown command", STILL, async (bench, plugin) => {
+  for (const command of ["FROB", "add", " ADD", "ADD ", "VERSION2", "UPDATE"]) {
+    const says = `unknown CNI_COMMAND: ${command}`;
+    const bare = { plugin, label: `${JSON.stringify(command)}, no variables`, env: NOTHING };
+    bench.refused(await bench.call(command, network(), bare), { code: 4, says });
+    const all = { plugin, label: `${JSON.stringify(command)}, all variables` };
+    bench.refused(await bench.call(command, network(), all), { code: 4, says });
+  }
+  const first = (label: string) => ({ plugin, label: `stdin first: ${label}` });
+  bench.refused(await bench.call("FROB", "", first("empty")), { code: 6 });
+  bench.refused(await bench.call("FROB", "nonsense", first("no JSON")), { code: 6 });
+  bench.refused(await bench.call("FROB", { cniVersion: "1.1.0" }, first("no name")), {
+    code: 7,
+    says: "missing network name",
+  });
+  bench.refused(await bench.call("FROB", network({ name: "a/b" }), first("bad name")), { code: 7 });
+  bench.refused(await bench.callWith("folder", "FROB", first("unreadable")), { code: 5 });
+});
+
+const NO_WAIT = ofEach(PLUGINS, "A7: VERSION does not wait for stdin", STILL, async (bench, plugin) => {
+  for (const input of ["silent", "terminal", "closed", "folder"] as const)
+    bench.accepted(await bench.callWith(input, "VERSION", { plugin, label: `VERSION, stdin ${input}` }));
+});
+
+const OWN_PATHS = { "by name": netnsPath(HOST), "by /proc": "/proc/self/ns/net" };
+
+const OWN = ofEach(PLUGINS, "A8: the plugin's own namespace", STILL, async (bench, plugin) => {
+  for (const command of ["ADD", "DEL"]) {
+    for (const [how, CNI_NETNS] of Object.entries(OWN_PATHS)) {
+      for (const CNI_NETNS_OVERRIDE of [undefined, "", "0", "yes", "false"]) {
+        const label = `${command} ${how}, override ${CNI_NETNS_OVERRIDE}`;
+        const before = await bench.state();
+        const answer = await bench.call(command, network(), {
+          plugin,
+          label,
+          env: { CNI_NETNS, CNI_NETNS_OVERRIDE },
+        });
+        bench.refused(answer, {
+          code: 8,
+          says: "plugin's netns and netns from CNI_NETNS should not be the same",
+        });
+        await bench.unchanged(label, before);
+      }
+    }
+  }
+});
+
+const PERMITTED = ofEach(PLUGINS, "A8: the plugin's own namespace, permitted", {}, async (bench, plugin) => {
+  for (const CNI_NETNS_OVERRIDE of ["1", "TRUE", "true", "True"]) {
+    const env = { CNI_NETNS: netnsPath(HOST), CNI_NETNS_OVERRIDE };
+    for (const command of ["ADD", "DEL"]) {
+      const label = `${command}, override ${CNI_NETNS_OVERRIDE}`;
+      bench.accepted(await bench.call(command, network(), { plugin, label, env }));
+      const isThere = (await bench.links()).has("eth0");
+      if (plugin === "bridge") bench.is(`${label}: eth0 is there`, isThere, command === "ADD");
+    }
+  }
+});
+
+const OWN_CHECK = spec("A8: CHECK is not concerned", {}, async (bench) => {
+  const env = { CNI_NETNS: netnsPath(HOST), CNI_NETNS_OVERRIDE: "1" };
+  const added = await bench.call("ADD", layer2(), { env });
+  bench.accepted(added);
+  bench.accepted(await bench.call("ADD", network(), { plugin: "host-local", env }));
+  bench.accepted(
+    await bench.call("CHECK", network(), { plugin: "host-local", env: { CNI_NETNS: netnsPath(HOST) } }),
+  );
+  bench.accepted(
+    await bench.call("CHECK", network(), { plugin: "loopback", env: { CNI_NETNS: netnsPath(HOST) } }),
+  );
+});
+
+export const COMMAND = [...ABOUT, ...UNKNOWN, ...NO_WAIT, ...OWN, ...PERMITTED, OWN_CHECK];

@@ -1,0 +1,90 @@
+/** STATUS: rules A35 and A36. */
+import { bare, hostLocal, type JsonRecord, layer2, network, ofEach, PLUGINS, spec } from "../case.ts";
+import { callsOf, fakeNetwork, WITH_FAKES } from "../fake-ipam.ts";
+
+const FAKE_PATH = { CNI_PATH: String(WITH_FAKES.env?.CNI_PATH) };
+
+const READY = ofEach(PLUGINS, "A35: STATUS of what is ready", { still: true }, async (bench, plugin) => {
+  const configs = { plain: network(), masquerade: network({ ipMasq: true }), "layer 2": layer2() };
+  for (const [what, config] of Object.entries(configs))
+    if (plugin !== "host-local" || config.ipam !== undefined)
+      bench.accepted(await bench.call("STATUS", config, { plugin, ...bare(`STATUS, ${what}`) }));
+});
+
+const SMALL = network({ ipam: hostLocal(["10.10.0.0/29"]) });
+
+const EXHAUSTED = ofEach(
+  ["bridge", "host-local"],
+  "A35: STATUS when addresses are exhausted",
+  {},
+  async (bench, plugin) => {
+    for (const id of ["a", "b", "c", "d", "e"]) {
+      bench.accepted(await bench.call("STATUS", SMALL, { plugin, ...bare(`STATUS before ${id}`) }));
+      bench.accepted(await bench.call("ADD", SMALL, { plugin: "host-local", id, label: `ADD of ${id}` }));
+    }
+    bench.refused(await bench.call("STATUS", SMALL, { plugin, ...bare("STATUS, exhausted") }), {
+      code: [50, 51],
+    });
+    bench.accepted(await bench.call("DEL", SMALL, { plugin: "host-local", id: "c" }));
+    bench.accepted(await bench.call("STATUS", SMALL, { plugin, ...bare("STATUS, one free again") }));
+  },
+);
+
+/** In these mounts no program of a firewall can be found. */
+const NO_FIREWALL = [
+  "unshare",
+  "--mount",
+  "/bin/sh",
+  "-c",
+  'mount -t tmpfs none /usr/sbin && mount -t tmpfs none /usr/local/sbin && exec "$1"',
+  "sh",
+];
+
+interface Obstacle {
+  readonly script?: string;
+  readonly config?: JsonRecord;
+  readonly through?: readonly string[];
+}
+
+const OBSTACLES: Readonly<Record<string, Obstacle>> = {
+  "the bridge's name is taken": { script: "ip link add cni0 type veth peer name other" },
+  "the leases' folder is a file": {
+    script: "mkdir -p /var/lib/cni/networks; echo > /var/lib/cni/networks/spec",
+  },
+  "there is no iptables to masquerade with": {
+    config: network({ ipMasq: true, ipMasqBackend: "iptables" }),
+    through: NO_FIREWALL,
+  },
+};
+
+const UNREADY = Object.entries(OBSTACLES).map(([what, { script, config = network(), ...rest }]) =>
+  spec(`A35: STATUS when ${what} (bridge)`, {}, async (bench) => {
+    if (script !== undefined) await bench.run(script);
+    const answer = await bench.call("STATUS", config, { ...bare("STATUS"), ...rest });
+    bench.refused(answer, { code: [50, 51] });
+  }),
+);
+
+const DELEGATE_STATUS = spec(
+  "A36: STATUS runs the delegate's; its error becomes ours (bridge)",
+  { still: true },
+  async (bench) => {
+    const ready = fakeNetwork(bench, "fake");
+    bench.accepted(await bench.call("STATUS", ready, bare("STATUS, ready", FAKE_PATH)));
+    bench.is("calls of the IPAM", callsOf("fake"), ["STATUS"]);
+    for (const code of [50, 51, 11, 999, 117]) {
+      const STATUS = `echo '{"cniVersion":"1.1.0","code":${code},"msg":"the pool is away","details":"of nobody"}'; exit 1`;
+      const config = fakeNetwork(bench, "fake", { STATUS });
+      const answer = await bench.call("STATUS", config, bare(`STATUS, ${code}`, FAKE_PATH));
+      bench.refused(answer, { code, says: /the pool is away.*of nobody/ });
+    }
+    const nobody = await bench.call(
+      "STATUS",
+      network({ ipam: { type: "nobody" } }),
+      bare("STATUS, no such IPAM"),
+    );
+    bench.refused(nobody, { code: [7, 50, 999], says: 'failed to find plugin "nobody"' });
+  },
+);
+
+export const STATUS = [...READY, ...EXHAUSTED, ...UNREADY, DELEGATE_STATUS];
