@@ -47,6 +47,11 @@ const delegation: Delegation = {
   },
 };
 
+/** A refusal of the system's names the capability that this process lacks. */
+async function explain(message: string): Promise<string | undefined> {
+  return (await import("./sys/missing-capability.ts")).missingCapability(message);
+}
+
 async function main(): Promise<number> {
   const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
   const plugin = pluginNamed(name);
@@ -63,6 +68,7 @@ async function main(): Promise<number> {
     stderr: print(2),
     isOwnNetns,
     delegation,
+    explain,
     version,
   });
 }

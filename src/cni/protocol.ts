@@ -20,6 +20,8 @@ export interface Host {
   /** Whether a path leads to the network namespace of this process; false if nothing is there. */
   isOwnNetns(path: string): boolean;
   readonly delegation: Delegation;
+  /** What the machine has to add to a failure with this message, such as a right that is missing. Never throws. */
+  explain?(message: string): Promise<string | undefined>;
   /** The program's version, for the about line. */
   readonly version: string;
 }
@@ -49,7 +51,7 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
     }
     return 0;
   } catch (thrown) {
-    reportError(toCniError(thrown), versionForError(stdin), host);
+    reportError(await explained(toCniError(thrown), host), versionForError(stdin), host);
     return 1;
   }
 }
@@ -81,6 +83,13 @@ function refuseOwnNetns({ command, netns }: Request, host: Host): void {
     "plugin's netns and netns from CNI_NETNS should not be the same",
     `CNI_NETNS is ${JSON.stringify(netns)}; CNI_NETNS_OVERRIDE=1 permits it`,
   );
+}
+
+/** The error with what the machine says of it. */
+async function explained(error: CniError, host: Host): Promise<CniError> {
+  const more = await host.explain?.(error.message);
+  if (more === undefined) return error;
+  return new CniError(error.code, `${error.message}: ${more}`, error.details, { cause: error });
 }
 
 /** Rules A16, A17. */

@@ -22,9 +22,9 @@ import { restore } from "./restore.ts";
 import { type ChainState, chainState, type NatTable, note, type Step } from "./state.ts";
 
 const TABLE = "nat";
-const SOCK_RAW = 3;
+/** Any socket of the family leads to the table. A raw one, as iptables takes, would need CAP_NET_RAW on top. */
+const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
-const IPPROTO_RAW = 255;
 /** AF_INET, AF_INET6; SOL_IP, SOL_IPV6. */
 const SOCKETS = { 4: { domain: 2, level: 0 }, 6: { domain: 10, level: 41 } } as const;
 /** The same numbers in both families. */
@@ -108,7 +108,7 @@ export class LegacyNatTable implements NatTable {
 
   #entries(): LegacyChains {
     const { domain, level } = SOCKETS[this.family];
-    const socket = libc.socket(domain, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+    const socket = libc.socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     try {
       for (let attempt = 1; ; attempt++) {
         const info = new Uint8Array(INFO_LENGTH);

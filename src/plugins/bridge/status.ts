@@ -2,12 +2,15 @@
 import { delegateStatus } from "../../cni/delegate.ts";
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
+import { missingForAttachments } from "../../sys/missing-capability.ts";
 import { connect } from "../namespaces.ts";
 import { findLink, requireBridge } from "./bridge-link.ts";
 import { parseBridgeConfig } from "./config.ts";
 
 export async function status(request: Request): Promise<void> {
   const config = parseBridgeConfig(request);
+  const missing = missingForAttachments();
+  if (missing !== undefined) throw new CniError(code.notAvailable, `no container can be added: ${missing}`);
   using host = connect();
   const link = findLink(host, config.bridge);
   try {
