@@ -25,21 +25,31 @@ export async function del(request: Request): Promise<void> {
   await failures.attempt(() => tearDownMasquerade(owner, rules));
   await failures.attempt(() => tearDownSpoofCheck(owner, rules));
   // Before the address: nothing may send from one that the next container can get.
-  await failures.attempt(() => removeInterface(request, owner));
-  if (ipam !== undefined) await failures.attempt(() => delegateDel(request, ipam));
+  const removed = await failures.attempt(() => removeInterface(request, owner));
+  if (ipam !== undefined && removed) await failures.attempt(() => delegateDel(request, ipam));
   failures.throwIfAny();
 }
 
-/** Removes the pair by the container's end, and by the host's where that can't be reached. */
-function removeInterface(request: Request, owner: Owner): void {
-  using netns = openIfThere(request.netns);
-  if (netns !== undefined) {
-    using container = connectInside(netns);
-    removeContainerEnd(container, request);
+/**
+ * Removes the pair by the container's end, and by the host's where that can't be reached. True when it is gone: the
+ * address of an interface that stays must not go to another container.
+ */
+function removeInterface(request: Request, owner: Owner): true {
+  let obstacle: unknown;
+  try {
+    using netns = openIfThere(request.netns);
+    if (netns !== undefined) {
+      using container = connectInside(netns);
+      removeContainerEnd(container, request);
+    }
+  } catch (error) {
+    obstacle = error;
   }
   using host = connect();
   const left = findHostVeth(host, owner);
   if (left !== undefined) removeLink(host, left);
+  else if (obstacle !== undefined) throw obstacle;
+  return true;
 }
 
 /** Only a veth can be ours: another kind of link under that name belongs to somebody else. */
