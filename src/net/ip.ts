@@ -27,13 +27,13 @@ export function parseIp(text: string): IpAddress | undefined {
 function parseIpv4(text: string): IpAddress | undefined {
   const parts = text.split(".");
   if (parts.length !== 4) return undefined;
-  let value = 0n;
+  let value = 0;
   for (const part of parts) {
     const octet = parseDecimal(part, 255);
     if (octet === undefined) return undefined;
-    value = (value << 8n) | BigInt(octet);
+    value = value * 256 + octet;
   }
-  return { family: 4, value };
+  return { family: 4, value: BigInt(value) };
 }
 
 /** A number in digits without a leading zero, or undefined; also if it is greater than `largest`. */

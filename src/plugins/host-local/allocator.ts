@@ -42,11 +42,12 @@ export const capacity = (set: RangeSet): bigint =>
 
 /** Gateways, network addresses and IPv4 broadcast addresses of the set's ranges, ascending. */
 function neverHandedOut(set: RangeSet): bigint[] {
-  const values = set.ranges.flatMap(({ gateway, subnet }) => [
-    ...(gateway.family === set.family ? [gateway.value] : []),
-    subnet.address.value,
-    ...(set.family === 4 ? [lastAddress(subnet).value] : []),
-  ]);
+  const values: bigint[] = [];
+  for (const { gateway, subnet } of set.ranges) {
+    if (gateway.family === set.family) values.push(gateway.value);
+    values.push(subnet.address.value);
+    if (set.family === 4) values.push(lastAddress(subnet).value);
+  }
   return values.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
@@ -54,13 +55,27 @@ function neverHandedOut(set: RangeSet): bigint[] {
 function without(piece: Interval, holes: readonly bigint[]): Interval[] {
   const pieces: Interval[] = [];
   let { from } = piece;
-  for (const hole of holes) {
-    if (hole < from || hole > piece.to) continue;
+  for (let index = firstFrom(holes, from); index < holes.length; index++) {
+    const hole = holes[index];
+    if (hole === undefined || hole > piece.to) break;
+    if (hole < from) continue;
     if (hole > from) pieces.push({ ...piece, from, to: hole - 1n });
     from = hole + 1n;
   }
   if (from <= piece.to) pieces.push({ ...piece, from });
   return pieces;
+}
+
+/** Index of the first of ascending values that is not below `from`; their number if all are. */
+function firstFrom(values: readonly bigint[], from: bigint): number {
+  let [low, high] = [0, values.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const value = values[middle];
+    if (value !== undefined && value < from) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 const interval = (family: Family, from: bigint, to: bigint): Interval => ({ family, from, to });

@@ -8,7 +8,7 @@ import type { Route } from "../../cni/result.ts";
 import { atLeast } from "../../cni/version.ts";
 import { type IpAddress, parseIp, sameIp } from "../../net/ip.ts";
 import { parsePrefix } from "../../net/prefix.ts";
-import { parseRangeSet, type RangeSet, setsOverlap } from "./range.ts";
+import { disjoint, parseRangeSet, type RangeSet, setsOverlap } from "./range.ts";
 
 /** The reference's place for leases (rule H50). */
 const DEFAULT_DATA_DIR = "/var/lib/cni/networks";
@@ -80,6 +80,7 @@ function parseSets(config: NetworkConfig, ipam: JsonObject): RangeSet[] {
     }
   });
   refuseSeveralOfAFamily(config, sets);
+  if (sets.length === 1 || disjoint(sets.flatMap(({ ranges }) => ranges))) return sets;
   for (const [index, set] of sets.entries()) {
     const later = sets.findIndex((other, at) => at > index && setsOverlap(set, other));
     if (later < 0) continue;

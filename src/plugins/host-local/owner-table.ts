@@ -55,11 +55,12 @@ export class OwnerTable {
 
   insert(entry: IndexEntry): void {
     for (const bucket of this.#chain(entry.owner)) {
-      const free = bucket.words.subarray(OWNERS, RECORDS).indexOf(0n);
-      if (free >= 0) putEntry(bucket.words, free, entry);
+      const at = bucket.words.indexOf(0n, OWNERS);
+      const isFree = at >= 0 && at < RECORDS;
+      if (isFree) putEntry(bucket.words, at - OWNERS, entry);
       else bucket.words[FULL_ONCE] = 1n;
       this.#image.changed(bucket);
-      if (free >= 0) return;
+      if (isFree) return;
     }
   }
 
@@ -116,15 +117,17 @@ function placesTaken(words: BigUint64Array): number[] {
 }
 
 function* placesOf(words: BigUint64Array, owner: bigint): Generator<number> {
-  const owners = words.subarray(OWNERS, RECORDS);
-  for (let at = owners.indexOf(owner); at >= 0; at = owners.indexOf(owner, at + 1)) yield at;
+  for (let at = words.indexOf(owner, OWNERS); at >= 0 && at < RECORDS; at = words.indexOf(owner, at + 1)) {
+    yield at - OWNERS;
+  }
 }
 
 function entryAt(words: BigUint64Array, place: number): IndexEntry {
   const at = RECORDS + place * RECORD_WORDS;
-  const [high = 0n, low = 0n, family, inode = 0n, changed = 0n] = words.subarray(at, at + RECORD_WORDS);
-  const address = { family: family === 4n ? 4 : 6, value: (high << 64n) | low } as const;
-  return { owner: words[OWNERS + place] ?? 0n, address, inode, changed };
+  const word = (index: number): bigint => words[index] ?? 0n;
+  const value = (word(at) << 64n) | word(at + 1);
+  const address = { family: word(at + 2) === 4n ? 4 : 6, value } as const;
+  return { owner: word(OWNERS + place), address, inode: word(at + 3), changed: word(at + 4) };
 }
 
 function putEntry(

@@ -54,6 +54,19 @@ export function reservedAs(set: RangeSet, address: IpAddress): string | undefine
 const overlap = (a: Range, b: Range): boolean =>
   a.start.family === b.start.family && a.start.value <= b.end.value && b.start.value <= a.end.value;
 
+/** Whether no two of the ranges share an address, found in less time than by comparing each with each. */
+export function disjoint(ranges: readonly Range[]): boolean {
+  const ascending = [...ranges].sort(
+    (a, b) => a.start.family - b.start.family || compare(a.start.value, b.start.value),
+  );
+  return ascending.every((range, index) => {
+    const before = ascending[index - 1];
+    return before === undefined || !overlap(before, range);
+  });
+}
+
+const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+
 /** Whether two sets share an address. */
 export const setsOverlap = (a: RangeSet, b: RangeSet): boolean =>
   a.ranges.some((range) => b.ranges.some((other) => overlap(range, other)));
@@ -67,12 +80,13 @@ export function parseRangeSet(entries: readonly JsonObject[], path: string): Ran
   const [first] = ranges;
   if (first === undefined) throw invalid(path, "empty range set", "give it at least one subnet");
   const { family } = first.start;
+  const apart = disjoint(ranges);
   for (const [index, range] of ranges.entries()) {
     if (range.start.family !== family) {
       const found = `${formatPrefix(first.subnet)} and ${formatPrefix(range.subnet)}`;
       throw invalid(path, "mixed address families", `${found}; give each family a set of its own`);
     }
-    const other = ranges.slice(0, index).find((earlier) => overlap(earlier, range));
+    const other = apart ? undefined : ranges.slice(0, index).find((earlier) => overlap(earlier, range));
     if (other !== undefined) {
       throw invalid(path, `subnets ${formatRange(other)} and ${formatRange(range)} overlap`);
     }
@@ -83,29 +97,35 @@ export function parseRangeSet(entries: readonly JsonObject[], path: string): Ran
 function parseRange(json: JsonObject): Range {
   const subnet = parseSubnet(json);
   const width = bits(subnet.address.family);
-  const [network, text] = [networkOf(subnet), formatPrefix(subnet)];
+  const network = networkOf(subnet);
   if (subnet.length > width - 2) {
     throw invalid(
       json.at("subnet"),
-      `Network ${text} too small to allocate from`,
+      `Network ${formatPrefix(subnet)} too small to allocate from`,
       `use /${width - 2} or larger`,
     );
   }
   if (!sameIp(subnet.address, network.address)) {
     const right = `For a subnet mask of length ${subnet.length} the network address is ${formatIp(network.address)}`;
-    throw invalid(json.at("subnet"), `Network has host bits set. ${right}`, `found ${text}`);
+    throw invalid(json.at("subnet"), `Network has host bits set. ${right}`, `found ${formatPrefix(subnet)}`);
   }
   const first = { family: subnet.address.family, value: subnet.address.value + 1n };
   const start = bound(json, "rangeStart") ?? first;
   if (!contains(subnet, start)) {
-    throw invalid(json.at("rangeStart"), `RangeStart ${formatIp(start)} not in network ${text}`);
+    throw invalid(
+      json.at("rangeStart"),
+      `RangeStart ${formatIp(start)} not in network ${formatPrefix(subnet)}`,
+    );
   }
   const givenEnd = bound(json, "rangeEnd");
   if (givenEnd !== undefined && !contains(subnet, givenEnd)) {
-    throw invalid(json.at("rangeEnd"), `RangeEnd ${formatIp(givenEnd)} not in network ${text}`);
+    throw invalid(
+      json.at("rangeEnd"),
+      `RangeEnd ${formatIp(givenEnd)} not in network ${formatPrefix(subnet)}`,
+    );
   }
   if (givenEnd !== undefined && givenEnd.value < start.value) {
-    const found = `RangeEnd ${formatIp(givenEnd)} not in network ${text} from rangeStart on`;
+    const found = `RangeEnd ${formatIp(givenEnd)} not in network ${formatPrefix(subnet)} from rangeStart on`;
     throw invalid(json.at("rangeEnd"), found, `it is before rangeStart ${formatIp(start)}`);
   }
   return {
