@@ -2,6 +2,7 @@
 import { chmod, copyFile, link, mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
+import { closeVariables } from "./close-variables.ts";
 
 /** The names that the file is invoked by. The first is the file, the others are hard links to it. */
 export const NAMES = ["bridgehead", "bridge", "host-local", "loopback"] as const;
@@ -59,6 +60,7 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
       "--outfile",
       join(stage, program),
     ]);
+    await closeVariables(join(stage, program));
     await chmod(join(stage, program), 0o755);
     const remarks = new Map<string, string>([[program, `version ${version}`]]);
     for (const plugin of plugins) {
