@@ -8,8 +8,9 @@ import { runPlugin } from "./cni/protocol.ts";
 import { bridge } from "./plugins/bridge/index.ts";
 import { hostLocal } from "./plugins/host-local/index.ts";
 import { loopback } from "./plugins/loopback/index.ts";
-import { failedWith } from "./sys/errno.ts";
+import { failedWith, SystemError } from "./sys/errno.ts";
 import { isRegular, readToEnd, sameFile, status, writeAll } from "./sys/file.ts";
+import { unusable, wasClosed } from "./sys/libc.ts";
 import { isOwnNetns } from "./sys/netns.ts";
 
 /** Set by build.ts to the version of package.json. */
@@ -21,7 +22,20 @@ const version = typeof BRIDGEHEAD_VERSION === "string" ? BRIDGEHEAD_VERSION : "0
 const PLUGINS: Readonly<Record<string, Plugin>> = { bridge, "host-local": hostLocal, loopback };
 
 const encoder = new TextEncoder();
-const print = (fd: number) => (text: string) => writeAll(fd, encoder.encode(text));
+
+function print(text: string): void {
+  if (unusable !== undefined) console.log(text.trimEnd());
+  // Who closed it gets no result: this must not look like success.
+  else if (wasClosed(1)) throw new SystemError("write", EBADF, "standard output");
+  else writeAll(1, encoder.encode(text));
+}
+
+function printError(text: string): void {
+  if (unusable !== undefined) console.error(text.trimEnd());
+  else writeAll(2, encoder.encode(text));
+}
+
+const EBADF = 9;
 
 /** The built-in plugin of a name; names such as "constructor" are none. */
 const pluginNamed = (name: string) => (Object.hasOwn(PLUGINS, name) ? PLUGINS[name] : undefined);
@@ -59,13 +73,13 @@ async function main(): Promise<number> {
     const { runOperatorCommand } = await import("./operator.ts");
     const plugins = Object.keys(PLUGINS);
     const called = { name, arguments: process.argv.slice(2), isPluginCall: Boolean(process.env.CNI_COMMAND) };
-    return runOperatorCommand(called, { version, plugins, stdout: print(1), stderr: print(2) });
+    return runOperatorCommand(called, { version, plugins, stdout: print, stderr: printError });
   }
   return runPlugin(plugin, {
     environment: process.env,
-    readStdin: () => readToEnd(0),
-    stdout: print(1),
-    stderr: print(2),
+    readStdin: (most) => readToEnd(0, most),
+    stdout: print,
+    stderr: printError,
     isOwnNetns,
     delegation,
     explain,

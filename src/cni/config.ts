@@ -37,8 +37,14 @@ export const parseNetworkConfig = (stdin: Uint8Array): NetworkConfig =>
 export const decodeDocument = (stdin: Uint8Array): JsonObject =>
   JsonObject.from(parseJson(stdin, "the network configuration"), "");
 
+/** To say where a fault is costs a second parser, written here: for texts that people write. */
+const MOST_EXPLAINED = 64 * 1024;
+/** Objects and arrays in a document. The memory that they take is many times that of their text. */
+const MOST_BRACKETS = 2 ** 16;
+
 /** Any JSON value in UTF-8 bytes; `subject` names them in errors. @throws CniError code 6, saying where the fault is. */
 export function parseJson(bytes: Uint8Array, subject: string): unknown {
+  if (bytes.length > MOST_BRACKETS) refuseCrowd(bytes, subject);
   let text: string;
   try {
     // A byte order mark is no part of JSON (RFC 8259 section 8.1): the parser shall see and refuse it.
@@ -49,8 +55,21 @@ export function parseJson(bytes: Uint8Array, subject: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const problem = describeJsonFault(text) ?? toCniError(error).message;
-    throw new CniError(code.decoding, `cannot decode ${subject}: ${problem}`);
+    const place = text.length > MOST_EXPLAINED ? undefined : describeJsonFault(text);
+    throw new CniError(code.decoding, `cannot decode ${subject}: ${place ?? toCniError(error).message}`);
+  }
+}
+
+function refuseCrowd(bytes: Uint8Array, subject: string): void {
+  let count = 0;
+  for (const bracket of [0x5b, 0x7b]) {
+    for (let at = bytes.indexOf(bracket); at >= 0; at = bytes.indexOf(bracket, at + 1)) {
+      if (++count <= MOST_BRACKETS) continue;
+      throw new CniError(
+        code.decoding,
+        `cannot decode ${subject}: more than ${MOST_BRACKETS} objects and arrays`,
+      );
+    }
   }
 }
 

@@ -13,8 +13,8 @@ import { CURRENT_VERSION, SUPPORTED_VERSIONS, type Version } from "./version.ts"
 /** The process as the protocol sees it, given by main. */
 export interface Host {
   readonly environment: Environment;
-  /** Standard input to its end. Called at most once, and never for VERSION (rule A7). */
-  readStdin(): Uint8Array;
+  /** Standard input to its end, or its first `most` bytes. Called at most once, and never for VERSION (rule A7). */
+  readStdin(most: number): Uint8Array;
   stdout(text: string): void;
   stderr(text: string): void;
   /** Whether a path leads to the network namespace of this process; false if nothing is there. */
@@ -64,14 +64,20 @@ const about = (plugin: Plugin, host: Host): string =>
 const versionDocument = (): string =>
   `${JSON.stringify({ cniVersion: CURRENT_VERSION, supportedVersions: SUPPORTED_VERSIONS })}\n`;
 
+/** Bytes of a configuration. The plugins promise to stay below 64 MiB of memory, whatever they are sent. */
+const MOST_BYTES = 2 ** 20;
+
 function readStdin(host: Host): Uint8Array {
+  let bytes: Uint8Array;
   try {
-    return host.readStdin();
+    bytes = host.readStdin(MOST_BYTES + 1);
   } catch (error) {
     throw new CniError(code.io, `error reading from stdin: ${toCniError(error).message}`, "", {
       cause: error,
     });
   }
+  if (bytes.length <= MOST_BYTES) return bytes;
+  throw new CniError(code.decoding, `cannot decode the network configuration: more than ${MOST_BYTES} bytes`);
 }
 
 /** Rule A8, before anything is touched: such a call would reconfigure the host's own network. */

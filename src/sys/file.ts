@@ -78,6 +78,13 @@ export function inodeAndChange(path: string): { inode: bigint; changed: bigint }
   return { inode: view.getBigUint64(32, true), changed };
 }
 
+/** Gives the owner of a new file the permissions that a umask took. True if one was missing. */
+export function grantOwner(path: string, found: FileStatus, permissions: number): boolean {
+  if ((found.mode & permissions) === permissions) return false;
+  libc.chmod(path, (found.mode & 0o7777) | permissions);
+  return true;
+}
+
 export const sameFile = (a: FileIdentity, b: FileIdentity): boolean =>
   a.device === b.device && a.inode === b.inode;
 
@@ -98,16 +105,16 @@ export function withFile<T>(path: string, flags: number, mode: number, use: (fd:
   }
 }
 
-/** All bytes up to the end of a file, pipe or terminal. */
-export function readToEnd(fd: number): Uint8Array {
-  let buffer = new Uint8Array(4096);
+/** All bytes up to the end of a file, pipe or terminal, or the first `most` of them. */
+export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER): Uint8Array {
+  let buffer = new Uint8Array(Math.min(4096, most));
   let length = 0;
   for (;;) {
     const count = libc.read(fd, buffer.subarray(length));
-    if (count === 0) return buffer.subarray(0, length);
     length += count;
+    if (count === 0 || length === most) return buffer.subarray(0, length);
     if (length === buffer.length) {
-      const larger = new Uint8Array(buffer.length * 2);
+      const larger = new Uint8Array(Math.min(buffer.length * 2, most));
       larger.set(buffer);
       buffer = larger;
     }

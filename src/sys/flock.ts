@@ -1,6 +1,6 @@
 /** Exclusive locks on files with flock(2), which other programs take as well, with a deadline. */
 import { failedWith } from "./errno.ts";
-import { sameFile, status, statusOf } from "./file.ts";
+import { grantOwner, sameFile, status, statusOf } from "./file.ts";
 import * as libc from "./libc.ts";
 
 const LOCK_EX = 2;
@@ -54,11 +54,16 @@ export class FileLock implements Disposable {
 
 /** The descriptor of the locked file; undefined if another holds the lock, or if the file was replaced meanwhile. */
 function lock(path: string, operation: number): number | undefined {
-  const fd = libc.open(path, libc.O.RDWR | libc.O.CREAT | libc.O.NONBLOCK, 0o600);
+  // O_NOFOLLOW: a link could make a file anywhere. O_NONBLOCK: a fifo must not stop the plugin.
+  const fd = libc.open(path, libc.O.RDWR | libc.O.CREAT | libc.O.NOFOLLOW | libc.O.NONBLOCK, 0o600);
   try {
     libc.flock(fd, operation);
     // Who locks a file that was unlinked excludes nobody.
-    if (sameFile(statusOf(fd), status(path))) return fd;
+    const found = status(path, { followLinks: false });
+    if (sameFile(statusOf(fd), found)) {
+      grantOwner(path, found, 0o600);
+      return fd;
+    }
   } catch (error) {
     if (!failedWith(error, "EAGAIN", "EINTR", "ENOENT")) {
       libc.close(fd);

@@ -6,6 +6,7 @@
  * Files go through here too, and not through node:fs: that module costs 1.3 ms of a plugin's start
  * (docs/decisions/0002-libc-instead-of-node-fs.md), and the errno stays exact.
  */
+// Long because: no other file may call the C library.
 import { dlopen, FFIType, type Pointer, read as peek } from "bun:ffi";
 import { SystemError } from "./errno.ts";
 
@@ -53,20 +54,47 @@ const SYMBOLS = {
 
 const ARM = process.arch === "arm64";
 
-/** System calls that not every C library wraps (asm/unistd.h). */
+/** System calls that not every C library wraps, or that are too rare for a symbol of their own (asm/unistd.h). */
+const SYS_FCNTL = ARM ? 25 : 72;
+const SYS_RT_SIGPROCMASK = ARM ? 135 : 14;
+const SYS_FCHMODAT = ARM ? 53 : 268;
 const SYS_STATX = ARM ? 291 : 332;
 const SYS_GETDENTS64 = ARM ? 61 : 217;
 
-/** glibc, then musl under the name that its packages give it. */
-function openLibc() {
+/**
+ * The C library that this process has already loaded. musl answers to glibc's name with itself. On no account a name
+ * that may be missing: the runtime would go on looking in the working directory.
+ */
+const openLibc = () => dlopen("libc.so.6", SYMBOLS).symbols;
+
+type Libc = ReturnType<typeof openLibc>;
+
+/** Why no function of the C library can be called; undefined when all can be. */
+export let unusable: Error | undefined;
+
+/** A C library all of whose functions fail, so that this module can be loaded and the failure be told. */
+function without(cause: unknown): Libc {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  unusable = new Error(
+    `the C library cannot be called (${reason}): this process may have no executable memory; lift its limit of ` +
+      "address space (RLIMIT_AS) or its ban on memory that is written and executed (MemoryDenyWriteExecute= of systemd, execmem of SELinux)",
+  );
+  const fail = () => {
+    throw unusable;
+  };
+  const errno = () => null;
+  return new Proxy({}, { get: (_, name) => (name === "__errno_location" ? errno : fail) }) as Libc;
+}
+
+function libcOrNone(): Libc {
   try {
-    return dlopen("libc.so.6", SYMBOLS).symbols;
-  } catch {
-    return dlopen(`libc.musl-${ARM ? "aarch64" : "x86_64"}.so.1`, SYMBOLS).symbols;
+    return openLibc();
+  } catch (error) {
+    return without(error);
   }
 }
 
-const libc = openLibc();
+const libc = libcOrNone();
 
 /** errno's place never moves within a thread. */
 const errnoAt = libc.__errno_location() as Pointer;
@@ -136,6 +164,16 @@ export const ftruncate = (fd: number, length: number): void =>
 export const flock = (fd: number, operation: number): void =>
   void checked(libc.flock(fd, operation), "flock");
 
+const F_GETFD = 1;
+const FD_CLOEXEC = 1;
+/**
+ * Whether a descriptor of the first three was closed when this program was started. What is inherited survived an
+ * execve(2) and so has no FD_CLOEXEC; the runtime opens /dev/null with it in the place of what is missing.
+ */
+export const wasClosed = (fd: number): boolean =>
+  Number(libc.syscall(SYS_FCNTL, fd, F_GETFD as Pointer, 0, 0, null)) === FD_CLOEXEC;
+
+const SIG_UNBLOCK = 1;
 const SIGALRM = 14;
 const ITIMER_REAL = 0;
 /** struct sigaction as glibc and musl have it: handler, 128 bytes of mask, flags, restorer. */
@@ -152,6 +190,9 @@ export function startAlarm(milliseconds: number): void {
   // Bun's types know the address of a function only for functions that it compiled itself.
   const { ptr: nothing } = libc.sched_yield as unknown as { ptr: Pointer };
   action.setBigUint64(0, BigInt(nothing), true);
+  // Who started this program may have blocked the signal, and then nothing would end the wait.
+  const mask = BigUint64Array.of(1n << BigInt(SIGALRM - 1));
+  checked(libc.syscall(SYS_RT_SIGPROCMASK, SIG_UNBLOCK, mask, 0, mask.byteLength, null), "rt_sigprocmask");
   checked(libc.sigaction(SIGALRM, new Uint8Array(action.buffer), actionBefore), "sigaction");
   const microseconds = Math.max(1, Math.ceil(milliseconds * 1000));
   const timer = [0, 50_000, Math.floor(microseconds / 1_000_000), microseconds % 1_000_000].map(BigInt);
@@ -181,6 +222,9 @@ export const rename = (from: string, to: string): void =>
 export const unlink = (path: string): void => void checked(libc.unlink(cString(path)), "unlink", path);
 export const mkdir = (path: string, mode: number): void =>
   void checked(libc.mkdir(cString(path), mode), "mkdir", path);
+/** chmod(2). Links are followed. */
+export const chmod = (path: string, mode: number): void =>
+  void checked(libc.syscall(SYS_FCHMODAT, AT_FDCWD, cString(path), mode, 0, null), "fchmodat", path);
 
 /** Sets an extended attribute of an open file; xattr(7) says which names there are. */
 export const fsetxattr = (fd: number, name: string, value: Uint8Array): void =>

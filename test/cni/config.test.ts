@@ -33,10 +33,24 @@ describe("A9: what is not a JSON object is refused with code 6, saying where", (
   });
 
   test("any depth is read or refused, and does not crash", () => {
-    const deep = "[".repeat(200_000) + "]".repeat(200_000);
+    const deep = "[".repeat(65_535) + "]".repeat(65_535);
     expect(parse(`{"name": "n", "x": ${deep}}`).name).toBe("n");
     expect(errorFor(`{"name": ${deep}}`).message).toContain('key "name" must be a string, not an array');
-    expect(errorFor(`{"name": ${"[".repeat(200_000)}`).code).toBe(6);
+    for (const text of [`{"name": [${deep}]}`, `{"name": ${"[".repeat(200_000)}`]) {
+      const { code, message } = errorFor(text);
+      expect([code, message]).toEqual([
+        6,
+        "cannot decode the network configuration: more than 65536 objects and arrays",
+      ]);
+    }
+  });
+
+  test("a fault in a long text is told without its place", () => {
+    const { code, message } = errorFor(`{"name": "n", "x": "${"x".repeat(100_000)}", }`);
+    expect([code, message]).toEqual([
+      6,
+      "cannot decode the network configuration: JSON Parse error: Property name must be a string literal",
+    ]);
   });
 });
 

@@ -9,7 +9,7 @@ import type { LeaseFiles } from "./lease-files.ts";
 export function requireUsable(files: LeaseFiles): void {
   requireWritable(nearest(files.path));
   const lock = files.at("lock");
-  if (exists(lock)) requireLockable(lock);
+  if (exists(lock, { followLinks: false })) requireLockable(lock);
 }
 
 /** The path, or what of it exists: ADD makes the rest. */
@@ -19,9 +19,9 @@ function nearest(path: string): string {
   return slash > 0 ? nearest(path.slice(0, slash)) : slash === 0 ? "/" : ".";
 }
 
-function exists(path: string): boolean {
+function exists(path: string, options: Parameters<typeof status>[1] = {}): boolean {
   try {
-    status(path);
+    status(path, options);
     return true;
   } catch (error) {
     if (failedWith(error, "ENOENT")) return false;

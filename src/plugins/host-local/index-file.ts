@@ -1,6 +1,6 @@
 /** The file that the lease index is kept in. */
 import { failedWith, SystemError } from "../../sys/errno.ts";
-import { withFile } from "../../sys/file.ts";
+import { grantOwner, isDirectory, status, statusOf, withFile } from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
 import { type LeasePlace, stateDirectory } from "./config.ts";
 import { BrokenIndexError, type Bytes } from "./index-image.ts";
@@ -37,6 +37,7 @@ export class IndexFile implements Disposable {
         const { write } = this.#bytes(fd);
         write(PIECE, image.subarray(PIECE));
         write(0, image.subarray(0, PIECE));
+        grantOwner(this.#path, statusOf(fd), 0o600);
       });
     });
   }
@@ -77,7 +78,10 @@ const PIECE = 4096;
 function makeDirectory(path: string): void {
   try {
     libc.mkdir(path, 0o700);
+    grantOwner(path, status(path), 0o700);
   } catch (error) {
     if (!failedWith(error, "EEXIST")) throw error;
+    if (!isDirectory(status(path, { followLinks: false })))
+      throw new BrokenIndexError(`${path} is no directory: behind a link would be files of others`);
   }
 }

@@ -6,6 +6,7 @@ import { formatIp, type IpAddress, parseIp } from "../../net/ip.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
 import {
   type FileStatus,
+  grantOwner,
   isDirectory,
   isRegular,
   readToEnd,
@@ -20,6 +21,9 @@ import { type Identity, parseIdentity } from "./identity.ts";
 
 /** An environment variable, and so a container id, has at most 128 KiB (MAX_ARG_STRLEN): larger files are no leases. */
 const LARGEST = 256 * 1024;
+
+/** More than any address has. */
+const LARGEST_HINT = 64;
 
 /** Names of the attribute, the first that the file system takes. Before Linux 6.6 tmpfs had no user attributes. */
 const IDENTITY_ATTRIBUTES = ["user.bridgehead", "trusted.bridgehead"];
@@ -112,8 +116,8 @@ export class LeaseFiles {
   /** The last reserved address of a set; undefined if there is no such file or no address in it (rule H51). */
   readHint(set: number): IpAddress | undefined {
     try {
-      return withFile(this.at(hintName(set)), libc.O.RDONLY | libc.O.NONBLOCK, 0, (fd) =>
-        isRegular(statusOf(fd)) ? parseIp(decoder.decode(readToEnd(fd))) : undefined,
+      return this.#open(hintName(set), (fd) =>
+        isRegular(statusOf(fd)) ? parseIp(decoder.decode(readToEnd(fd, LARGEST_HINT))) : undefined,
       );
     } catch (error) {
       if (error instanceof SystemError) return undefined;
@@ -127,11 +131,13 @@ export class LeaseFiles {
    */
   writeHint(set: number, address: IpAddress, { create }: { create: boolean }): boolean {
     const bytes = encoder.encode(formatIp(address));
-    const flags = libc.O.WRONLY | libc.O.NONBLOCK | (create ? libc.O.CREAT : 0);
+    // O_NOFOLLOW: behind a link would be somebody else's file.
+    const flags = libc.O.WRONLY | libc.O.NOFOLLOW | libc.O.NONBLOCK | (create ? libc.O.CREAT : 0);
     try {
       withFile(this.at(hintName(set)), flags, 0o600, (fd) => {
         writeAll(fd, bytes);
         libc.ftruncate(fd, bytes.length);
+        if (create) grantOwner(this.at(hintName(set)), statusOf(fd), 0o600);
       });
       return true;
     } catch (error) {

@@ -5,7 +5,7 @@
 // Long because: what the index says and how the directory confirms it only make sense together.
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { status } from "../../sys/file.ts";
+import { type FileStatus, grantOwner, status } from "../../sys/file.ts";
 import type { FileLock } from "../../sys/flock.ts";
 import type { Interval } from "./allocator.ts";
 import { type DirectoryState, distinguish, proofOf, sameState, stateOf } from "./directory-state.ts";
@@ -177,11 +177,16 @@ export class LeaseStore implements Disposable {
     }
     if (done) {
       this.#note((index) => {
-        const file = status(this.files.at(name), { followLinks: false });
-        index.insert(entryOf(address, lease.content, file));
+        index.insert(entryOf(address, lease.content, this.#statusOfNew(name)));
       });
     }
     return done;
+  }
+
+  #statusOfNew(name: string): FileStatus {
+    const path = this.files.at(name);
+    const found = status(path, { followLinks: false });
+    return grantOwner(path, found, 0o600) ? status(path, { followLinks: false }) : found;
   }
 
   /** Changes the directory. If it was not as expected right before, the index does not cover it any more. */

@@ -4,7 +4,7 @@
  */
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { failedWith } from "../../sys/errno.ts";
-import { writeAll } from "../../sys/file.ts";
+import { grantOwner, status, writeAll } from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
 import { leftoverPrefix, stateDirectory } from "./config.ts";
 import { type LeaseFiles, recordIdentity, syncDirectory } from "./lease-files.ts";
@@ -84,6 +84,7 @@ function makeDirectory(path: string): void {
   const make = () => {
     try {
       libc.mkdir(path, 0o755);
+      grantOwner(path, status(path), 0o700);
       syncDirectory(above);
     } catch (error) {
       if (!failedWith(error, "EEXIST")) throw error;

@@ -2,12 +2,20 @@
 import { CniError, code } from "../../cni/error.ts";
 import type { Dns } from "../../cni/result.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { readText } from "../../sys/file.ts";
+import { readToEnd, withFile } from "../../sys/file.ts";
+import { O } from "../../sys/libc.ts";
+
+/** The resolver itself reads a few lines. */
+const MOST_BYTES = 64 * 1024;
+const EFBIG = 27;
 
 /** @throws CniError code 5 when the file can't be read. */
 export function readResolvConf(path: string): Dns {
   try {
-    return parseResolvConf(readText(path));
+    // O_NONBLOCK: a fifo must not stop the plugin.
+    const bytes = withFile(path, O.RDONLY | O.NONBLOCK, 0, (fd) => readToEnd(fd, MOST_BYTES + 1));
+    if (bytes.length > MOST_BYTES) throw new SystemError("read", EFBIG, path);
+    return parseResolvConf(new TextDecoder().decode(bytes));
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     throw new CniError(code.io, `cannot read the file that ipam.resolvConf names: ${error.message}`, "", {
