@@ -1,4 +1,5 @@
 /** What was measured, as rows: one for each step of each variant of a case, with all sides in it. */
+import type { AimResult } from "./aims.ts";
 import type { Side } from "./case.ts";
 import type { Counts, Series } from "./measure.ts";
 import { median, quantile, type Ratio, ratioOfMedians } from "./statistics.ts";
@@ -90,6 +91,17 @@ export function formatCase(measured: MeasuredCase): string[] {
     }
   }
   return lines;
+}
+
+/** Aims for the terminal; those that this run says nothing about are left out. */
+export function formatAims(aims: readonly AimResult[]): string[] {
+  const lines = aims.flatMap(({ name, unit, aim, stretch, value, low, high, verdict }) => {
+    if (value === undefined) return [];
+    const bounds = low === undefined || high === undefined ? "" : ` (${low.toFixed(2)}–${high.toFixed(2)})`;
+    const measured = `${value.toFixed(2)}${unit}${bounds}`;
+    return `${verdict.padEnd(12)} ${name.padEnd(50)}${measured.padEnd(22)} aim ${aim}${unit}, stretch ${stretch}${unit}`;
+  });
+  return lines.length === 0 ? [] : ["== aims", ...lines];
 }
 
 const shown = (ratio: Ratio | undefined): string =>

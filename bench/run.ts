@@ -13,13 +13,16 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { REFERENCE_VERSION } from "../conformance/reference.ts";
 import { whyNotIsolated } from "../test/support/isolation.ts";
+import { judgeAims } from "./aims.ts";
 import type { BenchCase } from "./case.ts";
 import { CASES } from "./cases/all.ts";
 import { BenchHost } from "./host.ts";
 import { measure } from "./measure.ts";
 import { CACHE, type Programs, providePrograms } from "./programs.ts";
-import { formatCase, type MeasuredCase } from "./report.ts";
+import { formatAims, formatCase, type MeasuredCase } from "./report.ts";
+import { conditionsNow, writeResults } from "./results.ts";
 
 const { values: options, positionals } = parseArgs({
   options: {
@@ -86,6 +89,10 @@ async function main(): Promise<void> {
   const selected = CASES.filter(({ name, fullOnly }) =>
     wanted.length > 0 ? wanted.includes(name) : !(quick && fullOnly === true),
   );
+  const conditions = conditionsNow(quick ? "quick" : "full", REFERENCE_VERSION);
+  if (conditions.load > conditions.processors / 2) {
+    console.log(`this machine is busy (load ${conditions.load}): figures will be too high, and spread`);
+  }
   const measured: MeasuredCase[] = [];
   for (const benchCase of selected) {
     const start = performance.now();
@@ -94,6 +101,9 @@ async function main(): Promise<void> {
     for (const line of formatCase(result)) console.log(line);
     console.log(`(${((performance.now() - start) / 1000).toFixed(1)} s)`);
   }
+  for (const line of formatAims(judgeAims(measured))) console.log(line);
+  if (wanted.length > 0) return;
+  for (const file of writeResults(conditions, measured)) console.log(`wrote ${file}`);
 }
 
 try {

@@ -14,16 +14,20 @@ import {
 } from "../attachment.ts";
 import type { BenchCase, Contender } from "../case.ts";
 import { stand } from "../standing.ts";
+import { floorBeside } from "./floor.ts";
 
 const STANDING = 10;
 
-const ofShape = (name: string, shape: Shape): BenchCase => ({
+type Open = BenchCase["open"];
+
+const ofShape = (name: string, shape: Shape, more: Open = async () => []): BenchCase => ({
   name,
   title: shape.name,
   rounds: 60,
   quickRounds: 10,
   census: true,
-  open: async ({ programs, host }) => {
+  open: async (surroundings) => {
+    const { programs, host } = surroundings;
     const contenders: Contender[] = [];
     for (const side of ["ours", "reference"] as const) {
       const folder = pluginsOf(programs, side);
@@ -32,13 +36,13 @@ const ofShape = (name: string, shape: Shape): BenchCase => ({
       await stand(place, { folder, shape }, STANDING);
       contenders.push({ side, variant: "", host: place, steps: addAndDel({ folder, shape }) });
     }
-    return contenders;
+    return [...contenders, ...(await more(surroundings))];
   },
 });
 
 export const SHAPES: readonly BenchCase[] = [
   ofShape("layer2", LAYER_2),
-  ofShape("ipv4", IPV4_PLAIN),
+  ofShape("ipv4", IPV4_PLAIN, floorBeside),
   ofShape("masq", MASQUERADE),
   ofShape("masq-iptables", MASQUERADE_IPTABLES),
   ofShape("masq-nftables", MASQUERADE_NFTABLES),

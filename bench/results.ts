@@ -1,0 +1,150 @@
+/** Writes what a run gave: bench/results, and the tables of docs/performance.md. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, release, totalmem } from "node:os";
+import { join } from "node:path";
+import { type AimResult, judgeAims } from "./aims.ts";
+import type { Side } from "./case.ts";
+import { growthPlot, type Line, spreadPlot } from "./plots.ts";
+import { type MeasuredCase, rowsOf } from "./report.ts";
+import { aimsTable, figuresTable } from "./tables.ts";
+
+const PROJECT = join(import.meta.dir, "..");
+const RESULTS = join(PROJECT, "bench/results");
+const PAGE = join(PROJECT, "docs/performance.md");
+
+/** What a figure depends on besides the programs. */
+export interface Conditions {
+  readonly date: string;
+  readonly kind: "full" | "quick";
+  readonly processors: number;
+  readonly model: string;
+  readonly memoryGiB: number;
+  readonly kernel: string;
+  readonly bun: string;
+  readonly reference: string;
+  /** Of one minute, before the first case: what else the machine had to do. */
+  readonly load: number;
+}
+
+/** Conditions as they are now. */
+export function conditionsNow(kind: Conditions["kind"], reference: string): Conditions {
+  return {
+    ...{ date: new Date().toISOString().slice(0, 10), kind },
+    ...{ processors: cpus().length, model: cpus()[0]?.model ?? "unknown" },
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: /^\d+\.\d+/.exec(release())?.[0] ?? release(),
+    ...{ bun: Bun.version, reference },
+    load: Number((loadavg()[0] ?? 0).toFixed(1)),
+  };
+}
+
+const sentenceOf = (conditions: Conditions): string =>
+  `A ${conditions.kind} run of ${conditions.date}: ${conditions.processors} processors (${conditions.model}), ` +
+  `${conditions.memoryGiB} GiB, Linux ${conditions.kernel}, Bun ${conditions.bun}, reference ` +
+  `${conditions.reference}; load before the run ${conditions.load}.`;
+
+/** Writes all files of a run. Returns their names. */
+export function writeResults(conditions: Conditions, cases: readonly MeasuredCase[]): string[] {
+  mkdirSync(RESULTS, { recursive: true });
+  const aims = judgeAims(cases);
+  const markdown = [sentenceOf(conditions), aimsTable(aims), figuresTable(cases)].join("\n\n");
+  const files = {
+    "latest.json": jsonOf(documentOf(conditions, aims, cases)),
+    "latest.md": `# Benchmark\n\n${markdown}\n`,
+    "latency-add.svg": spread("Latency of ADD", "ADD", cases),
+    "latency-del.svg": spread("Latency of DEL", "DEL", cases),
+    "attachments.svg": growth("Cost beside standing attachments", "standing attachments", "standing", cases),
+    "leases.svg": growth("Cost of host-local beside leases", "leases", "leases", cases),
+    "parallel.svg": throughput(cases),
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(RESULTS, name), text);
+  writeFileSync(PAGE, withTables(readFileSync(PAGE, "utf8"), markdown));
+  return [...Object.keys(files).map((name) => `bench/results/${name}`), "docs/performance.md"];
+}
+
+/** JSON for people: a series of numbers stays on one line. */
+function jsonOf(document: object): string {
+  const oneLine = (_: string, value: unknown): unknown =>
+    Array.isArray(value) && value.every((item) => typeof item === "number")
+      ? `[${value.map((number) => Number(number.toFixed(3)))}]`
+      : value;
+  return `${JSON.stringify(document, oneLine, 1).replaceAll(/"(\[[-\d.,]*\])"/g, "$1")}\n`;
+}
+
+const documentOf = (
+  conditions: Conditions,
+  aims: readonly AimResult[],
+  cases: readonly MeasuredCase[],
+): object => ({
+  units: "milliseconds, KiB; ratios are ours to the other side, with bounds of 95 % confidence",
+  conditions,
+  aims,
+  cases: cases.map((measured) => ({
+    ...{ name: measured.name, title: measured.title, rounds: measured.rounds },
+    rows: rowsOf(measured).map(({ case: _, title: __, ...row }) => ({
+      ...row,
+      samples: Object.fromEntries(
+        measured.series
+          .filter(({ variant, step }) => variant === row.variant && step === row.step)
+          .map(({ side, wall, cpu }) => [side, { wall, cpu }]),
+      ),
+    })),
+  })),
+});
+
+const BEGIN = "<!-- bench: begin -->";
+const END = "<!-- bench: end -->";
+
+/** A page with `text` between its marks. @throws Error when the page has none. */
+export function withTables(page: string, text: string): string {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`docs/performance.md lacks the marks ${BEGIN} and ${END}`);
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
+}
+
+const SHAPES = ["layer2", "ipv4", "masq", "masq-iptables", "masq-nftables", "macspoofchk", "dual-stack"];
+const SIDES: readonly Side[] = ["ours", "reference"];
+
+const spread = (title: string, step: string, cases: readonly MeasuredCase[]): string =>
+  spreadPlot(
+    title,
+    SHAPES.flatMap((name) => {
+      const measured = cases.find((found) => found.name === name);
+      if (measured === undefined) return [];
+      const spreads = measured.series
+        .filter((series) => series.step === step && SIDES.includes(series.side))
+        .map(({ side, wall }) => ({ side, values: wall }));
+      return { name: measured.title, spreads };
+    }),
+  );
+
+/** Lines over the sizes of a case; `turn` makes what is drawn of a time. */
+function linesOf(
+  name: string,
+  cases: readonly MeasuredCase[],
+  turn: (wall: number, size: number) => number,
+): Line[] {
+  const measured = cases.find((found) => found.name === name);
+  return ["ADD", "DEL"].flatMap((step) =>
+    SIDES.map((side) => ({
+      ...{ side, step },
+      points: (measured?.series ?? [])
+        .filter((series) => series.side === side && series.step === step)
+        .map(({ size = 1, wall }) => ({ size, values: wall.map((time) => turn(time, size)) })),
+    })),
+  );
+}
+
+const growth = (title: string, xName: string, name: string, cases: readonly MeasuredCase[]): string =>
+  growthPlot(
+    title,
+    xName,
+    "milliseconds",
+    linesOf(name, cases, (wall) => wall),
+  );
+
+const throughput = (cases: readonly MeasuredCase[]): string =>
+  growthPlot(
+    ...(["Throughput of calls at once, IPv4 + ipMasq", "calls at once", "calls per second"] as const),
+    linesOf("parallel", cases, (wall, size) => (size * 1000) / wall),
+  );

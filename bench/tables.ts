@@ -1,0 +1,66 @@
+/** The tables of a run in Markdown. */
+import type { AimResult } from "./aims.ts";
+import type { Side } from "./case.ts";
+import { type Figures, type MeasuredCase, type Row, rowsOf } from "./report.ts";
+import type { Ratio } from "./statistics.ts";
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [
+    head,
+    head.map((name) => (name === "" || name.startsWith("case") || name === "aim" ? "---" : "---:")),
+    ...rows,
+  ]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n");
+
+/** Each aim beside what was measured. */
+export function aimsTable(aims: readonly AimResult[]): string {
+  const rows = aims.map(({ name, unit, aim, stretch, moreIsBetter, value, low, high, verdict }) => [
+    name,
+    `${moreIsBetter ? "≥" : "≤"} ${aim}${unit}`,
+    `${stretch}${unit}`,
+    value === undefined ? "" : `${value.toFixed(2)}${unit}`,
+    low === undefined || high === undefined ? "" : `${low.toFixed(2)}–${high.toFixed(2)}`,
+    verdict,
+  ]);
+  return table(["aim", "at most", "stretch", "measured", "95 %", "verdict"], rows);
+}
+
+/** All rows of all cases: ours and the other side in one cell each, as in "11 / 32". */
+export const figuresTable = (cases: readonly MeasuredCase[]): string =>
+  table(
+    [...["case", "ms p50", "p99", "ratio", "CPU ms", "ratio", "peak MiB", "system calls", "programs"]],
+    cases.flatMap((measured) => rowsOf(measured).flatMap(linesOf)),
+  );
+
+/** A line for each side beside ours. */
+function linesOf(row: Row): string[][] {
+  const { ours } = row.sides;
+  if (ours === undefined) return [];
+  return (Object.keys(row.wallRatio) as Side[]).flatMap((side) => {
+    const other = row.sides[side];
+    if (other === undefined) return [];
+    const pair = (of: (figures: Figures) => number | undefined, digits: number) => {
+      const [own, its] = [of(ours), of(other)];
+      return own === undefined || its === undefined ? "" : `${own.toFixed(digits)} / ${its.toFixed(digits)}`;
+    };
+    const title = row.title.startsWith(row.step) ? row.title : `${row.step}, ${row.title}`;
+    const against = side === "reference" ? "" : `, beside ${side}`;
+    return [
+      [
+        `${title}${row.variant === "" ? "" : `: ${row.variant}`}${against}`,
+        pair(({ wall }) => wall.median, 1),
+        pair(({ wall }) => wall.p99, 1),
+        shown(row.wallRatio[side]),
+        pair(({ cpu }) => cpu, 1),
+        shown(row.cpuRatio[side]),
+        pair(({ census, maxrss }) => (census?.peak ?? maxrss) / 1024, 1),
+        pair(({ census }) => census?.syscalls, 0),
+        pair(({ census }) => census?.programs, 0),
+      ],
+    ];
+  });
+}
+
+const shown = (ratio: Ratio | undefined): string =>
+  ratio === undefined ? "" : `${ratio.value.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`;
