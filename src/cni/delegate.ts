@@ -124,10 +124,16 @@ function find({ path, delegation }: Request, type: string): Found {
       `invalid plugin name: ${JSON.stringify(type)} must be a file's name`,
     );
   }
-  for (const directory of path) {
-    const candidate = `${directory}/${type}`;
-    if (directory === "" || !delegation.isExecutable(candidate)) continue;
-    return { path: candidate, builtIn: delegation.builtIn(candidate, type) };
+  try {
+    for (const directory of path) {
+      const candidate = `${directory}/${type}`;
+      if (directory === "" || !delegation.isExecutable(candidate)) continue;
+      return { path: candidate, builtIn: delegation.builtIn(candidate, type) };
+    }
+  } catch (error) {
+    throw toCniError(error).during(
+      `cannot look for plugin ${JSON.stringify(type)} in path [${path.join(" ")}]`,
+    );
   }
   throw new CniError(
     code.internal,

@@ -1,6 +1,7 @@
 /** The way to nf_tables, and what its absence looks like. */
+import { toCniError } from "../cni/error.ts";
 import { Connection, type Request } from "../netlink/connection.ts";
-import { NetlinkError, refusedWith } from "../netlink/error.ts";
+import { refusedWith } from "../netlink/error.ts";
 import type { Message } from "../netlink/message.ts";
 import { currentGeneration } from "../netlink/nftables/batch.ts";
 import type { ChainName } from "../netlink/nftables/chain.ts";
@@ -21,35 +22,40 @@ const isAbsent = (error: unknown): boolean => refusedWith(error, "ENOENT");
 export const isUnsupported = (error: unknown): boolean =>
   refusedWith(error, "EAFNOSUPPORT", "EOPNOTSUPP", "EPROTONOSUPPORT");
 
-/** Whether the kernel at the other end has nf_tables. */
+/**
+ * Whether the kernel at the other end has nf_tables. Only its own word counts that it has not (EINVAL: no such
+ * subsystem): who takes any failure for that leaves rules behind.
+ */
 function hasNftables(connection: Connection): boolean {
   try {
     currentGeneration(connection);
     return true;
   } catch (error) {
-    if (error instanceof NetlinkError) return false;
+    if (refusedWith(error, "EINVAL") || isUnsupported(error)) return false;
     throw error;
   }
 }
 
-/** The connection, if its kernel has nf_tables. @throws SystemError */
+/** The connection, if its kernel has nf_tables. @throws NetlinkError */
 export const ifNftables = (connection: Connection | undefined): Connection | undefined =>
   connection !== undefined && hasNftables(connection) ? connection : undefined;
 
 /**
  * Opens a connection in the thread's network namespace; undefined on a kernel without nf_tables. Closing it waits until
  * the kernel has freed what was deleted through it, some 15 ms: whoever has more to wait for does that before.
- * @throws SystemError
+ * @throws CniError
  */
 export function openNftables(): Connection | undefined {
-  let connection: Connection;
+  let connection: Connection | undefined;
   try {
     connection = openNetfilter();
+    if (hasNftables(connection)) return connection;
   } catch (error) {
+    connection?.[Symbol.dispose]();
     if (failedWith(error, "EPROTONOSUPPORT")) return undefined;
-    throw error;
+    const remedy = permissionRemedy(error);
+    throw toCniError(error).during(`cannot look at nf_tables${remedy === undefined ? "" : ` (${remedy})`}`);
   }
-  if (hasNftables(connection)) return connection;
   connection[Symbol.dispose]();
   return undefined;
 }

@@ -3,7 +3,7 @@
  * socket, so that a fake kernel serves in tests.
  */
 import { SystemError } from "../sys/errno.ts";
-import { NetlinkError } from "./error.ts";
+import { NetlinkError, UnansweredError } from "./error.ts";
 import { control, decodeMessages, decodeVerdict, encodeMessages, flag, type Message } from "./message.ts";
 
 /** What carries datagrams to the kernel and back. */
@@ -159,7 +159,7 @@ export class Connection implements Disposable {
 
   /** A failure of the transport itself, told with what was asked. */
   #told(error: unknown): unknown {
-    return error instanceof SystemError ? new NetlinkError(this.#action, error.errno) : error;
+    return error instanceof SystemError ? new UnansweredError(this.#action, error.errno) : error;
   }
 
   /** The next datagram's messages but for those that say nothing. */
@@ -172,7 +172,7 @@ export class Connection implements Disposable {
     }
     const messages: Message[] = [];
     for (const message of decodeMessages(datagram)) {
-      if (message.type === control.overrun) throw new NetlinkError(this.#action, ENOBUFS);
+      if (message.type === control.overrun) throw new UnansweredError(this.#action, ENOBUFS);
       if (message.type !== control.noop) messages.push(message);
     }
     return messages;

@@ -36,6 +36,12 @@ export class NetlinkError extends Error {
   }
 }
 
+/**
+ * A request that the kernel has not answered: it could not be sent, or its answer was lost. Whether it was done is not
+ * known. `code` is that of the socket's call.
+ */
+export class UnansweredError extends NetlinkError {}
+
 /** Whether `error` is a refusal with one of these errno names. */
 export const refusedWith = (error: unknown, ...codes: string[]): boolean =>
-  error instanceof NetlinkError && codes.includes(error.code);
+  error instanceof NetlinkError && !(error instanceof UnansweredError) && codes.includes(error.code);

@@ -123,12 +123,21 @@ function withSocket(use: (fd: number) => void): void {
   }
 }
 
+/** Times that the way back is tried, a millisecond apart: the kernel may be short of memory for a moment. */
+const RETURNS = 1000;
+
 function returnTo(home: number): void {
-  try {
-    libc.setns(home, CLONE_NEWNET);
-  } catch (error) {
-    process.stderr.write(`cannot return to the host's network namespace: ${error}\n`);
-    process.abort();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      libc.setns(home, CLONE_NEWNET);
+      return;
+    } catch (error) {
+      if (attempt === RETURNS) {
+        process.stderr.write(`cannot return to the host's network namespace: ${error}\n`);
+        process.abort();
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
   }
 }
 

@@ -10,11 +10,10 @@ import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import type { Netns } from "../../sys/netns.ts";
-import { NetnsLock } from "../../sys/netns-lock.ts";
-import { connect, connectInside, openNetns } from "../namespaces.ts";
+import { connect, connectInside, openNetns, runInside } from "../namespaces.ts";
 import { planAddressing } from "./addressing.ts";
 import type { Owner } from "./attachment.ts";
-import { ensureBridge, giveMacBack, type PresentLink, portsOf, settle } from "./bridge-link.ts";
+import { ensureBridge, giveMacBack, lockHost, type PresentLink, portsOf, settle } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { configureContainerInterface } from "./container-interface.ts";
 import { ensureForwarding, ensureGatewayAddresses, forgetNeighbours } from "./gateway.ts";
@@ -87,7 +86,8 @@ async function attach(attachment: Attachment): Promise<Result> {
     const port = awaitPortUp(host, pair.host);
     // Programs on the host that re-address new links have done so by now (rule B32).
     result.interfaces[first + 1] = interfaceOf({ ...pair.host, ...port, name: pair.host.name });
-    if (familiesOf(result.ips).has(6)) netns.run(() => awaitAddressesSettled(container, pair.container));
+    if (familiesOf(result.ips).has(6))
+      runInside(netns, () => awaitAddressesSettled(container, pair.container));
   }
   if (config.dns !== undefined) result.dns = config.dns;
   // A result that this version can't express must fail while everything can still be undone (G10).
@@ -99,7 +99,7 @@ async function attach(attachment: Attachment): Promise<Result> {
 
 /** The bridge, and a veth pair that is a port of it. No other ADD's undo can take the bridge away in between. */
 function connectToBridge({ request, config, owner, netns, host, container, undo }: Attachment) {
-  using _lock = NetnsLock.shared();
+  using _lock = lockHost();
   const bridge = ensureBridge(host, config, { undo, log: request.log });
   if (!bridge.created) undo.push("MAC of the bridge", () => giveMacBack(host, bridge.link));
   const pair = addVethPair(host, container, { owner, netns, bridge: bridge.link, config, undo });

@@ -1,9 +1,9 @@
 /** The bridge itself: made when absent, taken over when there (rules B1, B10–B12, G21, G22). */
-import { CniError, code } from "../../cni/error.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
 import { isZeroMac, randomMac, sameMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { refusedWith } from "../../netlink/error.ts";
+import { type NetlinkError, refusedWith } from "../../netlink/error.ts";
 import { decodeBridge, encodeBridge } from "../../netlink/rtnetlink/bridge.ts";
 import {
   addLink,
@@ -34,6 +34,46 @@ export function findLink(connection: Connection, name: string): PresentLink | un
 
 const isPresent = (link: Link): link is PresentLink => link.index !== undefined && link.name !== undefined;
 
+/**
+ * Asks the kernel to make a link, which has a random MAC, and returns its refusal. When the answer is lost, `undo` does
+ * `takeBack` if the kernel has made the link after all: the MAC tells it from another of that name.
+ * @throws UnansweredError
+ */
+export function makeLink(
+  host: Connection,
+  link: Link & { name: string; mac: Uint8Array },
+  undo: UndoStack,
+  takeBack: () => void,
+): NetlinkError | undefined {
+  try {
+    const [outcome] = host.callAll([addLink(link)]);
+    return outcome?.error;
+  } catch (error) {
+    undo.push(`${link.kind} ${JSON.stringify(link.name)}, which may be there`, () => {
+      const found = findLink(host, link.name);
+      if (found?.mac !== undefined && sameMac(found.mac, link.mac)) takeBack();
+    });
+    throw error;
+  }
+}
+
+/** Deletes a link; one that is gone is success (rule A29). */
+export function removeLink(connection: Connection, link: { name: string } | { index: number }): void {
+  // A found link has far more fields than a request to delete may carry.
+  const named = "index" in link ? { index: link.index } : { name: link.name };
+  const [outcome] = connection.callAll([deleteLink(named)]);
+  if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
+}
+
+/** The lock that keeps others' undo away from what is found on the host, while it is held. @throws CniError */
+export function lockHost(): NetnsLock {
+  try {
+    return NetnsLock.shared();
+  } catch (error) {
+    throw toCniError(error).during("cannot lock the host's network namespace");
+  }
+}
+
 /** A bridge that can be used, and where it came from. */
 export interface EnsuredBridge {
   readonly link: PresentLink;
@@ -53,21 +93,21 @@ export function ensureBridge(
   const name = JSON.stringify(config.bridge);
   const existing = findLink(host, config.bridge);
   if (existing !== undefined) return { link: adopt(host, existing, config, options), created: false };
-  const [outcome] = host.callAll([
-    addLink({
-      name: config.bridge,
-      kind: "bridge",
-      // An address of its own keeps the bridge's MAC constant while ports come and go (G21).
-      mac: randomMac(),
-      ...(config.mtu !== undefined && { mtu: config.mtu }),
-      ...(wantsVlanFiltering(config) && { data: encodeBridge({ vlanFiltering: true }) }),
-    }),
-  ]);
-  const created = outcome?.error === undefined;
-  if (created) options.undo.push(`bridge ${name}`, () => removeUnusedBridge(host, config.bridge));
+  const bridge = {
+    name: config.bridge,
+    kind: "bridge",
+    // An address of its own keeps the bridge's MAC constant while ports come and go (G21).
+    mac: randomMac(),
+    ...(config.mtu !== undefined && { mtu: config.mtu }),
+    ...(wantsVlanFiltering(config) && { data: encodeBridge({ vlanFiltering: true }) }),
+  };
+  const takeBack = () => removeUnusedBridge(host, config.bridge);
+  const error = makeLink(host, bridge, options.undo, takeBack);
+  const created = error === undefined;
+  if (created) options.undo.push(`bridge ${name}`, takeBack);
   // Another ADD may have been faster: its bridge is as good.
-  else if (!refusedWith(outcome.error, "EEXIST")) {
-    throw new CniError(code.internal, `failed to create bridge ${name}: ${outcome.error?.message}`);
+  else if (!refusedWith(error, "EEXIST")) {
+    throw new CniError(code.internal, `failed to create bridge ${name}: ${error.message}`);
   }
   const link = findLink(host, config.bridge);
   if (link === undefined) {

@@ -7,6 +7,7 @@ import { addRoute } from "../../netlink/rtnetlink/route.ts";
 import { failedWith } from "../../sys/errno.ts";
 import type { Netns } from "../../sys/netns.ts";
 import { ensureSysctl } from "../../sys/sysctl.ts";
+import { runInside } from "../namespaces.ts";
 import { effectiveGateway } from "./addressing.ts";
 import type { PresentLink } from "./bridge-link.ts";
 import { trySysctl } from "./sysctl.ts";
@@ -26,7 +27,7 @@ export function configureContainerInterface(
   plan: ContainerPlan,
   log: (line: string) => void,
 ): void {
-  netns.run(() => applySettings(plan, log));
+  runInside(netns, () => applySettings(plan, log));
   // One datagram: the kernel works through it in order, and routes need the interface up.
   const requests = [
     ...plan.ips.map(({ address }) => {

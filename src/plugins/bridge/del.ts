@@ -3,15 +3,16 @@
  * G14, G15). Nothing here needs the namespace, the addresses or a prevResult; one failed step does not stop the next.
  */
 import { delegateDel } from "../../cni/delegate.ts";
+import { toCniError } from "../../cni/error.ts";
 import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { Netns, NoNamespaceError } from "../../sys/netns.ts";
 import { connect, connectInside } from "../namespaces.ts";
 import type { Owner } from "./attachment.ts";
-import { findLink } from "./bridge-link.ts";
+import { findLink, removeLink } from "./bridge-link.ts";
 import { ipamType } from "./config.ts";
-import { findHostVeth, removeLink } from "./veth.ts";
+import { findHostVeth } from "./veth.ts";
 
 export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
@@ -67,6 +68,6 @@ function openIfThere(path: string): Netns | undefined {
     return Netns.open(path);
   } catch (error) {
     if (error instanceof NoNamespaceError) return undefined;
-    throw error;
+    throw toCniError(error).during(`cannot open netns ${JSON.stringify(path)}`);
   }
 }

@@ -4,7 +4,7 @@ import type { UndoStack } from "../../cni/undo.ts";
 import type { Family, IpAddress } from "../../net/ip.ts";
 import { contains, formatPrefix, overlaps, type Prefix, samePrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { refusedWith } from "../../netlink/error.ts";
+import { refusedWith, UnansweredError } from "../../netlink/error.ts";
 import {
   addAddress,
   addressesOf,
@@ -16,7 +16,7 @@ import { deleteNeighbour } from "../../netlink/rtnetlink/neighbour.ts";
 import { failedWith } from "../../sys/errno.ts";
 import { NetnsLock } from "../../sys/netns-lock.ts";
 import { ensureSysctl, readSysctl } from "../../sys/sysctl.ts";
-import { type PresentLink, pinMac } from "./bridge-link.ts";
+import { lockHost, type PresentLink, pinMac } from "./bridge-link.ts";
 
 /** Addresses of an interface, both families. */
 export const prefixesOf = (connection: Connection, index: number): Prefix[] =>
@@ -41,7 +41,7 @@ export function ensureGatewayAddresses(
   const { link } = gateway;
   const { forceAddress, undo } = options;
   // No other ADD's undo can take away what is found here.
-  using _lock = NetnsLock.shared();
+  using _lock = lockHost();
   const present = prefixesOf(host, link.index);
   for (const address of wanted) {
     if (present.some((candidate) => samePrefix(candidate, address))) continue;
@@ -58,11 +58,23 @@ export function ensureGatewayAddresses(
       removeUnlessGone(host, link, old);
       present.splice(present.indexOf(old), 1);
     }
-    if (addUnlessThere(host, link, address)) {
+    const takeBack = () =>
       undo.push(`address ${formatPrefix(address)}`, () => removeUnused(host, gateway, address));
+    if (addOrLose(host, link, address, takeBack)) {
+      takeBack();
       if (link.kind === "bridge") pinMac(host, link);
     }
     present.push(address);
+  }
+}
+
+/** As addUnlessThere. When the answer is lost, the address may be there, and `takeBack` puts its undo on the stack. */
+function addOrLose(host: Connection, link: PresentLink, address: Prefix, takeBack: () => void): boolean {
+  try {
+    return addUnlessThere(host, link, address);
+  } catch (error) {
+    if (error instanceof UnansweredError) takeBack();
+    throw error;
   }
 }
 
@@ -76,7 +88,7 @@ function removeUnlessGone(host: Connection, link: PresentLink, address: Prefix):
 function removeUnused(host: Connection, gateway: Gateway, address: Prefix): void {
   using lock = NetnsLock.tryExclusive();
   if (lock === undefined || gateway.isShared()) return;
-  host.call(deleteAddress(gateway.link.index, address, gateway.link.name));
+  removeUnlessGone(host, gateway.link, address);
 }
 
 /** One IPv4 address is all that a bridge has; IPv6 networks may stand side by side unless they overlap. */

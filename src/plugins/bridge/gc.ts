@@ -10,8 +10,8 @@ import type { Connection } from "../../netlink/connection.ts";
 import { decodeLink, dumpLinks, type Link } from "../../netlink/rtnetlink/link.ts";
 import { connect } from "../namespaces.ts";
 import { isAliasOf, ownerAlias } from "./attachment.ts";
+import { removeLink } from "./bridge-link.ts";
 import { ipamType } from "./config.ts";
-import { removeLink } from "./veth.ts";
 
 export async function gc(request: Request): Promise<void> {
   const valid = requireValidAttachments(request.config);
@@ -20,17 +20,21 @@ export async function gc(request: Request): Promise<void> {
   const failures = new Failures();
   const live = new Set(valid.map((attachment) => ownerAlias({ network, ...attachment })));
   using host = connect();
+  let stays = false;
   for (const veth of staleVeths(host, network, live)) {
-    await failures.attempt(() => {
+    const removed = await failures.attempt(() => {
       removeLink(host, veth);
       request.log(`removed stale interface ${JSON.stringify(veth.name)} (${veth.alias})`);
+      return true;
     });
+    stays ||= !removed;
   }
   await failures.attempt(async () =>
     (await import("../../netfilter/masquerade.ts")).collectMasquerade(network, valid),
   );
   await failures.attempt(async () => (await import("../../netfilter/spoof-check.ts")).collectSpoofChecks());
-  if (ipam !== undefined) await failures.attempt(() => delegateGc(request, ipam));
+  // The address of an interface that stays must not go to another container.
+  if (ipam !== undefined && !stays) await failures.attempt(() => delegateGc(request, ipam));
   failures.throwIfAny();
 }
 

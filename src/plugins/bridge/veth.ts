@@ -5,18 +5,11 @@ import { randomMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { encodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
-import {
-  addLink,
-  changeLink,
-  decodeLink,
-  deleteLink,
-  dumpLinks,
-  interfaceFlag,
-} from "../../netlink/rtnetlink/link.ts";
+import { changeLink, decodeLink, dumpLinks, interfaceFlag } from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
 import type { Netns } from "../../sys/netns.ts";
 import { hostVethName, type Owner, ownerAlias, randomVethName } from "./attachment.ts";
-import { findLink, type PresentLink } from "./bridge-link.ts";
+import { findLink, makeLink, type PresentLink, removeLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
 import { trySysctl } from "./sysctl.ts";
 
@@ -43,20 +36,12 @@ export function addVethPair(
   const peer = { name: owner.ifname, netnsFd: netns.fd, mac: config.mac ?? randomMac(), ...mtu };
   let name = hostVethName(owner);
   for (let attempt = 1; attempt <= NAME_ATTEMPTS; attempt++, name = randomVethName()) {
-    const [outcome] = host.callAll([
-      addLink({
-        name,
-        kind: "veth",
-        mac: randomMac(),
-        master: bridge.index,
-        data: encodeVethPeer(peer),
-        ...mtu,
-      }),
-    ]);
-    const error = outcome?.error;
+    const link = { name, kind: "veth", mac: randomMac(), master: bridge.index, ...mtu };
+    const made = name;
+    const takeBack = () => removeLink(host, { name: made });
+    const error = makeLink(host, { ...link, data: encodeVethPeer(peer) }, options.undo, takeBack);
     if (error === undefined) {
-      const made = name;
-      options.undo.push(`veth ${JSON.stringify(made)}`, () => removeLink(host, { name: made }));
+      options.undo.push(`veth ${JSON.stringify(made)}`, takeBack);
       return { host: presentLink(host, name), container: presentLink(container, owner.ifname) };
     }
     if (!refusedWith(error, "EEXIST")) {
@@ -110,14 +95,6 @@ export function setUpHostEnd(
       `set up bridge port ${JSON.stringify(link.name)}`,
     ),
   );
-}
-
-/** Deletes a link; one that is gone is success (rule A29). */
-export function removeLink(connection: Connection, link: { name: string } | { index: number }): void {
-  // A found link has far more fields than a request to delete may carry.
-  const named = "index" in link ? { index: link.index } : { name: link.name };
-  const [outcome] = connection.callAll([deleteLink(named)]);
-  if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
 }
 
 /**

@@ -7,15 +7,14 @@ import type { UndoStack } from "../../cni/undo.ts";
 import { randomMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
-import { addLink, getLink, linkOf, setLinkUp } from "../../netlink/rtnetlink/link.ts";
+import { getLink, linkOf, setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
 import { NetnsLock } from "../../sys/netns-lock.ts";
 import { randomVethName } from "./attachment.ts";
-import { findLink, type PresentLink, portsOf } from "./bridge-link.ts";
+import { findLink, lockHost, makeLink, type PresentLink, portsOf, removeLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
 import { trySysctl } from "./sysctl.ts";
-import { removeLink } from "./veth.ts";
 import { carries, setPortVlans, vlansByPort } from "./vlan.ts";
 
 /** The gateway interface's name. */
@@ -39,7 +38,7 @@ export function ensureVlanGateway(host: Connection, bridge: PresentLink, adding:
   const { config, log } = adding;
   const name = vlanGatewayName(config);
   // No other ADD's undo can take it away between finding it and the end.
-  using _lock = NetnsLock.shared();
+  using _lock = lockHost();
   const existing = findLink(host, name);
   const created = existing === undefined && addPair(host, bridge, name, adding);
   const link = existing ?? findLink(host, name);
@@ -78,15 +77,16 @@ function addPair(host: Connection, bridge: PresentLink, name: string, adding: Ad
       data,
       ...mtu,
     };
-    const [outcome] = host.callAll([addLink(port)]);
-    if (outcome?.error === undefined) {
-      adding.undo.push(`interface ${JSON.stringify(name)}`, () => removeUnused(host, bridge, name, adding));
+    const takeBack = () => removeUnused(host, bridge, name, adding);
+    const error = makeLink(host, port, adding.undo, takeBack);
+    if (error === undefined) {
+      adding.undo.push(`interface ${JSON.stringify(name)}`, takeBack);
       return true;
     }
-    if (!refusedWith(outcome.error, "EEXIST")) {
+    if (!refusedWith(error, "EEXIST")) {
       throw new CniError(
         code.internal,
-        `failed to create vlan gateway ${JSON.stringify(name)}: ${outcome.error.message}`,
+        `failed to create vlan gateway ${JSON.stringify(name)}: ${error.message}`,
       );
     }
     // Either name may be the one that is taken.
