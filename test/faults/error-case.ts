@@ -26,18 +26,21 @@ export async function errorCase(scene: Scene, job: Job & { kind: "error" }): Pro
   problems.push(...halfLeases());
 
   let message: string | undefined;
+  let undone = false;
   if (run.exitCode === 0) {
     if (command === "ADD") problems.push(...(await checkAndDelete(scene, run)));
   } else {
     const judged = judgeError(run);
     message = judged.message;
     problems.push(...judged.problems);
-    if (command === "DEL" || message?.startsWith("cannot deliver the result") === true) {
+    // When not even the result can be delivered, the attachment was whole: it goes as by a DEL.
+    undone = command === "ADD" && message?.startsWith("cannot deliver the result") !== true;
+    if (!undone) {
       const again = await scene.call("DEL", SUBJECT, prevResult);
       if (again.exitCode !== 0) problems.push({ what: "DEL", text: `DEL once more fails: ${said(again)}` });
     }
   }
-  problems.push(...(await scene.leftovers({ skeleton: command === "DEL" })));
+  problems.push(...(await scene.leftovers({ skeleton: !undone, undone })));
   if (problems.length === 0) problems.push(...(await liveAgain(scene, { skeleton: false })));
   const end = hit === undefined ? "clean" : run.exitCode === 0 ? "tolerated" : "refused";
   return { hit, end, message, problems };

@@ -85,11 +85,10 @@ export const injection = ({ call, when }: Point, what: string): string[] => [
 /** The call that was hit, out of the trace of a disturbed run; undefined when none was. */
 export function hitIn(trace: string): string | undefined {
   const lines = trace.split("\n");
-  const killed = lines.findIndex((line) => line.includes("+++ killed by SIGKILL"));
-  if (killed < 0) return lines.find((line) => line.includes("(INJECTED)"))?.slice(0, 200);
-  const [thread = ""] = /^\d+ /.exec(lines[killed] ?? "") ?? [];
-  return lines
-    .slice(0, killed)
-    .findLast((line) => line.startsWith(thread) && line.includes("("))
-    ?.slice(0, 200);
+  const failed = lines.find((line) => line.includes("(INJECTED)"));
+  if (failed !== undefined) return failed.slice(0, 200);
+  if (!lines.some((line) => line.includes("+++ killed by SIGKILL"))) return undefined;
+  // All threads are killed at once; the one that was hit never came back from its call.
+  const calls = lines.filter((line) => /^(\d+ +)?[a-z0-9_]+\(/.test(line));
+  return (calls.findLast((line) => / = \?$/.test(line)) ?? calls.at(-1) ?? "killed").slice(0, 200);
 }

@@ -20,8 +20,11 @@ const SKELETON: readonly RegExp[] = [
   /^nft \{"rule":\{"family":"inet","table":"cni_plugins_masquerade","chain":"postrouting"/,
 ];
 
-/** What stays by design after the last DEL on a host that was bare. */
-const STAYS = [...keptBridge(BRIDGE), ...keptForwarding, ...keptIptablesChains, ...keptLeaseFolder(NETWORK)];
+/** What stays whatever happens: the IPAM's own files, and the empty tables of iptables. */
+const KEPT = [...keptIptablesChains, ...keptLeaseFolder(NETWORK)];
+
+/** What stays by design after the last DEL on a host that was bare; an ADD that fails takes it back. */
+const STAYS = [...keptBridge(BRIDGE), ...keptForwarding];
 
 /** A call of the plugin under strace. */
 export interface Traced extends Outcome {
@@ -99,7 +102,8 @@ export class Scene {
     command: string,
     prevResult?: string,
   ): Promise<{ trace: string; children: ReturnType<typeof takeTraces> }> {
-    startRecording();
+    // Who follows threads follows children, and a process can have one tracer only.
+    if (!this.#threads) startRecording();
     try {
       const run = await this.call(command, SUBJECT, {
         strace: [],
@@ -120,11 +124,15 @@ export class Scene {
 
   /**
    * What is not as at the start. `skeleton`: empty tables may be there, which the next attachment uses. `resting`: the
-   * kernel takes away the links of a namespace in its own time, and is given that time.
+   * kernel takes away the links of a namespace in its own time, and is given that time. `undone`: after an ADD that has
+   * failed, and not after a DEL.
    */
-  async leftovers(options: { skeleton: boolean; resting?: boolean }): Promise<Problem[]> {
+  async leftovers(options: { skeleton: boolean; resting?: boolean; undone?: boolean }): Promise<Problem[]> {
     const mayDiffer = [
-      ...(this.scenario.neighbour ? keptLeaseFolder(NETWORK) : STAYS),
+      // The container's own end, which the runtime makes and takes away.
+      new RegExp(`^namespace ${SUBJECT}$`),
+      ...KEPT,
+      ...(this.scenario.neighbour || options.undone === true ? [] : STAYS),
       ...(options.skeleton ? SKELETON : []),
     ];
     const look = async () => stateDifference(this.#start, await hostState(), mayDiffer);
@@ -188,7 +196,15 @@ export interface CallOptions {
 export async function addNetns(name: string): Promise<void> {
   await outputOf(["ip", "netns", "add", name]);
   await outputOf(["ip", "-n", name, "link", "set", "lo", "up"]);
+  await withoutWaiting(["ip", "netns", "exec", name]);
 }
+
+/** Duplicate address detection ends at once, so that states can be compared as soon as a plugin has ended. */
+export const withoutWaiting = (inside: readonly string[] = []): Promise<string> =>
+  outputOf([
+    ...inside,
+    ...["sysctl", "-qw", "net.ipv6.conf.all.dad_transmits=0", "net.ipv6.conf.default.dad_transmits=0"],
+  ]);
 
 /** The addresses of a result: "10.77.0.2/24". */
 export const addressesOf = (result: string): string[] =>

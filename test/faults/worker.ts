@@ -11,12 +11,13 @@ import type { Answer, DisturbedCommand, Job } from "./job.ts";
 import { killCase } from "./kill-case.ts";
 import { pointsOf } from "./point.ts";
 import { SUBJECT, scenarioNamed } from "./scenario.ts";
-import { Scene } from "./scene.ts";
+import { Scene, withoutWaiting } from "./scene.ts";
 
 const [binaries = "", kind = ""] = process.argv.slice(2);
 const reference = kind === "reference";
 requireScratchHost();
 await mountTraps();
+await withoutWaiting();
 const bare = await hostState();
 let scene: Scene | undefined;
 
