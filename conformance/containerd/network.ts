@@ -7,25 +7,28 @@ export const NETWORK = "containerd-net";
 /** The addresses of the bridge. */
 export const GATEWAY = { v4: "10.88.0.1", v6: "2001:4860:4860::1" } as const;
 
-const BRIDGE = {
-  type: "bridge",
-  bridge: "cni0",
-  isGateway: true,
-  ipMasq: true,
-  promiscMode: true,
-  ipam: {
-    type: "host-local",
-    ranges: [[{ subnet: "10.88.0.0/16" }], [{ subnet: "2001:4860:4860::/64" }]],
-    routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }],
-  },
-};
+const SUBNETS = [[{ subnet: "10.88.0.0/16" }], [{ subnet: "2001:4860:4860::/64" }]];
 const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
 
+/** The same network, but with two IPv4 addresses only. */
+export const NARROW = [
+  [{ subnet: "10.88.0.0/16", rangeStart: "10.88.200.1", rangeEnd: "10.88.200.2" }],
+  [{ subnet: "2001:4860:4860::/64" }],
+];
+
 /** Makes this the only network there is. */
-export function configure(cniVersion: string): void {
+export function configure(cniVersion: string, ranges: readonly object[] = SUBNETS): void {
   const folder = "/etc/cni/net.d";
   for (const name of readdirSync(folder)) rmSync(`${folder}/${name}`);
-  const list = { cniVersion, name: NETWORK, plugins: [BRIDGE, PORTMAP] };
+  const bridge = {
+    type: "bridge",
+    bridge: "cni0",
+    isGateway: true,
+    ipMasq: true,
+    promiscMode: true,
+    ipam: { type: "host-local", ranges, routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }] },
+  };
+  const list = { cniVersion, name: NETWORK, plugins: [bridge, PORTMAP] };
   writeFileSync(`${folder}/10-containerd-net.conflist`, JSON.stringify(list));
 }
 

@@ -1,5 +1,5 @@
 /** Pods as the kubelet makes them: one looked at closely, many at once, and through restarts of containerd. */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { outcomeOf, outputOf } from "../../../test/support/command.ts";
 import { eventually } from "../../../test/support/eventually.ts";
@@ -7,7 +7,7 @@ import { ask, HTTPD } from "../../busybox.ts";
 import { HOST, OUTSIDE, outside } from "../../outside.ts";
 import { type ScratchCase, summarize } from "../../scratch-worker.ts";
 import type { Pod } from "../cri.ts";
-import { GATEWAY, keptResults, leases, ports, tracesOf } from "../network.ts";
+import { configure, GATEWAY, keptResults, leases, NARROW, ports, tracesOf } from "../network.ts";
 import type { Stage } from "../stage.ts";
 
 const MANY = 30;
@@ -150,6 +150,36 @@ export function podCases({ cri, daemon, version }: Stage): ScratchCase[] {
         await cri.removePod(pod);
         await gone([pod]);
         return "the reference's portmap maps to the addresses of our result, both families";
+      },
+    },
+    {
+      name: "pods: no address is left",
+      run: async () => {
+        const load = async (ranges?: typeof NARROW) => {
+          configure("1.0.0", ranges);
+          const isLoaded = async () =>
+            (await cri.run(["info"])).includes("10.88.200.1") === (ranges !== undefined);
+          await eventually("containerd has read the network", isLoaded, { deadline: 10_000 });
+        };
+        try {
+          await load(NARROW);
+          const pods = await addMany(2, "last");
+          const before = leases();
+          const { exitCode, stderr } = await cri.failToAddPod("late");
+          notEqual(exitCode, 0);
+          match(stderr, /no IP addresses available in range set: 10\.88\.200\.1-10\.88\.200\.2/);
+          deepEqual(leases(), before);
+          equal((await ports()).length, 2);
+          const [first] = pods.splice(0, 1);
+          if (first !== undefined) await cri.removePod(first);
+          pods.push(await cri.addPod("later"));
+          equal(pods.at(-1)?.v4, first?.v4);
+          await remove(pods);
+          await gone(pods);
+        } finally {
+          await load();
+        }
+        return "the third pod of two addresses fails, with the reason, and leaves nothing; then it gets a freed one";
       },
     },
     {
