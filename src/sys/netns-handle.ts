@@ -1,4 +1,5 @@
 /** Asks the kernel whether a network namespace lives. Linux 6.18 and later can tell (uapi linux/nsfs.h). */
+import { hasCapability } from "./capability.ts";
 import { failedWith, SystemError } from "./errno.ts";
 import { readLink } from "./file.ts";
 import * as libc from "./libc.ts";
@@ -18,12 +19,14 @@ export interface NetnsNumbers {
 }
 
 /**
- * A function that says whether a namespace lives, or undefined where the kernel can't tell: it is older, or hides the
- * namespaces of other user namespaces from this process.
+ * A function that says whether a namespace lives, or undefined where the kernel can't tell: it is older, or hides
+ * namespaces from this process, those of other user namespaces or, without CAP_SYS_ADMIN, all but its own. What it
+ * hides it answers like what is gone.
  */
 export function netnsOracle(): ((netns: NetnsNumbers) => boolean) | undefined {
   try {
     if (readLink("/proc/thread-self/ns/user") !== FIRST_USER_NAMESPACE) return undefined;
+    if (hasCapability("CAP_SYS_ADMIN") !== true) return undefined;
     using own = Netns.open("/proc/thread-self/ns/net");
     const cookie = own.cookie();
     return cookie !== undefined && lives({ inode: own.identity().inode, cookie }) ? lives : undefined;
