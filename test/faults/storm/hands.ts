@@ -141,6 +141,7 @@ function editLease(storm: StormState, attachment: Attachment | undefined, random
   const fault = storm.history.begin("lease edited", key);
   const choice = random();
   let what: string;
+  let given: Attachment | undefined;
   // With an attachment of two addresses the other lease is enough for CHECK and is released by DEL as ever.
   const health = addresses.length === 1 ? "lost" : "doubtful";
   if (choice < 0.25) {
@@ -161,6 +162,7 @@ function editLease(storm: StormState, attachment: Attachment | undefined, random
     const content = other?.owner ?? `intruder${Math.floor(random() * 1e9)}\r\neth0`;
     what = `owner is now ${JSON.stringify(content)}`;
     writeFileSync(path, content);
+    given = other;
     if (other !== undefined) other.given = true;
     else attachment.edited.set(path, { content, kind: "owner", since: performance.now() });
     if (other?.state === "live") other.harm("lease", "doubtful");
@@ -168,7 +170,7 @@ function editLease(storm: StormState, attachment: Attachment | undefined, random
   attachment.harm("lease", health);
   storm.history.end(fault);
   storm.count("lease edited");
-  storm.history.note(`by hand: lease ${address} of ${key}: ${what}`, key, address);
+  storm.history.note(`by hand: lease ${address} of ${key}: ${what}`, key, address, given?.key ?? key);
 }
 
 /** Another program that works long under a lock. Goes on beside the workers. */

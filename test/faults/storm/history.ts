@@ -33,11 +33,12 @@ const KEPT = 20_000;
 export class History {
   readonly #entries: Entry[] = [];
   readonly #faults: Fault[] = [];
-  readonly #start = performance.now();
+  /** Times are told from here, in milliseconds of performance.now(). */
+  readonly start = performance.now();
 
   /** Notes a line about some subjects: attachments, addresses, networks, containers, or "all". */
   note(text: string, ...subjects: readonly string[]): void {
-    this.#entries.push({ time: performance.now() - this.#start, text, subjects });
+    this.#entries.push({ time: performance.now() - this.start, text, subjects });
     if (this.#entries.length > 2 * KEPT) this.#entries.splice(0, KEPT);
   }
 
@@ -61,10 +62,22 @@ export class History {
   }
 
   /** The last lines that touch one of the subjects, with seconds since the start in front. */
-  story(subjects: readonly string[], lines = 15): string[] {
+  story(subjects: readonly string[], lines = 20): string[] {
     return this.#entries
-      .filter((entry) => entry.subjects.some((subject) => subject === "all" || subjects.includes(subject)))
+      .filter(
+        ({ text, subjects: its }) =>
+          its.some((subject) => subject === "all" || subjects.includes(subject)) ||
+          subjects.some((subject) => mentions(text, subject)),
+      )
       .slice(-lines)
       .map(({ time, text }) => `${(time / 1000).toFixed(3)} ${text}`);
   }
+}
+
+/** Whether a text has these words, and not as a part of longer ones: "10.0.0.1" is not in "10.0.0.12". */
+function mentions(text: string, words: string): boolean {
+  for (let at = text.indexOf(words); at >= 0; at = text.indexOf(words, at + 1)) {
+    if (!/[\w.:]/.test(text[at - 1] ?? "") && !/[\w:]/.test(text[at + words.length] ?? "")) return true;
+  }
+  return false;
 }
