@@ -37,7 +37,7 @@ test("each aim takes its own figure", () => {
     measured(
       "masq",
       series("ours", "ADD", 10, { census }),
-      series("reference", "ADD", 40),
+      series("reference", "ADD", 40, { cpu: [8, 8, 8] }),
       ...pair("DEL", 30, 75),
     ),
     measured("masq-nftables", ...pair("ADD", 20, 50)),
@@ -53,7 +53,7 @@ test("each aim takes its own figure", () => {
     [0.4, "met"],
     [0.2, "stretch met"],
     [3, "met"],
-    [0.25, "stretch met"],
+    [0.625, "met"],
     [1.2, "missed"],
     [1.2, "met"],
     [36, "met"],
