@@ -1,0 +1,119 @@
+/** Standard input, output and error as a caller should not leave them. What was not delivered was not done. */
+import { describe, expect, test } from "bun:test";
+import { LeaseDirectory } from "../support/lease-directory.ts";
+import { builtBinaries } from "../support/plugin-call.ts";
+import { disagreement, surroundedCall } from "../support/surrounded-call.ts";
+
+const PROGRAM = `${builtBinaries()}/host-local`;
+
+describe("standard input", () => {
+  test.each([
+    [
+      "closed",
+      'exec "$@" <&-',
+      "cannot decode the network configuration: line 1, column 1: unexpected end, expected a value",
+    ],
+    [
+      "empty",
+      'exec "$@" </dev/null',
+      "cannot decode the network configuration: line 1, column 1: unexpected end, expected a value",
+    ],
+    ["endless", 'exec "$@" </dev/zero', "cannot decode the network configuration: more than 1048576 bytes"],
+    ["a directory", 'exec "$@" </', "error reading from stdin: read: is a directory (EISDIR)"],
+    [
+      "open for writing only",
+      'exec "$@" 0>/dev/null',
+      "error reading from stdin: read: bad file descriptor (EBADF)",
+    ],
+  ])("%s", async (_, line, msg) => {
+    using leases = new LeaseDirectory();
+    const outcome = await surroundedCall(leases, { line });
+    expect({ exitCode: outcome.exitCode, stderr: outcome.stderr }).toEqual({ exitCode: 1, stderr: "" });
+    expect(JSON.parse(outcome.stdout).msg).toBe(msg);
+    expect(leases.all()).toEqual({});
+  });
+
+  test("a terminal is read to its end", async () => {
+    using leases = new LeaseDirectory();
+    // script(1) gives a terminal; its input ends with Ctrl-D.
+    const outcome = await surroundedCall(leases, {
+      line: 'exec script -qec "$1" /dev/null',
+      stdin: `${JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/24" }]] }))}\n\x04`,
+    });
+    expect(outcome.exitCode).toBe(0);
+    expect(Object.keys(leases.leases())).toEqual(["10.1.0.2"]);
+  });
+});
+
+describe("standard output: the ADD undoes itself and fails", () => {
+  test.each([
+    ["closed", 'exec "$@" >&-', "EBADF"],
+    ["closed, and standard input as well", 'cat >/dev/null; exec "$@" >&- <"$CONFIG"', "EBADF"],
+    ["full", 'exec "$@" >/dev/full', "ENOSPC"],
+    ["a file at its limit", 'head -c 512 /dev/zero >"$FILE"; ulimit -f 1; exec "$@" >>"$FILE"', "EFBIG"],
+    ["open for reading only", 'exec "$@" 1</dev/null', "EBADF"],
+    ["a pipe without a reader", 'mkfifo "$FILE"; exec 5<>"$FILE" 6>"$FILE" 5<&-; exec "$@" >&6', "EPIPE"],
+  ])("%s", async (_, line, errno) => {
+    using leases = new LeaseDirectory();
+    const config = `${leases.dataDir}/config`;
+    await Bun.write(config, JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/24" }]] })));
+    const env = { CONFIG: config, FILE: `${leases.dataDir}/output` };
+    const outcome = await surroundedCall(leases, { line, env });
+    expect({ exitCode: outcome.exitCode, stdout: outcome.stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(outcome.stderr).toContain(`cannot deliver the result: write`);
+    expect(outcome.stderr).toContain(`(${errno})`);
+    expect(outcome.stderr).not.toMatch(/\n\s+at /);
+    expect(leases.leases()).toEqual({});
+  });
+
+  test("closed with standard error: the exit code says it", async () => {
+    using leases = new LeaseDirectory();
+    const outcome = await surroundedCall(leases, { line: 'exec "$@" >&- 2>&-' });
+    expect({ ...outcome, command: "" }).toEqual({ command: "", exitCode: 1, stdout: "", stderr: "" });
+    expect(leases.leases()).toEqual({});
+  });
+
+  test("/dev/null is not closed: somebody wanted no result", async () => {
+    using leases = new LeaseDirectory();
+    const outcome = await surroundedCall(leases, { line: 'exec "$@" >/dev/null' });
+    expect({ ...outcome, command: "" }).toEqual({ command: "", exitCode: 0, stdout: "", stderr: "" });
+    expect(Object.keys(leases.leases())).toEqual(["10.1.0.2"]);
+  });
+});
+
+test("a pipe that nobody reads takes the result of an attachment, and the plugin ends", async () => {
+  using leases = new LeaseDirectory();
+  const child = Bun.spawn([PROGRAM], {
+    stdin: Buffer.from(JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/24" }]] }))),
+    stdout: "pipe",
+    stderr: "pipe",
+    env: {
+      CNI_COMMAND: "ADD",
+      CNI_CONTAINERID: "c1",
+      CNI_NETNS: "/nowhere",
+      CNI_IFNAME: "eth0",
+      CNI_PATH: "/nowhere",
+    },
+  });
+  expect(await child.exited).toBe(0);
+  expect(JSON.parse(await new Response(child.stdout).text())).toMatchObject({ cniVersion: "1.1.0" });
+});
+
+test.each([
+  ["closed", 'exec "$@" 2>&-'],
+  ["full", 'exec "$@" 2>/dev/full'],
+])("standard error %s does no harm", async (_, line) => {
+  using leases = new LeaseDirectory();
+  const added = await surroundedCall(leases, { line });
+  expect({ exitCode: added.exitCode, problem: disagreement(added) }).toEqual({
+    exitCode: 0,
+    problem: undefined,
+  });
+  // GC tells each lease that it frees.
+  const collected = await surroundedCall(leases, {
+    line,
+    command: "GC",
+    whole: { "cni.dev/valid-attachments": [] },
+  });
+  expect(disagreement(collected)).toBeUndefined();
+});
