@@ -1,6 +1,6 @@
 /** docker-run.sh: a container without a network of Docker's gets one from the plugins. */
 import { deepEqual, equal, match, notEqual } from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { outcomeOf, outputOf } from "../../test/support/command.ts";
 import { eventually } from "../../test/support/eventually.ts";
 import { ask, HTTPD } from "../busybox.ts";
@@ -11,6 +11,7 @@ import type { Scripts } from "./scripts.ts";
 
 const SCRIPT = "docker-run.sh";
 const IMAGE = "busybox:latest";
+const LEASES = "/var/lib/cni/networks/mynet";
 
 /** A container that waits, with its attachment as docker-run.sh would make it. */
 class Sleeper {
@@ -38,8 +39,9 @@ class Sleeper {
   }
 }
 
+/** The folder comes with the first lease. */
 const leases = (): string[] =>
-  readdirSync("/var/lib/cni/networks/mynet").filter((name) => /^[\d.]+$/.test(name));
+  existsSync(LEASES) ? readdirSync(LEASES).filter((name) => /^[\d.]+$/.test(name)) : [];
 
 export function containerCases(scripts: Scripts, docker: Docker): ScratchCase[] {
   const run = (...words: readonly string[]) => scripts.run(SCRIPT, ["--rm", ...words]);

@@ -131,7 +131,7 @@ runroot = "${folder}/run"
   }
 
   async removeAll(): Promise<void> {
-    await this.run("pod", "rm", "-af");
+    await this.run("pod", "rm", "-af", "-t", "0");
     await this.run("rm", "-af", "-t", "0");
     await this.run("network", "prune", "-f");
   }
