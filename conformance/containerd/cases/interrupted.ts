@@ -65,7 +65,7 @@ export function interruptedCases({ cri, task }: Stage): ScratchCase[] {
             "ADD",
             (plugin) => `${plugin} > ${reached}; tail -s 0.05 --pid=$PPID -f /dev/null; exit 1`,
           );
-          const { exitCode, stderr } = await cri.failToAddPod("cancelled", 2);
+          const { exitCode, stderr } = await cri.failToAddPod("cancelled", 3);
           notEqual(exitCode, 0);
           match(stderr, /DeadlineExceeded|context deadline exceeded/);
         }
