@@ -10,8 +10,8 @@ import type { Connection } from "../../netlink/connection.ts";
 import { decodeLink, dumpLinks, type Link } from "../../netlink/rtnetlink/link.ts";
 import { connect } from "../namespaces.ts";
 import { isAliasOf, ownerAlias } from "./attachment.ts";
+import { removeLink } from "./bridge-link.ts";
 import { ipamType } from "./config.ts";
-import { removeLink } from "./veth.ts";
 
 export async function gc(request: Request): Promise<void> {
   const valid = requireValidAttachments(request.config);
