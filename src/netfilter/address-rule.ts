@@ -69,4 +69,5 @@ export function iptablesText(rule: AddressRule): string {
   return words.join(" ");
 }
 
-const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, "\\$&")}"`;
+const quoted = (text: string): string =>
+  `"${text.includes('"') || text.includes("\\") ? text.replaceAll(/["\\]/g, "\\$&") : text}"`;

@@ -4,7 +4,7 @@ import { formatPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { iptablesText } from "../address-rule.ts";
 import { iptablesChain, type Owner } from "../owner.ts";
-import { allTables, byFamily, hostTables } from "./iptables.ts";
+import { allTables, byFamily, hostTable } from "./iptables.ts";
 import { layoutOf } from "./plan.ts";
 import type { ChainState } from "./state.ts";
 
@@ -15,9 +15,9 @@ export function iptablesDamage(
   addresses: readonly Prefix[],
 ): string[] {
   return byFamily(addresses).flatMap(([family, own]) => {
-    const usable = [...hostTables(connection, family), ...allTables(connection)].filter(
-      (table) => table.family === family,
-    );
+    const first = hostTable(connection, family);
+    const others = allTables(connection).filter((table) => table.family === family);
+    const usable = first === undefined ? others : [first, ...others];
     const chain = iptablesChain(owner);
     const found = usable.map((table) => ({ name: table.name, state: table.read(chain) }));
     const { name, state } = found.find((table) => table.state !== undefined) ??

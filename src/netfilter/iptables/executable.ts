@@ -21,14 +21,14 @@ export interface Restore {
   readonly variant: Variant;
 }
 
-/** The folders to search: the system's, then those of PATH that are absolute and not among them. */
-const searchPath = (): string[] => [
-  ...new Set([...FOLDERS, ...(Bun.env.PATH ?? "").split(":").filter((folder) => folder.startsWith("/"))]),
-];
+/** The folders of PATH that are absolute. */
+const onPath = (): string[] => (Bun.env.PATH ?? "").split(":").filter((folder) => folder.startsWith("/"));
 
-/** Path of the first executable file of that name. */
-function find(name: string): string | undefined {
-  for (const folder of searchPath()) {
+/** Path of the first executable file of that name: in the system's folders, then on PATH. */
+const find = (name: string): string | undefined => findIn(FOLDERS, name) ?? findIn(onPath(), name);
+
+function findIn(folders: readonly string[], name: string): string | undefined {
+  for (const folder of folders) {
     const path = `${folder}/${name}`;
     try {
       const found = status(path);

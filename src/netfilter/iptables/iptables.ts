@@ -22,27 +22,30 @@ export const byFamily = (addresses: readonly Prefix[]): [Family, Prefix[]][] =>
   });
 
 /**
- * The tables that the host's iptables can work on, the one to write to first. The rules of the nft variant are written
- * over netlink, yet only where its program is installed: rules that nobody on the host can see serve nobody. The
- * legacy variant beside it is for kernels that have nf_tables, but not for this family.
+ * The table that the host's iptables works on; undefined where it can't. The rules of the nft variant are written over
+ * netlink, yet only where its program is installed: rules that nobody on the host can see serve nobody.
  */
-export function hostTables(connection: Connection | undefined, family: Family): NatTable[] {
+export function hostTable(connection: Connection | undefined, family: Family): NatTable | undefined {
   const nft = connection !== undefined && findRestore(family)?.variant === "nft";
-  return [
-    ...(nft ? [new NftNatTable(connection, family)] : []),
-    ...(findLegacyRestore(family) === undefined ? [] : [new LegacyNatTable(family)]),
-  ];
+  return nft ? new NftNatTable(connection, family) : legacyTable(family);
 }
+
+/** The legacy variant beside the nft one is for kernels that have nf_tables, but not for this family. */
+const otherTable = (first: NatTable | undefined, family: Family): NatTable | undefined =>
+  first instanceof NftNatTable ? legacyTable(family) : undefined;
+
+const legacyTable = (family: Family): NatTable | undefined =>
+  findLegacyRestore(family) === undefined ? undefined : new LegacyNatTable(family);
 
 /** Whether the host's iptables can do it, as far as that shows without changing anything (rule B27). */
 export const iptablesWorks = (connection: Connection | undefined): boolean =>
-  hostTables(connection, 4).length > 0;
+  hostTable(connection, 4) !== undefined;
 
 /** Why iptables cannot do it here, with the remedy; undefined when it can. Changes nothing, but takes 20 ms. */
 export function iptablesProblem(connection: Connection | undefined): string | undefined {
   // Whether a network has IPv6 addresses shows on ADD; a host without ip6tables serves the others.
   const family = 4;
-  const [table, other] = hostTables(connection, family);
+  const table = hostTable(connection, family);
   const alternative = `or set "ipMasqBackend": "nftables"`;
   if (table === undefined) {
     const found = findRestore(family);
@@ -57,7 +60,7 @@ export function iptablesProblem(connection: Connection | undefined): string | un
     rehearse(connection, table.requests(iptablesChain(example), steps));
     return undefined;
   } catch (error) {
-    if (isUnsupported(error) && other !== undefined) return undefined;
+    if (isUnsupported(error) && otherTable(table, family) !== undefined) return undefined;
     const modules = `load the kernel modules nft_compat, nft_chain_nat, xt_comment and xt_MASQUERADE, ${alternative}`;
     return `${reasonOf(error)}; ${permissionRemedy(error) ?? modules}`;
   }
@@ -81,7 +84,7 @@ export function setUpIptables(
     );
   }
   for (const [family, own] of byFamily(addresses)) {
-    const [first, ...others] = hostTables(connection, family);
+    const first = hostTable(connection, family);
     if (first === undefined) {
       const program = family === 4 ? "iptables" : "ip6tables";
       throw new CniError(
@@ -94,8 +97,8 @@ export function setUpIptables(
     try {
       first.update(iptablesChain(owner), plan);
     } catch (error) {
-      const [other] = others;
-      if (!isUnsupported(error) || other === undefined) throw error;
+      const other = isUnsupported(error) ? otherTable(first, family) : undefined;
+      if (other === undefined) throw error;
       other.update(iptablesChain(owner), plan);
     }
   }
