@@ -33,9 +33,8 @@ export function sameMac(a: Mac, b: Mac): boolean {
 /** A group address (multicast or broadcast) can't be an interface's own; neither can all zeros. */
 export const isUnicastMac = (mac: Mac): boolean => ((mac[0] ?? 1) & 1) === 0 && !isZeroMac(mac);
 
-/** A random locally administered unicast address (IEEE 802: bit 1 of the first byte set, bit 0 clear). */
-export function randomMac(): Mac {
-  const mac = crypto.getRandomValues(new Uint8Array(6));
-  mac[0] = ((mac[0] ?? 0) & 0xfc) | 0x02;
-  return mac;
+/** Makes six bytes, mostly random ones, a locally administered unicast address (bit 1 of the first set, bit 0 clear). */
+export function localMac(bytes: Uint8Array): Mac {
+  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
+  return bytes;
 }

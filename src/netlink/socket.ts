@@ -37,8 +37,12 @@ const int = (value: number): Uint8Array => {
   return writer.finish();
 };
 
+const ON = int(1);
+
 export class NetlinkSocket implements Transport {
   readonly #fd: number;
+  readonly #sender = new Uint8Array(ADDRESS_LENGTH);
+  readonly #nothing = new Uint8Array(1);
   /** The kernel builds dump datagrams of up to 32 KiB; anything longer makes the buffer grow. */
   #buffer = new Uint8Array(32768);
   #room = INITIAL_ROOM;
@@ -61,7 +65,7 @@ export class NetlinkSocket implements Transport {
   /** Kernels before 4.12 and 4.20 lack the options; requests work without them, errors say less. */
   #enable(option: number): void {
     try {
-      libc.setsockopt(this.#fd, SOL_NETLINK, option, int(1));
+      libc.setsockopt(this.#fd, SOL_NETLINK, option, ON);
     } catch (error) {
       if (!failedWith(error, "ENOPROTOOPT")) throw error;
     }
@@ -120,17 +124,16 @@ export class NetlinkSocket implements Transport {
    * network could otherwise answer in the kernel's place.
    */
   #take(): Uint8Array | undefined {
-    const sender = new Uint8Array(ADDRESS_LENGTH);
     for (;;) {
       // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
-      const length = libc.recvfrom(this.#fd, this.#buffer, MSG_PEEK | MSG_TRUNC, sender);
+      const length = libc.recvfrom(this.#fd, this.#buffer, MSG_PEEK | MSG_TRUNC, this.#sender);
       if (length > this.#buffer.length) {
         this.#buffer = new Uint8Array(length);
         continue;
       }
       const datagram = this.#buffer.slice(0, length);
-      libc.recvfrom(this.#fd, this.#buffer.subarray(0, 1), MSG_TRUNC | MSG_DONTWAIT, sender);
-      const reader = new ByteReader(sender);
+      libc.recvfrom(this.#fd, this.#nothing, MSG_TRUNC | MSG_DONTWAIT, this.#sender);
+      const reader = new ByteReader(this.#sender);
       reader.skip(4);
       return reader.u32() === 0 ? datagram : undefined;
     }

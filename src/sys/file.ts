@@ -30,52 +30,52 @@ const S_IFMT = 0o170000;
 export const isRegular = (status: FileStatus): boolean => (status.mode & S_IFMT) === 0o100000;
 export const isDirectory = (status: FileStatus): boolean => (status.mode & S_IFMT) === 0o040000;
 
+/** One for all calls: what a call put there is decoded before the next. */
+const statx = new Uint8Array(256);
+const statxView = new DataView(statx.buffer);
+
 /** Status of what `path` leads to; of the link itself with `followLinks: false`. */
 export function status(path: string, options: { followLinks?: boolean } = {}): FileStatus {
-  const bytes = new Uint8Array(256);
   const flags = options.followLinks === false ? AT_SYMLINK_NOFOLLOW : 0;
-  libc.statx(AT_FDCWD, path, flags, STATX_BASIC_STATS, bytes);
-  return decodeStatx(bytes);
+  libc.statx(AT_FDCWD, path, flags, STATX_BASIC_STATS, statx);
+  return decodeStatx();
 }
 
 /** Status of an open file. */
 export function statusOf(fd: number): FileStatus {
-  const bytes = new Uint8Array(256);
-  libc.statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, bytes);
-  return decodeStatx(bytes);
+  libc.statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, statx);
+  return decodeStatx();
 }
 
 /** Offsets from struct statx: nlink 16, mode 28, ino 32, size 40, ctime 96, mtime 112, dev major/minor 136/140. */
-function decodeStatx(bytes: Uint8Array): FileStatus {
-  const view = new DataView(bytes.buffer);
-  const time = (offset: number) =>
-    view.getBigInt64(offset, true) * 1_000_000_000n + BigInt(view.getUint32(offset + 8, true));
+function decodeStatx(): FileStatus {
   return {
-    device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
-    inode: String(view.getBigUint64(32, true)),
-    mode: view.getUint16(28, true),
-    links: view.getUint32(16, true),
-    size: Number(view.getBigUint64(40, true)),
-    changed: time(96),
-    modified: time(112),
+    device: `${statxView.getUint32(136, true)}:${statxView.getUint32(140, true)}`,
+    inode: String(statxView.getBigUint64(32, true)),
+    mode: statxView.getUint16(28, true),
+    links: statxView.getUint32(16, true),
+    size: Number(statxView.getBigUint64(40, true)),
+    changed: timeAt(96),
+    modified: timeAt(112),
   };
 }
+
+/** A struct statx_timestamp as nanoseconds. */
+const timeAt = (offset: number): bigint =>
+  statxView.getBigInt64(offset, true) * 1_000_000_000n + BigInt(statxView.getUint32(offset + 8, true));
 
 /**
  * Inode number and change time (ns) of a path, links not followed; undefined if nothing is there. For looking at many
  * files: it decodes nothing else.
  */
 export function inodeAndChange(path: string): { inode: bigint; changed: bigint } | undefined {
-  const bytes = new Uint8Array(256);
   try {
-    libc.statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, bytes);
+    libc.statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, statx);
   } catch (error) {
     if (failedWith(error, "ENOENT")) return undefined;
     throw error;
   }
-  const view = new DataView(bytes.buffer);
-  const changed = view.getBigInt64(96, true) * 1_000_000_000n + BigInt(view.getUint32(104, true));
-  return { inode: view.getBigUint64(32, true), changed };
+  return { inode: statxView.getBigUint64(32, true), changed: timeAt(96) };
 }
 
 /** Gives the owner of a new file the permissions that a umask took. True if one was missing. */

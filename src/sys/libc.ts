@@ -24,6 +24,7 @@ const SYMBOLS = {
   fsetxattr: { args: [int, "ptr", "ptr", size, int], returns: int },
   fsync: { args: [int], returns: int },
   ftruncate: { args: [int, "i64"], returns: int },
+  getrandom: { args: ["ptr", size, "u32"], returns: result },
   getsockopt: { args: [int, int, int, "ptr", "ptr"], returns: int },
   ioctl: { args: [int, size, "ptr"], returns: int },
   link: { args: ["ptr", "ptr"], returns: int },
@@ -107,14 +108,15 @@ function checked(value: number | bigint, call: string, subject?: string): number
   throw new SystemError(call, peek.i32(errnoAt, 0), subject);
 }
 
-/** As `checked`, but calls again when a signal came in between. */
-function uninterrupted(attempt: () => number | bigint, call: string, subject?: string): number {
-  for (;;) {
-    const value = attempt();
-    if (Number(value) >= 0) return Number(value);
-    const errno = peek.i32(errnoAt, 0);
-    if (errno !== EINTR) throw new SystemError(call, errno, subject);
-  }
+/**
+ * Whether a call that gave `value` has to be made again, since a signal came in between; any other failure is an
+ * error. Asked in a loop around the call: a function for each call would be one more to load in every plugin.
+ */
+function interrupted(value: number | bigint, call: string, subject?: string): boolean {
+  if (Number(value) >= 0) return false;
+  const errno = peek.i32(errnoAt, 0);
+  if (errno === EINTR) return true;
+  throw new SystemError(call, errno, subject);
 }
 
 const encoder = new TextEncoder();
@@ -142,24 +144,49 @@ export const O = {
   NOFOLLOW: ARM ? 0o100000 : 0o400000,
 } as const;
 
-export const open = (path: string, flags: number, mode = 0): number =>
-  uninterrupted(() => libc.open(cString(path), flags | O.CLOEXEC, mode), "open", path);
+export function open(path: string, flags: number, mode = 0): number {
+  let value: number | bigint;
+  do value = libc.open(cString(path), flags | O.CLOEXEC, mode);
+  while (interrupted(value, "open", path));
+  return Number(value);
+}
 /** Opens the file that a struct file_handle (uapi linux/fcntl.h) names. ESTALE: there is no such file any more. */
 export const openByHandle = (mount: number, handle: Uint8Array): number =>
   checked(libc.open_by_handle_at(mount, handle, O.RDONLY | O.CLOEXEC), "open_by_handle_at");
 export const close = (fd: number): void => void checked(libc.close(fd), "close");
-export const read = (fd: number, buffer: Uint8Array): number =>
-  uninterrupted(() => libc.read(fd, buffer, buffer.length), "read");
-export const write = (fd: number, bytes: Uint8Array): number =>
-  uninterrupted(() => libc.write(fd, bytes, bytes.length), "write");
-export const pread = (fd: number, buffer: Uint8Array, offset: number): number =>
-  uninterrupted(() => libc.pread(fd, buffer, buffer.length, offset), "pread");
-export const pwrite = (fd: number, bytes: Uint8Array, offset: number): number =>
-  uninterrupted(() => libc.pwrite(fd, bytes, bytes.length, offset), "pwrite");
-export const fsync = (fd: number): void => void uninterrupted(() => libc.fsync(fd), "fsync");
-export const fdatasync = (fd: number): void => void uninterrupted(() => libc.fdatasync(fd), "fdatasync");
-export const ftruncate = (fd: number, length: number): void =>
-  void uninterrupted(() => libc.ftruncate(fd, length), "ftruncate");
+export function read(fd: number, buffer: Uint8Array): number {
+  let value: number | bigint;
+  do value = libc.read(fd, buffer, buffer.length);
+  while (interrupted(value, "read"));
+  return Number(value);
+}
+export function write(fd: number, bytes: Uint8Array): number {
+  let value: number | bigint;
+  do value = libc.write(fd, bytes, bytes.length);
+  while (interrupted(value, "write"));
+  return Number(value);
+}
+export function pread(fd: number, buffer: Uint8Array, offset: number): number {
+  let value: number | bigint;
+  do value = libc.pread(fd, buffer, buffer.length, offset);
+  while (interrupted(value, "pread"));
+  return Number(value);
+}
+export function pwrite(fd: number, bytes: Uint8Array, offset: number): number {
+  let value: number | bigint;
+  do value = libc.pwrite(fd, bytes, bytes.length, offset);
+  while (interrupted(value, "pwrite"));
+  return Number(value);
+}
+export function fsync(fd: number): void {
+  while (interrupted(libc.fsync(fd), "fsync"));
+}
+export function fdatasync(fd: number): void {
+  while (interrupted(libc.fdatasync(fd), "fdatasync"));
+}
+export function ftruncate(fd: number, length: number): void {
+  while (interrupted(libc.ftruncate(fd, length), "ftruncate"));
+}
 /** flock(2); the caller handles EINTR, which ends a wait when startAlarm() said so. */
 export const flock = (fd: number, operation: number): void =>
   void checked(libc.flock(fd, operation), "flock");
@@ -251,13 +278,21 @@ export const statfs = (path: string, out: Uint8Array): void =>
 export const getdents64 = (fd: number, buffer: Uint8Array): number =>
   checked(libc.syscall(SYS_GETDENTS64, fd, buffer, buffer.length, 0, null), "getdents64");
 
+/** getrandom(2), which fills up to 256 bytes whole. */
+export function getrandom(buffer: Uint8Array): void {
+  while (interrupted(libc.getrandom(buffer, buffer.length, 0), "getrandom")) continue;
+}
 export const setns = (fd: number, kind: number): void => void checked(libc.setns(fd, kind), "setns");
 /** ioctl(2) with an argument that is a buffer or nothing; returns what the call returned. */
 export const ioctl = (fd: number, request: number, argument: Uint8Array | null): number =>
   checked(libc.ioctl(fd, request, argument), "ioctl");
 /** poll(2) on an array of struct pollfd; 0 when `timeout` milliseconds passed. */
-export const poll = (fds: Uint8Array, count: number, timeout: number): number =>
-  uninterrupted(() => libc.poll(fds, count, timeout), "poll");
+export function poll(fds: Uint8Array, count: number, timeout: number): number {
+  let value: number | bigint;
+  do value = libc.poll(fds, count, timeout);
+  while (interrupted(value, "poll"));
+  return Number(value);
+}
 
 export const socket = (domain: number, type: number, protocol: number): number =>
   checked(libc.socket(domain, type, protocol), "socket");
@@ -267,10 +302,19 @@ export const setsockopt = (fd: number, level: number, option: number, value: Uin
   void checked(libc.setsockopt(fd, level, option, value, value.length), "setsockopt");
 export const getsockopt = (fd: number, level: number, option: number, value: Uint8Array): void =>
   void checked(libc.getsockopt(fd, level, option, value, Uint32Array.of(value.length)), "getsockopt");
-export const send = (fd: number, bytes: Uint8Array, flags: number): number =>
-  uninterrupted(() => libc.send(fd, bytes, bytes.length, flags), "send");
+export function send(fd: number, bytes: Uint8Array, flags: number): number {
+  let value: number | bigint;
+  do value = libc.send(fd, bytes, bytes.length, flags);
+  while (interrupted(value, "send"));
+  return Number(value);
+}
+const senderLength = new Uint32Array(1);
 /** recvfrom(2): bytes of the datagram; its sender's socket address goes into `sender`, which has exactly its size. */
-export const recvfrom = (fd: number, buffer: Uint8Array, flags: number, sender: Uint8Array): number => {
-  const length = new Uint32Array([sender.length]);
-  return uninterrupted(() => libc.recvfrom(fd, buffer, buffer.length, flags, sender, length), "recvfrom");
-};
+export function recvfrom(fd: number, buffer: Uint8Array, flags: number, sender: Uint8Array): number {
+  let value: number | bigint;
+  do {
+    senderLength[0] = sender.length;
+    value = libc.recvfrom(fd, buffer, buffer.length, flags, sender, senderLength);
+  } while (interrupted(value, "recvfrom"));
+  return Number(value);
+}

@@ -85,7 +85,8 @@ async function attach(attachment: Attachment): Promise<Result> {
   if (!config.disableContainerInterface) {
     const port = awaitPortUp(host, pair.host);
     // Programs on the host that re-address new links have done so by now (rule B32).
-    result.interfaces[first + 1] = interfaceOf({ ...pair.host, ...port, name: pair.host.name });
+    const { mac, mtu } = port;
+    result.interfaces[first + 1] = interfaceOf({ name: pair.host.name, mac, mtu });
     if (familiesOf(result.ips).has(6))
       runInside(netns, () => awaitAddressesSettled(container, pair.container));
   }
@@ -171,10 +172,16 @@ const familiesOf = (ips: readonly IpConfig[]): Set<Family> =>
 const hasLaterPort = (host: Connection, bridge: PresentLink, own: PresentLink): boolean =>
   portsOf(host, bridge).some(({ index = 0 }) => index > own.index);
 
-const macOf = (link: PresentLink): string => formatMac(link.mac ?? new Uint8Array());
+const macOf = ({ mac }: Pick<Seen, "mac">): string => formatMac(mac ?? new Uint8Array());
 
-/** What the result says of a link on the host. */
-const interfaceOf = (link: PresentLink): Interface => ({
+/** What the result says of a link. */
+interface Seen {
+  readonly name: string;
+  readonly mac?: Uint8Array | undefined;
+  readonly mtu?: number | undefined;
+}
+
+const interfaceOf = (link: Seen): Interface => ({
   name: link.name,
   mac: macOf(link),
   ...(link.mtu !== undefined && { mtu: link.mtu }),

@@ -4,6 +4,8 @@
  * our alias are ever taken for ours.
  */
 
+import { randomBytes } from "../../sys/random.ts";
+
 /** One attachment: what the protocol identifies an interface of a container by. */
 export interface Owner {
   readonly network: string;
@@ -16,10 +18,12 @@ const ALIAS_MAX = 255;
 const PREFIX = "bridgehead:";
 
 /** `veth` and 8 hex digits (rule B13). Two owners may share one by chance: compare the alias as well. */
-export const hostVethName = (owner: Owner): string => `veth${digest(path(owner), 8)}`;
+export const hostVethName = (owner: Owner): string =>
+  // Not a digest: the first one of a process costs 0.05 ms, and chance is all that this has to keep apart.
+  `veth${Bun.hash.xxHash32(path(owner)).toString(16).padStart(8, "0")}`;
 
 /** A random name for when the owner's is taken. */
-export const randomVethName = (): string => `veth${crypto.getRandomValues(new Uint8Array(4)).toHex()}`;
+export const randomVethName = (): string => `veth${randomBytes(4).toHex()}`;
 
 /** "bridgehead:NETWORK/CONTAINER/IFNAME", with digests where that does not fit. None of the parts can hold a "/". */
 export function ownerAlias(owner: Owner): string {

@@ -1,7 +1,7 @@
 /** The bridge itself: made when absent, taken over when there (rules B1, B10–B12, G21, G22). */
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
-import { isZeroMac, randomMac, sameMac } from "../../net/mac.ts";
+import { isZeroMac, sameMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { type NetlinkError, refusedWith } from "../../netlink/error.ts";
 import { decodeBridge, encodeBridge } from "../../netlink/rtnetlink/bridge.ts";
@@ -18,6 +18,7 @@ import {
 } from "../../netlink/rtnetlink/link.ts";
 import { NetnsLock } from "../../sys/netns-lock.ts";
 import { type BridgeConfig, wantsVlanFiltering } from "./config.ts";
+import { randomMac } from "./random-mac.ts";
 import { trySysctl } from "./sysctl.ts";
 
 /** A link that the kernel has: with index and name. */

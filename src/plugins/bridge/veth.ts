@@ -1,7 +1,6 @@
 /** The veth pair of an attachment (rules B13, B14, G7, G19): made, found, removed. */
 import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
-import { randomMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { encodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
@@ -11,6 +10,7 @@ import type { Netns } from "../../sys/netns.ts";
 import { hostVethName, type Owner, ownerAlias, randomVethName } from "./attachment.ts";
 import { findLink, makeLink, type PresentLink, removeLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
+import { randomMac } from "./random-mac.ts";
 import { trySysctl } from "./sysctl.ts";
 
 export interface VethPair {

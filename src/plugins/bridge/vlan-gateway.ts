@@ -4,7 +4,6 @@
  */
 import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
-import { randomMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { getLink, linkOf, setLinkUp } from "../../netlink/rtnetlink/link.ts";
@@ -14,6 +13,7 @@ import { randomVethName } from "./attachment.ts";
 import { findLink, lockHost, makeLink, type PresentLink, portsOf, removeLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
+import { randomMac } from "./random-mac.ts";
 import { trySysctl } from "./sysctl.ts";
 import { carries, setPortVlans, vlansByPort } from "./vlan.ts";
 

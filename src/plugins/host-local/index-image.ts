@@ -77,7 +77,6 @@ export class IndexImage {
 export const wordsOf = (bytes: Uint8Array): BigUint64Array =>
   new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
 
-/** The memory of 64-bit words as bytes. */
 /** The same words as bytes. */
 export const bytesOf = (words: BigUint64Array): Uint8Array =>
   new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
