@@ -280,7 +280,7 @@ export const getdents64 = (fd: number, buffer: Uint8Array): number =>
 
 /** getrandom(2), which fills up to 256 bytes whole. */
 export function getrandom(buffer: Uint8Array): void {
-  while (interrupted(libc.getrandom(buffer, buffer.length, 0), "getrandom")) continue;
+  while (interrupted(libc.getrandom(buffer, buffer.length, 0), "getrandom"));
 }
 export const setns = (fd: number, kind: number): void => void checked(libc.setns(fd, kind), "setns");
 /** ioctl(2) with an argument that is a buffer or nothing; returns what the call returned. */
