@@ -13,7 +13,7 @@ async function namespaceGone(node: Node, addedBy: Who): Promise<void> {
     await node.add(addedBy, "c2"),
     await node.add(addedBy, "c3"),
   ];
-  for (const { id } of [c1, c2]) await host.run(`ip netns delete ${id}`);
+  for (const container of [c1, c2]) await node.endNamespace(container);
   await node.del("ours", c1);
   await node.call("reference", "DEL", c2, { netns: "" });
   judge.same(
@@ -33,7 +33,7 @@ async function namespaceGone(node: Node, addedBy: Who): Promise<void> {
   await node.judgeAll("only c3 left");
   await node.check("ours", c3);
   // Without prevResult as well.
-  await host.run("ip netns delete c3");
+  await node.endNamespace(c3);
   await node.del("ours", c3, { netns: "", withResult: false });
   await node.judgeAll("none left");
 }
@@ -71,12 +71,12 @@ async function losses(node: Node): Promise<void> {
 
 /** GC of ours takes rules and leases of what is not valid, whoever added it, and leaves what is. */
 async function collection(node: Node): Promise<void> {
-  const { host, judge, programs } = node.scene;
+  const { judge, programs } = node.scene;
   const all: Container[] = [];
   for (const [index, who] of (["reference", "ours", "reference", "ours"] as const).entries())
     all.push(await node.add(who, `c${index}`));
   const [c0, c1, c2, c3] = all as [Container, Container, Container, Container];
-  for (const { id } of [c2, c3]) await host.run(`ip netns delete ${id}`);
+  for (const container of [c2, c3]) await node.endNamespace(container);
   const valid = [c0, c1].map(({ id: containerID, ifname }) => ({ containerID, ifname }));
   const config = { ...node.network.config, "cni.dev/valid-attachments": valid, "cni.dev/attachments": valid };
   const collect = (who: Who) => callPlugin("bridge", { command: "GC", config }, programs[who]);

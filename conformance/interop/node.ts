@@ -134,6 +134,15 @@ export class Node {
     this.forget(container);
   }
 
+  /**
+   * Deletes a container's namespace without a DEL. The kernel takes the pair with it in its own time, which can be
+   * seconds; here it goes first.
+   */
+  async endNamespace({ id, namespace, ifname }: Container): Promise<void> {
+    await namespace.run(`ip link del ${ifname}`);
+    await this.scene.host.run(`ip netns delete ${id}`);
+  }
+
   forget({ id, ifname }: Container): void {
     this.containers.delete(`${id} ${ifname}`);
   }

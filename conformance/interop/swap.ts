@@ -46,7 +46,7 @@ async function swap(node: Node, old: Who, fresh: Who): Promise<void> {
   }
   await reaches(node, c6);
 
-  await host.run(`ip netns delete ${c2.id}`);
+  await node.endNamespace(c2);
   await node.del("ours", c2);
   await node.del(old, c5);
   await node.del(fresh, c3);
