@@ -37,7 +37,8 @@ export async function errorCase(scene: Scene, job: Job & { kind: "error" }): Pro
     undone = command === "ADD" && message?.startsWith("cannot deliver the result") !== true;
     if (!undone) {
       const again = await scene.call("DEL", SUBJECT, prevResult);
-      if (again.exitCode !== 0) problems.push({ what: "DEL", text: `DEL once more fails: ${said(again)}` });
+      if (again.exitCode !== 0)
+        problems.push({ what: "DEL fails", text: `DEL once more fails: ${said(again)}` });
     }
   }
   problems.push(...(await scene.leftovers({ skeleton: !undone, undone })));
@@ -53,10 +54,10 @@ async function checkAndDelete(scene: Scene, run: Traced): Promise<Problem[]> {
   return [
     ...(checked.exitCode === 0
       ? []
-      : [{ what: "CHECK", text: `CHECK fails after an ADD that succeeded: ${said(checked)}` }]),
+      : [{ what: "CHECK fails", text: `CHECK fails after an ADD that succeeded: ${said(checked)}` }]),
     ...(deleted.exitCode === 0
       ? []
-      : [{ what: "DEL", text: `DEL fails after an ADD that succeeded: ${said(deleted)}` }]),
+      : [{ what: "DEL fails", text: `DEL fails after an ADD that succeeded: ${said(deleted)}` }]),
   ];
 }
 

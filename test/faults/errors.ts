@@ -2,7 +2,7 @@
 import { provideTools } from "../support/tools.ts";
 import type { Job } from "./job.ts";
 import type { FaultContext, FaultPart, PartReport } from "./part.ts";
-import { describe, recordAll, type Side, shuffled, sweep, tally } from "./sweep.ts";
+import { describe, findings, recordAll, type Side, shuffled, sweep, tally } from "./sweep.ts";
 
 const part: FaultPart = { title: "every system call fails", run };
 export default part;
@@ -17,7 +17,7 @@ async function run(context: FaultContext): Promise<PartReport> {
   await provideTools(["ip", "nft", "nsenter", "ping", "strace", "unshare"], context.say);
   const side: Side = { binaries: context.binaries, side: "ours" };
   const recorded = await recordAll(side);
-  const jobs = recorded.flatMap(({ scenario, command, points }) =>
+  const all = recorded.flatMap(({ scenario, command, points }) =>
     points
       .filter(({ call }) => !NEVER_FAIL.test(call))
       // Calls that only ask get one error each when time is short; those that change something get all.
@@ -27,17 +27,13 @@ async function run(context: FaultContext): Promise<PartReport> {
         ),
       ),
   );
+  const jobs = all.filter((job) => describe(job).includes(context.only));
   const done = await sweep(side, shuffled(jobs, context.seed), deadline);
-  const found = done.flatMap(({ job, answer }) =>
-    answer.problems.length === 0
-      ? []
-      : `${describe(job)}: ${answer.hit ?? "not hit"}\n${answer.problems.map(({ what, text }) => `    ${what}: ${text}`).join("\n")}`,
-  );
   const left = jobs.length - done.length;
   const changing = done.filter(({ job }) => job.kind === "error" && job.point.changes);
   return {
     tried: done.length,
-    found,
+    found: findings(done),
     figures: [
       `${recorded.flatMap(({ points }) => points).length} points, ${done.length} of ${jobs.length} cases tried` +
         `${left > 0 ? ` (no time for ${left})` : ""}, ${changing.length} of them at calls that change something`,

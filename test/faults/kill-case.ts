@@ -30,7 +30,7 @@ export async function killCase(
   const hit = traces.map(hitIn).find((line) => line !== undefined);
   const end = hit === undefined ? "clean" : "killed";
   if (hit === undefined && run.exitCode !== 0)
-    problems.push({ what: command, text: `fails undisturbed: ${said(run)}` });
+    problems.push({ what: `${command} fails`, text: `fails undisturbed: ${said(run)}` });
   problems.push(...halfLeases());
 
   if (aftermath !== "present") await removeNetns();
@@ -39,7 +39,7 @@ export async function killCase(
     ...(aftermath === "nameless" && { netns: "" }),
   });
   if (deleted.exitCode !== 0)
-    problems.push({ what: "DEL", text: `the runtime's DEL fails: ${said(deleted)}` });
+    problems.push({ what: "DEL fails", text: `the runtime's DEL fails: ${said(deleted)}` });
   await scene.awaitOrphans();
   problems.push(...(await scene.leftovers({ skeleton: true, resting: aftermath !== "present" })));
   const skeleton = await scene.hasEmptySkeleton();

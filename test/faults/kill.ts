@@ -3,7 +3,17 @@ import { provideReference } from "../../conformance/reference.ts";
 import { provideTools } from "../support/tools.ts";
 import { AFTERMATHS, type Job } from "./job.ts";
 import type { FaultContext, FaultPart, PartReport } from "./part.ts";
-import { type Done, describe, type Recorded, recordAll, type Side, shuffled, sweep, tally } from "./sweep.ts";
+import {
+  type Done,
+  describe,
+  findings,
+  type Recorded,
+  recordAll,
+  type Side,
+  shuffled,
+  sweep,
+  tally,
+} from "./sweep.ts";
 
 const part: FaultPart = { title: "killed at every system call that changes something", run };
 export default part;
@@ -25,17 +35,13 @@ async function run(context: FaultContext): Promise<PartReport> {
   } catch (error) {
     figures.push(`no reference to compare with: ${error instanceof Error ? error.message : error}`);
   }
-  const found = ours.done.flatMap(({ job, answer }) =>
-    answer.problems.length === 0
-      ? []
-      : `${describe(job)}: ${answer.hit ?? "not hit"}\n${answer.problems.map(({ what, text }) => `    ${what}: ${text}`).join("\n")}`,
-  );
-  return { tried: ours.done.length, found, figures };
+  return { tried: ours.done.length, found: findings(ours.done), figures };
 }
 
 async function sweepSide(side: Side, context: FaultContext, deadline: number) {
   const recorded = await recordAll(side);
-  const jobs = recorded.flatMap((record) => jobsOf(record, context.long));
+  const all = recorded.flatMap((record) => jobsOf(record, context.long));
+  const jobs = all.filter((job) => describe(job).includes(context.only));
   const done = await sweep(side, shuffled(jobs, context.seed), deadline);
   return { done, figures: figuresOf(side.side, recorded, jobs.length, done) };
 }

@@ -9,6 +9,8 @@ export interface FaultContext {
   readonly seed: number;
   /** Everything, however long it takes. */
   readonly long: boolean;
+  /** Of the sweeps, only cases whose words contain this: how to see one again that was found. */
+  readonly only: string;
   /** Milliseconds that the part may take, from its start; with `long` there is no limit. */
   readonly budgetMs: number;
   /** Prints a line at once: progress, never what was found. */

@@ -26,7 +26,7 @@ export function halfLeases(): Problem[] {
 /** ADD, CHECK, DEL of the subject on a host that must be as at the start; and after that it must be so again. */
 export async function liveAgain(scene: Scene, options: { skeleton: boolean }): Promise<Problem[]> {
   const added = await scene.call("ADD", SUBJECT);
-  if (added.exitCode !== 0) return [{ what: "ADD", text: `a fresh ADD fails: ${said(added)}` }];
+  if (added.exitCode !== 0) return [{ what: "no fresh ADD", text: `a fresh ADD fails: ${said(added)}` }];
   const addresses = addressesOf(added.stdout);
   const twice = addresses.filter((address) => scene.neighbourAddresses().includes(address));
   const checked = await scene.call("CHECK", SUBJECT, { prevResult: added.stdout });
@@ -39,9 +39,11 @@ export async function liveAgain(scene: Scene, options: { skeleton: boolean }): P
     })),
     ...(checked.exitCode === 0
       ? []
-      : [{ what: "CHECK", text: `CHECK of a fresh ADD fails: ${said(checked)}` }]),
+      : [{ what: "CHECK fails", text: `CHECK of a fresh ADD fails: ${said(checked)}` }]),
     ...neighbour,
-    ...(deleted.exitCode === 0 ? [] : [{ what: "DEL", text: `DEL of a fresh ADD fails: ${said(deleted)}` }]),
+    ...(deleted.exitCode === 0
+      ? []
+      : [{ what: "DEL fails", text: `DEL of a fresh ADD fails: ${said(deleted)}` }]),
     ...(await scene.leftovers(options)),
   ];
 }

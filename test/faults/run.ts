@@ -6,6 +6,7 @@
  *   npm run faults -- NAME...         only these: kill, errors, storm
  *   npm run faults -- --long          every point and more operations, without a limit of time
  *   npm run faults -- --seed N        with the random choices of an earlier run
+ *   npm run faults -- --case TEXT     of kill and errors, only cases that are called so: "nftables: ADD, bridge EIO"
  *   npm run faults -- --bin DIR       the programs in DIR, without a build
  *
  * The last line is "N passed, N failed": cases that went as they must, and things found.
@@ -28,7 +29,12 @@ const PARTS: readonly { name: string; minutes: number }[] = [
 ];
 
 const { values: options, positionals: wanted } = parseArgs({
-  options: { bin: { type: "string" }, long: { type: "boolean", default: false }, seed: { type: "string" } },
+  options: {
+    bin: { type: "string" },
+    case: { type: "string", default: "" },
+    long: { type: "boolean", default: false },
+    seed: { type: "string" },
+  },
   allowPositionals: true,
 });
 
@@ -66,6 +72,7 @@ for (const { name, minutes } of PARTS) {
       cache,
       seed,
       long: options.long,
+      only: options.case,
       budgetMs: minutes * 60_000,
       say: (line) => console.log(line),
     });

@@ -40,6 +40,14 @@ export async function recordAll({ binaries, side }: Side): Promise<Recorded[]> {
   return recorded;
 }
 
+/** What was found, one entry for each case that did not go as it must. */
+export const findings = (done: readonly Done[]): string[] =>
+  done.flatMap(({ job, answer }) => {
+    if (answer.problems.length === 0) return [];
+    const problems = answer.problems.map(({ what, text }) => `    ${what}: ${text}`);
+    return [`${describe(job)}: ${answer.hit ?? "not hit"}`, ...problems].join("\n");
+  });
+
 /** All of `jobs` in an order that follows from the seed, in chunks of one scenario: a cut leaves out some of each. */
 export function shuffled(jobs: readonly Job[], seed: number): Job[][] {
   const random = randomFrom(seed);
