@@ -29,7 +29,7 @@ export interface Contender {
   readonly variant: string;
   /** The number in `variant`, for plots. */
   readonly size?: number;
-  readonly host: BenchHost;
+  readonly host: Pick<BenchHost, "time" | "census">;
   readonly steps: readonly Step[];
 }
 
@@ -49,7 +49,7 @@ export interface BenchCase {
   readonly quickRounds: number;
   /** Only in a full run, or when asked for by name. */
   readonly fullOnly?: boolean;
-  /** Whether system calls, programs and memory are counted as well. */
+  /** Whether system calls, programs and memory of the tree are counted as well. */
   readonly census?: boolean;
   readonly open: (surroundings: Surroundings) => Promise<readonly Contender[]>;
 }

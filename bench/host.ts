@@ -72,13 +72,18 @@ export class BenchHost implements AsyncDisposable {
 
   /**
    * Makes a host. `disk` is a folder that will hold its /var/lib/cni: leases are synced to a disk as they are on a
-   * real host. `visible` are folders with the programs that will run in it.
+   * real host. `launcher` is the command that starts it, `visible` are folders with the programs that will run there.
    */
-  static async open(name: string, launcher: string, disk: string, visible: readonly string[]) {
+  static async open(
+    name: string,
+    launcher: readonly [string, ...string[]],
+    disk: string,
+    visible: readonly string[],
+  ) {
     const folder = `${disk}/${name}`;
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    const child = Bun.spawn(isolated([launcher], [folder, launcher, ...visible]), {
+    const child = Bun.spawn(isolated(launcher, [folder, ...visible]), {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",

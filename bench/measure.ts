@@ -16,7 +16,7 @@ export interface Series {
   readonly cpu: number[];
   /** KiB; of the largest process. */
   readonly maxrss: number[];
-  /** Median of some traced runs. */
+  /** Medians of the traced runs. */
   census?: Counts;
 }
 
@@ -32,14 +32,11 @@ export interface Counts {
 /** Rounds before the measured ones: files come into memory, the bridge is made. */
 const WARM_UP = 3;
 
-/** Traced runs. */
-const CENSUSES = 3;
-
-/** Measures `rounds` rounds. @throws Error when a program fails. */
+/** Measures `rounds` rounds, then traces `censuses` more. @throws Error when a program fails. */
 export async function measure(
   contenders: readonly Contender[],
   rounds: number,
-  census: boolean,
+  censuses: number,
 ): Promise<Series[]> {
   const players = contenders.map((contender) => new Player(contender));
   const steps = Math.max(...players.map((player) => player.steps));
@@ -50,7 +47,7 @@ export async function measure(
       for (const player of order) await player.take(step, round >= 0);
     }
   }
-  if (census) for (const player of players) await player.count();
+  for (const player of players) await player.count(censuses);
   return players.flatMap((player) => player.series);
 }
 
@@ -89,9 +86,9 @@ class Player {
   }
 
   /** Traces each step; those with several programs at once are only done. */
-  async count(): Promise<void> {
+  async count(rounds: number): Promise<void> {
     const counts = new Map<string, Counts[]>();
-    for (let round = 0; round < CENSUSES; round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const [index, step] of this.#contender.steps.entries()) {
         const [program, ...others] = step.programs(this.#memory);
         if (program === undefined || others.length > 0) {

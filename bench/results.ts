@@ -21,27 +21,31 @@ export interface Conditions {
   readonly memoryGiB: number;
   readonly kernel: string;
   readonly bun: string;
+  readonly bridgehead: string;
   readonly reference: string;
   /** Of one minute, before the first case: what else the machine had to do. */
   readonly load: number;
 }
 
 /** Conditions as they are now. */
-export function conditionsNow(kind: Conditions["kind"], reference: string): Conditions {
+export function conditionsNow(
+  kind: Conditions["kind"],
+  versions: Pick<Conditions, "bridgehead" | "reference">,
+): Conditions {
   return {
     ...{ date: new Date().toISOString().slice(0, 10), kind },
     ...{ processors: cpus().length, model: cpus()[0]?.model ?? "unknown" },
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     kernel: /^\d+\.\d+/.exec(release())?.[0] ?? release(),
-    ...{ bun: Bun.version, reference },
+    ...{ bun: Bun.version, ...versions },
     load: Number((loadavg()[0] ?? 0).toFixed(1)),
   };
 }
 
 const sentenceOf = (conditions: Conditions): string =>
   `A ${conditions.kind} run of ${conditions.date}: ${conditions.processors} processors (${conditions.model}), ` +
-  `${conditions.memoryGiB} GiB, Linux ${conditions.kernel}, Bun ${conditions.bun}, reference ` +
-  `${conditions.reference}; load before the run ${conditions.load}.`;
+  `${conditions.memoryGiB} GiB, Linux ${conditions.kernel}. Bridgehead ${conditions.bridgehead} on Bun ` +
+  `${conditions.bun}, reference ${conditions.reference}. Load before the run: ${conditions.load}.`;
 
 /** Writes all files of a run. Returns their names. */
 export function writeResults(conditions: Conditions, cases: readonly MeasuredCase[]): string[] {

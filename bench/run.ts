@@ -6,14 +6,16 @@
  *   npm run bench -- CASE...         only these; prints, and writes nothing
  *   npm run bench -- --bin DIR       the plugins in DIR, without a build
  *   npm run bench -- --rounds N      so many rounds in each case
+ *   npm run bench -- --nice=-20      before others, on a machine that has other work; prints, and writes nothing
  *   npm run bench -- --list          the names of the cases
  *
  * Ends with exit code 0 whatever the figures are: speed is no test. 1 means that something failed.
  */
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { REFERENCE_VERSION } from "../conformance/reference.ts";
+import { outcomeOf } from "../test/support/command.ts";
 import { whyNotIsolated } from "../test/support/isolation.ts";
 import { judgeAims } from "./aims.ts";
 import type { BenchCase } from "./case.ts";
@@ -28,6 +30,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     bin: { type: "string" },
     rounds: { type: "string" },
+    nice: { type: "string" },
     list: { type: "boolean", default: false },
   },
   allowPositionals: true,
@@ -52,7 +55,7 @@ if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
  * kernel takes network namespaces down in their order: when one that was given up now is gone, so are all before.
  */
 async function settled(programs: Programs): Promise<void> {
-  await using host = await BenchHost.open("settle", programs.launcher, disk, [CACHE]);
+  await using host = await BenchHost.open("settle", [programs.launcher], disk, [CACHE]);
   await host.script(`ip netns add last
     ip link add here type veth peer name there netns last
     ip netns delete last
@@ -65,21 +68,45 @@ async function settled(programs: Programs): Promise<void> {
     sync -f ${CACHE}`);
 }
 
+/** The disks of this run's hosts. A run that was killed leaves its own. */
 const disk = join(CACHE, `hosts-${process.pid}`);
+for (const name of existsSync(CACHE) ? readdirSync(CACHE) : []) {
+  const [, pid] = /^hosts-(\d+)$/.exec(name) ?? [];
+  if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(CACHE, name), { recursive: true });
+}
+
+/**
+ * What it starts has its priority, and that counts among sessions, where the kernel groups processes by these. Not for
+ * figures that are shown: what the kernel does in processes of its own keeps its priority.
+ */
+function launcherOf({ launcher }: Programs): [string, ...string[]] {
+  if (options.nice === undefined) return [launcher];
+  const script =
+    'if [ -w /proc/self/autogroup ]; then echo "$1" >/proc/self/autogroup; fi; exec nice -n "$1" "$2"';
+  return ["setsid", "/bin/sh", "-c", script, "launcher", options.nice, launcher];
+}
 
 async function runCase(benchCase: BenchCase, programs: Programs): Promise<MeasuredCase> {
   await using hosts = new AsyncDisposableStack();
   const host = async (name: string) =>
     hosts.use(
-      await BenchHost.open(`${benchCase.name}-${name}`, programs.launcher, disk, [
+      await BenchHost.open(`${benchCase.name}-${name}`, launcherOf(programs), disk, [
         ...[programs.ours, programs.reference, CACHE],
       ]),
     );
   const contenders = await benchCase.open({ programs, quick, host });
   await settled(programs);
   const count = rounds ?? (quick ? benchCase.quickRounds : benchCase.rounds);
-  const series = await measure(contenders, count, benchCase.census === true);
+  const censuses = benchCase.census !== true ? 0 : quick ? 1 : 3;
+  const series = await measure(contenders, count, censuses);
   return { name: benchCase.name, title: benchCase.title, rounds: count, series };
+}
+
+/** What is measured: the commit, with "-dirty" when files differ from it. */
+async function revision(): Promise<string> {
+  if (options.bin !== undefined) return "built elsewhere";
+  const described = await outcomeOf(["git", "describe", "--always", "--dirty"], { cwd: import.meta.dir });
+  return described.exitCode === 0 ? described.stdout.trim() : "of unknown revision";
 }
 
 async function main(): Promise<void> {
@@ -89,7 +116,10 @@ async function main(): Promise<void> {
   const selected = CASES.filter(({ name, fullOnly }) =>
     wanted.length > 0 ? wanted.includes(name) : !(quick && fullOnly === true),
   );
-  const conditions = conditionsNow(quick ? "quick" : "full", REFERENCE_VERSION);
+  const conditions = conditionsNow(quick ? "quick" : "full", {
+    bridgehead: await revision(),
+    reference: REFERENCE_VERSION,
+  });
   if (conditions.load > conditions.processors / 2) {
     console.log(`this machine is busy (load ${conditions.load}): figures will be too high, and spread`);
   }
@@ -102,7 +132,7 @@ async function main(): Promise<void> {
     console.log(`(${((performance.now() - start) / 1000).toFixed(1)} s)`);
   }
   for (const line of formatAims(judgeAims(measured))) console.log(line);
-  if (wanted.length > 0) return;
+  if (wanted.length > 0 || options.nice !== undefined) return;
   for (const file of writeResults(conditions, measured)) console.log(`wrote ${file}`);
 }
 

@@ -64,21 +64,21 @@ describe("ratioOfMedians", () => {
   });
 
   test("covers the true ratio about as often as it says", () => {
-    // Exponential noise on both sides, a true ratio of 0.5, 200 experiments of 30 rounds.
+    // Exponential noise on both sides, a true ratio of 0.5, 60 experiments of 30 rounds.
     let state = 12345;
     const noise = () => {
       state = (state * 1103515245 + 12345) % 2147483648;
       return -Math.log((state + 1) / 2147483649);
     };
     let covered = 0;
-    for (let experiment = 0; experiment < 200; experiment++) {
+    for (let experiment = 0; experiment < 60; experiment++) {
       const base = Array.from({ length: 30 }, () => 20 + 4 * noise());
       const values = Array.from({ length: 30 }, () => 10 + 2 * noise());
       const { low, high } = ratioOfMedians(values, base);
       if (low <= 0.5 && high >= 0.5) covered++;
     }
-    expect(covered).toBeGreaterThan(178);
-    expect(covered).toBeLessThan(200);
+    expect(covered).toBeGreaterThan(51);
+    expect(covered).toBeLessThan(60);
   }, 30_000);
 
   test("does not compare rounds that are no pairs", () => {
