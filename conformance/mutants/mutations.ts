@@ -41,6 +41,13 @@ export const MUTATIONS: readonly Mutation[] = [
     cases: "A21",
   },
   {
+    name: "interface-index-missing",
+    plugins: ["bridge"],
+    commands: ["ADD"],
+    script: printing(`sed -z 's/,[[:space:]]*"interface": [0-9]*//g; s/"interface": [0-9]*,[[:space:]]*//g'`),
+    cases: "A21",
+  },
+  {
     name: "exit-0-on-error",
     plugins: PLUGINS,
     commands: ["ADD", "CHECK", "DEL", "GC", "STATUS"],
