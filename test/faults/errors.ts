@@ -16,7 +16,7 @@ async function run(context: FaultContext): Promise<PartReport> {
   const deadline = context.long ? Number.POSITIVE_INFINITY : performance.now() + context.budgetMs;
   await provideTools(["ip", "nft", "nsenter", "ping", "strace", "unshare"], context.say);
   const side: Side = { binaries: context.binaries, side: "ours" };
-  const recorded = await recordAll(side);
+  const recorded = await recordAll(side, context.only);
   const all = recorded.flatMap(({ scenario, command, points }) =>
     points
       .filter(({ call }) => !NEVER_FAIL.test(call))

@@ -39,7 +39,7 @@ async function run(context: FaultContext): Promise<PartReport> {
 }
 
 async function sweepSide(side: Side, context: FaultContext, deadline: number) {
-  const recorded = await recordAll(side);
+  const recorded = await recordAll(side, context.only);
   const all = recorded.flatMap((record) => jobsOf(record, context.long));
   const jobs = all.filter((job) => describe(job).includes(context.only));
   const done = await sweep(side, shuffled(jobs, context.seed), deadline);

@@ -23,11 +23,15 @@ export interface Side {
 
 export type Done = { readonly job: Job; readonly answer: Answer };
 
-/** The points of all scenarios, from clean runs. @throws Error when one can't be recorded. */
-export async function recordAll({ binaries, side }: Side): Promise<Recorded[]> {
+/**
+ * The points of all scenarios that cases called `only` can be of, from clean runs.
+ * @throws Error when one can't be recorded.
+ */
+export async function recordAll({ binaries, side }: Side, only: string): Promise<Recorded[]> {
   using lane = new Lane(binaries, side);
   const recorded: Recorded[] = [];
-  for (const { name } of SCENARIOS) {
+  const [scenario = "", rest] = only.split(": ");
+  for (const { name } of SCENARIOS.filter((one) => rest === undefined || one.name.endsWith(scenario))) {
     for (const command of COMMANDS) {
       const { points, problems } = await lane.take({ kind: "record", scenario: name, command });
       const [problem] = problems;
