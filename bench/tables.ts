@@ -4,12 +4,9 @@ import type { Side } from "./case.ts";
 import { type Figures, type MeasuredCase, type Row, rowsOf } from "./report.ts";
 import type { Ratio } from "./statistics.ts";
 
+/** Figures to the right, names to the left. */
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [
-    head,
-    head.map((name) => (name === "" || name.startsWith("case") || name === "aim" ? "---" : "---:")),
-    ...rows,
-  ]
+  [head, head.map((_, column) => (column === 0 ? "---" : "---:")), ...rows]
     .map((cells) => `| ${cells.join(" | ")} |`)
     .join("\n");
 
@@ -23,7 +20,7 @@ export function aimsTable(aims: readonly AimResult[]): string {
     low === undefined || high === undefined ? "" : `${low.toFixed(2)}–${high.toFixed(2)}`,
     verdict,
   ]);
-  return table(["aim", "at most", "stretch", "measured", "95 %", "verdict"], rows);
+  return table(["figure", "aim", "stretch", "measured", "95 %", "verdict"], rows);
 }
 
 /** All rows of all cases: ours and the other side in one cell each, as in "11 / 32". */

@@ -1,35 +1,40 @@
-/** The C program that does the kernel work of an ADD and nothing else, as a contender of the case IPv4. */
-import { addNamespaces, IPV4_PLAIN, MEASURED, NETWORK, pluginCall } from "../attachment.ts";
-import type { BenchCase, Contender, Step } from "../case.ts";
+/** The C program that does the kernel work of an ADD and nothing else, as a contender. */
+import { addNamespaces, MEASURED, NETWORK, pluginCall, type Shape } from "../attachment.ts";
+import type { Contender, Step, Surroundings } from "../case.ts";
 import { stand } from "../standing.ts";
-
-const STANDING = 10;
 
 /** An address that no allocator comes to in this run. */
 const ADDRESS = "10.1.200.200";
 
-/** ADD by the floor, DEL by ours, which isn't measured. @throws Error when our CHECK does not accept the floor's ADD. */
-export const floorBeside: BenchCase["open"] = async ({ programs, host }) => {
+/**
+ * ADD by the floor, without masquerading whatever the shape of those that stand beside; DEL by ours, which isn't
+ * measured. @throws Error when our CHECK does not accept the floor's ADD.
+ */
+export async function floorBeside(
+  { programs, host }: Surroundings,
+  beside: { readonly shape: Shape; readonly size: number; readonly variant: string },
+): Promise<Contender> {
   const folder = programs.ours;
-  const place = await host("floor");
+  const { shape, size, variant } = beside;
+  const place = await host(`floor-${size}`);
   await addNamespaces(place, "measured", 1);
-  await stand(place, { folder, shape: IPV4_PLAIN }, STANDING);
+  await stand(place, { folder, shape }, size);
+  const plain: Shape = { name: "floor", config: { ...shape.config, ipMasq: false } };
   const call = (command: string, prevResult?: string) =>
     pluginCall(command, {
-      ...{ folder, shape: IPV4_PLAIN, number: MEASURED, netns: "measured0" },
+      ...{ folder, shape: plain, number: MEASURED, netns: "measured0" },
       ...(prevResult === undefined ? {} : { prevResult }),
     });
   const add = {
     argv: [programs.floor, "cni0", NETWORK, ADDRESS, "10.1.0.1"],
     env: call("ADD").env ?? {},
   };
+  const [added] = (await place.time([add])).calls;
+  await place.time([call("CHECK", added?.stdout ?? "")]);
+  await place.time([call("DEL")]);
   const steps: Step[] = [
     { name: "ADD", programs: () => [add] },
     { name: "DEL", programs: () => [call("DEL")], untimed: true },
   ];
-  const [added] = (await place.time([add])).calls;
-  await place.time([call("CHECK", added?.stdout ?? "")]);
-  await place.time([call("DEL")]);
-  const floor: Contender = { side: "floor", variant: "", host: place, steps };
-  return [floor];
-};
+  return { side: "floor", variant, size, host: place, steps };
+}

@@ -18,9 +18,7 @@ import { floorBeside } from "./floor.ts";
 
 const STANDING = 10;
 
-type Open = BenchCase["open"];
-
-const ofShape = (name: string, shape: Shape, more: Open = async () => []): BenchCase => ({
+const ofShape = (name: string, shape: Shape, withFloor = false): BenchCase => ({
   name,
   title: shape.name,
   rounds: 60,
@@ -36,13 +34,14 @@ const ofShape = (name: string, shape: Shape, more: Open = async () => []): Bench
       await stand(place, { folder, shape }, STANDING);
       contenders.push({ side, variant: "", host: place, steps: addAndDel({ folder, shape }) });
     }
-    return [...contenders, ...(await more(surroundings))];
+    if (withFloor) contenders.push(await floorBeside(surroundings, { shape, size: STANDING, variant: "" }));
+    return contenders;
   },
 });
 
 export const SHAPES: readonly BenchCase[] = [
   ofShape("layer2", LAYER_2),
-  ofShape("ipv4", IPV4_PLAIN, floorBeside),
+  ofShape("ipv4", IPV4_PLAIN, true),
   ofShape("masq", MASQUERADE),
   ofShape("masq-iptables", MASQUERADE_IPTABLES),
   ofShape("masq-nftables", MASQUERADE_NFTABLES),

@@ -9,6 +9,7 @@ import {
 } from "../attachment.ts";
 import type { BenchCase, Contender } from "../case.ts";
 import { stand } from "../standing.ts";
+import { floorBeside } from "./floor.ts";
 
 const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
   name,
@@ -16,17 +17,19 @@ const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
   rounds: 20,
   quickRounds: 5,
   fullOnly,
-  open: async ({ programs, quick, host }) => {
+  open: async (surroundings) => {
+    const { programs, quick, host } = surroundings;
     const contenders: Contender[] = [];
     for (const size of quick ? [10, 2000] : [10, 100, 500, 2000]) {
+      const variant = `${size.toLocaleString("en")} attachments`;
       for (const side of ["ours", "reference"] as const) {
         const folder = pluginsOf(programs, side);
         const place = await host(`${side}-${size}`);
         await addNamespaces(place, "measured", 1);
         await stand(place, { folder, shape }, size);
-        const variant = `${size.toLocaleString("en")} attachments`;
         contenders.push({ side, variant, size, host: place, steps: addAndDel({ folder, shape }) });
       }
+      contenders.push(await floorBeside(surroundings, { shape, size, variant }));
     }
     return contenders;
   },
