@@ -15,6 +15,8 @@ export interface Explained {
   readonly difference: RegExp;
   /** Occurs in nearly every case, so the table names only its row. */
   readonly everywhere?: true;
+  /** Whether it occurs is chance: the one kind of entry that need not. */
+  readonly chance?: true;
 }
 
 export class Explanations {
@@ -37,7 +39,7 @@ export class Explanations {
 
   /** Entries that explained nothing in a whole run. */
   unused(): SuiteCase[] {
-    const idle = [...this.#uses].filter(([, uses]) => uses === 0);
+    const idle = [...this.#uses].filter(([{ chance }, uses]) => uses === 0 && !chance);
     return idle.map(([{ row, because, cases, difference }]) => ({
       name: `explained ${row}: ${because}`,
       verdict: "FAIL",

@@ -126,7 +126,7 @@ const LOCKED = spec(
     );
     try {
       await holder.stdout.getReader().read();
-      bench.refused(await bench.call("ADD", network(), { plugin: "host-local", limit: 25_000 }), {
+      bench.refused(await bench.call("ADD", network(), { plugin: "host-local", limit: 30_000 }), {
         code: 11,
       });
     } finally {
