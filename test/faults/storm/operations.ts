@@ -27,6 +27,8 @@ async function operate(
 ): Promise<Ended> {
   const { container, ifname, network, key } = attachment;
   attachment.stamp++;
+  const since = ((performance.now() - storm.history.start) / 1000).toFixed(3);
+  storm.running.set(key, `${command}${options.why ? ` (${options.why})` : ""} of ${key} since ${since}`);
   const ended = await call(storm.binaries, {
     command,
     containerId: container.name,
@@ -37,6 +39,7 @@ async function operate(
     ...(options.killAfter !== undefined && { killAfter: options.killAfter }),
   });
   attachment.stamp++;
+  storm.running.delete(key);
   storm.operations++;
   storm.count(command);
   if (ended.killed) storm.count(`${command} killed`);
@@ -46,9 +49,8 @@ async function operate(
   const plain = addresses.map(({ address }) => address.slice(0, address.indexOf("/")));
   const outcome = ended.killed ? "killed" : `exit ${ended.exitCode}`;
   const words = ended.exitCode === 0 ? plain.join(" ") : (failureOf(ended.stdout)?.msg ?? ended.stdout);
-  const start = ((performance.now() - ended.milliseconds - storm.history.start) / 1000).toFixed(3);
   storm.history.note(
-    `#${storm.operations} from ${start} ${command}${options.why ? ` (${options.why})` : ""} ${key}: ${outcome} ${words} ` +
+    `#${storm.operations} from ${since} ${command}${options.why ? ` (${options.why})` : ""} ${key}: ${outcome} ${words} ` +
       `[${ended.milliseconds.toFixed(0)} ms]${ended.stderr === "" ? "" : ` stderr: ${ended.stderr.trim()}`}`,
     key,
     container.name,
@@ -152,7 +154,13 @@ async function judgeNew(storm: StormState, attachment: Attachment, random: Rando
     for (const address of addresses) {
       if (!other.addresses.includes(address)) continue;
       if (other.isProtected())
-        storm.violation(`${address} twice: of ${key} and of ${other.key}`, address, key, other.key);
+        storm.violation(
+          `${address} twice: of ${key} and of ${other.key}`,
+          address,
+          key,
+          other.key,
+          network.name,
+        );
       // Its lease was damaged by hand, so that another got its address: from now on they disturb each other.
       other.harm("lease", "lost");
     }

@@ -19,6 +19,8 @@ export class StormState {
   /** Operations of plugins, faults by hand, and looks at the host, each by name. */
   readonly counts = new Map<string, number>();
   operations = 0;
+  /** What is being done to an attachment now, by its key. */
+  readonly running = new Map<string, string>();
   /** Things that go on in the background, such as locks that are held. */
   readonly pending = new Set<Promise<unknown>>();
   /** Lease files that the storm has emptied: they may stay, for they are no leases. */
@@ -43,7 +45,10 @@ export class StormState {
 
   /** Something that must not be. The last lines of the story about `subjects` go with it. */
   violation(what: string, ...subjects: readonly string[]): void {
-    const story = this.history.story(subjects).map((line) => `\n    ${line}`);
+    const now = subjects
+      .flatMap((subject) => this.running.get(subject) ?? [])
+      .map((doing) => `still running: ${doing}`);
+    const story = [...this.history.story(subjects), ...now].map((line) => `\n    ${line}`);
     this.violations.push(`seed ${this.seed}, after ${this.operations} operations: ${what}${story.join("")}`);
     this.history.note(`VIOLATION ${what}`, ...subjects);
     // Said once: until its DEL nothing is expected of it any more.
