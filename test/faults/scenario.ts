@@ -40,6 +40,12 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: "iptables", config: network("iptables", V4), neighbour: true, children: [] },
   { name: "nftables, dual-stack", config: network("nftables", V4, V6), neighbour: true, children: [] },
   { name: "iptables, dual-stack", config: network("iptables", V4, V6), neighbour: true, children: [] },
+  {
+    name: "nftables, spoof check",
+    config: { ...network("nftables", V4), macspoofchk: true, hairpinMode: true, mtu: 1400 },
+    neighbour: true,
+    children: [],
+  },
   { name: "nftables, bare host", config: network("nftables", V4), neighbour: false, children: [] },
   {
     name: "iptables, dual-stack, bare host",
