@@ -10,7 +10,7 @@ import { hostLocal } from "./plugins/host-local/index.ts";
 import { loopback } from "./plugins/loopback/index.ts";
 import { failedWith, SystemError } from "./sys/errno.ts";
 import { isRegular, readToEnd, sameFile, status, writeAll } from "./sys/file.ts";
-import { unusable, wasClosed } from "./sys/libc.ts";
+import { expectChildren, unusable, wasClosed } from "./sys/libc.ts";
 import { isOwnNetns } from "./sys/netns.ts";
 
 /** Set by build.ts to the version of package.json. */
@@ -55,6 +55,7 @@ const delegation: Delegation = {
     return plugin !== undefined && sameFile(status(path), status("/proc/self/exe")) ? plugin : undefined;
   },
   run: (path, environment, stdin) => {
+    expectChildren();
     const child = Bun.spawnSync([path], { env: { ...environment }, stdin, stdout: "pipe", stderr: "pipe" });
     const signal = child.signalCode === undefined ? undefined : String(child.signalCode);
     return { exitCode: child.exitCode, signal, stdout: child.stdout, stderr: child.stderr };

@@ -226,6 +226,15 @@ export function startAlarm(milliseconds: number): void {
   checked(libc.setitimer(ITIMER_REAL, BigInt64Array.from(timer), null), "setitimer");
 }
 
+const SIGCHLD = 17;
+
+/**
+ * To be called before a child process is started: who started this program may ignore SIGCHLD, that is inherited, and
+ * then the kernel reaps a child before anyone hears how it ended (wait(2)). All zero is SIG_DFL.
+ */
+export const expectChildren = (): void =>
+  void checked(libc.sigaction(SIGCHLD, new Uint8Array(SIGACTION_BYTES), null), "sigaction");
+
 /** Takes back startAlarm(). */
 export function stopAlarm(): void {
   checked(libc.setitimer(ITIMER_REAL, new BigInt64Array(4), null), "setitimer");

@@ -6,6 +6,7 @@
 import type { Family } from "../../net/ip.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { isRegular, readLink, status } from "../../sys/file.ts";
+import { expectChildren } from "../../sys/libc.ts";
 
 /** Root's usual PATH, in its order. */
 const FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -82,6 +83,7 @@ function answerOf(path: string): Variant {
   const { device, inode } = status(path);
   const known = answers.get(`${device} ${inode}`);
   if (known !== undefined) return known;
+  expectChildren();
   const { stdout } = Bun.spawnSync({ cmd: [path, "--version"], stdin: null, stderr: "ignore" });
   const variant = stdout.toString().includes("nf_tables") ? "nft" : "legacy";
   answers.set(`${device} ${inode}`, variant);

@@ -1,5 +1,6 @@
 /** Runs iptables-restore: one child process, one transaction. */
 import { CniError, code } from "../../cni/error.ts";
+import { expectChildren } from "../../sys/libc.ts";
 import type { Restore } from "./executable.ts";
 
 /** Seconds to wait for the lock that all programs of the legacy variant take. Runtimes wait minutes for a plugin. */
@@ -47,11 +48,13 @@ export function restore({ path }: Restore, lines: readonly string[]): void {
   );
 }
 
-const run = (path: string, lines: readonly string[]) =>
-  Bun.spawnSync({
+function run(path: string, lines: readonly string[]) {
+  expectChildren();
+  return Bun.spawnSync({
     cmd: [path, "--noflush", `--wait=${LOCK_SECONDS}`],
     stdin: new TextEncoder().encode(["*nat", ...lines, "COMMIT", ""].join("\n")),
     stdout: "ignore",
     stderr: "pipe",
     timeout: CHILD_SECONDS * 1000,
   });
+}
