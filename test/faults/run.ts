@@ -3,7 +3,7 @@
  * whether anything was left behind or anybody disturbed. docs/faults.md says what is swept.
  *
  *   npm run faults                    all parts, about 15 minutes on two processors
- *   npm run faults -- NAME...         only these: kill, errors, storm
+ *   npm run faults -- NAME...         only these: kill, errors, storm, fuzz
  *   npm run faults -- --long          every point and more operations, without a limit of time
  *   npm run faults -- --seed N        with the random choices of an earlier run
  *   npm run faults -- --case TEXT     of kill and errors, only cases that are called so: "nftables: ADD, bridge EIO"
@@ -23,9 +23,10 @@ const PROJECT = dirname(dirname(HERE));
 
 /** In the order in which they run, with the minutes that each may take. */
 const PARTS: readonly { name: string; minutes: number }[] = [
-  { name: "kill", minutes: 5 },
-  { name: "errors", minutes: 5 },
-  { name: "storm", minutes: 4 },
+  { name: "kill", minutes: 4 },
+  { name: "errors", minutes: 4 },
+  { name: "storm", minutes: 3.5 },
+  { name: "fuzz", minutes: 3.5 },
 ];
 
 const { values: options, positionals: wanted } = parseArgs({

@@ -85,6 +85,11 @@ export function parseBridgeConfig(request: Request): BridgeConfig {
 /** ipam.type alone: all that DEL, GC and STATUS need of the address management. */
 export function ipamType(json: JsonObject): string | undefined {
   const type = json.object("ipam")?.string("type");
+  if (type === "bridge") {
+    throw invalid(
+      'ipam.type "bridge" would make this plugin call itself without end; name an IPAM plugin, such as "host-local"',
+    );
+  }
   return type === "" ? undefined : type;
 }
 

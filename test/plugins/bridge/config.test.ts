@@ -126,6 +126,7 @@ describe("refusals name the value and the rule", () => {
       message: /key "dns\.nameservers" must be an array/,
     },
     { keys: { ipam: [] }, code: 6, message: /key "ipam" must be an object/ },
+    { keys: { ipam: { type: "bridge" } }, code: 7, message: /call itself without end/ },
     {
       keys: { bridge: "bridge-name-x", vlan: 100, isGateway: true, ipam: { type: "x" } },
       code: 7,

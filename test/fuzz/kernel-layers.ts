@@ -1,0 +1,120 @@
+/** The layers that read what the kernel or the disk gives: netlink replies, the lease index. */
+
+import type { IpAddress } from "../../src/net/ip.ts";
+import { Connection } from "../../src/netlink/connection.ts";
+import { DecodeError, NetlinkError } from "../../src/netlink/error.ts";
+import { decodeMessages, type Message } from "../../src/netlink/message.ts";
+import { decodeChain } from "../../src/netlink/nftables/chain.ts";
+import { decodeElements } from "../../src/netlink/nftables/element.ts";
+import { decodeRule } from "../../src/netlink/nftables/rule.ts";
+import { decodeSet } from "../../src/netlink/nftables/set.ts";
+import { decodeTable } from "../../src/netlink/nftables/table.ts";
+import { decodeAddress } from "../../src/netlink/rtnetlink/address.ts";
+import { decodeLink, encodeLink } from "../../src/netlink/rtnetlink/link.ts";
+import { decodeNeighbour } from "../../src/netlink/rtnetlink/neighbour.ts";
+import { decodeRoute } from "../../src/netlink/rtnetlink/route.ts";
+import { decodePortVlans } from "../../src/netlink/rtnetlink/vlan.ts";
+import { BrokenIndexError, memoryBytes } from "../../src/plugins/host-local/index-image.ts";
+import { LeaseIndex } from "../../src/plugins/host-local/lease-index.ts";
+import { ownerOf } from "../../src/plugins/host-local/owner-table.ts";
+import { readGoldens } from "../golden/golden.ts";
+import { FakeKernel } from "../netlink/fake-kernel.ts";
+import type { Chance } from "./chance.ts";
+import type { Layer } from "./layer.ts";
+import { mutateBytes } from "./mutate.ts";
+
+const datagramsOf = (family: string): Uint8Array[] =>
+  readGoldens(family).flatMap((golden) => golden.datagrams.map(({ bytes }) => bytes));
+const ROUTE = datagramsOf("rtnetlink");
+const NFTABLES = datagramsOf("nftables");
+
+const ROUTE_DECODERS: readonly ((message: Message) => unknown)[] = [
+  ({ payload }) => decodeLink(payload),
+  // What was not understood is kept, and can be sent again.
+  ({ payload }) => encodeLink(decodeLink(payload)),
+  ({ payload }) => decodeAddress(payload),
+  ({ payload }) => decodeRoute(payload),
+  ({ payload }) => decodeNeighbour(payload),
+  ({ payload }) => decodePortVlans(payload),
+];
+const NFTABLES_DECODERS: readonly ((message: Message) => unknown)[] = [
+  decodeTable,
+  decodeChain,
+  decodeRule,
+  decodeSet,
+  decodeElements,
+];
+
+/** @throws anything but a DecodeError */
+function unlessUndecodable<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+const replies =
+  (datagrams: readonly Uint8Array[], decoders: readonly ((message: Message) => unknown)[]) =>
+  (chance: Chance): void => {
+    const bytes = chance.oneIn(8)
+      ? chance.bytes(chance.below(120))
+      : mutateBytes(chance, chance.of(datagrams));
+    const messages = unlessUndecodable(() => decodeMessages(bytes)) ?? [];
+    for (const message of messages) for (const decode of decoders) unlessUndecodable(() => decode(message));
+  };
+
+/** The end of what a fake kernel sends: a real one would be waited for. */
+const SILENCE = "nothing more comes from the fake kernel";
+
+/** A request ends with replies or an error of netlink's, whatever comes. */
+function conversations(chance: Chance): void {
+  const answers = Array.from({ length: 1 + chance.below(3) }, () => mutateBytes(chance, chance.of(ROUTE)));
+  // Half of them with the right number, so that they are for this request.
+  for (const answer of answers) if (answer.length > 12 && chance.oneIn(2)) answer.set([1, 0, 0, 0], 8);
+  const connection = new Connection(new FakeKernel(() => answers));
+  const request = { action: "try", type: 18, flags: 0, payload: new Uint8Array(16) };
+  try {
+    if (chance.oneIn(2)) connection.dump(request);
+    else connection.callAll([request, request]);
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof NetlinkError) return;
+    if (!(error instanceof Error && error.message === SILENCE)) throw error;
+  }
+}
+
+/** An image that was damaged says so, or is one: what it then says of addresses is in their order. */
+function indexes(chance: Chance): void {
+  const entries = Array.from({ length: chance.below(12) }, () => ({
+    owner: ownerOf(`c${chance.below(5)}`),
+    address: anyAddress(chance),
+    inode: 7n,
+    changed: 1n,
+  }));
+  const { index, image } = LeaseIndex.build(entries);
+  index.seal(1n);
+  const damaged = chance.oneIn(5) ? image : mutateBytes(chance, image);
+  try {
+    const found = LeaseIndex.open(memoryBytes(damaged));
+    found.find(ownerOf("c1"));
+    for (const entry of found.entries()) if (entry.address.value < 0n) throw new Error("a negative address");
+    const address = anyAddress(chance);
+    found.nextFree({ family: address.family, from: address.value, to: address.value + 99n });
+    found.insert({ owner: ownerOf("c9"), address, inode: 1n, changed: 1n });
+  } catch (error) {
+    if (!(error instanceof BrokenIndexError)) throw error;
+  }
+}
+
+const anyAddress = (chance: Chance): IpAddress =>
+  chance.oneIn(2)
+    ? { family: 4, value: 0x0a000000n + BigInt(chance.below(9000)) }
+    : { family: 6, value: (0xfd00n << 112n) + BigInt(chance.below(9000)) };
+
+export const KERNEL_LAYERS: readonly Layer[] = [
+  { name: "rtnetlink replies", attempt: replies(ROUTE, ROUTE_DECODERS) },
+  { name: "nf_tables replies", attempt: replies(NFTABLES, NFTABLES_DECODERS) },
+  { name: "conversations", attempt: conversations },
+  { name: "lease indexes", attempt: indexes },
+];
