@@ -1,5 +1,7 @@
 /** Runs iptables-restore: one child process, one transaction. */
 import { CniError, code } from "../../cni/error.ts";
+import { SystemError } from "../../sys/errno.ts";
+import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
 import { expectChildren } from "../../sys/libc.ts";
 import type { Restore } from "./executable.ts";
 
@@ -18,6 +20,7 @@ const LOCK = "/run/xtables.lock";
  * @throws CniError code 11 when another program holds the lock, code 999 with the words of iptables-restore.
  */
 export function restore({ path }: Restore, lines: readonly string[]): void {
+  awaitLock(path);
   let child: ReturnType<typeof run>;
   try {
     child = run(path, lines);
@@ -30,14 +33,7 @@ export function restore({ path }: Restore, lines: readonly string[]): void {
     .toString()
     .trim()
     .replaceAll(/\s*\n\s*/g, "; ");
-  if (child.exitCode === RESOURCE_PROBLEM && /lock/.test(words)) {
-    throw new CniError(
-      code.tryAgainLater,
-      `cannot change the nat table with ${JSON.stringify(path)}: another program has held the lock ${LOCK} for ` +
-        `${LOCK_SECONDS} s; see who with "fuser -v ${LOCK}", then try again`,
-      words,
-    );
-  }
+  if (child.exitCode === RESOURCE_PROBLEM && /lock/.test(words)) throw lockHeld(path, words);
   const remedy = /initialize .*table/.test(words)
     ? `; load the kernel modules ip_tables, ip6_tables, iptable_nat and ip6table_nat, or set "ipMasqBackend": "nftables"`
     : "";
@@ -58,3 +54,25 @@ function run(path: string, lines: readonly string[]) {
     timeout: CHILD_SECONDS * 1000,
   });
 }
+
+/**
+ * Waits until nobody holds the lock. A child that waited for it would go on when this process is killed, and write its
+ * rules after the DEL that follows.
+ */
+function awaitLock(path: string): void {
+  try {
+    FileLock.acquire(LOCK, LOCK_SECONDS * 1000)[Symbol.dispose]();
+  } catch (error) {
+    if (error instanceof LockTimeoutError) throw lockHeld(path, "");
+    // Where it can't be taken at all, the child says so, or uses another.
+    if (!(error instanceof SystemError)) throw error;
+  }
+}
+
+const lockHeld = (path: string, words: string): CniError =>
+  new CniError(
+    code.tryAgainLater,
+    `cannot change the nat table with ${JSON.stringify(path)}: another program has held the lock ${LOCK} for ` +
+      `${LOCK_SECONDS} s; see who with "fuser -v ${LOCK}", then try again`,
+    words,
+  );

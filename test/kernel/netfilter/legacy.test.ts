@@ -148,7 +148,7 @@ describe("the host's iptables is legacy", () => {
     async () => {
       await withScratchHost(async () => {
         await using _ = await legacyHost();
-        const holder = Bun.spawn(["flock", "/run/xtables.lock", "sleep", "60"]);
+        const holder = Bun.spawn(["flock", "--no-fork", "/run/xtables.lock", "sleep", "60"]);
         try {
           await eventually("the lock is held", async () => {
             return (await outcomeOf(["flock", "--nonblock", "/run/xtables.lock", "true"])).exitCode === 1;
