@@ -9,7 +9,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   hello: "#777777",
   floor: "#009e73",
 };
-const NAMES: Readonly<Record<string, string>> = { ours: "Bridgehead", reference: "reference" };
+const NAMES: Readonly<Record<string, string>> = { ours: "Bridgehead", floor: "C floor" };
 
 const WIDTH = 760;
 const LEFT = 220;

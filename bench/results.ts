@@ -128,15 +128,18 @@ function linesOf(
   cases: readonly MeasuredCase[],
   turn: (wall: number, size: number) => number,
 ): Line[] {
-  const measured = cases.find((found) => found.name === name);
-  return ["ADD", "DEL"].flatMap((step) =>
-    SIDES.map((side) => ({
+  const series = cases.find((found) => found.name === name)?.series ?? [];
+  const lines = ["ADD", "DEL"].flatMap((step) =>
+    [...SIDES, "floor"].map((side) => ({
       ...{ side, step },
-      points: (measured?.series ?? [])
-        .filter((series) => series.side === side && series.step === step)
-        .map(({ size = 1, wall }) => ({ size, values: wall.map((time) => turn(time, size)) })),
+      points: series.flatMap(({ size, wall, ...one }) =>
+        one.side !== side || one.step !== step || size === undefined
+          ? []
+          : [{ size, values: wall.map((time) => turn(time, size)) }],
+      ),
     })),
   );
+  return lines.filter(({ points }) => points.length > 0);
 }
 
 const growth = (title: string, xName: string, name: string, cases: readonly MeasuredCase[]): string =>

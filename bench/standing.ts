@@ -12,12 +12,15 @@ const BULK = 200;
 const IPV6 = "/proc/sys/net/ipv6/conf";
 const LOUD = ["accept_ra", "dad_transmits", "router_solicitations"];
 
-/** A bridge of the kernel takes 1,023 ports (BR_MAX_PORTS), so more attachments are on more bridges. */
-const PORTS = 1000;
+/**
+ * More attachments than this are on more bridges, as of more networks: a broadcast goes to all ports of a bridge, and
+ * with a thousand of them that is most of what the kernel does in an ADD. The kernel takes 1,023 (BR_MAX_PORTS).
+ */
+const PORTS = 100;
 
 /** Attachments made by the plugin itself, each in a namespace of its own; or in bulk when there are many. */
-export async function stand(host: BenchHost, options: Options, count: number): Promise<void> {
-  if (count >= BULK) return standInBulk(host, options, count);
+export async function stand(host: BenchHost, options: Options, count: number, ports = PORTS): Promise<void> {
+  if (count >= BULK) return standInBulk(host, options, count, ports);
   await addNamespaces(host, "standing", count);
   for (let number = 0; number < count; number++) await standByPlugin(host, options, number);
 }
@@ -30,7 +33,7 @@ const standByPlugin = (host: BenchHost, options: Options, number: number) =>
  * masquerade rules, leases. The other ends are in one namespace, which the host doesn't see. At the end the plugin
  * has to find one of them and take away its rules and its lease.
  */
-async function standInBulk(host: BenchHost, options: Options, count: number): Promise<void> {
+async function standInBulk(host: BenchHost, options: Options, count: number, ports: number): Promise<void> {
   await addNamespaces(host, "standing", 1);
   await standByPlugin(host, options, 0);
   // Interfaces that have stood for long are quiet. Thousands of new ones would look for routers and neighbours.
@@ -40,7 +43,7 @@ async function standInBulk(host: BenchHost, options: Options, count: number): Pr
   // One more than asked for, in a namespace of its own: the plugin has to delete it.
   await addNamespaces(host, "proof", 1);
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
-  await makeLinks(host, numbers);
+  await makeLinks(host, numbers, ports);
   await host.script(`for s in ${LOUD.join(" ")}; do cat /run/quiet-$s >${IPV6}/default/$s; done`);
   await multiplyRules(host, numbers);
   for (const number of numbers) {
@@ -54,8 +57,8 @@ async function standInBulk(host: BenchHost, options: Options, count: number): Pr
 const addressOf = (number: number) => `10.1.${(number + 2) >> 8}.${(number + 2) & 255}`;
 const leaseOf = (number: number) => `${containerId(number)}\r\neth0`;
 
-async function makeLinks(host: BenchHost, numbers: readonly number[]): Promise<void> {
-  const bridgeOf = (number: number) => `cni${Math.floor(number / PORTS)}`;
+async function makeLinks(host: BenchHost, numbers: readonly number[], ports: number): Promise<void> {
+  const bridgeOf = (number: number) => `cni${Math.floor(number / ports)}`;
   // The plugin's own link has an alias, or none.
   const alias = /alias (\S+)/.exec(await host.script("ip -d link show master cni0"))?.[1];
   const bridges = [...new Set(numbers.map(bridgeOf))].filter((name) => name !== "cni0");

@@ -12,13 +12,19 @@ const ADDRESS = "10.1.200.200";
  */
 export async function floorBeside(
   { programs, host }: Surroundings,
-  beside: { readonly shape: Shape; readonly size: number; readonly variant: string },
+  beside: {
+    readonly shape: Shape;
+    readonly count: number;
+    readonly ports?: number;
+    readonly variant: string;
+    readonly size?: number;
+  },
 ): Promise<Contender> {
   const folder = programs.ours;
-  const { shape, size, variant } = beside;
-  const place = await host(`floor-${size}`);
+  const { shape, count, ports, variant, size } = beside;
+  const place = await host(`floor-${count}-${ports}`);
   await addNamespaces(place, "measured", 1);
-  await stand(place, { folder, shape }, size);
+  await stand(place, { folder, shape }, count, ports);
   const plain: Shape = { name: "floor", config: { ...shape.config, ipMasq: false } };
   const call = (command: string, prevResult?: string) =>
     pluginCall(command, {
@@ -36,5 +42,5 @@ export async function floorBeside(
     { name: "ADD", programs: () => [add] },
     { name: "DEL", programs: () => [call("DEL")], untimed: true },
   ];
-  return { side: "floor", variant, size, host: place, steps };
+  return { side: "floor", variant, host: place, steps, ...(size === undefined ? {} : { size }) };
 }

@@ -34,7 +34,7 @@ const ofShape = (name: string, shape: Shape, withFloor = false): BenchCase => ({
       await stand(place, { folder, shape }, STANDING);
       contenders.push({ side, variant: "", host: place, steps: addAndDel({ folder, shape }) });
     }
-    if (withFloor) contenders.push(await floorBeside(surroundings, { shape, size: STANDING, variant: "" }));
+    if (withFloor) contenders.push(await floorBeside(surroundings, { shape, count: STANDING, variant: "" }));
     return contenders;
   },
 });

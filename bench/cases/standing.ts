@@ -11,6 +11,24 @@ import type { BenchCase, Contender } from "../case.ts";
 import { stand } from "../standing.ts";
 import { floorBeside } from "./floor.ts";
 
+/** How many stand there. `size` is the place in a plot; `ports` is how many share the bridge of the measured one. */
+interface Crowd {
+  readonly count: number;
+  readonly variant: string;
+  readonly size?: number;
+  readonly ports?: number;
+}
+
+const crowd = (count: number): Crowd => ({
+  ...{ count, size: count },
+  variant: `${count.toLocaleString("en")} attachments`,
+});
+
+const LAST: readonly Crowd[] = [
+  crowd(2000),
+  { count: 2000, ports: 1000, variant: "2,000 attachments, 1,000 on the bridge" },
+];
+
 const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
   name,
   title: `${shape.name}, beside standing attachments`,
@@ -20,16 +38,19 @@ const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
   open: async (surroundings) => {
     const { programs, quick, host } = surroundings;
     const contenders: Contender[] = [];
-    for (const size of quick ? [10, 2000] : [10, 100, 500, 2000]) {
-      const variant = `${size.toLocaleString("en")} attachments`;
+    for (const { count, ports, ...kind } of quick
+      ? [crowd(10), ...LAST]
+      : [...[10, 100, 500].map(crowd), ...LAST]) {
       for (const side of ["ours", "reference"] as const) {
         const folder = pluginsOf(programs, side);
-        const place = await host(`${side}-${size}`);
+        const place = await host(`${side}-${count}-${ports}`);
         await addNamespaces(place, "measured", 1);
-        await stand(place, { folder, shape }, size);
-        contenders.push({ side, variant, size, host: place, steps: addAndDel({ folder, shape }) });
+        await stand(place, { folder, shape }, count, ports);
+        contenders.push({ side, ...kind, host: place, steps: addAndDel({ folder, shape }) });
       }
-      contenders.push(await floorBeside(surroundings, { shape, size, variant }));
+      contenders.push(
+        await floorBeside(surroundings, { shape, count, ...(ports === undefined ? {} : { ports }), ...kind }),
+      );
     }
     return contenders;
   },
