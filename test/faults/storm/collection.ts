@@ -18,7 +18,7 @@ export async function collect(storm: StormState, network: Network, random: Rando
     const listed = ours.filter(({ state }) =>
       state === "live" ? random() >= FORGOTTEN : state === "uncertain" && random() < 0.5,
     );
-    await collectAllBut(storm, network, listed, killTime(random));
+    await collectAllBut(storm, network, listed, killTime(storm, network, random));
   } finally {
     gate.open();
   }

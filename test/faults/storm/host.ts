@@ -66,9 +66,11 @@ async function step(random: Random): Promise<void> {
   if (choice < 0.07) return await meddle(storm, random);
   if (choice < 0.085) return await collect(storm, oneOf(NETWORKS, random), random);
   if (choice < 0.1) return await rush(random);
-  await occupy(oneOf(oneOf(storm.containers, random).attachments, random), (attachment) =>
-    operateOn(attachment, random),
-  );
+  await occupy(oneOf(oneOf(storm.containers, random).attachments, random), async (attachment) => {
+    await operateOn(attachment, random);
+    // Mostly a runtime takes down at once what went wrong.
+    if (attachment.state === "uncertain" && random() < 0.6) await del(storm, attachment, random);
+  });
 }
 
 /** Does something with an attachment, unless its container is busy or its network is being collected. */

@@ -3,19 +3,25 @@
 import { type CniFailure, call, type Ended, failureOf, offences, resultOf } from "./call.ts";
 import { insideOf, leaseFiles, linksByOwner, textOf } from "./eyes.ts";
 import { type AddResult, type Attachment, PARTS } from "./model.ts";
-import { LEASES } from "./networks.ts";
+import { LEASES, type Network } from "./networks.ts";
 import type { StormState } from "./storm-state.ts";
 
 /** A number in [0, 1). */
 export type Random = () => number;
 
-/** Killed on the way are this many of all operations. */
+/** Killed on the way are this many of all operations, and of those on iptables while its lock is held. */
 const KILLED = 0.07;
+const KILLED_WAITING = 0.3;
 /** Milliseconds within which a kill hits most operations somewhere in the middle. */
 const LONGEST_LIFE = 60;
+const LONGEST_WAIT = 400;
 
-export function killTime(random: Random): { killAfter?: number } {
-  return random() < KILLED ? { killAfter: random() * LONGEST_LIFE } : {};
+/** When an operation is killed, if it is. */
+export function killTime(storm: StormState, network: Network, random: Random): { killAfter?: number } {
+  const waits =
+    network.masquerade === "iptables" && storm.history.met(performance.now(), ["xtables lock held"], "all");
+  if (random() >= (waits ? KILLED_WAITING : KILLED)) return {};
+  return { killAfter: random() * (waits ? LONGEST_WAIT : LONGEST_LIFE) };
 }
 
 /** Runs a command on an attachment, notes it, and looks at what the protocol forbids. */
@@ -107,7 +113,7 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
   const noNamespace = !container.there;
   const variation = variationOf(storm, attachment, random);
   const ended = await operate(storm, attachment, "ADD", {
-    ...killTime(random),
+    ...killTime(storm, attachment.network, random),
     config: variation.keys,
     ...(variation.args !== undefined && { args: variation.args }),
     why: [before === "absent" ? "" : `while ${before}`, variation.why]
@@ -198,7 +204,7 @@ export async function del(storm: StormState, attachment: Attachment, random: Ran
   if (attachment.state === "live" && random() < 0.5) await judgeInside(storm, attachment);
   // From now on it has no claim on anything.
   if (attachment.state === "live") attachment.state = "uncertain";
-  const ended = await operate(storm, attachment, "DEL", killTime(random));
+  const ended = await operate(storm, attachment, "DEL", killTime(storm, attachment.network, random));
   if (ended.killed) return;
   if (ended.exitCode !== 0) {
     const failure = failureOf(ended.stdout);
@@ -236,7 +242,7 @@ export async function check(storm: StormState, attachment: Attachment, random: R
   const lost = attachment.state === "live" && attachment.hasLost(...PARTS);
   const wasLive = attachment.state === "live";
   const ended = await operate(storm, attachment, "CHECK", {
-    ...killTime(random),
+    ...killTime(storm, attachment.network, random),
     config: { prevResult: { cniVersion: "1.1.0", ...result } },
   });
   if (ended.killed || !wasLive) return;
