@@ -33,12 +33,17 @@ export function searchOrder(set: RangeSet, last: IpAddress | undefined): Interva
           { ...range, to: last.value },
         ];
   const holes = neverHandedOut(set);
-  return order.flatMap((piece) => without(piece, holes));
+  const pieces: Interval[] = [];
+  for (const piece of order) putWithout(pieces, piece, holes);
+  return pieces;
 }
 
 /** Number of addresses in a set that may be handed out. */
-export const capacity = (set: RangeSet): bigint =>
-  searchOrder(set, undefined).reduce((sum, piece) => sum + piece.to - piece.from + 1n, 0n);
+export const capacity = (set: RangeSet): bigint => sizeOf(searchOrder(set, undefined));
+
+/** Number of addresses in pieces of which no two share one. */
+export const sizeOf = (pieces: readonly Interval[]): bigint =>
+  pieces.reduce((sum, piece) => sum + piece.to - piece.from + 1n, 0n);
 
 /** Gateways, network addresses and IPv4 broadcast addresses of the set's ranges, ascending. */
 function neverHandedOut(set: RangeSet): bigint[] {
@@ -51,9 +56,8 @@ function neverHandedOut(set: RangeSet): bigint[] {
   return values.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
-/** A piece without some addresses, which are ascending. */
-function without(piece: Interval, holes: readonly bigint[]): Interval[] {
-  const pieces: Interval[] = [];
+/** Adds a piece without some addresses, which are ascending. */
+function putWithout(pieces: Interval[], piece: Interval, holes: readonly bigint[]): void {
   let { from } = piece;
   for (let index = firstFrom(holes, from); index < holes.length; index++) {
     const hole = holes[index];
@@ -63,7 +67,6 @@ function without(piece: Interval, holes: readonly bigint[]): Interval[] {
     from = hole + 1n;
   }
   if (from <= piece.to) pieces.push({ ...piece, from });
-  return pieces;
 }
 
 /** Index of the first of ascending values that is not below `from`; their number if all are. */
