@@ -42,7 +42,7 @@ export async function errorCase(scene: Scene, job: Job & { kind: "error" }): Pro
     }
   }
   problems.push(...(await scene.leftovers({ skeleton: !undone, undone })));
-  if (problems.length === 0) problems.push(...(await liveAgain(scene, { skeleton: false })));
+  if (problems.length === 0 && job.live) problems.push(...(await liveAgain(scene, { skeleton: false })));
   const end = hit === undefined ? "clean" : run.exitCode === 0 ? "tolerated" : "refused";
   return { hit, end, message, problems };
 }

@@ -22,6 +22,8 @@ export type Job =
       readonly command: DisturbedCommand;
       readonly point: Point;
       readonly errno: string;
+      /** Whether a whole life follows. It costs as much as the case; the next case on the host shows most of it. */
+      readonly live: boolean;
     };
 
 /** Something that is not as it must be: "link", "rule", "lease", "neighbour", … and the words for it. */

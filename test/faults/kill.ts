@@ -40,18 +40,18 @@ async function run(context: FaultContext): Promise<PartReport> {
 
 async function sweepSide(side: Side, context: FaultContext, deadline: number) {
   const recorded = await recordAll(side, context.only);
-  const all = recorded.flatMap((record) => jobsOf(record, context.long));
+  const all = recorded.flatMap((record) => jobsOf(record, context));
   const jobs = all.filter((job) => describe(job).includes(context.only));
   const done = await sweep(side, shuffled(jobs, context.seed), deadline);
   return { done, figures: figuresOf(side.side, recorded, jobs.length, done) };
 }
 
 /** Each point with one aftermath, taking turns; with all of them in the long run. */
-function jobsOf({ scenario, command, points }: Recorded, long: boolean): Job[] {
+function jobsOf({ scenario, command, points }: Recorded, { long, seed }: FaultContext): Job[] {
   return points
     .filter(({ changes }) => changes)
     .flatMap((point, index) =>
-      AFTERMATHS.filter((_, turn) => long || turn === index % AFTERMATHS.length).map(
+      AFTERMATHS.filter((_, turn) => long || turn === (index + seed) % AFTERMATHS.length).map(
         (aftermath): Job => ({ kind: "kill", scenario, command, point, aftermath }),
       ),
     );

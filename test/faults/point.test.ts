@@ -35,7 +35,7 @@ describe("the points of a trace", () => {
   test("are everything in a child that is no plugin", () => {
     expect(
       names('socket(AF_INET, SOCK_RAW, 255) = 3\nsetsockopt(3, SOL_IP, 64, "nat", 9) = 0\n', "x"),
-    ).toEqual(["socket 1", "setsockopt 1"]);
+    ).toEqual(["socket 1 asks", "setsockopt 1"]);
   });
 
   test("count each thread for itself, and each call once", () => {

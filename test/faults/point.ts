@@ -14,31 +14,20 @@ export interface Point {
 
 /** Calls that change something wherever they point to. */
 const CHANGES = new Set([
-  ...["sendto", "sendmsg", "write", "writev", "pwrite64", "ioctl", "setns", "flock", "unshare"],
+  ...["sendto", "sendmsg", "write", "writev", "pwrite64", "ioctl", "setsockopt", "setns", "flock", "unshare"],
   ...["link", "linkat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat"],
   ...["ftruncate", "fsetxattr", "utimensat", "fsync", "fdatasync", "fchmod", "chmod", "fchown"],
-  ...[
-    "socket",
-    "bind",
-    "setsockopt",
-    "pipe2",
-    "dup2",
-    "vfork",
-    "fork",
-    "clone",
-    "clone3",
-    "execve",
-    "wait4",
-    "waitid",
-  ],
-  "exit_group",
+  ...["vfork", "fork", "clone", "clone3", "execve", "wait4", "waitid", "exit_group"],
 ]);
 
-/** Calls that only ask, but whose failure is one of the plugin's own. */
+/** Calls that change nothing that outlives the process, but whose failure is one of the plugin's own. */
 const ASKS = new Set([
   ...["recvfrom", "recvmsg", "read", "pread64", "openat", "open", "statx", "poll", "getdents64", "readlink"],
-  ...["getsockopt", "statfs", "fgetxattr"],
+  ...["getsockopt", "statfs", "fgetxattr", "socket", "bind", "pipe2", "setsockopt", "ioctl"],
 ]);
+
+/** What is asked of a namespace, and options of the plugin's own sockets. iptables-legacy writes with others. */
+const OWN_ONLY = /^ioctl\(.*(NS_GET|_IOC_READ)|^setsockopt\(.*SOL_(NETLINK|SOCKET)/;
 
 /** A plugin that ends while it waits leaves a child behind that goes on. */
 const WAITS = new Set(["epoll_wait", "epoll_pwait", "epoll_pwait2", "ppoll"]);
@@ -68,7 +57,9 @@ export function pointsOf(trace: string, child?: string): Point[] {
     if (!started || RUNTIMES_OWN.test(shown) || found.has(`${call} ${when}`)) continue;
     hasChild ||= call === "vfork";
     const changes =
-      CHANGES.has(call) || (hasChild && WAITS.has(call)) || (/^open(at)?$/.test(call) && WRITING.test(shown));
+      (CHANGES.has(call) && !OWN_ONLY.test(shown)) ||
+      (hasChild && WAITS.has(call)) ||
+      (/^open(at)?$/.test(call) && WRITING.test(shown));
     if (!changes && !ASKS.has(call)) continue;
     const point = { call, when, changes, shown: shown.slice(0, 120) };
     found.set(`${call} ${when}`, child === undefined ? point : { ...point, child });

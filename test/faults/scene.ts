@@ -59,7 +59,7 @@ export class Scene {
         throw new Error(`${scenario.name}: the neighbour's ADD failed: ${added.stdout}${added.stderr}`);
       scene.#neighbour = added.stdout;
     }
-    scene.#start = await hostState();
+    scene.#start = await restingState();
     return scene;
   }
 
@@ -124,8 +124,8 @@ export class Scene {
 
   /**
    * What is not as at the start. `skeleton`: empty tables may be there, which the next attachment uses. `resting`: the
-   * kernel takes away the links of a namespace in its own time, and is given that time. `undone`: after an ADD that has
-   * failed, and not after a DEL.
+   * kernel takes away the links of a namespace in its own time, and is given that time; for routes and the like it needs
+   * a moment. `undone`: after an ADD that has failed, and not after a DEL.
    */
   async leftovers(options: { skeleton: boolean; resting?: boolean; undone?: boolean }): Promise<Problem[]> {
     const mayDiffer = [
@@ -137,7 +137,7 @@ export class Scene {
     ];
     const look = async () => stateDifference(this.#start, await hostState(), mayDiffer);
     let difference = await look();
-    const end = performance.now() + (options.resting === true ? 2000 : 0);
+    const end = performance.now() + (options.resting === true ? 2000 : 300);
     while (difference.length > 0 && performance.now() < end) {
       await Bun.sleep(20);
       difference = await look();
@@ -197,6 +197,19 @@ export async function addNetns(name: string): Promise<void> {
   await outputOf(["ip", "netns", "add", name]);
   await outputOf(["ip", "-n", name, "link", "set", "lo", "up"]);
   await withoutWaiting(["ip", "netns", "exec", name]);
+}
+
+/** The state when it moves no more: routes of IPv6 addresses come a moment after these. */
+async function restingState(): Promise<HostState> {
+  let before = await hostState();
+  return eventually("a host at rest", async () => {
+    await Bun.sleep(20);
+    const now = await hostState();
+    const rests =
+      stateDifference(before, now).length === 0 && !now.some((line) => line.includes("tentative"));
+    before = now;
+    return rests && now;
+  });
 }
 
 /** Duplicate address detection ends at once, so that states can be compared as soon as a plugin has ended. */
