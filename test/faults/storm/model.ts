@@ -35,6 +35,8 @@ export class Attachment {
   readonly #health = new Map<Part, Health>();
   /** Lease files that the storm has edited: path to what it wrote. */
   readonly edited = new Map<string, { content: string; kind: "garbage" | "owner"; since: number }>();
+  /** While an ADD of it runs although it is live. */
+  repeating = false;
   /** Whether a lease in this owner's name was written into another's file. */
   given = false;
 
@@ -81,9 +83,13 @@ export class Attachment {
     }
   }
 
-  /** Whether nobody else may get its addresses. */
+  /**
+   * Whether nobody else may get its addresses. An ADD that finds the link gone comes as far as the IPAM, fails there,
+   * and gives back what the attachment had (rule A45).
+   */
   isProtected(): boolean {
-    return this.state === "live" && this.isWhole("namespace", "lease");
+    const comesFar = this.repeating && !this.isWhole("link");
+    return this.state === "live" && this.isWhole("namespace", "lease") && !comesFar;
   }
 }
 

@@ -112,6 +112,7 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
   const wasWhole = before === "live" && attachment.isWhole(...PARTS);
   const noNamespace = !container.there;
   const variation = variationOf(storm, attachment, random);
+  attachment.repeating = before === "live";
   const ended = await operate(storm, attachment, "ADD", {
     ...killTime(storm, attachment.network, random),
     config: variation.keys,
@@ -120,11 +121,13 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
       .filter((part) => part !== "")
       .join(", "),
   });
+  attachment.repeating = false;
+  const stillWhole = wasWhole && attachment.isWhole(...PARTS);
   const met = (...kinds: Parameters<StormState["history"]["met"]>[1]) =>
     storm.history.met(ended.began, kinds, container.name, network.bridge, key, network.name);
   if (ended.killed) {
     // What is whole refuses a second ADD before that changes anything; else it may have lost what ADD was about to undo.
-    return wasWhole && attachment.isWhole(...PARTS) ? undefined : attachment.become("uncertain");
+    return stillWhole ? undefined : attachment.become("uncertain");
   }
   if (ended.exitCode === 0) {
     const result = resultOf<AddResult>(ended.stdout);
@@ -142,9 +145,9 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
     if (met("lease edited")) attachment.harm("lease", "doubtful");
     return await judgeNew(storm, attachment, random);
   }
-  judgeRefusal(storm, attachment, { ended, before, wasWhole, noNamespace, variation });
+  judgeRefusal(storm, attachment, { ended, before, noNamespace, variation });
   if (before === "absent") judgeAbsent(storm, attachment, "after a failed ADD");
-  else if (before === "live" && !wasWhole) {
+  else if (before === "live" && !stillWhole) {
     // It came further than "already exists", and what it took back may have been shared with the first life.
     attachment.become("uncertain");
   }
@@ -178,7 +181,7 @@ async function judgeNew(storm: StormState, attachment: Attachment, random: Rando
 function judgeRefusal(
   storm: StormState,
   attachment: Attachment,
-  about: { ended: Ended; before: string; wasWhole: boolean; noNamespace: boolean; variation: Variation },
+  about: { ended: Ended; before: string; noNamespace: boolean; variation: Variation },
 ): void {
   const { network, container, key } = attachment;
   const { ended, before, variation, noNamespace } = about;
