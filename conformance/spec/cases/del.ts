@@ -147,14 +147,40 @@ const GOES_ON = BACKENDS.map((backend) =>
 /** Root that may enter namespaces but change nothing in a network. */
 const POWERLESS = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"];
 
+/** The next container must not get an address that an interface has. */
+const STAYS = spec(
+  "A31: the address of an interface that stays is not released (bridge)",
+  {},
+  async (bench) => {
+    const config = fakeNetwork(bench, "fake");
+    const added = await bench.call("ADD", config, WITH_FAKES);
+    bench.accepted(added);
+    const failed = await bench.call("DEL", config, { ...WITH_FAKES, after: added, through: POWERLESS });
+    bench.refused(failed, { code: 999, says: "operation not permitted" });
+    bench.is("eth0 is there", (await bench.links("c1")).has("eth0"), true);
+    bench.is("calls of the IPAM", callsOf("fake"), ["ADD"]);
+    bench.accepted(
+      await bench.call("DEL", config, { ...WITH_FAKES, after: added, label: "DEL with all rights" }),
+    );
+    bench.is("left", await leftovers(bench), []);
+    bench.is("calls of the IPAM at the end", callsOf("fake"), ["ADD", "DEL"]);
+  },
+);
+
+/** Somebody's rule jumps to a chain of the attachment: the kernel does not let it be deleted. */
+const HOLD_CHAIN = `nft add chain bridge nat theirs
+nft add rule bridge nat theirs jump cni-br-iface-id-c1-eth0`;
+
 const ALL_ERRORS = spec("A31: DEL reports every error (bridge)", {}, async (bench) => {
-  const config = fakeNetwork(bench, "fake", FAIL_DEL);
+  const config = fakeNetwork(bench, "fake", FAIL_DEL, { macspoofchk: true });
   const added = await bench.call("ADD", config, WITH_FAKES);
   bench.accepted(added);
-  const failed = await bench.call("DEL", config, { ...WITH_FAKES, after: added, through: POWERLESS });
+  await bench.run(HOLD_CHAIN);
+  const failed = await bench.call("DEL", config, { ...WITH_FAKES, after: added });
   bench.refused(failed, { code: [117, 999], says: "the pool is away" });
-  bench.holds("the interface's error as well", /not permitted/.test(failed.message), failed.message);
+  bench.holds("the chain's error as well", /busy/i.test(failed.message), failed.message);
   bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "DEL"]);
+  bench.is("eth0 is gone", (await bench.links("c1")).has("eth0"), false);
 });
 
 const NO_RESULT = ofEach(PLUGINS, "A31: DEL without prevResult", {}, async (bench, plugin) => {
@@ -174,4 +200,5 @@ export const DEL = [
   ...NO_RESULT,
   ...GOES_ON,
   ALL_ERRORS,
+  STAYS,
 ];

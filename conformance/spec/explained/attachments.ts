@@ -54,8 +54,14 @@ export const ATTACHMENTS: readonly Explained[] = [
     row: "G14",
     because: "DEL stops at the first error",
     cases: /^A31: DEL reports every error/,
+    difference: /^reference: the chain's error as well: "the pool is away"$/,
+  },
+  {
+    row: "G14",
+    because: "DEL stops at the first error",
+    cases: /^A31: the address of an interface that stays/,
     difference:
-      /^reference: (bridge DEL: does not say the pool is away: failed to delete "eth0": operation not permitted|calls of the IPAM: \["ADD"\] instead of \["ADD","DEL"\])$/,
+      /^bridge DEL > message: reference "failed to delete \\"eth0\\": operation not permitted", ours ".*operation not permitted/,
   },
   {
     row: "G5",
