@@ -19,7 +19,7 @@ const part: FaultPart = { title: "killed at every system call that changes somet
 export default part;
 
 /** Of the time, when it is bounded: the reference is slower, and only there to compare with. */
-const OUR_SHARE = 0.7;
+const OUR_SHARE = 0.8;
 
 async function run(context: FaultContext): Promise<PartReport> {
   const start = performance.now();

@@ -1,4 +1,4 @@
-/** Runs the cases of a sweep on as many lanes as there are processors, until they or the time are at an end. */
+/** Runs the cases of a sweep on several lanes, until they or the time are at an end. */
 import type { Answer, DisturbedCommand, Job } from "./job.ts";
 import { Lane } from "./lane.ts";
 import { randomFrom } from "./part.ts";
@@ -6,6 +6,9 @@ import type { Point } from "./point.ts";
 import { SCENARIOS } from "./scenario.ts";
 
 const COMMANDS: readonly DisturbedCommand[] = ["ADD", "DEL"];
+
+/** A plugin waits for the kernel for a good part of its time. */
+const LANES = navigator.hardwareConcurrency + 1;
 
 /** Cases that run on one scene after the other, so that it need not be made anew. */
 const CHUNK = 12;
@@ -88,7 +91,7 @@ export async function sweep(
       }
     }
   };
-  await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, run));
+  await Promise.all(Array.from({ length: LANES }, run));
   return done;
 }
 
