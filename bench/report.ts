@@ -68,12 +68,14 @@ const COLUMNS = ["ms p50", "p99", "CPU ms", "peak MiB", "syscalls", "programs"];
 
 /** A case for the terminal. */
 export function formatCase(measured: MeasuredCase): string[] {
+  const rows = rowsOf(measured);
+  const nameOf = ({ step, variant }: Row) => [step, variant].filter((part) => part !== "").join(", ");
+  const width = Math.max(...rows.map((row) => nameOf(row).length)) + 2;
   const lines = [
     `== ${measured.name}: ${measured.title}, ${measured.rounds} rounds`,
-    `${"".padEnd(40)}${COLUMNS.map((name) => name.padStart(10)).join("")}  ours / it, wall        CPU`,
+    `${"".padEnd(width + 10)}${COLUMNS.map((name) => name.padStart(10)).join("")}  ours / it, wall        CPU`,
   ];
-  for (const row of rowsOf(measured)) {
-    const name = [row.step, row.variant].filter((part) => part !== "").join(", ");
+  for (const row of rows) {
     for (const [side, figures] of Object.entries(row.sides) as [Side, Figures][]) {
       const { wall, cpu, census, maxrss } = figures;
       const cells = [
@@ -86,7 +88,7 @@ export function formatCase(measured: MeasuredCase): string[] {
       ];
       const ratios = [row.wallRatio[side], row.cpuRatio[side]].map((ratio) => shown(ratio).padEnd(22));
       lines.push(
-        `${name.padEnd(28)}${side.padEnd(12)}${cells.map((cell) => cell.padStart(10)).join("")}  ${ratios.join(" ")}`.trimEnd(),
+        `${nameOf(row).padEnd(width)}${side.padEnd(10)}${cells.map((cell) => cell.padStart(10)).join("")}  ${ratios.join(" ")}`.trimEnd(),
       );
     }
   }

@@ -24,10 +24,12 @@ const crowd = (count: number): Crowd => ({
   variant: `${count.toLocaleString("en")} attachments`,
 });
 
-const LAST: readonly Crowd[] = [
-  crowd(2000),
-  { count: 2000, ports: 1000, variant: "2,000 attachments, 1,000 on the bridge" },
-];
+const ON_ONE_BRIDGE: Crowd = {
+  ...{ count: 2000, ports: 1000 },
+  variant: "2,000 attachments, 1,000 on the bridge",
+};
+const QUICK = [10, 2000].map(crowd);
+const FULL = [...[10, 100, 500, 2000].map(crowd), ON_ONE_BRIDGE];
 
 const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
   name,
@@ -38,9 +40,7 @@ const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
   open: async (surroundings) => {
     const { programs, quick, host } = surroundings;
     const contenders: Contender[] = [];
-    for (const { count, ports, ...kind } of quick
-      ? [crowd(10), ...LAST]
-      : [...[10, 100, 500].map(crowd), ...LAST]) {
+    for (const { count, ports, ...kind } of quick ? QUICK : FULL) {
       for (const side of ["ours", "reference"] as const) {
         const folder = pluginsOf(programs, side);
         const place = await host(`${side}-${count}-${ports}`);
