@@ -173,7 +173,9 @@ const HOST_END = "$(ip -o link show type veth | cut -d: -f2 | cut -d@ -f1)";
 const LOSSES: Readonly<Record<string, string>> = {
   "the container's interface": inside("ip link del eth0"),
   "the container's interface, another in its place": inside("ip link del eth0; ip link add eth0 type bridge"),
-  "the namespace": "ip netns del c1",
+  // The kernel takes the pair away in its own time.
+  "the namespace":
+    "ip netns del c1; for i in $(seq 500); do ip -o link show type veth | grep -q . || break; sleep 0.01; done",
   "an address": inside("ip addr del 10.10.0.2/24 dev eth0"),
   "an IPv6 address": inside("ip addr del fd00:10::2/64 dev eth0"),
   "the prefix length": inside(
