@@ -3,7 +3,7 @@ import { call, failureOf, offences } from "./call.ts";
 import { leaseFiles } from "./eyes.ts";
 import type { Attachment } from "./model.ts";
 import type { Network } from "./networks.ts";
-import { judgeAbsent, judgeLive, killTime, type Random } from "./operations.ts";
+import { judgeAbsent, judgeLive, killTime, programVanished, type Random } from "./operations.ts";
 import type { StormState } from "./storm-state.ts";
 
 /** Of the live ones, those that the runtime has lost without a DEL, as after a crash. */
@@ -85,7 +85,7 @@ export async function collectAllBut(
       ["xtables lock held", "lease lock held", "rule set kept busy"],
       network.name,
     );
-    if (!(busy && failure?.code === 11))
+    if (!(busy && failure?.code === 11) && !programVanished(storm, ended, failure))
       storm.violation(`GC of ${network.name} failed: ${failure?.msg}`, network.name);
     return;
   }

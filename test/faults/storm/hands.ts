@@ -5,12 +5,9 @@ import { outcomeOf } from "../../support/command.ts";
 import { textOf } from "./eyes.ts";
 import type { Fault, FaultKind } from "./history.ts";
 import type { Attachment, Container, Part } from "./model.ts";
-import { LEASES, NETWORKS } from "./networks.ts";
+import { LEASES, LOCAL_PROGRAMS, NETWORKS } from "./networks.ts";
 import type { Random } from "./operations.ts";
 import type { StormState } from "./storm-state.ts";
-
-/** Where programs are looked for first: a link there makes another iptables the host's. */
-export const LOCAL_PROGRAMS = "/usr/local/sbin";
 
 /** Does one thing by chance. */
 export async function meddle(storm: StormState, random: Random): Promise<void> {

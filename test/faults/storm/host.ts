@@ -12,9 +12,9 @@ import { stateDifference } from "../../support/state-difference.ts";
 import { randomFrom } from "../part.ts";
 import { collect, collectAllBut } from "./collection.ts";
 import { listRules, missingRules, rulesOf } from "./eyes.ts";
-import { clearDebris, deleteNamespace, LOCAL_PROGRAMS, meddle } from "./hands.ts";
+import { clearDebris, deleteNamespace, meddle } from "./hands.ts";
 import type { Attachment, Container } from "./model.ts";
-import { NETWORKS } from "./networks.ts";
+import { LOCAL_PROGRAMS, NETWORKS } from "./networks.ts";
 import { add, check, del, judgeAbsent, judgeLive, type Random } from "./operations.ts";
 import { StormState } from "./storm-state.ts";
 

@@ -68,3 +68,6 @@ export const NETWORKS: readonly Network[] = SHAPES.map(({ name, bridge, ranges, 
 
 /** Where host-local keeps the leases of all networks. */
 export const LEASES = "/var/lib/cni/networks";
+
+/** Where programs are looked for first: a link there makes another iptables the host's. */
+export const LOCAL_PROGRAMS = "/usr/local/sbin";

@@ -3,7 +3,7 @@
 import { type CniFailure, call, type Ended, failureOf, offences, resultOf } from "./call.ts";
 import { insideOf, leaseFiles, linksByOwner, textOf } from "./eyes.ts";
 import { type AddResult, type Attachment, PARTS } from "./model.ts";
-import { LEASES, type Network } from "./networks.ts";
+import { LEASES, LOCAL_PROGRAMS, type Network } from "./networks.ts";
 import type { StormState } from "./storm-state.ts";
 
 /** A number in [0, 1). */
@@ -197,10 +197,19 @@ function judgeRefusal(
     (attachment.given && /has been allocated to/.test(failure.msg)) ||
     (network.tight && /no IP addresses available/.test(failure.msg)) ||
     (variation.args !== undefined && /requested IP address .* is not available/.test(failure.msg)) ||
+    programVanished(storm, ended, failure) ||
     (met("xtables lock held", "lease lock held", "rule set kept busy") && failure.code === 11);
   if (!explained)
     storm.violation(`ADD of ${key} failed without a reason: ${failure.msg}`, key, container.name);
 }
+
+/** An administrator took away the program that was just found: the error names it. */
+export const programVanished = (
+  storm: StormState,
+  { began }: Ended,
+  failure: CniFailure | undefined,
+): boolean =>
+  storm.history.met(began, ["other iptables"], "all") && (failure?.msg ?? "").includes(`"${LOCAL_PROGRAMS}/`);
 
 export async function del(storm: StormState, attachment: Attachment, random: Random): Promise<void> {
   const { key, network } = attachment;
@@ -216,7 +225,8 @@ export async function del(storm: StormState, attachment: Attachment, random: Ran
       ["xtables lock held", "lease lock held", "rule set kept busy"],
       network.name,
     );
-    if (!(locked && failure?.code === 11)) storm.violation(`DEL of ${key} failed: ${failure?.msg}`, key);
+    if (!(locked && failure?.code === 11) && !programVanished(storm, ended, failure))
+      storm.violation(`DEL of ${key} failed: ${failure?.msg}`, key);
     return attachment.become("uncertain");
   }
   attachment.become("absent");
@@ -263,7 +273,11 @@ export async function check(storm: StormState, attachment: Attachment, random: R
     attachment.network.name,
   );
   const failure = failureOf(ended.stdout);
-  if (attachment.isWhole(...PARTS) && !(busy && failure?.code === 11))
+  if (
+    attachment.isWhole(...PARTS) &&
+    !(busy && failure?.code === 11) &&
+    !programVanished(storm, ended, failure)
+  )
     storm.violation(`CHECK of ${key} failed, though nothing is lost: ${failure?.msg}`, key);
 }
 
