@@ -52,8 +52,8 @@ for i in $(seq 150); do
   now=$(printf 'addr show\\nroute show table all\\nlink show up\\n' | ip -6 -o -batch -)
   moving=
   case "$now" in *tentative*) moving=$(echo "$now" | grep tentative | grep -v dadfailed) ;; esac
-  case "$now" in *veth*LOWER_UP*)
-    moving=$moving$(echo "$now" | grep LOWER_UP | grep -E 'veth.*state (DOWN|LOWERLAYERDOWN|UNKNOWN)') ;;
+  case "$now" in *@*LOWER_UP*)
+    moving=$moving$(echo "$now" | grep LOWER_UP | grep -E '@.* state (DOWN|LOWERLAYERDOWN|UNKNOWN)') ;;
   esac
   [ "$now" = "$before" ] && [ -z "$moving" ] && break
   before=$now

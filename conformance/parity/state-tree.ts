@@ -119,7 +119,10 @@ const aliased = (value: unknown, aliases: Aliases): Fact | Tree =>
   typeof value === "string" ? aliases.text(aliases.link(value)) : treeOf(value);
 
 function routes(text: string | undefined, aliases: Aliases) {
-  const all = parse(text).map(({ table, type, dst, metric, dev, flags, ...entry }) => {
+  // The anycast address of a subnet follows from an address and forwarding, which are compared. The kernel joins it twice
+  // if the address comes to rest while forwarding is turned on, and then keeps it when the address goes.
+  const own = parse(text).filter(({ type }) => type !== "anycast");
+  const all = own.map(({ table, type, dst, metric, dev, flags, ...entry }) => {
     // Follows the carrier, up to a second later.
     const kept = (flags as string[]).filter((flag) => flag !== "linkdown");
     const facts: Json = { ...entry, flags: kept.join(" ") };
