@@ -10,7 +10,12 @@ type Options = Pick<CallOptions, "folder" | "shape">;
 const BULK = 200;
 
 const IPV6 = "/proc/sys/net/ipv6/conf";
+
+/** Interfaces that have stood for long are quiet. Thousands of new ones would look for routers and neighbours. */
 const LOUD = ["accept_ra", "dad_transmits", "router_solicitations"];
+
+/** Whether an interface has an IPv6 address of its own: the kernel walks all routes of such when a link comes up. */
+const COPIED = ["addr_gen_mode", "disable_ipv6"];
 
 /**
  * More attachments than this are on more bridges, as of more networks: a broadcast goes to all ports of a bridge, and
@@ -36,15 +41,19 @@ const standByPlugin = (host: BenchHost, options: Options, number: number) =>
 async function standInBulk(host: BenchHost, options: Options, count: number, ports: number): Promise<void> {
   await addNamespaces(host, "standing", 1);
   await standByPlugin(host, options, 0);
-  // Interfaces that have stood for long are quiet. Thousands of new ones would look for routers and neighbours.
   await host.script(`ip netns add bulk
     for s in all default; do echo 1 | ip netns exec bulk tee ${IPV6}/$s/disable_ipv6; done
-    for s in ${LOUD.join(" ")}; do cp ${IPV6}/default/$s /run/quiet-$s; echo 0 >${IPV6}/default/$s; done`);
+    port=$(ls /sys/class/net/cni0/brif)
+    for s in ${[...LOUD, ...COPIED].join(" ")}; do cp ${IPV6}/default/$s /run/default-$s; done
+    for s in ${COPIED.join(" ")}; do cat ${IPV6}/$port/$s >${IPV6}/default/$s; done
+    for s in ${LOUD.join(" ")}; do echo 0 >${IPV6}/default/$s; done`);
   // One more than asked for, in a namespace of its own: the plugin has to delete it.
   await addNamespaces(host, "proof", 1);
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
   await makeLinks(host, numbers, ports);
-  await host.script(`for s in ${LOUD.join(" ")}; do cat /run/quiet-$s >${IPV6}/default/$s; done`);
+  await host.script(
+    `for s in ${[...LOUD, ...COPIED].join(" ")}; do cat /run/default-$s >${IPV6}/default/$s; done`,
+  );
   await multiplyRules(host, numbers);
   for (const number of numbers) {
     writeFileSync(`${host.folder}/networks/${NETWORK}/${addressOf(number)}`, leaseOf(number), {
