@@ -43,15 +43,14 @@ export function toCniError(thrown: unknown): CniError {
 }
 
 /**
- * Several failures as one (rule A31): the code of the first, all messages. Undefined when there are none;
- * the error itself when there is one.
+ * Several failures as one (rule A31): the code of the first, all messages, each said once. Undefined when there are
+ * none; the error itself when there is one.
  */
 export function combineErrors(failures: readonly unknown[]): CniError | undefined {
   const errors = failures.map(toCniError);
   const first = errors[0];
   if (first === undefined || errors.length === 1) return first;
-  const details = errors.map((error) => error.details).filter((text) => text !== "");
-  return new CniError(first.code, errors.map((error) => error.message).join("; "), details.join("; "), {
-    cause: first,
-  });
+  const messages = new Set(errors.map((error) => error.message));
+  const details = new Set(errors.map((error) => error.details).filter((text) => text !== ""));
+  return new CniError(first.code, [...messages].join("; "), [...details].join("; "), { cause: first });
 }

@@ -38,6 +38,11 @@ describe("A31: several failures in one error", () => {
     expect(combineErrors(errors)).toMatchObject({ code: 5, message: "a; b; c", details: "x; y" });
   });
 
+  test("A31: what several steps say alike is said once", () => {
+    const errors = ["a", "b", "a"].map((message) => new CniError(5, message, "x"));
+    expect(combineErrors(errors)).toMatchObject({ message: "a; b", details: "x" });
+  });
+
   test("one is itself, none is none", () => {
     const only = new CniError(5, "a");
     expect(combineErrors([only])).toBe(only);
