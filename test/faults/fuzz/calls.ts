@@ -28,6 +28,8 @@ await outputOf(["ip", "netns", "add", "f"]);
 writeFileSync(OUTSIDE, "outside");
 mkdirSync(LEASES, { recursive: true });
 
+/** Since the last sweep: a planted file may be anybody's lease, or nobody's, and may rightly go. */
+let planted = false;
 let done = 0;
 let refused = 0;
 const found: string[] = [];
@@ -64,6 +66,7 @@ async function attempt(chance: Chance): Promise<string | undefined> {
   }
   const commandsThatRemove = ["DEL", "GC"];
   if (ended.exitCode === 0 && commandsThatRemove.includes(variables.CNI_COMMAND ?? "")) return undefined;
+  if (planted) return undefined;
   const after = traces(LEASES);
   return after === before
     ? undefined
@@ -113,7 +116,10 @@ function plant(chance: Chance): void {
       writeFileSync(
         `${folder}/${name}`,
         mutateBytes(chance, new TextEncoder().encode("container-1\r\neth0")),
+        // Not through a link that was planted before.
+        { flag: "wx" },
       );
+    planted = true;
   } catch {
     // Something of that name is there.
   }
@@ -121,6 +127,7 @@ function plant(chance: Chance): void {
 
 /** Bridges stay by design, and what was planted: away with all. */
 async function sweep(): Promise<void> {
+  planted = false;
   await outputOf(
     `for link in /sys/class/net/*; do ip link delete "$(basename "$link")" 2>/dev/null; done; true`,
   );
