@@ -78,6 +78,11 @@ export function currentGeneration(connection: Connection): number {
 
 /** Times that a change is planned anew because others were faster; each time one of them has got on. */
 const ATTEMPTS = 1000;
+/**
+ * Times that a change is planned anew because an object was missing. The kernel counts the generation before it shows
+ * it: for an instant a look sees the objects of the last one under the number of this one.
+ */
+const STALE_LOOKS = 3;
 
 /**
  * Plans changes from what is there and makes them, as one step: if anything changes between the look and the
@@ -85,13 +90,15 @@ const ATTEMPTS = 1000;
  * @param plan reads through the connection and returns the changes; no changes, no transaction.
  */
 export function update(connection: Connection, plan: () => readonly Request[]): void {
+  let stale = 0;
   for (let attempt = 1; ; attempt++) {
     const generation = currentGeneration(connection);
     try {
       commit(connection, plan(), generation);
       return;
     } catch (error) {
-      if (attempt >= ATTEMPTS || !refusedWith(error, "ERESTART")) throw error;
+      const again = refusedWith(error, "ERESTART") || (refusedWith(error, "ENOENT") && stale++ < STALE_LOOKS);
+      if (attempt >= ATTEMPTS || !again) throw error;
     }
   }
 }

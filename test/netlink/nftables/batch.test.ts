@@ -12,6 +12,7 @@ const BEGIN = 16;
 const END = 17;
 const ERESTART = 85;
 const ENOENT = 2;
+const EPERM = 1;
 
 const change = (table: string): Request => deleteTable({ family: "inet", table });
 
@@ -135,7 +136,7 @@ describe("update", () => {
     const kernel = new FakeKernel((requests) => {
       const [first] = requests as [Message];
       if (first.type === messageType.getGeneration) return [[generationReply(first, 1), verdict(first, 0)]];
-      return [[verdict(requests[1] as Message, ENOENT)]];
+      return [[verdict(requests[1] as Message, EPERM)]];
     });
     let plans = 0;
     const attempt = () =>
@@ -143,7 +144,7 @@ describe("update", () => {
         plans++;
         return [change("a")];
       });
-    expect(attempt).toThrow("ENOENT");
+    expect(attempt).toThrow("EPERM");
     expect(plans).toBe(1);
   });
 
@@ -163,6 +164,26 @@ describe("update", () => {
       });
     expect(attempt).toThrow("ERESTART");
     expect(plans).toBe(1000);
+  });
+
+  test("plans anew when an object was missing, since a look can be a moment late, but not for ever", () => {
+    const missingFor = (times: number): FakeKernel => {
+      let refused = 0;
+      return new FakeKernel((requests): readonly Reply[] => {
+        const [first, second] = requests as [Message, Message];
+        if (first.type === messageType.getGeneration) return [[generationReply(first, 5), verdict(first, 0)]];
+        return refused++ < times ? [[verdict(second, ENOENT)]] : obedient(requests);
+      });
+    };
+    let plans = 0;
+    const plan = () => {
+      plans++;
+      return [change("a")];
+    };
+    update(new Connection(missingFor(3)), plan);
+    expect(plans).toBe(4);
+    expect(() => update(new Connection(missingFor(4)), plan)).toThrow("ENOENT");
+    expect(plans).toBe(8);
   });
 });
 
