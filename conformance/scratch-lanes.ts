@@ -3,7 +3,8 @@
  * (scratch-lane.ts), which takes one case after the other; when this process ends, the lanes end.
  */
 import { join } from "node:path";
-import { isolated, whyNotIsolated } from "../test/support/isolation.ts";
+import { whyNotIsolated } from "../test/support/isolation.ts";
+import { Lane } from "../test/support/lane.ts";
 import type { ScratchHost } from "../test/support/scratch-host.ts";
 import { provideTools, type Tool } from "../test/support/tools.ts";
 import type { Findings, Judge } from "./judge.ts";
@@ -33,6 +34,8 @@ export interface ScratchCase {
   readonly keeps: readonly RegExp[];
   run(scene: Scene): Promise<void>;
 }
+
+const WORKER = join(import.meta.dir, "scratch-lane.ts");
 
 /** Each waits for the kernel half of its time. */
 const LANES = 3;
@@ -73,9 +76,10 @@ export async function runInLanes(
   const left = [...wanted];
   const lane = async () => {
     if (left.length === 0) return;
-    using worker = new Lane(path, programs);
+    const args = [path, JSON.stringify(programs)];
+    using worker = new Lane<Findings>(WORKER, args, Object.values(programs));
     for (let next = left.shift(); next !== undefined; next = left.shift())
-      rows.set(next.name, rowOf(next, await worker.take(next)));
+      rows.set(next.name, rowOf(next, await worker.ask(next.name)));
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   return { cases: wanted.flatMap(({ name }) => rows.get(name) ?? []), summary: [] };
@@ -91,47 +95,4 @@ function rowOf({ name, compared }: ScratchCase, { facts, problems, rows }: Findi
     compared: `${compared}: ${facts} facts${explained}`,
     problems: all.flatMap((problem) => problem.split("\n")),
   };
-}
-
-class Lane implements Disposable {
-  readonly #child: Bun.Subprocess<"pipe", "pipe", "inherit">;
-  readonly #answers: AsyncIterator<string>;
-
-  constructor(path: string, programs: Programs) {
-    const worker = [
-      process.execPath,
-      join(import.meta.dir, "scratch-lane.ts"),
-      path,
-      JSON.stringify(programs),
-    ];
-    this.#child = Bun.spawn(isolated(worker, Object.values(programs)), {
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "inherit",
-    });
-    this.#answers = linesOf(this.#child.stdout)[Symbol.asyncIterator]();
-  }
-
-  async take({ name }: ScratchCase): Promise<Findings> {
-    this.#child.stdin.write(`${name}\n`);
-    this.#child.stdin.flush();
-    const { value, done } = await this.#answers.next();
-    if (done === true) throw new Error(`the lane ended in case "${name}"`);
-    return JSON.parse(value) as Findings;
-  }
-
-  [Symbol.dispose](): void {
-    this.#child.stdin.end();
-    this.#child.kill();
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
 }

@@ -2,7 +2,9 @@
  * Runs every case against our plugins and against the reference, each side in identical scratch hosts, and compares
  * field by field what they print and what they leave behind.
  */
+import { join } from "node:path";
 import { whyNotIsolated } from "../../test/support/isolation.ts";
+import { Lane } from "../../test/support/lane.ts";
 import { provideTools } from "../../test/support/tools.ts";
 import { provideReference, REFERENCE_VERSION } from "../reference.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteReport } from "../suite.ts";
@@ -12,7 +14,8 @@ import { compare, factsOf } from "./comparison.ts";
 import { LIKES, type Like } from "./exceptions/likes.ts";
 import { Explanations } from "./explanations.ts";
 import type { Answer, CaseObservation } from "./observation.ts";
-import { Side } from "./side.ts";
+
+const WORKER = join(import.meta.dir, "worker.ts");
 
 /** Pairs of workers; each waits for the kernel half of its time. */
 const LANES = 2;
@@ -36,13 +39,13 @@ async function run(context: SuiteContext): Promise<SuiteReport> {
   const left = [...wanted];
   const secondLooks: string[] = [];
   const lane = async () => {
-    using theirs = new Side(reference);
-    using ours = new Side(context.binaries);
+    using theirs = new Lane<Answer>(WORKER, [reference], [reference]);
+    using ours = new Lane<Answer>(WORKER, [context.binaries], [context.binaries]);
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       const look = async (parityCase: ParityCase): Promise<Answers> => {
-        const [a, b] = await Promise.all([theirs.take(parityCase), ours.take(parityCase)]);
+        const [a, b] = await Promise.all([theirs.ask(parityCase.name), ours.ask(parityCase.name)]);
         const like = LIKES[parityCase.name];
-        const instead = like === undefined ? undefined : await theirs.take(caseNamed(like.as));
+        const instead = like === undefined ? undefined : await theirs.ask(caseNamed(like.as).name);
         return { reference: a, ours: b, instead };
       };
       const first = judge(next, await look(next), explanations);

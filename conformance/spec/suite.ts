@@ -2,7 +2,9 @@
  * Every rule of the protocol as black-box calls, against our plugins and against the reference. Ours must keep to all
  * of them; what the reference breaks, and where the two differ, must be explained.
  */
+import { join } from "node:path";
 import { whyNotIsolated } from "../../test/support/isolation.ts";
+import { Lane } from "../../test/support/lane.ts";
 import { provideTools } from "../../test/support/tools.ts";
 import { provideDebian } from "../debian.ts";
 import { provideReference, REFERENCE_VERSION } from "../reference.ts";
@@ -13,7 +15,8 @@ import { differencesOf } from "./comparison.ts";
 import { Explanations } from "./explained.ts";
 import type { Report } from "./observation.ts";
 import { NOT_SEEN, RULES, rulesOf } from "./rules.ts";
-import { Side } from "./side.ts";
+
+const WORKER = join(import.meta.dir, "worker.ts");
 
 /** Workers of each side; the kernel has them wait half of their time. */
 const LANES = 2;
@@ -56,9 +59,9 @@ async function reportsOf(binaries: string, wanted: readonly SpecCase[]): Promise
   const reports = new Map<string, Report>();
   const left = [...wanted].sort((a, b) => Number(b.slow) - Number(a.slow));
   const lane = async () => {
-    using side = new Side(binaries);
+    using side = new Lane<Report>(WORKER, [binaries], [binaries]);
     for (let next = left.shift(); next !== undefined; next = left.shift())
-      reports.set(next.name, await side.take(next));
+      reports.set(next.name, await side.ask(next.name));
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   return reports;

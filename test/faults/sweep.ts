@@ -1,9 +1,12 @@
 /** Runs the cases of a sweep on several lanes, until they or the time are at an end. */
+import { join } from "node:path";
+import { Lane } from "../support/lane.ts";
 import type { Answer, DisturbedCommand, Job } from "./job.ts";
-import { Lane } from "./lane.ts";
 import { randomFrom } from "./part.ts";
 import type { Point } from "./point.ts";
 import { SCENARIOS } from "./scenario.ts";
+
+const WORKER = join(import.meta.dir, "worker.ts");
 
 const COMMANDS: readonly DisturbedCommand[] = ["ADD", "DEL"];
 
@@ -24,6 +27,8 @@ export interface Side {
   readonly side: "ours" | "reference";
 }
 
+const ask = (lane: Lane<Answer>, job: Job): Promise<Answer> => lane.ask(JSON.stringify(job));
+
 export type Done = { readonly job: Job; readonly answer: Answer };
 
 /**
@@ -31,12 +36,12 @@ export type Done = { readonly job: Job; readonly answer: Answer };
  * @throws Error when one can't be recorded.
  */
 export async function recordAll({ binaries, side }: Side, only: string): Promise<Recorded[]> {
-  using lane = new Lane(binaries, side);
+  using lane = new Lane<Answer>(WORKER, [binaries, side], [binaries]);
   const recorded: Recorded[] = [];
   const [scenario = "", rest] = only.split(": ");
   for (const { name } of SCENARIOS.filter((one) => rest === undefined || one.name.endsWith(scenario))) {
     for (const command of COMMANDS) {
-      const { points, problems } = await lane.take({ kind: "record", scenario: name, command });
+      const { points, problems } = await ask(lane, { kind: "record", scenario: name, command });
       const [problem] = problems;
       if (points === undefined || problem !== undefined) {
         throw new Error(`cannot trace ${command} of "${name}" (${side}): ${problem?.text}`);
@@ -83,11 +88,11 @@ export async function sweep(
   const left = [...chunks];
   const done: Done[] = [];
   const run = async () => {
-    using lane = new Lane(binaries, side);
+    using lane = new Lane<Answer>(WORKER, [binaries, side], [binaries]);
     for (let chunk = left.shift(); chunk !== undefined; chunk = left.shift()) {
       for (const job of chunk) {
         if (performance.now() > deadline) return;
-        done.push({ job, answer: await lane.take(job) });
+        done.push({ job, answer: await ask(lane, job) });
       }
     }
   };

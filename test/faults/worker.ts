@@ -1,6 +1,6 @@
 /**
  * Runs the cases of the sweeps in a scratch host of its own: reads jobs from stdin and prints answers, one JSON
- * document a line. Started by lane.ts.
+ * document a line. Started by sweep.ts.
  */
 
 import { hostState } from "../support/host-state.ts";
