@@ -3,11 +3,8 @@
  * command line of it, BUN_OPTIONS runs other code in it, BUN_JSC_watchdog ends it with exit code 0 and nothing done.
  * Bun obeys them before any code of the program runs and has no option against that. So the names are taken out of the
  * compiled file: what nobody can name nobody can set. See docs/decisions/0016-closed-variables.md.
- *
- * Each place must be found exactly once. Another version of Bun may have others: then the build fails, and whoever
- * changes the version looks again.
  */
-import { open, readFile } from "node:fs/promises";
+import { machine, machineOf, occurrences, only, type Patch } from "./patch.ts";
 
 /** Names that the runtime asks getenv(3) for. The empty name that is left matches no variable. */
 const NAMES = [
@@ -30,56 +27,25 @@ const NAMES_X64 = ["SIMDUTF_FORCE_IMPLEMENTATION"] as const;
 /** Where the runtime looks for variables that begin so, character by character. */
 const PREFIX = "BUN_JSC_";
 
-/** Bytes that take the place of others. */
-interface Patch {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
-
-/** Takes the names out of a compiled file. @throws Error when a place is not there, or not once. */
-export async function closeVariables(path: string): Promise<void> {
-  const program = await readFile(path);
-  const patches = patchesFor(program);
-  const file = await open(path, "r+");
-  try {
-    for (const { offset, bytes } of patches) await file.write(bytes, 0, bytes.length, offset);
-  } finally {
-    await file.close();
+/** Takes the names out. @throws Error when a place is not there, or not once, or the processor is another. */
+export function variablePatches(program: Buffer): Patch[] {
+  switch (machineOf(program)) {
+    case machine.x64:
+      return [...[...NAMES, ...NAMES_X64].map((name) => emptied(program, name)), prefixX64(program)];
+    case machine.arm64:
+      return [...NAMES.map((name) => emptied(program, name)), prefixArm64(program)];
+    default:
+      throw new Error(`machine ${machineOf(program)} of an ELF file: no place of it is known`);
   }
 }
 
-/** EM_X86_64 and EM_AARCH64 of uapi linux/elf-em.h, at offset 18 of an ELF file. */
-const MACHINES: Readonly<Record<number, (program: Buffer) => Patch[]>> = {
-  62: (program) => [...[...NAMES, ...NAMES_X64].map((name) => emptied(program, name)), prefixX64(program)],
-  183: (program) => [...NAMES.map((name) => emptied(program, name)), prefixArm64(program)],
-};
-
-export function patchesFor(program: Buffer): Patch[] {
-  const machine = program.readUInt16LE(18);
-  const patches = MACHINES[machine];
-  if (patches === undefined) throw new Error(`machine ${machine} of an ELF file: no place of it is known`);
-  return patches(program);
-}
+const theOnly = (name: string, offsets: readonly number[]): number =>
+  only(offsets, `close the variable ${name}`, "0016-closed-variables.md");
 
 /** The name as a C string of its own: the end of another one does not count. */
 function emptied(program: Buffer, name: string): Patch {
   const text = Buffer.from(`\0${name}\0`, "latin1");
-  return { offset: only(name, occurrences(program, text)) + 1, bytes: Uint8Array.of(0) };
-}
-
-function occurrences(program: Buffer, bytes: Buffer): number[] {
-  const found: number[] = [];
-  for (let at = program.indexOf(bytes); at >= 0; at = program.indexOf(bytes, at + 1)) found.push(at);
-  return found;
-}
-
-function only(name: string, offsets: readonly number[]): number {
-  const [offset] = offsets;
-  if (offset !== undefined && offsets.length === 1) return offset;
-  throw new Error(
-    `cannot close the variable ${name}: its place in the runtime was found ${offsets.length} times, not once; ` +
-      "see docs/decisions/0016-closed-variables.md before another version of Bun is used",
-  );
+  return { offset: theOnly(name, occurrences(program, text)) + 1, bytes: Uint8Array.of(0) };
 }
 
 /**
@@ -94,7 +60,7 @@ function prefixX64(program: Buffer): Patch {
   });
   const pattern = new RegExp(compare.join("\\x75[^]"), "g");
   const offset =
-    only(
+    theOnly(
       `${PREFIX}*`,
       [...text.matchAll(pattern)].map(({ index }) => index),
     ) + 3;
@@ -115,7 +81,7 @@ function prefixArm64(program: Buffer): Patch {
     );
   const found: number[] = [];
   for (let at = 0; at < words.length; at++) if (isCompare(at, "B") && isPrefix(at)) found.push(at + 1);
-  const at = only(`${PREFIX}*`, found);
+  const at = theOnly(`${PREFIX}*`, found);
   // b.cond has a signed distance of 19 bits from bit 5 on, b one of 26 bits.
   const distance = ((words[at] ?? 0) << 8) >> 13;
   const branch = new Uint8Array(Uint32Array.of((0x14000000 | (distance & 0x3ffffff)) >>> 0).buffer);

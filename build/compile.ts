@@ -1,8 +1,10 @@
 /** Compiles src/main.ts to one native file under several names. */
-import { chmod, copyFile, link, mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { copyFile, link, mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
-import { closeVariables } from "./close-variables.ts";
+import { variablePatches } from "./close-variables.ts";
+import { enginePatches } from "./engine-options.ts";
+import { patchFile } from "./patch.ts";
 
 /** The names that the file is invoked by. The first is the file, the others are hard links to it. */
 export const NAMES = ["bridgehead", "bridge", "host-local", "loopback"] as const;
@@ -60,8 +62,7 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
       "--outfile",
       join(stage, program),
     ]);
-    await closeVariables(join(stage, program));
-    await chmod(join(stage, program), 0o755);
+    await patchFile(join(stage, program), (bytes) => [...variablePatches(bytes), ...enginePatches(bytes)]);
     const remarks = new Map<string, string>([[program, `version ${version}`]]);
     for (const plugin of plugins) {
       const linked = await linkOrCopy(join(stage, program), join(stage, plugin));

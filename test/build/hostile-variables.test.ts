@@ -6,7 +6,7 @@ import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { patchesFor } from "../../build/close-variables.ts";
+import { variablePatches } from "../../build/close-variables.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
 import { disagreement, surroundedCall } from "../support/surrounded-call.ts";
 
@@ -110,7 +110,7 @@ describe("the build refuses a runtime", () => {
   };
 
   test("that lacks a name", () => {
-    expect(() => patchesFor(elf(62))).toThrow(
+    expect(() => variablePatches(elf(62))).toThrow(
       "cannot close the variable BUN_BE_BUN: its place in the runtime was found 0 times, not once",
     );
   });
@@ -118,10 +118,10 @@ describe("the build refuses a runtime", () => {
   test("that has a name twice", () => {
     const program = elf(183);
     program.write("\0BUN_BE_BUN\0x\0BUN_BE_BUN\0", 100, "latin1");
-    expect(() => patchesFor(program)).toThrow("was found 2 times");
+    expect(() => variablePatches(program)).toThrow("was found 2 times");
   });
 
   test("for another machine", () => {
-    expect(() => patchesFor(elf(243))).toThrow("machine 243 of an ELF file");
+    expect(() => variablePatches(elf(243))).toThrow("machine 243 of an ELF file");
   });
 });

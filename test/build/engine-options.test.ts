@@ -1,0 +1,49 @@
+/** What the build changes of the engine (docs/decisions/0017-engine-options.md). */
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { enginePatches } from "../../build/engine-options.ts";
+import { machine } from "../../build/patch.ts";
+import { LeaseDirectory } from "../support/lease-directory.ts";
+import { surroundedCall } from "../support/surrounded-call.ts";
+
+test.if(process.arch === "x64")("an ADD starts no thread", async () => {
+  using leases = new LeaseDirectory();
+  const folder = mkdtempSync(join(tmpdir(), "threads-"));
+  try {
+    const calls = join(folder, "calls");
+    const line = `exec strace -f -qq -e trace=clone,clone3,exit_group -o ${calls} "$@"`;
+    const { exitCode } = await surroundedCall(leases, { line });
+    expect(exitCode).toBe(0);
+    // The one that is left shows that strace saw the plugin.
+    expect(readFileSync(calls, "utf8").replace(/^\d+ +/gm, "")).toMatch(/^exit_group\(0\) +=.*\n$/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+describe("the build refuses a runtime", () => {
+  const place = Buffer.from("c605010203040148b820000000400000004889055e1de104", "hex");
+  const program = (...places: number[]): Buffer => {
+    const bytes = Buffer.alloc(4096);
+    bytes.writeUInt16LE(machine.x64, 18);
+    for (const offset of places) bytes.set(place, offset);
+    return bytes;
+  };
+
+  test("where the option is not found", () => {
+    expect(() => enginePatches(program())).toThrow(
+      "cannot turn off useWarmUpMarkedBlocks: its place in the runtime was found 0 times, not once; " +
+        "see docs/decisions/0017-engine-options.md before another version of Bun is used",
+    );
+  });
+
+  test("where it is found twice", () => {
+    expect(() => enginePatches(program(100, 1001))).toThrow("was found 2 times");
+  });
+
+  test("and changes one byte of another", () => {
+    expect(enginePatches(program(1001))).toEqual([{ offset: 1007, bytes: Uint8Array.of(0) }]);
+  });
+});
