@@ -13,16 +13,32 @@ export function enginePatches(program: Buffer): Patch[] {
   return machineOf(program) === machine.x64 ? [withoutWarmUp(program)] : [];
 }
 
-/** mov byte [useWarmUpMarkedBlocks], 1: this, four bytes of address, and the value. */
-const OPCODE = 0xc605;
-
-/** mov rax, 32 | 64 << 32; mov [warmUpMarkedBlockCount], rax: the defaults of two options that stand beside it. */
+/** mov rax, 32 | 64 << 32; mov [warmUpMarkedBlockCount], rax: two options whose place is next to that of the first. */
 const NEIGHBOURS = Buffer.from("48b82000000040000000488905", "hex");
 
+/** Places are told by their distance from the end of the instruction. */
+const LENGTH = { set: 7, neighbours: NEIGHBOURS.length + 4 } as const;
+
+/** mov byte [distance], 1, or mov [distance], r8b to r15b, becomes mov byte [distance], 0. */
 function withoutWarmUp(program: Buffer): Patch {
-  const found = occurrences(program, NEIGHBOURS).filter(
-    (at) => program.readUInt16BE(at - 7) === OPCODE && program[at - 1] === 1,
-  );
-  const offset = only(found, "turn off useWarmUpMarkedBlocks", "0017-engine-options.md");
-  return { offset: offset - 1, bytes: Uint8Array.of(0) };
+  const patches = occurrences(program, NEIGHBOURS).flatMap((at) => {
+    const set = program.subarray(at - LENGTH.set, at);
+    const distance = distanceOf(set);
+    const expected = program.readInt32LE(at + NEIGHBOURS.length) + LENGTH.neighbours - 4;
+    return distance === undefined || set.readInt32LE(distance) !== expected
+      ? []
+      : [
+          {
+            offset: at - LENGTH.set,
+            bytes: Buffer.of(0xc6, 0x05, ...set.subarray(distance, distance + 4), 0),
+          },
+        ];
+  });
+  return only(patches, "turn off useWarmUpMarkedBlocks", "0017-engine-options.md");
+}
+
+/** Where in the instruction the distance stands; undefined when it is another instruction. */
+function distanceOf(set: Buffer): number | undefined {
+  if (set[0] === 0xc6 && set[1] === 0x05 && set[6] === 1) return 2;
+  return set[0] === 0x44 && set[1] === 0x88 && ((set[2] ?? 0) & 0xc7) === 0x05 ? 3 : undefined;
 }

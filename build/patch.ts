@@ -40,12 +40,12 @@ export function occurrences(program: Buffer, bytes: Buffer): number[] {
   return found;
 }
 
-/** The only one of `offsets`. @throws Error that says what could not be done, and which decision to read, when it is not one. */
-export function only(offsets: readonly number[], action: string, decision: string): number {
-  const [offset] = offsets;
-  if (offset !== undefined && offsets.length === 1) return offset;
+/** The only one of what was found. @throws Error that says what could not be done, and which decision to read. */
+export function only<Found>(found: readonly Found[], action: string, decision: string): Found {
+  const [first] = found;
+  if (first !== undefined && found.length === 1) return first;
   throw new Error(
-    `cannot ${action}: its place in the runtime was found ${offsets.length} times, not once; ` +
+    `cannot ${action}: its place in the runtime was found ${found.length} times, not once; ` +
       `see docs/decisions/${decision} before another version of Bun is used`,
   );
 }

@@ -24,26 +24,39 @@ test.if(process.arch === "x64")("an ADD starts no thread", async () => {
 });
 
 describe("the build refuses a runtime", () => {
-  const place = Buffer.from("c605010203040148b820000000400000004889055e1de104", "hex");
-  const program = (...places: number[]): Buffer => {
+  // mov byte [rip + 0x1de16b], 1; mov rax, 0x4000000020; mov [rip + 0x1de15e], rax
+  const place = Buffer.from("c6056be11d000148b820000000400000004889055ee11d00", "hex");
+  // The same with mov [rip + 0x1de16b], r13b
+  const byRegister = Buffer.from("44882d6be11d0048b820000000400000004889055ee11d00", "hex");
+  const program = (code: Buffer, ...places: number[]): Buffer => {
     const bytes = Buffer.alloc(4096);
     bytes.writeUInt16LE(machine.x64, 18);
-    for (const offset of places) bytes.set(place, offset);
+    for (const offset of places) bytes.set(code, offset);
     return bytes;
   };
 
   test("where the option is not found", () => {
-    expect(() => enginePatches(program())).toThrow(
+    expect(() => enginePatches(program(place))).toThrow(
       "cannot turn off useWarmUpMarkedBlocks: its place in the runtime was found 0 times, not once; " +
         "see docs/decisions/0017-engine-options.md before another version of Bun is used",
     );
   });
 
   test("where it is found twice", () => {
-    expect(() => enginePatches(program(100, 1001))).toThrow("was found 2 times");
+    expect(() => enginePatches(program(place, 100, 1001))).toThrow("was found 2 times");
   });
 
-  test("and changes one byte of another", () => {
-    expect(enginePatches(program(1001))).toEqual([{ offset: 1007, bytes: Uint8Array.of(0) }]);
+  test("where what is set is not the option beside the other two", () => {
+    const code = Buffer.from(place);
+    code[2] = 0x6c;
+    expect(() => enginePatches(program(code, 100))).toThrow("was found 0 times");
+  });
+
+  test.each([
+    ["a number", place],
+    ["a register", byRegister],
+  ])("and sets the option of another to 0 where %s was", (_, code) => {
+    const bytes = Buffer.from("c6056be11d0000", "hex");
+    expect(enginePatches(program(code, 1001))).toEqual([{ offset: 1001, bytes }]);
   });
 });

@@ -48,6 +48,11 @@ function sameRules(reference: Side, ours: Side): boolean {
   return JSON.stringify(rules(reference).sort()) === JSON.stringify(plain.sort());
 }
 
+const there = (side: Side): boolean => side !== ABSENT;
+
+const hasOnlyItsOwnIPv6 = (routes: Side): boolean =>
+  isTree(routes) && Object.keys(routes).every((route) => / (fe80:|ff00:)/.test(route));
+
 const EUI = "fe80::mac(?)";
 
 export const FIELDS: readonly Exception[] = [
@@ -72,6 +77,23 @@ export const FIELDS: readonly Exception[] = [
     reference: ABSENT,
     ours: 1000,
   },
+  ...(
+    [
+      [/ > sysctl > ipv6 disable_ipv6$/, "0", "1"],
+      [/ > address_of > fe80::mac\(veth of [^)]*\)\/64( > .*)?$/, there, ABSENT],
+      [/ > route > [a-z]+ [a-z]+ (fe80:|ff00:).*$/, there, ABSENT],
+      [/ > route$/, hasOnlyItsOwnIPv6, ABSENT],
+    ] as const
+  ).map(
+    ([path, reference, ours]): Exception => ({
+      row: "P9",
+      because:
+        "a port of the bridge speaks no IPv6 itself, so that a link's start does not take longer for each",
+      path: new RegExp(`^host > link > veth\\([^)]*\\)${path.source}`),
+      reference,
+      ours,
+    }),
+  ),
   {
     row: "P2",
     because: "a call that takes no lease makes no directory for leases",

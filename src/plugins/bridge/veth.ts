@@ -76,7 +76,10 @@ export function setUpHostEnd(
   options: { owner: Owner; config: BridgeConfig; log: (line: string) => void },
 ): void {
   const { owner, config, log } = options;
-  trySysctl(["net", "ipv6", "conf", link.name, "accept_ra"], "0", log);
+  const ipv6 = ["net", "ipv6", "conf", link.name];
+  trySysctl([...ipv6, "accept_ra"], "0", log);
+  // Before it comes up: a port speaks no IPv6 itself, and each one that does makes the next one's start slower.
+  trySysctl([...ipv6, "disable_ipv6"], "1", log);
   const port = {
     ...(config.hairpinMode && { hairpin: true }),
     ...(config.portIsolation && { isolated: true }),

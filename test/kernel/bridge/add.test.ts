@@ -52,6 +52,9 @@ describe("ADD", () => {
           `cat /proc/sys/net/ipv6/conf/${BRIDGE}/accept_ra /proc/sys/net/ipv6/conf/${veth}/accept_ra`,
         ),
       ).toBe("0\n0\n");
+      // A port speaks no IPv6 itself: its address and its routes would slow down each link that comes after it.
+      expect(await host.run(`ip -6 addr show dev ${veth}`)).toBe("");
+      expect(await host.run(`ip -6 route show table all dev ${veth}`)).toBe("");
       expect(await host.run("cat /proc/sys/net/ipv4/ip_forward")).toBe("1\n");
       await container.run("ping -c1 -W2 10.77.0.1");
       await attachment.check(result);
