@@ -111,24 +111,27 @@ export function encodeAttributes(body: (writer: ByteWriter) => void): Uint8Array
  */
 export class Attributes {
   readonly #bytes: Uint8Array;
-  /** Offsets of the headers, in order. */
-  readonly #all: number[] = [];
-  /** Offset of the last header of each type without its flags (the kernel, too, lets the last one win). */
-  readonly #last = new Map<number, number>();
-  readonly #read = new Set<number>();
+  /** Types without their flags, in order, and the offsets of their headers. */
+  readonly #types: number[] = [];
+  readonly #offsets: number[] = [];
+  /** Types that were asked for. */
+  readonly #read: number[] = [];
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    for (let at = 0; at < bytes.length; ) {
-      const left = bytes.length - at;
+    const types = this.#types;
+    const offsets = this.#offsets;
+    const end = bytes.length;
+    for (let at = 0; at < end; ) {
+      const left = end - at;
       if (left < HEADER) throw new DecodeError(`${left} bytes at offset ${at} are no attribute`);
-      const length = this.#u16(at);
-      const type = this.#u16(at + 2) & TYPE_MASK;
+      const length = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+      const type = ((bytes[at + 2] ?? 0) | ((bytes[at + 3] ?? 0) << 8)) & TYPE_MASK;
       if (length < HEADER || length > left) {
         throw new DecodeError(`attribute ${type} claims a length of ${length}, ${left} bytes are left`);
       }
-      this.#all.push(at);
-      this.#last.set(type, at);
+      types.push(type);
+      offsets.push(at);
       // The last one need not be padded.
       at += (length + 3) & ~3;
     }
@@ -141,39 +144,45 @@ export class Attributes {
     return this.#bytes.subarray(at + HEADER, at + this.#u16(at));
   }
 
-  /** Payload of the last attribute of a type, as a view into the input. */
+  /** Payload of the last attribute of a type (the kernel, too, lets the last one win), as a view into the input. */
   bytes(type: number): Uint8Array | undefined {
-    this.#read.add(type);
-    const at = this.#last.get(type);
+    this.#read.push(type);
+    const at = this.#offsets[this.#types.lastIndexOf(type)];
     return at === undefined ? undefined : this.#payload(at);
   }
 
-  #reader(type: number, size: number): ByteReader | undefined {
+  /** The payload, which must have `size` bytes. */
+  #sized(type: number, size: number): Uint8Array | undefined {
     const payload = this.bytes(type);
-    if (payload === undefined) return undefined;
-    if (payload.length !== size) {
-      throw new DecodeError(`attribute ${type} has ${payload.length} bytes instead of ${size}`);
-    }
-    return new ByteReader(payload);
+    if (payload === undefined || payload.length === size) return payload;
+    throw new DecodeError(`attribute ${type} has ${payload.length} bytes instead of ${size}`);
   }
 
   u8(type: number): number | undefined {
-    return this.#reader(type, 1)?.u8();
+    return this.#sized(type, 1)?.[0];
   }
   u16(type: number): number | undefined {
-    return this.#reader(type, 2)?.u16();
+    const payload = this.#sized(type, 2);
+    return payload && new ByteReader(payload).u16();
   }
   u32(type: number): number | undefined {
-    return this.#reader(type, 4)?.u32();
+    const value = this.i32(type);
+    return value === undefined ? undefined : value >>> 0;
   }
   i32(type: number): number | undefined {
-    return this.#reader(type, 4)?.i32();
+    const payload = this.#sized(type, 4);
+    if (payload === undefined) return undefined;
+    return (
+      (payload[0] ?? 0) | ((payload[1] ?? 0) << 8) | ((payload[2] ?? 0) << 16) | ((payload[3] ?? 0) << 24)
+    );
   }
   u32be(type: number): number | undefined {
-    return this.#reader(type, 4)?.u32be();
+    const payload = this.#sized(type, 4);
+    return payload && new ByteReader(payload).u32be();
   }
   u64be(type: number): bigint | undefined {
-    return this.#reader(type, 8)?.u64be();
+    const payload = this.#sized(type, 8);
+    return payload && new ByteReader(payload).u64be();
   }
   /** Text up to the first NUL. */
   string(type: number): string | undefined {
@@ -189,21 +198,21 @@ export class Attributes {
 
   /** All attributes in order, for lists whose items share a type. Counts them as read. */
   list(): readonly RawAttribute[] {
-    return this.#all.map((at) => {
-      const type = this.#u16(at + 2);
-      this.#read.add(type & TYPE_MASK);
-      return { type, payload: this.#payload(at) };
-    });
+    this.#read.push(...this.#types);
+    return this.#offsets.map((at) => this.#raw(at));
   }
 
   /** What no accessor has asked for, so that it survives decoding and encoding. */
   unread(): RawAttribute[] {
     const unread: RawAttribute[] = [];
-    for (const at of this.#all) {
-      const type = this.#u16(at + 2);
-      if (!this.#read.has(type & TYPE_MASK)) unread.push({ type, payload: this.#payload(at) });
+    for (const [index, at] of this.#offsets.entries()) {
+      if (!this.#read.includes(this.#types[index] ?? 0)) unread.push(this.#raw(at));
     }
     return unread;
+  }
+
+  #raw(at: number): RawAttribute {
+    return { type: this.#u16(at + 2), payload: this.#payload(at) };
   }
 }
 

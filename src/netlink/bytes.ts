@@ -31,50 +31,57 @@ export class ByteWriter {
     return at;
   }
 
-  #put(at: number, size: number, value: number): void {
-    for (let index = 0; index < size; index++) this.#bytes[at + index] = value >>> (8 * index);
+  #put16(at: number, value: number): void {
+    const bytes = this.#bytes;
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
   }
-  #putBe(at: number, size: number, value: number): void {
-    for (let index = 0; index < size; index++) this.#bytes[at + index] = value >>> (8 * (size - 1 - index));
+  #put32(at: number, value: number): void {
+    const bytes = this.#bytes;
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+    bytes[at + 2] = value >>> 16;
+    bytes[at + 3] = value >>> 24;
   }
 
   u8(value: number): void {
     fits(value, 0, 0xff);
-    this.#put(this.reserve(1), 1, value);
+    const at = this.reserve(1);
+    this.#bytes[at] = value;
   }
   u16(value: number): void {
     fits(value, 0, 0xffff);
-    this.#put(this.reserve(2), 2, value);
+    this.#put16(this.reserve(2), value);
   }
   u32(value: number): void {
     fits(value, 0, 0xffffffff);
-    this.#put(this.reserve(4), 4, value);
+    this.#put32(this.reserve(4), value);
   }
   i32(value: number): void {
     fits(value, -0x80000000, 0x7fffffff);
-    this.#put(this.reserve(4), 4, value);
+    this.#put32(this.reserve(4), value);
   }
   u64(value: bigint): void {
     fits64(value);
-    this.#put(this.reserve(4), 4, Number(value & 0xffffffffn));
-    this.#put(this.reserve(4), 4, Number(value >> 32n));
+    this.#put32(this.reserve(4), Number(value & 0xffffffffn));
+    this.#put32(this.reserve(4), Number(value >> 32n));
   }
   u16be(value: number): void {
     fits(value, 0, 0xffff);
-    this.#putBe(this.reserve(2), 2, value);
+    this.#put16(this.reserve(2), swapped(value) >>> 16);
   }
   u32be(value: number): void {
     fits(value, 0, 0xffffffff);
-    this.#putBe(this.reserve(4), 4, value);
+    this.#put32(this.reserve(4), swapped(value));
   }
   i32be(value: number): void {
     fits(value, -0x80000000, 0x7fffffff);
-    this.#putBe(this.reserve(4), 4, value);
+    this.#put32(this.reserve(4), swapped(value));
   }
   u64be(value: bigint): void {
     fits64(value);
-    this.#putBe(this.reserve(4), 4, Number(value >> 32n));
-    this.#putBe(this.reserve(4), 4, Number(value & 0xffffffffn));
+    this.#put32(this.reserve(4), swapped(Number(value >> 32n)));
+    this.#put32(this.reserve(4), swapped(Number(value & 0xffffffffn)));
   }
   bytes(value: Uint8Array): void {
     const at = this.reserve(value.length);
@@ -88,11 +95,11 @@ export class ByteWriter {
 
   patchU16(at: number, value: number): void {
     fits(value, 0, 0xffff);
-    this.#put(at, 2, value);
+    this.#put16(at, value);
   }
   patchU32(at: number, value: number): void {
     fits(value, 0, 0xffffffff);
-    this.#put(at, 4, value);
+    this.#put32(at, value);
   }
 
   /** What has been written so far, as a copy. */
@@ -101,8 +108,12 @@ export class ByteWriter {
   }
 }
 
+/** Four bytes the other way round, as a number with a sign. */
+const swapped = (value: number): number =>
+  (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
+
 function fits(value: number, low: number, high: number): void {
-  if (!Number.isInteger(value) || value < low || value > high)
+  if (value % 1 !== 0 || value < low || value > high)
     throw new RangeError(`${value} does not fit: ${low} to ${high}`);
 }
 
@@ -132,44 +143,39 @@ export class ByteReader {
     return at;
   }
 
-  /** The next `size` bytes as a number; four of them have a sign. */
-  #take(size: number): number {
-    const at = this.#advance(size);
-    let value = 0;
-    for (let index = size - 1; index >= 0; index--) value = (value << 8) | (this.#bytes[at + index] ?? 0);
-    return value;
-  }
-  #takeBe(size: number): number {
-    const at = this.#advance(size);
-    let value = 0;
-    for (let index = 0; index < size; index++) value = (value << 8) | (this.#bytes[at + index] ?? 0);
-    return value;
-  }
-
   u8(): number {
-    return this.#take(1);
+    return this.#bytes[this.#advance(1)] ?? 0;
   }
   u16(): number {
-    return this.#take(2);
+    const at = this.#advance(2);
+    const bytes = this.#bytes;
+    return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
   }
   u32(): number {
-    return this.#take(4) >>> 0;
+    return this.i32() >>> 0;
   }
   i32(): number {
-    return this.#take(4);
+    const at = this.#advance(4);
+    const bytes = this.#bytes;
+    return (
+      (bytes[at] ?? 0) |
+      ((bytes[at + 1] ?? 0) << 8) |
+      ((bytes[at + 2] ?? 0) << 16) |
+      ((bytes[at + 3] ?? 0) << 24)
+    );
   }
   u64(): bigint {
     const low = BigInt(this.u32());
     return (BigInt(this.u32()) << 32n) | low;
   }
   u16be(): number {
-    return this.#takeBe(2);
+    return swapped(this.u16()) >>> 16;
   }
   u32be(): number {
-    return this.#takeBe(4) >>> 0;
+    return swapped(this.i32()) >>> 0;
   }
   i32be(): number {
-    return this.#takeBe(4);
+    return swapped(this.i32());
   }
   u64be(): bigint {
     const high = BigInt(this.u32be());

@@ -7,12 +7,13 @@
  * (docs/decisions/0002-libc-instead-of-node-fs.md), and the errno stays exact.
  */
 // Long because: no other file may call the C library.
-import { dlopen, FFIType, type Pointer, read as peek } from "bun:ffi";
+import type { FFIType, Pointer } from "bun:ffi";
 import { SystemError } from "./errno.ts";
 
 const int = "i32";
 const size = "u64";
-const result = FFIType.i64_fast;
+/** A number where it fits into one, which all results here do. */
+const result = 15 as FFIType.i64_fast;
 
 const SYMBOLS = {
   __errno_location: { args: [], returns: "ptr" },
@@ -63,10 +64,20 @@ const SYS_STATX = ARM ? 291 : 332;
 const SYS_GETDENTS64 = ARM ? 61 : 217;
 
 /**
+ * What bun:ffi is made of. The module around it normalizes paths and has types in an object, for which every start would
+ * pay 0.2 ms. Its functions give an error back instead of throwing it.
+ */
+const { dlopen, read: peek } = (Bun as unknown as { FFI: typeof import("bun:ffi") }).FFI;
+
+/**
  * The C library that this process has already loaded. musl answers to glibc's name with itself. On no account a name
  * that may be missing: the runtime would go on looking in the working directory.
  */
-const openLibc = () => dlopen("libc.so.6", SYMBOLS).symbols;
+function openLibc() {
+  const library = dlopen("libc.so.6", SYMBOLS);
+  if (library instanceof Error) throw library;
+  return library.symbols;
+}
 
 type Libc = ReturnType<typeof openLibc>;
 

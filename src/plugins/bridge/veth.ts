@@ -42,7 +42,8 @@ export function addVethPair(
     const error = makeLink(host, { ...link, data: encodeVethPeer(peer) }, options.undo, takeBack);
     if (error === undefined) {
       options.undo.push(`veth ${JSON.stringify(made)}`, takeBack);
-      return { host: presentLink(host, name), container: presentLink(container, owner.ifname) };
+      const inside = presentLink(container, owner.ifname);
+      return { host: hostEnd(host, link, inside), container: inside };
     }
     if (!refusedWith(error, "EEXIST")) {
       throw new CniError(
@@ -58,6 +59,16 @@ export function addVethPair(
     }
   }
   throw new CniError(code.tryAgainLater, `failed to find a unique veth name in ${NAME_ATTEMPTS} attempts`);
+}
+
+/** The host's end as it was born. The container's knows the other's index, which saves asking for it. */
+function hostEnd(
+  host: Connection,
+  born: { name: string; mac: Uint8Array },
+  { peerIndex, mtu }: PresentLink,
+): PresentLink {
+  if (peerIndex === undefined || mtu === undefined) return presentLink(host, born.name);
+  return { index: peerIndex, name: born.name, mac: born.mac, mtu };
 }
 
 function presentLink(connection: Connection, name: string): PresentLink {
