@@ -141,10 +141,10 @@ export class Attributes {
     return (this.#bytes[at] ?? 0) | ((this.#bytes[at + 1] ?? 0) << 8);
   }
   #payload(at: number): Uint8Array {
-    return this.#bytes.subarray(at + HEADER, at + this.#u16(at));
+    return this.#bytes.slice(at + HEADER, at + this.#u16(at));
   }
 
-  /** Payload of the last attribute of a type (the kernel, too, lets the last one win), as a view into the input. */
+  /** Payload of the last attribute of a type (the kernel, too, lets the last one win), as a copy. */
   bytes(type: number): Uint8Array | undefined {
     this.#read.push(type);
     const at = this.#offsets[this.#types.lastIndexOf(type)];
@@ -189,7 +189,7 @@ export class Attributes {
     const payload = this.bytes(type);
     if (payload === undefined) return undefined;
     const end = payload.indexOf(0);
-    return decoder.decode(end < 0 ? payload : payload.subarray(0, end));
+    return decoder.decode(end < 0 ? payload : payload.slice(0, end));
   }
   nested(type: number): Attributes | undefined {
     const payload = this.bytes(type);
@@ -205,8 +205,9 @@ export class Attributes {
   /** What no accessor has asked for, so that it survives decoding and encoding. */
   unread(): RawAttribute[] {
     const unread: RawAttribute[] = [];
-    for (const [index, at] of this.#offsets.entries()) {
-      if (!this.#read.includes(this.#types[index] ?? 0)) unread.push(this.#raw(at));
+    for (const at of this.#offsets) {
+      const raw = this.#raw(at);
+      if (!this.#read.includes(attributeType(raw))) unread.push(raw);
     }
     return unread;
   }

@@ -182,10 +182,10 @@ export class ByteReader {
     return (high << 32n) | BigInt(this.u32be());
   }
 
-  /** The next `count` bytes, as a view into the input. */
+  /** The next `count` bytes, as a copy: the first view of an array makes the engine move it, as a DataView does. */
   bytes(count: number): Uint8Array {
     const at = this.#advance(count);
-    return this.#bytes.subarray(at, at + count);
+    return this.#bytes.slice(at, at + count);
   }
   skip(count: number): void {
     this.#advance(count);

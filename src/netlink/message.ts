@@ -57,7 +57,7 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
   return writer.finish();
 }
 
-/** The messages of a datagram; payloads are views into it. @throws DecodeError */
+/** The messages of a datagram; payloads are copies. @throws DecodeError */
 export function decodeMessages(datagram: Uint8Array): Message[] {
   const reader = new ByteReader(datagram);
   const messages: Message[] = [];

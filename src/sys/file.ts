@@ -30,9 +30,11 @@ const S_IFMT = 0o170000;
 export const isRegular = (status: FileStatus): boolean => (status.mode & S_IFMT) === 0o100000;
 export const isDirectory = (status: FileStatus): boolean => (status.mode & S_IFMT) === 0o040000;
 
-/** One for all calls: what a call put there is decoded before the next. */
-const statx = new Uint8Array(256);
-const statxView = new DataView(statx.buffer);
+/** One for all calls: what a call put there is decoded before the next. All its numbers are where their size says. */
+const statxBuffer = new ArrayBuffer(256);
+const statx = new Uint8Array(statxBuffer);
+const statx32 = new Uint32Array(statxBuffer);
+const statx64 = new BigUint64Array(statxBuffer);
 
 /** Status of what `path` leads to; of the link itself with `followLinks: false`. */
 export function status(path: string, options: { followLinks?: boolean } = {}): FileStatus {
@@ -50,19 +52,22 @@ export function statusOf(fd: number): FileStatus {
 /** Offsets from struct statx: nlink 16, mode 28, ino 32, size 40, ctime 96, mtime 112, dev major/minor 136/140. */
 function decodeStatx(): FileStatus {
   return {
-    device: `${statxView.getUint32(136, true)}:${statxView.getUint32(140, true)}`,
-    inode: String(statxView.getBigUint64(32, true)),
-    mode: statxView.getUint16(28, true),
-    links: statxView.getUint32(16, true),
-    size: Number(statxView.getBigUint64(40, true)),
+    device: `${word32(136)}:${word32(140)}`,
+    inode: String(word64(32)),
+    mode: word32(28) & 0xffff,
+    links: word32(16),
+    size: Number(word64(40)),
     changed: timeAt(96),
     modified: timeAt(112),
   };
 }
 
-/** A struct statx_timestamp as nanoseconds. */
+const word32 = (offset: number): number => statx32[offset / 4] ?? 0;
+const word64 = (offset: number): bigint => statx64[offset / 8] ?? 0n;
+
+/** A struct statx_timestamp, whose seconds have a sign, as nanoseconds. */
 const timeAt = (offset: number): bigint =>
-  statxView.getBigInt64(offset, true) * 1_000_000_000n + BigInt(statxView.getUint32(offset + 8, true));
+  BigInt.asIntN(64, word64(offset)) * 1_000_000_000n + BigInt(word32(offset + 8));
 
 /**
  * Inode number and change time (ns) of a path, links not followed; undefined if nothing is there. For looking at many
@@ -75,7 +80,7 @@ export function inodeAndChange(path: string): { inode: bigint; changed: bigint }
     if (failedWith(error, "ENOENT")) return undefined;
     throw error;
   }
-  return { inode: statxView.getBigUint64(32, true), changed: timeAt(96) };
+  return { inode: word64(32), changed: timeAt(96) };
 }
 
 /** Gives the owner of a new file the permissions that a umask took. True if one was missing. */
@@ -110,9 +115,9 @@ export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER): Uint8Arra
   let buffer = new Uint8Array(Math.min(4096, most));
   let length = 0;
   for (;;) {
-    const count = libc.read(fd, buffer.subarray(length));
+    const count = libc.read(fd, length === 0 ? buffer : buffer.subarray(length));
     length += count;
-    if (count === 0 || length === most) return buffer.subarray(0, length);
+    if (count === 0 || length === most) return buffer.slice(0, length);
     if (length === buffer.length) {
       const larger = new Uint8Array(Math.min(buffer.length * 2, most));
       larger.set(buffer);
@@ -128,7 +133,8 @@ export const readText = (path: string): string => decoder.decode(readFile(path))
 
 /** Writes all bytes, however many calls that takes. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let offset = 0; offset < bytes.length; ) offset += libc.write(fd, bytes.subarray(offset));
+  for (let offset = 0; offset < bytes.length; )
+    offset += libc.write(fd, offset === 0 ? bytes : bytes.subarray(offset));
 }
 
 /** Names in a directory without "." and "..", in the order of the file system. */
@@ -151,5 +157,5 @@ export function listDirectory(path: string): string[] {
 /** Target of a symbolic link. */
 export function readLink(path: string): string {
   const buffer = new Uint8Array(4096);
-  return decoder.decode(buffer.subarray(0, libc.readlink(path, buffer)));
+  return decoder.decode(buffer.slice(0, libc.readlink(path, buffer)));
 }

@@ -24,13 +24,14 @@ export class NetnsLock implements Disposable {
 
   /** @throws SystemError, EAGAIN when another process held it exclusively all the time. */
   static shared(): NetnsLock {
-    const deadline = performance.now() + DEADLINE;
+    let deadline: number | undefined;
     const fd = libc.open(OWN, libc.O.RDONLY);
     for (;;) {
       try {
         libc.flock(fd, LOCK_SH | LOCK_NB);
         return new NetnsLock(fd);
       } catch (error) {
+        deadline ??= performance.now() + DEADLINE;
         if (failedWith(error, "EAGAIN", "EINTR") && performance.now() < deadline) {
           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
           continue;

@@ -89,7 +89,7 @@ export class Netns implements Disposable {
         throw failure;
       }
     }
-    return new DataView(number.buffer).getBigUint64(0, true);
+    return new BigUint64Array(number.buffer)[0];
   }
 
   /** Runs synchronous code inside the namespace. Ends the process if the way back fails: no other code may run there. */

@@ -81,7 +81,7 @@ export function parseRangeSet(entries: readonly JsonObject[], path: string): Ran
   if (first === undefined) throw invalid(path, "empty range set", "give it at least one subnet");
   const { family } = first.start;
   const apart = disjoint(ranges);
-  for (const [index, range] of ranges.entries()) {
+  ranges.forEach((range, index) => {
     if (range.start.family !== family) {
       const found = `${formatPrefix(first.subnet)} and ${formatPrefix(range.subnet)}`;
       throw invalid(path, "mixed address families", `${found}; give each family a set of its own`);
@@ -90,7 +90,7 @@ export function parseRangeSet(entries: readonly JsonObject[], path: string): Ran
     if (other !== undefined) {
       throw invalid(path, `subnets ${formatRange(other)} and ${formatRange(range)} overlap`);
     }
-  }
+  });
   return { family, ranges };
 }
 
