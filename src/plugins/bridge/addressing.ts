@@ -27,11 +27,11 @@ export function planAddressing(ipam: Result, config: BridgeConfig, containerInte
         routes.push({ dst: defaultPrefix(family), gw: gateway });
     }
   }
-  const gateways = config.isGateway
-    ? ips.flatMap(({ address, gateway }) =>
-        gateway === undefined ? [] : [{ address: gateway, length: address.length }],
-      )
-    : [];
+  const gateways: Prefix[] = [];
+  for (const { address, gateway } of ips) {
+    if (config.isGateway && gateway !== undefined)
+      gateways.push({ address: gateway, length: address.length });
+  }
   return { ips, routes, gateways };
 }
 

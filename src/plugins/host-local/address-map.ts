@@ -9,6 +9,10 @@ import { BrokenIndexError, type IndexImage, type Piece } from "./index-image.ts"
 
 /** Size of a page in the image: checksum, header and one bit for each of 4096 addresses. */
 export const PAGE_BYTES = 576;
+/** Places of the words. */
+const FAMILY = 1;
+const HIGH = 2;
+const LOW = 3;
 const TAKEN = 4;
 const BITS = 8;
 const CHUNK_BITS = 12n;
@@ -53,7 +57,7 @@ export class AddressMap {
     const chunk = value >> CHUNK_BITS;
     const { page, known } = this.#find(family, chunk);
     const { words } = page;
-    if (!known) words.set([BigInt(family), chunk >> 64n, BigInt.asUintN(64, chunk)], 1);
+    if (!known) words.set([BigInt(family), chunk >> 64n, BigInt.asUintN(64, chunk)], FAMILY);
     const bit = Number(value - (chunk << CHUNK_BITS));
     const at = BITS + (bit >> 6);
     const mask = 1n << BigInt(bit & 63);
@@ -73,9 +77,10 @@ export class AddressMap {
     const home = Number((low ^ (high * 0x9e37_79b9n)) % BigInt(this.#pages));
     for (let step = 0; step < this.#pages; step++) {
       const page = this.#image.piece(this.#offset + ((home + step) % this.#pages) * PAGE_BYTES, PAGE_BYTES);
-      const [, itsFamily, itsHigh, itsLow] = page.words;
-      if (itsFamily === 0n) return { page, known: false };
-      if (itsFamily === BigInt(family) && itsHigh === high && itsLow === low) return { page, known: true };
+      const { words } = page;
+      if (words[FAMILY] === 0n) return { page, known: false };
+      if (words[FAMILY] === BigInt(family) && words[HIGH] === high && words[LOW] === low)
+        return { page, known: true };
     }
     throw new BrokenIndexError("all pages are full");
   }

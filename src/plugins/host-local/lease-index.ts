@@ -87,8 +87,8 @@ export class LeaseIndex {
 
   /** Whether another entry fits in well; else a larger index is due. */
   hasRoom(): boolean {
-    const [, , , buckets = 0n, pages = 0n, entries = 0n, usedPages = 0n] = this.#header;
-    return entries * 2n < buckets * BigInt(PLACES) && usedPages * 2n < pages;
+    const word = (place: number): bigint => this.#header[place] ?? 0n;
+    return word(H.entries) * 2n < word(H.buckets) * BigInt(PLACES) && word(H.usedPages) * 2n < word(H.pages);
   }
 
   /** All entries of an owner, and possibly of another with the same number. */

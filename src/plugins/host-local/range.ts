@@ -56,6 +56,7 @@ const overlap = (a: Range, b: Range): boolean =>
 
 /** Whether no two of the ranges share an address, found in less time than by comparing each with each. */
 export function disjoint(ranges: readonly Range[]): boolean {
+  if (ranges.length < 2) return true;
   const ascending = [...ranges].sort(
     (a, b) => a.start.family - b.start.family || compare(a.start.value, b.start.value),
   );
