@@ -279,6 +279,8 @@ int main(int argc, char **argv)
 	char name[256], alias[512];
 	snprintf(name, sizeof name, "/proc/sys/net/ipv6/conf/%s/accept_ra", host);
 	write_file(name, "0");
+	snprintf(name, sizeof name, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", host);
+	write_file(name, "1");
 	snprintf(alias, sizeof alias, "bridgehead:%s/%s/%s", network, id, interface);
 	host_end_up(outside, host, alias);
 	int index = get_link(inside, interface, NULL).ifi_index;

@@ -84,9 +84,9 @@ export class Connection implements Disposable {
   transact(requests: readonly Request[]): Message[] {
     const first = this.#send(requests, 0);
     const waiting = new Set<number>();
-    for (const [index, request] of requests.entries()) {
-      if ((request.flags & flag.ack) !== 0) waiting.add(first + index);
-    }
+    requests.forEach(({ flags }, index) => {
+      if ((flags & flag.ack) !== 0) waiting.add(first + index);
+    });
     const replies: Message[] = [];
     while (waiting.size > 0) {
       for (const message of this.#receive()) {

@@ -38,9 +38,8 @@ export function layoutOf(owner: Owner, family: Family, addresses: readonly Prefi
   };
 }
 
-const unique = (rules: readonly AddressRule[]): AddressRule[] => [
-  ...new Map(rules.map((rule) => [iptablesText(rule), rule])).values(),
-];
+const unique = (rules: readonly AddressRule[]): readonly AddressRule[] =>
+  rules.length < 2 ? rules : [...new Map(rules.map((rule) => [iptablesText(rule), rule])).values()];
 
 const same = (a: AddressRule | undefined, b: AddressRule): boolean =>
   a !== undefined && iptablesText(a) === iptablesText(b);
