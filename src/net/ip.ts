@@ -67,17 +67,30 @@ function parseGroups(text: string, dottedAllowed: boolean): number[] | undefined
   if (text === "") return [];
   const groups: number[] = [];
   const parts = text.split(":");
-  for (const [index, part] of parts.entries()) {
-    if (dottedAllowed && index === parts.length - 1 && part.includes(".")) {
-      const dotted = parseIpv4(part);
-      if (dotted === undefined) return undefined;
-      groups.push(Number(dotted.value >> 16n), Number(dotted.value & 0xffffn));
-    } else {
-      if (!/^[0-9a-fA-F]{1,4}$/.test(part)) return undefined;
-      groups.push(Number.parseInt(part, 16));
-    }
+  const dotted = dottedAllowed && parts.at(-1)?.includes(".") ? parts.pop() : undefined;
+  for (const part of parts) {
+    const group = parseGroup(part);
+    if (group === undefined) return undefined;
+    groups.push(group);
+  }
+  if (dotted !== undefined) {
+    const ipv4 = parseIpv4(dotted);
+    if (ipv4 === undefined) return undefined;
+    groups.push(Number(ipv4.value >> 16n), Number(ipv4.value & 0xffffn));
   }
   return groups;
+}
+
+/** One to four hexadecimal digits. By hand: the first regular expression of a process costs 0.1 ms. */
+function parseGroup(text: string): number | undefined {
+  if (text.length < 1 || text.length > 4) return undefined;
+  let value = 0;
+  for (let index = 0; index < text.length; index++) {
+    const digit = "0123456789abcdef".indexOf(text.charAt(index).toLowerCase());
+    if (digit < 0) return undefined;
+    value = value * 16 + digit;
+  }
+  return value;
 }
 
 /** The canonical text of an address. An IPv4-mapped address that came as 16 bytes is written in groups. */
