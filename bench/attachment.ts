@@ -103,16 +103,16 @@ export function pluginCall(command: string, options: CallOptions): Program {
 export const MEASURED = 1_000_000;
 
 /** ADD and then DEL of one attachment, in a namespace that stays. */
-export function addAndDel(options: Omit<CallOptions, "number" | "netns">): Step[] {
+export function addAndDel(options: Omit<CallOptions, "number" | "netns">, suffix = ""): Step[] {
   const call = (command: string) => pluginCall(command, { ...options, number: MEASURED, netns: "measured0" });
   return [
     {
-      name: "ADD",
+      name: `ADD${suffix}`,
       programs: () => [call("ADD")],
       keep: ([output], memory) => {
         memory.result = output ?? "";
       },
     },
-    { name: "DEL", programs: () => [call("DEL")] },
+    { name: `DEL${suffix}`, programs: () => [call("DEL")] },
   ];
 }

@@ -1,7 +1,8 @@
-/** ADD and DEL of IPv4 with ipMasq beside more and more standing attachments. */
+/** ADD and DEL of IPv4, with ipMasq and without, beside more and more standing attachments. */
 import {
   addAndDel,
   addNamespaces,
+  IPV4_PLAIN,
   MASQUERADE,
   MASQUERADE_NFTABLES,
   pluginsOf,
@@ -31,6 +32,9 @@ const ON_ONE_BRIDGE: Crowd = {
 const QUICK = [10, 2000].map(crowd);
 const FULL = [...[10, 100, 500, 2000].map(crowd), ON_ONE_BRIDGE];
 
+/** The kernel checks all rules of a table in each change of it. So there is an attachment without rules beside. */
+export const PLAIN = " without ipMasq";
+
 const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
   name,
   title: `${shape.name}, beside standing attachments`,
@@ -46,7 +50,8 @@ const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
         const place = await host(`${side}-${count}-${ports}`);
         await addNamespaces(place, "measured", 1);
         await stand(place, { folder, shape }, count, ports);
-        contenders.push({ side, ...kind, host: place, steps: addAndDel({ folder, shape }) });
+        const steps = [...addAndDel({ folder, shape }), ...addAndDel({ folder, shape: IPV4_PLAIN }, PLAIN)];
+        contenders.push({ side, ...kind, host: place, steps });
       }
       contenders.push(
         await floorBeside(surroundings, { shape, count, ...(ports === undefined ? {} : { ports }), ...kind }),
