@@ -100,6 +100,11 @@ const processOnlyInMain: Rule = (sources) =>
       /(?<![\w$.])process\s*(?![\w$:])/.test(source.code) ? [`${source.path} touches process`] : [],
     );
 
+const foreignFunctionsOnlyInLibc: Rule = (sources) =>
+  inSource(sources)
+    .filter((source) => source.path !== "src/sys/libc.ts" && /\bFFI\b/.test(source.code))
+    .map((source) => `${source.path} touches Bun.FFI`);
+
 const NOTHING_NAMES = /(^|[/-])(utils?|helpers?|common|types?|misc|shared)(\.test)?(\.ts)?(?=\/|$)/;
 
 const namesThatSaySomething: Rule = (sources) =>
@@ -205,6 +210,16 @@ const RULES: readonly {
       ["src/cni/c.ts", "const { exit } = process;"],
     ],
     complaints: ["src/cni/a.ts touches process", "src/cni/c.ts touches process"],
+  },
+  {
+    name: "only libc.ts calls foreign functions",
+    rule: foreignFunctionsOnlyInLibc,
+    broken: [
+      ["src/netlink/a.ts", 'const library = (Bun as unknown as { FFI: Library }).FFI.dlopen("x", {});'],
+      ["src/netlink/b.ts", "// Not with Bun.FFI.\nexport {};"],
+      ["src/sys/libc.ts", "Bun.FFI;"],
+    ],
+    complaints: ["src/netlink/a.ts touches Bun.FFI"],
   },
   {
     name: "names say something",
