@@ -114,8 +114,9 @@ export class Attributes {
   /** Types without their flags, in order, and the offsets of their headers. */
   readonly #types: number[] = [];
   readonly #offsets: number[] = [];
-  /** Types that were asked for. */
+  /** Types that were asked for, and whether all were. */
   readonly #read: number[] = [];
+  #allRead = false;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -198,16 +199,16 @@ export class Attributes {
 
   /** All attributes in order, for lists whose items share a type. Counts them as read. */
   list(): readonly RawAttribute[] {
-    this.#read.push(...this.#types);
+    this.#allRead = true;
     return this.#offsets.map((at) => this.#raw(at));
   }
 
   /** What no accessor has asked for, so that it survives decoding and encoding. */
   unread(): RawAttribute[] {
     const unread: RawAttribute[] = [];
-    for (const at of this.#offsets) {
-      const raw = this.#raw(at);
-      if (!this.#read.includes(attributeType(raw))) unread.push(raw);
+    if (this.#allRead) return unread;
+    for (let index = 0; index < this.#offsets.length; index++) {
+      if (!this.#read.includes(this.#types[index] ?? 0)) unread.push(this.#raw(this.#offsets[index] ?? 0));
     }
     return unread;
   }
