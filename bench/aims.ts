@@ -103,11 +103,11 @@ const AIMS: readonly Aim[] = [
   },
   {
     ...{ name: "ADD, ours at 2,000 attachments / ours at 10", unit: "", aim: 1.15, stretch: 1.05 },
-    measured: (run) => run.growth(`ADD${PLAIN}`),
+    measured: (run) => run.growth("ADD"),
   },
   {
-    ...{ name: "the same with ipMasq, default backend", unit: "", aim: 1.15, stretch: 1.05 },
-    measured: (run) => run.growth("ADD"),
+    ...{ name: "the same without masquerade", unit: "", aim: 1.15, stretch: 1.05 },
+    measured: (run) => run.growth(`ADD${PLAIN}`),
   },
   {
     ...{ name: "VERSION / compiled hello world", unit: "", aim: 1.3, stretch: 1.1 },

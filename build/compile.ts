@@ -1,5 +1,5 @@
 /** Compiles src/main.ts to one native file under several names. */
-import { copyFile, link, mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
 import { variablePatches } from "./close-variables.ts";
@@ -64,6 +64,7 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
       join(stage, program),
     ]);
     await patchFile(join(stage, program), (bytes) => [...variablePatches(bytes), ...enginePatches(bytes)]);
+    await chmod(join(stage, program), 0o755);
     const remarks = new Map<string, string>([[program, `version ${version}`]]);
     for (const plugin of plugins) {
       const linked = await linkOrCopy(join(stage, program), join(stage, plugin));

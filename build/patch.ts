@@ -2,7 +2,7 @@
  * Changes of the compiled file. Each place must be found exactly once: another version of Bun may have others, then the
  * build fails, and whoever changes the version looks again.
  */
-import { open, readFile, rename } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 
 /** Bytes that take the place of others. */
 export interface Patch {
@@ -10,27 +10,15 @@ export interface Patch {
   readonly bytes: Uint8Array;
 }
 
-/**
- * The file is written in pieces of this size, in bytes. Linux keeps what is written at once in one piece of its page
- * cache, and maps that much around each page that a program touches: with pieces of 4 KiB, as Bun leaves them, a start
- * takes 7 % longer; with larger ones each start maps more memory than it needs (docs/performance.md).
- */
-const PIECE = 64 * 1024;
-
-/** Writes the program at `path` anew with the patches that `find` says. The new file takes the place of the old one. */
+/** Changes the program at `path` where `find` says. */
 export async function patchFile(path: string, find: (program: Buffer) => readonly Patch[]): Promise<void> {
-  const program = await readFile(path);
-  for (const { offset, bytes } of find(program)) program.set(bytes, offset);
-  const patched = `${path}.patched`;
-  const file = await open(patched, "wx");
+  const patches = find(await readFile(path));
+  const file = await open(path, "r+");
   try {
-    await file.chmod(0o755);
-    for (let at = 0; at < program.length; )
-      at += (await file.write(program, at, Math.min(PIECE, program.length - at))).bytesWritten;
+    for (const { offset, bytes } of patches) await file.write(bytes, 0, bytes.length, offset);
   } finally {
     await file.close();
   }
-  await rename(patched, path);
 }
 
 /** Where `bytes` stand in the program. */
