@@ -5,7 +5,6 @@
  */
 import type { Family } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
-import type { Message } from "../../netlink/message.ts";
 import { update } from "../../netlink/nftables/batch.ts";
 import {
   addChain,
@@ -31,7 +30,7 @@ import { addTable } from "../../netlink/nftables/table.ts";
 import { textOf, type UserDatum } from "../../netlink/nftables/userdata.ts";
 import type { AddressRule } from "../address-rule.ts";
 import { leadsTo, matchAddress, readAddressRule, verdict } from "../expressions.ts";
-import { ask, dump, rulesIn } from "../kernel.ts";
+import { ask, dump, holds, rulesHolding, rulesIn } from "../kernel.ts";
 import { parseIptablesComment } from "../owner.ts";
 import { datumType, deleteEmpty, madeHere } from "../skeleton.ts";
 import { type ChainState, chainState, type NatTable, type Step, type StoredRule } from "./state.ts";
@@ -179,10 +178,7 @@ export class NftNatTable implements NatTable {
       );
       if (found.filter(leads).length === count) return found;
     }
-    return dump(this.#connection, dumpRules(this.#chain(POSTROUTING)))
-      .filter((message) => holds(message, chain))
-      .map((message) => decodeRule(message))
-      .filter(leads);
+    return rulesHolding(this.#connection, this.#chain(POSTROUTING), chain).filter(leads);
   }
 
   #find(chain: string) {
@@ -192,11 +188,6 @@ export class NftNatTable implements NatTable {
 }
 
 const BASE = { type: "nat", hook: hookNumber.postrouting, priority: SRCNAT, policy: NF_ACCEPT } as const;
-
-/** Whether the bytes of a message contain an ASCII text: cheaper than decoding thousands of rules. */
-function holds(message: Message, text: string): boolean {
-  return new TextDecoder("latin1").decode(message.payload).includes(text);
-}
 
 /** The expressions in the order of iptables-nft: addresses, comment, counter, target. */
 export function encodeIptablesRule(rule: AddressRule, family: Family): Expression[] {

@@ -7,7 +7,7 @@ import { decodeSet, getSet } from "../../netlink/nftables/set.ts";
 import { commentOf } from "../../netlink/nftables/userdata.ts";
 import { MULTICAST } from "../address-rule.ts";
 import { leadsTo, readAddressRule } from "../expressions.ts";
-import { ask, rulesIn } from "../kernel.ts";
+import { ask, rulesHolding } from "../kernel.ts";
 import { attachmentMark, type Owner } from "../owner.ts";
 import { CHECKS, RULE_BEHIND_SET, setName } from "./layout.ts";
 
@@ -46,7 +46,8 @@ export function rulesOf(connection: Connection, owner: Owner): FoundRule[] {
   const [chain] = ask(connection, [getChain(CHECKS)]).flat();
   // The chain's use counts its rules and the rule of postrouting that leads here.
   if (chain === undefined || (decodeChain(chain).use ?? 0) <= 1) return [];
-  return rulesIn(connection, CHECKS).filter((rule) => belongsTo(rule, attachmentMark(owner)));
+  const mark = attachmentMark(owner);
+  return rulesHolding(connection, CHECKS, mark).filter((rule) => belongsTo(rule, mark));
 }
 
 /** What the rules of postrouting lack, in words; undefined when packets reach the attachments' rules. */
