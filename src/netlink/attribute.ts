@@ -2,7 +2,7 @@
  * Netlink attributes (uapi linux/netlink.h): struct nlattr { u16 nla_len; u16 nla_type; }, payload, padding to four
  * bytes. The two top bits of the type are flags: nested, and network byte order.
  */
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { ByteReader, ByteWriter, i32At, u16At } from "./bytes.ts";
 import { DecodeError } from "./error.ts";
 
 const HEADER = 4;
@@ -126,8 +126,8 @@ export class Attributes {
     for (let at = 0; at < end; ) {
       const left = end - at;
       if (left < HEADER) throw new DecodeError(`${left} bytes at offset ${at} are no attribute`);
-      const length = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
-      const type = ((bytes[at + 2] ?? 0) | ((bytes[at + 3] ?? 0) << 8)) & TYPE_MASK;
+      const length = u16At(bytes, at);
+      const type = u16At(bytes, at + 2) & TYPE_MASK;
       if (length < HEADER || length > left) {
         throw new DecodeError(`attribute ${type} claims a length of ${length}, ${left} bytes are left`);
       }
@@ -138,11 +138,8 @@ export class Attributes {
     }
   }
 
-  #u16(at: number): number {
-    return (this.#bytes[at] ?? 0) | ((this.#bytes[at + 1] ?? 0) << 8);
-  }
   #payload(at: number): Uint8Array {
-    return this.#bytes.slice(at + HEADER, at + this.#u16(at));
+    return this.#bytes.slice(at + HEADER, at + u16At(this.#bytes, at));
   }
 
   /** Payload of the last attribute of a type (the kernel, too, lets the last one win), as a copy. */
@@ -164,7 +161,7 @@ export class Attributes {
   }
   u16(type: number): number | undefined {
     const payload = this.#sized(type, 2);
-    return payload && new ByteReader(payload).u16();
+    return payload && u16At(payload, 0);
   }
   u32(type: number): number | undefined {
     const value = this.i32(type);
@@ -172,10 +169,7 @@ export class Attributes {
   }
   i32(type: number): number | undefined {
     const payload = this.#sized(type, 4);
-    if (payload === undefined) return undefined;
-    return (
-      (payload[0] ?? 0) | ((payload[1] ?? 0) << 8) | ((payload[2] ?? 0) << 16) | ((payload[3] ?? 0) << 24)
-    );
+    return payload && i32At(payload, 0);
   }
   u32be(type: number): number | undefined {
     const payload = this.#sized(type, 4);
@@ -214,7 +208,7 @@ export class Attributes {
   }
 
   #raw(at: number): RawAttribute {
-    return { type: this.#u16(at + 2), payload: this.#payload(at) };
+    return { type: u16At(this.#bytes, at + 2), payload: this.#payload(at) };
   }
 }
 

@@ -121,6 +121,14 @@ function fits64(value: bigint): void {
   if (value < 0n || value >> 64n !== 0n) throw new RangeError(`${value} does not fit: 0 to 2^64 - 1`);
 }
 
+/** The number in the two bytes at an offset, which the caller knows to be there. */
+export const u16At = (bytes: Uint8Array, at: number): number =>
+  (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+
+/** The number with a sign in the four bytes at an offset, which the caller knows to be there. */
+export const i32At = (bytes: Uint8Array, at: number): number =>
+  u16At(bytes, at) | (u16At(bytes, at + 2) << 16);
+
 /** Reads forward; every read past the end is a DecodeError, from the one check in `#advance`. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
@@ -147,22 +155,13 @@ export class ByteReader {
     return this.#bytes[this.#advance(1)] ?? 0;
   }
   u16(): number {
-    const at = this.#advance(2);
-    const bytes = this.#bytes;
-    return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+    return u16At(this.#bytes, this.#advance(2));
   }
   u32(): number {
     return this.i32() >>> 0;
   }
   i32(): number {
-    const at = this.#advance(4);
-    const bytes = this.#bytes;
-    return (
-      (bytes[at] ?? 0) |
-      ((bytes[at + 1] ?? 0) << 8) |
-      ((bytes[at + 2] ?? 0) << 16) |
-      ((bytes[at + 3] ?? 0) << 24)
-    );
+    return i32At(this.#bytes, this.#advance(4));
   }
   u64(): bigint {
     const low = BigInt(this.u32());

@@ -1,10 +1,8 @@
 /** GC of the masquerade table (G1). */
 import type { Connection } from "../../netlink/connection.ts";
 import { commentOf } from "../../netlink/nftables/userdata.ts";
-import { rulesIn } from "../kernel.ts";
 import { attachmentMark, networkMark } from "../owner.ts";
-import { belongsTo } from "./find.ts";
-import { CHECKS } from "./layout.ts";
+import { rulesMarked } from "./find.ts";
 import { remove } from "./nftables.ts";
 
 /** Removes rules of the network's attachments that are not valid, whoever has written them. @throws NetlinkError */
@@ -16,8 +14,6 @@ export function collectNftables(
   const living = valid.map((attachment) => attachmentMark({ network, ...attachment }));
   const isStale = (comment: string): boolean => !living.some((mark) => comment.startsWith(mark));
   remove(connection, () =>
-    rulesIn(connection, CHECKS).filter(
-      (rule) => belongsTo(rule, networkMark(network)) && isStale(commentOf(rule.userData) ?? ""),
-    ),
+    rulesMarked(connection, networkMark(network)).filter((rule) => isStale(commentOf(rule.userData) ?? "")),
   );
 }

@@ -18,8 +18,11 @@ export type FoundRule = Rule & RuleHandle;
 const AT_ONCE = 2;
 
 /** Whether the rule's comment begins with the mark of an attachment or a network. */
-export const belongsTo = (rule: Rule, mark: string): boolean =>
-  commentOf(rule.userData)?.startsWith(mark) ?? false;
+const belongsTo = (rule: Rule, mark: string): boolean => commentOf(rule.userData)?.startsWith(mark) ?? false;
+
+/** The rules whose comments begin with the mark of an attachment or a network, whoever has written them. */
+export const rulesMarked = (connection: Connection, mark: string): FoundRule[] =>
+  rulesHolding(connection, CHECKS, mark).filter((rule) => belongsTo(rule, mark));
 
 /** The attachment's rules that can be found by their sets' names: at once, however many rules there are. */
 export function rulesByName(connection: Connection, owner: Owner): FoundRule[] {
@@ -46,8 +49,7 @@ export function rulesOf(connection: Connection, owner: Owner): FoundRule[] {
   const [chain] = ask(connection, [getChain(CHECKS)]).flat();
   // The chain's use counts its rules and the rule of postrouting that leads here.
   if (chain === undefined || (decodeChain(chain).use ?? 0) <= 1) return [];
-  const mark = attachmentMark(owner);
-  return rulesHolding(connection, CHECKS, mark).filter((rule) => belongsTo(rule, mark));
+  return rulesMarked(connection, attachmentMark(owner));
 }
 
 /** What the rules of postrouting lack, in words; undefined when packets reach the attachments' rules. */
