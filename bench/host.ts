@@ -1,6 +1,7 @@
 /** A scratch host with the launcher in it: runs programs there, one at a time or at once, and measures them. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { isolated } from "../test/support/isolation.ts";
+import { linesOf } from "../test/support/lines.ts";
 
 /** A program to run. */
 export interface Program {
@@ -158,14 +159,4 @@ function encode({ argv, env = {}, stdin = "" }: Program): Buffer {
     Buffer.from(`${argv.length} ${variables.length} ${input.length}\n${strings}`),
     input,
   ]);
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
 }

@@ -33,6 +33,9 @@ export function differences(reference: Side, ours: Side, path: readonly string[]
   return keys.flatMap((key) => differences(at(reference, key), at(ours, key), [...path, key]));
 }
 
+/** Whether a side has anything there. */
+export const there = (side: Side): boolean => side !== ABSENT;
+
 /** What is at a path below a side, ABSENT where it ends. */
 export const at = (side: Side, ...path: readonly string[]): Side =>
   path.reduce<Side>(

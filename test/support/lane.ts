@@ -3,6 +3,7 @@
  * a line; when this process ends, so does the worker.
  */
 import { isolated } from "./isolation.ts";
+import { linesOf } from "./lines.ts";
 
 export class Lane<Answer> implements Disposable {
   readonly #child: Bun.Subprocess<"pipe", "pipe", "inherit">;
@@ -30,15 +31,5 @@ export class Lane<Answer> implements Disposable {
   [Symbol.dispose](): void {
     this.#child.stdin.end();
     this.#child.kill();
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
   }
 }

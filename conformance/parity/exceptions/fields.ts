@@ -3,7 +3,7 @@ import type { ComparedStep } from "../comparison.ts";
 import type { Exception } from "../exceptions.ts";
 import { inCases, isCall, versionOf } from "../situation.ts";
 import { ORDER } from "../state-tree.ts";
-import { ABSENT, at, isTree, type Side } from "../tree.ts";
+import { ABSENT, at, isTree, type Side, there } from "../tree.ts";
 
 /** An interface of a result has the mtu that the link of that name has. */
 const reportsItsMtu = (side: Side, ours: Side, index: string): boolean => {
@@ -47,8 +47,6 @@ function sameRules(reference: Side, ours: Side): boolean {
   const plain = rules(ours).map((rule) => rule.replace(/\{"set":\[("[^"]+")\]\}/, "$1"));
   return JSON.stringify(rules(reference).sort()) === JSON.stringify(plain.sort());
 }
-
-const there = (side: Side): boolean => side !== ABSENT;
 
 const hasOnlyItsOwnIPv6 = (routes: Side): boolean =>
   isTree(routes) && Object.keys(routes).every((route) => / (fe80:|ff00:)/.test(route));
@@ -162,7 +160,7 @@ export const FIELDS: readonly Exception[] = [
         row: "G21",
         because: "the bridge's link-local address is that of its fixed MAC, not of one it had for a moment",
         path: new RegExp(`^host > link > (cni|br)\\S+ > ${kind} > ${literal(key)}$`),
-        reference: (side) => side !== ABSENT,
+        reference: there,
         ours: ABSENT,
       },
       {
@@ -172,7 +170,7 @@ export const FIELDS: readonly Exception[] = [
           `^host > link > ((cni|br)\\S+) > ${kind} > ${literal(fixed(key)).replace("\\*", "\\1")}$`,
         ),
         reference: ABSENT,
-        ours: (side) => side !== ABSENT,
+        ours: there,
       },
     ];
   }),
@@ -279,7 +277,7 @@ export const FIELDS: readonly Exception[] = [
     because: "a key that the plugin does not read is not judged",
     path: /^(container > c1 > link > lo > .*|file > \/var\/lib\/cni\/networks(\/parity(\/lock|\/last_reserved_ip\.0)?)?)$/,
     reference: (side) => side === ABSENT || side === "noop",
-    ours: (side) => side !== ABSENT,
+    ours: there,
     when: inCases(/^(loopback: wrong types|host-local, wrong: type)$/),
   },
   {
@@ -287,7 +285,7 @@ export const FIELDS: readonly Exception[] = [
     because: 'an empty "bridge" or "ipMasqBackend" is one left out',
     path: /^(host > iptables|host > link > cni0|file > \S+\/10\.10\.0\.2)$/,
     reference: ABSENT,
-    ours: (side) => side !== ABSENT,
+    ours: there,
     when: inCases(/^bad configuration: (bridge|ipMasqBackend) empty$/),
   },
   {
@@ -295,7 +293,7 @@ export const FIELDS: readonly Exception[] = [
     because: "the plugin's own namespace is refused before anything is touched",
     path: /^host > link > lo > (address_of > .*|flags > (LOWER_)?UP|operstate|route > .*)$/,
     reference: ABSENT,
-    ours: (side) => side !== ABSENT,
+    ours: there,
     when: ({ parityCase, step }) =>
       /^CNI_NETNS: the plugin's own(, not permitted with yes)?$/.test(parityCase.name) &&
       step.label === "loopback DEL",

@@ -2,7 +2,7 @@
 
 import type { ComparedStep } from "../comparison.ts";
 import type { Exception } from "../exceptions.ts";
-import { ABSENT, at, isTree, type Side } from "../tree.ts";
+import { ABSENT, at, isTree, type Side, there } from "../tree.ts";
 
 /** Whether one of the reference's own rules, chains and tables; nothing of anybody else may go. */
 const isOwnRule = (key: string): boolean =>
@@ -27,15 +27,13 @@ const holdsOnlyOwnRules = (side: Side): boolean =>
 /** Rules below `host > iptables` and so on, where only the reference has any. */
 const RULES = /^host > (iptables|ip6tables|nft)( > (?!order$).*)?$/;
 
-const onlyOwnRules = (side: Side): boolean => side !== ABSENT && holdsOnlyOwnRules(side);
+const onlyOwnRules = (side: Side): boolean => there(side) && holdsOnlyOwnRules(side);
 
 /** The pair, and what the bridge has while a port of it has a carrier. */
 const PAIR =
   /^(host > link > veth\(c\d eth\d\)|container > c\d > link > eth\d|host > link > cni0 > (flags > LOWER_UP|route|(route|address_of) > .*(fe80|ff00):\S*.*))$/;
 
 const LEASE = /^file > \S+\/networks\/parity\/(10\.10\.0\.\d|fd00:10::\d)$/;
-
-const there = (side: Side): boolean => side !== ABSENT;
 
 /** Whether the step is a DEL of a case whose name matches. */
 const onDel =
