@@ -2,6 +2,7 @@
  * The one program: which plugin it is follows from the name that it was called by (argv[0], so that a link, a copy and
  * a bare name found on PATH all serve). The only file that touches the process; it wires the plugins into delegation.
  */
+import "./array-methods.ts";
 import type { Delegation } from "./cni/delegate.ts";
 import type { Plugin } from "./cni/plugin.ts";
 import { runPlugin } from "./cni/protocol.ts";
