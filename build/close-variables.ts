@@ -4,7 +4,7 @@
  * Bun obeys them before any code of the program runs and has no option against that. So the names are taken out of the
  * compiled file: what nobody can name nobody can set. See docs/decisions/0016-closed-variables.md.
  */
-import { machine, machineOf, occurrences, only, type Patch } from "./patch.ts";
+import { emptied, machine, machineOf, only, type Patch } from "./patch.ts";
 
 /** Names that the runtime asks getenv(3) for. The empty name that is left matches no variable. */
 const NAMES = [
@@ -31,22 +31,18 @@ const PREFIX = "BUN_JSC_";
 export function variablePatches(program: Buffer): Patch[] {
   switch (machineOf(program)) {
     case machine.x64:
-      return [...[...NAMES, ...NAMES_X64].map((name) => emptied(program, name)), prefixX64(program)];
+      return [...[...NAMES, ...NAMES_X64].map((name) => closed(program, name)), prefixX64(program)];
     case machine.arm64:
-      return [...NAMES.map((name) => emptied(program, name)), prefixArm64(program)];
+      return [...NAMES.map((name) => closed(program, name)), prefixArm64(program)];
     default:
       throw new Error(`machine ${machineOf(program)} of an ELF file: no place of it is known`);
   }
 }
 
-const theOnly = (name: string, offsets: readonly number[]): number =>
-  only(offsets, `close the variable ${name}`, "0016-closed-variables.md");
-
-/** The name as a C string of its own: the end of another one does not count. */
-function emptied(program: Buffer, name: string): Patch {
-  const text = Buffer.from(`\0${name}\0`, "latin1");
-  return { offset: theOnly(name, occurrences(program, text)) + 1, bytes: Uint8Array.of(0) };
-}
+const DECISION = "0016-closed-variables.md";
+const closing = (name: string): string => `close the variable ${name}`;
+const theOnly = (name: string, offsets: readonly number[]): number => only(offsets, closing(name), DECISION);
+const closed = (program: Buffer, name: string): Patch => emptied(program, name, closing(name), DECISION);
 
 /**
  * cmp byte [register + index], character; jne next: 80, mod and register, (index), character; 75, distance. A prefix

@@ -5,6 +5,7 @@ import { version } from "../package.json";
 import { variablePatches } from "./close-variables.ts";
 import { enginePatches } from "./engine-options.ts";
 import { patchFile } from "./patch.ts";
+import { startUpPatches } from "./start-up-files.ts";
 
 /** The names that the file is invoked by. The first is the file, the others are hard links to it. */
 export const NAMES = ["bridgehead", "bridge", "host-local", "loopback"] as const;
@@ -63,7 +64,11 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
       "--outfile",
       join(stage, program),
     ]);
-    await patchFile(join(stage, program), (bytes) => [...variablePatches(bytes), ...enginePatches(bytes)]);
+    await patchFile(join(stage, program), (bytes) => [
+      ...variablePatches(bytes),
+      ...enginePatches(bytes),
+      ...startUpPatches(bytes),
+    ]);
     await chmod(join(stage, program), 0o755);
     const remarks = new Map<string, string>([[program, `version ${version}`]]);
     for (const plugin of plugins) {

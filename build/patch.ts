@@ -38,6 +38,12 @@ export function only<Found>(found: readonly Found[], action: string, decision: s
   );
 }
 
+/** Makes a C string empty. One of its own: the end of another does not count. @throws Error as `only` does. */
+export function emptied(program: Buffer, text: string, action: string, decision: string): Patch {
+  const found = occurrences(program, Buffer.from(`\0${text}\0`, "latin1"));
+  return { offset: only(found, action, decision) + 1, bytes: Uint8Array.of(0) };
+}
+
 /** EM_X86_64 and EM_AARCH64 of uapi linux/elf-em.h. */
 export const machine = { x64: 62, arm64: 183 } as const;
 
