@@ -2,7 +2,7 @@
  * Messages for people to read: types, flags and attributes by name, payloads in hexadecimal. For looking at what goes
  * over a connection; load it only then.
  */
-import { errnoName } from "../sys/errno.ts";
+import { describeErrno } from "../sys/errno.ts";
 import { Attributes, attributeType, type RawAttribute } from "./attribute.ts";
 import type { Transport } from "./connection.ts";
 import {
@@ -125,7 +125,7 @@ function verdict(message: Message): string[] {
     const { errno, ack } = decodeVerdict(message);
     const { text, offset, missing } = ack;
     return [
-      `  ${errno === 0 ? "success" : errnoName(errno)}`,
+      `  ${errno === 0 ? "success" : describeErrno(errno).name}`,
       ...(text === undefined ? [] : [`  text ${JSON.stringify(text)}`]),
       ...(offset === undefined ? [] : [`  offset ${offset}`]),
       ...(missing === undefined ? [] : [`  missing attribute ${missing}`]),

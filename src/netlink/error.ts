@@ -1,5 +1,5 @@
 /** What can go wrong on a netlink socket: bytes that make no sense, and requests that the kernel refused. */
-import { errnoName, errnoText } from "../sys/errno.ts";
+import { describeErrno } from "../sys/errno.ts";
 
 /** Bytes that are not the message they should be. The decoders throw nothing else. */
 export class DecodeError extends Error {
@@ -28,10 +28,11 @@ export class NetlinkError extends Error {
   constructor(request: string, errno: number, ack: ExtendedAck = {}) {
     const words = ack.text === undefined ? "" : `; the kernel says: ${ack.text}`;
     const missing = ack.missing === undefined ? "" : `; attribute ${ack.missing} is missing`;
-    super(`cannot ${request}: ${errnoText(errno)} (${errnoName(errno)})${words}${missing}`);
+    const { name, text } = describeErrno(errno);
+    super(`cannot ${request}: ${text} (${name})${words}${missing}`);
     this.request = request;
     this.errno = errno;
-    this.code = errnoName(errno);
+    this.code = name;
     this.ack = ack;
   }
 }

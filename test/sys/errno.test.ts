@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { constants } from "node:os";
-import { errnoName, errnoText, failedWith, SystemError } from "../../src/sys/errno.ts";
+import { describeErrno, failedWith, SystemError } from "../../src/sys/errno.ts";
 
 /** The C library's numbers, by way of node:os; of two names of a number the other one. */
 const NUMBERS: Readonly<Record<string, number>> = { ...constants.errno };
@@ -10,7 +10,7 @@ describe("the table", () => {
   test("has the system's number for each name", () => {
     let known = 0;
     for (let errno = 1; errno < 200; errno++) {
-      const name = errnoName(errno);
+      const { name } = describeErrno(errno);
       if (name === `errno ${errno}`) continue;
       known++;
       if (name in NUMBERS) expect([name, NUMBERS[name]]).toEqual([name, errno]);
@@ -26,17 +26,20 @@ describe("the table", () => {
       "EHOSTUNREACH EALREADY ESTALE EDQUOT";
     for (const name of wanted.split(" ")) {
       const errno = NUMBERS[ALIASES[name] ?? name] ?? 0;
-      expect([name, errnoName(errno)]).toEqual([name, name]);
-      expect(errnoText(errno)).not.toStartWith("errno");
+      const found = describeErrno(errno);
+      expect(found.name).toBe(name);
+      expect(found.text).toMatch(/^[a-z][a-z/-]+ .*[a-z]$/);
     }
   });
 
   test("the kernel's own ENOTSUPP, which netlink lets out", () => {
-    expect(errnoName(524)).toBe("ENOTSUPP");
+    expect(describeErrno(524)).toEqual({ name: "ENOTSUPP", text: "operation not supported" });
   });
 
   test("a number that is not in it", () => {
-    expect([errnoName(999), errnoText(999)]).toEqual(["errno 999", "errno 999"]);
+    expect(describeErrno(999)).toEqual({ name: "errno 999", text: "errno 999" });
+    // Not the end of another number, nor a word of a text.
+    expect(describeErrno(15).name).toBe("errno 15");
   });
 });
 
