@@ -39,7 +39,7 @@ function printError(text: string): void {
 const EBADF = 9;
 
 /** The built-in plugin of a name; names such as "constructor" are none. */
-const pluginNamed = (name: string) => (Object.hasOwn(PLUGINS, name) ? PLUGINS[name] : undefined);
+const pluginNamed = (name: string) => (Object.keys(PLUGINS).includes(name) ? PLUGINS[name] : undefined);
 
 const delegation: Delegation = {
   isExecutable: (path) => {

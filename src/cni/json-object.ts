@@ -9,6 +9,7 @@ import { CniError, code } from "./error.ts";
 export class JsonObject {
   readonly path: string;
   readonly raw: Readonly<Record<string, unknown>>;
+  #keys: readonly string[] | undefined;
 
   private constructor(raw: Record<string, unknown>, path: string) {
     this.raw = raw;
@@ -25,10 +26,13 @@ export class JsonObject {
 
   /** The value under a key, undefined when absent or null. */
   get(key: string): unknown {
-    if (Object.hasOwn(this.raw, key)) return this.raw[key] ?? undefined;
+    this.#keys ??= Object.keys(this.raw);
+    if (this.#keys.includes(key)) return this.raw[key] ?? undefined;
     const lower = key.toLowerCase();
-    for (const candidate of Object.keys(this.raw)) {
-      if (candidate.toLowerCase() === lower) return this.raw[candidate] ?? undefined;
+    for (const candidate of this.#keys) {
+      if (candidate.length === key.length && candidate.toLowerCase() === lower) {
+        return this.raw[candidate] ?? undefined;
+      }
     }
     return undefined;
   }

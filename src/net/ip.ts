@@ -59,7 +59,9 @@ function parseIpv6(text: string): bigint | undefined {
   // "::" stands for at least one group.
   if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
   const groups = [...head, ...new Array<number>(missing).fill(0), ...tail];
-  return groups.reduce((value, group) => (value << 16n) | BigInt(group), 0n);
+  let value = 0n;
+  for (const group of groups) value = (value << 16n) | BigInt(group);
+  return value;
 }
 
 /** 16-bit groups of one side of "::"; the last may be dotted IPv4, but only at the very end of the address. */
@@ -67,7 +69,7 @@ function parseGroups(text: string, dottedAllowed: boolean): number[] | undefined
   if (text === "") return [];
   const groups: number[] = [];
   const parts = text.split(":");
-  const dotted = dottedAllowed && parts.at(-1)?.includes(".") ? parts.pop() : undefined;
+  const dotted = dottedAllowed && parts[parts.length - 1]?.includes(".") ? parts.pop() : undefined;
   for (const part of parts) {
     const group = parseGroup(part);
     if (group === undefined) return undefined;
@@ -134,7 +136,7 @@ export function ipToBytes(address: IpAddress): Uint8Array {
 export function ipFromBytes(bytes: Uint8Array): IpAddress | undefined {
   if (bytes.length !== 4 && bytes.length !== 16) return undefined;
   let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  for (let index = 0; index < bytes.length; index++) value = (value << 8n) | BigInt(bytes[index] ?? 0);
   return { family: bytes.length === 4 ? 4 : 6, value };
 }
 

@@ -8,8 +8,7 @@ export interface Owner {
 }
 
 /** First `length` hexadecimal digits of the SHA-512 of `text`. */
-const digest = (text: string, length: number): string =>
-  new Bun.CryptoHasher("sha512").update(text).digest("hex").slice(0, length);
+const digest = (text: string, length: number): string => Bun.SHA512.hash(text, "hex").slice(0, length);
 
 /** B28: all interfaces of a container in one network share this chain. 28 characters, iptables allows no more. */
 export const iptablesChain = ({ network, containerId }: Owner): string =>

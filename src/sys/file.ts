@@ -112,14 +112,15 @@ export function withFile<T>(path: string, flags: number, mode: number, use: (fd:
 
 /** All bytes up to the end of a file, pipe or terminal, or the first `most` of them. */
 export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER): Uint8Array {
-  let buffer = new Uint8Array(Math.min(4096, most));
+  let buffer = new Uint8Array(most < 4096 ? most : 4096);
   let length = 0;
   for (;;) {
     const count = libc.read(fd, length === 0 ? buffer : buffer.subarray(length));
     length += count;
     if (count === 0 || length === most) return buffer.slice(0, length);
     if (length === buffer.length) {
-      const larger = new Uint8Array(Math.min(buffer.length * 2, most));
+      const twice = buffer.length * 2;
+      const larger = new Uint8Array(most < twice ? most : twice);
       larger.set(buffer);
       buffer = larger;
     }

@@ -1,4 +1,5 @@
 /** Exclusive locks on files with flock(2), which other programs take as well, with a deadline. */
+import { now } from "./clock.ts";
 import { failedWith } from "./errno.ts";
 import { grantOwner, sameFile, status, statusOf } from "./file.ts";
 import * as libc from "./libc.ts";
@@ -34,13 +35,13 @@ export class FileLock implements Disposable {
     const fd = lock(path, LOCK_EX | LOCK_NB);
     if (fd !== undefined) return new FileLock(fd);
     if (milliseconds <= 0) throw new LockTimeoutError(path, milliseconds);
-    const deadline = performance.now() + milliseconds;
+    const deadline = now() + milliseconds;
     libc.startAlarm(milliseconds);
     try {
       for (;;) {
         const fd = lock(path, LOCK_EX);
         if (fd !== undefined) return new FileLock(fd);
-        if (performance.now() >= deadline) throw new LockTimeoutError(path, milliseconds);
+        if (now() >= deadline) throw new LockTimeoutError(path, milliseconds);
       }
     } finally {
       libc.stopAlarm();

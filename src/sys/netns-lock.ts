@@ -3,6 +3,7 @@
  * namespace's own file, so that it needs no place on disk, means the same in every mount namespace, and goes with
  * the namespace. Shared: I am about to use what is there. Exclusive: I am about to take something away.
  */
+import { now, pause } from "./clock.ts";
 import { failedWith } from "./errno.ts";
 import * as libc from "./libc.ts";
 
@@ -31,9 +32,9 @@ export class NetnsLock implements Disposable {
         libc.flock(fd, LOCK_SH | LOCK_NB);
         return new NetnsLock(fd);
       } catch (error) {
-        deadline ??= performance.now() + DEADLINE;
-        if (failedWith(error, "EAGAIN", "EINTR") && performance.now() < deadline) {
-          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        deadline ??= now() + DEADLINE;
+        if (failedWith(error, "EAGAIN", "EINTR") && now() < deadline) {
+          pause(1);
           continue;
         }
         libc.close(fd);

@@ -2,6 +2,7 @@
  * Network namespaces. setns(2) moves the calling thread, which is the process's first, so only synchronous code
  * may run inside: anything asynchronous could resume after the way back.
  */
+import { pause } from "./clock.ts";
 import { failedWith, SystemError } from "./errno.ts";
 import { type FileIdentity, sameFile, status, statusOf } from "./file.ts";
 import * as libc from "./libc.ts";
@@ -136,7 +137,7 @@ function returnTo(home: number): void {
         process.stderr.write(`cannot return to the host's network namespace: ${error}\n`);
         process.abort();
       }
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      pause(1);
     }
   }
 }

@@ -7,3 +7,11 @@ export function randomBytes(count: number): Uint8Array {
   libc.getrandom(bytes);
   return bytes;
 }
+
+/** A random whole number from 0 on and below `limit`, which is small beside 2^32. @throws SystemError */
+export function randomBelow(limit: number): number {
+  let value = 0;
+  const bytes = randomBytes(4);
+  for (let index = 0; index < bytes.length; index++) value = value * 256 + (bytes[index] ?? 0);
+  return value % limit;
+}

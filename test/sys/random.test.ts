@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { randomBytes } from "../../src/sys/random.ts";
+import { randomBelow, randomBytes } from "../../src/sys/random.ts";
 
 test("randomBytes: as many as asked for, all of them filled, others each time", () => {
   expect(randomBytes(6).length).toBe(6);
@@ -11,4 +11,11 @@ test("randomBytes: as many as asked for, all of them filled, others each time", 
     for (const [index, byte] of bytes.entries()) seen[index] = (seen[index] ?? 0) | byte;
   }
   expect(seen.includes(0)).toBe(false);
+});
+
+test("randomBelow: every number below the limit, and no other", () => {
+  const seen = new Set<number>();
+  for (let draw = 0; draw < 1000; draw++) seen.add(randomBelow(7));
+  expect([...seen].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect(randomBelow(1)).toBe(0);
 });

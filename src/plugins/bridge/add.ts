@@ -87,7 +87,7 @@ async function attach(attachment: Attachment): Promise<Result> {
     // Programs on the host that re-address new links have done so by now (rule B32).
     const { mac, mtu } = port;
     result.interfaces[first + 1] = interfaceOf({ name: pair.host.name, mac, mtu });
-    if (familiesOf(result.ips).has(6))
+    if (familiesOf(result.ips).includes(6))
       runInside(netns, () => awaitAddressesSettled(container, pair.container));
   }
   if (config.dns !== undefined) result.dns = config.dns;
@@ -165,8 +165,10 @@ async function giveAddresses(
   if (Object.keys(leased.dns).length > 0) result.dns = leased.dns;
 }
 
-const familiesOf = (ips: readonly IpConfig[]): Set<Family> =>
-  new Set(ips.map(({ address }) => address.address.family));
+const FAMILIES: readonly Family[] = [4, 6];
+
+const familiesOf = (ips: readonly IpConfig[]): readonly Family[] =>
+  FAMILIES.filter((family) => ips.some(({ address }) => address.address.family === family));
 
 /** Whether a port joined the bridge after ours: it may rely on what it found there. */
 const hasLaterPort = (host: Connection, bridge: PresentLink, own: PresentLink): boolean =>

@@ -126,7 +126,7 @@ const FORWARDING = {
  * Turns forwarding on for families of addresses, where it is not (rule B26). With `undo` a failing ADD turns it
  * off again.
  */
-export function ensureForwarding(families: ReadonlySet<Family>, undo: UndoStack | undefined): void {
+export function ensureForwarding(families: readonly Family[], undo: UndoStack | undefined): void {
   for (const family of families) {
     const setting = FORWARDING[family];
     try {

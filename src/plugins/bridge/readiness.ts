@@ -11,6 +11,7 @@ import {
 import { decodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
 import { getLink, LINK_EVENTS, type Link, linkOf, OPERSTATES } from "../../netlink/rtnetlink/link.ts";
 import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
+import { now } from "../../sys/clock.ts";
 import { failedWith } from "../../sys/errno.ts";
 import type { PresentLink } from "./bridge-link.ts";
 
@@ -22,8 +23,8 @@ function awaitState<T>(groups: number, probe: () => T | undefined): T | undefine
   const early = probe();
   if (early !== undefined) return early;
   using events = new NetlinkSocket(protocol.route, groups);
-  const deadline = performance.now() + DEADLINE;
-  for (let left = DEADLINE; left > 0; left = deadline - performance.now()) {
+  const deadline = now() + DEADLINE;
+  for (let left = DEADLINE; left > 0; left = deadline - now()) {
     // Probed after subscribing, so that no event can fall between.
     const value = probe();
     if (value !== undefined) return value;

@@ -66,7 +66,7 @@ export class AddressMap {
       words[at] = word ^ mask;
       words[TAKEN] = (words[TAKEN] ?? 0n) + (taken ? 1n : -1n);
     }
-    this.#image.changed(page);
+    page.changed = true;
     return !known;
   }
 

@@ -5,6 +5,7 @@
  */
 import { status } from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
+import { randomBelow } from "../../sys/random.ts";
 
 const UTIME_OMIT = (1n << 30n) - 2n;
 const SECOND = 1_000_000_000n;
@@ -36,7 +37,7 @@ export const proofOf = (state: DirectoryState, boot: string): bigint =>
  */
 export function distinguish(path: string): DirectoryState | undefined {
   const before = stateOf(path);
-  const time = before.modified - 1n - BigInt(Math.floor(Math.random() * 999_999));
+  const time = before.modified - 1n - BigInt(randomBelow(999_999));
   libc.utimensat(path, BigInt64Array.of(0n, UTIME_OMIT, time / SECOND, time % SECOND));
   const after = stateOf(path);
   return after.modified === time ? after : undefined;

@@ -4,6 +4,7 @@
  * family, inode, change time.
  */
 import type { IpAddress } from "../../net/ip.ts";
+import { randomBelow } from "../../sys/random.ts";
 import { BrokenIndexError, type IndexImage, type Piece } from "./index-image.ts";
 
 /** One file that holds an address. */
@@ -60,7 +61,7 @@ export class OwnerTable {
       const isFree = at >= 0 && at < RECORDS;
       if (isFree) putEntry(bucket.words, at - OWNERS, entry);
       else bucket.words[FULL_ONCE] = 1n;
-      this.#image.changed(bucket);
+      bucket.changed = true;
       return isFree;
     });
   }
@@ -72,7 +73,7 @@ export class OwnerTable {
         const found = entryAt(bucket.words, place).address;
         if (found.family !== address.family || found.value !== address.value) continue;
         bucket.words[OWNERS + place] = 0n;
-        this.#image.changed(bucket);
+        bucket.changed = true;
         return true;
       }
       return false;
@@ -81,9 +82,9 @@ export class OwnerTable {
 
   /** So many entries of one bucket, drawn at random; all if it has no more. */
   sample(count: number): IndexEntry[] {
-    const { words } = this.#bucket(Math.floor(Math.random() * this.#buckets));
+    const { words } = this.#bucket(randomBelow(this.#buckets));
     const places = placesTaken(words);
-    const from = Math.floor(Math.random() * places.length);
+    const from = places.length === 0 ? 0 : randomBelow(places.length);
     const around = [...places.slice(from), ...places.slice(0, from)];
     return around.slice(0, count).map((place) => entryAt(words, place));
   }
