@@ -29,12 +29,13 @@ export function putAttribute(writer: ByteWriter, type: number, body: (writer: By
 
 /** Starts an attribute whose payload will have `size` bytes. */
 function putHeader(writer: ByteWriter, type: number, size: number): void {
-  writer.u16(lengthWith(type, size));
-  writer.u16(type);
+  // Both halves of struct nlattr as one number: an ADD writes two hundred of them.
+  writer.u32((lengthWith(type, size) | (type << 16)) >>> 0);
 }
 
 function lengthWith(type: number, size: number): number {
   const length = HEADER + size;
+  if ((type & 0xffff) !== type) throw new RangeError(`attribute type ${type} does not fit: 0 to 65535`);
   if (length > 0xffff) throw new RangeError(`attribute ${type} has ${length} bytes, 65535 fit`);
   return length;
 }

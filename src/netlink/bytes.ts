@@ -24,7 +24,8 @@ export class ByteWriter {
     const at = this.#length;
     this.#length += count;
     if (this.#length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
+      const twice = this.#bytes.length * 2;
+      const larger = new Uint8Array(this.#length > twice ? this.#length : twice);
       larger.set(this.#bytes);
       this.#bytes = larger;
     }
@@ -45,20 +46,20 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
-    fits(value, 0, 0xff);
+    if ((value & 0xff) !== value) refuse(value, 0, 0xff);
     const at = this.reserve(1);
     this.#bytes[at] = value;
   }
   u16(value: number): void {
-    fits(value, 0, 0xffff);
+    if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
     this.#put16(this.reserve(2), value);
   }
   u32(value: number): void {
-    fits(value, 0, 0xffffffff);
+    if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
     this.#put32(this.reserve(4), value);
   }
   i32(value: number): void {
-    fits(value, -0x80000000, 0x7fffffff);
+    if ((value | 0) !== value) refuse(value, -0x80000000, 0x7fffffff);
     this.#put32(this.reserve(4), value);
   }
   u64(value: bigint): void {
@@ -67,15 +68,15 @@ export class ByteWriter {
     this.#put32(this.reserve(4), Number(value >> 32n));
   }
   u16be(value: number): void {
-    fits(value, 0, 0xffff);
+    if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
     this.#put16(this.reserve(2), swapped(value) >>> 16);
   }
   u32be(value: number): void {
-    fits(value, 0, 0xffffffff);
+    if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
     this.#put32(this.reserve(4), swapped(value));
   }
   i32be(value: number): void {
-    fits(value, -0x80000000, 0x7fffffff);
+    if ((value | 0) !== value) refuse(value, -0x80000000, 0x7fffffff);
     this.#put32(this.reserve(4), swapped(value));
   }
   u64be(value: bigint): void {
@@ -94,11 +95,11 @@ export class ByteWriter {
   }
 
   patchU16(at: number, value: number): void {
-    fits(value, 0, 0xffff);
+    if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
     this.#put16(at, value);
   }
   patchU32(at: number, value: number): void {
-    fits(value, 0, 0xffffffff);
+    if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
     this.#put32(at, value);
   }
 
@@ -112,9 +113,9 @@ export class ByteWriter {
 const swapped = (value: number): number =>
   (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
 
-function fits(value: number, low: number, high: number): void {
-  if (value % 1 !== 0 || value < low || value > high)
-    throw new RangeError(`${value} does not fit: ${low} to ${high}`);
+/** Called for the error only: an ADD writes 600 numbers. */
+function refuse(value: number, low: number, high: number): never {
+  throw new RangeError(`${value} does not fit: ${low} to ${high}`);
 }
 
 function fits64(value: bigint): void {
@@ -127,7 +128,10 @@ export const u16At = (bytes: Uint8Array, at: number): number =>
 
 /** The number with a sign in the four bytes at an offset, which the caller knows to be there. */
 export const i32At = (bytes: Uint8Array, at: number): number =>
-  u16At(bytes, at) | (u16At(bytes, at + 2) << 16);
+  (bytes[at] ?? 0) |
+  ((bytes[at + 1] ?? 0) << 8) |
+  ((bytes[at + 2] ?? 0) << 16) |
+  ((bytes[at + 3] ?? 0) << 24);
 
 /** Reads forward; every read past the end is a DecodeError, from the one check in `#advance`. */
 export class ByteReader {
@@ -143,11 +147,10 @@ export class ByteReader {
   }
 
   #advance(count: number): number {
-    if (count > this.remaining) {
-      throw new DecodeError(`${count} bytes wanted at offset ${this.#at}, ${this.remaining} left`);
-    }
     const at = this.#at;
-    this.#at += count;
+    const left = this.#bytes.length - at;
+    if (count > left) throw new DecodeError(`${count} bytes wanted at offset ${at}, ${left} left`);
+    this.#at = at + count;
     return at;
   }
 
@@ -158,7 +161,7 @@ export class ByteReader {
     return u16At(this.#bytes, this.#advance(2));
   }
   u32(): number {
-    return this.i32() >>> 0;
+    return i32At(this.#bytes, this.#advance(4)) >>> 0;
   }
   i32(): number {
     return i32At(this.#bytes, this.#advance(4));
@@ -192,8 +195,8 @@ export class ByteReader {
 
   /** Skips padding up to a multiple of `alignment`, or to the end if the last item was not padded. */
   align(alignment: number): void {
-    const padding = (alignment - (this.#at % alignment)) % alignment;
-    this.#at += Math.min(padding, this.remaining);
+    const aligned = this.#at + ((alignment - (this.#at % alignment)) % alignment);
+    this.#at = aligned < this.#bytes.length ? aligned : this.#bytes.length;
   }
   rest(): Uint8Array {
     return this.bytes(this.remaining);

@@ -83,14 +83,13 @@ export class Connection implements Disposable {
    */
   transact(requests: readonly Request[]): Message[] {
     const first = this.#send(requests, 0);
-    const waiting = new Set<number>();
-    requests.forEach(({ flags }, index) => {
-      if ((flags & flag.ack) !== 0) waiting.add(first + index);
-    });
+    const waits = requests.map(({ flags }) => (flags & flag.ack) !== 0);
+    let open = waits.filter((wait) => wait).length;
     const replies: Message[] = [];
-    while (waiting.size > 0) {
+    while (open > 0) {
       for (const message of this.#receive()) {
-        const request = requests[message.sequence - first];
+        const index = message.sequence - first;
+        const request = requests[index];
         if (request === undefined) continue;
         if (!isVerdict(message)) {
           replies.push(message);
@@ -98,7 +97,8 @@ export class Connection implements Disposable {
         }
         const { errno, ack } = decodeVerdict(message);
         if (errno !== 0) throw new NetlinkError(request.action, errno, ack);
-        waiting.delete(message.sequence);
+        if (waits[index]) open--;
+        waits[index] = false;
       }
     }
     return replies;

@@ -3,7 +3,7 @@
  * then the payload, each message aligned to four bytes. A datagram holds one or more.
  */
 import { Attributes, present } from "./attribute.ts";
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { ByteReader, ByteWriter, i32At, u16At } from "./bytes.ts";
 import { DecodeError, type ExtendedAck } from "./error.ts";
 
 /** Bytes of struct nlmsghdr. */
@@ -59,14 +59,25 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
 
 /** The messages of a datagram; payloads are copies. @throws DecodeError */
 export function decodeMessages(datagram: Uint8Array): Message[] {
-  const reader = new ByteReader(datagram);
   const messages: Message[] = [];
-  while (reader.remaining > 0) {
-    const length = reader.u32();
-    const [type, flags, sequence, port] = [reader.u16(), reader.u16(), reader.u32(), reader.u32()];
-    if (length < HEADER_LENGTH) throw new DecodeError(`message of type ${type} claims a length of ${length}`);
-    messages.push({ type, flags, sequence, port, payload: reader.bytes(length - HEADER_LENGTH) });
-    reader.align(4);
+  const end = datagram.length;
+  for (let at = 0; at < end; ) {
+    const left = end - at;
+    if (left < HEADER_LENGTH) throw new DecodeError(`${left} bytes at offset ${at} are no message`);
+    const length = i32At(datagram, at) >>> 0;
+    const type = u16At(datagram, at + 4);
+    if (length < HEADER_LENGTH || length > left) {
+      throw new DecodeError(`message of type ${type} claims a length of ${length}, ${left} bytes are left`);
+    }
+    messages.push({
+      type,
+      flags: u16At(datagram, at + 6),
+      sequence: i32At(datagram, at + 8) >>> 0,
+      port: i32At(datagram, at + 12) >>> 0,
+      payload: datagram.slice(at + HEADER_LENGTH, at + length),
+    });
+    // The last one need not be padded.
+    at += (length + 3) & ~3;
   }
   return messages;
 }

@@ -1,8 +1,12 @@
 /** Netlink sockets: the only file here that talks to the system. A socket keeps the namespace that it was opened in. */
+import { now } from "../sys/clock.ts";
 import { failedWith } from "../sys/errno.ts";
 import * as libc from "../sys/libc.ts";
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { ByteWriter, i32At } from "./bytes.ts";
 import type { Transport } from "./connection.ts";
+
+/** The longest datagram that the kernel builds for a dump, if the buffers of the calls before had that length. */
+const DUMP_DATAGRAM = 32768;
 
 /** NETLINK_* of uapi linux/netlink.h. */
 export const protocol = { route: 0, netfilter: 12 } as const;
@@ -26,10 +30,14 @@ const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 /** Bytes of struct sockaddr_nl: u16 family, u16 padding, u32 port, u32 groups. */
 const ADDRESS_LENGTH = 12;
+/** Offset of the port in it, which is 0 for the kernel. */
+const SENDER_PORT = 4;
 /** What the kernel sets aside for a reply is at most about 4 KiB, for a request of at least 32 bytes. It doubles. */
 const ROOM_PER_BYTE = 64;
 /** Half of net.core.rmem_default, which every socket starts with. */
 const INITIAL_ROOM = 106496;
+/** Twice of it still fits the kernel's int. */
+const MOST_ROOM = 0x3fffffff;
 
 const int = (value: number): Uint8Array => {
   const writer = new ByteWriter();
@@ -43,8 +51,8 @@ export class NetlinkSocket implements Transport {
   readonly #fd: number;
   readonly #sender = new Uint8Array(ADDRESS_LENGTH);
   readonly #nothing = new Uint8Array(1);
-  /** The kernel builds dump datagrams of up to 32 KiB; anything longer makes the buffer grow. */
-  #buffer = new Uint8Array(32768);
+  /** Room for a link. Grows when a datagram does not fit; memory that nobody uses costs ADD its page faults. */
+  #buffer = new Uint8Array(4096);
   #room = INITIAL_ROOM;
 
   /**
@@ -81,7 +89,7 @@ export class NetlinkSocket implements Transport {
   #makeRoom(wanted: number): void {
     if (wanted <= this.#room) return;
     this.#room = wanted;
-    const size = int(Math.min(wanted, 0x3fffffff));
+    const size = int(wanted < MOST_ROOM ? wanted : MOST_ROOM);
     try {
       libc.setsockopt(this.#fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
       libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
@@ -106,13 +114,13 @@ export class NetlinkSocket implements Transport {
    * @throws SystemError, ENOBUFS when some before it were lost: a listener has to look at the present state then.
    */
   receiveWithin(timeout: number): Uint8Array | undefined {
-    const deadline = performance.now() + timeout;
+    const deadline = now() + timeout;
     const pollfd = new ByteWriter();
     pollfd.i32(this.#fd);
     pollfd.u16(POLLIN);
     pollfd.u16(0);
     for (;;) {
-      const left = Math.ceil(deadline - performance.now());
+      const left = Math.ceil(deadline - now());
       if (libc.poll(pollfd.finish(), 1, Math.min(Math.max(0, left), 0x7fffffff)) === 0) return undefined;
       const datagram = this.#take();
       if (datagram !== undefined) return datagram;
@@ -128,14 +136,12 @@ export class NetlinkSocket implements Transport {
       // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
       const length = libc.recvfrom(this.#fd, this.#buffer, MSG_PEEK | MSG_TRUNC, this.#sender);
       if (length > this.#buffer.length) {
-        this.#buffer = new Uint8Array(length);
+        this.#buffer = new Uint8Array(length > DUMP_DATAGRAM ? length : DUMP_DATAGRAM);
         continue;
       }
       const datagram = this.#buffer.slice(0, length);
       libc.recvfrom(this.#fd, this.#nothing, MSG_TRUNC | MSG_DONTWAIT, this.#sender);
-      const reader = new ByteReader(this.#sender);
-      reader.skip(4);
-      return reader.u32() === 0 ? datagram : undefined;
+      return i32At(this.#sender, SENDER_PORT) === 0 ? datagram : undefined;
     }
   }
 

@@ -70,6 +70,14 @@ describe("encoding", () => {
       "attribute 1 has 65536 bytes, 65535 fit",
     );
   });
+
+  test("a type that has no 16 bits is refused, not cut", () => {
+    for (const type of [-1, 0x10000, 1.5]) {
+      for (const put of [putU8, putU32]) {
+        expect(() => hex((w) => put(w, type, 1))).toThrow(`attribute type ${type} does not fit: 0 to 65535`);
+      }
+    }
+  });
 });
 
 describe("decoding", () => {

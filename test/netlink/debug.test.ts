@@ -120,7 +120,7 @@ test("messages of nf_tables", () => {
 
 test("bytes that make no sense are shown as they are, with what is wrong", () => {
   expect(formatDatagram(Uint8Array.of(1, 2, 3), "route", ">")).toBe(
-    "> 010203 (4 bytes wanted at offset 0, 3 left)",
+    "> 010203 (3 bytes at offset 0 are no message)",
   );
   expect(formatDatagram(new Uint8Array(), "route", "<")).toBe("< an empty datagram");
   const message: Message = { type: 16, flags: 1, sequence: 1, port: 0, payload: new Uint8Array(18) };
