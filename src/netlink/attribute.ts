@@ -20,24 +20,29 @@ export interface RawAttribute {
 
 /** Writes one attribute whose payload is whatever `body` appends. */
 export function putAttribute(writer: ByteWriter, type: number, body: (writer: ByteWriter) => void): void {
-  const start = writer.reserve(HEADER);
-  writer.patchU16(start + 2, type);
+  const start = writer.length;
+  putHeader(writer, type, 0);
   body(writer);
-  writer.patchU16(start, lengthWith(type, writer.length - start - HEADER));
+  const length = writer.length - start;
+  if (length > 0xffff) refuse(type, length);
+  writer.patchU16(start, length);
   writer.pad(4);
 }
 
 /** Starts an attribute whose payload will have `size` bytes. */
 function putHeader(writer: ByteWriter, type: number, size: number): void {
+  const length = HEADER + size;
+  if (length > 0xffff || (type & 0xffff) !== type) refuse(type, length);
   // Both halves of struct nlattr as one number: an ADD writes two hundred of them.
-  writer.u32((lengthWith(type, size) | (type << 16)) >>> 0);
+  writer.u32((length | (type << 16)) >>> 0);
 }
 
-function lengthWith(type: number, size: number): number {
-  const length = HEADER + size;
-  if ((type & 0xffff) !== type) throw new RangeError(`attribute type ${type} does not fit: 0 to 65535`);
-  if (length > 0xffff) throw new RangeError(`attribute ${type} has ${length} bytes, 65535 fit`);
-  return length;
+function refuse(type: number, length: number): never {
+  throw new RangeError(
+    length > 0xffff
+      ? `attribute ${type} has ${length} bytes, 65535 fit`
+      : `attribute type ${type} does not fit: 0 to 65535`,
+  );
 }
 
 /** The typed forms write nothing for undefined: an absent value is not zero. */
