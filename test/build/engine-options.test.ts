@@ -1,26 +1,15 @@
 /** What the build changes of the engine (docs/decisions/0017-engine-options.md). */
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { enginePatches } from "../../build/engine-options.ts";
 import { machine } from "../../build/patch.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
-import { surroundedCall } from "../support/surrounded-call.ts";
+import { tracedAdd } from "../support/surrounded-call.ts";
 
 test.if(process.arch === "x64")("an ADD starts no thread", async () => {
   using leases = new LeaseDirectory();
-  const folder = mkdtempSync(join(tmpdir(), "threads-"));
-  try {
-    const calls = join(folder, "calls");
-    const line = `exec strace -f -qq -e trace=clone,clone3,exit_group -o ${calls} "$@"`;
-    const { exitCode } = await surroundedCall(leases, { line });
-    expect(exitCode).toBe(0);
-    // The one that is left shows that strace saw the plugin.
-    expect(readFileSync(calls, "utf8").replace(/^\d+ +/gm, "")).toMatch(/^exit_group\(0\) +=.*\n$/);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const calls = await tracedAdd(leases, "clone,clone3,exit_group");
+  // The one that is left shows that strace saw the plugin.
+  expect(calls.replace(/^\d+ +/gm, "")).toMatch(/^exit_group\(0\) +=.*\n$/);
 });
 
 describe("the build refuses a runtime", () => {

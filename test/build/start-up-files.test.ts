@@ -1,27 +1,16 @@
 /** What the runtime no longer reads when a plugin starts (docs/decisions/0020-start-up-files.md). */
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { startUpPatches } from "../../build/start-up-files.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
-import { surroundedCall } from "../support/surrounded-call.ts";
+import { tracedAdd } from "../support/surrounded-call.ts";
 
 test("an ADD does not ask for control groups, its own size and nodes of memory", async () => {
   using leases = new LeaseDirectory();
-  const folder = mkdtempSync(join(tmpdir(), "files-"));
-  try {
-    const calls = join(folder, "calls");
-    const line = `exec strace -f -qq -e trace=%file -o ${calls} "$@"`;
-    const { exitCode } = await surroundedCall(leases, { line });
-    expect(exitCode).toBe(0);
-    const names = [...readFileSync(calls, "utf8").matchAll(/"([^"]*)"/g)].map(([, name]) => name);
-    // What the lease needs shows that strace saw the plugin.
-    expect(names).toContain("/proc/sys/kernel/random/boot_id");
-    expect(names.filter((name) => /cgroup|statm|\/node\/node/.test(name ?? ""))).toEqual([]);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const calls = await tracedAdd(leases, "%file");
+  const names = [...calls.matchAll(/"([^"]*)"/g)].map(([, name]) => name);
+  // What the lease needs shows that strace saw the plugin.
+  expect(names).toContain("/proc/sys/kernel/random/boot_id");
+  expect(names.filter((name) => /cgroup|statm|\/node\/node/.test(name ?? ""))).toEqual([]);
 });
 
 describe("the build refuses a runtime", () => {

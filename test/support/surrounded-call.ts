@@ -1,4 +1,7 @@
 /** One call of the built host-local in surroundings that a line of /bin/sh makes. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Outcome, outcomeOf } from "./command.ts";
 import type { LeaseDirectory } from "./lease-directory.ts";
 import { builtBinaries } from "./plugin-call.ts";
@@ -53,5 +56,19 @@ function isObject(text: string): boolean {
     return typeof value === "object" && value !== null && !Array.isArray(value);
   } catch {
     return false;
+  }
+}
+
+/** What strace(1) tells of the system calls of an ADD that goes well; `trace` says of which (strace -e trace=). */
+export async function tracedAdd(leases: LeaseDirectory, trace: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "trace-"));
+  try {
+    const calls = join(folder, "calls");
+    const line = `exec strace -f -qq -e trace=${trace} -o ${calls} "$@"`;
+    const { exitCode, stdout } = await surroundedCall(leases, { line });
+    if (exitCode !== 0) throw new Error(`the ADD ended with exit code ${exitCode}: ${stdout}`);
+    return readFileSync(calls, "utf8");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
