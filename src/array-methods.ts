@@ -7,11 +7,9 @@
 
 const { prototype } = Array;
 
-prototype.map = function map<T, U>(
-  this: T[],
-  callback: (value: T, index: number, list: T[]) => U,
-  self?: unknown,
-): U[] {
+type Callback<T, Result> = (value: T, index: number, list: T[]) => Result;
+
+prototype.map = function map<T, U>(this: T[], callback: Callback<T, U>, self?: unknown): U[] {
   const { length } = this;
   const mapped = new Array<U>(length);
   for (let index = 0; index < length; index++) {
@@ -20,22 +18,14 @@ prototype.map = function map<T, U>(
   return mapped;
 };
 
-prototype.forEach = function forEach<T>(
-  this: T[],
-  callback: (value: T, index: number, list: T[]) => void,
-  self?: unknown,
-): void {
+prototype.forEach = function forEach<T>(this: T[], callback: Callback<T, void>, self?: unknown): void {
   const { length } = this;
   for (let index = 0; index < length; index++) {
     if (index in this) callback.call(self, this[index] as T, index, this);
   }
 };
 
-prototype.filter = function filter<T>(
-  this: T[],
-  callback: (value: T, index: number, list: T[]) => unknown,
-  self?: unknown,
-): T[] {
+prototype.filter = function filter<T>(this: T[], callback: Callback<T, unknown>, self?: unknown): T[] {
   const { length } = this;
   const kept: T[] = [];
   for (let index = 0; index < length; index++) {
@@ -46,11 +36,7 @@ prototype.filter = function filter<T>(
   return kept;
 };
 
-prototype.some = function some<T>(
-  this: T[],
-  callback: (value: T, index: number, list: T[]) => unknown,
-  self?: unknown,
-): boolean {
+prototype.some = function some<T>(this: T[], callback: Callback<T, unknown>, self?: unknown): boolean {
   const { length } = this;
   for (let index = 0; index < length; index++) {
     if (index in this && callback.call(self, this[index] as T, index, this)) return true;
@@ -58,11 +44,7 @@ prototype.some = function some<T>(
   return false;
 };
 
-prototype.every = function every<T>(
-  this: T[],
-  callback: (value: T, index: number, list: T[]) => unknown,
-  self?: unknown,
-): boolean {
+prototype.every = function every<T>(this: T[], callback: Callback<T, unknown>, self?: unknown): boolean {
   const { length } = this;
   for (let index = 0; index < length; index++) {
     if (index in this && !callback.call(self, this[index] as T, index, this)) return false;
@@ -70,11 +52,7 @@ prototype.every = function every<T>(
   return true;
 } as typeof prototype.every;
 
-prototype.find = function find<T>(
-  this: T[],
-  callback: (value: T, index: number, list: T[]) => unknown,
-  self?: unknown,
-): T | undefined {
+prototype.find = function find<T>(this: T[], callback: Callback<T, unknown>, self?: unknown): T | undefined {
   const { length } = this;
   for (let index = 0; index < length; index++) {
     const value = this[index] as T;
@@ -85,7 +63,7 @@ prototype.find = function find<T>(
 
 prototype.findIndex = function findIndex<T>(
   this: T[],
-  callback: (value: T, index: number, list: T[]) => unknown,
+  callback: Callback<T, unknown>,
   self?: unknown,
 ): number {
   const { length } = this;
@@ -97,7 +75,7 @@ prototype.findIndex = function findIndex<T>(
 
 prototype.flatMap = function flatMap<T, U>(
   this: T[],
-  callback: (value: T, index: number, list: T[]) => U | readonly U[],
+  callback: Callback<T, U | readonly U[]>,
   self?: unknown,
 ): U[] {
   const flat: U[] = [];

@@ -7,6 +7,9 @@
 /** The version of the Internet Protocol. */
 export type Family = 4 | 6;
 
+/** All of them. */
+export const FAMILIES: readonly Family[] = [4, 6];
+
 /** An address. `value` is its network-order number: 32 bits for family 4, 128 bits for family 6. */
 export interface IpAddress {
   readonly family: Family;

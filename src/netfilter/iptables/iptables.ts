@@ -1,6 +1,6 @@
 /** Masquerading with the rules of iptables (rules B28, G5, G16, G17, G27). */
 import { CniError, code, combineErrors } from "../../cni/error.ts";
-import type { Family } from "../../net/ip.ts";
+import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { rehearse } from "../../netlink/nftables/batch.ts";
@@ -11,8 +11,6 @@ import { hasLegacyTable, LegacyNatTable } from "./legacy-table.ts";
 import { NftNatTable } from "./nft-table.ts";
 import { planSetUp, planTearDown } from "./plan.ts";
 import type { ChainState, NatTable } from "./state.ts";
-
-const FAMILIES: readonly Family[] = [4, 6];
 
 /** Which addresses are of a family; families without any are left alone. */
 export const byFamily = (addresses: readonly Prefix[]): [Family, Prefix[]][] =>

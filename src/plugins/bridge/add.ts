@@ -5,7 +5,7 @@ import type { Request } from "../../cni/plugin.ts";
 import { emptyResult, type Interface, type IpConfig, type Result } from "../../cni/result.ts";
 import { reduceTo } from "../../cni/result-version.ts";
 import { UndoStack } from "../../cni/undo.ts";
-import type { Family } from "../../net/ip.ts";
+import { FAMILIES, type Family } from "../../net/ip.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
@@ -164,8 +164,6 @@ async function giveAddresses(
   result.routes.push(...routes);
   if (Object.keys(leased.dns).length > 0) result.dns = leased.dns;
 }
-
-const FAMILIES: readonly Family[] = [4, 6];
 
 const familiesOf = (ips: readonly IpConfig[]): readonly Family[] =>
   FAMILIES.filter((family) => ips.some(({ address }) => address.address.family === family));
