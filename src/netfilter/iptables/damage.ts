@@ -8,7 +8,11 @@ import { allTables, byFamily, hostTable } from "./iptables.ts";
 import { layoutOf } from "./plan.ts";
 import type { ChainState } from "./state.ts";
 
-/** What is lost or altered of the attachment's rules, in sentences (G17). @throws CniError */
+/**
+ * What is lost or altered of the attachment's rules, in sentences (G17). Rules that are whole in either variant do
+ * their work: the host's iptables may have been another one when they were written, and the present one's table may
+ * hold an emptied chain of an earlier life. @throws CniError
+ */
 export function iptablesDamage(
   connection: Connection | undefined,
   owner: Owner,
@@ -19,10 +23,14 @@ export function iptablesDamage(
     const others = allTables(connection).filter((table) => table.family === family);
     const usable = first === undefined ? others : [first, ...others];
     const chain = iptablesChain(owner);
-    const found = usable.map((table) => ({ name: table.name, state: table.read(chain) }));
-    const { name, state } = found.find((table) => table.state !== undefined) ??
-      found[0] ?? { name: "iptables", state: undefined };
-    return damageOf(state, name, owner, family, own);
+    let told: string[] | undefined;
+    for (const table of usable) {
+      const state = table.read(chain);
+      const damage = damageOf(state, table.name, owner, family, own);
+      if (damage.length === 0) return [];
+      if (state !== undefined) told ??= damage;
+    }
+    return told ?? damageOf(undefined, usable[0]?.name ?? "iptables", owner, family, own);
   });
 }
 

@@ -102,7 +102,8 @@ export class NftNatTable implements NatTable {
   /** The messages that make `steps`; the base chain is added where it is missing, as iptables-nft does. */
   requests(chain: string, steps: readonly Step[]): Request[] {
     const name = this.#chain(chain);
-    const needsBase = steps.some(({ kind }) => kind === "add chain") && this.#find(POSTROUTING) === undefined;
+    // Even where the container's chain stands: when all rules were flushed, the next DEL takes the empty base chain.
+    const needsBase = steps.some(({ kind }) => kind === "add jump") && this.#find(POSTROUTING) === undefined;
     return [
       ...(steps.length > 0 ? [addTable({ ...name, userData: [madeHere] })] : []),
       ...(needsBase ? [addChain({ ...this.#chain(POSTROUTING), base: BASE, userData: [madeHere] })] : []),

@@ -132,6 +132,30 @@ describe("the host's iptables is legacy", () => {
     });
   });
 
+  legacyTest(
+    "G17: rules that are whole in the other variant count, whatever this one's chain has left",
+    async () => {
+      await withScratchHost(async (host) => {
+        const before = await rules();
+        {
+          await using _ = await legacyHost();
+          await setUp(owner("c1"), ...ADDRESSES);
+        }
+        await host.run("iptables-legacy -t nat -F; ip6tables-legacy -t nat -F");
+        await setUp(owner("c1"), ...ADDRESSES);
+        {
+          await using _ = await legacyHost();
+          await check(owner("c1"), ...ADDRESSES);
+          await host.run("iptables-nft -t nat -F POSTROUTING");
+          await expect(check(owner("c1"), ...ADDRESSES)).rejects.toThrow(/lost or altered.*"-A POSTROUTING/);
+          await tearDownMasquerade(owner("c1"));
+          expect(await rules()).toEqual(before);
+        }
+        await host.run("nft flush ruleset");
+      });
+    },
+  );
+
   legacyTest("DELs of a container's interfaces at the same time leave no chain", async () => {
     await withScratchHost(async () => {
       await using _ = await legacyHost();

@@ -341,6 +341,20 @@ describe("G17: CHECK names what is lost", () => {
   });
 });
 
+test("all rules were flushed and another's DEL took the empty base chain: ADD brings it back", async () => {
+  await withScratchHost(async (host) => {
+    await setUp("iptables", owner("c1"), "10.1.2.3/24");
+    await setUp("iptables", owner("c2"), "10.1.2.4/24");
+    await host.run("nft flush table ip nat");
+    await tearDownMasquerade(owner("c2"));
+    expect(await nftTable("ip", "nat")).not.toContain("POSTROUTING");
+    await setUp("iptables", owner("c1"), "10.1.2.3/24");
+    await check("iptables", owner("c1"), "10.1.2.3/24");
+    expect(await nftTable("ip", "nat")).toContain("hook postrouting");
+    await tearDownMasquerade(owner("c1"));
+  });
+});
+
 test("a first ADD of many at once: each has its rules, the table is whole; then all DELs at once", async () => {
   await withScratchHost(async () => {
     const ids = Array.from({ length: 12 }, (_, index) => index + 1);
