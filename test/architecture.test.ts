@@ -106,6 +106,12 @@ const foreignFunctionsOnlyInLibc: Rule = (sources) =>
     .filter((source) => source.path !== "src/sys/libc.ts" && /\bFFI\b/.test(source.code))
     .map((source) => `${source.path} touches Bun.FFI`);
 
+/** The engine looks up the name of each `#member` when a function is first called; TypeScript's own cost nothing. */
+const privateByTypeScript: Rule = (sources) =>
+  inSource(sources).flatMap(({ path, code }) =>
+    [...code.matchAll(/(?<![\w"'`])#[a-z]\w*/gi)].map(([name]) => `${path}: ${name}, not private`),
+  );
+
 const NOTHING_NAMES = /(^|[/-])(utils?|helpers?|common|types?|misc|shared)(\.test)?(\.ts)?(?=\/|$)/;
 
 const namesThatSaySomething: Rule = (sources) =>
@@ -221,6 +227,15 @@ const RULES: readonly {
       ["src/sys/libc.ts", "Bun.FFI;"],
     ],
     complaints: ["src/netlink/a.ts touches Bun.FFI"],
+  },
+  {
+    name: "members are private by TypeScript",
+    rule: privateByTypeScript,
+    broken: [
+      ["src/net/a.ts", "class A {\n  readonly #at = 0;\n}"],
+      ["src/net/b.ts", "// Not #at.\nclass B {\n  private at = 0;\n}"],
+    ],
+    complaints: ["src/net/a.ts: #at, not private"],
   },
   {
     name: "names say something",

@@ -2,21 +2,21 @@
 import { combineErrors } from "./error.ts";
 
 export class Failures {
-  readonly #failures: unknown[] = [];
+  private readonly failures: unknown[] = [];
 
   /** Runs a step and gives what it gives; a failure is kept, gives undefined, and does not stop the next. */
   async attempt<T>(step: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await step();
     } catch (error) {
-      this.#failures.push(error);
+      this.failures.push(error);
       return undefined;
     }
   }
 
   /** @throws CniError with all that failed. */
   throwIfAny(): void {
-    const error = combineErrors(this.#failures);
+    const error = combineErrors(this.failures);
     if (error !== undefined) throw error;
   }
 }

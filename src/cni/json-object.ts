@@ -9,7 +9,7 @@ import { CniError, code } from "./error.ts";
 export class JsonObject {
   readonly path: string;
   readonly raw: Readonly<Record<string, unknown>>;
-  #keys: readonly string[] | undefined;
+  private keys: readonly string[] | undefined;
 
   private constructor(raw: Record<string, unknown>, path: string) {
     this.raw = raw;
@@ -26,10 +26,10 @@ export class JsonObject {
 
   /** The value under a key, undefined when absent or null. */
   get(key: string): unknown {
-    this.#keys ??= Object.keys(this.raw);
-    if (this.#keys.includes(key)) return this.raw[key] ?? undefined;
+    this.keys ??= Object.keys(this.raw);
+    if (this.keys.includes(key)) return this.raw[key] ?? undefined;
     const lower = key.toLowerCase();
-    for (const candidate of this.#keys) {
+    for (const candidate of this.keys) {
       if (candidate.length === key.length && candidate.toLowerCase() === lower) {
         return this.raw[candidate] ?? undefined;
       }

@@ -116,18 +116,18 @@ export function encodeAttributes(body: (writer: ByteWriter) => void): Uint8Array
  * hand, since a ByteReader for it would take most of the time that an ADD spends on replies.
  */
 export class Attributes {
-  readonly #bytes: Uint8Array;
+  private readonly buffer: Uint8Array;
   /** Types without their flags, in order, and the offsets of their headers. */
-  readonly #types: number[] = [];
-  readonly #offsets: number[] = [];
+  private readonly types: number[] = [];
+  private readonly offsets: number[] = [];
   /** Types that were asked for, and whether all were. */
-  readonly #read: number[] = [];
-  #allRead = false;
+  private readonly read: number[] = [];
+  private allRead = false;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    const types = this.#types;
-    const offsets = this.#offsets;
+    this.buffer = bytes;
+    const types = this.types;
+    const offsets = this.offsets;
     const end = bytes.length;
     for (let at = 0; at < end; ) {
       const left = end - at;
@@ -144,29 +144,29 @@ export class Attributes {
     }
   }
 
-  #payload(at: number): Uint8Array {
-    return this.#bytes.slice(at + HEADER, at + u16At(this.#bytes, at));
+  private payload(at: number): Uint8Array {
+    return this.buffer.slice(at + HEADER, at + u16At(this.buffer, at));
   }
 
   /** Payload of the last attribute of a type (the kernel, too, lets the last one win), as a copy. */
   bytes(type: number): Uint8Array | undefined {
-    this.#read.push(type);
-    const at = this.#offsets[this.#types.lastIndexOf(type)];
-    return at === undefined ? undefined : this.#payload(at);
+    this.read.push(type);
+    const at = this.offsets[this.types.lastIndexOf(type)];
+    return at === undefined ? undefined : this.payload(at);
   }
 
   /** The payload, which must have `size` bytes. */
-  #sized(type: number, size: number): Uint8Array | undefined {
+  private sized(type: number, size: number): Uint8Array | undefined {
     const payload = this.bytes(type);
     if (payload === undefined || payload.length === size) return payload;
     throw new DecodeError(`attribute ${type} has ${payload.length} bytes instead of ${size}`);
   }
 
   u8(type: number): number | undefined {
-    return this.#sized(type, 1)?.[0];
+    return this.sized(type, 1)?.[0];
   }
   u16(type: number): number | undefined {
-    const payload = this.#sized(type, 2);
+    const payload = this.sized(type, 2);
     return payload && u16At(payload, 0);
   }
   u32(type: number): number | undefined {
@@ -174,15 +174,15 @@ export class Attributes {
     return value === undefined ? undefined : value >>> 0;
   }
   i32(type: number): number | undefined {
-    const payload = this.#sized(type, 4);
+    const payload = this.sized(type, 4);
     return payload && i32At(payload, 0);
   }
   u32be(type: number): number | undefined {
-    const payload = this.#sized(type, 4);
+    const payload = this.sized(type, 4);
     return payload && new ByteReader(payload).u32be();
   }
   u64be(type: number): bigint | undefined {
-    const payload = this.#sized(type, 8);
+    const payload = this.sized(type, 8);
     return payload && new ByteReader(payload).u64be();
   }
   /** Text up to the first NUL. */
@@ -199,22 +199,22 @@ export class Attributes {
 
   /** All attributes in order, for lists whose items share a type. Counts them as read. */
   list(): readonly RawAttribute[] {
-    this.#allRead = true;
-    return this.#offsets.map((at) => this.#raw(at));
+    this.allRead = true;
+    return this.offsets.map((at) => this.raw(at));
   }
 
   /** What no accessor has asked for, so that it survives decoding and encoding. */
   unread(): RawAttribute[] {
     const unread: RawAttribute[] = [];
-    if (this.#allRead) return unread;
-    for (let index = 0; index < this.#offsets.length; index++) {
-      if (!this.#read.includes(this.#types[index] ?? 0)) unread.push(this.#raw(this.#offsets[index] ?? 0));
+    if (this.allRead) return unread;
+    for (let index = 0; index < this.offsets.length; index++) {
+      if (!this.read.includes(this.types[index] ?? 0)) unread.push(this.raw(this.offsets[index] ?? 0));
     }
     return unread;
   }
 
-  #raw(at: number): RawAttribute {
-    return { type: u16At(this.#bytes, at + 2), payload: this.#payload(at) };
+  private raw(at: number): RawAttribute {
+    return { type: u16At(this.buffer, at + 2), payload: this.payload(at) };
   }
 }
 

@@ -12,36 +12,36 @@ import { DecodeError } from "./error.ts";
  * fit its field is a RangeError: the kernel would silently get another one.
  */
 export class ByteWriter {
-  #bytes = new Uint8Array(256);
-  #length = 0;
+  private buffer = new Uint8Array(256);
+  private used = 0;
 
   get length(): number {
-    return this.#length;
+    return this.used;
   }
 
   /** Makes room for `count` zero bytes at the end and returns their offset. */
   reserve(count: number): number {
-    const at = this.#length;
+    const at = this.used;
     const end = at + count;
-    if (end > this.#bytes.length) this.#grow(end);
-    this.#length = end;
+    if (end > this.buffer.length) this.grow(end);
+    this.used = end;
     return at;
   }
 
-  #grow(least: number): void {
-    const twice = this.#bytes.length * 2;
+  private grow(least: number): void {
+    const twice = this.buffer.length * 2;
     const larger = new Uint8Array(least > twice ? least : twice);
-    larger.set(this.#bytes);
-    this.#bytes = larger;
+    larger.set(this.buffer);
+    this.buffer = larger;
   }
 
-  #put16(at: number, value: number): void {
-    const bytes = this.#bytes;
+  private put16(at: number, value: number): void {
+    const bytes = this.buffer;
     bytes[at] = value;
     bytes[at + 1] = value >>> 8;
   }
-  #put32(at: number, value: number): void {
-    const bytes = this.#bytes;
+  private put32(at: number, value: number): void {
+    const bytes = this.buffer;
     bytes[at] = value;
     bytes[at + 1] = value >>> 8;
     bytes[at + 2] = value >>> 16;
@@ -51,65 +51,65 @@ export class ByteWriter {
   u8(value: number): void {
     if ((value & 0xff) !== value) refuse(value, 0, 0xff);
     const at = this.reserve(1);
-    this.#bytes[at] = value;
+    this.buffer[at] = value;
   }
   u16(value: number): void {
     if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
-    this.#put16(this.reserve(2), value);
+    this.put16(this.reserve(2), value);
   }
   u32(value: number): void {
     if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
-    this.#put32(this.reserve(4), value);
+    this.put32(this.reserve(4), value);
   }
   i32(value: number): void {
     if ((value | 0) !== value) refuse(value, -0x80000000, 0x7fffffff);
-    this.#put32(this.reserve(4), value);
+    this.put32(this.reserve(4), value);
   }
   u64(value: bigint): void {
     fits64(value);
-    this.#put32(this.reserve(4), Number(value & 0xffffffffn));
-    this.#put32(this.reserve(4), Number(value >> 32n));
+    this.put32(this.reserve(4), Number(value & 0xffffffffn));
+    this.put32(this.reserve(4), Number(value >> 32n));
   }
   u16be(value: number): void {
     if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
-    this.#put16(this.reserve(2), swapped(value) >>> 16);
+    this.put16(this.reserve(2), swapped(value) >>> 16);
   }
   u32be(value: number): void {
     if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
-    this.#put32(this.reserve(4), swapped(value));
+    this.put32(this.reserve(4), swapped(value));
   }
   i32be(value: number): void {
     if ((value | 0) !== value) refuse(value, -0x80000000, 0x7fffffff);
-    this.#put32(this.reserve(4), swapped(value));
+    this.put32(this.reserve(4), swapped(value));
   }
   u64be(value: bigint): void {
     fits64(value);
-    this.#put32(this.reserve(4), swapped(Number(value >> 32n)));
-    this.#put32(this.reserve(4), swapped(Number(value & 0xffffffffn)));
+    this.put32(this.reserve(4), swapped(Number(value >> 32n)));
+    this.put32(this.reserve(4), swapped(Number(value & 0xffffffffn)));
   }
   bytes(value: Uint8Array): void {
     const at = this.reserve(value.length);
-    this.#bytes.set(value, at);
+    this.buffer.set(value, at);
   }
 
   /** Zero bytes up to the next multiple of `alignment`. */
   pad(alignment: number): void {
-    const past = this.#length % alignment;
+    const past = this.used % alignment;
     if (past !== 0) this.reserve(alignment - past);
   }
 
   patchU16(at: number, value: number): void {
     if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
-    this.#put16(at, value);
+    this.put16(at, value);
   }
   patchU32(at: number, value: number): void {
     if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
-    this.#put32(at, value);
+    this.put32(at, value);
   }
 
   /** What has been written so far, as a copy. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    return this.buffer.slice(0, this.used);
   }
 }
 
@@ -137,38 +137,38 @@ export const i32At = (bytes: Uint8Array, at: number): number =>
   ((bytes[at + 2] ?? 0) << 16) |
   ((bytes[at + 3] ?? 0) << 24);
 
-/** Reads forward; every read past the end is a DecodeError, from the one check in `#advance`. */
+/** Reads forward; every read past the end is a DecodeError, from the one check in `advance`. */
 export class ByteReader {
-  readonly #bytes: Uint8Array;
-  #at = 0;
+  private readonly buffer: Uint8Array;
+  private at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    this.buffer = bytes;
   }
 
   get remaining(): number {
-    return this.#bytes.length - this.#at;
+    return this.buffer.length - this.at;
   }
 
-  #advance(count: number): number {
-    const at = this.#at;
-    const left = this.#bytes.length - at;
+  private advance(count: number): number {
+    const at = this.at;
+    const left = this.buffer.length - at;
     if (count > left) throw new DecodeError(`${count} bytes wanted at offset ${at}, ${left} left`);
-    this.#at = at + count;
+    this.at = at + count;
     return at;
   }
 
   u8(): number {
-    return this.#bytes[this.#advance(1)] ?? 0;
+    return this.buffer[this.advance(1)] ?? 0;
   }
   u16(): number {
-    return u16At(this.#bytes, this.#advance(2));
+    return u16At(this.buffer, this.advance(2));
   }
   u32(): number {
-    return i32At(this.#bytes, this.#advance(4)) >>> 0;
+    return i32At(this.buffer, this.advance(4)) >>> 0;
   }
   i32(): number {
-    return i32At(this.#bytes, this.#advance(4));
+    return i32At(this.buffer, this.advance(4));
   }
   u64(): bigint {
     const low = BigInt(this.u32());
@@ -190,17 +190,17 @@ export class ByteReader {
 
   /** The next `count` bytes, as a copy: the first view of an array makes the engine move it, as a DataView does. */
   bytes(count: number): Uint8Array {
-    const at = this.#advance(count);
-    return this.#bytes.slice(at, at + count);
+    const at = this.advance(count);
+    return this.buffer.slice(at, at + count);
   }
   skip(count: number): void {
-    this.#advance(count);
+    this.advance(count);
   }
 
   /** Skips padding up to a multiple of `alignment`, or to the end if the last item was not padded. */
   align(alignment: number): void {
-    const aligned = this.#at + ((alignment - (this.#at % alignment)) % alignment);
-    this.#at = aligned < this.#bytes.length ? aligned : this.#bytes.length;
+    const aligned = this.at + ((alignment - (this.at % alignment)) % alignment);
+    this.at = aligned < this.buffer.length ? aligned : this.buffer.length;
   }
   rest(): Uint8Array {
     return this.bytes(this.remaining);

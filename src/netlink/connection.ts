@@ -36,17 +36,17 @@ const EINTR = 4;
 const ENOBUFS = 105;
 
 export class Connection implements Disposable {
-  readonly #transport: Transport;
-  #sequence = 0;
+  private readonly transport: Transport;
+  private sequence = 0;
   /** What the request on its way does, or the first of several. */
-  #action = "";
+  private action = "";
 
   constructor(transport: Transport) {
-    this.#transport = transport;
+    this.transport = transport;
   }
 
   [Symbol.dispose](): void {
-    this.#transport[Symbol.dispose]();
+    this.transport[Symbol.dispose]();
   }
 
   /** Sends one request and returns its replies. @throws NetlinkError when the kernel refuses it; DecodeError. */
@@ -63,11 +63,11 @@ export class Connection implements Disposable {
   callAll(requests: readonly Request[]): Outcome[] {
     // The kernel refuses an empty datagram, and nothing would answer it.
     if (requests.length === 0) return [];
-    const first = this.#send(requests, flag.ack);
+    const first = this.send(requests, flag.ack);
     const waiting: PendingRequest[] = [];
     for (const request of requests) waiting.push(new PendingRequest(request));
     for (let open = waiting.length; open > 0; ) {
-      for (const message of this.#receive()) {
+      for (const message of this.receive()) {
         // An earlier conversation's late message is nobody's business any more.
         if (waiting[message.sequence - first]?.take(message)) open--;
       }
@@ -82,12 +82,12 @@ export class Connection implements Disposable {
    * @returns what the kernel sent besides acknowledgements (NLM_F_ECHO). @throws NetlinkError; DecodeError.
    */
   transact(requests: readonly Request[]): Message[] {
-    const first = this.#send(requests, 0);
+    const first = this.send(requests, 0);
     const waits = requests.map(({ flags }) => (flags & flag.ack) !== 0);
     let open = waits.filter((wait) => wait).length;
     const replies: Message[] = [];
     while (open > 0) {
-      for (const message of this.#receive()) {
+      for (const message of this.receive()) {
         const index = message.sequence - first;
         const request = requests[index];
         if (request === undefined) continue;
@@ -110,7 +110,7 @@ export class Connection implements Disposable {
    */
   dump(request: Request): Message[] {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
-      const messages = this.#dumpOnce(request);
+      const messages = this.dumpOnce(request);
       if (messages !== undefined) return messages;
     }
     throw new NetlinkError(request.action, EINTR, {
@@ -119,12 +119,12 @@ export class Connection implements Disposable {
   }
 
   /** One walk; undefined when the kernel says that the table changed under it. */
-  #dumpOnce(request: Request): Message[] | undefined {
-    const sequence = this.#send([request], flag.dump);
+  private dumpOnce(request: Request): Message[] | undefined {
+    const sequence = this.send([request], flag.dump);
     const messages: Message[] = [];
     let interrupted = false;
     for (;;) {
-      for (const message of this.#receive()) {
+      for (const message of this.receive()) {
         if (message.sequence !== sequence) continue;
         if ((message.flags & flag.dumpInterrupted) !== 0) interrupted = true;
         if (!isVerdict(message)) {
@@ -140,39 +140,39 @@ export class Connection implements Disposable {
   }
 
   /** Sends requests as one datagram, with more flags than their own; returns the first one's sequence number. */
-  #send(requests: readonly Request[], flags: number): number {
-    const first = this.#sequence + 1;
-    this.#sequence += requests.length;
-    this.#action = requests[0]?.action ?? "";
+  private send(requests: readonly Request[], flags: number): number {
+    const first = this.sequence + 1;
+    this.sequence += requests.length;
+    this.action = requests[0]?.action ?? "";
     const messages: Message[] = [];
     for (const { type, flags: own, payload } of requests) {
       const sequence = first + messages.length;
       messages.push({ type, flags: own | flag.request | flags, sequence, port: 0, payload });
     }
     try {
-      this.#transport.send(encodeMessages(messages));
+      this.transport.send(encodeMessages(messages));
     } catch (error) {
-      throw this.#told(error);
+      throw this.told(error);
     }
     return first;
   }
 
   /** A failure of the transport itself, told with what was asked. */
-  #told(error: unknown): unknown {
-    return error instanceof SystemError ? new UnansweredError(this.#action, error.errno) : error;
+  private told(error: unknown): unknown {
+    return error instanceof SystemError ? new UnansweredError(this.action, error.errno) : error;
   }
 
   /** The next datagram's messages but for those that say nothing. */
-  #receive(): Message[] {
+  private receive(): Message[] {
     let datagram: Uint8Array;
     try {
-      datagram = this.#transport.receive();
+      datagram = this.transport.receive();
     } catch (error) {
-      throw this.#told(error);
+      throw this.told(error);
     }
     const messages: Message[] = [];
     for (const message of decodeMessages(datagram)) {
-      if (message.type === control.overrun) throw new UnansweredError(this.#action, ENOBUFS);
+      if (message.type === control.overrun) throw new UnansweredError(this.action, ENOBUFS);
       if (message.type !== control.noop) messages.push(message);
     }
     return messages;
@@ -185,25 +185,25 @@ const isVerdict = (message: Message): boolean =>
 
 /** A request on its way. The first verdict counts; what follows it, a second one too, changes nothing. */
 class PendingRequest implements Outcome {
-  readonly #request: Request;
-  #ended = false;
+  private readonly request: Request;
+  private ended = false;
   readonly replies: Message[] = [];
   error: NetlinkError | undefined;
 
   constructor(request: Request) {
-    this.#request = request;
+    this.request = request;
   }
 
   /** Takes in a message and tells whether the request ended with it. */
   take(message: Message): boolean {
-    if (this.#ended) return false;
+    if (this.ended) return false;
     if (!isVerdict(message)) {
       this.replies.push(message);
       return false;
     }
     const { errno, ack } = decodeVerdict(message);
-    if (errno !== 0) this.error = new NetlinkError(this.#request.action, errno, ack);
-    this.#ended = true;
+    if (errno !== 0) this.error = new NetlinkError(this.request.action, errno, ack);
+    this.ended = true;
     return true;
   }
 }

@@ -48,32 +48,32 @@ const int = (value: number): Uint8Array => {
 const ON = int(1);
 
 export class NetlinkSocket implements Transport {
-  readonly #fd: number;
-  readonly #sender = new Uint8Array(ADDRESS_LENGTH);
-  readonly #nothing = new Uint8Array(1);
+  private readonly fd: number;
+  private readonly sender = new Uint8Array(ADDRESS_LENGTH);
+  private readonly nothing = new Uint8Array(1);
   /** Room for a link. Grows when a datagram does not fit; memory that nobody uses costs ADD its page faults. */
-  #buffer = new Uint8Array(4096);
-  #room = INITIAL_ROOM;
+  private buffer = new Uint8Array(4096);
+  private room = INITIAL_ROOM;
 
   /**
    * Opens a socket in the thread's current network namespace. `groups` is a bit mask of multicast groups, as
    * LINK_EVENTS of rtnetlink/link.ts. @throws SystemError
    */
   constructor(family: number, groups = 0) {
-    this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
+    this.fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
     try {
-      for (const option of [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK]) this.#enable(option);
-      if (groups !== 0) libc.bind(this.#fd, address(groups));
+      for (const option of [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK]) this.enable(option);
+      if (groups !== 0) libc.bind(this.fd, address(groups));
     } catch (error) {
-      libc.close(this.#fd);
+      libc.close(this.fd);
       throw error;
     }
   }
 
   /** Kernels before 4.12 and 4.20 lack the options; requests work without them, errors say less. */
-  #enable(option: number): void {
+  private enable(option: number): void {
     try {
-      libc.setsockopt(this.#fd, SOL_NETLINK, option, ON);
+      libc.setsockopt(this.fd, SOL_NETLINK, option, ON);
     } catch (error) {
       if (!failedWith(error, "ENOPROTOOPT")) throw error;
     }
@@ -81,30 +81,30 @@ export class NetlinkSocket implements Transport {
 
   /** Hands a datagram to the kernel, which takes it whole or not at all. @throws SystemError */
   send(datagram: Uint8Array): void {
-    this.#makeRoom(datagram.length * ROOM_PER_BYTE);
-    libc.send(this.#fd, datagram, 0);
+    this.makeRoom(datagram.length * ROOM_PER_BYTE);
+    libc.send(this.fd, datagram, 0);
   }
 
   /** Lets the queues hold a long datagram and all its replies: the kernel drops replies that do not fit (ENOBUFS). */
-  #makeRoom(wanted: number): void {
-    if (wanted <= this.#room) return;
-    this.#room = wanted;
+  private makeRoom(wanted: number): void {
+    if (wanted <= this.room) return;
+    this.room = wanted;
     const size = int(wanted < MOST_ROOM ? wanted : MOST_ROOM);
     try {
-      libc.setsockopt(this.#fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
-      libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
+      libc.setsockopt(this.fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
+      libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
     } catch (error) {
       // In a user namespace of one's own.
       if (!failedWith(error, "EPERM")) throw error;
-      libc.setsockopt(this.#fd, SOL_SOCKET, SO_SNDBUF, size);
-      libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUF, size);
+      libc.setsockopt(this.fd, SOL_SOCKET, SO_SNDBUF, size);
+      libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, size);
     }
   }
 
   /** The kernel's next datagram, whole. @throws SystemError, ENOBUFS when some before it were lost. */
   receive(): Uint8Array {
     for (;;) {
-      const datagram = this.#take();
+      const datagram = this.take();
       if (datagram !== undefined) return datagram;
     }
   }
@@ -116,13 +116,13 @@ export class NetlinkSocket implements Transport {
   receiveWithin(timeout: number): Uint8Array | undefined {
     const deadline = now() + timeout;
     const pollfd = new ByteWriter();
-    pollfd.i32(this.#fd);
+    pollfd.i32(this.fd);
     pollfd.u16(POLLIN);
     pollfd.u16(0);
     for (;;) {
       const left = Math.ceil(deadline - now());
       if (libc.poll(pollfd.finish(), 1, Math.min(Math.max(0, left), 0x7fffffff)) === 0) return undefined;
-      const datagram = this.#take();
+      const datagram = this.take();
       if (datagram !== undefined) return datagram;
     }
   }
@@ -131,22 +131,22 @@ export class NetlinkSocket implements Transport {
    * Takes the first datagram out of the queue. Undefined if another process sent it: whoever administers a container's
    * network could otherwise answer in the kernel's place.
    */
-  #take(): Uint8Array | undefined {
+  private take(): Uint8Array | undefined {
     for (;;) {
       // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
-      const length = libc.recvfrom(this.#fd, this.#buffer, MSG_PEEK | MSG_TRUNC, this.#sender);
-      if (length > this.#buffer.length) {
-        this.#buffer = new Uint8Array(length > DUMP_DATAGRAM ? length : DUMP_DATAGRAM);
+      const length = libc.recvfrom(this.fd, this.buffer, MSG_PEEK | MSG_TRUNC, this.sender);
+      if (length > this.buffer.length) {
+        this.buffer = new Uint8Array(length > DUMP_DATAGRAM ? length : DUMP_DATAGRAM);
         continue;
       }
-      const datagram = this.#buffer.slice(0, length);
-      libc.recvfrom(this.#fd, this.#nothing, MSG_TRUNC | MSG_DONTWAIT, this.#sender);
-      return i32At(this.#sender, SENDER_PORT) === 0 ? datagram : undefined;
+      const datagram = this.buffer.slice(0, length);
+      libc.recvfrom(this.fd, this.nothing, MSG_TRUNC | MSG_DONTWAIT, this.sender);
+      return i32At(this.sender, SENDER_PORT) === 0 ? datagram : undefined;
     }
   }
 
   [Symbol.dispose](): void {
-    libc.close(this.#fd);
+    libc.close(this.fd);
   }
 }
 

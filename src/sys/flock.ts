@@ -20,10 +20,10 @@ export class LockTimeoutError extends Error {
 
 /** A held lock. Disposing of it, or the end of the process, gives it back. */
 export class FileLock implements Disposable {
-  readonly #fd: number;
+  private readonly fd: number;
 
   private constructor(fd: number) {
-    this.#fd = fd;
+    this.fd = fd;
   }
 
   /**
@@ -49,7 +49,7 @@ export class FileLock implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    libc.close(this.#fd);
+    libc.close(this.fd);
   }
 }
 

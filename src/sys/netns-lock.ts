@@ -17,10 +17,10 @@ const DEADLINE = 5000;
 
 /** A held lock. Disposing of it, or the end of the process, gives it back. */
 export class NetnsLock implements Disposable {
-  readonly #fd: number;
+  private readonly fd: number;
 
   private constructor(fd: number) {
-    this.#fd = fd;
+    this.fd = fd;
   }
 
   /** @throws SystemError, EAGAIN when another process held it exclusively all the time. */
@@ -57,6 +57,6 @@ export class NetnsLock implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    libc.close(this.#fd);
+    libc.close(this.fd);
   }
 }

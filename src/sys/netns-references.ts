@@ -28,69 +28,69 @@ export function findLiveNetns(wanted: ReadonlySet<string>): LiveNetns {
 
 class Search {
   readonly found = new Map<string, bigint | undefined>();
-  readonly #wanted: ReadonlySet<string>;
-  readonly #mountNamespaces = new Set<string>();
+  private readonly wanted: ReadonlySet<string>;
+  private readonly mountNamespaces = new Set<string>();
   /** Mount namespaces that something other than a process keeps alive. */
-  readonly #kept = new Set<string>();
+  private readonly kept = new Set<string>();
 
   constructor(wanted: ReadonlySet<string>) {
-    this.#wanted = wanted;
+    this.wanted = wanted;
   }
 
   /** A process that ends meanwhile keeps nothing alive. */
   process(path: string): void {
     whileThere(() => {
       const mountNamespace = namespaceLink(`${path}/ns/mnt`);
-      if (mountNamespace !== undefined && !this.#mountNamespaces.has(mountNamespace.inode)) {
-        this.#mounts(path);
-        this.#mountNamespaces.add(mountNamespace.inode);
+      if (mountNamespace !== undefined && !this.mountNamespaces.has(mountNamespace.inode)) {
+        this.mounts(path);
+        this.mountNamespaces.add(mountNamespace.inode);
       }
     });
     whileThere(() => {
       for (const task of listDirectory(`${path}/task`)) {
         whileThere(() =>
-          this.#note(namespaceLink(`${path}/task/${task}/ns/net`), `${path}/task/${task}/ns/net`),
+          this.note(namespaceLink(`${path}/task/${task}/ns/net`), `${path}/task/${task}/ns/net`),
         );
       }
     });
     whileThere(() => {
-      for (const fd of listDirectory(`${path}/fd`)) whileThere(() => this.#descriptor(path, fd));
+      for (const fd of listDirectory(`${path}/fd`)) whileThere(() => this.descriptor(path, fd));
     });
   }
 
   /** A mount namespace without a process in it might hold a mount of a network namespace. */
   requireAllMountNamespaces(): void {
-    for (const inode of this.#kept) {
-      if (!this.#mountNamespaces.has(inode)) throw new BlindSpotError(`no process is in mnt:[${inode}]`);
+    for (const inode of this.kept) {
+      if (!this.mountNamespaces.has(inode)) throw new BlindSpotError(`no process is in mnt:[${inode}]`);
     }
   }
 
   /** Lines of proc_pid_mountinfo(5); a mount of a namespace has the namespace as its root. */
-  #mounts(path: string): void {
+  private mounts(path: string): void {
     for (const line of readText(`${path}/mountinfo`).split("\n")) {
       const [, , , root = "", point = ""] = line.split(" ");
       const link = parseLink(root);
       if (link === undefined) continue;
-      if (link.kind === "mnt") this.#kept.add(link.inode);
-      this.#note(link, `${path}/root${unescapeOctal(point)}`);
+      if (link.kind === "mnt") this.kept.add(link.inode);
+      this.note(link, `${path}/root${unescapeOctal(point)}`);
     }
   }
 
-  #descriptor(path: string, fd: string): void {
+  private descriptor(path: string, fd: string): void {
     const target = readLink(`${path}/fd/${fd}`);
     const link = parseLink(target);
-    if (link?.kind === "mnt") this.#kept.add(link.inode);
-    this.#note(link, `${path}/fd/${fd}`);
+    if (link?.kind === "mnt") this.kept.add(link.inode);
+    this.note(link, `${path}/fd/${fd}`);
     // A namespace that was opened at a mount has the mount's path, and "/" when that is gone. Its status is asked for
     // only if its number is right: a file of a dead server would never answer.
     if (link !== undefined || !target.startsWith("/")) return;
     const number = /^ino:\s*([0-9]+)$/m.exec(readText(`${path}/fdinfo/${fd}`))?.[1];
     const inode = number ?? status(`${path}/fd/${fd}`).inode;
-    if (this.#wanted.has(inode)) this.#note({ kind: "net", inode }, `${path}/fd/${fd}`);
+    if (this.wanted.has(inode)) this.note({ kind: "net", inode }, `${path}/fd/${fd}`);
   }
 
-  #note(link: NamespaceLink | undefined, path: string): void {
-    if (link?.kind !== "net" || !this.#wanted.has(link.inode)) return;
+  private note(link: NamespaceLink | undefined, path: string): void {
+    if (link?.kind !== "net" || !this.wanted.has(link.inode)) return;
     if (this.found.get(link.inode) !== undefined) return;
     this.found.set(link.inode, cookieAt(path, link.inode));
   }

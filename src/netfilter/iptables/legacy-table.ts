@@ -60,12 +60,12 @@ export class LegacyNatTable implements NatTable {
   }
 
   read(chain: string): ChainState | undefined {
-    return hasLegacyTable(this.family) ? stateOf(this.#entries(), chain) : undefined;
+    return hasLegacyTable(this.family) ? stateOf(this.entries(), chain) : undefined;
   }
 
   readAll(network: string): readonly ChainState[] {
     if (!hasLegacyTable(this.family)) return [];
-    const entries = this.#entries();
+    const entries = this.entries();
     const chains = new Set<string>();
     for (const [chain, rules] of entries) {
       for (const { rule, jump } of rules) {
@@ -84,7 +84,7 @@ export class LegacyNatTable implements NatTable {
       if (steps.length === 0) return;
       try {
         restore(
-          this.#program(),
+          this.program(),
           steps.flatMap((step) => linesOf(chain, step)),
         );
       } catch (error) {
@@ -95,7 +95,7 @@ export class LegacyNatTable implements NatTable {
     }
   }
 
-  #program() {
+  private program() {
     const program = findLegacyRestore(this.family);
     if (program !== undefined) return program;
     const name = `${this.name}-restore`;
@@ -106,7 +106,7 @@ export class LegacyNatTable implements NatTable {
     );
   }
 
-  #entries(): LegacyChains {
+  private entries(): LegacyChains {
     const { domain, level } = SOCKETS[this.family];
     const socket = libc.socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     try {

@@ -53,42 +53,42 @@ const MOST_GUESSES = 16;
 export class NftNatTable implements NatTable {
   readonly family: Family;
   readonly name: string;
-  readonly #connection: Connection;
+  private readonly connection: Connection;
 
   /** The connection stays the caller's, who closes it. */
   constructor(connection: Connection, family: Family) {
-    this.#connection = connection;
+    this.connection = connection;
     this.family = family;
     this.name = family === 4 ? "iptables-nft" : "ip6tables-nft";
   }
 
-  #chain(chain: string): ChainName {
+  private chain(chain: string): ChainName {
     return { family: this.family === 4 ? "ip" : "ip6", table: TABLE, chain };
   }
 
   read(chain: string): ChainState | undefined {
-    const found = this.#find(chain);
+    const found = this.find(chain);
     if (found === undefined) return undefined;
-    const rules = rulesIn(this.#connection, this.#chain(chain));
-    const jumps = this.#jumpsTo(chain, rules, (found.use ?? 0) - rules.length);
-    const stored = (rule: Rule & RuleHandle): StoredRule => this.#stored(rule);
+    const rules = rulesIn(this.connection, this.chain(chain));
+    const jumps = this.jumpsTo(chain, rules, (found.use ?? 0) - rules.length);
+    const stored = (rule: Rule & RuleHandle): StoredRule => this.stored(rule);
     return chainState(chain, rules.map(stored), jumps.map(stored));
   }
 
   update(chain: string, plan: (state: ChainState | undefined) => readonly Step[]): void {
     let deletes = false;
-    update(this.#connection, () => {
+    update(this.connection, () => {
       const steps = plan(this.read(chain));
       deletes = steps.some(({ kind }) => kind === "delete chain");
       return this.requests(chain, steps);
     });
-    if (deletes) deleteEmpty(this.#connection, this.#chain(POSTROUTING));
+    if (deletes) deleteEmpty(this.connection, this.chain(POSTROUTING));
   }
 
   readAll(network: string): readonly ChainState[] {
     const chains = new Set<string>();
-    const { family, table } = this.#chain("");
-    for (const message of dump(this.#connection, dumpRules({ family, table }))) {
+    const { family, table } = this.chain("");
+    for (const message of dump(this.connection, dumpRules({ family, table }))) {
       if (!holds(message, `name: "${network}" `)) continue;
       const { chain, expressions } = decodeRule(message);
       const rule = readAddressRule(expressions, this.family);
@@ -101,33 +101,33 @@ export class NftNatTable implements NatTable {
 
   /** The messages that make `steps`; the base chain is added where it is missing, as iptables-nft does. */
   requests(chain: string, steps: readonly Step[]): Request[] {
-    const name = this.#chain(chain);
+    const name = this.chain(chain);
     // Even where the container's chain stands: when all rules were flushed, the next DEL takes the empty base chain.
-    const needsBase = steps.some(({ kind }) => kind === "add jump") && this.#find(POSTROUTING) === undefined;
+    const needsBase = steps.some(({ kind }) => kind === "add jump") && this.find(POSTROUTING) === undefined;
     return [
       ...(steps.length > 0 ? [addTable({ ...name, userData: [madeHere] })] : []),
-      ...(needsBase ? [addChain({ ...this.#chain(POSTROUTING), base: BASE, userData: [madeHere] })] : []),
-      ...steps.flatMap((step) => this.#requestsOf(name, step)),
+      ...(needsBase ? [addChain({ ...this.chain(POSTROUTING), base: BASE, userData: [madeHere] })] : []),
+      ...steps.flatMap((step) => this.requestsOf(name, step)),
     ];
   }
 
-  #requestsOf(chain: ChainName, step: Step): Request[] {
-    const postrouting = this.#chain(POSTROUTING);
+  private requestsOf(chain: ChainName, step: Step): Request[] {
+    const postrouting = this.chain(POSTROUTING);
     switch (step.kind) {
       case "add chain":
         return [addChain(chain, { exclusive: true })];
       case "insert":
-        return [insertRule(this.#encoded(chain, step.rule))];
+        return [insertRule(this.encoded(chain, step.rule))];
       case "append":
-        return [addRule(this.#encoded(chain, step.rule))];
+        return [addRule(this.encoded(chain, step.rule))];
       case "add jump":
-        return [addRule(this.#encoded(postrouting, step.rule, step.ifname))];
+        return [addRule(this.encoded(postrouting, step.rule, step.ifname))];
       case "delete rule":
-        return this.#deletion(chain, step.rule);
+        return this.deletion(chain, step.rule);
       case "delete jump":
         return [
-          ...this.#deletion(postrouting, step.jump),
-          ...(step.jump.note === undefined ? [] : this.#deletion(chain, step.jump.note)),
+          ...this.deletion(postrouting, step.jump),
+          ...(step.jump.note === undefined ? [] : this.deletion(chain, step.jump.note)),
         ];
       case "delete chain":
         // Kernels before 4.13 delete only an empty chain.
@@ -135,11 +135,11 @@ export class NftNatTable implements NatTable {
     }
   }
 
-  #deletion(chain: ChainName, { handle }: StoredRule): Request[] {
+  private deletion(chain: ChainName, { handle }: StoredRule): Request[] {
     return handle === undefined ? [] : [deleteRule({ ...chain, handle })];
   }
 
-  #encoded(chain: ChainName, rule: AddressRule, ifname?: string): Rule {
+  private encoded(chain: ChainName, rule: AddressRule, ifname?: string): Rule {
     const owner: UserDatum[] =
       ifname === undefined
         ? []
@@ -152,7 +152,7 @@ export class NftNatTable implements NatTable {
     };
   }
 
-  #stored(rule: Rule & RuleHandle): StoredRule {
+  private stored(rule: Rule & RuleHandle): StoredRule {
     const ifname = textOf(rule.userData, datumType.interface);
     return {
       rule: readAddressRule(rule.expressions, this.family),
@@ -166,24 +166,24 @@ export class NftNatTable implements NatTable {
    * the chain have the numbers after its last rule's: they are asked for by number. Only if that does not find all
    * (another program wrote them, or they came later) is the whole list read.
    */
-  #jumpsTo(chain: string, rules: readonly RuleHandle[], count: number): (Rule & RuleHandle)[] {
+  private jumpsTo(chain: string, rules: readonly RuleHandle[], count: number): (Rule & RuleHandle)[] {
     const last = rules.reduce((highest, { handle }) => (handle > highest ? handle : highest), 0n);
     if (count <= 0) return [];
     const leads = (rule: Rule): boolean => leadsTo(rule, chain);
     if (last > 0n && count <= MOST_GUESSES) {
       const guesses = Array.from({ length: count }, (_, index) =>
-        getRule({ ...this.#chain(POSTROUTING), handle: last + 1n + BigInt(index) }),
+        getRule({ ...this.chain(POSTROUTING), handle: last + 1n + BigInt(index) }),
       );
-      const found = ask(this.#connection, guesses).flatMap((replies) =>
+      const found = ask(this.connection, guesses).flatMap((replies) =>
         replies.map((reply) => decodeRule(reply)),
       );
       if (found.filter(leads).length === count) return found;
     }
-    return rulesHolding(this.#connection, this.#chain(POSTROUTING), chain).filter(leads);
+    return rulesHolding(this.connection, this.chain(POSTROUTING), chain).filter(leads);
   }
 
-  #find(chain: string) {
-    const [reply] = ask(this.#connection, [getChain(this.#chain(chain))]).flat();
+  private find(chain: string) {
+    const [reply] = ask(this.connection, [getChain(this.chain(chain))]).flat();
     return reply === undefined ? undefined : decodeChain(reply);
   }
 }

@@ -23,14 +23,14 @@ const FULL_WORD = 0xffff_ffff_ffff_ffffn;
 export const chunkOf = ({ family, value }: IpAddress): string => `${family} ${value >> CHUNK_BITS}`;
 
 export class AddressMap {
-  readonly #image: IndexImage;
-  readonly #offset: number;
-  readonly #pages: number;
+  private readonly image: IndexImage;
+  private readonly offset: number;
+  private readonly pages: number;
 
   constructor(image: IndexImage, offset: number, pages: number) {
-    this.#image = image;
-    this.#offset = offset;
-    this.#pages = pages;
+    this.image = image;
+    this.offset = offset;
+    this.pages = pages;
   }
 
   /**
@@ -40,7 +40,7 @@ export class AddressMap {
   nextFree({ family, from, to }: Interval): bigint | undefined {
     for (let value = from; value <= to; ) {
       const chunk = value >> CHUNK_BITS;
-      const { page, known } = this.#find(family, chunk);
+      const { page, known } = this.find(family, chunk);
       if (!known) return value;
       const bit = firstZero(page.words, Number(value - (chunk << CHUNK_BITS)));
       if (bit !== undefined) {
@@ -55,7 +55,7 @@ export class AddressMap {
   /** Notes whether an address is taken. True if that used up a free page. */
   mark({ family, value }: IpAddress, taken: boolean): boolean {
     const chunk = value >> CHUNK_BITS;
-    const { page, known } = this.#find(family, chunk);
+    const { page, known } = this.find(family, chunk);
     const { words } = page;
     if (!known) words.set([BigInt(family), chunk >> 64n, BigInt.asUintN(64, chunk)], FAMILY);
     const bit = Number(value - (chunk << CHUNK_BITS));
@@ -71,12 +71,12 @@ export class AddressMap {
   }
 
   /** The page of a chunk, or the free one that may become it. */
-  #find(family: Family, chunk: bigint): { page: Piece; known: boolean } {
+  private find(family: Family, chunk: bigint): { page: Piece; known: boolean } {
     const high = chunk >> 64n;
     const low = BigInt.asUintN(64, chunk);
-    const home = Number((low ^ (high * 0x9e37_79b9n)) % BigInt(this.#pages));
-    for (let step = 0; step < this.#pages; step++) {
-      const page = this.#image.piece(this.#offset + ((home + step) % this.#pages) * PAGE_BYTES, PAGE_BYTES);
+    const home = Number((low ^ (high * 0x9e37_79b9n)) % BigInt(this.pages));
+    for (let step = 0; step < this.pages; step++) {
+      const page = this.image.piece(this.offset + ((home + step) % this.pages) * PAGE_BYTES, PAGE_BYTES);
       const { words } = page;
       if (words[FAMILY] === 0n) return { page, known: false };
       if (words[FAMILY] === BigInt(family) && words[HIGH] === high && words[LOW] === low)

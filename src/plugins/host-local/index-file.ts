@@ -8,62 +8,62 @@ import { LeaseIndex } from "./lease-index.ts";
 
 /** The index in its file. The caller holds the lock of the leases. */
 export class IndexFile implements Disposable {
-  readonly #directory: string;
-  readonly #path: string;
-  #fd: number | undefined;
+  private readonly directory: string;
+  private readonly path: string;
+  private fd: number | undefined;
 
   constructor(place: LeasePlace) {
-    this.#directory = stateDirectory(place);
-    this.#path = `${this.#directory}/${place.network}.index`;
+    this.directory = stateDirectory(place);
+    this.path = `${this.directory}/${place.network}.index`;
   }
 
   /** The index that is there. @throws BrokenIndexError when there is none that can be used. */
   open(): LeaseIndex {
     return LeaseIndex.open(
-      this.#try(() => {
-        this.#fd ??= libc.open(this.#path, libc.O.RDWR | libc.O.NOFOLLOW);
-        return this.#bytes(this.#fd);
+      this.try(() => {
+        this.fd ??= libc.open(this.path, libc.O.RDWR | libc.O.NOFOLLOW);
+        return this.bytes(this.fd);
       }),
     );
   }
 
   /** Puts an image in place of what is there, its header last: a half-written image has none. */
   replace(image: Uint8Array): void {
-    this.#try(() => {
+    this.try(() => {
       this[Symbol.dispose]();
-      makeDirectory(this.#directory);
-      withFile(this.#path, libc.O.WRONLY | libc.O.CREAT | libc.O.NOFOLLOW, 0o600, (fd) => {
+      makeDirectory(this.directory);
+      withFile(this.path, libc.O.WRONLY | libc.O.CREAT | libc.O.NOFOLLOW, 0o600, (fd) => {
         libc.ftruncate(fd, 0);
-        const { write } = this.#bytes(fd);
+        const { write } = this.bytes(fd);
         write(PIECE, image.subarray(PIECE));
         write(0, image.subarray(0, PIECE));
-        grantOwner(this.#path, statusOf(fd), 0o600);
+        grantOwner(this.path, statusOf(fd), 0o600);
       });
     });
   }
 
   [Symbol.dispose](): void {
-    if (this.#fd !== undefined) libc.close(this.#fd);
-    this.#fd = undefined;
+    if (this.fd !== undefined) libc.close(this.fd);
+    this.fd = undefined;
   }
 
-  #bytes(fd: number): Bytes {
+  private bytes(fd: number): Bytes {
     return {
       read: (offset, length) => {
         const bytes = new Uint8Array(length);
-        const count = this.#try(() => libc.pread(fd, bytes, offset));
+        const count = this.try(() => libc.pread(fd, bytes, offset));
         if (count < length) throw new BrokenIndexError("the file ends early");
         return bytes;
       },
       write: (offset, bytes) => {
         for (let done = 0; done < bytes.length; ) {
-          done += this.#try(() => libc.pwrite(fd, bytes.subarray(done), offset + done));
+          done += this.try(() => libc.pwrite(fd, bytes.subarray(done), offset + done));
         }
       },
     };
   }
 
-  #try<T>(use: () => T): T {
+  private try<T>(use: () => T): T {
     try {
       return use();
     } catch (error) {

@@ -25,55 +25,55 @@ export interface Piece {
 }
 
 export class IndexImage {
-  readonly #bytes: Bytes;
-  readonly #seed: bigint;
+  private readonly bytes: Bytes;
+  private readonly seed: bigint;
   /** By offset. */
-  readonly #loaded = new Map<number, Piece>();
+  private readonly loaded = new Map<number, Piece>();
   /** The same in a list: the first walk over a Map takes the engine longer than all that an ADD does here. */
-  readonly #pieces: Piece[] = [];
+  private readonly pieces: Piece[] = [];
 
   /** `seed` differs from image to image, so that a piece left by an earlier one counts as damaged. */
   constructor(bytes: Bytes, seed: bigint) {
-    this.#bytes = bytes;
-    this.#seed = seed;
+    this.bytes = bytes;
+    this.seed = seed;
   }
 
   /** A piece to be read, and to be changed if its `changed` is set. @throws BrokenIndexError */
   piece(offset: number, length: number): Piece {
-    const known = this.#loaded.get(offset);
+    const known = this.loaded.get(offset);
     if (known !== undefined) return known;
-    const words = wordsOf(this.#bytes.read(offset, length));
-    if (words[0] !== this.#checksum(words, offset)) throw new BrokenIndexError(`damaged at byte ${offset}`);
-    return this.#keep({ offset, words, changed: false });
+    const words = wordsOf(this.bytes.read(offset, length));
+    if (words[0] !== this.checksum(words, offset)) throw new BrokenIndexError(`damaged at byte ${offset}`);
+    return this.keep({ offset, words, changed: false });
   }
 
   /** Makes `count` empty pieces from `offset` on. */
   clear(offset: number, length: number, count: number): void {
     for (let number = 0; number < count; number++) {
       const words = new BigUint64Array(length / 8);
-      this.#keep({ offset: offset + number * length, words, changed: true });
+      this.keep({ offset: offset + number * length, words, changed: true });
     }
   }
 
-  #keep(piece: Piece): Piece {
-    this.#loaded.set(piece.offset, piece);
-    this.#pieces.push(piece);
+  private keep(piece: Piece): Piece {
+    this.loaded.set(piece.offset, piece);
+    this.pieces.push(piece);
     return piece;
   }
 
   /** Writes what was changed. */
   save(): void {
-    for (const piece of this.#pieces) {
+    for (const piece of this.pieces) {
       if (!piece.changed) continue;
-      piece.words[0] = this.#checksum(piece.words, piece.offset);
-      this.#bytes.write(piece.offset, bytesOf(piece.words));
+      piece.words[0] = this.checksum(piece.words, piece.offset);
+      this.bytes.write(piece.offset, bytesOf(piece.words));
       piece.changed = false;
     }
   }
 
   /** The offset is part of it: a piece in another's place is damaged as well. */
-  #checksum(words: BigUint64Array, offset: number): bigint {
-    return BigInt(Bun.hash(words.subarray(1), this.#seed ^ BigInt(offset)));
+  private checksum(words: BigUint64Array, offset: number): bigint {
+    return BigInt(Bun.hash(words.subarray(1), this.seed ^ BigInt(offset)));
   }
 }
 

@@ -68,7 +68,7 @@ export class LeaseFiles {
   /** The lease in a file; undefined if the file is gone or empty: a lease has an owner (rule L2). */
   read(name: string, address: IpAddress): LeaseFile | undefined {
     try {
-      return this.#open(name, (fd) => {
+      return this.open(name, (fd) => {
         const status = statusOf(fd);
         if (!isRegular(status) || status.size > LARGEST) return { address, name, content: undefined, status };
         const content = decoder.decode(readUpTo(fd, status.size)).trim();
@@ -89,7 +89,7 @@ export class LeaseFiles {
     for (const attribute of IDENTITY_ATTRIBUTES) {
       try {
         const value = new Uint8Array(256);
-        const length = this.#open(name, (fd) => libc.fgetxattr(fd, attribute, value));
+        const length = this.open(name, (fd) => libc.fgetxattr(fd, attribute, value));
         return parseIdentity(decoder.decode(value.subarray(0, length)), content);
       } catch (error) {
         if (!(error instanceof SystemError)) throw error;
@@ -116,7 +116,7 @@ export class LeaseFiles {
   /** The last reserved address of a set; undefined if there is no such file or no address in it (rule H51). */
   readHint(set: number): IpAddress | undefined {
     try {
-      return this.#open(hintName(set), (fd) =>
+      return this.open(hintName(set), (fd) =>
         isRegular(statusOf(fd)) ? parseIp(decoder.decode(readToEnd(fd, LARGEST_HINT))) : undefined,
       );
     } catch (error) {
@@ -146,7 +146,7 @@ export class LeaseFiles {
     }
   }
 
-  #open<T>(name: string, use: (fd: number) => T): T {
+  private open<T>(name: string, use: (fd: number) => T): T {
     // O_NONBLOCK: a fifo must not stop the plugin.
     return withFile(this.at(name), libc.O.RDONLY | libc.O.NOFOLLOW | libc.O.NONBLOCK, 0, use);
   }

@@ -26,19 +26,19 @@ const H = {
 } as const;
 
 export class LeaseIndex {
-  readonly #bytes: Bytes;
-  readonly #header: BigUint64Array;
-  readonly #image: IndexImage;
-  readonly #owners: OwnerTable;
-  readonly #addresses: AddressMap;
+  private readonly bytes: Bytes;
+  private readonly header: BigUint64Array;
+  private readonly image: IndexImage;
+  private readonly owners: OwnerTable;
+  private readonly addresses: AddressMap;
 
   private constructor(bytes: Bytes, header: BigUint64Array, image: IndexImage) {
     const buckets = Number(header[H.buckets]);
-    this.#bytes = bytes;
-    this.#header = header;
-    this.#image = image;
-    this.#owners = new OwnerTable(image, HEADER_BYTES, buckets);
-    this.#addresses = new AddressMap(image, HEADER_BYTES + buckets * BUCKET_BYTES, Number(header[H.pages]));
+    this.bytes = bytes;
+    this.header = header;
+    this.image = image;
+    this.owners = new OwnerTable(image, HEADER_BYTES, buckets);
+    this.addresses = new AddressMap(image, HEADER_BYTES + buckets * BUCKET_BYTES, Number(header[H.pages]));
   }
 
   /** The index in an image. @throws BrokenIndexError when it is none, or of another version. */
@@ -69,62 +69,62 @@ export class LeaseIndex {
 
   /** What its last user saw of the directory: who sees the same may trust it. */
   get proof(): bigint {
-    return this.#header[H.proof] ?? 0n;
+    return this.header[H.proof] ?? 0n;
   }
 
   /** Number of entries. */
   get size(): number {
-    return Number(this.#header[H.entries]);
+    return Number(this.header[H.entries]);
   }
 
   /** Writes what was changed, and the header last. Until then an image in a file is that of before. */
   seal(proof: bigint): void {
-    this.#image.save();
-    this.#header[H.proof] = proof;
-    this.#header[H.checksum] = checksum(this.#header);
-    this.#bytes.write(0, bytesOf(this.#header));
+    this.image.save();
+    this.header[H.proof] = proof;
+    this.header[H.checksum] = checksum(this.header);
+    this.bytes.write(0, bytesOf(this.header));
   }
 
   /** Whether another entry fits in well; else a larger index is due. */
   hasRoom(): boolean {
-    const word = (place: number): bigint => this.#header[place] ?? 0n;
+    const word = (place: number): bigint => this.header[place] ?? 0n;
     return word(H.entries) * 2n < word(H.buckets) * BigInt(PLACES) && word(H.usedPages) * 2n < word(H.pages);
   }
 
   /** All entries of an owner, and possibly of another with the same number. */
   find(owner: bigint): IndexEntry[] {
-    return this.#owners.find(owner);
+    return this.owners.find(owner);
   }
 
   insert(entry: IndexEntry): void {
-    this.#owners.insert(entry);
-    const newPage = this.#addresses.mark(entry.address, true);
-    this.#count(H.entries, 1n);
-    if (newPage) this.#count(H.usedPages, 1n);
+    this.owners.insert(entry);
+    const newPage = this.addresses.mark(entry.address, true);
+    this.count(H.entries, 1n);
+    if (newPage) this.count(H.usedPages, 1n);
   }
 
   remove({ owner, address }: Pick<IndexEntry, "owner" | "address">): void {
-    if (!this.#owners.remove(owner, address)) return;
-    this.#addresses.mark(address, false);
-    this.#count(H.entries, -1n);
+    if (!this.owners.remove(owner, address)) return;
+    this.addresses.mark(address, false);
+    this.count(H.entries, -1n);
   }
 
   /** The first address of the interval that nothing holds; undefined if there is none. */
   nextFree(interval: Interval): bigint | undefined {
-    return this.#addresses.nextFree(interval);
+    return this.addresses.nextFree(interval);
   }
 
   /** So many entries, drawn at random; fewer if there are fewer, or they are thinly sown. */
   sample(count: number): IndexEntry[] {
-    return this.#owners.sample(count);
+    return this.owners.sample(count);
   }
 
   entries(): Generator<IndexEntry> {
-    return this.#owners.entries();
+    return this.owners.entries();
   }
 
-  #count(place: number, difference: bigint): void {
-    this.#header[place] = (this.#header[place] ?? 0n) + difference;
+  private count(place: number, difference: bigint): void {
+    this.header[place] = (this.header[place] ?? 0n) + difference;
   }
 }
 

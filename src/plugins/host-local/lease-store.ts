@@ -33,20 +33,20 @@ interface Knowledge {
 
 export class LeaseStore implements Disposable {
   readonly files: LeaseFiles;
-  readonly #lock: FileLock;
-  readonly #boot: string | undefined;
-  readonly #file: IndexFile;
-  #knowledge: Knowledge | undefined;
+  private readonly lock: FileLock;
+  private readonly boot: string | undefined;
+  private readonly file: IndexFile;
+  private knowledge: Knowledge | undefined;
   /** The directory as it was after the last change that is in the index; undefined if another's came between. */
-  #state: DirectoryState | undefined;
-  #changed = false;
+  private state: DirectoryState | undefined;
+  private changed = false;
 
   /** `boot` names the machine's boot, without which an index proves nothing. */
   constructor(files: LeaseFiles, lock: FileLock, boot: string | undefined) {
     this.files = files;
-    this.#lock = lock;
-    this.#boot = boot;
-    this.#file = new IndexFile(files.place);
+    this.lock = lock;
+    this.boot = boot;
+    this.file = new IndexFile(files.place);
   }
 
   /**
@@ -55,11 +55,11 @@ export class LeaseStore implements Disposable {
    */
   heldBy(owner: Owner, { sure }: { sure: boolean }): LeaseFile[] {
     const contents = [leaseContent(owner), oldContent(owner)];
-    const claimed = this.#claims(contents);
+    const claimed = this.claims(contents);
     const found = claimed.held.length > 0;
-    if (this.#trust().fresh || (!claimed.stale && (found || !sure))) return claimed.held;
-    this.#scan();
-    return this.#claims(contents).held;
+    if (this.trust().fresh || (!claimed.stale && (found || !sure))) return claimed.held;
+    this.scan();
+    return this.claims(contents).held;
   }
 
   /**
@@ -67,16 +67,16 @@ export class LeaseStore implements Disposable {
    * without a trace in the directory.
    */
   inspectSome(): void {
-    if (this.#trust().fresh) return;
-    const sample = this.#ask((index) => index.sample(SAMPLE));
-    if (!sample.every((entry) => unchanged(this.files, entry))) this.#scan();
+    if (this.trust().fresh) return;
+    const sample = this.ask((index) => index.sample(SAMPLE));
+    if (!sample.every((entry) => unchanged(this.files, entry))) this.scan();
   }
 
   /** What is at an address: mostly one file or none. */
   at(address: IpAddress): LeaseFile[] {
     const canonical = formatIp(address);
     const found: LeaseFile[] = [];
-    for (const name of [canonical, ...(this.#trust().oddNames.get(canonical) ?? [])]) {
+    for (const name of [canonical, ...(this.trust().oddNames.get(canonical) ?? [])]) {
       const lease = this.files.read(name, address);
       if (lease !== undefined) found.push(lease);
     }
@@ -85,30 +85,30 @@ export class LeaseStore implements Disposable {
 
   /** All addresses that something holds, as the directory says now. */
   everything(): IndexEntry[] {
-    if (!this.#trust().fresh) this.#scan();
-    return this.#ask((index) => [...index.entries()]);
+    if (!this.trust().fresh) this.scan();
+    return this.ask((index) => [...index.entries()]);
   }
 
   /** Gives the first free address of the intervals to the lease; undefined if the index knows of none. */
   allocate(lease: PreparedLease, order: readonly Interval[]): IpAddress | undefined {
     for (;;) {
-      const address = this.#firstFree(order);
-      if (address === undefined || this.#publish(lease, address)) return address;
-      if (this.#trust().fresh) {
+      const address = this.firstFree(order);
+      if (address === undefined || this.publish(lease, address)) return address;
+      if (this.trust().fresh) {
         // It came after the scan, by someone who does not lock.
-        this.#note((index) => index.insert({ owner: NOBODY, address, inode: 0n, changed: 0n }));
-        this.#state = undefined;
+        this.note((index) => index.insert({ owner: NOBODY, address, inode: 0n, changed: 0n }));
+        this.state = undefined;
       } else {
-        this.#scan();
+        this.scan();
       }
     }
   }
 
   release({ name, address, content }: Omit<LeaseFile, "status">): void {
-    this.#change(() => this.files.remove(name));
-    if (this.#knowledge?.oddNames.has(formatIp(address))) this.#forget();
+    this.change(() => this.files.remove(name));
+    if (this.knowledge?.oddNames.has(formatIp(address))) this.forget();
     else
-      this.#note((index) =>
+      this.note((index) =>
         index.remove({ owner: content === undefined ? NOBODY : ownerOf(content), address }),
       );
   }
@@ -116,32 +116,31 @@ export class LeaseStore implements Disposable {
   /** Notes the last reserved address of a set. @throws SystemError */
   writeHint(set: number, address: IpAddress): void {
     if (this.files.writeHint(set, address, { create: false })) return;
-    this.#change(() => this.files.writeHint(set, address, { create: true }));
+    this.change(() => this.files.writeHint(set, address, { create: true }));
   }
 
   /** Leaves what was learned and done to the next who takes the lock. Not to have done so costs the next a scan. */
   commit(): void {
-    const { index, image, oddNames } = this.#knowledge ?? {};
-    if (index === undefined || this.#boot === undefined || oddNames === undefined || oddNames.size > 0)
-      return;
-    if (!this.#changed && image === undefined) return;
+    const { index, image, oddNames } = this.knowledge ?? {};
+    if (index === undefined || this.boot === undefined || oddNames === undefined || oddNames.size > 0) return;
+    if (!this.changed && image === undefined) return;
     const { path } = this.files;
-    const [state, boot] = [this.#state, this.#boot];
+    const [state, boot] = [this.state, this.boot];
     unlessSystemError(() => {
       if (state === undefined || !sameState(stateOf(path), state)) return;
       index.seal(proofOf(state, boot));
-      if (image !== undefined) this.#file.replace(image);
+      if (image !== undefined) this.file.replace(image);
     });
   }
 
   [Symbol.dispose](): void {
-    this.#file[Symbol.dispose]();
-    this.#lock[Symbol.dispose]();
+    this.file[Symbol.dispose]();
+    this.lock[Symbol.dispose]();
   }
 
   /** Files that the index says have one of the contents; stale if one of them has another. */
-  #claims(contents: readonly string[]): { held: LeaseFile[]; stale: boolean } {
-    const entries = this.#ask((index) => {
+  private claims(contents: readonly string[]): { held: LeaseFile[]; stale: boolean } {
+    const entries = this.ask((index) => {
       const found: IndexEntry[] = [];
       for (const content of contents) found.push(...index.find(ownerOf(content)));
       return found;
@@ -155,8 +154,8 @@ export class LeaseStore implements Disposable {
     return { held, stale: held.length < entries.length };
   }
 
-  #firstFree(order: readonly Interval[]): IpAddress | undefined {
-    return this.#ask((index) => {
+  private firstFree(order: readonly Interval[]): IpAddress | undefined {
+    return this.ask((index) => {
       for (const interval of order) {
         const value = index.nextFree(interval);
         if (value !== undefined) return { family: interval.family, value };
@@ -165,105 +164,105 @@ export class LeaseStore implements Disposable {
     });
   }
 
-  #publish(lease: PreparedLease, address: IpAddress): boolean {
+  private publish(lease: PreparedLease, address: IpAddress): boolean {
     const name = formatIp(address);
-    let done = this.#change(() => lease.publish(address));
+    let done = this.change(() => lease.publish(address));
     if (!done && this.files.read(name, address) === undefined) {
       // An empty file, left by a crash between its creation and its writing, is no lease (rule L2).
-      done = this.#change(() => {
+      done = this.change(() => {
         this.files.remove(name);
         return lease.publish(address);
       });
     }
     if (done) {
-      this.#note((index) => {
-        index.insert(entryOf(address, lease.content, this.#statusOfNew(name)));
+      this.note((index) => {
+        index.insert(entryOf(address, lease.content, this.statusOfNew(name)));
       });
     }
     return done;
   }
 
-  #statusOfNew(name: string): FileStatus {
+  private statusOfNew(name: string): FileStatus {
     const path = this.files.at(name);
     const found = status(path, { followLinks: false });
     return grantOwner(path, found, 0o600) ? status(path, { followLinks: false }) : found;
   }
 
   /** Changes the directory. If it was not as expected right before, the index does not cover it any more. */
-  #change<T>(change: () => T): T {
+  private change<T>(change: () => T): T {
     const { path } = this.files;
-    const expected = this.#state !== undefined && sameState(stateOf(path), this.#state);
-    this.#changed = true;
-    this.#state = undefined;
+    const expected = this.state !== undefined && sameState(stateOf(path), this.state);
+    this.changed = true;
+    this.state = undefined;
     const result = change();
     // What has happened has happened: from here on only the index can suffer.
-    if (expected) this.#mark();
+    if (expected) this.mark();
     return result;
   }
 
   /** Gives the directory a state that the next change of anybody ends. */
-  #mark(): void {
+  private mark(): void {
     unlessSystemError(() => {
-      this.#state = distinguish(this.files.path);
+      this.state = distinguish(this.files.path);
     });
   }
 
   /** Puts a change of the directory into the index, which grows when it must. */
-  #note(put: (index: LeaseIndex) => void): void {
+  private note(put: (index: LeaseIndex) => void): void {
     const done = unlessSystemError(() => {
-      if (this.#knowledge === undefined) return;
-      if (!this.#knowledge.index.hasRoom()) {
-        this.#knowledge = { ...this.#knowledge, ...LeaseIndex.build([...this.#knowledge.index.entries()]) };
+      if (this.knowledge === undefined) return;
+      if (!this.knowledge.index.hasRoom()) {
+        this.knowledge = { ...this.knowledge, ...LeaseIndex.build([...this.knowledge.index.entries()]) };
       }
-      put(this.#knowledge.index);
+      put(this.knowledge.index);
     });
-    if (!done) this.#forget();
+    if (!done) this.forget();
   }
 
-  #ask<T>(question: (index: LeaseIndex) => T): T {
+  private ask<T>(question: (index: LeaseIndex) => T): T {
     try {
-      return question(this.#trust().index);
+      return question(this.trust().index);
     } catch (error) {
       if (!(error instanceof BrokenIndexError)) throw error;
-      this.#forget();
-      return question(this.#scan().index);
+      this.forget();
+      return question(this.scan().index);
     }
   }
 
-  #forget(): void {
-    this.#knowledge = undefined;
-    this.#state = undefined;
+  private forget(): void {
+    this.knowledge = undefined;
+    this.state = undefined;
   }
 
   /** What is known: by the index in its file, if the directory is as that says, else by a scan. */
-  #trust(): Knowledge {
-    if (this.#knowledge !== undefined) return this.#knowledge;
+  private trust(): Knowledge {
+    if (this.knowledge !== undefined) return this.knowledge;
     const state = stateOf(this.files.path);
     try {
-      const index = this.#file.open();
-      if (this.#boot === undefined || index.proof !== proofOf(state, this.#boot)) return this.#scan();
-      this.#state = state;
-      this.#knowledge = { index, image: undefined, fresh: false, oddNames: new Map() };
-      return this.#knowledge;
+      const index = this.file.open();
+      if (this.boot === undefined || index.proof !== proofOf(state, this.boot)) return this.scan();
+      this.state = state;
+      this.knowledge = { index, image: undefined, fresh: false, oddNames: new Map() };
+      return this.knowledge;
     } catch (error) {
       if (!(error instanceof BrokenIndexError)) throw error;
-      return this.#scan();
+      return this.scan();
     }
   }
 
-  #scan(): Knowledge {
-    this.#state = undefined;
-    this.#mark();
-    const { entries, oddNames } = scanLeases(this.files, this.#lastKnown());
-    this.#knowledge = { ...LeaseIndex.build(entries), fresh: true, oddNames };
-    return this.#knowledge;
+  private scan(): Knowledge {
+    this.state = undefined;
+    this.mark();
+    const { entries, oddNames } = scanLeases(this.files, this.lastKnown());
+    this.knowledge = { ...LeaseIndex.build(entries), fresh: true, oddNames };
+    return this.knowledge;
   }
 
   /** What can still be read of the index in its file: a file that is as it was need not be read again. */
-  #lastKnown(): IndexEntry[] {
+  private lastKnown(): IndexEntry[] {
     const entries: IndexEntry[] = [];
     try {
-      for (const entry of this.#file.open().entries()) entries.push(entry);
+      for (const entry of this.file.open().entries()) entries.push(entry);
     } catch (error) {
       if (!(error instanceof BrokenIndexError)) throw error;
     }

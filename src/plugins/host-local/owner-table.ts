@@ -35,20 +35,20 @@ const RECORDS = OWNERS + PLACES;
 const RECORD_WORDS = 5;
 
 export class OwnerTable {
-  readonly #image: IndexImage;
-  readonly #offset: number;
-  readonly #buckets: number;
+  private readonly image: IndexImage;
+  private readonly offset: number;
+  private readonly buckets: number;
 
   constructor(image: IndexImage, offset: number, buckets: number) {
-    this.#image = image;
-    this.#offset = offset;
-    this.#buckets = buckets;
+    this.image = image;
+    this.offset = offset;
+    this.buckets = buckets;
   }
 
   /** All entries of an owner, and possibly of another with the same number. */
   find(owner: bigint): IndexEntry[] {
     const found: IndexEntry[] = [];
-    this.#visit(owner, ({ words }) => {
+    this.visit(owner, ({ words }) => {
       for (const place of placesOf(words, owner)) found.push(entryAt(words, place));
       return false;
     });
@@ -56,7 +56,7 @@ export class OwnerTable {
   }
 
   insert(entry: IndexEntry): void {
-    this.#visit(entry.owner, (bucket) => {
+    this.visit(entry.owner, (bucket) => {
       const at = bucket.words.indexOf(0n, OWNERS);
       const isFree = at >= 0 && at < RECORDS;
       if (isFree) putEntry(bucket.words, at - OWNERS, entry);
@@ -68,7 +68,7 @@ export class OwnerTable {
 
   /** Forgets what an owner has at an address. False if it has nothing there. */
   remove(owner: bigint, address: IpAddress): boolean {
-    return this.#visit(owner, (bucket) => {
+    return this.visit(owner, (bucket) => {
       for (const place of placesOf(bucket.words, owner)) {
         const found = entryAt(bucket.words, place).address;
         if (found.family !== address.family || found.value !== address.value) continue;
@@ -82,7 +82,7 @@ export class OwnerTable {
 
   /** So many entries of one bucket, drawn at random; all if it has no more. */
   sample(count: number): IndexEntry[] {
-    const { words } = this.#bucket(randomBelow(this.#buckets));
+    const { words } = this.bucket(randomBelow(this.buckets));
     const places = placesTaken(words);
     const from = places.length === 0 ? 0 : randomBelow(places.length);
     const around = [...places.slice(from), ...places.slice(0, from)];
@@ -90,23 +90,23 @@ export class OwnerTable {
   }
 
   *entries(): Generator<IndexEntry> {
-    for (let number = 0; number < this.#buckets; number++) {
-      const { words } = this.#bucket(number);
+    for (let number = 0; number < this.buckets; number++) {
+      const { words } = this.bucket(number);
       for (const place of placesTaken(words)) yield entryAt(words, place);
     }
   }
 
-  #bucket(number: number): Piece {
-    return this.#image.piece(this.#offset + number * BUCKET_BYTES, BUCKET_BYTES);
+  private bucket(number: number): Piece {
+    return this.image.piece(this.offset + number * BUCKET_BYTES, BUCKET_BYTES);
   }
 
   /**
    * Visits the owner's bucket, and the following one as long as the one before was full once, until `isDone` says so.
    * Returns whether it did. Not a generator: the first one that a process runs costs an ADD 0.1 ms.
    */
-  #visit(owner: bigint, isDone: (bucket: Piece) => boolean): boolean {
-    for (let step = 0; step < this.#buckets; step++) {
-      const bucket = this.#bucket(Number((owner + BigInt(step)) % BigInt(this.#buckets)));
+  private visit(owner: bigint, isDone: (bucket: Piece) => boolean): boolean {
+    for (let step = 0; step < this.buckets; step++) {
+      const bucket = this.bucket(Number((owner + BigInt(step)) % BigInt(this.buckets)));
       if (isDone(bucket)) return true;
       // Read after the visit: insert() may just have found it full.
       if (bucket.words[FULL_ONCE] === 0n) return false;

@@ -11,16 +11,16 @@ import { type LeaseFiles, recordIdentity, syncDirectory } from "./lease-files.ts
 
 export class PreparedLease implements Disposable {
   readonly content: string;
-  readonly #files: LeaseFiles;
-  readonly #fd: number;
+  private readonly files: LeaseFiles;
+  private readonly fd: number;
   /** Path of a working name: only on a file system that has no files without a name. */
-  readonly #working: string | undefined;
+  private readonly working: string | undefined;
 
   private constructor(files: LeaseFiles, content: string, file: OpenFile) {
-    this.#files = files;
+    this.files = files;
     this.content = content;
-    this.#fd = file.fd;
-    this.#working = file.path;
+    this.fd = file.fd;
+    this.working = file.path;
   }
 
   /** Writes the lease, in a directory that is made if it is missing. @throws SystemError, and nothing is left. */
@@ -41,7 +41,7 @@ export class PreparedLease implements Disposable {
   /** Gives the lease its address. False if there is a file of that name. */
   publish(address: IpAddress): boolean {
     try {
-      libc.linkDescriptor(this.#fd, this.#files.at(formatIp(address)));
+      libc.linkDescriptor(this.fd, this.files.at(formatIp(address)));
       return true;
     } catch (error) {
       if (failedWith(error, "EEXIST")) return false;
@@ -50,8 +50,8 @@ export class PreparedLease implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    libc.close(this.#fd);
-    if (this.#working !== undefined) libc.unlink(this.#working);
+    libc.close(this.fd);
+    if (this.working !== undefined) libc.unlink(this.working);
   }
 }
 
