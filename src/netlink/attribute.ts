@@ -2,7 +2,7 @@
  * Netlink attributes (uapi linux/netlink.h): struct nlattr { u16 nla_len; u16 nla_type; }, payload, padding to four
  * bytes. The two top bits of the type are flags: nested, and network byte order.
  */
-import { ByteReader, ByteWriter, i32At, u16At } from "./bytes.ts";
+import { ByteReader, ByteWriter, i32At, i32beAt, u16At } from "./bytes.ts";
 import { DecodeError } from "./error.ts";
 
 const HEADER = 4;
@@ -80,8 +80,9 @@ export function putU64be(writer: ByteWriter, type: number, value: bigint | undef
 }
 export function putBytes(writer: ByteWriter, type: number, value: Uint8Array | undefined): void {
   if (value === undefined) return;
-  putHeader(writer, type, value.length);
-  writer.bytes(value);
+  const { length } = value;
+  putHeader(writer, type, length);
+  writer.bytes(value, length);
   writer.pad(4);
 }
 /** A string with its final NUL (NLA_NUL_STRING of the kernel's policies). */
@@ -113,32 +114,36 @@ export function encodeAttributes(body: (writer: ByteWriter) => void): Uint8Array
  * Decoded attributes. Accessors give undefined for an absent type and check the length of a present one.
  *
  * A link has some forty attributes, of which a decoder asks for fifteen: one walk notes where each of them is, by
- * hand, since a ByteReader for it would take most of the time that an ADD spends on replies.
+ * hand, since a ByteReader for it would take most of the time that an ADD spends on replies. For the same reason numbers
+ * are read where they are, and only what is handed out is copied.
  */
 export class Attributes {
   private readonly buffer: Uint8Array;
-  /** Types without their flags, in order, and the offsets of their headers. */
-  private readonly types: number[] = [];
-  private readonly offsets: number[] = [];
+  private readonly start: number;
+  private readonly end: number;
+  /** Offset of the header of the last attribute of each type: the kernel, too, lets the last one win. */
+  private readonly places: number[] = [];
   /** Types that were asked for, and whether all were. */
   private readonly read: number[] = [];
   private allRead = false;
 
-  constructor(bytes: Uint8Array) {
+  /** The attributes from offset `start` of `bytes` to `end`. @throws DecodeError */
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.buffer = bytes;
-    const types = this.types;
-    const offsets = this.offsets;
-    const end = bytes.length;
-    for (let at = 0; at < end; ) {
+    this.start = start;
+    this.end = end;
+    const places = this.places;
+    for (let at = start; at < end; ) {
       const left = end - at;
-      if (left < HEADER) throw new DecodeError(`${left} bytes at offset ${at} are no attribute`);
-      const length = u16At(bytes, at);
-      const type = u16At(bytes, at + 2) & TYPE_MASK;
+      if (left < HEADER) throw new DecodeError(`${left} bytes at offset ${at - start} are no attribute`);
+      // Both halves of struct nlattr as one number.
+      const header = i32At(bytes, at);
+      const length = header & 0xffff;
+      const type = (header >>> 16) & TYPE_MASK;
       if (length < HEADER || length > left) {
         throw new DecodeError(`attribute ${type} claims a length of ${length}, ${left} bytes are left`);
       }
-      types.push(type);
-      offsets.push(at);
+      places[type] = at;
       // The last one need not be padded.
       at += (length + 3) & ~3;
     }
@@ -148,73 +153,81 @@ export class Attributes {
     return this.buffer.slice(at + HEADER, at + u16At(this.buffer, at));
   }
 
-  /** Payload of the last attribute of a type (the kernel, too, lets the last one win), as a copy. */
+  /** Payload of the last attribute of a type, as a copy. */
   bytes(type: number): Uint8Array | undefined {
     this.read.push(type);
-    const at = this.offsets[this.types.lastIndexOf(type)];
+    const at = this.places[type];
     return at === undefined ? undefined : this.payload(at);
   }
 
-  /** The payload, which must have `size` bytes. */
-  private sized(type: number, size: number): Uint8Array | undefined {
-    const payload = this.bytes(type);
-    if (payload === undefined || payload.length === size) return payload;
-    throw new DecodeError(`attribute ${type} has ${payload.length} bytes instead of ${size}`);
+  /** Offset of the payload, which must have `size` bytes. */
+  private sized(type: number, size: number): number | undefined {
+    this.read.push(type);
+    const at = this.places[type];
+    if (at === undefined) return undefined;
+    const found = u16At(this.buffer, at) - HEADER;
+    if (found === size) return at + HEADER;
+    throw new DecodeError(`attribute ${type} has ${found} bytes instead of ${size}`);
   }
 
   u8(type: number): number | undefined {
-    return this.sized(type, 1)?.[0];
+    const at = this.sized(type, 1);
+    return at === undefined ? undefined : this.buffer[at];
   }
   u16(type: number): number | undefined {
-    const payload = this.sized(type, 2);
-    return payload && u16At(payload, 0);
+    const at = this.sized(type, 2);
+    return at === undefined ? undefined : u16At(this.buffer, at);
   }
   u32(type: number): number | undefined {
-    const value = this.i32(type);
-    return value === undefined ? undefined : value >>> 0;
+    const at = this.sized(type, 4);
+    return at === undefined ? undefined : i32At(this.buffer, at) >>> 0;
   }
   i32(type: number): number | undefined {
-    const payload = this.sized(type, 4);
-    return payload && i32At(payload, 0);
+    const at = this.sized(type, 4);
+    return at === undefined ? undefined : i32At(this.buffer, at);
   }
   u32be(type: number): number | undefined {
-    const payload = this.sized(type, 4);
-    return payload && new ByteReader(payload).u32be();
+    const at = this.sized(type, 4);
+    return at === undefined ? undefined : i32beAt(this.buffer, at) >>> 0;
   }
   u64be(type: number): bigint | undefined {
-    const payload = this.sized(type, 8);
-    return payload && new ByteReader(payload).u64be();
+    const at = this.sized(type, 8);
+    return at === undefined ? undefined : new ByteReader(this.buffer.slice(at, at + 8)).u64be();
   }
   /** Text up to the first NUL. */
   string(type: number): string | undefined {
-    const payload = this.bytes(type);
-    if (payload === undefined) return undefined;
-    const end = payload.indexOf(0);
-    return decoder.decode(end < 0 ? payload : payload.slice(0, end));
+    this.read.push(type);
+    const at = this.places[type];
+    if (at === undefined) return undefined;
+    const end = at + u16At(this.buffer, at);
+    const nul = this.buffer.indexOf(0, at + HEADER);
+    return decoder.decode(this.buffer.slice(at + HEADER, nul < 0 || nul > end ? end : nul));
   }
   nested(type: number): Attributes | undefined {
-    const payload = this.bytes(type);
-    return payload === undefined ? undefined : new Attributes(payload);
+    this.read.push(type);
+    const at = this.places[type];
+    return at === undefined
+      ? undefined
+      : new Attributes(this.buffer, at + HEADER, at + u16At(this.buffer, at));
   }
 
   /** All attributes in order, for lists whose items share a type. Counts them as read. */
   list(): readonly RawAttribute[] {
     this.allRead = true;
-    return this.offsets.map((at) => this.raw(at));
+    return this.all();
   }
 
   /** What no accessor has asked for, so that it survives decoding and encoding. */
   unread(): RawAttribute[] {
-    const unread: RawAttribute[] = [];
-    if (this.allRead) return unread;
-    for (let index = 0; index < this.offsets.length; index++) {
-      if (!this.read.includes(this.types[index] ?? 0)) unread.push(this.raw(this.offsets[index] ?? 0));
-    }
-    return unread;
+    return this.allRead ? [] : this.all().filter(({ type }) => !this.read.includes(type & TYPE_MASK));
   }
 
-  private raw(at: number): RawAttribute {
-    return { type: u16At(this.buffer, at + 2), payload: this.payload(at) };
+  private all(): RawAttribute[] {
+    const all: RawAttribute[] = [];
+    for (let at = this.start; at < this.end; at += (u16At(this.buffer, at) + 3) & ~3) {
+      all.push({ type: u16At(this.buffer, at + 2), payload: this.payload(at) });
+    }
+    return all;
   }
 }
 

@@ -7,30 +7,33 @@
  */
 import { DecodeError } from "./error.ts";
 
+/** Bytes that a new writer has room for. */
+const FIRST_SIZE = 256;
+
 /**
  * Appends to a buffer that grows. Lengths that are known only later are reserved and patched. A number that does not
  * fit its field is a RangeError: the kernel would silently get another one.
  */
 export class ByteWriter {
-  private buffer = new Uint8Array(256);
-  private used = 0;
-
-  get length(): number {
-    return this.used;
-  }
+  /** Bytes written so far. To be changed in here only; a field, as an accessor costs each reader a call. */
+  length = 0;
+  private buffer = new Uint8Array(FIRST_SIZE);
+  /** The buffer's length, since asking a typed array for it costs as much as writing twenty bytes. */
+  private capacity = FIRST_SIZE;
 
   /** Makes room for `count` zero bytes at the end and returns their offset. */
   reserve(count: number): number {
-    const at = this.used;
+    const at = this.length;
     const end = at + count;
-    if (end > this.buffer.length) this.grow(end);
-    this.used = end;
+    if (end > this.capacity) this.grow(end);
+    this.length = end;
     return at;
   }
 
   private grow(least: number): void {
-    const twice = this.buffer.length * 2;
-    const larger = new Uint8Array(least > twice ? least : twice);
+    const twice = this.capacity * 2;
+    this.capacity = least > twice ? least : twice;
+    const larger = new Uint8Array(this.capacity);
     larger.set(this.buffer);
     this.buffer = larger;
   }
@@ -40,12 +43,18 @@ export class ByteWriter {
     bytes[at] = value;
     bytes[at + 1] = value >>> 8;
   }
-  private put32(at: number, value: number): void {
+
+  /** Appends four bytes. Makes its own room: an ADD writes six hundred numbers of this size. */
+  private append32(value: number): void {
+    const at = this.length;
+    const end = at + 4;
+    if (end > this.capacity) this.grow(end);
     const bytes = this.buffer;
     bytes[at] = value;
     bytes[at + 1] = value >>> 8;
     bytes[at + 2] = value >>> 16;
     bytes[at + 3] = value >>> 24;
+    this.length = end;
   }
 
   u8(value: number): void {
@@ -59,16 +68,16 @@ export class ByteWriter {
   }
   u32(value: number): void {
     if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
-    this.put32(this.reserve(4), value);
+    this.append32(value);
   }
   i32(value: number): void {
     if ((value | 0) !== value) refuse(value, -0x80000000, 0x7fffffff);
-    this.put32(this.reserve(4), value);
+    this.append32(value);
   }
   u64(value: bigint): void {
     fits64(value);
-    this.put32(this.reserve(4), Number(value & 0xffffffffn));
-    this.put32(this.reserve(4), Number(value >> 32n));
+    this.append32(Number(value & 0xffffffffn));
+    this.append32(Number(value >> 32n));
   }
   u16be(value: number): void {
     if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
@@ -76,25 +85,26 @@ export class ByteWriter {
   }
   u32be(value: number): void {
     if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
-    this.put32(this.reserve(4), swapped(value));
+    this.append32(swapped(value));
   }
   i32be(value: number): void {
     if ((value | 0) !== value) refuse(value, -0x80000000, 0x7fffffff);
-    this.put32(this.reserve(4), swapped(value));
+    this.append32(swapped(value));
   }
   u64be(value: bigint): void {
     fits64(value);
-    this.put32(this.reserve(4), swapped(Number(value >> 32n)));
-    this.put32(this.reserve(4), swapped(Number(value & 0xffffffffn)));
+    this.append32(swapped(Number(value >> 32n)));
+    this.append32(swapped(Number(value & 0xffffffffn)));
   }
-  bytes(value: Uint8Array): void {
-    const at = this.reserve(value.length);
+  /** `length` is that of `value`, for callers who know it. */
+  bytes(value: Uint8Array, length = value.length): void {
+    const at = this.reserve(length);
     this.buffer.set(value, at);
   }
 
   /** Zero bytes up to the next multiple of `alignment`. */
   pad(alignment: number): void {
-    const past = this.used % alignment;
+    const past = this.length % alignment;
     if (past !== 0) this.reserve(alignment - past);
   }
 
@@ -104,12 +114,13 @@ export class ByteWriter {
   }
   patchU32(at: number, value: number): void {
     if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
-    this.put32(at, value);
+    this.put16(at, value);
+    this.put16(at + 2, value >>> 16);
   }
 
   /** What has been written so far, as a copy. */
   finish(): Uint8Array {
-    return this.buffer.slice(0, this.used);
+    return this.buffer.slice(0, this.length);
   }
 }
 
@@ -117,7 +128,7 @@ export class ByteWriter {
 const swapped = (value: number): number =>
   (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
 
-/** Called for the error only: an ADD writes 600 numbers. */
+/** Called for the error only. */
 function refuse(value: number, low: number, high: number): never {
   throw new RangeError(`${value} does not fit: ${low} to ${high}`);
 }
@@ -137,22 +148,28 @@ export const i32At = (bytes: Uint8Array, at: number): number =>
   ((bytes[at + 2] ?? 0) << 16) |
   ((bytes[at + 3] ?? 0) << 24);
 
+/** The same, of a number in network order. */
+export const i32beAt = (bytes: Uint8Array, at: number): number => swapped(i32At(bytes, at));
+
 /** Reads forward; every read past the end is a DecodeError, from the one check in `advance`. */
 export class ByteReader {
   private readonly buffer: Uint8Array;
-  private at = 0;
+  private readonly end: number;
+  /** Offset of what is read next. To be changed in here only. */
+  at = 0;
 
   constructor(bytes: Uint8Array) {
     this.buffer = bytes;
+    this.end = bytes.length;
   }
 
   get remaining(): number {
-    return this.buffer.length - this.at;
+    return this.end - this.at;
   }
 
   private advance(count: number): number {
     const at = this.at;
-    const left = this.buffer.length - at;
+    const left = this.end - at;
     if (count > left) throw new DecodeError(`${count} bytes wanted at offset ${at}, ${left} left`);
     this.at = at + count;
     return at;
@@ -200,7 +217,7 @@ export class ByteReader {
   /** Skips padding up to a multiple of `alignment`, or to the end if the last item was not padded. */
   align(alignment: number): void {
     const aligned = this.at + ((alignment - (this.at % alignment)) % alignment);
-    this.at = aligned < this.buffer.length ? aligned : this.buffer.length;
+    this.at = aligned < this.end ? aligned : this.end;
   }
   rest(): Uint8Array {
     return this.bytes(this.remaining);

@@ -41,12 +41,13 @@ export interface Message {
 
 /** Appends one message with its padding. */
 export function putMessage(writer: ByteWriter, message: Message): void {
-  writer.u32(HEADER_LENGTH + message.payload.length);
+  const { length } = message.payload;
+  writer.u32(HEADER_LENGTH + length);
   writer.u16(message.type);
   writer.u16(message.flags);
   writer.u32(message.sequence);
   writer.u32(message.port);
-  writer.bytes(message.payload);
+  writer.bytes(message.payload, length);
   writer.pad(4);
 }
 
@@ -112,7 +113,7 @@ export function decodeVerdict(message: Message): Verdict {
     }
   }
   if ((message.flags & flag.ackAttributes) === 0) return { errno, ack: {} };
-  const attributes = new Attributes(reader.rest());
+  const attributes = new Attributes(message.payload, reader.at);
   const text = attributes.string(NLMSGERR_ATTR_MSG);
   const offset = attributes.u32(NLMSGERR_ATTR_OFFS);
   const missing = attributes.u32(NLMSGERR_ATTR_MISS_TYPE);

@@ -5,6 +5,8 @@ import * as libc from "../sys/libc.ts";
 import { ByteWriter, i32At } from "./bytes.ts";
 import type { Transport } from "./connection.ts";
 
+/** Room for a link. Grows when a datagram does not fit; memory that nobody uses costs ADD its page faults. */
+const FIRST_SIZE = 4096;
 /** The longest datagram that the kernel builds for a dump, if the buffers of the calls before had that length. */
 const DUMP_DATAGRAM = 32768;
 
@@ -28,9 +30,7 @@ const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
-/** Bytes of struct sockaddr_nl: u16 family, u16 padding, u32 port, u32 groups. */
-const ADDRESS_LENGTH = 12;
-/** Offset of the port in it, which is 0 for the kernel. */
+/** Offset of the port in struct sockaddr_nl, which is 0 for the kernel. */
 const SENDER_PORT = 4;
 /** What the kernel sets aside for a reply is at most about 4 KiB, for a request of at least 32 bytes. It doubles. */
 const ROOM_PER_BYTE = 64;
@@ -49,10 +49,11 @@ const ON = int(1);
 
 export class NetlinkSocket implements Transport {
   private readonly fd: number;
-  private readonly sender = new Uint8Array(ADDRESS_LENGTH);
+  private readonly sender = new Uint8Array(libc.NETLINK_ADDRESS);
   private readonly nothing = new Uint8Array(1);
-  /** Room for a link. Grows when a datagram does not fit; memory that nobody uses costs ADD its page faults. */
-  private buffer = new Uint8Array(4096);
+  /** Bytes of `buffer`: asking a typed array for its length costs as much as another system call. */
+  private size = FIRST_SIZE;
+  private buffer = new Uint8Array(FIRST_SIZE);
   private room = INITIAL_ROOM;
 
   /**
@@ -81,8 +82,9 @@ export class NetlinkSocket implements Transport {
 
   /** Hands a datagram to the kernel, which takes it whole or not at all. @throws SystemError */
   send(datagram: Uint8Array): void {
-    this.makeRoom(datagram.length * ROOM_PER_BYTE);
-    libc.send(this.fd, datagram, 0);
+    const { length } = datagram;
+    this.makeRoom(length * ROOM_PER_BYTE);
+    libc.send(this.fd, datagram, length, 0);
   }
 
   /** Lets the queues hold a long datagram and all its replies: the kernel drops replies that do not fit (ENOBUFS). */
@@ -134,13 +136,14 @@ export class NetlinkSocket implements Transport {
   private take(): Uint8Array | undefined {
     for (;;) {
       // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
-      const length = libc.recvfrom(this.fd, this.buffer, MSG_PEEK | MSG_TRUNC, this.sender);
-      if (length > this.buffer.length) {
-        this.buffer = new Uint8Array(length > DUMP_DATAGRAM ? length : DUMP_DATAGRAM);
+      const length = libc.recvfrom(this.fd, this.buffer, this.size, MSG_PEEK | MSG_TRUNC, this.sender);
+      if (length > this.size) {
+        this.size = length > DUMP_DATAGRAM ? length : DUMP_DATAGRAM;
+        this.buffer = new Uint8Array(this.size);
         continue;
       }
       const datagram = this.buffer.slice(0, length);
-      libc.recvfrom(this.fd, this.nothing, MSG_TRUNC | MSG_DONTWAIT, this.sender);
+      libc.recvfrom(this.fd, this.nothing, 1, MSG_TRUNC | MSG_DONTWAIT, this.sender);
       return i32At(this.sender, SENDER_PORT) === 0 ? datagram : undefined;
     }
   }

@@ -322,19 +322,31 @@ export const setsockopt = (fd: number, level: number, option: number, value: Uin
   void checked(libc.setsockopt(fd, level, option, value, value.length), "setsockopt");
 export const getsockopt = (fd: number, level: number, option: number, value: Uint8Array): void =>
   void checked(libc.getsockopt(fd, level, option, value, Uint32Array.of(value.length)), "getsockopt");
-export function send(fd: number, bytes: Uint8Array, flags: number): number {
+/** send(2) of the first `length` bytes. */
+export function send(fd: number, bytes: Uint8Array, length: number, flags: number): number {
   let value: number | bigint;
-  do value = libc.send(fd, bytes, bytes.length, flags);
+  do value = libc.send(fd, bytes, length, flags);
   while (interrupted(value, "send"));
   return Number(value);
 }
+/** Bytes of struct sockaddr_nl (uapi linux/netlink.h): u16 family, u16 padding, u32 port, u32 groups. */
+export const NETLINK_ADDRESS = 12;
 const senderLength = new Uint32Array(1);
-/** recvfrom(2): bytes of the datagram; its sender's socket address goes into `sender`, which has exactly its size. */
-export function recvfrom(fd: number, buffer: Uint8Array, flags: number, sender: Uint8Array): number {
+/**
+ * recvfrom(2) of at most `length` bytes into `buffer`: bytes of the datagram. Its sender's netlink address goes into
+ * `sender`, of NETLINK_ADDRESS bytes. Lengths are told, not asked of the arrays: that costs as much as the call.
+ */
+export function recvfrom(
+  fd: number,
+  buffer: Uint8Array,
+  length: number,
+  flags: number,
+  sender: Uint8Array,
+): number {
   let value: number | bigint;
   do {
-    senderLength[0] = sender.length;
-    value = libc.recvfrom(fd, buffer, buffer.length, flags, sender, senderLength);
+    senderLength[0] = NETLINK_ADDRESS;
+    value = libc.recvfrom(fd, buffer, length, flags, sender, senderLength);
   } while (interrupted(value, "recvfrom"));
   return Number(value);
 }

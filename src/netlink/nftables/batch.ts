@@ -72,7 +72,7 @@ export function currentGeneration(connection: Connection): number {
     flags: 0,
     payload: writer.finish(),
   });
-  const attributes = new Attributes(required(reply, "generation").payload.subarray(HEADER));
+  const attributes = new Attributes(required(reply, "generation").payload, HEADER);
   return required(attributes.u32be(NFTA_GEN_ID), "generation");
 }
 

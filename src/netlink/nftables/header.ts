@@ -66,7 +66,7 @@ export function decodeHeader(message: Message): { family: TableFamily; attribute
   reader.skip(3);
   const family = (Object.keys(tableFamily) as TableFamily[]).find((name) => tableFamily[name] === number);
   if (family === undefined) throw new DecodeError(`nf_tables knows no family ${number}`);
-  return { family, attributes: new Attributes(reader.rest()) };
+  return { family, attributes: new Attributes(message.payload, reader.at) };
 }
 
 /** A text that an object cannot be without. @throws DecodeError */

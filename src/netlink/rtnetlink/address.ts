@@ -72,7 +72,7 @@ export function decodeAddress(payload: Uint8Array): InterfaceAddress {
   const family = familyOf(number);
   if (family === undefined) throw new DecodeError(`an interface address of address family ${number}`);
   const [length, flags, scope, index] = [reader.u8(), reader.u8(), reader.u8(), reader.u32()];
-  const attributes = new Attributes(reader.rest());
+  const attributes = new Attributes(payload, reader.at);
   // On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL is always one's own. IPv6 sends only the former.
   const other = ipOf(attributes, IFA_ADDRESS, family);
   const own = ipOf(attributes, IFA_LOCAL, family) ?? other;

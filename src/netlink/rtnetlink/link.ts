@@ -168,7 +168,7 @@ export function decodeLink(payload: Uint8Array): Link {
     flags: reader.u32(),
     change: reader.u32(),
   };
-  const attributes = new Attributes(reader.rest());
+  const attributes = new Attributes(payload, reader.at);
   const info = attributes.nested(IFLA_LINKINFO);
   return {
     ...fixed,

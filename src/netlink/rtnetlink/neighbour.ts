@@ -53,7 +53,7 @@ export function decodeNeighbour(payload: Uint8Array): Neighbour {
   const family = reader.u8();
   reader.skip(3);
   const [index, state, flags, type] = [reader.i32(), reader.u16(), reader.u8(), reader.u8()];
-  const attributes = new Attributes(reader.rest());
+  const attributes = new Attributes(payload, reader.at);
   return {
     index,
     family,

@@ -105,7 +105,7 @@ export function decodeRoute(payload: Uint8Array): Route {
   const [length, sourceLength, tos] = [reader.u8(), reader.u8(), reader.u8()];
   const fixed = { table: reader.u8(), protocol: reader.u8(), scope: reader.u8(), type: reader.u8() };
   const flags = reader.u32();
-  const attributes = new Attributes(reader.rest());
+  const attributes = new Attributes(payload, reader.at);
   const destination = ipOf(attributes, RTA_DST, family) ?? defaultPrefix(family).address;
   const metrics = attributes.nested(RTA_METRICS);
   return {

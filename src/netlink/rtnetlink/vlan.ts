@@ -72,7 +72,7 @@ export function decodePortVlans(payload: Uint8Array): { index: number; vlans: Po
   reader.skip(8);
   const vlans: PortVlan[] = [];
   let begin: PortVlan | undefined;
-  for (const attribute of new Attributes(reader.rest()).nested(IFLA_AF_SPEC)?.list() ?? []) {
+  for (const attribute of new Attributes(payload, reader.at).nested(IFLA_AF_SPEC)?.list() ?? []) {
     if (attributeType(attribute) !== IFLA_BRIDGE_VLAN_INFO) continue;
     const entry = new ByteReader(attribute.payload);
     const [flags, vid] = [entry.u16(), entry.u16()];
