@@ -2,7 +2,8 @@
  * The methods of arrays that take a function, replaced when the program starts. The engine has them as source, which it
  * compiles when a process first uses each: 0.2 ms of an ADD. These are in the program's bytecode
  * (docs/decisions/0019-array-methods.md). They do what the language says of them, but for subclasses of Array and objects
- * that are none, which nothing here has.
+ * that are none, which nothing here has. Whether there is a hole is asked where the value could be one: asking costs as
+ * much as the rest of a turn.
  */
 
 const { prototype } = Array;
@@ -13,7 +14,8 @@ prototype.map = function map<T, U>(this: T[], callback: Callback<T, U>, self?: u
   const { length } = this;
   const mapped = new Array<U>(length);
   for (let index = 0; index < length; index++) {
-    if (index in this) mapped[index] = callback.call(self, this[index] as T, index, this);
+    const value = this[index] as T;
+    if (value !== undefined || index in this) mapped[index] = callback.call(self, value, index, this);
   }
   return mapped;
 };
@@ -21,7 +23,8 @@ prototype.map = function map<T, U>(this: T[], callback: Callback<T, U>, self?: u
 prototype.forEach = function forEach<T>(this: T[], callback: Callback<T, void>, self?: unknown): void {
   const { length } = this;
   for (let index = 0; index < length; index++) {
-    if (index in this) callback.call(self, this[index] as T, index, this);
+    const value = this[index] as T;
+    if (value !== undefined || index in this) callback.call(self, value, index, this);
   }
 };
 
@@ -29,8 +32,8 @@ prototype.filter = function filter<T>(this: T[], callback: Callback<T, unknown>,
   const { length } = this;
   const kept: T[] = [];
   for (let index = 0; index < length; index++) {
-    if (!(index in this)) continue;
     const value = this[index] as T;
+    if (value === undefined && !(index in this)) continue;
     if (callback.call(self, value, index, this)) kept.push(value);
   }
   return kept;
@@ -39,7 +42,8 @@ prototype.filter = function filter<T>(this: T[], callback: Callback<T, unknown>,
 prototype.some = function some<T>(this: T[], callback: Callback<T, unknown>, self?: unknown): boolean {
   const { length } = this;
   for (let index = 0; index < length; index++) {
-    if (index in this && callback.call(self, this[index] as T, index, this)) return true;
+    const value = this[index] as T;
+    if ((value !== undefined || index in this) && callback.call(self, value, index, this)) return true;
   }
   return false;
 };
@@ -47,7 +51,8 @@ prototype.some = function some<T>(this: T[], callback: Callback<T, unknown>, sel
 prototype.every = function every<T>(this: T[], callback: Callback<T, unknown>, self?: unknown): boolean {
   const { length } = this;
   for (let index = 0; index < length; index++) {
-    if (index in this && !callback.call(self, this[index] as T, index, this)) return false;
+    const value = this[index] as T;
+    if ((value !== undefined || index in this) && !callback.call(self, value, index, this)) return false;
   }
   return true;
 } as typeof prototype.every;
@@ -81,8 +86,9 @@ prototype.flatMap = function flatMap<T, U>(
   const flat: U[] = [];
   const { length } = this;
   for (let index = 0; index < length; index++) {
-    if (!(index in this)) continue;
-    const item = callback.call(self, this[index] as T, index, this);
+    const value = this[index] as T;
+    if (value === undefined && !(index in this)) continue;
+    const item = callback.call(self, value, index, this);
     if (!Array.isArray(item)) flat.push(item as U);
     else for (let at = 0; at < item.length; at++) if (at in item) flat.push(item[at] as U);
   }

@@ -9,59 +9,41 @@
 // Long because: no other file may call the C library.
 import type { FFIType, Pointer } from "bun:ffi";
 import { SystemError } from "./errno.ts";
+import * as call from "./syscall-number.ts";
 
-const int = "i32";
-const size = "u64";
-/** A number where it fits into one, which all results here do. */
+/** A number where it fits into one, which all results here do; else a bigint. */
 const result = 15 as FFIType.i64_fast;
 
+/** One function makes every call: each that is looked up costs every start 5 µs, and forty of them 0.2 ms. */
 const SYMBOLS = {
   __errno_location: { args: [], returns: "ptr" },
-  bind: { args: [int, "ptr", int], returns: int },
-  close: { args: [int], returns: int },
-  fdatasync: { args: [int], returns: int },
-  fgetxattr: { args: [int, "ptr", "ptr", size], returns: result },
-  flock: { args: [int, int], returns: int },
-  fsetxattr: { args: [int, "ptr", "ptr", size, int], returns: int },
-  fsync: { args: [int], returns: int },
-  ftruncate: { args: [int, "i64"], returns: int },
-  getrandom: { args: ["ptr", size, "u32"], returns: result },
-  getsockopt: { args: [int, int, int, "ptr", "ptr"], returns: int },
-  ioctl: { args: [int, size, "ptr"], returns: int },
-  link: { args: ["ptr", "ptr"], returns: int },
-  linkat: { args: [int, "ptr", int, "ptr", int], returns: int },
-  mkdir: { args: ["ptr", int], returns: int },
-  open: { args: ["ptr", int, int], returns: int },
-  open_by_handle_at: { args: [int, "ptr", int], returns: int },
-  poll: { args: ["ptr", size, int], returns: int },
-  pread: { args: [int, "ptr", size, "i64"], returns: result },
-  pwrite: { args: [int, "ptr", size, "i64"], returns: result },
-  read: { args: [int, "ptr", size], returns: result },
-  readlink: { args: ["ptr", "ptr", size], returns: result },
-  recvfrom: { args: [int, "ptr", size, int, "ptr", "ptr"], returns: result },
-  rename: { args: ["ptr", "ptr"], returns: int },
-  sched_yield: { args: [], returns: int },
-  send: { args: [int, "ptr", size, int], returns: result },
-  setitimer: { args: [int, "ptr", "ptr"], returns: int },
-  setns: { args: [int, int], returns: int },
-  setsockopt: { args: [int, int, int, "ptr", int], returns: int },
-  sigaction: { args: [int, "ptr", "ptr"], returns: int },
-  socket: { args: [int, int, int], returns: int },
-  statfs: { args: ["ptr", "ptr"], returns: int },
-  syscall: { args: ["i64", "i64", "ptr", "i64", "i64", "ptr"], returns: result },
-  unlink: { args: ["ptr"], returns: int },
-  utimensat: { args: [int, "ptr", "ptr", int], returns: int },
-  write: { args: [int, "ptr", size], returns: result },
+  syscall: { args: ["i32", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: result },
 } as const;
 
-const ARM = process.arch === "arm64";
+/** Of these the kernel's own form needs code to return from a signal. Looked up by the few who wait with an alarm. */
+const SIGNAL_SYMBOLS = {
+  sched_yield: { args: [], returns: "i32" },
+  sigaction: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+} as const;
 
-/** System calls that not every C library wraps, or that are too rare for a symbol of their own (asm/unistd.h). */
-const SYS_FCNTL = ARM ? 25 : 72;
-const SYS_RT_SIGPROCMASK = ARM ? 135 : 14;
-const SYS_FCHMODAT = ARM ? 53 : 268;
-const SYS_STATX = ARM ? 291 : 332;
-const SYS_GETDENTS64 = ARM ? 61 : 217;
+/** What a system call takes. bun:ffi hands an array over as its address, and a number as it is, also a negative one. */
+type Argument = number | ArrayBufferView | null;
+
+interface Libc {
+  /** syscall(2): the call of that number. What is missing of its six arguments is 0. */
+  readonly syscall: (
+    ...call: [
+      number: number,
+      a?: Argument,
+      b?: Argument,
+      c?: Argument,
+      d?: Argument,
+      e?: Argument,
+      f?: Argument,
+    ]
+  ) => number;
+  readonly __errno_location: () => Pointer | null;
+}
 
 /**
  * What bun:ffi is made of. The module around it normalizes paths and has types in an object, for which every start would
@@ -73,13 +55,11 @@ const { dlopen, read: peek } = (Bun as unknown as { FFI: typeof import("bun:ffi"
  * The C library that this process has already loaded. musl answers to glibc's name with itself. On no account a name
  * that may be missing: the runtime would go on looking in the working directory.
  */
-function openLibc() {
-  const library = dlopen("libc.so.6", SYMBOLS);
+function openLibc<Symbols extends Parameters<typeof dlopen>[1]>(symbols: Symbols) {
+  const library = dlopen("libc.so.6", symbols);
   if (library instanceof Error) throw library;
   return library.symbols;
 }
-
-type Libc = ReturnType<typeof openLibc>;
 
 /** Why no function of the C library can be called; undefined when all can be. */
 export let unusable: Error | undefined;
@@ -94,40 +74,39 @@ function without(cause: unknown): Libc {
   const fail = () => {
     throw unusable;
   };
-  const errno = () => null;
-  return new Proxy({}, { get: (_, name) => (name === "__errno_location" ? errno : fail) }) as Libc;
+  return { syscall: fail, __errno_location: () => null };
 }
 
 function libcOrNone(): Libc {
   try {
-    return openLibc();
+    return openLibc(SYMBOLS) as unknown as Libc;
   } catch (error) {
     return without(error);
   }
 }
 
-const libc = libcOrNone();
+const { syscall, __errno_location } = libcOrNone();
 
 /** errno's place never moves within a thread. */
-const errnoAt = libc.__errno_location() as Pointer;
+const errnoAt = __errno_location() as Pointer;
 
 const EINTR = 4;
 
 /** The value of a call, or its errno as an error. Reads errno before anything else can overwrite it. */
-function checked(value: number | bigint, call: string, subject?: string): number {
-  if (Number(value) >= 0) return Number(value);
-  throw new SystemError(call, peek.i32(errnoAt, 0), subject);
+function checked(value: number, name: string, subject?: string): number {
+  if (value >= 0) return value;
+  throw new SystemError(name, peek.i32(errnoAt, 0), subject);
 }
 
 /**
  * Whether a call that gave `value` has to be made again, since a signal came in between; any other failure is an
  * error. Asked in a loop around the call: a function for each call would be one more to load in every plugin.
  */
-function interrupted(value: number | bigint, call: string, subject?: string): boolean {
-  if (Number(value) >= 0) return false;
+function interrupted(value: number, name: string, subject?: string): boolean {
+  if (value >= 0) return false;
   const errno = peek.i32(errnoAt, 0);
   if (errno === EINTR) return true;
-  throw new SystemError(call, errno, subject);
+  throw new SystemError(name, errno, subject);
 }
 
 const encoder = new TextEncoder();
@@ -137,6 +116,9 @@ function cString(path: string): Uint8Array {
   if (path.includes("\0")) throw new SystemError("path", 22, path);
   return encoder.encode(`${path}\0`);
 }
+
+const AT_FDCWD = -100;
+const ARM = process.arch === "arm64";
 
 /** Flags of open(2) whose values differ between the architectures are taken from the right column. */
 export const O = {
@@ -156,51 +138,51 @@ export const O = {
 } as const;
 
 export function open(path: string, flags: number, mode = 0): number {
-  let value: number | bigint;
-  do value = libc.open(cString(path), flags | O.CLOEXEC, mode);
+  let value: number;
+  do value = syscall(call.openat, AT_FDCWD, cString(path), flags | O.CLOEXEC, mode);
   while (interrupted(value, "open", path));
-  return Number(value);
+  return value;
 }
 /** Opens the file that a struct file_handle (uapi linux/fcntl.h) names. ESTALE: there is no such file any more. */
 export const openByHandle = (mount: number, handle: Uint8Array): number =>
-  checked(libc.open_by_handle_at(mount, handle, O.RDONLY | O.CLOEXEC), "open_by_handle_at");
-export const close = (fd: number): void => void checked(libc.close(fd), "close");
+  checked(syscall(call.openByHandleAt, mount, handle, O.RDONLY | O.CLOEXEC), "open_by_handle_at");
+export const close = (fd: number): void => void checked(syscall(call.close, fd), "close");
 export function read(fd: number, buffer: Uint8Array): number {
-  let value: number | bigint;
-  do value = libc.read(fd, buffer, buffer.length);
+  let value: number;
+  do value = syscall(call.read, fd, buffer, buffer.length);
   while (interrupted(value, "read"));
-  return Number(value);
+  return value;
 }
 export function write(fd: number, bytes: Uint8Array): number {
-  let value: number | bigint;
-  do value = libc.write(fd, bytes, bytes.length);
+  let value: number;
+  do value = syscall(call.write, fd, bytes, bytes.length);
   while (interrupted(value, "write"));
-  return Number(value);
+  return value;
 }
 export function pread(fd: number, buffer: Uint8Array, offset: number): number {
-  let value: number | bigint;
-  do value = libc.pread(fd, buffer, buffer.length, offset);
+  let value: number;
+  do value = syscall(call.pread, fd, buffer, buffer.length, offset);
   while (interrupted(value, "pread"));
-  return Number(value);
+  return value;
 }
 export function pwrite(fd: number, bytes: Uint8Array, offset: number): number {
-  let value: number | bigint;
-  do value = libc.pwrite(fd, bytes, bytes.length, offset);
+  let value: number;
+  do value = syscall(call.pwrite, fd, bytes, bytes.length, offset);
   while (interrupted(value, "pwrite"));
-  return Number(value);
+  return value;
 }
 export function fsync(fd: number): void {
-  while (interrupted(libc.fsync(fd), "fsync"));
+  while (interrupted(syscall(call.fsync, fd), "fsync"));
 }
 export function fdatasync(fd: number): void {
-  while (interrupted(libc.fdatasync(fd), "fdatasync"));
+  while (interrupted(syscall(call.fdatasync, fd), "fdatasync"));
 }
 export function ftruncate(fd: number, length: number): void {
-  while (interrupted(libc.ftruncate(fd, length), "ftruncate"));
+  while (interrupted(syscall(call.ftruncate, fd, length), "ftruncate"));
 }
 /** flock(2); the caller handles EINTR, which ends a wait when startAlarm() said so. */
 export const flock = (fd: number, operation: number): void =>
-  void checked(libc.flock(fd, operation), "flock");
+  void checked(syscall(call.flock, fd, operation), "flock");
 
 const F_GETFD = 1;
 const FD_CLOEXEC = 1;
@@ -208,8 +190,7 @@ const FD_CLOEXEC = 1;
  * Whether a descriptor of the first three was closed when this program was started. What is inherited survived an
  * execve(2) and so has no FD_CLOEXEC; the runtime opens /dev/null with it in the place of what is missing.
  */
-export const wasClosed = (fd: number): boolean =>
-  Number(libc.syscall(SYS_FCNTL, fd, F_GETFD as Pointer, 0, 0, null)) === FD_CLOEXEC;
+export const wasClosed = (fd: number): boolean => syscall(call.fcntl, fd, F_GETFD) === FD_CLOEXEC;
 
 const SIG_UNBLOCK = 1;
 const SIGALRM = 14;
@@ -226,108 +207,120 @@ const actionBefore = new Uint8Array(SIGACTION_BYTES);
 export function startAlarm(milliseconds: number): void {
   const action = new DataView(new ArrayBuffer(SIGACTION_BYTES));
   // Bun's types know the address of a function only for functions that it compiled itself.
-  const { ptr: nothing } = libc.sched_yield as unknown as { ptr: Pointer };
+  const { sched_yield, sigaction } = openLibc(SIGNAL_SYMBOLS);
+  const { ptr: nothing } = sched_yield as unknown as { ptr: Pointer };
   action.setBigUint64(0, BigInt(nothing), true);
   // Who started this program may have blocked the signal, and then nothing would end the wait.
   const mask = BigUint64Array.of(1n << BigInt(SIGALRM - 1));
-  checked(libc.syscall(SYS_RT_SIGPROCMASK, SIG_UNBLOCK, mask, 0, mask.byteLength, null), "rt_sigprocmask");
-  checked(libc.sigaction(SIGALRM, new Uint8Array(action.buffer), actionBefore), "sigaction");
+  checked(syscall(call.rtSigprocmask, SIG_UNBLOCK, mask, null, mask.byteLength), "rt_sigprocmask");
+  checked(sigaction(SIGALRM, new Uint8Array(action.buffer), actionBefore), "sigaction");
   const microseconds = Math.max(1, Math.ceil(milliseconds * 1000));
   const timer = [0, 50_000, Math.floor(microseconds / 1_000_000), microseconds % 1_000_000].map(BigInt);
-  checked(libc.setitimer(ITIMER_REAL, BigInt64Array.from(timer), null), "setitimer");
+  checked(syscall(call.setitimer, ITIMER_REAL, BigInt64Array.from(timer)), "setitimer");
 }
 
 const SIGCHLD = 17;
+/** Bytes of the kernel's struct sigaction (asm/signal.h), of which arm64 has less, and of its set of signals. */
+const KERNEL_SIGACTION = 32;
+const SIGSET = 8;
 
 /**
  * To be called before a child process is started: who started this program may ignore SIGCHLD, that is inherited, and
  * then the kernel reaps a child before anyone hears how it ended (wait(2)). All zero is SIG_DFL.
  */
 export const expectChildren = (): void =>
-  void checked(libc.sigaction(SIGCHLD, new Uint8Array(SIGACTION_BYTES), null), "sigaction");
+  void checked(
+    syscall(call.rtSigaction, SIGCHLD, new Uint8Array(KERNEL_SIGACTION), null, SIGSET),
+    "sigaction",
+  );
 
 /** Takes back startAlarm(). */
 export function stopAlarm(): void {
-  checked(libc.setitimer(ITIMER_REAL, new BigInt64Array(4), null), "setitimer");
-  checked(libc.sigaction(SIGALRM, actionBefore, null), "sigaction");
+  checked(syscall(call.setitimer, ITIMER_REAL, new BigInt64Array(4)), "setitimer");
+  checked(openLibc(SIGNAL_SYMBOLS).sigaction(SIGALRM, actionBefore, null), "sigaction");
 }
 
 export const link = (from: string, to: string): void =>
-  void checked(libc.link(cString(from), cString(to)), "link", to);
+  void checked(syscall(call.linkat, AT_FDCWD, cString(from), AT_FDCWD, cString(to)), "link", to);
 
-const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
 /** Gives the file behind a descriptor a name that must not exist yet, by way of its link in /proc. */
 export const linkDescriptor = (fd: number, to: string): void =>
   void checked(
-    libc.linkat(AT_FDCWD, cString(`/proc/self/fd/${fd}`), AT_FDCWD, cString(to), AT_SYMLINK_FOLLOW),
+    syscall(call.linkat, AT_FDCWD, cString(`/proc/self/fd/${fd}`), AT_FDCWD, cString(to), AT_SYMLINK_FOLLOW),
     "linkat",
     to,
   );
 export const rename = (from: string, to: string): void =>
-  void checked(libc.rename(cString(from), cString(to)), "rename", to);
-export const unlink = (path: string): void => void checked(libc.unlink(cString(path)), "unlink", path);
+  void checked(syscall(call.renameat, AT_FDCWD, cString(from), AT_FDCWD, cString(to)), "rename", to);
+export const unlink = (path: string): void =>
+  void checked(syscall(call.unlinkat, AT_FDCWD, cString(path)), "unlink", path);
 export const mkdir = (path: string, mode: number): void =>
-  void checked(libc.mkdir(cString(path), mode), "mkdir", path);
+  void checked(syscall(call.mkdirat, AT_FDCWD, cString(path), mode), "mkdir", path);
 /** chmod(2). Links are followed. */
 export const chmod = (path: string, mode: number): void =>
-  void checked(libc.syscall(SYS_FCHMODAT, AT_FDCWD, cString(path), mode, 0, null), "fchmodat", path);
+  void checked(syscall(call.fchmodat, AT_FDCWD, cString(path), mode), "fchmodat", path);
 
 /** Sets an extended attribute of an open file; xattr(7) says which names there are. */
 export const fsetxattr = (fd: number, name: string, value: Uint8Array): void =>
-  void checked(libc.fsetxattr(fd, cString(name), value, value.length, 0), "fsetxattr", name);
+  void checked(syscall(call.fsetxattr, fd, cString(name), value, value.length), "fsetxattr", name);
 /** Bytes of the attribute's value, which must fit into `buffer` (else ERANGE). ENODATA: the file has none. */
 export const fgetxattr = (fd: number, name: string, buffer: Uint8Array): number =>
-  checked(libc.fgetxattr(fd, cString(name), buffer, buffer.length), "fgetxattr", name);
+  checked(syscall(call.fgetxattr, fd, cString(name), buffer, buffer.length), "fgetxattr", name);
 /** Sets access and modification time of a path from two struct timespec of 64-bit fields. */
 export const utimensat = (path: string, times: BigInt64Array): void =>
-  void checked(libc.utimensat(AT_FDCWD, cString(path), times, 0), "utimensat", path);
+  void checked(syscall(call.utimensat, AT_FDCWD, cString(path), times), "utimensat", path);
 /** Bytes of the link's target that fitted into `buffer`. */
 export const readlink = (path: string, buffer: Uint8Array): number =>
-  checked(libc.readlink(cString(path), buffer, buffer.length), "readlink", path);
+  checked(syscall(call.readlinkat, AT_FDCWD, cString(path), buffer, buffer.length), "readlink", path);
 
 /** statx(2) into a 256-byte struct statx. An empty path with AT_EMPTY_PATH means the descriptor itself. */
 export const statx = (dirfd: number, path: string, flags: number, mask: number, out: Uint8Array): void =>
-  void checked(libc.syscall(SYS_STATX, dirfd, cString(path), flags, mask, out), "statx", path);
+  void checked(syscall(call.statx, dirfd, cString(path), flags, mask, out), "statx", path);
 
 /** statfs(2) into a struct statfs (asm/statfs.h) of at most 120 bytes. */
 export const statfs = (path: string, out: Uint8Array): void =>
-  void checked(libc.statfs(cString(path), out), "statfs", path);
+  void checked(syscall(call.statfs, cString(path), out), "statfs", path);
 
 /** getdents64(2): bytes of struct linux_dirent64 written; 0 at the end. */
 export const getdents64 = (fd: number, buffer: Uint8Array): number =>
-  checked(libc.syscall(SYS_GETDENTS64, fd, buffer, buffer.length, 0, null), "getdents64");
+  checked(syscall(call.getdents64, fd, buffer, buffer.length), "getdents64");
 
 /** getrandom(2), which fills up to 256 bytes whole. */
 export function getrandom(buffer: Uint8Array): void {
-  while (interrupted(libc.getrandom(buffer, buffer.length, 0), "getrandom"));
+  while (interrupted(syscall(call.getrandom, buffer, buffer.length), "getrandom"));
 }
-export const setns = (fd: number, kind: number): void => void checked(libc.setns(fd, kind), "setns");
+export const setns = (fd: number, kind: number): void => void checked(syscall(call.setns, fd, kind), "setns");
 /** ioctl(2) with an argument that is a buffer or nothing; returns what the call returned. */
 export const ioctl = (fd: number, request: number, argument: Uint8Array | null): number =>
-  checked(libc.ioctl(fd, request, argument), "ioctl");
+  checked(syscall(call.ioctl, fd, request, argument), "ioctl");
 /** poll(2) on an array of struct pollfd; 0 when `timeout` milliseconds passed. */
 export function poll(fds: Uint8Array, count: number, timeout: number): number {
-  let value: number | bigint;
-  do value = libc.poll(fds, count, timeout);
+  // struct timespec, in which the kernel counts down, also when a signal comes in between.
+  const left = BigInt64Array.of(BigInt(Math.floor(timeout / 1000)), BigInt((timeout % 1000) * 1_000_000));
+  let value: number;
+  do value = syscall(call.ppoll, fds, count, left);
   while (interrupted(value, "poll"));
-  return Number(value);
+  return value;
 }
 
 export const socket = (domain: number, type: number, protocol: number): number =>
-  checked(libc.socket(domain, type, protocol), "socket");
+  checked(syscall(call.socket, domain, type, protocol), "socket");
 export const bind = (fd: number, address: Uint8Array): void =>
-  void checked(libc.bind(fd, address, address.length), "bind");
+  void checked(syscall(call.bind, fd, address, address.length), "bind");
 export const setsockopt = (fd: number, level: number, option: number, value: Uint8Array): void =>
-  void checked(libc.setsockopt(fd, level, option, value, value.length), "setsockopt");
+  void checked(syscall(call.setsockopt, fd, level, option, value, value.length), "setsockopt");
 export const getsockopt = (fd: number, level: number, option: number, value: Uint8Array): void =>
-  void checked(libc.getsockopt(fd, level, option, value, Uint32Array.of(value.length)), "getsockopt");
+  void checked(
+    syscall(call.getsockopt, fd, level, option, value, Uint32Array.of(value.length)),
+    "getsockopt",
+  );
 /** send(2) of the first `length` bytes. */
 export function send(fd: number, bytes: Uint8Array, length: number, flags: number): number {
-  let value: number | bigint;
-  do value = libc.send(fd, bytes, length, flags);
+  let value: number;
+  do value = syscall(call.sendto, fd, bytes, length, flags);
   while (interrupted(value, "send"));
-  return Number(value);
+  return value;
 }
 /** Bytes of struct sockaddr_nl (uapi linux/netlink.h): u16 family, u16 padding, u32 port, u32 groups. */
 export const NETLINK_ADDRESS = 12;
@@ -343,10 +336,10 @@ export function recvfrom(
   flags: number,
   sender: Uint8Array,
 ): number {
-  let value: number | bigint;
+  let value: number;
   do {
     senderLength[0] = NETLINK_ADDRESS;
-    value = libc.recvfrom(fd, buffer, length, flags, sender, senderLength);
+    value = syscall(call.recvfrom, fd, buffer, length, flags, sender, senderLength);
   } while (interrupted(value, "recvfrom"));
-  return Number(value);
+  return value;
 }

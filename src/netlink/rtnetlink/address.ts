@@ -87,7 +87,10 @@ export function decodeAddress(payload: Uint8Array): InterfaceAddress {
       broadcast: ipOf(attributes, IFA_BROADCAST, family),
       label: attributes.string(IFA_LABEL),
     }),
-    unknown: attributes.unread(),
+    // Nobody looks at them in an ADD.
+    get unknown() {
+      return attributes.unread();
+    },
   };
 }
 
