@@ -2,7 +2,7 @@
  * Netlink attributes (uapi linux/netlink.h): struct nlattr { u16 nla_len; u16 nla_type; }, payload, padding to four
  * bytes. The two top bits of the type are flags: nested, and network byte order.
  */
-import { ByteReader, ByteWriter, i32At, i32beAt, u16At } from "./bytes.ts";
+import { ByteReader, ByteWriter, i32At, i32beAt, padded, u16At } from "./bytes.ts";
 import { DecodeError } from "./error.ts";
 
 const HEADER = 4;
@@ -26,7 +26,7 @@ export function putAttribute(writer: ByteWriter, type: number, body: (writer: By
   const length = writer.length - start;
   if (length > 0xffff) refuse(type, length);
   writer.patchU16(start, length);
-  writer.pad(4);
+  if ((length & 3) !== 0) writer.pad(4);
 }
 
 /** Starts an attribute whose payload will have `size` bytes. */
@@ -82,8 +82,7 @@ export function putBytes(writer: ByteWriter, type: number, value: Uint8Array | u
   if (value === undefined) return;
   const { length } = value;
   putHeader(writer, type, length);
-  writer.bytes(value, length);
-  writer.pad(4);
+  writer.bytes(value, padded(length));
 }
 /** A string with its final NUL (NLA_NUL_STRING of the kernel's policies). */
 export function putString(writer: ByteWriter, type: number, value: string | undefined): void {
@@ -224,7 +223,7 @@ export class Attributes {
 
   private all(): RawAttribute[] {
     const all: RawAttribute[] = [];
-    for (let at = this.start; at < this.end; at += (u16At(this.buffer, at) + 3) & ~3) {
+    for (let at = this.start; at < this.end; at += padded(u16At(this.buffer, at))) {
       all.push({ type: u16At(this.buffer, at + 2), payload: this.payload(at) });
     }
     return all;

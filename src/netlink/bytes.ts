@@ -44,8 +44,18 @@ export class ByteWriter {
     bytes[at + 1] = value >>> 8;
   }
 
-  /** Appends four bytes. Makes its own room: an ADD writes six hundred numbers of this size. */
-  private append32(value: number): void {
+  u8(value: number): void {
+    if ((value & 0xff) !== value) refuse(value, 0, 0xff);
+    const at = this.reserve(1);
+    this.buffer[at] = value;
+  }
+  u16(value: number): void {
+    if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
+    this.put16(this.reserve(2), value);
+  }
+  /** Makes its own room, and all other numbers of four bytes go through it: an ADD writes six hundred of them. */
+  u32(value: number): void {
+    if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
     const at = this.length;
     const end = at + 4;
     if (end > this.capacity) this.grow(end);
@@ -56,28 +66,14 @@ export class ByteWriter {
     bytes[at + 3] = value >>> 24;
     this.length = end;
   }
-
-  u8(value: number): void {
-    if ((value & 0xff) !== value) refuse(value, 0, 0xff);
-    const at = this.reserve(1);
-    this.buffer[at] = value;
-  }
-  u16(value: number): void {
-    if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
-    this.put16(this.reserve(2), value);
-  }
-  u32(value: number): void {
-    if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
-    this.append32(value);
-  }
   i32(value: number): void {
     if ((value | 0) !== value) refuse(value, -0x80000000, 0x7fffffff);
-    this.append32(value);
+    this.u32(value >>> 0);
   }
   u64(value: bigint): void {
     fits64(value);
-    this.append32(Number(value & 0xffffffffn));
-    this.append32(Number(value >> 32n));
+    this.u32(Number(value & 0xffffffffn));
+    this.u32(Number(value >> 32n));
   }
   u16be(value: number): void {
     if ((value & 0xffff) !== value) refuse(value, 0, 0xffff);
@@ -85,20 +81,20 @@ export class ByteWriter {
   }
   u32be(value: number): void {
     if (value >>> 0 !== value) refuse(value, 0, 0xffffffff);
-    this.append32(swapped(value));
+    this.u32(swapped(value) >>> 0);
   }
   i32be(value: number): void {
     if ((value | 0) !== value) refuse(value, -0x80000000, 0x7fffffff);
-    this.append32(swapped(value));
+    this.u32(swapped(value) >>> 0);
   }
   u64be(value: bigint): void {
     fits64(value);
-    this.append32(swapped(Number(value >> 32n)));
-    this.append32(swapped(Number(value & 0xffffffffn)));
+    this.u32be(Number(value >> 32n));
+    this.u32be(Number(value & 0xffffffffn));
   }
-  /** `length` is that of `value`, for callers who know it. */
-  bytes(value: Uint8Array, length = value.length): void {
-    const at = this.reserve(length);
+  /** In a field of `size` bytes, which end in zeros where the value is shorter. */
+  bytes(value: Uint8Array, size = value.length): void {
+    const at = this.reserve(size);
     this.buffer.set(value, at);
   }
 
@@ -136,6 +132,9 @@ function refuse(value: number, low: number, high: number): never {
 function fits64(value: bigint): void {
   if (value < 0n || value >> 64n !== 0n) throw new RangeError(`${value} does not fit: 0 to 2^64 - 1`);
 }
+
+/** The next multiple of four: how netlink pads nearly everything. */
+export const padded = (length: number): number => (length + 3) & ~3;
 
 /** The number in the two bytes at an offset, which the caller knows to be there. */
 export const u16At = (bytes: Uint8Array, at: number): number =>

@@ -3,7 +3,7 @@
  * then the payload, each message aligned to four bytes. A datagram holds one or more.
  */
 import { Attributes, present } from "./attribute.ts";
-import { ByteReader, ByteWriter, i32At, u16At } from "./bytes.ts";
+import { ByteReader, ByteWriter, i32At, padded, u16At } from "./bytes.ts";
 import { DecodeError, type ExtendedAck } from "./error.ts";
 
 /** Bytes of struct nlmsghdr. */
@@ -47,8 +47,7 @@ export function putMessage(writer: ByteWriter, message: Message): void {
   writer.u16(message.flags);
   writer.u32(message.sequence);
   writer.u32(message.port);
-  writer.bytes(message.payload, length);
-  writer.pad(4);
+  writer.bytes(message.payload, padded(length));
 }
 
 /** One datagram of several messages. */

@@ -9,12 +9,12 @@ import {
   putU32be,
   type RawAttribute,
 } from "../attribute.ts";
-import { ByteWriter } from "../bytes.ts";
+import { ByteWriter, padded } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { flag, type Message } from "../message.ts";
 import { type Data, putData, readData } from "./data.ts";
 import { decodeHeader, messageType, request, required } from "./header.ts";
-import { describeSet, padded, type SetName } from "./set.ts";
+import { describeSet, type SetName } from "./set.ts";
 import { decodeUserData, encodeUserData, type UserDatum } from "./userdata.ts";
 
 const NFTA_SET_ELEM_LIST_TABLE = 1;
@@ -45,10 +45,7 @@ export interface Element {
 /** The key of a concatenation: each part fills whole words. */
 export function concatenate(...parts: readonly Uint8Array[]): Uint8Array {
   const writer = new ByteWriter();
-  for (const part of parts) {
-    writer.bytes(part);
-    writer.reserve(padded(part.length) - part.length);
-  }
+  for (const part of parts) writer.bytes(part, padded(part.length));
   return writer.finish();
 }
 

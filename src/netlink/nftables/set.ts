@@ -9,6 +9,7 @@ import {
   putU32be,
   type RawAttribute,
 } from "../attribute.ts";
+import { padded } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { flag, type Message } from "../message.ts";
 import { decodeHeader, messageType, request, required } from "./header.ts";
@@ -56,8 +57,6 @@ const typeNumber = (types: readonly DataType[]): number =>
   types.reduce((number, type) => (number << 6) | dataType[type].id, 0);
 
 /** In a register each part of a concatenation fills whole words. */
-export const padded = (length: number): number => (length + 3) & ~3;
-
 const keyLength = (types: readonly DataType[]): number => {
   const [only, ...more] = types;
   if (only !== undefined && more.length === 0) return dataType[only].length;
