@@ -29,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/netlink/socket.ts": ["src/netlink/*", "src/sys"],
   "src/netlink": ["src/netlink/socket.ts", "src/net", "src/sys/errno.ts"],
   "src/net": [],
-  "src/sys/libc.ts": ["src/sys/errno.ts", "bun:ffi"],
+  "src/sys/libc.ts": ["src/sys/errno.ts", "src/sys/syscall-number.ts", "bun:ffi"],
   "src/sys": ["src/sys/libc.ts"],
   // A black box test knows the built programs only; so does the demo.
   test: ["src", "build", "test", "conformance", "bench", "package.json", "*"],

@@ -1,12 +1,22 @@
 /** Kernel settings below /proc/sys. The files under net/ show the namespace of the calling thread. */
-import { readText, withFile, writeAll } from "./file.ts";
-import { O } from "./libc.ts";
+import { withFile, writeAll } from "./file.ts";
+import { O, read } from "./libc.ts";
+
+const decoder = new TextDecoder();
+
+/** More than any of the settings that are used here has. */
+const MOST_BYTES = 256;
 
 /** Path of a setting given in parts, so that an interface name with dots stays one part: ["net","ipv4","ip_forward"]. */
 const pathOf = (parts: readonly string[]): string => `/proc/sys/${parts.join("/")}`;
 
 /** The value without its final newline. @throws SystemError, ENOENT where the kernel lacks the setting. */
-export const readSysctl = (...parts: string[]): string => readText(pathOf(parts)).trimEnd();
+export const readSysctl = (...parts: string[]): string =>
+  withFile(pathOf(parts), O.RDONLY, 0, (fd) => {
+    const buffer = new Uint8Array(MOST_BYTES);
+    // The kernel gives a setting whole or refuses (proc_dostring and the like): there is no second read to make.
+    return decoder.decode(buffer.slice(0, read(fd, buffer))).trimEnd();
+  });
 
 /** Writes only if the value differs, so that a read-only /proc/sys that is already right does no harm. */
 export function ensureSysctl(parts: readonly string[], value: string): void {

@@ -8,7 +8,7 @@ import { isUnsupported, permissionRemedy, reasonOf } from "../kernel.ts";
 import { iptablesChain, iptablesComment, type Owner } from "../owner.ts";
 import { findLegacyRestore, findRestore } from "./executable.ts";
 import { hasLegacyTable, LegacyNatTable } from "./legacy-table.ts";
-import { NftNatTable } from "./nft-table.ts";
+import { type Change, NftNatTable, updateTogether } from "./nft-table.ts";
 import { planSetUp, planTearDown } from "./plan.ts";
 import type { ChainState, NatTable } from "./state.ts";
 
@@ -81,24 +81,55 @@ export function setUpIptables(
         `use a shorter network name or "ipMasqBackend": "nftables"`,
     );
   }
-  for (const [family, own] of byFamily(addresses)) {
-    const first = hostTable(connection, family);
-    if (first === undefined) {
-      const program = family === 4 ? "iptables" : "ip6tables";
-      throw new CniError(
-        code.internal,
-        `cannot masquerade with ${program}: there is no program ${program}-restore that works with this kernel in the ` +
-          `system's folders or on PATH; install ${program}, or set "ipMasqBackend": "nftables"`,
-      );
-    }
-    const plan = (state: ChainState | undefined) => planSetUp(state, owner, family, own);
+  const chain = iptablesChain(owner);
+  const changes = byFamily(addresses).map(([family, own]) => ({
+    family,
+    table: usableTable(connection, family),
+    plan: (state: ChainState | undefined) => planSetUp(state, owner, family, own),
+  }));
+  if (connection !== undefined && setUpTogether(connection, chain, changes)) return;
+  for (const { family, table, plan } of changes) {
     try {
-      first.update(iptablesChain(owner), plan);
+      table.update(chain, plan);
     } catch (error) {
-      const other = isUnsupported(error) ? otherTable(first, family) : undefined;
+      const other = isUnsupported(error) ? otherTable(table, family) : undefined;
       if (other === undefined) throw error;
-      other.update(iptablesChain(owner), plan);
+      other.update(chain, plan);
     }
+  }
+}
+
+/** @throws CniError where the host has no iptables for the family */
+function usableTable(connection: Connection | undefined, family: Family): NatTable {
+  const table = hostTable(connection, family);
+  if (table !== undefined) return table;
+  const program = family === 4 ? "iptables" : "ip6tables";
+  throw new CniError(
+    code.internal,
+    `cannot masquerade with ${program}: there is no program ${program}-restore that works with this kernel in the ` +
+      `system's folders or on PATH; install ${program}, or set "ipMasqBackend": "nftables"`,
+  );
+}
+
+/**
+ * Both families at once, where both are of the nft variant. False where they are not, or the kernel has nf_tables for
+ * one of them only: then nothing was done.
+ */
+function setUpTogether(
+  connection: Connection,
+  chain: string,
+  changes: readonly { table: NatTable; plan: Change["plan"] }[],
+): boolean {
+  const together = changes.flatMap(({ table, plan }): Change[] =>
+    table instanceof NftNatTable ? [{ table, plan }] : [],
+  );
+  if (together.length < 2 || together.length < changes.length) return false;
+  try {
+    updateTogether(connection, chain, together);
+    return true;
+  } catch (error) {
+    if (isUnsupported(error)) return false;
+    throw error;
   }
 }
 

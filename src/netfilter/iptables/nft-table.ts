@@ -188,6 +188,22 @@ export class NftNatTable implements NatTable {
   }
 }
 
+/** What is to become of the chain in one family's table. */
+export interface Change {
+  readonly table: NftNatTable;
+  readonly plan: (state: ChainState | undefined) => readonly Step[];
+}
+
+/**
+ * NatTable.update of several families in one transaction: each costs the kernel half a millisecond. For plans that
+ * delete no chain. @throws NetlinkError
+ */
+export function updateTogether(connection: Connection, chain: string, changes: readonly Change[]): void {
+  update(connection, () =>
+    changes.flatMap(({ table, plan }) => table.requests(chain, plan(table.read(chain)))),
+  );
+}
+
 const BASE = { type: "nat", hook: hookNumber.postrouting, priority: SRCNAT, policy: NF_ACCEPT } as const;
 
 /** The expressions in the order of iptables-nft: addresses, comment, counter, target. */

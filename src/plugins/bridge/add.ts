@@ -10,7 +10,7 @@ import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import type { Netns } from "../../sys/netns.ts";
-import { connect, connectInside, openNetns, runInside } from "../namespaces.ts";
+import { connect, connectInside, openNetns } from "../namespaces.ts";
 import { planAddressing } from "./addressing.ts";
 import type { Owner } from "./attachment.ts";
 import { ensureBridge, giveMacBack, lockHost, type PresentLink, portsOf, settle } from "./bridge-link.ts";
@@ -87,8 +87,7 @@ async function attach(attachment: Attachment): Promise<Result> {
     // Programs on the host that re-address new links have done so by now (rule B32).
     const { mac, mtu } = port;
     result.interfaces[first + 1] = interfaceOf({ name: pair.host.name, mac, mtu });
-    if (familiesOf(result.ips).includes(6))
-      runInside(netns, () => awaitAddressesSettled(container, pair.container));
+    if (familiesOf(result.ips).includes(6)) awaitAddressesSettled(container, netns, pair.container);
   }
   if (config.dns !== undefined) result.dns = config.dns;
   // A result that this version can't express must fail while everything can still be undone (G10).

@@ -13,16 +13,18 @@ import { getLink, LINK_EVENTS, type Link, linkOf, OPERSTATES } from "../../netli
 import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
 import { now } from "../../sys/clock.ts";
 import { failedWith } from "../../sys/errno.ts";
+import type { Netns } from "../../sys/netns.ts";
+import { runInside } from "../namespaces.ts";
 import type { PresentLink } from "./bridge-link.ts";
 
 /** The kernel needs a millisecond; on a machine under heavy load some hundred. */
 const DEADLINE = 10_000;
 
-/** Repeats `probe` at each event of `groups` until it gives a value; undefined when the deadline passed. */
-function awaitState<T>(groups: number, probe: () => T | undefined): T | undefined {
+/** Repeats `probe` at each event of a socket until it gives a value; undefined when the deadline passed. */
+function awaitState<T>(subscribe: () => NetlinkSocket, probe: () => T | undefined): T | undefined {
   const early = probe();
   if (early !== undefined) return early;
-  using events = new NetlinkSocket(protocol.route, groups);
+  using events = subscribe();
   const deadline = now() + DEADLINE;
   for (let left = DEADLINE; left > 0; left = deadline - now()) {
     // Probed after subscribing, so that no event can fall between.
@@ -43,7 +45,8 @@ const OPERSTATE_UP = 6;
 /** Waits until the port passes frames and gives its state. @throws CniError naming what keeps it down. */
 export function awaitPortUp(host: Connection, port: PresentLink): Link {
   let seen: Link | undefined;
-  const up = awaitState(LINK_EVENTS, () => {
+  const subscribe = () => new NetlinkSocket(protocol.route, LINK_EVENTS);
+  const up = awaitState(subscribe, () => {
     seen = linkOf(host.call(getLink({ index: port.index })));
     const state = decodeBridgePort(seen?.portData ?? new Uint8Array()).state ?? 0;
     return seen?.operstate === OPERSTATE_UP && state !== 0 ? seen : undefined;
@@ -57,10 +60,11 @@ export function awaitPortUp(host: Connection, port: PresentLink): Link {
   );
 }
 
-/** Waits until no address of the interface is tentative. Runs in the thread's current namespace. */
-export function awaitAddressesSettled(container: Connection, link: PresentLink): void {
+/** Waits until no address of the container's interface is tentative. */
+export function awaitAddressesSettled(container: Connection, netns: Netns, link: PresentLink): void {
   let pending: string[] = [];
-  const settled = awaitState(IPV6_ADDRESS_EVENTS, () => {
+  const subscribe = () => runInside(netns, () => new NetlinkSocket(protocol.route, IPV6_ADDRESS_EVENTS));
+  const settled = awaitState(subscribe, () => {
     const all = addressesOf(container.dump(dumpAddresses(link.index)), link.index);
     const failed = all.find((address) => ((address.flags ?? 0) & addressFlag.dadFailed) !== 0);
     if (failed !== undefined) {

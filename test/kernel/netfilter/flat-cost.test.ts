@@ -11,15 +11,21 @@ import { setUpSpoofCheck, tearDownSpoofCheck } from "../../../src/netfilter/spoo
 import { Connection, type Transport } from "../../../src/netlink/connection.ts";
 import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
+import { iptablesRules } from "./listings.ts";
 import { prefixes } from "./prefixes.ts";
+
+/** The type of the first message of a transaction: uapi linux/netfilter/nfnetlink.h. */
+const NFNL_MSG_BATCH_BEGIN = 16;
 
 /** A socket that notes what goes through it. */
 class Counted implements Transport {
   readonly #socket = new NetlinkSocket(protocol.netfilter);
   datagrams = 0;
   bytes = 0;
+  transactions = 0;
 
   send(datagram: Uint8Array): void {
+    if (new DataView(datagram.buffer).getUint16(4, true) === NFNL_MSG_BATCH_BEGIN) this.transactions++;
     this.datagrams++;
     this.bytes += datagram.length;
     this.#socket.send(datagram);
@@ -77,6 +83,17 @@ test.each([
     ];
     expect(many).toEqual(few);
     for (let index = 0; index < MANY; index++) tearDown(connection, nth(index));
+  });
+});
+
+test("an ADD with addresses of both families makes one transaction", async () => {
+  await withScratchHost(async () => {
+    using counted = new Counted();
+    setUpIptables(new Connection(counted), nth(1), addressesOf(1));
+    expect(counted.transactions).toBe(1);
+    for (const program of ["iptables-nft", "ip6tables-nft"])
+      expect((await iptablesRules(program)).filter((rule) => rule.includes("MASQUERADE"))).toHaveLength(1);
+    await tearDownMasquerade(nth(1));
   });
 });
 
