@@ -22,7 +22,8 @@ const CHANGES = new Set([
 
 /** Calls that change nothing that outlives the process, but whose failure is one of the plugin's own. */
 const ASKS = new Set([
-  ...["recvfrom", "recvmsg", "read", "pread64", "openat", "open", "statx", "poll", "getdents64", "readlink"],
+  ...["recvfrom", "recvmsg", "read", "pread64", "openat", "open", "statx", "poll", "getdents64"],
+  ...["readlink", "readlinkat"],
   ...["getsockopt", "statfs", "fgetxattr", "socket", "bind", "pipe2", "setsockopt", "ioctl"],
 ]);
 
