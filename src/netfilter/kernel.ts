@@ -62,7 +62,7 @@ export function openNftables(): Connection | undefined {
 
 /** Replies to each question, none where what it asks for is not there. @throws NetlinkError */
 export function ask(connection: Connection, questions: readonly Request[]): (readonly Message[])[] {
-  return connection.callAll(questions).map(({ error, replies }) => {
+  return connection.askAll(questions).map(({ error, replies }) => {
     if (error !== undefined && !isAbsent(error)) throw error;
     return error === undefined ? replies : [];
   });

@@ -51,9 +51,12 @@ export class Connection implements Disposable {
 
   /** Sends one request and returns its replies. @throws NetlinkError when the kernel refuses it; DecodeError. */
   call(request: Request): readonly Message[] {
-    const [outcome] = this.callAll([request]);
-    if (outcome?.error !== undefined) throw outcome.error;
-    return outcome?.replies ?? [];
+    return repliesOf(this.callAll([request]));
+  }
+
+  /** Asks for one object, which is the only reply. @throws NetlinkError when the kernel refuses it; DecodeError. */
+  ask(request: Request): readonly Message[] {
+    return repliesOf(this.askAll([request]));
   }
 
   /**
@@ -61,11 +64,23 @@ export class Connection implements Disposable {
    * the outcomes tell, in the order of the requests. @throws DecodeError when a reply makes no sense.
    */
   callAll(requests: readonly Request[]): Outcome[] {
+    return this.converse(requests, "acknowledgement");
+  }
+
+  /**
+   * The same for requests that each ask for one object: the object ends its request, and there are half as many
+   * datagrams to take in. @throws DecodeError when a reply makes no sense.
+   */
+  askAll(requests: readonly Request[]): Outcome[] {
+    return this.converse(requests, "object");
+  }
+
+  private converse(requests: readonly Request[], end: End): Outcome[] {
     // The kernel refuses an empty datagram, and nothing would answer it.
     if (requests.length === 0) return [];
-    const first = this.send(requests, flag.ack);
+    const first = this.send(requests, end === "object" ? 0 : flag.ack);
     const waiting: PendingRequest[] = [];
-    for (const request of requests) waiting.push(new PendingRequest(request));
+    for (const request of requests) waiting.push(new PendingRequest(request, end));
     for (let open = waiting.length; open > 0; ) {
       for (const message of this.receive()) {
         // An earlier conversation's late message is nobody's business any more.
@@ -183,15 +198,26 @@ export class Connection implements Disposable {
 const isVerdict = (message: Message): boolean =>
   message.type === control.error || message.type === control.done;
 
+/** What the kernel sends last in answer to a request that it does not refuse. */
+type End = "acknowledgement" | "object";
+
+/** The replies to the only request. @throws NetlinkError */
+function repliesOf([outcome]: readonly Outcome[]): readonly Message[] {
+  if (outcome?.error !== undefined) throw outcome.error;
+  return outcome?.replies ?? [];
+}
+
 /** A request on its way. The first verdict counts; what follows it, a second one too, changes nothing. */
 class PendingRequest implements Outcome {
   private readonly request: Request;
+  private readonly end: End;
   private ended = false;
   readonly replies: Message[] = [];
   error: NetlinkError | undefined;
 
-  constructor(request: Request) {
+  constructor(request: Request, end: End) {
     this.request = request;
+    this.end = end;
   }
 
   /** Takes in a message and tells whether the request ended with it. */
@@ -199,7 +225,8 @@ class PendingRequest implements Outcome {
     if (this.ended) return false;
     if (!isVerdict(message)) {
       this.replies.push(message);
-      return false;
+      this.ended = this.end === "object";
+      return this.ended;
     }
     const { errno, ack } = decodeVerdict(message);
     if (errno !== 0) this.error = new NetlinkError(this.request.action, errno, ack);

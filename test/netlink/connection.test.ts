@@ -44,6 +44,52 @@ function thrown(call: () => unknown): unknown {
   }
 }
 
+describe("ask", () => {
+  test("wants no acknowledgement: the object ends it, in a datagram of its own", () => {
+    const { connection, kernel } = connect((asked) => asked.map((one) => [answer(one, REPLY, one.payload)]));
+    expect(texts(connection.ask(request("aaaa")))).toEqual(["aaaa"]);
+    const outcomes = connection.askAll([request("bbbb"), request("cccc")]);
+    expect(outcomes.map(({ replies }) => texts(replies))).toEqual([["bbbb"], ["cccc"]]);
+    expect(kernel.received.flat().map(({ flags, sequence }) => [flags, sequence])).toEqual([
+      [flag.request, 1],
+      [flag.request, 2],
+      [flag.request, 3],
+    ]);
+    expect(kernel.unread).toBe(0);
+  });
+
+  test("a refusal ends it as well, and its neighbours are answered", () => {
+    const { connection } = connect(
+      each((one) => [one.sequence === 2 ? refusal(one, 19) : answer(one, REPLY, one.payload)]),
+    );
+    const outcomes = connection.askAll([request("aaaa"), request("bbbb"), request("cccc")]);
+    expect(outcomes.map(({ replies, error }) => error?.code ?? texts(replies))).toEqual([
+      ["aaaa"],
+      "ENODEV",
+      ["cccc"],
+    ]);
+    const { connection: other } = connect(each((one) => [refusal(one, 2)]));
+    expect(
+      refusedWith(
+        thrown(() => other.ask(request("aaaa"))),
+        "ENOENT",
+      ),
+    ).toBe(true);
+  });
+
+  test("a second object, a late one and one of another conversation change nothing", () => {
+    const { connection } = connect(([one]) =>
+      one === undefined
+        ? []
+        : [[answer({ ...one, sequence: one.sequence - 1 }, REPLY, text("late"))], twice(one)],
+    );
+    const twice = (one: Message) => [answer(one, REPLY, text("1111")), answer(one, REPLY, text("2222"))];
+    expect(texts(connection.ask(request("aaaa")))).toEqual(["1111"]);
+    expect(texts(connection.ask(request("bbbb")))).toEqual(["1111"]);
+    expect(connection.askAll([])).toEqual([]);
+  });
+});
+
 describe("call", () => {
   test("adds NLM_F_REQUEST, NLM_F_ACK and a new sequence number each time", () => {
     const { connection, kernel } = connect(each((one) => [acknowledgement(one)]));

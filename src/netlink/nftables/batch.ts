@@ -66,7 +66,7 @@ export const rehearse = (connection: Connection, changes: readonly Request[]): v
 export function currentGeneration(connection: Connection): number {
   const writer = new ByteWriter();
   putHeader(writer, AF_UNSPEC);
-  const [reply] = connection.call({
+  const [reply] = connection.ask({
     action: "read the generation of nf_tables",
     type: messageType.getGeneration,
     flags: 0,

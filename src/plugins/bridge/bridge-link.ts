@@ -26,7 +26,7 @@ export type PresentLink = Link & { index: number; name: string };
 
 /** The link of that name, or undefined. */
 export function findLink(connection: Connection, name: string): PresentLink | undefined {
-  const [outcome] = connection.callAll([getLink({ name })]);
+  const [outcome] = connection.askAll([getLink({ name })]);
   if (refusedWith(outcome?.error, "ENODEV")) return undefined;
   if (outcome?.error !== undefined) throw outcome.error;
   const link = linkOf(outcome?.replies ?? []);

@@ -47,7 +47,7 @@ export function awaitPortUp(host: Connection, port: PresentLink): Link {
   let seen: Link | undefined;
   const subscribe = () => new NetlinkSocket(protocol.route, LINK_EVENTS);
   const up = awaitState(subscribe, () => {
-    seen = linkOf(host.call(getLink({ index: port.index })));
+    seen = linkOf(host.ask(getLink({ index: port.index })));
     const state = decodeBridgePort(seen?.portData ?? new Uint8Array()).state ?? 0;
     return seen?.operstate === OPERSTATE_UP && state !== 0 ? seen : undefined;
   });

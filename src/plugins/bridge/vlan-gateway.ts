@@ -103,7 +103,7 @@ export function otherEnd(
   // The index of a peer elsewhere says nothing here.
   if (link.kind !== "veth" || link.peerIndex === undefined || link.linkNetnsId !== undefined)
     return undefined;
-  const [outcome] = host.callAll([getLink({ index: link.peerIndex })]);
+  const [outcome] = host.askAll([getLink({ index: link.peerIndex })]);
   if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
   const end = linkOf(outcome?.replies ?? []);
   if (end?.index === undefined || end.name === undefined || end.master !== bridge.index) return undefined;

@@ -65,7 +65,7 @@ export async function status(): Promise<void> {}
 function openLoopback(path: string): Disposable & { connection: Connection; link: Link & { index: number } } {
   using netns = openNetns(path);
   const connection = connectInside(netns);
-  const link = linkOf(connection.call(getLink({ name: "lo" })));
+  const link = linkOf(connection.ask(getLink({ name: "lo" })));
   // The kernel gives every namespace's lo this index.
   return {
     connection,
