@@ -1,18 +1,24 @@
 /** The form of container ids and network names (rules A3, A10). */
 
+/** ASCII: the bit by which small letters differ from capitals, and the ends of both rows. */
+const LOWER_CASE = 0x20;
+const A = 0x61;
+const Z = 0x7a;
+const ZERO = 0x30;
+const NINE = 0x39;
+
 /**
  * Whether `text` may be a container id or a network's name. Both become parts of paths, rules and comments: such a
  * text can't leave a directory, look like an option or end a line.
  */
 export function isIdentifier(text: string): boolean {
-  // No regular expression, for every call comes here: the first one of a process costs 0.06 ms.
+  // No regular expression, for every call comes here: the first one of a process costs 0.06 ms. Numbers and not
+  // characters, which are strings of their own.
   for (let index = 0; index < text.length; index++) {
-    const character = text.charAt(index);
-    const isAlphanumeric =
-      (character >= "a" && character <= "z") ||
-      (character >= "A" && character <= "Z") ||
-      (character >= "0" && character <= "9");
-    if (!isAlphanumeric && (index === 0 || !"_.-".includes(character))) return false;
+    const character = text.charCodeAt(index);
+    const letter = character | LOWER_CASE;
+    const isAlphanumeric = (letter >= A && letter <= Z) || (character >= ZERO && character <= NINE);
+    if (!isAlphanumeric && (index === 0 || !"_.-".includes(text.charAt(index)))) return false;
   }
   return text !== "";
 }

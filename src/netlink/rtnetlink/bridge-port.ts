@@ -38,7 +38,10 @@ export function decodeBridgePort(data: Uint8Array): BridgePort {
       hairpin: hairpin === undefined ? undefined : hairpin !== 0,
       isolated: isolated === undefined ? undefined : isolated !== 0,
     }),
-    unknown: attributes.unread(),
+    // Nobody looks at them in an ADD.
+    get unknown() {
+      return attributes.unread();
+    },
   };
 }
 

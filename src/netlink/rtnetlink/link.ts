@@ -110,7 +110,7 @@ export interface Link {
   /** Attributes that the decoder does not know. */
   unknown?: readonly RawAttribute[];
   /** The like inside IFLA_LINKINFO. */
-  unknownInfo?: readonly RawAttribute[];
+  unknownInfo?: readonly RawAttribute[] | undefined;
 }
 
 export function encodeLink(link: Link): Uint8Array {
@@ -167,6 +167,7 @@ export function decodeLink(payload: Uint8Array): Link {
   const index = reader.i32();
   const [flags, change] = [reader.u32(), reader.u32()];
   const attributes = new Attributes(payload, reader.at);
+  const info = attributes.nested(IFLA_LINKINFO);
   const link: Link = {
     family,
     hardwareType,
@@ -176,6 +177,9 @@ export function decodeLink(payload: Uint8Array): Link {
     // Nobody looks at them in an ADD, and a link has thirty.
     get unknown() {
       return attributes.unread();
+    },
+    get unknownInfo() {
+      return info?.unread();
     },
   };
   const name = attributes.string(IFLA_IFNAME);
@@ -200,7 +204,6 @@ export function decodeLink(payload: Uint8Array): Link {
   if (linkNetnsId !== undefined) link.linkNetnsId = linkNetnsId;
   const bridgePort = attributes.bytes(IFLA_PROTINFO);
   if (bridgePort !== undefined) link.bridgePort = bridgePort;
-  const info = attributes.nested(IFLA_LINKINFO);
   if (info !== undefined) decodeInfo(info, link);
   return link;
 }
@@ -214,7 +217,6 @@ function decodeInfo(info: Attributes, link: Link): void {
   if (portKind !== undefined) link.portKind = portKind;
   const portData = info.bytes(IFLA_INFO_SLAVE_DATA);
   if (portData !== undefined) link.portData = portData;
-  link.unknownInfo = info.unread();
 }
 
 /** A link by name or index as a request names it. */
