@@ -155,8 +155,13 @@ export function listDirectory(path: string): string[] {
   });
 }
 
+/** PATH_MAX of uapi linux/limits.h: no link's target is longer. */
+const LONGEST_PATH = 4096;
+/** One for all links, made for the first: a page of memory that is touched costs as much as following one. */
+let target: Uint8Array | undefined;
+
 /** Target of a symbolic link. */
 export function readLink(path: string): string {
-  const buffer = new Uint8Array(4096);
-  return decoder.decode(buffer.slice(0, libc.readlink(path, buffer)));
+  target ??= new Uint8Array(LONGEST_PATH);
+  return decoder.decode(target.slice(0, libc.readlink(path, target)));
 }
