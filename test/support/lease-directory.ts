@@ -81,13 +81,17 @@ export class LeaseDirectory implements Disposable {
     rmSync(join(this.path, name), { recursive: true, force: true });
   }
 
-  /** Undefined for a file that another process has just removed. */
+  /** Undefined for a file that another process has just removed, be it between the look at it and its reading. */
   #contentOf(name: string): string | undefined {
     const path = join(this.path, name);
-    const status = lstatSync(path, { throwIfNoEntry: false });
-    if (status === undefined) return undefined;
-    if (status.isFile()) return readFileSync(path, "utf8");
-    return status.isDirectory() ? "(directory)" : "(other)";
+    try {
+      const status = lstatSync(path);
+      if (status.isFile()) return readFileSync(path, "utf8");
+      return status.isDirectory() ? "(directory)" : "(other)";
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {
