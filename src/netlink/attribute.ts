@@ -151,17 +151,21 @@ export class Attributes {
     return this.buffer.slice(at + HEADER, at + u16At(this.buffer, at));
   }
 
+  /** Offset of the header of the last attribute of a type, which counts as read from now on. */
+  private find(type: number): number | undefined {
+    this.read.push(type);
+    return this.places[type];
+  }
+
   /** Payload of the last attribute of a type, as a copy. */
   bytes(type: number): Uint8Array | undefined {
-    this.read.push(type);
-    const at = this.places[type];
+    const at = this.find(type);
     return at === undefined ? undefined : this.payload(at);
   }
 
   /** Offset of the payload, which must have `size` bytes. */
   private sized(type: number, size: number): number | undefined {
-    this.read.push(type);
-    const at = this.places[type];
+    const at = this.find(type);
     if (at === undefined) return undefined;
     const found = u16At(this.buffer, at) - HEADER;
     if (found === size) return at + HEADER;
@@ -194,16 +198,14 @@ export class Attributes {
   }
   /** Text up to the first NUL. */
   string(type: number): string | undefined {
-    this.read.push(type);
-    const at = this.places[type];
+    const at = this.find(type);
     if (at === undefined) return undefined;
     const end = at + u16At(this.buffer, at);
     const nul = this.buffer.indexOf(0, at + HEADER);
     return decoder.decode(this.buffer.slice(at + HEADER, nul < 0 || nul > end ? end : nul));
   }
   nested(type: number): Attributes | undefined {
-    this.read.push(type);
-    const at = this.places[type];
+    const at = this.find(type);
     return at === undefined
       ? undefined
       : new Attributes(this.buffer, at + HEADER, at + u16At(this.buffer, at));
@@ -217,7 +219,9 @@ export class Attributes {
 
   /** What no accessor has asked for, so that it survives decoding and encoding. */
   unread(): RawAttribute[] {
-    return this.allRead ? [] : this.all().filter(({ type }) => !this.read.includes(type & TYPE_MASK));
+    return this.allRead
+      ? []
+      : this.all().filter((attribute) => !this.read.includes(attributeType(attribute)));
   }
 
   private all(): RawAttribute[] {
