@@ -41,7 +41,8 @@ function processes(): string[] {
   });
 }
 
-const ofTheDemo = () => processes().filter((line) => /demo\/(demo|outside)\.ts/.test(line));
+const ofTheDemo = () =>
+  processes().filter((line) => /demo\/(demo|outside)\.ts/.test(line) || line.startsWith("sleep 1000"));
 
 test("the whole walk-through passes, in plain text where there is no terminal", async () => {
   await withScratchHost(async () => {
@@ -104,8 +105,8 @@ test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
       demo.kill(signal);
       await demo.exited;
       expect(demo.exitCode).toBe(signal === "SIGKILL" ? null : 130);
+      // All in one look: the last processes of a scratch host are killed together, and end in any order.
       await eventually("all processes of the demo end", () => ofTheDemo().length === 0, { state: processes });
-      expect(processes().filter((line) => line.startsWith("sleep 1000"))).toEqual([]);
     });
   },
 );
