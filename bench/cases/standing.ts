@@ -38,7 +38,7 @@ export const PLAIN = " without ipMasq";
 const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
   name,
   title: `${shape.name}, beside standing attachments`,
-  rounds: 20,
+  rounds: 40,
   quickRounds: 5,
   fullOnly,
   open: async (surroundings) => {
