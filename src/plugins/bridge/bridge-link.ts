@@ -24,9 +24,12 @@ import { trySysctl } from "./sysctl.ts";
 /** A link that the kernel has: with index and name. */
 export type PresentLink = Link & { index: number; name: string };
 
-/** The link of that name, or undefined. */
-export function findLink(connection: Connection, name: string): PresentLink | undefined {
-  const [outcome] = connection.askAll([getLink({ name })]);
+/** The link of that name or index, or undefined. */
+export function findLink(
+  connection: Connection,
+  wanted: string | { readonly index: number },
+): PresentLink | undefined {
+  const [outcome] = connection.askAll([getLink(typeof wanted === "string" ? { name: wanted } : wanted)]);
   if (refusedWith(outcome?.error, "ENODEV")) return undefined;
   if (outcome?.error !== undefined) throw outcome.error;
   const link = linkOf(outcome?.replies ?? []);

@@ -6,7 +6,7 @@ import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
-import { getLink, linkOf, setLinkUp } from "../../netlink/rtnetlink/link.ts";
+import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
 import { NetnsLock } from "../../sys/netns-lock.ts";
 import { randomVethName } from "./attachment.ts";
@@ -103,11 +103,8 @@ export function otherEnd(
   // The index of a peer elsewhere says nothing here.
   if (link.kind !== "veth" || link.peerIndex === undefined || link.linkNetnsId !== undefined)
     return undefined;
-  const [outcome] = host.askAll([getLink({ index: link.peerIndex })]);
-  if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
-  const end = linkOf(outcome?.replies ?? []);
-  if (end?.index === undefined || end.name === undefined || end.master !== bridge.index) return undefined;
-  return { ...end, index: end.index, name: end.name };
+  const end = findLink(host, { index: link.peerIndex });
+  return end?.master === bridge.index ? end : undefined;
 }
 
 /** Whether a port of the bridge other than the gateway's and the one that is being added carries the VLAN. */
