@@ -76,13 +76,12 @@ export class NftNatTable implements NatTable {
   }
 
   update(chain: string, plan: (state: ChainState | undefined) => readonly Step[]): void {
-    let deletes = false;
-    update(this.connection, () => {
-      const steps = plan(this.read(chain));
-      deletes = steps.some(({ kind }) => kind === "delete chain");
-      return this.requests(chain, steps);
-    });
-    if (deletes) deleteEmpty(this.connection, this.chain(POSTROUTING));
+    updateTogether(this.connection, chain, [{ table: this, plan }]);
+  }
+
+  /** Takes the base chain away if nothing is left in it and it was made here. */
+  deleteEmptyBase(): void {
+    deleteEmpty(this.connection, this.chain(POSTROUTING));
   }
 
   readAll(network: string): readonly ChainState[] {
@@ -195,13 +194,20 @@ export interface Change {
 }
 
 /**
- * NatTable.update of several families in one transaction: each costs the kernel half a millisecond. For plans that
- * delete no chain. @throws NetlinkError
+ * NatTable.update of several families in one transaction: each costs the kernel half a millisecond.
+ * @throws NetlinkError
  */
 export function updateTogether(connection: Connection, chain: string, changes: readonly Change[]): void {
-  update(connection, () =>
-    changes.flatMap(({ table, plan }) => table.requests(chain, plan(table.read(chain)))),
-  );
+  let emptied: NftNatTable[] = [];
+  update(connection, () => {
+    emptied = [];
+    return changes.flatMap(({ table, plan }) => {
+      const steps = plan(table.read(chain));
+      if (steps.some(({ kind }) => kind === "delete chain")) emptied.push(table);
+      return table.requests(chain, steps);
+    });
+  });
+  for (const table of emptied) table.deleteEmptyBase();
 }
 
 const BASE = { type: "nat", hook: hookNumber.postrouting, priority: SRCNAT, policy: NF_ACCEPT } as const;
