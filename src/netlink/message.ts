@@ -77,7 +77,7 @@ export function decodeMessages(datagram: Uint8Array): Message[] {
       payload: datagram.slice(at + HEADER_LENGTH, at + length),
     });
     // The last one need not be padded.
-    at += (length + 3) & ~3;
+    at += padded(length);
   }
   return messages;
 }

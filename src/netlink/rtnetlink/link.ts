@@ -6,6 +6,7 @@
 import {
   Attributes,
   NLA_F_NESTED,
+  present,
   putBytes,
   putI32,
   putNested,
@@ -155,25 +156,39 @@ function putContainer(writer: ByteWriter, type: number, attributes: Uint8Array |
   putBytes(writer, type | NLA_F_NESTED, attributes);
 }
 
-/**
- * Absent fields are left out one by one: an ADD decodes half a dozen links, and to make an object and copy what is
- * there would take as long as decoding. @throws DecodeError
- */
+/** @throws DecodeError */
 export function decodeLink(payload: Uint8Array): Link {
   const reader = new ByteReader(payload);
   const family = reader.u8();
   reader.skip(1);
-  const hardwareType = reader.u16();
-  const index = reader.i32();
-  const [flags, change] = [reader.u32(), reader.u32()];
+  const fixed = {
+    family,
+    hardwareType: reader.u16(),
+    index: reader.i32(),
+    flags: reader.u32(),
+    change: reader.u32(),
+  };
   const attributes = new Attributes(payload, reader.at);
   const info = attributes.nested(IFLA_LINKINFO);
-  const link: Link = {
-    family,
-    hardwareType,
-    index,
-    flags,
-    change,
+  return {
+    ...fixed,
+    ...present({
+      name: attributes.string(IFLA_IFNAME),
+      mac: attributes.bytes(IFLA_ADDRESS),
+      mtu: attributes.u32(IFLA_MTU),
+      peerIndex: attributes.u32(IFLA_LINK),
+      master: attributes.u32(IFLA_MASTER),
+      operstate: attributes.u8(IFLA_OPERSTATE),
+      alias: attributes.string(IFLA_IFALIAS),
+      promiscuity: attributes.u32(IFLA_PROMISCUITY),
+      netnsFd: attributes.u32(IFLA_NET_NS_FD),
+      linkNetnsId: attributes.i32(IFLA_LINK_NETNSID),
+      kind: info?.string(IFLA_INFO_KIND),
+      data: info?.bytes(IFLA_INFO_DATA),
+      portKind: info?.string(IFLA_INFO_SLAVE_KIND),
+      portData: info?.bytes(IFLA_INFO_SLAVE_DATA),
+      bridgePort: attributes.bytes(IFLA_PROTINFO),
+    }),
     // Nobody looks at them in an ADD, and a link has thirty.
     get unknown() {
       return attributes.unread();
@@ -182,41 +197,6 @@ export function decodeLink(payload: Uint8Array): Link {
       return info?.unread();
     },
   };
-  const name = attributes.string(IFLA_IFNAME);
-  if (name !== undefined) link.name = name;
-  const mac = attributes.bytes(IFLA_ADDRESS);
-  if (mac !== undefined) link.mac = mac;
-  const mtu = attributes.u32(IFLA_MTU);
-  if (mtu !== undefined) link.mtu = mtu;
-  const peerIndex = attributes.u32(IFLA_LINK);
-  if (peerIndex !== undefined) link.peerIndex = peerIndex;
-  const master = attributes.u32(IFLA_MASTER);
-  if (master !== undefined) link.master = master;
-  const operstate = attributes.u8(IFLA_OPERSTATE);
-  if (operstate !== undefined) link.operstate = operstate;
-  const alias = attributes.string(IFLA_IFALIAS);
-  if (alias !== undefined) link.alias = alias;
-  const promiscuity = attributes.u32(IFLA_PROMISCUITY);
-  if (promiscuity !== undefined) link.promiscuity = promiscuity;
-  const netnsFd = attributes.u32(IFLA_NET_NS_FD);
-  if (netnsFd !== undefined) link.netnsFd = netnsFd;
-  const linkNetnsId = attributes.i32(IFLA_LINK_NETNSID);
-  if (linkNetnsId !== undefined) link.linkNetnsId = linkNetnsId;
-  const bridgePort = attributes.bytes(IFLA_PROTINFO);
-  if (bridgePort !== undefined) link.bridgePort = bridgePort;
-  if (info !== undefined) decodeInfo(info, link);
-  return link;
-}
-
-function decodeInfo(info: Attributes, link: Link): void {
-  const kind = info.string(IFLA_INFO_KIND);
-  if (kind !== undefined) link.kind = kind;
-  const data = info.bytes(IFLA_INFO_DATA);
-  if (data !== undefined) link.data = data;
-  const portKind = info.string(IFLA_INFO_SLAVE_KIND);
-  if (portKind !== undefined) link.portKind = portKind;
-  const portData = info.bytes(IFLA_INFO_SLAVE_DATA);
-  if (portData !== undefined) link.portData = portData;
 }
 
 /** A link by name or index as a request names it. */
