@@ -41,8 +41,12 @@ function processes(): string[] {
   });
 }
 
+/** What ADD comes to instead of an end. */
+const ENDLESS = "sleep 1000";
+const isEndless = (line: string) => line.startsWith(ENDLESS);
+
 const ofTheDemo = () =>
-  processes().filter((line) => /demo\/(demo|outside)\.ts/.test(line) || line.startsWith("sleep 1000"));
+  processes().filter((line) => /demo\/(demo|outside)\.ts/.test(line) || isEndless(line));
 
 test("the whole walk-through passes, in plain text where there is no terminal", async () => {
   await withScratchHost(async () => {
@@ -90,18 +94,11 @@ test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
   "nothing is left after %s in the middle",
   async (signal) => {
     await withScratchHost(async () => {
-      // ADD never comes back.
-      const demo = Bun.spawn(demoWith(tampered('[ "$CNI_COMMAND" = ADD ] && sleep 1000; exec BRIDGE')), {
+      const demo = Bun.spawn(demoWith(tampered(`[ "$CNI_COMMAND" = ADD ] && ${ENDLESS}; exec BRIDGE`)), {
         stdout: "ignore",
         stderr: "ignore",
       });
-      await eventually(
-        "the demo waits for ADD",
-        () => processes().some((line) => line.startsWith("sleep 1000")),
-        {
-          deadline: 10_000,
-        },
-      );
+      await eventually("the demo waits for ADD", () => processes().some(isEndless), { deadline: 10_000 });
       demo.kill(signal);
       await demo.exited;
       expect(demo.exitCode).toBe(signal === "SIGKILL" ? null : 130);
