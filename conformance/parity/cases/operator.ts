@@ -57,6 +57,13 @@ export const OPERATOR = [
     call("STATUS", bridgeConfig({ ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/30" }]] }) }), {
       env: BARE,
     }),
+    call(
+      "STATUS",
+      bridgeConfig({
+        ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/30" }]], statusReportsExhaustion: true }),
+      }),
+      { env: BARE, label: "STATUS, strict" },
+    ),
   ]),
   parityCase(
     "STATUS of every plugin",

@@ -184,9 +184,9 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "L1",
-    because: "STATUS says that a range is exhausted",
-    cases: /^(STATUS: range exhausted|host-local: round robin)$/,
-    steps: /^STATUS$/,
+    because: "STATUS says that a range is exhausted, if it is asked to",
+    cases: /^STATUS: range exhausted$/,
+    steps: /^STATUS, strict$/,
     reference: "ok",
     ours: /^no IP addresses available in range set 0 \(.*\): \d of \d held in /,
   },

@@ -60,7 +60,7 @@ export const FORMS: readonly Explained[] = [
     because: "the reference's host-local has no STATUS",
     cases: /^A18: codes|^A35: STATUS when (addresses are exhausted|the leases' folder)/,
     difference:
-      /^reference: (not available|STATUS|STATUS, exhausted): an error of code [\d or]+ was due: exit code 0$/,
+      /^reference: (not available|STATUS|STATUS, strict): an error of code [\d or]+ was due: exit code 0$/,
   },
   {
     row: "L7",

@@ -22,6 +22,8 @@ export interface AllocationConfig {
   readonly routes: readonly Route[];
   /** Path of a file in the form of resolv.conf(5). */
   readonly resolvConf: string | undefined;
+  /** Whether STATUS fails when a set has no free address (rule A35). */
+  readonly statusReportsExhaustion: boolean;
 }
 
 /** The directory that holds the network's leases. All that DEL and GC need to know (rule L9). */
@@ -55,7 +57,9 @@ export function parseAllocation(request: Request): AllocationConfig {
   const requested = parseRequested(request);
   const sets = parseSets(config, ipam);
   const resolvConf = ipam.string("resolvConf") || undefined;
-  return { sets, requested, routes: ipam.array("routes", parseRoute) ?? [], resolvConf };
+  const routes = ipam.array("routes", parseRoute) ?? [];
+  const statusReportsExhaustion = ipam.boolean("statusReportsExhaustion") ?? false;
+  return { sets, requested, routes, resolvConf, statusReportsExhaustion };
 }
 
 function ipamOf(config: NetworkConfig): JsonObject {
@@ -64,11 +68,24 @@ function ipamOf(config: NetworkConfig): JsonObject {
   return ipam;
 }
 
-/** Rule H40's order; the index of a set is also that of its hint on disk (rule H51). */
-function parseSets(config: NetworkConfig, ipam: JsonObject): RangeSet[] {
+/**
+ * Whether the configuration leaves all ranges to the runtime. libcni sends those with ADD, CHECK and DEL, and never with
+ * STATUS.
+ */
+export const rangesComeWithAdd = (config: NetworkConfig): boolean =>
+  rangeSources(config, ipamOf(config)).length === 0 &&
+  config.json.object("capabilities")?.boolean("ipRanges") === true;
+
+/** In rule H40's order. */
+function rangeSources(config: NetworkConfig, ipam: JsonObject) {
   const legacy = ipam.string("subnet") === undefined ? [] : [{ path: "ipam", ranges: [ipam] }];
   const fromRuntime = rangeSets(config.json.object("runtimeConfig"), "ipRanges");
-  const sources = [...fromRuntime, ...legacy, ...rangeSets(ipam, "ranges")];
+  return [...fromRuntime, ...legacy, ...rangeSets(ipam, "ranges")];
+}
+
+/** The index of a set is also that of its hint on disk (rule H51). */
+function parseSets(config: NetworkConfig, ipam: JsonObject): RangeSet[] {
+  const sources = rangeSources(config, ipam);
   if (sources.length === 0) throw invalid('no IP ranges specified: give "ipam.ranges" or "ipam.subnet"');
   const sets = sources.map(({ ranges, path }, index) => {
     try {

@@ -1,44 +1,79 @@
-/** STATUS: whether an ADD could succeed now (rules A35, L1). Changes nothing and waits for no lock. */
-import { CniError, code } from "../../cni/error.ts";
+/**
+ * STATUS: whether this node can lease addresses (rules A35, L1). Changes nothing and waits for no lock. A runtime that
+ * gets an error takes the whole node out of service, and its healthy containers with it. So a range without a free
+ * address is only logged, unless the configuration asks for the error.
+ */
+import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { type IpAddress, parseIp } from "../../net/ip.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { listDirectory } from "../../sys/file.ts";
-import { type Interval, searchOrder, sizeOf } from "./allocator.ts";
-import { parseAllocation, parsePlace } from "./config.ts";
+import { capacity, type Interval, searchOrder, sizeOf } from "./allocator.ts";
+import { parseAllocation, parsePlace, rangesComeWithAdd } from "./config.ts";
 import { requireUsable } from "./directory-probe.ts";
 import { type LeaseFile, LeaseFiles } from "./lease-files.ts";
 import { type Machine, thisMachine } from "./machine.ts";
-import { formatSet } from "./range.ts";
+import { formatSet, type RangeSet } from "./range.ts";
 import { findDead } from "./reclaim.ts";
 
 export async function status(request: Request, machine: Machine = thisMachine): Promise<void> {
-  const files = new LeaseFiles(parsePlace(request.config));
-  const { sets } = parseAllocation(request);
+  const { config } = request;
+  const files = new LeaseFiles(parsePlace(config));
+  const allocation = rangesComeWithAdd(config) ? undefined : parseAllocation(request);
   try {
     requireUsable(files);
-    const orders = sets.map((set) => searchOrder(set, undefined));
-    const counts = files.exist()
-      ? await Promise.all(orders.map((order) => countHeld(files, order, machine)))
-      : [];
-    const states = sets.map((set, index) => {
-      return { set, index, held: counts[index] ?? 0, size: sizeOf(orders[index] ?? []) };
-    });
-    const full = states.filter(({ held, size }) => BigInt(held) >= size);
-    if (full.length === 0) return;
-    const describe = ({ set, index, held, size }: (typeof states)[number]): string =>
-      `range set ${index} (${formatSet(set)}): ${held} of ${size} held`;
-    throw new CniError(
-      code.notAvailable,
-      `no IP addresses available in ${full.map(describe).join("; ")} in ${files.path}; ` +
-        "DEL attachments that are gone, run GC, or configure a larger range",
-      states.map(describe).join("; "),
-    );
   } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    const problem = `the lease directory ${files.path} is unusable: ${error.message}`;
-    throw new CniError(code.notAvailable, problem, "", { cause: error });
+    throw unusable(files, error);
   }
+  if (allocation === undefined) return;
+  refuseEmpty(allocation.sets);
+  try {
+    await requireFreeAddresses(files, allocation.sets, machine);
+  } catch (error) {
+    const problem = unusable(files, error);
+    if (allocation.statusReportsExhaustion) throw problem;
+    request.log(`host-local: ${problem.message}`);
+  }
+}
+
+function unusable(files: LeaseFiles, error: unknown): CniError {
+  if (!(error instanceof SystemError)) return toCniError(error);
+  const problem = `the lease directory ${files.path} is unusable: ${error.message}`;
+  return new CniError(code.notAvailable, problem, "", { cause: error });
+}
+
+/** A set without any address to hand out is a wrong configuration: no container can ever be added with it (L11). */
+function refuseEmpty(sets: readonly RangeSet[]): void {
+  const index = sets.findIndex((set) => capacity(set) === 0n);
+  const empty = sets[index];
+  if (empty === undefined) return;
+  const problem = `range set ${index} (${formatSet(empty)}) has no address that may be handed out`;
+  throw new CniError(code.notAvailable, `${problem}; configure a larger range`);
+}
+
+/** @throws CniError code 50 with the counts, of each set when one has no free address. */
+async function requireFreeAddresses(
+  files: LeaseFiles,
+  sets: readonly RangeSet[],
+  machine: Machine,
+): Promise<void> {
+  const states: { name: string; size: bigint; held: number }[] = [];
+  for (const [index, set] of sets.entries()) {
+    const order = searchOrder(set, undefined);
+    const size = sizeOf(order);
+    const name = `range set ${index} (${formatSet(set)})`;
+    states.push({ name, size, held: files.exist() ? await countHeld(files, order, machine) : 0 });
+  }
+  const full = states.filter(({ held, size }) => BigInt(held) >= size);
+  if (full.length === 0) return;
+  const describe = ({ name, held, size }: (typeof states)[number]): string =>
+    `${name}: ${held} of ${size} held`;
+  throw new CniError(
+    code.notAvailable,
+    `no IP addresses available in ${full.map(describe).join("; ")} in ${files.path}; ` +
+      "DEL attachments that are gone, run GC, or configure a larger range",
+    states.map(describe).join("; "),
+  );
 }
 
 /**

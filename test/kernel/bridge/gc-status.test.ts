@@ -100,11 +100,11 @@ describe("STATUS", () => {
       /"br0" already exists but is not a bridge/,
     ],
     [
-      "the range exhausted",
+      "L11: a range without any address to hand out",
       "true",
       { ipam: hostLocal({ ...V4, rangeStart: "10.77.0.1", rangeEnd: "10.77.0.1" }) },
       50,
-      /no IP addresses available|exhausted/,
+      /range set 0 \(10\.77\.0\.1-10\.77\.0\.1\) has no address that may be handed out/,
     ],
     ["an IPAM that is not there", "true", { ipam: { type: "nope" } }, 999, /failed to find plugin "nope"/],
     ["a configuration that can't be", "true", { vlan: 5000 }, 7, /invalid VLAN ID 5000/],
@@ -121,4 +121,32 @@ describe("STATUS", () => {
       await host.run(`ip link del ${BRIDGE} 2>/dev/null || true`);
     }),
   );
+
+  test("K27: a full range does not take the node down, unless statusReportsExhaustion asks for it", () =>
+    withNetwork(async (host) => {
+      const range = { ...V4, rangeStart: "10.77.0.2", rangeEnd: "10.77.0.2" };
+      const small = { ...CONFIG, ipam: hostLocal(range) };
+      const attachment = new Attachment(host, await host.addNamespace("c1"), small);
+      const result = await attachment.add();
+      const before = await host.state();
+
+      const calm = await hostCall(host, "STATUS", { ipam: small.ipam });
+      expect({ exitCode: calm.exitCode, stdout: calm.stdout }).toEqual({ exitCode: 0, stdout: "" });
+      expect(calm.stderr.trimEnd().split("\n")).toEqual([
+        expect.stringMatching(
+          /^host-local: no IP addresses available in range set 0 \(.*\): 1 of 1 held in /,
+        ),
+      ]);
+      const strict = await hostCall(host, "STATUS", {
+        ipam: { ...small.ipam, statusReportsExhaustion: true },
+      });
+      expect(strict.json<ErrorDocument>()).toMatchObject({
+        code: 50,
+        msg: expect.stringMatching(/^no IP addresses available in range set 0 .*: 1 of 1 held in /),
+      });
+      // A bridge whose first port is new settles in its own time.
+      expectUnchanged(before, await host.state(), [/\bbr0\b/, /^fdb /, /fe80::/]);
+      await attachment.check(result);
+      await attachment.del();
+    }));
 });

@@ -83,7 +83,7 @@ class Life implements Disposable {
   }
 
   config(whole: object = {}): object {
-    return this.leases.network({ ranges: RANGES }, whole);
+    return this.leases.network({ ranges: RANGES, statusReportsExhaustion: true }, whole);
   }
 
   /** Undefined when it succeeds, its addresses for an ADD, or the message of its one CniError. */

@@ -38,7 +38,8 @@ class Scene implements Disposable {
   }
 
   status(): Promise<string> {
-    return this.#commands.status({ config: this.config }).then(
+    const config = this.leases.network({ ...TWO, statusReportsExhaustion: true });
+    return this.#commands.status({ config }).then(
       () => "ready",
       (error) => toCniError(error).message,
     );

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toCniError } from "../../../src/cni/error.ts";
+import { type Machine, thisMachine } from "../../../src/plugins/host-local/machine.ts";
+import { SystemError } from "../../../src/sys/errno.ts";
 import { FileLock } from "../../../src/sys/flock.ts";
 import { hostLocalOn } from "../../support/host-local-call.ts";
 import { LeaseDirectory } from "../../support/lease-directory.ts";
@@ -23,9 +25,54 @@ describe("STATUS", () => {
     expect(leases.all()).toEqual(before);
   });
 
-  test("A35, L1: 50 when a set is exhausted, with the counts", async () => {
+  test("A35, K27: a full set is no failure: one line with the counts, for each full set of several", async () => {
     using leases = new LeaseDirectory();
-    const config = leases.network(IPAM);
+    const pools = {
+      ranges: [[{ subnet: "10.0.0.0/29" }], [{ subnet: "fd00::/126" }], [{ subnet: "10.1.0.0/30" }]],
+    };
+    const config = leases.network(pools);
+    const lines: string[] = [];
+    await add({ config, containerId: "a" });
+    await status({ config, lines });
+    expect(lines).toEqual([
+      `host-local: no IP addresses available in range set 2 (10.1.0.1-10.1.0.2): 1 of 1 held in ${leases.path}; ` +
+        "DEL attachments that are gone, run GC, or configure a larger range",
+    ]);
+    lines.length = 0;
+    for (const name of ["fd00::2", "fd00::3"]) leases.write(name, "other\r\neth0");
+    await status({ config, lines });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(
+      "range set 1 (fd00::1-fd00::3): 2 of 2 held; range set 2 (10.1.0.1-10.1.0.2): 1 of 1 held",
+    );
+  });
+
+  test("K27: a failure to count does not take the node down", async () => {
+    using leases = new LeaseDirectory();
+    const config = leases.network({ subnet: "10.0.0.0/30" });
+    await add({ config });
+    const lines: string[] = [];
+    const dazed: Machine = {
+      ...thisMachine,
+      boot: () => {
+        throw new SystemError("read", 5, "boot_id");
+      },
+    };
+    await hostLocalOn(dazed).status({ config, lines });
+    expect(lines).toEqual([expect.stringContaining("boot_id")]);
+  });
+
+  test("K27: ranges that the runtime gives with each ADD are not missed: libcni sends none with STATUS", async () => {
+    using leases = new LeaseDirectory();
+    const given = { capabilities: { ipRanges: true } };
+    await status({ config: leases.network({}, given) });
+    expect((await failure(leases.network({ dataDir: "/dev/null/leases" }, given))).code).toBe(50);
+    expect((await failure(leases.network({}, { capabilities: { ipRanges: false } }))).code).toBe(7);
+  });
+
+  test("A35, K27: 50 with statusReportsExhaustion when a set is exhausted, with the counts", async () => {
+    using leases = new LeaseDirectory();
+    const config = leases.network({ ...IPAM, statusReportsExhaustion: true });
     for (const containerId of ["a", "b"]) await add({ config, containerId });
     const { code, message, details } = await failure(config);
     expect(code).toBe(50);
@@ -40,7 +87,7 @@ describe("STATUS", () => {
     await status({ config: leases.network(IPAM) });
   });
 
-  test("L11: a set without an address to hand out is exhausted", async () => {
+  test("L11: a set without any address to hand out is a wrong configuration: 50", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network({ ranges: [[{ subnet: "10.0.0.0/24", rangeStart: "10.0.0.255" }]] });
     expect((await failure(config)).code).toBe(50);
