@@ -24,10 +24,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The protocol knows no Linux.
   "src/cni": ["src/net"],
   "src/netlink/rtnetlink": ["src/netlink/*", "src/net", "src/sys/errno.ts"],
-  "src/netlink/nftables": ["src/netlink/*", "src/net", "src/sys/errno.ts"],
+  "src/netlink/nftables": ["src/netlink/*", "src/net", "src/sys/deadline.ts", "src/sys/errno.ts"],
   // The one file of netlink that does I/O; everything else runs without Linux and root.
   "src/netlink/socket.ts": ["src/netlink/*", "src/sys"],
-  "src/netlink": ["src/netlink/socket.ts", "src/net", "src/sys/errno.ts"],
+  "src/netlink": ["src/netlink/socket.ts", "src/net", "src/sys/deadline.ts", "src/sys/errno.ts"],
   "src/net": [],
   "src/sys/libc.ts": ["src/sys/errno.ts", "src/sys/syscall-number.ts", "bun:ffi"],
   "src/sys": ["src/sys/libc.ts"],

@@ -35,12 +35,20 @@ export class CniError extends Error {
   }
 }
 
-/** Any thrown value as a CniError: itself, or code 999 with its message. */
+/**
+ * Any thrown value as a CniError: itself; else with its message, and code 11 if it says itself that it is temporary,
+ * 999 if not.
+ */
 export function toCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new CniError(code.internal, message, "", { cause: thrown });
+  return new CniError(isTemporary(thrown) ? code.tryAgainLater : code.internal, message, "", {
+    cause: thrown,
+  });
 }
+
+const isTemporary = (thrown: unknown): boolean =>
+  thrown instanceof Error && "isTemporary" in thrown && thrown.isTemporary === true;
 
 /**
  * Several failures as one (rule A31): the code of the first, all messages, each said once. Undefined when there are

@@ -2,10 +2,9 @@
  * Masquerading of an attachment's addresses (rules B27 to B29, B33): what the bridge plugin calls. All of it works on
  * the network namespace that the process is in.
  */
-import { CniError, code, combineErrors } from "../cni/error.ts";
+import { CniError, code, combineErrors, toCniError } from "../cni/error.ts";
 import { formatPrefix, type Prefix } from "../net/prefix.ts";
 import type { Connection } from "../netlink/connection.ts";
-import { refusedWith } from "../netlink/error.ts";
 import { ifNftables, openNftables, reasonOf } from "./kernel.ts";
 import type { Owner } from "./owner.ts";
 
@@ -62,10 +61,7 @@ export async function setUpMasquerade(
   } catch (error) {
     if (error instanceof CniError) throw error;
     const problem = (await problemOf(choice, netfilter)) ?? reasonOf(error);
-    throw new CniError(
-      refusedWith(error, "ERESTART") ? code.tryAgainLater : code.internal,
-      cannot(choice, backend, problem),
-    );
+    throw new CniError(toCniError(error).code, cannot(choice, backend, problem));
   }
 }
 

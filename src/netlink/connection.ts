@@ -2,6 +2,7 @@
  * Requests and their replies over a transport: acknowledgements, dumps, several requests in one datagram. Knows no
  * socket, so that a fake kernel serves in tests.
  */
+import { timeLeft } from "../sys/deadline.ts";
 import { SystemError } from "../sys/errno.ts";
 import { NetlinkError, UnansweredError } from "./error.ts";
 import { control, decodeMessages, decodeVerdict, encodeMessages, flag, type Message } from "./message.ts";
@@ -34,10 +35,14 @@ export interface Outcome {
 const DUMP_ATTEMPTS = 32;
 const EINTR = 4;
 const ENOBUFS = 105;
+const ETIMEDOUT = 110;
+/** The clock is looked at once in so many datagrams: a first look costs more than they do. */
+const CLOCK_EVERY = 64;
 
 export class Connection implements Disposable {
   private readonly transport: Transport;
   private sequence = 0;
+  private datagrams = 0;
   /** What the request on its way does, or the first of several. */
   private action = "";
 
@@ -177,8 +182,14 @@ export class Connection implements Disposable {
     return error instanceof SystemError ? new UnansweredError(this.action, error.errno) : error;
   }
 
-  /** The next datagram's messages but for those that say nothing. */
+  /**
+   * The next datagram's messages but for those that say nothing. The deadline holds also where datagrams keep coming,
+   * as in dumps that are interrupted again and again.
+   */
   private receive(): Message[] {
+    if (++this.datagrams % CLOCK_EVERY === 0 && timeLeft() === 0) {
+      throw new UnansweredError(this.action, ETIMEDOUT);
+    }
     let datagram: Uint8Array;
     try {
       datagram = this.transport.receive();

@@ -16,6 +16,9 @@ export interface ExtendedAck {
   readonly missing?: number;
 }
 
+/** A dump that was interrupted each time, a transaction that others were faster than, an answer that did not come. */
+const TEMPORARY = ["EINTR", "ERESTART", "ETIMEDOUT"];
+
 /** A request that the kernel refused. `code` ("EEXIST") is for comparing, the message for people. */
 export class NetlinkError extends Error {
   override readonly name = "NetlinkError";
@@ -24,6 +27,8 @@ export class NetlinkError extends Error {
   readonly errno: number;
   readonly code: string;
   readonly ack: ExtendedAck;
+  /** Another program was in the way, or the kernel too slow: it may work later. */
+  readonly isTemporary: boolean;
 
   constructor(request: string, errno: number, ack: ExtendedAck = {}) {
     const words = ack.text === undefined ? "" : `; the kernel says: ${ack.text}`;
@@ -34,14 +39,22 @@ export class NetlinkError extends Error {
     this.errno = errno;
     this.code = name;
     this.ack = ack;
+    this.isTemporary = TEMPORARY.includes(name);
   }
 }
 
 /**
- * A request that the kernel has not answered: it could not be sent, or its answer was lost. Whether it was done is not
- * known. `code` is that of the socket's call.
+ * A request that the kernel has not answered: it could not be sent, its answer was lost, or none came before the call's
+ * deadline (ETIMEDOUT). Whether it was done is not known. `code` is that of the socket's call.
  */
-export class UnansweredError extends NetlinkError {}
+export class UnansweredError extends NetlinkError {
+  constructor(request: string, errno: number) {
+    super(request, errno);
+    if (this.code === "ETIMEDOUT") {
+      this.message = `cannot ${request}: the kernel has not answered before the call's deadline; try again later`;
+    }
+  }
+}
 
 /** Whether `error` is a refusal with one of these errno names. */
 export const refusedWith = (error: unknown, ...codes: string[]): boolean =>

@@ -1,6 +1,7 @@
 /** Netlink sockets: the only file here that talks to the system. A socket keeps the namespace that it was opened in. */
 import { now } from "../sys/clock.ts";
-import { failedWith } from "../sys/errno.ts";
+import { timeLeft } from "../sys/deadline.ts";
+import { failedWith, SystemError } from "../sys/errno.ts";
 import * as libc from "../sys/libc.ts";
 import { ByteWriter, i32At } from "./bytes.ts";
 import type { Transport } from "./connection.ts";
@@ -23,7 +24,9 @@ const NETLINK_GET_STRICT_CHK = 12;
 const MSG_PEEK = 0x2;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
+const PEEK = MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT;
 const POLLIN = 1;
+const ETIMEDOUT = 110;
 const SOL_SOCKET = 1;
 /** Socket buffer sizes: within the system's limit, and beyond it for CAP_NET_ADMIN. */
 const SO_SNDBUF = 7;
@@ -103,40 +106,56 @@ export class NetlinkSocket implements Transport {
     }
   }
 
-  /** The kernel's next datagram, whole. @throws SystemError, ENOBUFS when some before it were lost. */
+  /**
+   * The kernel's next datagram, whole. @throws SystemError, ENOBUFS when some before it were lost, ETIMEDOUT when none
+   * came before the call's deadline.
+   */
   receive(): Uint8Array {
-    for (;;) {
-      const datagram = this.take();
-      if (datagram !== undefined) return datagram;
-    }
+    const datagram = this.take() ?? this.receiveWithin(Number.POSITIVE_INFINITY);
+    if (datagram === undefined) throw new SystemError("recvfrom", ETIMEDOUT);
+    return datagram;
   }
 
   /**
-   * The kernel's next datagram, or undefined when none came within `timeout` milliseconds.
+   * The kernel's next datagram, or undefined when none came within `timeout` milliseconds or before the call's deadline.
    * @throws SystemError, ENOBUFS when some before it were lost: a listener has to look at the present state then.
    */
   receiveWithin(timeout: number): Uint8Array | undefined {
-    const deadline = now() + timeout;
+    const end = now() + timeLeft(timeout);
+    for (;;) {
+      const left = end - now();
+      if (!this.hasDatagram(Math.max(0, Math.ceil(left)))) return undefined;
+      const datagram = this.take();
+      if (datagram !== undefined) return datagram;
+      // Another process may send without end.
+      if (left <= 0) return undefined;
+    }
+  }
+
+  /** Whether there is a datagram, or comes within so many milliseconds. */
+  private hasDatagram(milliseconds: number): boolean {
     const pollfd = new ByteWriter();
     pollfd.i32(this.fd);
     pollfd.u16(POLLIN);
     pollfd.u16(0);
-    for (;;) {
-      const left = Math.ceil(deadline - now());
-      if (libc.poll(pollfd.finish(), 1, Math.min(Math.max(0, left), 0x7fffffff)) === 0) return undefined;
-      const datagram = this.take();
-      if (datagram !== undefined) return datagram;
-    }
+    return libc.poll(pollfd.finish(), 1, Math.min(milliseconds, 0x7fffffff)) > 0;
   }
 
   /**
-   * Takes the first datagram out of the queue. Undefined if another process sent it: whoever administers a container's
-   * network could otherwise answer in the kernel's place.
+   * Takes the first datagram out of the queue, without waiting: the kernel mostly answers while the request is handed
+   * over. Undefined if there is none, or if another process sent it: whoever administers a container's network could
+   * otherwise answer in the kernel's place.
    */
   private take(): Uint8Array | undefined {
     for (;;) {
-      // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
-      const length = libc.recvfrom(this.fd, this.buffer, this.size, MSG_PEEK | MSG_TRUNC, this.sender);
+      let length: number;
+      try {
+        // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
+        length = libc.recvfrom(this.fd, this.buffer, this.size, PEEK, this.sender);
+      } catch (error) {
+        if (failedWith(error, "EAGAIN")) return undefined;
+        throw error;
+      }
       if (length > this.size) {
         this.size = length > DUMP_DATAGRAM ? length : DUMP_DATAGRAM;
         this.buffer = new Uint8Array(this.size);

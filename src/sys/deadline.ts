@@ -8,11 +8,23 @@ import { now } from "./clock.ts";
 /** Milliseconds of a whole call, where no key of the configuration says otherwise. */
 export const DEFAULT_CALL_TIME = 20_000;
 
-let end: number | undefined;
+/** Milliseconds that taking back a failed ADD may last, whatever is left of the call. */
+export const UNDO_TIME = 10_000;
 
-/** Gives the call so many milliseconds from now on. */
-export function setDeadline(milliseconds: number): void {
-  end = now() + milliseconds;
+/** In the time of now(). Undefined outside of a call, where each wait has the default for itself. */
+let end: number | undefined;
+let undoing = false;
+
+/** Gives the call so many milliseconds, counted from the start of the process. The clock is not read: that is slow. */
+export function limitCall(milliseconds: number): void {
+  end = milliseconds;
+  undoing = false;
+}
+
+/** From here on a failed call takes back what it did, with a time of its own. The first to say so counts. */
+export function beginUndo(): void {
+  if (!undoing) end = now() + UNDO_TIME;
+  undoing = true;
 }
 
 /**
@@ -20,6 +32,17 @@ export function setDeadline(milliseconds: number): void {
  * the step may try once, without waiting.
  */
 export function timeLeft(most: number = Number.POSITIVE_INFINITY): number {
-  end ??= now() + DEFAULT_CALL_TIME;
-  return Math.max(0, Math.min(most, end - now()));
+  const left = end === undefined ? DEFAULT_CALL_TIME : end - now();
+  return Math.max(0, Math.min(most, left));
+}
+
+/** Runs a step that others follow, with half of what is left: one that hangs does not take the others' time. */
+export async function withHalfOfTheTime<T>(step: () => T | Promise<T>): Promise<T> {
+  const whole = end;
+  if (whole !== undefined) end = now() + timeLeft() / 2;
+  try {
+    return await step();
+  } finally {
+    end = whole;
+  }
 }

@@ -1,9 +1,11 @@
 /** Conversations with a fake kernel, which behaves well or badly. */
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
+import { toCniError } from "../../src/cni/error.ts";
 import { Connection, type Request } from "../../src/netlink/connection.ts";
-import { DecodeError, NetlinkError, refusedWith } from "../../src/netlink/error.ts";
+import { DecodeError, NetlinkError, refusedWith, UnansweredError } from "../../src/netlink/error.ts";
 import { control, encodeMessages, flag, type Message } from "../../src/netlink/message.ts";
 import { SystemError } from "../../src/sys/errno.ts";
+import { withDeadline, withoutDeadline } from "../support/call-time.ts";
 import {
   acknowledgement,
   answer,
@@ -479,6 +481,48 @@ describe("datagrams that are none", () => {
     );
     expect(connection.call(request("aaaa"))).toEqual([]);
   });
+});
+
+describe("K8: a conversation ends with the call's time, also when datagrams never end", () => {
+  afterEach(withoutDeadline);
+
+  /** Answers with a message for as good as ever: it fails, and does not hang, without a deadline. */
+  const endless = (message: Message): Connection => {
+    const kernel = new FakeKernel(() => []);
+    let left = 10_000;
+    kernel.receive = () => {
+      if (left-- === 0) throw new Error("nothing looked at the deadline");
+      return encodeMessages([message]);
+    };
+    return new Connection(kernel);
+  };
+  const foreign = { type: REPLY, flags: 0, sequence: 4711, port: 0, payload: text("aaaa") };
+  const dumped = { ...foreign, flags: flag.multi, sequence: 1 };
+  const interrupted: Script = ([one]) =>
+    one === undefined ? [] : [[{ ...done(one), flags: flag.multi | flag.dumpInterrupted }]];
+
+  test.each([
+    ["call", () => endless(foreign).call(request("aaaa"))],
+    ["transaction", () => endless(foreign).transact([request("aaaa", flag.ack)])],
+    ["dump of others' messages", () => endless(foreign).dump(request("aaaa"))],
+    ["dump without an end", () => endless(dumped).dump(request("aaaa"))],
+    ["dump that is interrupted each time", () => dumpTwice(connect(interrupted).connection)],
+  ])("%s", (_, converse) => {
+    withDeadline(0);
+    const error = thrown(converse);
+    expect(error).toBeInstanceOf(UnansweredError);
+    expect(toCniError(error)).toMatchObject({
+      code: 11,
+      message: "cannot do aaaa: the kernel has not answered before the call's deadline; try again later",
+    });
+  });
+
+  /** The second time is beyond the attempts of the first. */
+  function dumpTwice(connection: Connection): void {
+    expect(thrown(() => connection.dump(request("aaaa")))).toMatchObject({ code: "EINTR" });
+    connection.dump(request("aaaa"));
+    connection.dump(request("aaaa"));
+  }
 });
 
 test("the transport is closed with the connection", () => {

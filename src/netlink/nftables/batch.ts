@@ -6,6 +6,8 @@
  * kernel frees the objects after a grace period, and closing the socket waits for that (some 15 ms). A transaction
  * that fails waits for a grace period before its error comes. So look before you write, and close last.
  */
+
+import { timeLeft } from "../../sys/deadline.ts";
 import { Attributes, putU32be } from "../attribute.ts";
 import { ByteWriter } from "../bytes.ts";
 import type { Connection, Request } from "../connection.ts";
@@ -76,8 +78,6 @@ export function currentGeneration(connection: Connection): number {
   return required(attributes.u32be(NFTA_GEN_ID), "generation");
 }
 
-/** Times that a change is planned anew because others were faster; each time one of them has got on. */
-const ATTEMPTS = 1000;
 /**
  * Times that a change is planned anew because an object was missing. The kernel counts the generation before it shows
  * it: for an instant a look sees the objects of the last one under the number of this one.
@@ -86,19 +86,19 @@ const STALE_LOOKS = 3;
 
 /**
  * Plans changes from what is there and makes them, as one step: if anything changes between the look and the
- * transaction, both are done again.
+ * transaction, both are done again, until the call's deadline; each time another program has got on.
  * @param plan reads through the connection and returns the changes; no changes, no transaction.
  */
 export function update(connection: Connection, plan: () => readonly Request[]): void {
   let stale = 0;
-  for (let attempt = 1; ; attempt++) {
+  for (;;) {
     const generation = currentGeneration(connection);
     try {
       commit(connection, plan(), generation);
       return;
     } catch (error) {
       const again = refusedWith(error, "ERESTART") || (refusedWith(error, "ENOENT") && stale++ < STALE_LOOKS);
-      if (attempt >= ATTEMPTS || !again) throw error;
+      if (!again || timeLeft() === 0) throw error;
     }
   }
 }

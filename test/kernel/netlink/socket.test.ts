@@ -26,7 +26,10 @@ import {
 } from "../../../src/netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../../src/netlink/rtnetlink/veth.ts";
 import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
+import { timeLeft } from "../../../src/sys/deadline.ts";
+import { startAlarm, stopAlarm } from "../../../src/sys/libc.ts";
 import { Netns } from "../../../src/sys/netns.ts";
+import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { connectHost, connectInside, errorOf, linkNamed } from "./route-connection.ts";
 
@@ -242,5 +245,24 @@ test("another process cannot answer in the kernel's place", () =>
       expect(transport.receiveWithin(0)).toBeUndefined();
     } finally {
       close(forger);
+    }
+  }));
+
+test("K8: a kernel that does not answer is waited for until the call's deadline, whatever signals come", () =>
+  withScratchHost(async () => {
+    using silent = new NetlinkSocket(protocol.route);
+    startAlarm(1);
+    try {
+      withDeadline(300);
+      expect(errorOf(() => silent.receive())).toMatchObject({ code: "ETIMEDOUT" });
+      expect(timeLeft()).toBe(0);
+      // Events are waited for no longer either.
+      using events = new NetlinkSocket(protocol.route, LINK_EVENTS);
+      expect(events.receiveWithin(60_000)).toBeUndefined();
+      // What is there already is still taken.
+      expect(linkOf(new Connection(silent).call(getLink({ index: 1 })))?.name).toBe("lo");
+    } finally {
+      stopAlarm();
+      withoutDeadline();
     }
   }));

@@ -1,4 +1,5 @@
 /** Transactions, against a fake kernel. */
+
 import { describe, expect, test } from "bun:test";
 import { encodeAttributes, putU32be } from "../../../src/netlink/attribute.ts";
 import { Connection, type Request } from "../../../src/netlink/connection.ts";
@@ -6,6 +7,7 @@ import { flag, type Message } from "../../../src/netlink/message.ts";
 import { commit, currentGeneration, rehearse, update } from "../../../src/netlink/nftables/batch.ts";
 import { messageType } from "../../../src/netlink/nftables/header.ts";
 import { deleteTable } from "../../../src/netlink/nftables/table.ts";
+import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
 import { answer, FakeKernel, type Reply, type Script, refusal as verdict } from "../fake-kernel.ts";
 
 const BEGIN = 16;
@@ -154,16 +156,20 @@ describe("update", () => {
     expect(kernel.received.length).toBe(1);
   });
 
-  test("gives up at last", () => {
+  test("K8: gives up when the call's time is", () => {
     const kernel = racing(Array.from({ length: 2000 }, (_, index) => index));
     let plans = 0;
     const attempt = () =>
       update(new Connection(kernel), () => {
-        plans++;
+        if (++plans === 1500) withDeadline(0);
         return [change("a")];
       });
-    expect(attempt).toThrow("ERESTART");
-    expect(plans).toBe(1000);
+    try {
+      expect(attempt).toThrow("ERESTART");
+    } finally {
+      withoutDeadline();
+    }
+    expect(plans).toBe(1500);
   });
 
   test("plans anew when an object was missing, since a look can be a moment late, but not for ever", () => {
