@@ -68,30 +68,48 @@ export function ask(connection: Connection, questions: readonly Request[]): (rea
   });
 }
 
-/** All messages of a dump, none where what it is about is not there: some kernels refuse that. @throws NetlinkError */
-export function dump(connection: Connection, question: Request): readonly Message[] {
+/** As Connection.dump; nothing where what it is about is not there: some kernels refuse that. @throws NetlinkError */
+export function dump<T>(
+  connection: Connection,
+  question: Request,
+  keep: (message: Message) => T | undefined,
+): T[] {
   try {
-    return connection.dump(question);
+    return connection.dump(question, keep);
   } catch (error) {
     if (isAbsent(error)) return [];
     throw error;
   }
 }
 
-/** The rules of a chain in their order, none when it is not there. @throws NetlinkError */
-export const rulesIn = (connection: Connection, chain: ChainName): (Rule & RuleHandle)[] =>
-  dump(connection, dumpRules(chain)).map((message) => decodeRule(message));
+/** The rules of a chain in their order, none when it is not there; or those wanted of them. @throws NetlinkError */
+export const rulesIn = (
+  connection: Connection,
+  chain: ChainName,
+  isWanted: (rule: Rule) => boolean = () => true,
+): (Rule & RuleHandle)[] =>
+  dump(connection, dumpRules(chain), (message) => {
+    const rule = decodeRule(message);
+    return isWanted(rule) ? rule : undefined;
+  });
 
 const latin1 = new TextDecoder("latin1");
 
 /** Whether the bytes of a message contain an ASCII text: cheaper than decoding thousands of rules. */
 export const holds = ({ payload }: Message, text: string): boolean => latin1.decode(payload).includes(text);
 
-/** The rules of a chain whose messages hold a text, such as the comment of an owner. @throws NetlinkError */
-export const rulesHolding = (connection: Connection, chain: ChainName, text: string): (Rule & RuleHandle)[] =>
-  dump(connection, dumpRules(chain))
-    .filter((message) => holds(message, text))
-    .map((message) => decodeRule(message));
+/** Of a chain's rules whose messages hold a text, such as an owner's comment, those wanted. @throws NetlinkError */
+export const rulesHolding = (
+  connection: Connection,
+  chain: ChainName,
+  text: string,
+  isWanted: (rule: Rule) => boolean,
+): (Rule & RuleHandle)[] =>
+  dump(connection, dumpRules(chain), (message) => {
+    if (!holds(message, text)) return undefined;
+    const rule = decodeRule(message);
+    return isWanted(rule) ? rule : undefined;
+  });
 
 /** The words of anything that was thrown. */
 export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -26,12 +26,18 @@ export function parseIptablesComment(
   return network === undefined || containerId === undefined ? undefined : { network, containerId };
 }
 
+/** B29: hexadecimal digits of the network's part of a mark, and of the attachment's. */
+const DIGEST = 16;
+
 /** B29: what the comments of all rules of a network begin with. */
-export const networkMark = (network: string): string => `${digest(network, 16)}-`;
+export const networkMark = (network: string): string => `${digest(network, DIGEST)}-`;
 
 /** B29: what the comments of an attachment's rules begin with. */
 export const attachmentMark = ({ network, containerId, ifname }: Owner): string =>
-  networkMark(network) + digest(`${ifname}:${containerId}`, 16);
+  networkMark(network) + digest(`${ifname}:${containerId}`, DIGEST);
+
+/** The mark that a comment of an attachment's rule begins with. */
+export const markOf = (comment: string): string => comment.slice(0, 2 * DIGEST + 1);
 
 /** What nft shows of a comment, in bytes. */
 const MAX_COMMENT = 128;

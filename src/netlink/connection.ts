@@ -5,7 +5,16 @@
 import { timeLeft } from "../sys/deadline.ts";
 import { SystemError } from "../sys/errno.ts";
 import { NetlinkError, UnansweredError } from "./error.ts";
-import { control, decodeMessages, decodeVerdict, encodeMessages, flag, type Message } from "./message.ts";
+import {
+  control,
+  decodeMessages,
+  decodeVerdict,
+  encodeMessages,
+  flag,
+  isVerdict,
+  type Message,
+} from "./message.ts";
+import { type End, PendingRequest } from "./pending-request.ts";
 
 /** What carries datagrams to the kernel and back. */
 export interface Transport extends Disposable {
@@ -85,7 +94,7 @@ export class Connection implements Disposable {
     if (requests.length === 0) return [];
     const first = this.send(requests, end === "object" ? 0 : flag.ack);
     const waiting: PendingRequest[] = [];
-    for (const request of requests) waiting.push(new PendingRequest(request, end));
+    for (const request of requests) waiting.push(new PendingRequest(request.action, end));
     for (let open = waiting.length; open > 0; ) {
       for (const message of this.receive()) {
         // An earlier conversation's late message is nobody's business any more.
@@ -125,36 +134,56 @@ export class Connection implements Disposable {
   }
 
   /**
-   * All messages of a dump, from one unbroken walk through the kernel's table (G26).
+   * What `keep` makes of the messages of a dump, from one unbroken walk through the kernel's table (G26); undefined
+   * keeps nothing. A table may be as large as others make it: what is kept decides how much memory that takes. After an
+   * interrupted walk what was kept is dropped and `keep` sees the table again, so it must do nothing else.
    * @throws NetlinkError when the kernel refuses it, EINTR when the table never keeps still; DecodeError.
    */
-  dump(request: Request): Message[] {
+  dump<T>(request: Request, keep: (message: Message) => T | undefined): T[] {
+    return this.fold(
+      request,
+      () => [] as T[],
+      (kept, message) => {
+        const value = keep(message);
+        if (value !== undefined) kept.push(value);
+      },
+    );
+  }
+
+  /** The same for what is no list: each walk begins with what `begin` gives, into which `take` puts each message. */
+  fold<Sum>(request: Request, begin: () => Sum, take: (sum: Sum, message: Message) => void): Sum {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
-      const messages = this.dumpOnce(request);
-      if (messages !== undefined) return messages;
+      const sum = begin();
+      if (this.walk(request, (message) => take(sum, message))) return sum;
     }
     throw new NetlinkError(request.action, EINTR, {
       text: `the table changed during each of ${DUMP_ATTEMPTS} dumps`,
     });
   }
 
-  /** One walk; undefined when the kernel says that the table changed under it. */
-  private dumpOnce(request: Request): Message[] | undefined {
+  /** One walk through a table; false when the kernel says that the table changed under it. */
+  private walk(request: Request, take: (message: Message) => void): boolean {
     const sequence = this.send([request], flag.dump);
-    const messages: Message[] = [];
     let interrupted = false;
+    let failure: { error: unknown } | undefined;
     for (;;) {
       for (const message of this.receive()) {
         if (message.sequence !== sequence) continue;
         if ((message.flags & flag.dumpInterrupted) !== 0) interrupted = true;
         if (!isVerdict(message)) {
-          messages.push(message);
+          try {
+            if (!interrupted && failure === undefined) take(message);
+          } catch (error) {
+            // The kernel starts no other dump on this socket before the end of this one.
+            failure = { error };
+          }
           continue;
         }
         const { errno, ack } = decodeVerdict(message);
-        if (errno === EINTR) return undefined;
-        if (errno !== 0) throw new NetlinkError(request.action, errno, ack);
-        return interrupted ? undefined : messages;
+        if (errno !== 0 && errno !== EINTR) throw new NetlinkError(request.action, errno, ack);
+        if (interrupted || errno === EINTR) return false;
+        if (failure !== undefined) throw failure.error;
+        return true;
       }
     }
   }
@@ -205,43 +234,8 @@ export class Connection implements Disposable {
   }
 }
 
-/** Whether a message ends what it answers: the acknowledgement or refusal of a request, or the end of several parts. */
-const isVerdict = (message: Message): boolean =>
-  message.type === control.error || message.type === control.done;
-
-/** What the kernel sends last in answer to a request that it does not refuse. */
-type End = "acknowledgement" | "object";
-
 /** The replies to the only request. @throws NetlinkError */
 function repliesOf([outcome]: readonly Outcome[]): readonly Message[] {
   if (outcome?.error !== undefined) throw outcome.error;
   return outcome?.replies ?? [];
-}
-
-/** A request on its way. The first verdict counts; what follows it, a second one too, changes nothing. */
-class PendingRequest implements Outcome {
-  private readonly request: Request;
-  private readonly end: End;
-  private ended = false;
-  readonly replies: Message[] = [];
-  error: NetlinkError | undefined;
-
-  constructor(request: Request, end: End) {
-    this.request = request;
-    this.end = end;
-  }
-
-  /** Takes in a message and tells whether the request ended with it. */
-  take(message: Message): boolean {
-    if (this.ended) return false;
-    if (!isVerdict(message)) {
-      this.replies.push(message);
-      this.ended = this.end === "object";
-      return this.ended;
-    }
-    const { errno, ack } = decodeVerdict(message);
-    if (errno !== 0) this.error = new NetlinkError(this.request.action, errno, ack);
-    this.ended = true;
-    return true;
-  }
 }

@@ -82,6 +82,10 @@ export function decodeMessages(datagram: Uint8Array): Message[] {
   return messages;
 }
 
+/** Whether a message ends what it answers: the acknowledgement or refusal of a request, or the end of several parts. */
+export const isVerdict = (message: Message): boolean =>
+  message.type === control.error || message.type === control.done;
+
 /** What NLMSG_ERROR (also the acknowledgement: errno 0) and NLMSG_DONE carry. */
 export interface Verdict {
   /** Positive errno, or 0. */

@@ -76,7 +76,7 @@ function conversations(chance: Chance): void {
   const connection = new Connection(new FakeKernel(() => answers));
   const request = { action: "try", type: 18, flags: 0, payload: new Uint8Array(16) };
   try {
-    if (chance.oneIn(2)) connection.dump(request);
+    if (chance.oneIn(2)) connection.dump(request, (message) => message);
     else connection.callAll([request, request]);
   } catch (error) {
     if (error instanceof DecodeError || error instanceof NetlinkError) return;

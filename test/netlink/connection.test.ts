@@ -36,6 +36,8 @@ function connect(script: Script): { connection: Connection; kernel: FakeKernel }
   return { connection: new Connection(kernel), kernel };
 }
 
+const whole = (message: Message) => message;
+
 /** What a call throws; undefined when it does not. */
 function thrown(call: () => unknown): unknown {
   try {
@@ -196,7 +198,7 @@ describe("call", () => {
     const dead = { send: () => undefined, receive: fail, [Symbol.dispose]: () => undefined };
     const lost = { code: "ENOBUFS", request: "do aaaa" };
     expect(thrown(() => new Connection(dead).call(request("aaaa")))).toMatchObject(lost);
-    expect(thrown(() => new Connection(dead).dump(request("aaaa")))).toMatchObject(lost);
+    expect(thrown(() => new Connection(dead).dump(request("aaaa"), whole))).toMatchObject(lost);
     const mute = { ...dead, send: fail };
     expect(thrown(() => new Connection(mute).callAll([request("aaaa"), request("bbbb")]))).toMatchObject(
       lost,
@@ -350,14 +352,14 @@ describe("dump", () => {
             [done(one)],
           ],
     );
-    expect(texts(connection.dump(request("aaaa")))).toEqual(["1111", "2222", "3333"]);
+    expect(texts(connection.dump(request("aaaa"), whole))).toEqual(["1111", "2222", "3333"]);
     expect(kernel.received[0]?.[0]?.flags).toBe(flag.request | flag.dump);
     expect(kernel.unread).toBe(0);
   });
 
   test("an empty table", () => {
     const { connection } = connect(each((one) => [done(one)]));
-    expect(connection.dump(request("aaaa"))).toEqual([]);
+    expect(connection.dump(request("aaaa"), whole)).toEqual([]);
   });
 
   test("NLMSG_DONE without an errno, as of kernels long ago", () => {
@@ -367,7 +369,7 @@ describe("dump", () => {
         answer(one, control.done, new Uint8Array(), flag.multi),
       ]),
     );
-    expect(texts(connection.dump(request("aaaa")))).toEqual(["1111"]);
+    expect(texts(connection.dump(request("aaaa"), whole))).toEqual(["1111"]);
   });
 
   /** The first `failures` dumps go wrong as `wrong` says, the next is good. */
@@ -391,7 +393,7 @@ describe("dump", () => {
 
   test.each(Object.entries(interrupted))("G26: interrupted, %s: asked again", (_, wrong) => {
     const { connection, kernel } = connect(flaky(3, wrong));
-    expect(texts(connection.dump(request("aaaa")))).toEqual(["good"]);
+    expect(texts(connection.dump(request("aaaa"), whole))).toEqual(["good"]);
     const sequences = kernel.received.map(([one]) => one?.sequence);
     expect(sequences).toEqual([1, 2, 3, 4]);
     expect(kernel.unread).toBe(0);
@@ -399,12 +401,61 @@ describe("dump", () => {
 
   test.each(Object.entries(interrupted))("G26: interrupted for ever, %s: gives up", (_, wrong) => {
     const { connection, kernel } = connect(flaky(Number.POSITIVE_INFINITY, wrong));
-    expect(thrown(() => connection.dump(request("aaaa")))).toMatchObject({
+    expect(thrown(() => connection.dump(request("aaaa"), whole))).toMatchObject({
       code: "EINTR",
       message:
         "cannot do aaaa: interrupted system call (EINTR); the kernel says: the table changed during each of 32 dumps",
     });
     expect(kernel.received.length).toBe(32);
+  });
+
+  test.each(Object.entries(interrupted))(
+    "G26: interrupted, %s: each walk has a sum of its own",
+    (_, wrong) => {
+      const { connection } = connect(flaky(2, wrong));
+      let walks = 0;
+      const sum = connection.fold(
+        request("aaaa"),
+        () => ({ walk: ++walks, taken: [] as Message[] }),
+        ({ taken }, message) => void taken.push(message),
+      );
+      expect(sum.walk).toBe(3);
+      expect(texts(sum.taken)).toEqual(["good"]);
+    },
+  );
+
+  test("K9: messages are seen one datagram at a time, and only what is kept stays", () => {
+    const parts = 1000;
+    const kernel = new FakeKernel(([one]) =>
+      one === undefined
+        ? []
+        : [...Array.from({ length: parts }, () => [part(one, REPLY, text("part"))]), [done(one)]],
+    );
+    const left: number[] = [];
+    const kept = new Connection(kernel).dump(request("aaaa"), () => {
+      left.push(kernel.unread);
+      return left.length % 500 === 0 ? left.length : undefined;
+    });
+    expect(kept).toEqual([500, 1000]);
+    // Each was handed on before the next was read.
+    expect(left).toEqual(Array.from({ length: parts }, (_, index) => parts - index));
+  });
+
+  test("a message that can't be kept fails the dump, whose rest is read: the next one is not disturbed", () => {
+    const { connection, kernel } = connect(
+      each((one) => [part(one, REPLY, text("1111")), part(one, REPLY, text("2222")), done(one)]),
+    );
+    const seen: Message[] = [];
+    const refuse = (message: Message) => {
+      seen.push(message);
+      throw new DecodeError("no such thing");
+    };
+    expect(thrown(() => connection.dump(request("aaaa"), refuse))).toMatchObject({
+      message: "no such thing",
+    });
+    expect(texts(seen)).toEqual(["1111"]);
+    expect(kernel.unread).toBe(0);
+    expect(texts(connection.dump(request("bbbb"), whole))).toEqual(["1111", "2222"]);
   });
 
   test("parts of an interrupted dump that come late do not get into the next", () => {
@@ -417,16 +468,16 @@ describe("dump", () => {
       }
       return [[...stale, part(one, REPLY, text("good"))], [done(one)]];
     });
-    expect(texts(connection.dump(request("aaaa")))).toEqual(["good"]);
+    expect(texts(connection.dump(request("aaaa"), whole))).toEqual(["good"]);
   });
 
   test("a refusal: EBUSY, and one in NLMSG_DONE with the kernel's words", () => {
     const busy = connect(each((one) => [refusal(one, 16)]));
-    expect(thrown(() => busy.connection.dump(request("aaaa")))).toMatchObject({ code: "EBUSY" });
+    expect(thrown(() => busy.connection.dump(request("aaaa"), whole))).toMatchObject({ code: "EBUSY" });
     const table = connect(
       each((one) => [part(one, REPLY, text("1111")), done(one, 2, { text: "no such table" })]),
     );
-    expect(thrown(() => table.connection.dump(request("aaaa")))).toMatchObject({
+    expect(thrown(() => table.connection.dump(request("aaaa"), whole))).toMatchObject({
       code: "ENOENT",
       ack: { text: "no such table" },
     });
@@ -436,7 +487,7 @@ describe("dump", () => {
     const { connection } = connect(
       each((one) => [part(one, REPLY, text("1111")), answer(one, control.overrun)]),
     );
-    expect(thrown(() => connection.dump(request("aaaa")))).toMatchObject({ code: "ENOBUFS" });
+    expect(thrown(() => connection.dump(request("aaaa"), whole))).toMatchObject({ code: "ENOBUFS" });
   });
 });
 
@@ -469,7 +520,7 @@ describe("datagrams that are none", () => {
         one === undefined ? [] : bad ? [datagram(one)] : [[acknowledgement(one)]],
       );
       expect(thrown(() => connection.call(request("aaaa")))).toBeInstanceOf(DecodeError);
-      expect(thrown(() => connection.dump(request("aaaa")))).toBeInstanceOf(DecodeError);
+      expect(thrown(() => connection.dump(request("aaaa"), whole))).toBeInstanceOf(DecodeError);
       bad = false;
       expect(connection.call(request("aaaa"))).toEqual([]);
     });
@@ -504,8 +555,8 @@ describe("K8: a conversation ends with the call's time, also when datagrams neve
   test.each([
     ["call", () => endless(foreign).call(request("aaaa"))],
     ["transaction", () => endless(foreign).transact([request("aaaa", flag.ack)])],
-    ["dump of others' messages", () => endless(foreign).dump(request("aaaa"))],
-    ["dump without an end", () => endless(dumped).dump(request("aaaa"))],
+    ["dump of others' messages", () => endless(foreign).dump(request("aaaa"), whole)],
+    ["dump without an end", () => endless(dumped).dump(request("aaaa"), whole)],
     ["dump that is interrupted each time", () => dumpTwice(connect(interrupted).connection)],
   ])("%s", (_, converse) => {
     withDeadline(0);
@@ -519,9 +570,9 @@ describe("K8: a conversation ends with the call's time, also when datagrams neve
 
   /** The second time is beyond the attempts of the first. */
   function dumpTwice(connection: Connection): void {
-    expect(thrown(() => connection.dump(request("aaaa")))).toMatchObject({ code: "EINTR" });
-    connection.dump(request("aaaa"));
-    connection.dump(request("aaaa"));
+    expect(thrown(() => connection.dump(request("aaaa"), whole))).toMatchObject({ code: "EINTR" });
+    connection.dump(request("aaaa"), whole);
+    connection.dump(request("aaaa"), whole);
   }
 });
 

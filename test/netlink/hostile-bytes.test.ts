@@ -5,7 +5,7 @@ import { Attributes } from "../../src/netlink/attribute.ts";
 import { formatDatagram } from "../../src/netlink/debug.ts";
 import { DecodeError } from "../../src/netlink/error.ts";
 import { control, decodeMessages, decodeVerdict, flag, type Message } from "../../src/netlink/message.ts";
-import { addressesOf, decodeAddress } from "../../src/netlink/rtnetlink/address.ts";
+import { addressOf, decodeAddress } from "../../src/netlink/rtnetlink/address.ts";
 import { decodeBridge } from "../../src/netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort } from "../../src/netlink/rtnetlink/bridge-port.ts";
 import { decodeLink, linkOf } from "../../src/netlink/rtnetlink/link.ts";
@@ -28,7 +28,7 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   decodeLink,
   linkOf: (bytes) => linkOf([message(16, bytes)]),
   decodeAddress,
-  addressesOf: (bytes) => addressesOf([message(20, bytes)], 2),
+  addressOf: (bytes) => addressOf(message(20, bytes), 2),
   decodeRoute,
   decodeNeighbour,
   decodePortVlans,

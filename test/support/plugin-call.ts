@@ -49,10 +49,27 @@ export const builtBinaries = (): string =>
  * Runs a plugin of `folder`, a built one if that is left out. PATH is this process's, as the reference forks iptables;
  * nothing else of it is passed on.
  */
-export async function callPlugin(
+export const callPlugin = (
   name: string,
   call: PluginCall,
   folder = builtBinaries(),
+): Promise<PluginOutcome> => callProgram([`${folder}/${name}`], call, folder);
+
+/** A call of a built plugin with the most memory that it had resident, in MiB. What it says on stderr is left out. */
+export async function measuredCall(
+  name: string,
+  call: PluginCall,
+): Promise<{ outcome: PluginOutcome; mebibytes: number }> {
+  const folder = builtBinaries();
+  const program = [process.execPath, `${import.meta.dir}/peak-memory.ts`, `${folder}/${name}`];
+  const { exitCode, stdout, stderr } = await callProgram(program, call, folder);
+  return { outcome: new PluginOutcome(exitCode, stdout, ""), mebibytes: Number(stderr) / 2 ** 20 };
+}
+
+async function callProgram(
+  program: readonly string[],
+  call: PluginCall,
+  folder: string,
 ): Promise<PluginOutcome> {
   const variables: Record<string, string | undefined> = {
     CNI_COMMAND: call.command,
@@ -68,6 +85,6 @@ export async function callPlugin(
     Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
   const stdin = typeof call.config === "string" ? call.config : JSON.stringify(call.config);
-  const { exitCode, stdout, stderr } = await outcomeOf([`${folder}/${name}`], { env, stdin });
+  const { exitCode, stdout, stderr } = await outcomeOf(program, { env, stdin });
   return new PluginOutcome(exitCode, stdout, stderr);
 }

@@ -85,17 +85,16 @@ export class NftNatTable implements NatTable {
   }
 
   readAll(network: string): readonly ChainState[] {
-    const chains = new Set<string>();
     const { family, table } = this.chain("");
-    for (const message of dump(this.connection, dumpRules({ family, table }))) {
-      if (!holds(message, `name: "${network}" `)) continue;
+    const chains = dump(this.connection, dumpRules({ family, table }), (message) => {
+      if (!holds(message, `name: "${network}" `)) return undefined;
       const { chain, expressions } = decodeRule(message);
       const rule = readAddressRule(expressions, this.family);
-      if (parseIptablesComment(rule?.comment)?.network !== network) continue;
+      if (parseIptablesComment(rule?.comment)?.network !== network) return undefined;
       const target = typeof rule?.action === "object" && "jump" in rule.action ? rule.action.jump : chain;
-      if (target.startsWith("CNI-")) chains.add(target);
-    }
-    return [...chains].flatMap((chain) => this.read(chain) ?? []);
+      return target.startsWith("CNI-") ? target : undefined;
+    });
+    return [...new Set(chains)].flatMap((chain) => this.read(chain) ?? []);
   }
 
   /** The messages that make `steps`; the base chain is added where it is missing, as iptables-nft does. */
@@ -178,7 +177,7 @@ export class NftNatTable implements NatTable {
       );
       if (found.filter(leads).length === count) return found;
     }
-    return rulesHolding(this.connection, this.chain(POSTROUTING), chain).filter(leads);
+    return rulesHolding(this.connection, this.chain(POSTROUTING), chain, leads);
   }
 
   private find(chain: string) {

@@ -1,7 +1,8 @@
 /** GC of the masquerade table (G1). */
 import type { Connection } from "../../netlink/connection.ts";
+import type { Rule } from "../../netlink/nftables/rule.ts";
 import { commentOf } from "../../netlink/nftables/userdata.ts";
-import { attachmentMark, networkMark } from "../owner.ts";
+import { attachmentMark, markOf, networkMark } from "../owner.ts";
 import { rulesMarked } from "./find.ts";
 import { remove } from "./nftables.ts";
 
@@ -11,9 +12,7 @@ export function collectNftables(
   network: string,
   valid: readonly { containerId: string; ifname: string }[],
 ): void {
-  const living = valid.map((attachment) => attachmentMark({ network, ...attachment }));
-  const isStale = (comment: string): boolean => !living.some((mark) => comment.startsWith(mark));
-  remove(connection, () =>
-    rulesMarked(connection, networkMark(network)).filter((rule) => isStale(commentOf(rule.userData) ?? "")),
-  );
+  const living = new Set(valid.map((attachment) => attachmentMark({ network, ...attachment })));
+  const isStale = (rule: Rule): boolean => !living.has(markOf(commentOf(rule.userData) ?? ""));
+  remove(connection, () => rulesMarked(connection, networkMark(network), isStale));
 }

@@ -58,7 +58,8 @@ function masqueradedBy(connection: Connection, rule: FoundRule): { source: Prefi
 function sourceOf(connection: Connection, { source, sourceSet }: AddressRule): Prefix | undefined {
   if (source !== undefined) return source.inverted ? undefined : source.prefix;
   if (sourceSet === undefined) return undefined;
-  const elements = dump(connection, getElements({ ...TABLE, set: sourceSet })).flatMap(decodeElements);
-  const address = elements[0] && ipFromBytes(elements[0].key);
+  const elements = getElements({ ...TABLE, set: sourceSet });
+  const [element] = dump(connection, elements, (message) => decodeElements(message)[0]);
+  const address = element && ipFromBytes(element.key);
   return address && { address, length: bits(address.family) };
 }

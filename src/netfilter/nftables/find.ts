@@ -21,8 +21,11 @@ const AT_ONCE = 2;
 const belongsTo = (rule: Rule, mark: string): boolean => commentOf(rule.userData)?.startsWith(mark) ?? false;
 
 /** The rules whose comments begin with the mark of an attachment or a network, whoever has written them. */
-export const rulesMarked = (connection: Connection, mark: string): FoundRule[] =>
-  rulesHolding(connection, CHECKS, mark).filter((rule) => belongsTo(rule, mark));
+export const rulesMarked = (
+  connection: Connection,
+  mark: string,
+  isWanted: (rule: Rule) => boolean = () => true,
+): FoundRule[] => rulesHolding(connection, CHECKS, mark, (rule) => belongsTo(rule, mark) && isWanted(rule));
 
 /** The attachment's rules that can be found by their sets' names: at once, however many rules there are. */
 export function rulesByName(connection: Connection, owner: Owner): FoundRule[] {

@@ -1,12 +1,12 @@
 /** GC of spoof checks (G1). */
 import { Connection, type Request } from "../../netlink/connection.ts";
 import { decodeChain, deleteChain, getChain } from "../../netlink/nftables/chain.ts";
-import { deleteRule, flushChain, type Rule } from "../../netlink/nftables/rule.ts";
+import { decodeRule, deleteRule, dumpRules, flushChain, type Rule } from "../../netlink/nftables/rule.ts";
 import { commentOf } from "../../netlink/nftables/userdata.ts";
 import { decodeLink, dumpLinks } from "../../netlink/rtnetlink/link.ts";
 import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
 import { cString } from "../expressions.ts";
-import { ask, rulesIn } from "../kernel.ts";
+import { ask, dump } from "../kernel.ts";
 import { PREROUTING, TABLE } from "./layout.ts";
 
 /** The port that a rule of PREROUTING is about and the chain it leads to, if it belongs to a spoof check. */
@@ -21,19 +21,21 @@ function portOf({ expressions, userData }: Rule): { hostInterface: string; chain
 /** Names of the host's interfaces. */
 function interfaces(): Set<string> {
   using rtnetlink = new Connection(new NetlinkSocket(protocol.route));
-  return new Set(rtnetlink.dump(dumpLinks()).flatMap((message) => decodeLink(message.payload).name ?? []));
+  return new Set(rtnetlink.dump(dumpLinks(), ({ payload }) => decodeLink(payload).name));
 }
 
 /** Requests that remove the checks of ports that do not exist any more. @throws NetlinkError */
 export function staleChecks(connection: Connection): Request[] {
-  const checks = rulesIn(connection, PREROUTING).flatMap((rule) => {
+  const checks = dump(connection, dumpRules(PREROUTING), (message) => {
+    const rule = decodeRule(message);
     const port = portOf(rule);
-    return port === undefined ? [] : [{ ...port, rule }];
+    return port && { ...port, handle: rule.handle };
   });
   // In this order: a port is always there before its check.
   const there = checks.length === 0 ? new Set<string>() : interfaces();
   const stale = checks.filter(({ hostInterface }) => !there.has(hostInterface));
-  const kept = new Set(checks.filter((check) => !stale.includes(check)).map(({ chain }) => chain));
+  const living = checks.filter(({ hostInterface }) => there.has(hostInterface));
+  const kept = new Set(living.map(({ chain }) => chain));
   const names = [...new Set(stale.map(({ chain }) => chain))].filter((chain) => !kept.has(chain));
   const chains = names.flatMap((chain) => [
     { ...TABLE, chain },
@@ -43,7 +45,7 @@ export function staleChecks(connection: Connection): Request[] {
     replies.map((reply) => decodeChain(reply)),
   );
   return [
-    ...stale.map(({ rule }) => deleteRule(rule)),
+    ...stale.map(({ handle }) => deleteRule({ ...PREROUTING, handle })),
     ...found.flatMap((chain) => [flushChain(chain), deleteChain(chain)]),
   ];
 }

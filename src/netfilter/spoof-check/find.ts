@@ -23,7 +23,7 @@ function jumpsTo(connection: Connection, chain: Chain, count: number): (Rule & R
     const found = ask(connection, [guess]).flatMap((replies) => replies.map((reply) => decodeRule(reply)));
     if (found.some(leads)) return found;
   }
-  return rulesIn(connection, PREROUTING).filter(leads);
+  return rulesIn(connection, PREROUTING, leads);
 }
 
 /** What there is of a spoof check: its chains with their rules, and the rules that lead there. */

@@ -129,11 +129,11 @@ export function dumpAddresses(index: number): Request {
 }
 
 /**
- * The IP addresses of an interface out of the replies to `dumpAddresses`: kernels before 4.20 send those of all
- * interfaces, and any kernel those of other families too.
+ * The IP address in a reply to `dumpAddresses`, if it is one of that interface: kernels before 4.20 send those of all
+ * interfaces, and any kernel those of other families too. @throws DecodeError
  */
-export const addressesOf = (replies: readonly Message[], index: number): InterfaceAddress[] =>
-  replies
-    .filter(({ type, payload }) => type === RTM_NEWADDR && familyOf(payload[0] ?? 0) !== undefined)
-    .map(({ payload }) => decodeAddress(payload))
-    .filter((address) => address.index === index);
+export function addressOf({ type, payload }: Message, index: number): InterfaceAddress | undefined {
+  if (type !== RTM_NEWADDR || familyOf(payload[0] ?? 0) === undefined) return undefined;
+  const address = decodeAddress(payload);
+  return address.index === index ? address : undefined;
+}

@@ -29,7 +29,7 @@ const RTAX_ADVMSS = 8;
 export const MAIN_TABLE = 254;
 const RTPROT_BOOT = 3;
 export const SCOPE_LINK = 253;
-const RTN_UNICAST = 1;
+export const RTN_UNICAST = 1;
 /** RT_SCOPE_NOWHERE: in the deletion of an IPv4 route, any scope. */
 const SCOPE_NOWHERE = 255;
 
@@ -160,13 +160,18 @@ export function deleteRoute(route: Route): Request {
 }
 
 /**
- * Asks for all routes of a family; with `table` only those of that table: ENOENT when it was never used, and kernels
- * before 4.20 send them all.
+ * Asks for the routes of a family; with `table` only those of that table: ENOENT when it was never used; with `type`
+ * (RTN_*) only those of that type. Kernels before 4.20 send them all.
  */
-export function dumpRoutes(family: Family, table?: number): Request {
+export function dumpRoutes(
+  family: Family,
+  { table, type = 0 }: { table?: number | undefined; type?: number } = {},
+): Request {
   const writer = new ByteWriter();
   writer.u8(addressFamily[family]);
-  for (let index = 1; index < 12; index++) writer.u8(0);
+  for (let index = 1; index < 7; index++) writer.u8(0);
+  writer.u8(type);
+  writer.u32(0);
   putU32(writer, RTA_TABLE, table);
   return { action: `list IPv${family} routes`, type: RTM_GETROUTE, flags: 0, payload: writer.finish() };
 }

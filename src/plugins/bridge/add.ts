@@ -169,7 +169,7 @@ const familiesOf = (ips: readonly IpConfig[]): readonly Family[] =>
 
 /** Whether a port joined the bridge after ours: it may rely on what it found there. */
 const hasLaterPort = (host: Connection, bridge: PresentLink, own: PresentLink): boolean =>
-  portsOf(host, bridge).some(({ index = 0 }) => index > own.index);
+  portsOf(host, bridge).some(({ index }) => index > own.index);
 
 const macOf = ({ mac }: Pick<Seen, "mac">): string => formatMac(mac ?? new Uint8Array());
 

@@ -201,12 +201,12 @@ export function pinMac(host: Connection, { index, name, mac }: PresentLink): voi
 }
 
 /** The bridge's ports. */
-export const portsOf = (host: Connection, bridge: { index: number }): Link[] =>
-  host
-    .dump(dumpLinks({ master: bridge.index }))
-    .map((message) => decodeLink(message.payload))
+export const portsOf = (host: Connection, bridge: { index: number }) =>
+  host.dump(dumpLinks({ master: bridge.index }), ({ payload }) => {
+    const { index = 0, name = "", master } = decodeLink(payload);
     // Kernels without the filter send all links.
-    .filter((link) => link.master === bridge.index);
+    return master === bridge.index ? { index, name } : undefined;
+  });
 
 /**
  * Undo of a creation: removes the bridge unless it has ports by now, or some ADD is about to give it one. Those hold

@@ -7,8 +7,8 @@ import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith, UnansweredError } from "../../netlink/error.ts";
 import {
   addAddress,
-  addressesOf,
   addressFlag,
+  addressOf,
   deleteAddress,
   dumpAddresses,
 } from "../../netlink/rtnetlink/address.ts";
@@ -18,9 +18,9 @@ import { NetnsLock } from "../../sys/netns-lock.ts";
 import { ensureSysctl, readSysctl } from "../../sys/sysctl.ts";
 import { lockHost, type PresentLink, pinMac } from "./bridge-link.ts";
 
-/** Addresses of an interface, both families. */
-export const prefixesOf = (connection: Connection, index: number): Prefix[] =>
-  addressesOf(connection.dump(dumpAddresses(index)), index).map(({ prefix }) => prefix);
+/** Addresses of an interface of the host, both families. */
+const prefixesOf = (host: Connection, index: number): Prefix[] =>
+  host.dump(dumpAddresses(index), (message) => addressOf(message, index)?.prefix);
 
 /** The interface that has the gateway addresses, and whether others use them than the container being added. */
 export interface Gateway {

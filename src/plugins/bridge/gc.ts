@@ -7,7 +7,7 @@ import { delegateGc } from "../../cni/delegate.ts";
 import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { decodeLink, dumpLinks, type Link } from "../../netlink/rtnetlink/link.ts";
+import { decodeLink, dumpLinks } from "../../netlink/rtnetlink/link.ts";
 import { connect } from "../namespaces.ts";
 import { isAliasOf, ownerAlias } from "./attachment.ts";
 import { removeLink } from "./bridge-link.ts";
@@ -39,15 +39,9 @@ export async function gc(request: Request): Promise<void> {
 }
 
 /** The host veths of this network whose owner is not listed. */
-function* staleVeths(
-  host: Connection,
-  network: string,
-  live: ReadonlySet<string>,
-): Iterable<Link & { index: number }> {
-  for (const message of host.dump(dumpLinks({ kind: "veth" }))) {
-    const link = decodeLink(message.payload);
-    const { index, kind, alias } = link;
-    if (index === undefined || kind !== "veth" || alias === undefined) continue;
-    if (isAliasOf(alias, network) && !live.has(alias)) yield { ...link, index };
-  }
-}
+const staleVeths = (host: Connection, network: string, live: ReadonlySet<string>) =>
+  host.dump(dumpLinks({ kind: "veth" }), ({ payload }) => {
+    const { index, name = "", kind, alias } = decodeLink(payload);
+    if (index === undefined || kind !== "veth" || alias === undefined) return undefined;
+    return isAliasOf(alias, network) && !live.has(alias) ? { index, name, alias } : undefined;
+  });

@@ -1,10 +1,10 @@
 /** Waiting on the kernel's events, with a deadline, never by sleeping (rules B31, G24; pains of "lower-layer-down"). */
 import { CniError, code } from "../../cni/error.ts";
-import { formatPrefix } from "../../net/prefix.ts";
+import { formatPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import {
-  addressesOf,
   addressFlag,
+  addressOf,
   dumpAddresses,
   IPV6_ADDRESS_EVENTS,
 } from "../../netlink/rtnetlink/address.ts";
@@ -16,6 +16,7 @@ import { failedWith } from "../../sys/errno.ts";
 import type { Netns } from "../../sys/netns.ts";
 import { runInside } from "../namespaces.ts";
 import type { PresentLink } from "./bridge-link.ts";
+import { Some } from "./some.ts";
 
 /** The kernel needs a millisecond; on a machine under heavy load some hundred. */
 const DEADLINE = 10_000;
@@ -62,26 +63,36 @@ export function awaitPortUp(host: Connection, port: PresentLink): Link {
 
 /** Waits until no address of the container's interface is tentative. */
 export function awaitAddressesSettled(container: Connection, netns: Netns, link: PresentLink): void {
-  let pending: string[] = [];
+  let pending = "";
   const subscribe = () => runInside(netns, () => new NetlinkSocket(protocol.route, IPV6_ADDRESS_EVENTS));
   const settled = awaitState(subscribe, () => {
-    const all = addressesOf(container.dump(dumpAddresses(link.index)), link.index);
-    const failed = all.find((address) => ((address.flags ?? 0) & addressFlag.dadFailed) !== 0);
+    const { failed, tentative } = unsettled(container, link);
     if (failed !== undefined) {
       throw new CniError(
         code.internal,
-        `failed to settle addresses for ${JSON.stringify(link.name)}: ${formatPrefix(failed.prefix)} is in use by another host of the network (duplicate address detection)`,
+        `failed to settle addresses for ${JSON.stringify(link.name)}: ${formatPrefix(failed)} is in use by another host of the network (duplicate address detection)`,
       );
     }
-    pending = all
-      .filter((address) => ((address.flags ?? 0) & addressFlag.tentative) !== 0)
-      .map((address) => formatPrefix(address.prefix));
-    return pending.length === 0 ? true : undefined;
+    pending = tentative.text;
+    return tentative.count === 0 ? true : undefined;
   });
   if (settled === undefined) {
     throw new CniError(
       code.tryAgainLater,
-      `failed to settle addresses for ${JSON.stringify(link.name)}: ${pending.join(", ")} still tentative after ${DEADLINE / 1000} s`,
+      `failed to settle addresses for ${JSON.stringify(link.name)}: ${pending} still tentative after ${DEADLINE / 1000} s`,
     );
   }
 }
+
+/** Addresses that are not in use yet, or never will be. The container decides how many there are. */
+const unsettled = (container: Connection, { index }: PresentLink) =>
+  container.fold(
+    dumpAddresses(index),
+    (): { failed?: Prefix; readonly tentative: Some } => ({ tentative: new Some() }),
+    (sum, message) => {
+      const { prefix, flags = 0 } = addressOf(message, index) ?? {};
+      if (prefix === undefined) return;
+      if ((flags & addressFlag.dadFailed) !== 0) sum.failed ??= prefix;
+      if ((flags & addressFlag.tentative) !== 0) sum.tentative.add(formatPrefix(prefix));
+    },
+  );

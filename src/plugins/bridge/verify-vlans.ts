@@ -4,12 +4,12 @@ import type { PortVlan } from "../../netlink/rtnetlink/vlan.ts";
 import { findLink, type PresentLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
 import { lost, verifyUp } from "./lost.ts";
-import { carries, type PortVlanPlan, plannedVlans, vlansByPort } from "./vlan.ts";
+import { carries, type PortVlanPlan, plannedVlans, vlansOf } from "./vlan.ts";
 import { otherEnd, vlanGatewayName } from "./vlan-gateway.ts";
 
 /** The port carries all that the configuration wants, as it wants it. More than that is tolerated. @throws CniError */
 export function verifyPortVlans(host: Connection, port: PresentLink, plan: PortVlanPlan): void {
-  verifyVlans(`bridge port ${port.name}`, vlansByPort(host).get(port.index) ?? [], plan);
+  verifyVlans(`bridge port ${port.name}`, vlansOf(host, port), plan);
 }
 
 /** The VLAN's gateway interface, still connected to the bridge by a port of the VLAN. @throws CniError */
@@ -23,10 +23,8 @@ export function verifyVlanGateway(host: Connection, bridge: PresentLink, config:
   if (port === undefined)
     throw lost(`VLAN gateway interface ${name} is not connected to bridge ${bridge.name} any more`);
   verifyUp(port, `bridge port of VLAN gateway ${name}:`);
-  verifyVlans(`bridge port ${port.name} of VLAN gateway ${name}`, vlansByPort(host).get(port.index) ?? [], {
-    ...config,
-    trunk: [],
-  });
+  const role = `bridge port ${port.name} of VLAN gateway ${name}`;
+  verifyVlans(role, vlansOf(host, port), { ...config, trunk: [] });
   return gateway;
 }
 

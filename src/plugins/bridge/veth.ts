@@ -119,9 +119,9 @@ export function findHostVeth(host: Connection, owner: Owner): { index: number } 
   const alias = ownerAlias(owner);
   const named = findLink(host, hostVethName(owner));
   if (named === undefined || (named.kind === "veth" && named.alias === alias)) return named;
-  for (const message of host.dump(dumpLinks({ kind: "veth" }))) {
-    const { index, kind, alias: found } = decodeLink(message.payload);
-    if (index !== undefined && kind === "veth" && found === alias) return { index };
-  }
-  return undefined;
+  const [found] = host.dump(dumpLinks({ kind: "veth" }), ({ payload }) => {
+    const { index, kind, alias: its } = decodeLink(payload);
+    return index !== undefined && kind === "veth" && its === alias ? { index } : undefined;
+  });
+  return found;
 }

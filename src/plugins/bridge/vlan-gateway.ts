@@ -15,7 +15,7 @@ import type { BridgeConfig } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
 import { randomMac } from "./random-mac.ts";
 import { trySysctl } from "./sysctl.ts";
-import { carries, setPortVlans, vlansByPort } from "./vlan.ts";
+import { portsCarrying, setPortVlans } from "./vlan.ts";
 
 /** The gateway interface's name. */
 export const vlanGatewayName = (config: BridgeConfig): string => `${config.bridge}.${config.vlan}`;
@@ -114,10 +114,9 @@ function isShared(
   end: { index: number } | undefined,
   { config, port }: Adding,
 ): boolean {
-  const vlans = vlansByPort(host);
+  const carrying = portsCarrying(host, config.vlan);
   return portsOf(host, bridge).some(
-    ({ index = 0 }) =>
-      index !== end?.index && index !== port.index && carries(vlans.get(index) ?? [], config.vlan),
+    ({ index }) => index !== end?.index && index !== port.index && carrying.has(index),
   );
 }
 

@@ -52,15 +52,23 @@ export function setPortVlans(
   for (const { error } of host.callAll(requests)) if (error !== undefined) throw error;
 }
 
-/** The VLANs of all ports of the namespace, by the port's index. */
-export function vlansByPort(host: Connection): Map<number, PortVlan[]> {
-  const vlans = new Map<number, PortVlan[]>();
-  for (const message of host.dump(dumpPortVlans())) {
-    const port = decodePortVlans(message.payload);
-    vlans.set(port.index, [...(vlans.get(port.index) ?? []), ...port.vlans]);
-  }
-  return vlans;
-}
+/** The VLANs of a port. */
+export const vlansOf = (host: Connection, port: { readonly index: number }): PortVlan[] =>
+  host
+    .dump(dumpPortVlans(), ({ payload }) => {
+      const { index, vlans } = decodePortVlans(payload);
+      return index === port.index ? vlans : undefined;
+    })
+    .flat();
+
+/** Indices of the ports that carry a VLAN, of all bridges of the namespace. */
+export const portsCarrying = (host: Connection, vid: number): ReadonlySet<number> =>
+  new Set(
+    host.dump(dumpPortVlans(), ({ payload }) => {
+      const { index, vlans } = decodePortVlans(payload);
+      return carries(vlans, vid) === undefined ? undefined : index;
+    }),
+  );
 
 /** The entry of `vlans` that holds the VLAN. */
 export const carries = (vlans: readonly PortVlan[], vid: number): PortVlan | undefined =>

@@ -2,10 +2,10 @@
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { emptyResult, type Result } from "../../cni/result.ts";
-import { formatIp, isLoopback } from "../../net/ip.ts";
+import { FAMILIES, type Family, formatIp, isLoopback } from "../../net/ip.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { addressesOf, dumpAddresses } from "../../netlink/rtnetlink/address.ts";
+import { addressOf, dumpAddresses, type InterfaceAddress } from "../../netlink/rtnetlink/address.ts";
 import { getLink, interfaceFlag, type Link, linkOf, setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import { NoNamespaceError } from "../../sys/netns.ts";
 import { connectInside, openNetns } from "../namespaces.ts";
@@ -15,8 +15,7 @@ export async function add(request: Request): Promise<Result> {
   const { prevResult } = request.config;
   using lo = openLoopback(request.netns);
   lo.connection.call(setLinkUp(lo.link.index, true, "lo"));
-  const addresses = addressesOf(lo.connection.dump(dumpAddresses(lo.link.index)), lo.link.index);
-  const foreign = addresses.find(({ prefix }) => !isLoopback(prefix.address));
+  const { foreign, first } = addressesOf(lo.connection, lo.link.index);
   if (foreign !== undefined) {
     throw new CniError(
       code.internal,
@@ -24,15 +23,30 @@ export async function add(request: Request): Promise<Result> {
     );
   }
   if (prevResult !== undefined) return prevResult;
-  const first = ([4, 6] as const).flatMap(
-    (family) => addresses.find(({ prefix }) => prefix.address.family === family) ?? [],
-  );
   return {
     ...emptyResult(),
     interfaces: [{ name: "lo", mac: formatMac(lo.link.mac ?? new Uint8Array(6)), sandbox: request.netns }],
-    ips: first.map(({ prefix }) => ({ interface: 0, address: prefix })),
+    ips: FAMILIES.flatMap((family) => first[family] ?? []).map(({ prefix }) => ({
+      interface: 0,
+      address: prefix,
+    })),
   };
 }
+
+/** Of the addresses of an interface the first of each family, and the first that is no loopback address. */
+const addressesOf = (connection: Connection, index: number) =>
+  connection.fold(
+    dumpAddresses(index),
+    (): { foreign?: InterfaceAddress; readonly first: { [F in Family]?: InterfaceAddress } } => ({
+      first: {},
+    }),
+    (sum, message) => {
+      const address = addressOf(message, index);
+      if (address === undefined) return;
+      sum.first[address.prefix.address.family] ??= address;
+      if (!isLoopback(address.prefix.address)) sum.foreign ??= address;
+    },
+  );
 
 /** Whether `lo` is up. */
 export async function check(request: Request): Promise<void> {

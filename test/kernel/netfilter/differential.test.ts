@@ -403,9 +403,9 @@ test("what nft applied is decoded, and encoded again it is the same", async () =
     await host.run(["nft", "-f", "-"], { stdin: CASES[6]?.ruleset ?? "" });
     const before = parts(await nftRules());
     using connection = openNetfilter();
-    const chains = connection.dump(dumpChains("inet")).map(decodeChain);
-    const rules = connection.dump(dumpRules(T)).map(decodeRule);
-    const found = connection.dump(dumpSets(T)).map(decodeSet);
+    const chains = connection.dump(dumpChains("inet"), decodeChain);
+    const rules = connection.dump(dumpRules(T), decodeRule);
+    const found = connection.dump(dumpSets(T), decodeSet);
     expect(found.map(({ set }) => set).sort()).toEqual(["__set0", "m", "s", "v"]);
     // Everything but the sets is taken away and put back as it was decoded.
     commit(connection, [
@@ -437,8 +437,8 @@ test("everything is deleted by its name", async () => {
     });
     using connection = openNetfilter();
     const [element] = connection
-      .dump(getElements(S, []))
-      .flatMap(decodeElements)
+      .dump(getElements(S, []), decodeElements)
+      .flat()
       .filter(({ key }) => key[3] === 3);
     expect(element?.key).toEqual(ip("10.1.2.3"));
     commit(connection, [deleteElements(S, element === undefined ? [] : [element])]);
@@ -474,13 +474,13 @@ test("thousands of changes are one transaction", async () => {
       addRule({ ...C, userData: [comment("x".repeat(100))], expressions: [verdict("accept")] }),
     );
     commit(connection, [addTable(T), addChain(C), ...rules]);
-    const found = connection.dump(dumpRules(C)).map(decodeRule);
+    const found = connection.dump(dumpRules(C), decodeRule);
     expect(found.length).toBe(3000);
     commit(
       connection,
       found.map((rule) => deleteRule(rule)),
     );
-    expect(connection.dump(dumpRules(C)).length).toBe(0);
+    expect(connection.dump(dumpRules(C), decodeRule).length).toBe(0);
     await host.run("nft flush ruleset");
   });
 });

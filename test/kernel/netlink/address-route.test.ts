@@ -3,10 +3,11 @@ import { expect, test } from "bun:test";
 import { parseIp } from "../../../src/net/ip.ts";
 import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
 import type { Connection } from "../../../src/netlink/connection.ts";
+import type { Message } from "../../../src/netlink/message.ts";
 import {
   addAddress,
-  addressesOf,
   addressFlag,
+  addressOf,
   deleteAddress,
   dumpAddresses,
 } from "../../../src/netlink/rtnetlink/address.ts";
@@ -18,6 +19,7 @@ import {
   deleteRoute,
   dumpRoutes,
   type Route,
+  RTN_UNICAST,
 } from "../../../src/netlink/rtnetlink/route.ts";
 import { encodeVethPeer } from "../../../src/netlink/rtnetlink/veth.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -30,6 +32,8 @@ function parsed<T>(value: T | undefined): T {
 }
 const ip = (text: string) => parsed(parseIp(text));
 const prefix = (text: string) => parsed(parsePrefix(text));
+
+const whole = (message: Message) => message;
 
 /** A pair of links, both up; gives the index of the one to work on. */
 function addPair(connection: Connection): number {
@@ -58,7 +62,9 @@ test("addresses: added with broadcast address and flags, listed, removed", () =>
       return link?.addr_info.filter(({ local }) => !local.startsWith("fe80:")) ?? [];
     };
     const ours = () =>
-      addressesOf(connection.dump(dumpAddresses(index)), index).filter(({ scope }) => scope === 0);
+      connection
+        .dump(dumpAddresses(index), (message) => addressOf(message, index))
+        .filter(({ scope }) => scope === 0);
 
     connection.call(addAddress(index, prefix("10.1.2.3/24"), 0, "eth0"));
     connection.call(addAddress(index, prefix("10.1.3.1/32"), 0, "eth0"));
@@ -102,7 +108,7 @@ test("addresses: added with broadcast address and flags, listed, removed", () =>
       },
     );
     connection.call(deleteLink({ index }));
-    expect(errorOf(() => connection.dump(dumpAddresses(index)))).toMatchObject({ code: "ENODEV" });
+    expect(errorOf(() => connection.dump(dumpAddresses(index), whole))).toMatchObject({ code: "ENODEV" });
   }));
 
 test("an address without NODAD is tentative at first", () =>
@@ -111,9 +117,9 @@ test("an address without NODAD is tentative at first", () =>
     const index = addPair(connection);
     connection.call(addAddress(index, prefix("fd00::1/64"), 0, "eth0"));
     const flags = () =>
-      addressesOf(connection.dump(dumpAddresses(index)), index).find(
-        (address) => formatPrefix(address.prefix) === "fd00::1/64",
-      )?.flags ?? 0;
+      connection
+        .dump(dumpAddresses(index), (message) => addressOf(message, index))
+        .find((address) => formatPrefix(address.prefix) === "fd00::1/64")?.flags ?? 0;
     expect(flags() & addressFlag.tentative).toBe(addressFlag.tentative);
     await eventually("the detection is over", () => (flags() & addressFlag.tentative) === 0);
     expect(flags() & addressFlag.dadFailed).toBe(0);
@@ -125,12 +131,13 @@ test("the addresses of one interface are not those of another", () =>
     using connection = connectHost();
     const index = addPair(connection);
     connection.call(addAddress(index, prefix("10.1.2.3/24"), 0, "eth0"));
-    const replies = connection.dump(dumpAddresses(1));
-    expect(addressesOf(replies, 1).map((address) => formatPrefix(address.prefix))).toEqual([
-      "127.0.0.1/8",
-      "::1/128",
-    ]);
-    expect(addressesOf(replies, index)).toEqual([]);
+    const replies = connection.dump(dumpAddresses(1), whole);
+    expect(
+      replies
+        .flatMap((message) => addressOf(message, 1) ?? [])
+        .map((address) => formatPrefix(address.prefix)),
+    ).toEqual(["127.0.0.1/8", "::1/128"]);
+    expect(replies.flatMap((message) => addressOf(message, index) ?? [])).toEqual([]);
     connection.call(deleteLink({ index }));
   }));
 
@@ -195,7 +202,7 @@ test("routes: added with all that they can have, listed, removed", () =>
 
     // What we list says what was asked for.
     const listed = (family: 4 | 6, table: number) =>
-      connection.dump(dumpRoutes(family, table)).map(({ payload }) => decodeRoute(payload));
+      connection.dump(dumpRoutes(family, { table }), ({ payload }) => decodeRoute(payload));
     for (const route of all) {
       const found = listed(route.dst.address.family, route.table ?? 254).filter(
         ({ dst, protocol }) => formatPrefix(dst) === formatPrefix(route.dst) && protocol !== 2,
@@ -203,7 +210,14 @@ test("routes: added with all that they can have, listed, removed", () =>
       expect(found).toMatchObject([route]);
       expect(found[0]?.index).toBe(index);
     }
-    expect(errorOf(() => connection.dump(dumpRoutes(4, 4711)))).toMatchObject({
+    // K9: what nobody asked for is not even sent.
+    const unicast = connection.dump(dumpRoutes(4, { type: RTN_UNICAST }), ({ payload }) =>
+      decodeRoute(payload),
+    );
+    const expected = await host.json<object[]>("ip -j -4 route show table all type unicast");
+    expect(unicast.length).toBe(expected.length);
+    expect(unicast.every(({ type }) => type === RTN_UNICAST)).toBeTrue();
+    expect(errorOf(() => connection.dump(dumpRoutes(4, { table: 4711 }), whole))).toMatchObject({
       code: "ENOENT",
       ack: { text: "ipv4: FIB table does not exist" },
     });

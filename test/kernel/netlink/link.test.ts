@@ -231,10 +231,7 @@ test("dumps by master and by kind hold those links alone", () =>
       changeLink({ index: linkNamed(connection, "b1").index, master: second.index }, "attach"),
     ]);
     const names = (filter: { master?: number; kind?: string }) =>
-      connection
-        .dump(dumpLinks(filter))
-        .map(({ payload }) => decodeLink(payload).name)
-        .sort();
+      connection.dump(dumpLinks(filter), ({ payload }) => decodeLink(payload).name).sort();
     expect(names({ master: first.index })).toEqual(["a0"]);
     expect(names({ master: second.index })).toEqual(["b0", "b1"]);
     expect(names({ kind: "bridge" })).toEqual(["br0", "br1"]);

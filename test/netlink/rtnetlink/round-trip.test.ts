@@ -5,9 +5,9 @@ import { bits, type Family, type IpAddress } from "../../../src/net/ip.ts";
 import type { RawAttribute } from "../../../src/netlink/attribute.ts";
 import {
   addAddress,
-  addressesOf,
   decodeAddress,
   encodeAddress,
+  addressOf as ofInterface,
 } from "../../../src/netlink/rtnetlink/address.ts";
 import { decodeBridge, encodeBridge } from "../../../src/netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort, encodeBridgePort } from "../../../src/netlink/rtnetlink/bridge-port.ts";
@@ -210,7 +210,7 @@ describe("edges", () => {
     // Family AF_MCTP has addresses of one byte.
     const mctp = Uint8Array.fromHex("2d000000020000000500020008000000");
     const replies = [reply(20, own), reply(20, foreign), reply(20, mctp), reply(16, own), reply(21, own)];
-    expect(addressesOf(replies, 2)).toEqual([decodeAddress(own)]);
+    expect(replies.flatMap((message) => ofInterface(message, 2) ?? [])).toEqual([decodeAddress(own)]);
   });
 
   test("a route that was read is deleted without the flags that the kernel refuses", () => {

@@ -50,7 +50,7 @@ test("a port's VLANs: added one by one and in ranges, listed, deleted; the bridg
     expect(await vlansOf(host, "veth0")).toEqual(["10 pvid untagged", "100-110", "4094"]);
     expect(await vlansOf(host, "br0")).toEqual(["7 pvid untagged", "10"]);
 
-    const listed = () => connection.dump(dumpPortVlans()).map(({ payload }) => decodePortVlans(payload));
+    const listed = () => connection.dump(dumpPortVlans(), ({ payload }) => decodePortVlans(payload));
     const range = Array.from({ length: 11 }, (_, at) => tagged(100 + at));
     expect(listed()).toEqual([
       { index: bridge.index, vlans: [{ vid: 7, pvid: true, untagged: true }, tagged(10)] },
@@ -75,7 +75,7 @@ test("all VLANs on a port: one message longer than any other, whole", () =>
     connection.call(changeLink({ index: port.index, master: bridge.index }, "attach"));
     connection.call(addPortVlans(port.index, [{ vid: 2, end: 4094 }], "veth0"));
     expect(await vlansOf(host, "veth0")).toEqual(["1 pvid untagged", "2-4094"]);
-    const ports = connection.dump(dumpPortVlans()).map(({ payload }) => decodePortVlans(payload));
+    const ports = connection.dump(dumpPortVlans(), ({ payload }) => decodePortVlans(payload));
     expect(ports.find(({ index }) => index === port.index)?.vlans.map(({ vid }) => vid)).toEqual(
       Array.from({ length: 4094 }, (_, at) => at + 1),
     );
