@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { provideDebian } from "../conformance/debian.ts";
 import { provideReference } from "../conformance/reference.ts";
 import { outputOf } from "../test/support/command.ts";
+import { JOB_LIMIT } from "../test/support/limits.ts";
 
 const HERE = import.meta.dir;
 const PROJECT = join(HERE, "..");
@@ -47,7 +48,7 @@ export async function providePrograms(
   mkdirSync(CACHE, { recursive: true });
   await provideDebian(TOOLS, say);
   const bun = process.execPath;
-  if (bin === undefined) await outputOf([bun, "build.ts"], { cwd: PROJECT, timeout: 300_000 });
+  if (bin === undefined) await outputOf([bun, "build.ts"], { cwd: PROJECT, timeout: JOB_LIMIT });
   const conformance = join(PROJECT, "conformance/.cache");
   mkdirSync(conformance, { recursive: true });
   return {
@@ -72,6 +73,6 @@ async function made(
   const file = join(CACHE, name);
   const from = join(HERE, source);
   if (existsSync(file) && statSync(file).mtimeMs > statSync(from).mtimeMs) return file;
-  await outputOf(command(file, from), { cwd: CACHE, timeout: 120_000 });
+  await outputOf(command(file, from), { cwd: CACHE, timeout: JOB_LIMIT });
   return file;
 }

@@ -19,7 +19,7 @@ export const HTTPD = ["httpd", "-f", "-p", "80", "-h", "/www"] as const;
 
 /** What asks for WHO; an IPv6 address is written in brackets. The timeout is not wget's, whose option -T kills it. */
 export const ask = (address: string, port = 80): string[] => [
-  ...["timeout", "5", "wget", "-qO-"],
+  ...["timeout", "30", "wget", "-qO-"],
   `http://${address}:${port}/cgi-bin/who`,
 ];
 

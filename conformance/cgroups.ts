@@ -56,7 +56,7 @@ export async function mountCgroups(): Promise<void> {
 export async function removeCgroups(name: string): Promise<void> {
   const places = hierarchies().map(({ folder }) => folder);
   const remove = (group: string) => places.every((place) => removeTree(join(place, group)));
-  await eventually(`control group ${name} is empty`, () => remove(name), { deadline: 10_000 });
+  await eventually(`control group ${name} is empty`, () => remove(name));
   for (const place of places) {
     for (const group of readdirSync(place)) {
       const owner = group.startsWith(PREFIX) ? group.slice(PREFIX.length) : undefined;

@@ -1,6 +1,8 @@
 /** Programs of others from Debian's packages, installed without starting any service. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { outcomeOf } from "../test/support/command.ts";
+import { JOB_LIMIT } from "../test/support/limits.ts";
+import { distributionFirst } from "../test/support/tools.ts";
 
 /** Asked by a package before it starts its service; 101 means no. */
 const POLICY = "/usr/sbin/policy-rc.d";
@@ -13,7 +15,7 @@ export async function provideDebian(
   packageOf: Readonly<Record<string, string>>,
   say: (line: string) => void,
 ): Promise<void> {
-  const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
+  const PATH = distributionFirst();
   process.env.PATH = PATH;
   const missing = () =>
     Object.keys(packageOf).filter((program) =>
@@ -35,11 +37,11 @@ export async function provideDebian(
 async function install(packages: readonly string[]): Promise<string> {
   const words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"];
   const command = [...words, "install", "-y", "-qq", "--no-install-recommends", ...packages];
-  const first = await outcomeOf(command, { timeout: 900_000 });
+  const first = await outcomeOf(command, { timeout: JOB_LIMIT });
   if (first.exitCode === 0) return first.stdout;
   // A fresh machine has no package lists, or old ones.
-  await outcomeOf([...words, "update", "-qq"], { timeout: 600_000 });
-  const second = await outcomeOf(command, { timeout: 900_000 });
+  await outcomeOf([...words, "update", "-qq"], { timeout: JOB_LIMIT });
+  const second = await outcomeOf(command, { timeout: JOB_LIMIT });
   return second.stdout + second.stderr;
 }
 

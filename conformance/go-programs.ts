@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
+import { JOB_LIMIT } from "../test/support/limits.ts";
 
 /** What Go builds. */
 export interface GoPrograms {
@@ -44,7 +45,7 @@ export async function provideGoPrograms(
           ["build", "-mod=readonly", "-o", `${unfinished}/`, ...packages],
           await modulePath(go, module, programs, cache),
         ];
-  const outcome = await outcomeOf([go, ...command], { env: defined(env), cwd, timeout: 900_000 });
+  const outcome = await outcomeOf([go, ...command], { env: defined(env), cwd, timeout: JOB_LIMIT });
   if (outcome.exitCode !== 0) throw new Error(`cannot build ${programs.name}: ${said(outcome)}`);
   rmSync(folder, { recursive: true, force: true });
   renameSync(unfinished, folder);
@@ -81,7 +82,7 @@ async function modulePath(
 ): Promise<string> {
   const env = { HOME: cache, ...process.env, GOTOOLCHAIN: "local" };
   const download = [go, "mod", "download", "-json", `${module}@${version}`];
-  const outcome = await outcomeOf(download, { env: defined(env), cwd: cache, timeout: 600_000 });
+  const outcome = await outcomeOf(download, { env: defined(env), cwd: cache, timeout: JOB_LIMIT });
   if (outcome.exitCode !== 0) throw new Error(`cannot get ${name}: ${said(outcome)}`);
   return (JSON.parse(outcome.stdout) as { Dir: string }).Dir;
 }
@@ -107,7 +108,7 @@ async function provideGo(programs: GoPrograms, say: (line: string) => void): Pro
   say("installing golang-go with apt-get, for go");
   await outcomeOf(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "golang-go"], {
     env: defined({ ...process.env, DEBIAN_FRONTEND: "noninteractive" }),
-    timeout: 900_000,
+    timeout: JOB_LIMIT,
   });
   const installed = Bun.which("go", { PATH });
   if (installed === null) throw new Error(`apt-get install golang-go gave no go: ${remedy}`);
@@ -116,7 +117,7 @@ async function provideGo(programs: GoPrograms, say: (line: string) => void): Pro
 
 /** The version that apt-get would install, as in "1.19". */
 async function debianVersion(): Promise<string | undefined> {
-  await outcomeOf(["apt-get", "update", "-qq"], { timeout: 600_000 });
+  await outcomeOf(["apt-get", "update", "-qq"], { timeout: JOB_LIMIT });
   const policy = await outcomeOf(["apt-cache", "policy", "golang-go"]);
   return /Candidate: (?:\d+:)?(\d+\.\d+)/.exec(policy.stdout)?.[1];
 }

@@ -87,7 +87,7 @@ export async function routes(place: Place): Promise<string[]> {
 /** Whether an address answers to the echo request that `from` sends, from that source if one is given. */
 export async function answers(from: NamedNamespace, address: string, source?: string): Promise<boolean> {
   const bound = source === undefined ? [] : ["-I", source];
-  const ping = ["ping", "-n", "-q", "-c", "1", "-W", "5", ...bound, address];
+  const ping = ["ping", "-n", "-q", "-c", "1", "-W", "30", ...bound, address];
   const { exitCode } = await outcomeOf(from.inside(ping));
   return exitCode === 0;
 }

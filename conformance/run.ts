@@ -14,6 +14,7 @@ import { mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { outcomeOf } from "../test/support/command.ts";
+import { JOB_LIMIT } from "../test/support/limits.ts";
 import { formatReport, type Suite, type SuiteCase } from "./suite.ts";
 
 const HERE = import.meta.dir;
@@ -33,7 +34,7 @@ if (unknown.length > 0) {
 
 const binaries = options.bin === undefined ? join(PROJECT, "dist/bin") : resolve(options.bin);
 if (options.bin === undefined) {
-  const build = await outcomeOf([process.execPath, "build.ts"], { cwd: PROJECT, timeout: 300_000 });
+  const build = await outcomeOf([process.execPath, "build.ts"], { cwd: PROJECT, timeout: JOB_LIMIT });
   if (build.exitCode !== 0) {
     console.log(`${build.stdout}${build.stderr}FAILED: build\n0 passed, 1 failed`);
     process.exit(1);

@@ -1,5 +1,5 @@
 /** A container gets its network, and one looks at every part of it. */
-import { addresses, linkNames, operstate, ports, routes } from "./kernel.ts";
+import { addressesIn, linesOf, linksIn, partOf, portsIn, routesIn, stateIn } from "./listings.ts";
 import { type Container, call, FIRST, NETWORK, NOTES, SECOND } from "./scene.ts";
 import type { Stage } from "./stage.ts";
 
@@ -7,7 +7,8 @@ export async function attachFirst(stage: Stage, config: string): Promise<void> {
   stage.step("A network configuration, and a container that has no network");
   await stage.type(`cat ${config}`);
   await stage.type(`ip netns add ${FIRST.id}`);
-  stage.verify("the container has lo and nothing else", await linkNames(FIRST.id), ["lo"]);
+  const empty = await stage.type(`ip netns exec ${FIRST.id} ip link`);
+  stage.verify("the container has lo and nothing else", linksIn(empty.stdout), ["lo"]);
 
   stage.step("ADD");
   const { stdout, milliseconds } = await stage.type(call("ADD", FIRST, config));
@@ -26,32 +27,31 @@ export async function attachFirst(stage: Stage, config: string): Promise<void> {
   );
 
   stage.step("What the container has now");
-  await stage.type(`ip netns exec ${FIRST.id} ip addr`);
-  stage.verify(`${FIRST.ifname} has ${FIRST.address}/24`, await addresses(FIRST.ifname, FIRST.id), [
-    `${FIRST.address}/24`,
-  ]);
-  stage.verify(`${FIRST.ifname} is up`, await operstate(FIRST.ifname, FIRST.id), "UP");
-  await stage.type(`ip netns exec ${FIRST.id} ip route`);
+  const inside = await stage.type(`ip netns exec ${FIRST.id} ip addr`);
+  const own = partOf(FIRST.ifname, inside.stdout);
+  stage.verify(`${FIRST.ifname} has ${FIRST.address}/24`, addressesIn(own), [`${FIRST.address}/24`]);
+  stage.verify(`${FIRST.ifname} is up`, stateIn(own), "UP");
+  const routes = await stage.type(`ip netns exec ${FIRST.id} ip route`);
   stage.verify(
     "the default route, the route of the configuration, the subnet",
-    await routes(FIRST.id),
+    routesIn(routes.stdout),
     expectedRoutes(FIRST),
   );
 
   stage.step("What the host has now");
-  await stage.type(`ip -4 addr show ${NETWORK.bridge}`);
-  stage.verify("the bridge has the gateway's address", await addresses(NETWORK.bridge), [
+  const bridge = await stage.type(`ip -4 addr show ${NETWORK.bridge}`);
+  stage.verify("the bridge has the gateway's address", addressesIn(partOf(NETWORK.bridge, bridge.stdout)), [
     `${NETWORK.gateway}/24`,
   ]);
-  await stage.type("bridge link");
-  const names = await ports(NETWORK.bridge);
+  const links = await stage.type("bridge link");
   stage.verify(
     `${NETWORK.bridge} has one port`,
-    names.map((name) => name.replace(/^veth[0-9a-f]{8}$/, "veth…")),
+    portsIn(links.stdout, NETWORK.bridge).map((name) => name.replace(/^veth[0-9a-f]{8}$/, "veth…")),
     ["veth…"],
   );
   const rules = await stage.type(`iptables-save | grep ${NETWORK.name}`);
-  verifyMasquerade(stage, rules.stdout, FIRST);
+  const claim = "a chain of its own: accept inside of the subnet, masquerade to outside";
+  verifyMasquerade(stage, claim, rules.stdout, FIRST);
 }
 
 /** With cniVersion 1.0.0, whose result CHECK needs later. */
@@ -75,8 +75,10 @@ export async function attachSecond(stage: Stage, config: string, current: string
       ips: [{ interface: 2, address: `${SECOND.address}/24`, gateway: NETWORK.gateway }],
     },
   );
-  stage.verify("the container has it, and the routes", await routes(SECOND.id), expectedRoutes(SECOND));
-  stage.verify(`${NETWORK.bridge} has two ports`, (await ports(NETWORK.bridge)).length, 2);
+  const routes = await stage.type(`ip netns exec ${SECOND.id} ip route`);
+  stage.verify("the container has it, and the routes", routesIn(routes.stdout), expectedRoutes(SECOND));
+  const links = await stage.type("bridge link");
+  stage.verify(`${NETWORK.bridge} has two ports`, portsIn(links.stdout, NETWORK.bridge).length, 2);
 }
 
 const expectedRoutes = ({ ifname, address }: Container) =>
@@ -87,20 +89,18 @@ const expectedRoutes = ({ ifname, address }: Container) =>
   ].sort();
 
 /** The three rules of one container, whatever their order: accept inside, masquerade outside, and the way there. */
-function verifyMasquerade(stage: Stage, rules: string, { id, address }: Container): void {
+export function verifyMasquerade(
+  stage: Stage,
+  claim: string,
+  rules: string,
+  { id, address }: Container,
+): void {
   const comment = `-m comment --comment "name: \\"${NETWORK.name}\\" id: \\"${id}\\""`;
-  const found = rules
-    .trim()
-    .split("\n")
-    .map((rule) => rule.replace(/CNI-[0-9a-f]{24}/, "CNI-…"))
-    .sort();
-  stage.verify(
-    "a chain of its own: accept inside of the subnet, masquerade to outside",
-    found,
-    [
-      `-A CNI-… ! -d 224.0.0.0/4 ${comment} -j MASQUERADE`,
-      `-A CNI-… -d ${NETWORK.subnet} ${comment} -j ACCEPT`,
-      `-A POSTROUTING -s ${address}/32 ${comment} -j CNI-…`,
-    ].map((rule) => rule.replace("-j CNI-…", "-j CNI-…")),
-  );
+  // Its name is a hash, which the kernel's list has in all three.
+  const chain = /-j (CNI-[0-9a-f]{24})$/m.exec(rules)?.[1];
+  stage.verify(claim, linesOf(rules).sort(), [
+    `-A ${chain} ! -d 224.0.0.0/4 ${comment} -j MASQUERADE`,
+    `-A ${chain} -d ${NETWORK.subnet} ${comment} -j ACCEPT`,
+    `-A POSTROUTING -s ${address}/32 ${comment} -j ${chain}`,
+  ]);
 }

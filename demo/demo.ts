@@ -46,6 +46,7 @@ async function playInside(): Promise<number> {
     stdin: "pipe",
     stdout: "inherit",
     stderr: "inherit",
+    env: process.env,
   });
   let interrupted = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -2,7 +2,8 @@
 import { type HostState, hostState } from "../test/support/host-state.ts";
 import { keptForwarding, keptIptablesChains, keptLeaseFolder } from "../test/support/leftovers.ts";
 import { stateDifference } from "../test/support/state-difference.ts";
-import { linkNames, ports } from "./kernel.ts";
+import { verifyMasquerade } from "./attach.ts";
+import { leasesIn, linksIn, portsIn } from "./listings.ts";
 import { call, FIRST, NETWORK, SECOND } from "./scene.ts";
 import type { Stage } from "./stage.ts";
 
@@ -12,21 +13,20 @@ export async function detachBoth(stage: Stage, config: string, current: string):
   stage.step("DEL");
   const { stdout } = await stage.type(call("DEL", FIRST, config));
   stage.verify("it prints nothing", stdout, "");
-  stage.verify("the interface is gone", await linkNames(FIRST.id), ["lo"]);
-  stage.verify("its other end is gone: one port is left", (await ports(NETWORK.bridge)).length, 1);
+  const inside = await stage.type(`ip netns exec ${FIRST.id} ip link`);
+  stage.verify("the interface is gone", linksIn(inside.stdout), ["lo"]);
+  const links = await stage.type("bridge link");
+  stage.verify("its other end is gone: one port is left", portsIn(links.stdout, NETWORK.bridge).length, 1);
   const rules = await stage.type(`iptables-save | grep ${NETWORK.name}`);
-  stage.verify("only the rules of the second container are left", rules.stdout.includes(FIRST.id), false);
+  verifyMasquerade(stage, "only the rules of the second container are left", rules.stdout, SECOND);
   const leases = await stage.type(`ls ${LEASES}`);
-  stage.verify(
-    `${FIRST.address} is free`,
-    leases.stdout.split("\n").filter((name) => /^\d/.test(name)),
-    [SECOND.address],
-  );
+  stage.verify(`${FIRST.address} is free`, leasesIn(leases.stdout), [SECOND.address]);
 
   stage.step("DEL again", "A runtime may repeat a DEL as often as it likes.");
   const again = await stage.type(call("DEL", FIRST, config));
   stage.verify("it succeeds", again.stdout, "");
-  await stage.type(call("DEL", SECOND, current));
+  const second = await stage.type(call("DEL", SECOND, current));
+  stage.verify("so does that of the second container", second.stdout, "");
 }
 
 /** `before` is the state of the host before the first container came. */
@@ -37,14 +37,14 @@ export async function expectNothingLeft(stage: Stage, before: HostState): Promis
   );
   await stage.type(`ip link delete ${NETWORK.bridge}`);
   await stage.type(`ip netns delete ${FIRST.id} && ip netns delete ${SECOND.id}`);
-  const rules = await stage.type(`iptables-save | grep -c ${NETWORK.name} || true`);
-  stage.verify("no rule of the network", rules.stdout, "0\n");
-  const leases = await stage.type(`ls ${LEASES}`);
+  const rules = await stage.type("iptables-save -t nat");
   stage.verify(
-    "no lease",
-    leases.stdout.split("\n").filter((name) => /^\d/.test(name)),
-    [],
+    "no rule of the network",
+    { isWhole: /^\*nat$[\s\S]*^COMMIT$/m.test(rules.stdout), names: rules.stdout.includes(NETWORK.name) },
+    { isWhole: true, names: false },
   );
+  const leases = await stage.type(`ls ${LEASES}`);
+  stage.verify("no lease", leasesIn(leases.stdout), []);
   const kept = [
     ...keptForwarding,
     ...keptIptablesChains,

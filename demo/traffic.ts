@@ -23,7 +23,7 @@ export async function sendTraffic(stage: Stage): Promise<void> {
 
 async function ping(stage: Stage, claim: string, from: Container, to: string): Promise<void> {
   const { stdout } = await stage.type(
-    `ip netns exec ${from.id} ping -c 1 -W 2 ${to} | grep -E 'bytes from|received'`,
+    `ip netns exec ${from.id} ping -c 1 -W 30 ${to} | grep -E 'bytes from|received'`,
   );
   stage.verify(claim, /(\d+) received/.exec(stdout)?.[1], "1");
 }

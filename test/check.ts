@@ -1,5 +1,6 @@
 /** npm run check: types, lint and format, unit tests, architecture. Each gate with its time; all of them are run. */
 import { outcomeOf } from "./support/command.ts";
+import { JOB_LIMIT } from "./support/limits.ts";
 import { PROJECT } from "./support/test-files.ts";
 
 const tool = (name: string) => `${PROJECT}/node_modules/.bin/${name}`;
@@ -15,7 +16,7 @@ const GATES = [
 let failed = 0;
 for (const gate of GATES) {
   const start = performance.now();
-  const { exitCode, stdout, stderr } = await outcomeOf(gate.command, { cwd: PROJECT, timeout: 300_000 });
+  const { exitCode, stdout, stderr } = await outcomeOf(gate.command, { cwd: PROJECT, timeout: JOB_LIMIT });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   if (exitCode === 0) {
     const summary = gate.command.includes("test/run.ts") ? `  ${stdout.trimEnd().split("\n").at(-1)}` : "";

@@ -14,6 +14,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { outcomeOf } from "./support/command.ts";
 import { whyNotIsolated } from "./support/isolation.ts";
+import { JOB_LIMIT } from "./support/limits.ts";
 import { forEachFile, Tally } from "./support/tally.ts";
 import { PROJECT, runFiles, type Surroundings } from "./support/test-files.ts";
 import { provideTools } from "./support/tools.ts";
@@ -39,13 +40,12 @@ const reports = mkdtempSync(join(tmpdir(), "bridgehead-test-"));
 const binaries = options.bin === undefined ? join(PROJECT, "dist/bin") : resolve(options.bin);
 const plain: Surroundings = {
   isolated: false,
-  testTimeout: 10_000,
-  timeout: 300_000,
   reports,
   env: { BRIDGEHEAD_BIN: binaries },
 };
 
 const tally = new Tally();
+const noTools = built.length + kernel.length > 0 ? await whyNoTools() : undefined;
 
 try {
   if (unit.length > 0) tally.count(`unit tests, ${unit.length} files`, await runFiles(unit, plain));
@@ -61,7 +61,7 @@ process.exit(tally.close(patterns));
 /** Whether there is something to test: builds, unless --bin says what to take. */
 async function ready(): Promise<boolean> {
   if (options.bin !== undefined) return true;
-  const build = await outcomeOf([process.execPath, "build.ts"], { cwd: PROJECT });
+  const build = await outcomeOf([process.execPath, "build.ts"], { cwd: PROJECT, timeout: JOB_LIMIT });
   if (build.exitCode === 0) return true;
   tally.fail("build");
   console.log(build.stdout + build.stderr);
@@ -70,17 +70,17 @@ async function ready(): Promise<boolean> {
 
 /** Each file in a scratch host of its own, as many at a time as there are processors. */
 async function runKernelTests(): Promise<void> {
-  const cause = await whyNoKernelTests();
+  const cause = process.getuid?.() !== 0 ? "not root" : (noTools ?? (await whyNotIsolated()));
   if (cause !== undefined) {
     for (const file of kernel) tally.skip(file, cause);
     return;
   }
-  const surroundings = { ...plain, isolated: true, testTimeout: 30_000, timeout: 600_000 };
+  const surroundings = { ...plain, isolated: true };
   await forEachFile(kernel, async (file) => tally.count(file, await runFiles([file], surroundings)));
 }
 
-async function whyNoKernelTests(): Promise<string | undefined> {
-  if (process.getuid?.() !== 0) return "not root";
+/** Why the tools of those tests are not all there. */
+async function whyNoTools(): Promise<string | undefined> {
   try {
     await provideTools(
       [
@@ -93,6 +93,7 @@ async function whyNoKernelTests(): Promise<string | undefined> {
         "nft",
         "nsenter",
         "ping",
+        "setpriv",
         "strace",
         "sysctl",
         "unshare",
@@ -102,5 +103,5 @@ async function whyNoKernelTests(): Promise<string | undefined> {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-  return whyNotIsolated();
+  return undefined;
 }

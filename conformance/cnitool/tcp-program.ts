@@ -9,7 +9,7 @@ if (what === "serve") {
   });
   server.listen({ port: Number(port), host: "::" }, () => console.log("ready"));
 } else {
-  connect({ port: Number(port), host, timeout: 4000 })
+  connect({ port: Number(port), host, timeout: 30_000 })
     .on("data", (told) => console.log(told.toString()))
     .on("error", (error) => console.log(String(error)))
     .on("timeout", () => process.exit(1));

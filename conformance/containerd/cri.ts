@@ -48,7 +48,7 @@ export class Cri {
 
   /** Standard output of a crictl command. @throws CommandFailed */
   async run(words: readonly string[]): Promise<string> {
-    return (await outputOf(this.#command(words), { env: this.#daemon.environment, timeout: 120_000 })).trim();
+    return (await outputOf(this.#command(words), { env: this.#daemon.environment })).trim();
   }
 
   /** Waits until pods can be added. */
@@ -57,7 +57,7 @@ export class Cri {
       const { RuntimeReady, NetworkReady } = await this.conditions().catch(() => ({}) as Conditions);
       return RuntimeReady?.status === true && NetworkReady?.status === true;
     };
-    await eventually("the CRI is ready", isReady, { deadline: 30_000, state: () => this.#daemon.log() });
+    await eventually("the CRI is ready", isReady, { state: () => this.#daemon.log() });
   }
 
   async addPod(name: string, ports: readonly PortMapping[] = []): Promise<Pod> {
@@ -75,7 +75,7 @@ export class Cri {
   failToAddPod(name: string, seconds?: number): Promise<Outcome> {
     const patience = seconds === undefined ? [] : ["--cancel-timeout", `${seconds}s`];
     const words = ["runp", ...patience, this.#podFile(name, [])];
-    return outcomeOf(this.#command(words), { env: this.#daemon.environment, timeout: 120_000 });
+    return outcomeOf(this.#command(words), { env: this.#daemon.environment });
   }
 
   async removePod({ id }: Pick<Pod, "id">): Promise<void> {

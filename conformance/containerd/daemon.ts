@@ -41,7 +41,7 @@ export class Containerd {
     const answers = async () =>
       daemon.exitCode !== null ||
       (await outcomeOf(this.ctrCommand(["version"]), { env: this.environment })).exitCode === 0;
-    await eventually("containerd answers", answers, { deadline: 60_000, state: () => this.log() });
+    await eventually("containerd answers", answers, { state: () => this.log() });
     if (daemon.exitCode !== null) throw new Error(`containerd ended: ${this.log()}`);
   }
 

@@ -86,12 +86,10 @@ export function containerCases(scripts: Scripts, docker: Docker): ScratchCase[] 
         scripts.configure();
         const server = run("--name", "server", IMAGE, ...HTTPD);
         const served = server.catch((error) => error);
-        const address = await eventually("the server has an address", () => leases()[0], {
-          deadline: 20_000,
-        });
+        const address = await eventually("the server has an address", () => leases()[0]);
         const itself = ["docker", "exec", "server", ...ask(address)];
         const answers = async () => (await outcomeOf(itself, { env: docker.environment })).exitCode === 0;
-        await eventually("the server answers itself", answers, { deadline: 20_000 });
+        await eventually("the server answers itself", answers);
         const said = await run(IMAGE, ...ask(address));
         const client = said.trim().split(" ").at(-1) ?? "";
         match(client, /^10\.22\.\d+\.\d+$/);
@@ -112,7 +110,7 @@ export function containerCases(scripts: Scripts, docker: Docker): ScratchCase[] 
         notEqual(again.exitCode, 0);
         match(again.said, /^mynet : error executing ADD: \{/);
         equal(await inside(sleeper, "ip", "addr"), before, "addresses in the container");
-        await inside(sleeper, "ping", "-c", "1", "-W", "5", "10.22.0.1");
+        await inside(sleeper, "ping", "-c", "1", "-W", "30", "10.22.0.1");
         deepEqual(await call(sleeper, "del"), GOOD);
         deepEqual(await call(sleeper, "del"), GOOD, "a second del");
         deepEqual(leases(), []);
@@ -144,7 +142,7 @@ export function containerCases(scripts: Scripts, docker: Docker): ScratchCase[] 
         deepEqual(await call(sleeper, "del"), GOOD, "del with the namespace that is gone");
         await sleeper.look(docker);
         deepEqual(await call(sleeper, "add"), GOOD);
-        await inside(sleeper, "ping", "-c", "1", "-W", "5", OUTSIDE.v4);
+        await inside(sleeper, "ping", "-c", "1", "-W", "30", OUTSIDE.v4);
         deepEqual(await call(sleeper, "del"), GOOD);
         await docker.run(["rm", "-f", sleeper.id]);
         return "del of the old namespace, add of the new one, the way out";

@@ -44,7 +44,6 @@ export class Docker {
         () => daemon.exitCode !== null,
       );
     await eventually("dockerd answers", answers, {
-      deadline: 60_000,
       state: () => readFileSync(log, "utf8"),
     });
     if (daemon.exitCode !== null) throw new Error(`dockerd ended: ${readFileSync(log, "utf8")}`);

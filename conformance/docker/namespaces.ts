@@ -54,12 +54,12 @@ export function namespaceCases(scripts: Scripts, { folder }: WorkerTask): Scratc
         const here = `${folder}/here-`;
         const program = `ip -j -4 addr show eth0 >${here}$1.part && mv ${here}$1.part ${here}$1
           until [ -e ${go} ]; do sleep 0.02; done
-          for address in $(cat ${go}); do ping -q -c 1 -W 5 $address || exit; done`;
+          for address in $(cat ${go}); do ping -q -c 1 -W 30 $address || exit; done`;
         const names = ["1", "2", "3", "4"];
         const runs = names.map((name) => scripts.run(SCRIPT, ["sh", "-c", program, "sh", name]));
         const all = Promise.all(runs);
         const present = () => names.every((name) => readdirSync(folder).includes(`here-${name}`));
-        await Promise.race([eventually("all four are up", present, { deadline: 20_000 }), all]);
+        await Promise.race([eventually("all four are up", present), all]);
         const addresses = (await outputOf(`cat ${here}*`)).match(/(?<="local":")[^"]+/g) ?? [];
         equal(new Set(addresses).size, names.length, `addresses ${addresses}`);
         writeFileSync(`${go}.part`, addresses.join("\n"));

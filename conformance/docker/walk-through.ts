@@ -103,7 +103,7 @@ export function walkThroughCases(task: WorkerTask): ScratchCase[] {
       return "brctl show, bridge link, ip addr";
     }),
     walk("the way out", async () => {
-      await steps.inside("ping -c 1 -W 5 10.15.20.1");
+      await steps.inside("ping -c 1 -W 30 10.15.20.1");
       for (const address of [OUTSIDE.walkThrough, OUTSIDE.v4]) {
         const asked = await steps.inside(`chroot ${task.folder}/root ${ask(address).join(" ")}`);
         equal(asked.trim().split(" ").at(-1), HOST.v4, `who asks ${address}`);

@@ -49,7 +49,7 @@ export function containerCases(nerdctl: Nerdctl): ScratchCase[] {
     {
       name: "run --rm: the container's network",
       run: async () => {
-        const script = `ip -o addr show dev eth0; ip route; ping -c 1 -W 5 10.4.0.1; ${ask(OUTSIDE.v4).join(" ")}`;
+        const script = `ip -o addr show dev eth0; ip route; ping -c 1 -W 30 10.4.0.1; ${ask(OUTSIDE.v4).join(" ")}`;
         const said = await nerdctl.run(["--rm"], ["/bin/sh", "-c", script]);
         match(said, /inet 10\.4\.0\.\d+\/24 brd 10\.4\.0\.255 scope global/);
         match(said, /^default via 10\.4\.0\.1 dev eth0/m);

@@ -8,10 +8,8 @@ import { type Outcome, outcomeOf } from "../../test/support/command.ts";
 import { type Call, FILES, netnsPath, PLUGIN_PATH } from "./case.ts";
 
 const HOST = "host";
+/** Of the plugins. The tools are found as test/support/tools.ts provides them. */
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/** Milliseconds after which a call is killed: the reference waits 10 s for addresses and 20 s for a lock. */
-const LIMIT = 40_000;
 
 /** Folders that programs write into; `/run/netns` and the run's own files apart. */
 const WRITTEN = ["/var/lib/cni", "/run"];
@@ -108,7 +106,7 @@ export class ScratchHost {
 
   /** Runs a shell script on the host. */
   run(script: string): Promise<Outcome> {
-    return outcomeOf(this.#onHost(["/bin/sh", "-c", script]), { env: { PATH } });
+    return outcomeOf(this.#onHost(["/bin/sh", "-c", script]));
   }
 
   /** Calls a plugin with these bytes on stdin. */
@@ -116,7 +114,7 @@ export class ScratchHost {
     const env = Object.entries({ CNI_COMMAND: call.command, PATH, ...call.env });
     const set = env.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
     const command = this.#onHost([join(PLUGIN_PATH, call.plugin)]);
-    return outcomeOf(command, { env: Object.fromEntries(set), stdin, timeout: LIMIT });
+    return outcomeOf(command, { env: Object.fromEntries(set), stdin });
   }
 
   #onHost(words: readonly string[]): string[] {
@@ -132,7 +130,7 @@ export class ScratchHost {
       return `printf '\\n@@@%s\\n' ${name}
 nsenter --net=/run/netns/${name} /bin/sh <<'END'\n${SETTLE}\n${sections.join("\n")}\nEND`;
     });
-    const { stdout } = await outcomeOf(scripts.join("\n"), { env: { PATH } });
+    const { stdout } = await outcomeOf(scripts.join("\n"));
     const byPlace = new Map(split(stdout, /^@@@(.*)$/m).map(([name, text]) => [name, sectionsOf(text)]));
     const host = byPlace.get(HOST);
     if (host === undefined) throw new Error("the scratch host's own namespace is gone");

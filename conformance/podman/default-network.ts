@@ -48,7 +48,7 @@ export function defaultNetworkCases(podman: Podman, root: string): ScratchCase[]
       name: "default network: gateway, the way out",
       run: async () => {
         await podman.start("a");
-        await podman.inside("a", ["ping", "-c", "1", "-W", "5", GATEWAY]);
+        await podman.inside("a", ["ping", "-c", "1", "-W", "30", GATEWAY]);
         equal(await podman.inside("a", ask(OUTSIDE.v4)), `${hostname()} ${HOST.v4}`);
         await podman.remove("a");
         return "ping, masquerade";

@@ -43,10 +43,8 @@ export function lifeCases(podman: Podman, root: string): ScratchCase[] {
       run: async () => {
         await podman.start("short", ["-p", "8080:80"], ["sleep", "0.5"]);
         await podman.run("wait", "short");
-        await eventually("podman has cleaned up", async () => (await portsOf(BRIDGE)) === 0, {
-          deadline: 20_000,
-        });
-        await eventually("the lease is free", () => leases("podman").length === 0, { deadline: 20_000 });
+        await eventually("podman has cleaned up", async () => (await portsOf(BRIDGE)) === 0);
+        await eventually("the lease is free", () => leases("podman").length === 0);
         await podman.remove("short");
         await gone("at the end");
         return "lease, port and rules go";

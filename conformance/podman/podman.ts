@@ -117,7 +117,7 @@ runroot = "${folder}/run"
     const pid = await this.run("inspect", name, "--format", "{{.State.Pid}}");
     // Port 80 in state LISTEN.
     const listens = () => /:0050 \S+ 0A /.test(readFileSync(`/proc/${pid}/net/tcp6`, "utf8"));
-    await eventually(`${name} listens`, listens, { deadline: 20_000 });
+    await eventually(`${name} listens`, listens);
   }
 
   async startPod(name: string, options: readonly string[]): Promise<void> {

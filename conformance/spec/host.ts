@@ -5,14 +5,13 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Outcome, outcomeOf, outputOf } from "../../test/support/command.ts";
+import { COMMAND_LIMIT } from "../../test/support/limits.ts";
 import { FILES, netnsPath } from "./case.ts";
 import { captureScript, type State, stateOf } from "./state.ts";
 
 export const HOST = "host";
+/** Of the plugins. The tools are found as test/support/tools.ts provides them. */
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/** Milliseconds after which a call is killed: both sides wait 20 s for a lock of the firewall or the leases. */
-const LIMIT = 45_000;
 
 /** Duplicate address detection ends at once: no case is about it, and it would cost two seconds each. */
 const FAST_IPV6 = `for s in all default; do
@@ -48,11 +47,16 @@ export class Host {
 
   /** Standard output of a shell script on the host. @throws CommandFailed */
   run(script: string): Promise<string> {
-    return outputOf(this.onHost(["/bin/sh", "-c", script]), { env: { PATH } });
+    return outputOf(this.onHost(["/bin/sh", "-c", script]));
   }
 
   /** Runs a program on the host to its end, with this environment beside PATH and nothing else. */
-  call(words: readonly string[], environment: Environment, stdin: string, timeout = LIMIT): Promise<Outcome> {
+  call(
+    words: readonly string[],
+    environment: Environment,
+    stdin: string,
+    timeout = COMMAND_LIMIT,
+  ): Promise<Outcome> {
     return outcomeOf(this.onHost(words), { env: variables(environment), stdin, timeout });
   }
 
@@ -83,7 +87,7 @@ export class Host {
   }
 
   async state(): Promise<State> {
-    return stateOf(await outputOf(captureScript(HOST, this.#containers), { env: { PATH } }));
+    return stateOf(await outputOf(captureScript(HOST, this.#containers)));
   }
 
   /** Removes everything of this host. */

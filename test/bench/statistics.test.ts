@@ -79,7 +79,7 @@ describe("ratioOfMedians", () => {
     }
     expect(covered).toBeGreaterThan(51);
     expect(covered).toBeLessThan(60);
-  }, 30_000);
+  });
 
   test("does not compare rounds that are no pairs", () => {
     expect(() => ratioOfMedians([1, 2], [1])).toThrow("2 rounds beside 1");

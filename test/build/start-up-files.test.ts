@@ -2,16 +2,20 @@
 import { describe, expect, test } from "bun:test";
 import { startUpPatches } from "../../build/start-up-files.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
+import { testUnless, whyNoProgram } from "../support/skip.ts";
 import { tracedAdd } from "../support/surrounded-call.ts";
 
-test("an ADD does not ask for control groups, its own size and nodes of memory", async () => {
-  using leases = new LeaseDirectory();
-  const calls = await tracedAdd(leases, "%file");
-  const names = [...calls.matchAll(/"([^"]*)"/g)].map(([, name]) => name);
-  // What the lease needs shows that strace saw the plugin.
-  expect(names).toContain("/proc/sys/kernel/random/boot_id");
-  expect(names.filter((name) => /cgroup|statm|\/node\/node/.test(name ?? ""))).toEqual([]);
-});
+testUnless(whyNoProgram("strace"))(
+  "an ADD does not ask for control groups, its own size and nodes of memory",
+  async () => {
+    using leases = new LeaseDirectory();
+    const calls = await tracedAdd(leases, "%file");
+    const names = [...calls.matchAll(/"([^"]*)"/g)].map(([, name]) => name);
+    // What the lease needs shows that strace saw the plugin.
+    expect(names).toContain("/proc/sys/kernel/random/boot_id");
+    expect(names.filter((name) => /cgroup|statm|\/node\/node/.test(name ?? ""))).toEqual([]);
+  },
+);
 
 describe("the build refuses a runtime", () => {
   const NAMES = ["/proc/self/cgroup", "/proc/self/statm", "/sys/devices/system/node/node%u"];

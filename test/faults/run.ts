@@ -16,6 +16,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { outcomeOf } from "../support/command.ts";
 import { whyNotIsolated } from "../support/isolation.ts";
+import { JOB_LIMIT } from "../support/limits.ts";
 import type { FaultPart } from "./part.ts";
 
 const HERE = import.meta.dir;
@@ -50,7 +51,7 @@ if (obstacle !== undefined) refuse(obstacle);
 
 const binaries = options.bin === undefined ? join(PROJECT, "dist/bin") : resolve(options.bin);
 if (options.bin === undefined) {
-  const build = await outcomeOf([process.execPath, "build.ts"], { cwd: PROJECT, timeout: 300_000 });
+  const build = await outcomeOf([process.execPath, "build.ts"], { cwd: PROJECT, timeout: JOB_LIMIT });
   if (build.exitCode !== 0) {
     console.log(`${build.stdout}${build.stderr}FAILED: build\n0 passed, 1 failed`);
     process.exit(1);

@@ -10,9 +10,6 @@ import { setTraps, startRecording, stopRecording, TRAPPED_CNI_PATH, takeTraces, 
 import type { Problem } from "./job.ts";
 import { BRIDGE, NEIGHBOUR, NETWORK, type Scenario, SUBJECT } from "./scenario.ts";
 
-/** Milliseconds after which a call hangs: the plugins wait 10 s for the lock of iptables. */
-const DEADLINE = 30_000;
-
 /** Tables and base chains that the plugins use for all attachments, without any rule of one. */
 const SKELETON: readonly RegExp[] = [
   /^nft \{"table":\{"family":"inet","name":"cni_plugins_masquerade"/,
@@ -89,7 +86,6 @@ export class Scene {
         CNI_PATH: this.scenario.children.includes("host-local") ? TRAPPED_CNI_PATH : this.#binaries,
       },
       stdin: JSON.stringify(config),
-      timeout: DEADLINE,
     });
     const milliseconds = performance.now() - start;
     const trace = strace === undefined ? "" : readFileSync(log, "utf8");
@@ -119,7 +115,7 @@ export class Scene {
   /** Waits until nothing runs any more that a killed plugin has started. */
   async awaitOrphans(): Promise<void> {
     if (this.scenario.children.length === 0) return;
-    await eventually("the end of orphans", () => !programsRun(), { deadline: DEADLINE });
+    await eventually("the end of orphans", () => !programsRun());
   }
 
   /**

@@ -1,6 +1,15 @@
 /** The demo shows what it says, stops at the first deviation, and leaves nothing, however it ends. */
 import { afterAll, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { outcomeOf } from "../support/command.ts";
@@ -63,6 +72,57 @@ test("the whole walk-through passes, in plain text where there is no terminal", 
   expect(ofTheDemo()).toEqual([]);
 });
 
+/** A folder with programs that say one line, whatever they are asked. */
+function namesakes(names: readonly string[], line: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "bridgehead-names-"));
+  folders.push(folder);
+  for (const name of names) writeFileSync(join(folder, name), `#!/bin/sh\necho "${line}"\n`, { mode: 0o755 });
+  return folder;
+}
+
+test("K23: programs of the same names that are first on PATH change nothing", async () => {
+  const names = [
+    "bridge",
+    "host-local",
+    "loopback",
+    "ip",
+    "nft",
+    "iptables-save",
+    "ping",
+    "mount",
+    "unshare",
+  ];
+  const folder = namesakes(names, "CNI bridge plugin version unknown");
+  await withScratchHost(async () => {
+    const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` } as Record<string, string>;
+    const { exitCode, stdout, stderr } = await outcomeOf(demoWith(builtBinaries()), { env });
+    expect({ exitCode, stderr, stdout: exitCode === 0 ? "" : stdout }).toEqual({
+      exitCode: 0,
+      stderr: "",
+      stdout: "",
+    });
+    expect(stdout).toMatch(/\$ bridge link\n +\d+: veth\w+@\S+: .* master cni_bridge0 .*\n +✓/);
+    expect(stdout).not.toContain("plugin version");
+  });
+});
+
+test("K23: what is printed is what is judged: no check passes on a tool that says something else", async () => {
+  const real = realpathSync(Bun.which("bridge") ?? "");
+  const folder = namesakes(["bridge"], "");
+  const fake = join(folder, "bridge");
+  copyFileSync(real, join(folder, "real"));
+  // The comparison of states at the end asks for JSON.
+  const script = `[ "$1" = -j ] && exec ${folder}/real "$@"; echo "bridge utility, 6.1.0"`;
+  writeFileSync(fake, `#!/bin/sh\n${script}\n`);
+  await withScratchHost(async (host) => {
+    await host.run(["mount", "--bind", fake, real]);
+    const { exitCode, stdout } = await outcomeOf(demoWith(builtBinaries()));
+    await host.run(["umount", real]);
+    expect(stdout).toMatch(/\$ bridge link\n +bridge utility, 6\.1\.0\n +✗ cni_bridge0 has one port\n/);
+    expect(exitCode).toBe(1);
+  });
+});
+
 test.each([
   [
     "a wrong address in the result",
@@ -98,7 +158,7 @@ test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
         stdout: "ignore",
         stderr: "ignore",
       });
-      await eventually("the demo waits for ADD", () => processes().some(isEndless), { deadline: 10_000 });
+      await eventually("the demo waits for ADD", () => processes().some(isEndless));
       demo.kill(signal);
       await demo.exited;
       expect(demo.exitCode).toBe(signal === "SIGKILL" ? null : 130);

@@ -1,4 +1,5 @@
 /** Waiting for a state of the system, with a deadline and without fixed pauses that hope for the best. */
+import { STATE_LIMIT } from "./limits.ts";
 
 /**
  * Asks `look` again and again until it gives something else than undefined or false, and returns that.
@@ -9,7 +10,7 @@ export async function eventually<T>(
   look: () => T | undefined | false | Promise<T | undefined | false>,
   options: { readonly deadline?: number; readonly state?: () => unknown } = {},
 ): Promise<T> {
-  const deadline = options.deadline ?? 5000;
+  const deadline = options.deadline ?? STATE_LIMIT;
   const end = performance.now() + deadline;
   for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
     const seen = await look();

@@ -33,6 +33,8 @@ export async function hostState(): Promise<HostState> {
       iptables(`${family}-legacy`),
     ]),
   ]);
+  // Every host has it: two looks that saw nothing must not pass for equal.
+  if (!sections.flat().some((line) => line.startsWith("link lo "))) throw new Error("ip(8) shows no link lo");
   return [...sections.flat(), ...sysctls(), ...files("/var/lib/cni"), ...files("/run")];
 }
 

@@ -10,5 +10,9 @@ export const testUnless = (cause: string | undefined): typeof test =>
         test,
       ) as typeof test);
 
+/** The cause that a program is not on this machine, for tests that only root's runs provide with it. */
+export const whyNoProgram = (name: string): string | undefined =>
+  Bun.which(name) === null ? `no ${name}` : undefined;
+
 /** The cause that a test's name gives. */
 export const causeOf = (name: string): string | undefined => /\(skipped: (.+)\)$/.exec(name)?.[1];

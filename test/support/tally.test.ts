@@ -30,7 +30,6 @@ describe("a process of tests is judged", () => {
   });
 
   test.each<[string, Parameters<typeof judge>, string]>([
-    ["a crash", [[FILE], undefined, 139, "SIGSEGV"], `${FILE}: ended by SIGSEGV`],
     ["an error outside of any test", [[FILE], report([{ name: "a" }]), 1], `${FILE}: ended with exit code 1`],
     ["no report", [[FILE], undefined, 0], `${FILE}: no test in it`],
     [

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileLock, LockTimeoutError } from "../../src/sys/flock.ts";
 import { describeHolder, holders } from "../../src/sys/lock-holder.ts";
+import { STATE_LIMIT } from "../support/limits.ts";
 import { LockKeeper } from "../support/lock-keeper.ts";
 
 async function withFolder(body: (folder: string) => Promise<void> | void): Promise<void> {
@@ -38,7 +39,7 @@ describe("a lock", () => {
       const keeper = await LockKeeper.on(path);
       expect(() => acquired(path, 20)).toThrow(LockTimeoutError);
       process.kill(keeper.pid, "SIGKILL");
-      expect(acquired(path, 10_000)).toBe("acquired");
+      expect(acquired(path, STATE_LIMIT)).toBe("acquired");
       await keeper[Symbol.asyncDispose]();
     }));
 

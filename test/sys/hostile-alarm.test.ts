@@ -16,7 +16,7 @@ test.each(["--block-signal=ALRM", "--ignore-signal=ALRM"])(
       using _ = FileLock.acquire(${path}, 0);
       try { FileLock.acquire(${path}, 100); } catch (error) { console.log(error.message); }`;
     const command = ["env", option, process.execPath, "-e", script];
-    const { exitCode, stdout, stderr } = await outcomeOf(command, { timeout: 5000 });
+    const { exitCode, stdout, stderr } = await outcomeOf(command);
     expect({ exitCode, stdout, stderr }).toEqual({
       exitCode: 0,
       stdout: `${path} is still locked after 100 ms\n`,

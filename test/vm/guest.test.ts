@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { eventually } from "../support/eventually.ts";
+import { COMMAND_LIMIT } from "../support/limits.ts";
 import { testUnless } from "../support/skip.ts";
 import { type Kernel, runInGuest } from "./guest.ts";
 import { enclosed, whyNotEnclosed } from "./user-mode-linux.ts";
@@ -29,7 +30,7 @@ const played = (script: string, around: readonly string[] = []): Kernel => ({
   ],
 });
 
-const run = (kernel: Kernel, timeout = 10_000) =>
+const run = (kernel: Kernel, timeout = COMMAND_LIMIT) =>
   runInGuest(kernel, FILE, { testTimeout: 1000, timeout, env: {}, visible: [] });
 
 const testEnclosed = testUnless(await whyNotEnclosed());
@@ -58,15 +59,15 @@ describe("a guest", () => {
     ["crashes amid its tests", "mark start; kill -SEGV $$", "no report: ended by SIGSEGV"],
     ["ends amid its tests", "mark start; exit 0", "no report: ended by itself with exit code 0"],
     ["panics", "mark start; echo 'Kernel panic - oh'; exec sleep 600", "no report: Kernel panic - oh"],
-    ["hangs", "mark start; exec sleep 600", "no report: no end within 0.5 s"],
-    ["hangs at boot", "exec sleep 600", "no report before its tests began: no end within 0.5 s"],
+    ["hangs", "mark start; exec sleep 600", "no report: timed out after 3 s"],
+    ["hangs at boot", "exec sleep 600", "no report before its tests began: timed out after 3 s"],
     ["gives half a report", `mark start; report 0 '${REPORT(0)}' | head -n 2`, "breaks off: ended by itself"],
     ["damages its report", `mark start; report 0 '${REPORT(0)}' | sed 2s/./x/5`, "came through damaged"],
     ["has no report of bun test", "mark start; mark report 134 none; mark end", "ended with exit code 134"],
     ["fails with a report that passes", `mark start; report 1 '${REPORT(0)}'`, "ended with exit code 1"],
     ["reports on another file", `mark start; report 0 '${REPORT(0).replace(FILE, "x")}'`, "no test in it"],
   ])("that %s is a failure", async (_what, script, trouble) => {
-    const outcome = await run(played(script), script.includes("exec sleep 600") ? 500 : 10_000);
+    const outcome = await run(played(script), script.includes("exec sleep 600") ? 3000 : COMMAND_LIMIT);
     expect(outcome.trouble.join()).toContain(trouble);
     expect(outcome.trouble.join()).toContain(FILE);
   });

@@ -2,6 +2,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { hearOut } from "../support/hearing.ts";
+import { timedOut } from "../support/limits.ts";
 import { type FileRun, judge, PROJECT } from "../support/test-files.ts";
 import { GuestConsole } from "./console.ts";
 
@@ -64,7 +66,7 @@ function settings(kernel: Kernel, token: string, file: string, options: GuestOpt
   };
   const exported = {
     HOME: "/tmp",
-    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    PATH: "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin",
     ...options.env,
   };
   const line = ([name, value]: [string, string]) => `${name}='${value.replaceAll("'", "'\\''")}'\n`;
@@ -83,29 +85,12 @@ const LAST_WORDS = 2000;
 /** Listens until all is said. Returns how the guest came to its end, for people. */
 async function converse(command: string[], console: GuestConsole, timeout: number): Promise<string> {
   const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  let late = false;
-  const deadline = setTimeout(() => {
-    late = true;
-    child.kill("SIGKILL");
-  }, timeout);
-  const readers = [child.stdout.getReader(), child.stderr.getReader()];
-  const listen = async (reader: (typeof readers)[number]) => {
-    const decoder = new TextDecoder();
-    for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      console.add(decoder.decode(read.value, { stream: true }));
-      if (console.isOver) child.kill("SIGKILL");
-    }
+  const hear = (text: string) => {
+    console.add(text);
+    if (console.isOver) child.kill("SIGKILL");
   };
-  const listening = Promise.all(readers.map(listen));
-  try {
-    await child.exited;
-    await Promise.race([listening, Bun.sleep(LAST_WORDS)]);
-  } finally {
-    clearTimeout(deadline);
-    child.kill("SIGKILL");
-    for (const reader of readers) await reader.cancel();
-  }
-  if (late) return `no end within ${timeout / 1000} s`;
+  const limit = await hearOut(child, hear, { total: timeout, lastWords: LAST_WORDS });
+  if (limit !== undefined) return timedOut(limit);
   if (console.panic !== undefined) return console.panic;
   return `ended by ${child.signalCode ?? `itself with exit code ${child.exitCode}`}`;
 }

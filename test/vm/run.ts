@@ -14,6 +14,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { provideReference } from "../../conformance/reference.ts";
 import { outcomeOf } from "../support/command.ts";
+import { JOB_LIMIT, TEST_LIMIT } from "../support/limits.ts";
 import { forEachFile, Tally } from "../support/tally.ts";
 import { PROJECT, runFiles } from "../support/test-files.ts";
 import { provideTools } from "../support/tools.ts";
@@ -41,11 +42,7 @@ process.exit(tally.close(patterns));
 async function runOwnTests(): Promise<void> {
   const reports = mkdtempSync(join(tmpdir(), "bridgehead-test-"));
   try {
-    const limits = { testTimeout: 20_000, timeout: 120_000 };
-    tally.count(
-      "tests of the harness",
-      await runFiles(own, { isolated: false, ...limits, reports, env: {} }),
-    );
+    tally.count("tests of the harness", await runFiles(own, { isolated: false, reports, env: {} }));
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
@@ -54,7 +51,7 @@ async function runOwnTests(): Promise<void> {
 /** Whether there is something to test: builds, unless --bin says what to take. */
 async function ready(): Promise<boolean> {
   if (options.bin !== undefined) return true;
-  const build = await outcomeOf([process.execPath, "build.ts"], { cwd: PROJECT });
+  const build = await outcomeOf([process.execPath, "build.ts"], { cwd: PROJECT, timeout: JOB_LIMIT });
   if (build.exitCode === 0) return true;
   tally.fail("build");
   console.log(build.stdout + build.stderr);
@@ -79,7 +76,7 @@ async function runGuests(): Promise<void> {
     binaries,
     ...(reference.BRIDGEHEAD_REFERENCE_DIR === undefined ? [] : [reference.BRIDGEHEAD_REFERENCE_DIR]),
   ];
-  const limits = { testTimeout: 120_000, timeout: 600_000 };
+  const limits = { testTimeout: TEST_LIMIT, timeout: JOB_LIMIT };
   await forEachFile(inGuests, async (file) =>
     tally.count(`${file} on ${kernel.name}`, await runInGuest(kernel, file, { ...limits, env, visible })),
   );

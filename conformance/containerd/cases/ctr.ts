@@ -30,7 +30,7 @@ export function ctrCases({ daemon, task, root }: Stage): ScratchCase[] {
         const said = await run(
           "one",
           `ip -o addr show dev eth0; ip route; ip -6 route
-          ping -c 1 -W 5 ${GATEWAY.v4}; ping -c 1 -W 5 ${GATEWAY.v6}
+          ping -c 1 -W 30 ${GATEWAY.v4}; ping -c 1 -W 30 ${GATEWAY.v6}
           ${ask(OUTSIDE.v4).join(" ")}; ${ask(`[${OUTSIDE.v6}]`).join(" ")}`,
         );
         match(said, /inet 10\.88\.\d+\.\d+\/16 brd 10\.88\.255\.255 scope global/);
@@ -65,7 +65,7 @@ export function ctrCases({ daemon, task, root }: Stage): ScratchCase[] {
         const held = () => Object.values(leases()).filter((id) => id === idOf("killed")).length;
         const isUp = async () =>
           held() === 2 && (await outcomeOf(daemon.ctrCommand(["task", "ls"]))).stdout.includes("RUNNING");
-        await eventually("the container runs", isUp, { deadline: 20_000, state: leases });
+        await eventually("the container runs", isUp, { state: leases });
         ok((await ports()).some((port) => port.endsWith(" of cni0")));
         await daemon.ctr(["task", "kill", "--signal", "SIGKILL", "killed"]);
         equal((await running).exitCode, 137);

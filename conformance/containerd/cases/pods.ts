@@ -52,7 +52,7 @@ export function podCases({ cri, daemon, version }: Stage): ScratchCase[] {
       pods.map(async (pod, index) => {
         const next = pods[(index + 1) % pods.length] ?? pod;
         const targets = [next.v4, next.v6, GATEWAY.v4, GATEWAY.v6];
-        await cri.inside(pod, targets.map((target) => `ping -q -c 1 -W 5 ${target}`).join(" && "));
+        await cri.inside(pod, targets.map((target) => `ping -q -c 1 -W 30 ${target}`).join(" && "));
         const asked = [OUTSIDE.v4, `[${OUTSIDE.v6}]`].map((address) =>
           ["busybox", ...ask(address)].join(" "),
         );
@@ -142,7 +142,7 @@ export function podCases({ cri, daemon, version }: Stage): ScratchCase[] {
           const answer = await eventually(
             `an answer at ${address}:8080`,
             async () => (await outcomeOf(asking)).stdout.trim() || undefined,
-            { deadline: 10_000, state: () => outcomeOf(asking) },
+            { state: () => outcomeOf(asking) },
           );
           equal(answer.split(" ")[0], "web");
           equal(who(answer), address === HOST.v4 ? OUTSIDE.v4 : OUTSIDE.v6);
@@ -159,7 +159,7 @@ export function podCases({ cri, daemon, version }: Stage): ScratchCase[] {
           configure("1.0.0", ranges);
           const isLoaded = async () =>
             (await cri.run(["info"])).includes("10.88.200.1") === (ranges !== undefined);
-          await eventually("containerd has read the network", isLoaded, { deadline: 10_000 });
+          await eventually("containerd has read the network", isLoaded);
         };
         try {
           await load(NARROW);

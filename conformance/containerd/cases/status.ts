@@ -13,7 +13,6 @@ export function statusCases({ cri, task, version }: Stage): ScratchCase[] {
   const network = async () => (await cri.conditions()).NetworkReady ?? { status: undefined, message: "" };
   const becomes = (ready: boolean) =>
     eventually(`NetworkReady is ${ready}`, async () => (await network()).status === ready, {
-      deadline: 30_000,
       state: network,
     });
   return [

@@ -50,7 +50,7 @@ describe("processes at once", () => {
       async (attachment) => void (await succeed(OURS, "DEL", config, attachment)),
     );
     expect(leases.leases()).toEqual({});
-  }, 60_000);
+  });
 
   test("L2: killed at any moment, they leave whole leases that DEL releases, and no address is lost", async () => {
     using leases = new LeaseDirectory();
@@ -78,7 +78,7 @@ describe("processes at once", () => {
     const owners = ownersIn(leases);
     expect(owners.size).toBe(28);
     for (const addresses of owners.values()) expect(addresses).toHaveLength(2);
-  }, 120_000);
+  });
 
   test("L6: what another program does without the lock is noticed by the next", async () => {
     using leases = new LeaseDirectory();

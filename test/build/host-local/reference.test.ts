@@ -91,5 +91,5 @@ describe("beside the reference", () => {
       addresses.map((address) => [address.replace(/\/.*/, ""), `${id}\r\neth0`]),
     );
     expect(leases.leases()).toEqual(Object.fromEntries(expected));
-  }, 120_000);
+  });
 });

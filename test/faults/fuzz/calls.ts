@@ -7,6 +7,7 @@ import { Chance } from "../../fuzz/chance.ts";
 import { configuration, environment } from "../../fuzz/cni-layers.ts";
 import { mutateBytes, ODD_TEXTS } from "../../fuzz/mutate.ts";
 import { outputOf } from "../../support/command.ts";
+import { COMMAND_LIMIT } from "../../support/limits.ts";
 import { requireScratchHost } from "../../support/scratch-host.ts";
 import type { CallReport } from "../fuzz.ts";
 import { problemOf, traces } from "./judge.ts";
@@ -86,7 +87,7 @@ function run(plugin: string, variables: Record<string, string>, stdin: Uint8Arra
   const child = Bun.spawnSync([`${binaries}/${plugin}`], {
     env: { PATH: "/usr/sbin:/usr/bin", ...variables },
     stdin,
-    timeout: 30_000,
+    timeout: COMMAND_LIMIT,
     killSignal: "SIGKILL",
   });
   return {

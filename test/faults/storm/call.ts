@@ -1,7 +1,8 @@
 /** One call of a plugin as a runtime makes it, with a deadline, and perhaps killed on the way. */
+import { COMMAND_LIMIT } from "../../support/limits.ts";
 
 /** No operation may take longer: the longest wait of a plugin is 20 s, for a lock. */
-export const DEADLINE = 60_000;
+export const DEADLINE = COMMAND_LIMIT;
 
 export interface Call {
   readonly command: string;

@@ -56,7 +56,7 @@ describe("the launcher of the benchmark", () => {
 
   check("sees who outlives its parent", async () => {
     type Answer = { left: boolean; orphans: number };
-    expect(await ask<Answer>("time 0 1", [sh("(sleep 0.3 &)")])).toMatchObject({ left: true });
+    expect(await ask<Answer>("time 0 1", [sh("(sleep 10 &)")])).toMatchObject({ left: true });
     // A grandchild that the launcher inherits, and buries before the program ends.
     const heir = "q=$$; (while [ -d /proc/$q ]; do :; done) >&2 & echo $!";
     const buried = `p=$(sh -c '${heir}'); while [ -d /proc/$p ]; do :; done`;

@@ -167,31 +167,25 @@ describe("the host's iptables is legacy", () => {
     });
   });
 
-  legacyTest(
-    "the lock is held by another program: waits, then code 11 names the lock",
-    async () => {
-      await withScratchHost(async () => {
-        await using _ = await legacyHost();
-        const holder = Bun.spawn(["flock", "--no-fork", "/run/xtables.lock", "sleep", "60"]);
-        try {
-          await eventually("the lock is held", async () => {
-            return (await outcomeOf(["flock", "--nonblock", "/run/xtables.lock", "true"])).exitCode === 1;
-          });
-          const error: unknown = await setUp(owner("c1"), "10.1.2.3/24").catch((thrown) => thrown);
-          expect(error).toBeInstanceOf(CniError);
-          expect((error as CniError).code).toBe(code.tryAgainLater);
-          expect((error as CniError).message).toContain(
-            "another program has held the lock /run/xtables.lock",
-          );
-        } finally {
-          holder.kill("SIGKILL");
-          await holder.exited;
-        }
-        expect(await rules()).toEqual({ rules: [], notes: [] });
-      });
-    },
-    30_000,
-  );
+  legacyTest("the lock is held by another program: waits, then code 11 names the lock", async () => {
+    await withScratchHost(async () => {
+      await using _ = await legacyHost();
+      const holder = Bun.spawn(["flock", "--no-fork", "/run/xtables.lock", "sleep", "60"]);
+      try {
+        await eventually("the lock is held", async () => {
+          return (await outcomeOf(["flock", "--nonblock", "/run/xtables.lock", "true"])).exitCode === 1;
+        });
+        const error: unknown = await setUp(owner("c1"), "10.1.2.3/24").catch((thrown) => thrown);
+        expect(error).toBeInstanceOf(CniError);
+        expect((error as CniError).code).toBe(code.tryAgainLater);
+        expect((error as CniError).message).toContain("another program has held the lock /run/xtables.lock");
+      } finally {
+        holder.kill("SIGKILL");
+        await holder.exited;
+      }
+      expect(await rules()).toEqual({ rules: [], notes: [] });
+    });
+  });
 
   legacyTest("iptables-restore refuses: its words are in the error", async () => {
     await withScratchHost(async () => {

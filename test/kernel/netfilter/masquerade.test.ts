@@ -371,4 +371,4 @@ test("a first ADD of many at once: each has its rules, the table is whole; then 
     expect(table.match(/return/g)?.length).toBe(2);
     expect(await callAtOnce(ids.map((id) => ["del", `c${id}`, "eth0"]))).toEqual(ids.map(() => 0));
   });
-}, 60_000);
+});

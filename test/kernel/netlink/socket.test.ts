@@ -30,6 +30,7 @@ import { timeLeft } from "../../../src/sys/deadline.ts";
 import { startAlarm, stopAlarm } from "../../../src/sys/libc.ts";
 import { Netns } from "../../../src/sys/netns.ts";
 import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
+import { STATE_LIMIT } from "../../support/limits.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { connectHost, connectInside, errorOf, linkNamed } from "./route-connection.ts";
 
@@ -164,7 +165,7 @@ test("events of IPv6 addresses: those of their group alone", () =>
     };
     add("10.0.0.1/24");
     add("fd00::1/64");
-    const datagram = events.receiveWithin(5000);
+    const datagram = events.receiveWithin(STATE_LIMIT);
     const messages = decodeMessages(datagram ?? new Uint8Array());
     expect(messages.map(({ type }) => type)).toEqual([RTM_NEWADDR]);
     const come = messages
@@ -203,7 +204,7 @@ test("events that did not fit are told as ENOBUFS, once, and the next ones come"
     expect(lost).toBe(1);
     expect(datagrams).toBeGreaterThan(10);
     connection.call(deleteLink({ index }));
-    expect(events.receiveWithin(5000)).toBeDefined();
+    expect(events.receiveWithin(STATE_LIMIT)).toBeDefined();
   }));
 
 const { sendto, socket, close } = dlopen("libc.so.6", {

@@ -154,35 +154,31 @@ describe.each(ACTIONS)("%s", (_, prepare, action) => {
       expect(Object.entries(scene.owners()).filter(([, owner]) => owner === "b")).toEqual(bystanders);
       await scene.expectNothingLost();
     }
-  }, 60_000);
+  });
 
   test.each([
     ["ENOSPC", ENOSPC],
     ["EIO", EIO],
-  ])(
-    "L2, H49: %s at each step is one error with nothing left, or does no harm",
-    async (_, errno) => {
-      const calls = await Scene.calls(prepare, action);
-      for (const step of calls.keys()) {
-        using scene = new Scene();
-        await prepare(scene);
-        const before = scene.owners();
-        const error = await withFault(failAt(step, errno), () => action(scene)).then(
-          () => undefined,
-          (error) => error,
-        );
-        const after = scene.owners();
-        if (error !== undefined) {
-          expect(error).toBeInstanceOf(CniError);
-          for (const address of Object.keys(after)) expect(after[address]).toBe(before[address] as string);
-        }
-        for (const [address, owner] of Object.entries(before))
-          if (owner === "b") expect(after[address]).toBe("b");
-        await scene.expectNothingLost();
+  ])("L2, H49: %s at each step is one error with nothing left, or does no harm", async (_, errno) => {
+    const calls = await Scene.calls(prepare, action);
+    for (const step of calls.keys()) {
+      using scene = new Scene();
+      await prepare(scene);
+      const before = scene.owners();
+      const error = await withFault(failAt(step, errno), () => action(scene)).then(
+        () => undefined,
+        (error) => error,
+      );
+      const after = scene.owners();
+      if (error !== undefined) {
+        expect(error).toBeInstanceOf(CniError);
+        for (const address of Object.keys(after)) expect(after[address]).toBe(before[address] as string);
       }
-    },
-    60_000,
-  );
+      for (const [address, owner] of Object.entries(before))
+        if (owner === "b") expect(after[address]).toBe("b");
+      await scene.expectNothingLost();
+    }
+  });
 });
 
 /** The error at the bottom of those that it caused. */

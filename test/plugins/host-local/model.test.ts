@@ -410,4 +410,4 @@ test(`H45–H54, L1–L8: ${runs} random lives of a node go as the model says`, 
     }),
     { numRuns: runs, ...(seed !== undefined && { seed: Number(seed) }) },
   );
-}, 600_000);
+});

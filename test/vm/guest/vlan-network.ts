@@ -50,7 +50,6 @@ export async function removeBridges(host: ScratchHost): Promise<void> {
 export async function quietState(host: ScratchHost): Promise<HostState> {
   const tentative = () => host.run("ip -6 -br addr show tentative");
   await eventually("no tentative address", async () => (await tentative()) === "", {
-    deadline: 20_000,
     state: tentative,
   });
   return host.state();
