@@ -1,11 +1,14 @@
 /**
  * The one program: which plugin it is follows from the name that it was called by (argv[0], so that a link, a copy and
- * a bare name found on PATH all serve). The only file that touches the process; it wires the plugins into delegation.
+ * a bare name found on PATH all serve), or else from the configuration. The only file that touches the process; it wires
+ * the plugins into delegation.
  */
 import "./array-methods.ts";
 import type { Delegation } from "./cni/delegate.ts";
+import { CniError, code } from "./cni/error.ts";
 import type { Plugin } from "./cni/plugin.ts";
-import { runPlugin } from "./cni/protocol.ts";
+import { pluginIn, pluginsIn } from "./cni/plugin-name.ts";
+import { type Host, runPlugin } from "./cni/protocol.ts";
 import { bridge } from "./plugins/bridge/index.ts";
 import { hostLocal } from "./plugins/host-local/index.ts";
 import { loopback } from "./plugins/loopback/index.ts";
@@ -38,8 +41,25 @@ function printError(text: string): void {
 
 const EBADF = 9;
 
-/** The built-in plugin of a name; names such as "constructor" are none. */
-const pluginNamed = (name: string) => (Object.keys(PLUGINS).includes(name) ? PLUGINS[name] : undefined);
+const NAMES = Object.keys(PLUGINS);
+
+/** Those that give addresses: only they can be delegated to. */
+const IPAM_NAMES = ["host-local"];
+
+/** The last part of argv[0]. */
+const calledAs = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
+
+/** The IPAM plugin that this very file is under a plugin's name. @throws CniError code 7 if it is none there. */
+function ipamOfThisFile(name: string): Plugin | undefined {
+  const ipam = pluginIn(name, IPAM_NAMES);
+  if (ipam !== undefined) return PLUGINS[ipam];
+  const [other] = pluginsIn(name, NAMES);
+  throw new CniError(
+    code.invalidConfig,
+    `this file is the plugin ${JSON.stringify(other)} under that name, which gives no addresses; ` +
+      'name an IPAM plugin as "ipam.type", such as "host-local"',
+  );
+}
 
 const delegation: Delegation = {
   isExecutable: (path) => {
@@ -51,10 +71,11 @@ const delegation: Delegation = {
       throw error;
     }
   },
-  builtIn: (path, name) => {
-    const plugin = pluginNamed(name);
-    return plugin !== undefined && sameFile(status(path), status("/proc/self/exe")) ? plugin : undefined;
-  },
+  calledAs,
+  builtIn: (path, name) =>
+    pluginsIn(name, NAMES).length > 0 && sameFile(status(path), status("/proc/self/exe"))
+      ? ipamOfThisFile(name)
+      : undefined,
   run: (path, environment, stdin) => {
     expectChildren();
     const child = Bun.spawnSync([path], { env: { ...environment }, stdin, stdout: "pipe", stderr: "pipe" });
@@ -69,15 +90,13 @@ async function explain(message: string): Promise<string | undefined> {
 }
 
 async function main(): Promise<number> {
-  const name = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
-  const plugin = pluginNamed(name);
-  if (plugin === undefined) {
+  const name = pluginIn(calledAs, NAMES);
+  if (name === undefined && !process.env.CNI_COMMAND) {
     const { runOperatorCommand } = await import("./operator.ts");
-    const plugins = Object.keys(PLUGINS);
-    const called = { name, arguments: process.argv.slice(2), isPluginCall: Boolean(process.env.CNI_COMMAND) };
-    return runOperatorCommand(called, { version, plugins, stdout: print, stderr: printError });
+    const terminal = { version, plugins: NAMES, stdout: print, stderr: printError };
+    return runOperatorCommand(process.argv.slice(2), terminal);
   }
-  return runPlugin(plugin, {
+  const host: Host = {
     environment: process.env,
     readStdin: (most) => readToEnd(0, most),
     stdout: print,
@@ -86,7 +105,11 @@ async function main(): Promise<number> {
     delegation,
     explain,
     version,
-  });
+  };
+  const plugin = PLUGINS[name ?? ""];
+  if (plugin !== undefined) return runPlugin(plugin, host);
+  const { runByConfig } = await import("./cni/unclear-name.ts");
+  return runByConfig(calledAs, { plugins: PLUGINS, ipam: IPAM_NAMES }, host);
 }
 
 // Not awaited here: a module that waits at its top level takes the engine 0.07 ms more.

@@ -1,14 +1,5 @@
 /** What the file says when it is called by its own name, or by one that is no plugin's. */
-import { code } from "./cni/error.ts";
-import { CURRENT_VERSION } from "./cni/version.ts";
-
-/** How the program was called. */
-export interface Call {
-  readonly name: string;
-  readonly arguments: readonly string[];
-  /** CNI_COMMAND is set: a runtime calls, and wants an error object. */
-  readonly isPluginCall: boolean;
-}
+import { REFERENCE_LEVEL } from "./cni/version.ts";
 
 /** What the operator commands need of their surroundings. */
 export interface Terminal {
@@ -20,18 +11,10 @@ export interface Terminal {
 }
 
 /** Returns the exit code. */
-export function runOperatorCommand(call: Call, terminal: Terminal): number {
-  const { version, plugins } = terminal;
-  if (call.isPluginCall) {
-    const msg = `cannot tell which plugin ${JSON.stringify(call.name)} is: call the file by the name of a plugin (${plugins.join(", ")})`;
-    terminal.stdout(
-      `${JSON.stringify({ cniVersion: CURRENT_VERSION, code: code.invalidEnvironment, msg })}\n`,
-    );
-    return 1;
-  }
-  const [word, ...rest] = call.arguments;
+export function runOperatorCommand(words: readonly string[], terminal: Terminal): number {
+  const [word, ...rest] = words;
   if (rest.length === 0 && (word === "--version" || word === "version")) {
-    terminal.stdout(`bridgehead ${version}\n`);
+    terminal.stdout(`bridgehead ${terminal.version}\n`);
     return 0;
   }
   if (rest.length === 0 && (word === undefined || word === "--help" || word === "-h" || word === "help")) {
@@ -44,10 +27,14 @@ export function runOperatorCommand(call: Call, terminal: Terminal): number {
   return 2;
 }
 
-const help = ({ version, plugins }: Terminal): string => `bridgehead ${version}: CNI plugins in one file
+// A runtime that runs all files of the folder takes the first word that is a version for the file's (Nomad): that is
+// this one, not the mode of the command below.
+const help = ({ version, plugins }: Terminal): string => `bridgehead ${version}
+CNI plugins in one file. It holds ${plugins.join(", ")}
+with the behaviour of containernetworking/plugins v${REFERENCE_LEVEL}.
 
-It holds these plugins: ${plugins.join(", ")}.
-Which one runs follows from the name of the file, so install it under each name:
+Which one runs follows from the name of the file, which may have more in it, as
+in "my-bridge". So install it under each name:
 
   install -m 755 bridgehead /opt/cni/bin/bridgehead
 ${plugins.map((plugin) => `  ln -f /opt/cni/bin/bridgehead /opt/cni/bin/${plugin}`).join("\n")}

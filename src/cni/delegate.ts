@@ -22,9 +22,14 @@ export interface ChildOutcome {
  * What delegation needs of the system, given by main. The protocol itself knows no files and no processes.
  */
 export interface Delegation {
+  /** The file's name that this process was called by: who delegates to that calls itself without end. */
+  readonly calledAs?: string;
   /** Whether `path` is a file that can be executed. */
   isExecutable(path: string): boolean;
-  /** The built-in plugin of that name if the executable at `path` is the very file that runs now. */
+  /**
+   * The built-in plugin of that name if the executable at `path` is the very file that runs now.
+   * @throws CniError code 7 if it is a plugin that gives no addresses.
+   */
   builtIn(path: string, name: string): Plugin | undefined;
   /** Runs an executable to its end. @throws SystemError if it can't be started. */
   run(path: string, environment: Environment, stdin: Uint8Array): ChildOutcome;
@@ -112,12 +117,23 @@ const environmentFor = (request: Request, command: Command): Environment => ({
  */
 const asDelegate = (request: Request, command: Command): Request => ({ ...request, command });
 
+/** @throws CniError code 7 when `type` is the name that this plugin was called by. */
+export function refuseItself({ calledAs }: Pick<Delegation, "calledAs">, type: string): void {
+  if (type !== calledAs) return;
+  throw new CniError(
+    code.invalidConfig,
+    `ipam.type ${JSON.stringify(type)} would make this plugin call itself without end; ` +
+      'name an IPAM plugin, such as "host-local"',
+  );
+}
+
 /**
  * The first executable of that name along CNI_PATH (rule A43). An empty element is skipped: it would mean the directory
  * that the caller happens to stand in.
  */
 function find({ path, delegation }: Request, type: string): Found {
   if (type === "") throw new CniError(code.invalidConfig, "no plugin name provided");
+  refuseItself(delegation, type);
   if (type.includes("/") || type.includes("\0")) {
     throw new CniError(
       code.invalidConfig,

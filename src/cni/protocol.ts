@@ -8,7 +8,7 @@ import { CniError, code, toCniError } from "./error.ts";
 import { type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
 import { readRequest, versionForError } from "./request.ts";
 import { formatResult, print } from "./result-format.ts";
-import { CURRENT_VERSION, SUPPORTED_VERSIONS, type Version } from "./version.ts";
+import { CURRENT_VERSION, REFERENCE_LEVEL, SUPPORTED_VERSIONS, type Version } from "./version.ts";
 
 /** The process as the protocol sees it, given by main. */
 export interface Host {
@@ -56,9 +56,13 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
   }
 }
 
-/** Rule A5. Runtimes read the plugin's version out of the first line. */
+/**
+ * Rule A5. Runtimes and scripts read a version out of the first line, and compare it with versions of the reference
+ * (docs/conformance.md). So it is the reference's that this program equals, and after the "+" the program itself: the
+ * whole is one semantic version, of which parsers compare only what is before the "+".
+ */
 const about = (plugin: Plugin, host: Host): string =>
-  `CNI ${plugin.name} plugin v${host.version}\nCNI protocol versions supported: ${SUPPORTED_VERSIONS.join(", ")}\n`;
+  `CNI ${plugin.name} plugin v${REFERENCE_LEVEL}+Bridgehead.${host.version}\nCNI protocol versions supported: ${SUPPORTED_VERSIONS.join(", ")}\n`;
 
 /** Rule A19. */
 const versionDocument = (): string =>
@@ -67,7 +71,8 @@ const versionDocument = (): string =>
 /** Bytes of a configuration. The plugins promise to stay below 64 MiB of memory, whatever they are sent. */
 const MOST_BYTES = 2 ** 20;
 
-function readStdin(host: Host): Uint8Array {
+/** Standard input, once. @throws CniError code 5 or 6. */
+export function readStdin(host: Host): Uint8Array {
   let bytes: Uint8Array;
   try {
     bytes = host.readStdin(MOST_BYTES + 1);
@@ -98,8 +103,8 @@ async function explained(error: CniError, host: Host): Promise<CniError> {
   return new CniError(error.code, `${error.message}: ${more}`, error.details, { cause: error });
 }
 
-/** Rules A16, A17. */
-function reportError(error: CniError, cniVersion: Version, host: Host): void {
+/** Prints a failure (rules A16, A17). */
+export function reportError(error: CniError, cniVersion: Version, host: Host): void {
   const details = error.details === "" ? undefined : error.details;
   try {
     host.stdout(print({ cniVersion, code: error.code, msg: error.message, details }));

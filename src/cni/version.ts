@@ -1,6 +1,9 @@
-/** Versions of the protocol (rules A11, A12, A19). */
+/** Versions of the protocol (rules A11, A12, A19), and of the reference. */
 import { CniError, code } from "./error.ts";
 import { wrongType } from "./json-object.ts";
+
+/** The version of containernetworking/plugins whose behaviour the plugins have. */
+export const REFERENCE_LEVEL = "1.9.1";
 
 /** All versions that the plugins speak, oldest first. */
 export const SUPPORTED_VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json";
+import { REFERENCE_LEVEL } from "../../src/cni/version.ts";
 import { outcomeOf } from "../support/command.ts";
 import { builtBinaries } from "../support/plugin-call.ts";
 
@@ -37,7 +38,7 @@ async function whoAnswers(command: string, env: Record<string, string> = {}, cwd
 }
 
 describe.each([...PLUGINS])("%s answers", (plugin) => {
-  const itself = `${plugin} ${version}`;
+  const itself = `${plugin} ${REFERENCE_LEVEL}+Bridgehead.${version}`;
   const other = plugin === "bridge" ? "loopback" : "bridge";
 
   test("A5: by an absolute path", async () => {
@@ -62,6 +63,12 @@ describe.each([...PLUGINS])("%s answers", (plugin) => {
     const where = freshFolder();
     symlinkSync(join(bin, "bridgehead"), join(where, plugin));
     expect(await whoAnswers(plugin, { PATH: where })).toBe(itself);
+  });
+
+  test("K11: by a name that contains its own", async () => {
+    const path = join(freshFolder(), `cnv-${plugin}`);
+    symlinkSync(join(bin, other), path);
+    expect(await whoAnswers(path)).toBe(itself);
   });
 
   test("by a hard link to bridgehead", async () => {

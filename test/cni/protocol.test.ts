@@ -21,7 +21,7 @@ describe("A5: no command", () => {
         exitCode: 0,
         stdout: "",
         stderr:
-          "CNI bridge plugin v1.2.3\nCNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0\n",
+          "CNI bridge plugin v1.9.1+Bridgehead.1.2.3\nCNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0\n",
       });
       expect(plugin.requests).toEqual([]);
     },

@@ -1,5 +1,6 @@
 /** The bridge plugin's own configuration keys (rules B1–B9), validated before anything is touched. */
 import { parseCniArgs } from "../../cni/args.ts";
+import { refuseItself } from "../../cni/delegate.ts";
 import { CniError, code } from "../../cni/error.ts";
 import { isIdentifier } from "../../cni/identifier.ts";
 import type { JsonObject } from "../../cni/json-object.ts";
@@ -63,6 +64,7 @@ export function parseBridgeConfig(request: Request): BridgeConfig {
     ipam: ipamType(json),
     dns: dns(json),
   };
+  if (config.ipam !== undefined) refuseItself(request.delegation, config.ipam);
   if (config.hairpinMode && config.promiscMode) {
     throw invalid(
       "cannot set hairpin mode and promiscuous mode at the same time: remove hairpinMode or promiscMode",
@@ -85,11 +87,7 @@ export function parseBridgeConfig(request: Request): BridgeConfig {
 /** ipam.type alone: all that DEL, GC and STATUS need of the address management. */
 export function ipamType(json: JsonObject): string | undefined {
   const type = json.object("ipam")?.string("type");
-  if (type === "bridge") {
-    throw invalid(
-      'ipam.type "bridge" would make this plugin call itself without end; name an IPAM plugin, such as "host-local"',
-    );
-  }
+  if (type === "bridge") refuseItself({ calledAs: type }, type);
   return type === "" ? undefined : type;
 }
 

@@ -1,0 +1,17 @@
+/** Which plugin a file's name means. People install the plugins under names of their own, as in "cnv-bridge". */
+
+/** The operator's name, which contains that of a plugin and means none. */
+const OPERATOR = "bridgehead";
+
+/** Those of `plugins` that a name contains, itself alone if it is one of them. Case does not count. */
+export function pluginsIn(name: string, plugins: readonly string[]): readonly string[] {
+  if (plugins.includes(name)) return [name];
+  const rest = name.toLowerCase().replaceAll(OPERATOR, " ");
+  return plugins.filter((plugin) => rest.includes(plugin));
+}
+
+/** The one plugin that a name means, undefined if that is not clear. */
+export function pluginIn(name: string, plugins: readonly string[]): string | undefined {
+  const found = pluginsIn(name, plugins);
+  return found.length === 1 ? found[0] : undefined;
+}
