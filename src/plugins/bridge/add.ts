@@ -16,7 +16,7 @@ import type { Owner } from "./attachment.ts";
 import { ensureBridge, giveMacBack, lockHost, type PresentLink, portsOf, settle } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { configureContainerInterface } from "./container-interface.ts";
-import { ensureForwarding, ensureGatewayAddresses, forgetNeighbours } from "./gateway.ts";
+import { ensureGatewayAddresses, forgetNeighbours, isForwarding } from "./gateway.ts";
 import { awaitAddressesSettled, awaitPortUp } from "./readiness.ts";
 import { addVethPair, setUpHostEnd, type VethPair } from "./veth.ts";
 
@@ -93,7 +93,11 @@ async function attach(attachment: Attachment): Promise<Result> {
   // A result that this version can't express must fail while everything can still be undone (G10).
   const reduced = reduceTo(request.config.cniVersion, result);
   // Last, for it can't be taken back once other containers may rely on it.
-  if (config.isGateway) ensureForwarding(familiesOf(result.ips), bridge.created ? undo : undefined);
+  const closed = config.isGateway ? familiesOf(result.ips).filter((family) => !isForwarding(family)) : [];
+  if (closed.length > 0) {
+    const { enableForwarding } = await import("./forwarding.ts");
+    enableForwarding(host, closed, { undo, takeBack: bridge.created, log });
+  }
   return reduced;
 }
 

@@ -19,7 +19,7 @@ import {
 import { NetnsLock } from "../../sys/netns-lock.ts";
 import { type BridgeConfig, wantsVlanFiltering } from "./config.ts";
 import { randomMac } from "./random-mac.ts";
-import { trySysctl } from "./sysctl.ts";
+import { refuseRouters } from "./router-advertisements.ts";
 
 /** A link that the kernel has: with index and name. */
 export type PresentLink = Link & { index: number; name: string };
@@ -134,7 +134,7 @@ function adopt(
   const filtering = needsVlanFiltering(host, link, config);
   const flags = interfaceFlag.up | (config.promiscMode ? interfaceFlag.promisc : 0);
   const mtu = needsMtu(host, link, config) ? config.mtu : undefined;
-  trySysctl(["net", "ipv6", "conf", link.name, "accept_ra"], "0", options.log);
+  refuseRouters(host, link, options.log);
   if (((link.flags ?? 0) & flags) === flags && mtu === undefined && !filtering) return link;
   const change = {
     index: link.index,

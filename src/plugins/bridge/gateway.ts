@@ -13,9 +13,8 @@ import {
   dumpAddresses,
 } from "../../netlink/rtnetlink/address.ts";
 import { deleteNeighbour } from "../../netlink/rtnetlink/neighbour.ts";
-import { failedWith } from "../../sys/errno.ts";
 import { NetnsLock } from "../../sys/netns-lock.ts";
-import { ensureSysctl, readSysctl } from "../../sys/sysctl.ts";
+import { sysctlIfThere } from "../../sys/sysctl.ts";
 import { lockHost, type PresentLink, pinMac } from "./bridge-link.ts";
 
 /** Addresses of an interface of the host, both families. */
@@ -117,33 +116,15 @@ function differentAddress(link: PresentLink, present: readonly Prefix[], wanted:
   );
 }
 
-const FORWARDING = {
+/** What switches forwarding on for a family (rule B26). */
+export const FORWARDING = {
   4: ["net", "ipv4", "ip_forward"],
   6: ["net", "ipv6", "conf", "all", "forwarding"],
 } as const;
 
-/**
- * Turns forwarding on for families of addresses, where it is not (rule B26). With `undo` a failing ADD turns it
- * off again.
- */
-export function ensureForwarding(families: readonly Family[], undo: UndoStack | undefined): void {
-  for (const family of families) {
-    const setting = FORWARDING[family];
-    try {
-      const before = readSysctl(...setting);
-      if (before === "1") continue;
-      ensureSysctl(setting, "1");
-      undo?.push(setting.join("/"), () => ensureSysctl(setting, before));
-    } catch (error) {
-      const remedy = failedWith(error, "EROFS", "EACCES")
-        ? `; set it on the host: sysctl -w ${setting.join(".")}=1`
-        : "";
-      throw new CniError(code.internal, `failed to enable forwarding: ${String(error)}${remedy}`, "", {
-        cause: error,
-      });
-    }
-  }
-}
+/** Whether the host forwards packets of the family. False where the setting can't be read. */
+export const isForwarding = (family: Family): boolean =>
+  (sysctlIfThere(...FORWARDING[family]) ?? "0") !== "0";
 
 /** Forgets what the host knew of an address that had another owner before: it would be dead for seconds (G25). */
 export function forgetNeighbours(host: Connection, link: PresentLink, addresses: readonly IpAddress[]): void {

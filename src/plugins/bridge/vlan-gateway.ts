@@ -58,8 +58,11 @@ export function ensureVlanGateway(host: Connection, bridge: PresentLink, adding:
     trunk: [],
     preserveDefaultVlan: config.preserveDefaultVlan || !created,
   });
-  trySysctl(["net", "ipv6", "conf", end.name, "accept_ra"], "0", log);
-  for (const { index, name } of [end, link]) host.call(setLinkUp(index, true, name));
+  for (const { index, name } of [end, link]) {
+    // Before it comes up: no container shall be able to give the host routes by router advertisements.
+    trySysctl(["net", "ipv6", "conf", name, "accept_ra"], "0", log);
+    host.call(setLinkUp(index, true, name));
+  }
   return { link, isShared: () => isShared(host, bridge, end, adding) };
 }
 

@@ -1,0 +1,76 @@
+/** Makes the host a router, with care for what the kernel changes along with that (rules B26, K16). */
+import { CniError, code } from "../../cni/error.ts";
+import type { UndoStack } from "../../cni/undo.ts";
+import type { Family } from "../../net/ip.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { failedWith, SystemError } from "../../sys/errno.ts";
+import { listDirectory } from "../../sys/file.ts";
+import { ensureSysctl, sysctlIfThere, sysctlName } from "../../sys/sysctl.ts";
+import { lockHost } from "./bridge-link.ts";
+import { FORWARDING } from "./gateway.ts";
+import { keepRouterAdvertisements } from "./router-advertisements.ts";
+
+/**
+ * Turns forwarding on for families of addresses that the host does not forward (rule B26). With `takeBack` a failing
+ * ADD turns it off again.
+ */
+export function enableForwarding(
+  host: Connection,
+  families: readonly Family[],
+  options: { undo: UndoStack; takeBack: boolean; log: (line: string) => void },
+): void {
+  // No other ADD's undo can take away what is found here.
+  using _lock = lockHost();
+  for (const family of families) {
+    const setting = FORWARDING[family];
+    try {
+      if (family === 6) keepRouterAdvertisements(host, options);
+      if (options.takeBack) {
+        const before = settingsOf(family);
+        options.undo.push(setting.join("/"), () => restore(family, before));
+      }
+      ensureSysctl(setting, "1");
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      throw new CniError(
+        code.internal,
+        `failed to enable forwarding: ${error.message}${remedy(family, error)}`,
+        "",
+        { cause: error },
+      );
+    }
+  }
+}
+
+function remedy(family: Family, error: SystemError): string {
+  if (failedWith(error, "ENOENT"))
+    return `; the kernel has no IPv${family}: enable it, or take the IPv${family} ranges out of the network's "ipam"`;
+  return failedWith(error, "EROFS", "EACCES")
+    ? `; set it on the host: sysctl -w ${sysctlName(FORWARDING[family])}=1`
+    : "";
+}
+
+/** A setting and its value. */
+type Setting = readonly [parts: readonly string[], value: string];
+
+/**
+ * What the kernel overwrites when forwarding is switched off: the forwarding of each interface and of those to come,
+ * and for IPv4 whether redirects are accepted. Only what is not as the kernel would leave it.
+ */
+function settingsOf(family: Family): Setting[] {
+  const folder = ["net", `ipv${family}`, "conf"];
+  const settings: Setting[] = [];
+  for (const name of listDirectory(`/proc/sys/${folder.join("/")}`)) {
+    const forwarding = [...folder, name, "forwarding"];
+    if (name !== "all" && sysctlIfThere(...forwarding) === "1") settings.push([forwarding, "1"]);
+  }
+  const redirects = [...folder, "all", "accept_redirects"];
+  if (family === 4 && sysctlIfThere(...redirects) === "0") settings.push([redirects, "0"]);
+  return settings;
+}
+
+function restore(family: Family, settings: readonly Setting[]): void {
+  ensureSysctl(FORWARDING[family], "0");
+  for (const [parts, value] of settings)
+    if (sysctlIfThere(...parts) !== undefined) ensureSysctl(parts, value);
+}

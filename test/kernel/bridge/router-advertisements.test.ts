@@ -1,0 +1,264 @@
+/**
+ * K16: the host's own IPv6 comes by router advertisements, and the first IPv6 network makes it a router. Its routes
+ * and addresses are there afterwards, and the next advertisement renews them.
+ */
+import { describe, expect, test } from "bun:test";
+import { eventually } from "../../support/eventually.ts";
+import { type NamedNamespace, type ScratchHost, withScratchHost } from "../../support/scratch-host.ts";
+import { Attachment, configuration, hostLocal, STAYS, V4, V6 } from "./network.ts";
+
+const ROUTER = `${import.meta.dir}/../../support/router.ts`;
+const GATEWAY = configuration({ isGateway: true, ipam: hostLocal(V6) });
+
+/** An advertisement out of `router`; lifetimes in seconds. */
+async function advertise(
+  router: NamedNamespace,
+  device: string,
+  options: { lifetime: number; prefix: string; valid: number; route?: string },
+): Promise<void> {
+  const { lifetime, prefix, valid, route } = options;
+  const words = [process.execPath, ROUTER, device, lifetime, prefix, valid, ...(route ? [route] : [])];
+  await router.run(words.map(String));
+}
+
+/** A cable from the host to a router of its own. Both ends have a link-local address at once. */
+async function uplink(host: ScratchHost, name: string): Promise<NamedNamespace> {
+  const router = await host.addNamespace(`router-${name}`);
+  await host.run(`ip link add ${name} type veth peer name up netns ${router.name}`);
+  await host.run(
+    `sysctl -qw net.ipv6.conf.${name}.accept_dad=0 net.ipv6.conf.${name}.accept_ra_rt_info_max_plen=64`,
+  );
+  await router.run("sysctl -qw net.ipv6.conf.up.accept_dad=0 && ip link set dev up up");
+  await host.run(`ip link set ${name} up`);
+  await eventually("a link-local address", async () =>
+    (await router.run("ip -6 addr show dev up scope link")).includes("fe80"),
+  );
+  return router;
+}
+
+interface ShownRoute {
+  dst: string;
+  dev: string;
+  protocol: string;
+  expires?: number;
+}
+
+const routesOf = (host: ScratchHost, dev: string) =>
+  host.json<ShownRoute[]>(`ip -j -6 route show dev ${dev}`);
+
+/** Seconds until the route ends; undefined when there is none. */
+const expiry = async (host: ScratchHost, dev: string, dst: string) =>
+  (await routesOf(host, dev)).find((route) => route.dst === dst)?.expires;
+
+/** Seconds that the address made of the prefix is valid. */
+async function validity(host: ScratchHost, dev: string, prefix: string): Promise<number | undefined> {
+  const [link] = await host.json<{ addr_info: { local?: string; valid_life_time: number }[] }[]>(
+    `ip -j -6 addr show dev ${dev}`,
+  );
+  return link?.addr_info.find(({ local }) => local?.startsWith(prefix.slice(0, -1)))?.valid_life_time;
+}
+
+const acceptRa = async (host: ScratchHost, dev: string) =>
+  Number(await host.run(`cat /proc/sys/net/ipv6/conf/${dev}/accept_ra`));
+
+const learned = (host: ScratchHost, dev: string, dst: string) =>
+  eventually(`${dst} on ${dev}`, () => expiry(host, dev, dst));
+
+async function expectRenewed(host: ScratchHost, dev: string, dst: string, prefix: string): Promise<void> {
+  await eventually(`${dst} on ${dev} renewed`, async () => ((await expiry(host, dev, dst)) ?? 0) > 1000, {
+    state: () => routesOf(host, dev),
+  });
+  await eventually(
+    `${prefix} on ${dev} renewed`,
+    async () => ((await validity(host, dev, prefix)) ?? 0) > 20_000,
+  );
+}
+
+/** What the IPAM keeps for networks of other names, leases not included. */
+const OTHER_NETWORKS =
+  /^file \/var\/lib\/cni\/networks\/(\.bridgehead\/)?(othernet|net\d)(\.index|\/(lock|last_reserved_ip\.\d)?) /;
+
+/** A test with containers on networks: at its end all of them are deleted, and the uplinks too. */
+function withUplinks(
+  body: (
+    host: ScratchHost,
+    attachment: (name: string, config?: Record<string, unknown>) => Promise<Attachment>,
+  ) => Promise<void>,
+): Promise<void> {
+  return withScratchHost(
+    async (host) => {
+      const all: Attachment[] = [];
+      await body(host, async (name, config = GATEWAY) => {
+        const one = new Attachment(host, await host.addNamespace(name), config);
+        all.push(one);
+        return one;
+      });
+      for (const one of all) await one.del();
+      for (const { ifname } of await host.json<{ ifname: string }[]>("ip -j link show type veth"))
+        await host.run(`ip link del ${ifname}`);
+    },
+    { mayKeep: [...STAYS, /\bbr1\b/, OTHER_NETWORKS] },
+  );
+}
+
+describe("K16: the host keeps what it has from router advertisements", () => {
+  test("default routes of two uplinks, a route of the site, addresses alone: there after ADD, and renewed", () =>
+    withUplinks(async (host, attachment) => {
+      const [first, second, third] = [
+        await uplink(host, "up0"),
+        await uplink(host, "up1"),
+        await uplink(host, "up2"),
+      ];
+      // An interface on top of another, as a VLAN's is.
+      await host.run("ip link add link up0 name mac0 type macvlan && ip link set mac0 up");
+      const links = [
+        { router: first, dev: "up0", prefix: "fd01::", dst: "default", lifetime: 100 },
+        { router: first, dev: "mac0", prefix: "fd01::", dst: "default", lifetime: 100 },
+        // No default route: a network of the site.
+        { router: second, dev: "up1", prefix: "fd02::", dst: "fd99::/48", lifetime: 0 },
+        { router: third, dev: "up2", prefix: "fd03::", dst: "fd03::/64", lifetime: 0 },
+      ];
+      for (const { router, dev, prefix, dst, lifetime } of links) {
+        const route = dst === "fd99::/48" ? { route: dst } : {};
+        await eventually(`${dst} on ${dev}`, async () => {
+          await advertise(router, "up", { lifetime, prefix, valid: 200, ...route });
+          return expiry(host, dev, dst);
+        });
+      }
+      const added = await (await attachment("c1")).call("ADD");
+      expect(`${added}`).toStartWith("exit code 0");
+      expect(await host.run("cat /proc/sys/net/ipv6/conf/all/forwarding")).toBe("1\n");
+      for (const { dev, dst } of links) expect(await expiry(host, dev, dst)).toBeLessThanOrEqual(200);
+      for (const { router, dev, prefix, dst, lifetime } of links) {
+        expect(added.stderr).toContain(`"${dev}" accepts router advertisements`);
+        const route = dst === "fd99::/48" ? { route: dst } : {};
+        const options = { lifetime: lifetime && 1800, prefix, valid: 30_000, ...route };
+        await advertise(router, "up", options);
+        await expectRenewed(host, dev, dst, prefix);
+      }
+      // The second network finds nothing to do.
+      const again = await (await attachment("c2")).call("ADD");
+      expect({ code: again.exitCode, stderr: again.stderr }).toEqual({ code: 0, stderr: "" });
+    }));
+
+  test("an interface that has heard no router yet hears the first one", () =>
+    withUplinks(async (host, attachment) => {
+      const router = await uplink(host, "up0");
+      await (await attachment("c1")).add();
+      await advertise(router, "up", { lifetime: 1800, prefix: "fd01::", valid: 30_000 });
+      await expectRenewed(host, "up0", "default", "fd01::");
+    }));
+
+  test("what does not listen is left alone: accept_ra 0, forwarding already on, the bridge and its ports", () =>
+    withUplinks(async (host, attachment) => {
+      for (const [name, setting] of [
+        ["up0", "accept_ra=0"],
+        ["up1", "forwarding=1"],
+      ]) {
+        await uplink(host, name ?? "");
+        await host.run(`sysctl -qw net.ipv6.conf.${name}.${setting}`);
+      }
+      await host.run("ip -6 route add default via fe80::1 dev up0 proto ra");
+      const { stderr } = await (await attachment("c1")).call("ADD");
+      expect(stderr).toBe("");
+      expect([await acceptRa(host, "up0"), await acceptRa(host, "up1"), await acceptRa(host, "br0")]).toEqual(
+        [0, 1, 0],
+      );
+      expect(await routesOf(host, "up0")).toContainEqual(
+        expect.objectContaining({ dst: "default", protocol: "ra" }),
+      );
+    }));
+
+  test("16 first ADDs at once", () =>
+    withUplinks(async (host, attachment) => {
+      const router = await uplink(host, "up0");
+      await advertise(router, "up", { lifetime: 100, prefix: "fd01::", valid: 200 });
+      await learned(host, "up0", "default");
+      const all = await Promise.all(Array.from({ length: 16 }, (_, index) => attachment(`c${index}`)));
+      await Promise.all(all.map((one) => one.add()));
+      expect(await expiry(host, "up0", "default")).toBeLessThanOrEqual(100);
+      await advertise(router, "up", { lifetime: 1800, prefix: "fd01::", valid: 30_000 });
+      await expectRenewed(host, "up0", "default", "fd01::");
+    }));
+
+  test("a network of IPv4 alone, or without a gateway, changes nothing", () =>
+    withUplinks(async (host, attachment) => {
+      await uplink(host, "up0");
+      const configs = [
+        configuration({ isGateway: true }),
+        configuration({ bridge: "br1", ipam: hostLocal(V4, V6) }),
+      ];
+      for (const [index, config] of configs.entries()) {
+        const one = await attachment(`c${index}`, { ...config, name: `net${index}` });
+        expect((await one.call("ADD")).stderr).toBe("");
+      }
+      expect(await acceptRa(host, "up0")).toBe(1);
+    }));
+});
+
+describe("K16: what ADD sets, a failing ADD takes back", () => {
+  test("accept_ra of the uplink, forwarding of single interfaces, redirects", () =>
+    withUplinks(async (host, attachment) => {
+      await uplink(host, "up0");
+      await uplink(host, "up1");
+      await host.run(
+        "sysctl -qw net.ipv6.conf.up1.forwarding=1 net.ipv4.conf.up1.forwarding=1 net.ipv4.conf.all.accept_redirects=0",
+      );
+      const settings = () =>
+        host.run(
+          "sysctl net.ipv6.conf.up0.accept_ra net.ipv6.conf.up0.forwarding net.ipv6.conf.up1.forwarding " +
+            "net.ipv4.conf.up0.forwarding net.ipv4.conf.up1.forwarding net.ipv4.conf.all.accept_redirects",
+        );
+      const before = await settings();
+      const both = await attachment("c1", { ...GATEWAY, ipam: hostLocal(V4, V6) });
+      // The last thing that can fail: the result can't be printed, or IPv6 forwarding can't be written.
+      const path = "/proc/sys/net/ipv6/conf/all/forwarding";
+      const outcome = await host.run(
+        [
+          "unshare",
+          "--mount",
+          "/bin/sh",
+          "-c",
+          `mount --bind ${path} ${path} && mount -o remount,bind,ro ${path} && "$0" || true`,
+          `${process.env.BRIDGEHEAD_BIN}/bridge`,
+        ],
+        {
+          stdin: JSON.stringify(both.config),
+          env: {
+            ...(process.env as Record<string, string>),
+            CNI_COMMAND: "ADD",
+            CNI_CONTAINERID: "c1",
+            CNI_NETNS: both.namespace.path,
+            CNI_IFNAME: "eth0",
+            CNI_PATH: process.env.BRIDGEHEAD_BIN ?? "",
+          },
+        },
+      );
+      expect(outcome).toContain("failed to enable forwarding");
+      expect(await settings()).toBe(before);
+      await host.run("sysctl -qw net.ipv4.conf.all.accept_redirects=1");
+    }));
+});
+
+describe("K16: a bridge to the host's own network", () => {
+  test("goes on listening where it has learned its routes; a bridge that has learned none stops (B12)", () =>
+    withUplinks(async (host, attachment) => {
+      const router = await uplink(host, "up0");
+      await host.run("ip link add br0 type bridge && ip link set up0 master br0 && ip link set br0 up");
+      await eventually("a default route on br0", async () => {
+        await advertise(router, "up", { lifetime: 100, prefix: "fd01::", valid: 200 });
+        return expiry(host, "br0", "default");
+      });
+      const { exitCode, stderr } = await (await attachment("c1")).call("ADD");
+      expect({ exitCode, stderr }).toEqual({
+        exitCode: 0,
+        stderr: expect.stringContaining('bridge "br0" has routes'),
+      });
+      await advertise(router, "up", { lifetime: 1800, prefix: "fd01::", valid: 30_000 });
+      await expectRenewed(host, "br0", "default", "fd01::");
+      await host.run("ip link add br1 type bridge");
+      const other = await attachment("c2", configuration({ bridge: "br1", name: "othernet" }));
+      await other.add();
+      expect(await acceptRa(host, "br1")).toBe(0);
+    }));
+});
