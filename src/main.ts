@@ -14,7 +14,7 @@ import { hostLocal } from "./plugins/host-local/index.ts";
 import { loopback } from "./plugins/loopback/index.ts";
 import { failedWith, SystemError } from "./sys/errno.ts";
 import { isRegular, readToEnd, sameFile, status, writeAll } from "./sys/file.ts";
-import { expectChildren, unusable, wasClosed } from "./sys/libc.ts";
+import { unusable, wasClosed } from "./sys/libc.ts";
 import { isOwnNetns } from "./sys/netns.ts";
 
 /** Set by build.ts to the version of package.json. */
@@ -76,12 +76,8 @@ const delegation: Delegation = {
     pluginsIn(name, NAMES).length > 0 && sameFile(status(path), status("/proc/self/exe"))
       ? ipamOfThisFile(name)
       : undefined,
-  run: (path, environment, stdin) => {
-    expectChildren();
-    const child = Bun.spawnSync([path], { env: { ...environment }, stdin, stdout: "pipe", stderr: "pipe" });
-    const signal = child.signalCode === undefined ? undefined : String(child.signalCode);
-    return { exitCode: child.exitCode, signal, stdout: child.stdout, stderr: child.stderr };
-  },
+  run: async (path, environment, stdin) =>
+    (await import("./sys/child.ts")).runProgram({ path, environment, stdin }),
 };
 
 /** A refusal of the system's names the capability that this process lacks. */

@@ -106,6 +106,11 @@ const foreignFunctionsOnlyInLibc: Rule = (sources) =>
     .filter((source) => source.path !== "src/sys/libc.ts" && /\bFFI\b/.test(source.code))
     .map((source) => `${source.path} touches Bun.FFI`);
 
+const childrenOnlyByChild: Rule = (sources) =>
+  inSource(sources)
+    .filter((source) => /\bBun\s*\.\s*(spawn|spawnSync|\$)/.test(source.code))
+    .map((source) => `${source.path} starts a child without src/sys/child.ts`);
+
 /** The engine looks up the name of each `#member` when a function is first called; TypeScript's own cost nothing. */
 const privateByTypeScript: Rule = (sources) =>
   inSource(sources).flatMap(({ path, code }) =>
@@ -227,6 +232,19 @@ const RULES: readonly {
       ["src/sys/libc.ts", "Bun.FFI;"],
     ],
     complaints: ["src/netlink/a.ts touches Bun.FFI"],
+  },
+  {
+    name: "K7: only child.ts starts children",
+    rule: childrenOnlyByChild,
+    broken: [
+      ["src/main.ts", 'Bun.spawnSync(["x"]);'],
+      ["src/sys/a.ts", 'const child = Bun.spawn({ cmd: ["x"] });'],
+      ["src/sys/b.ts", "// Not Bun.spawn.\nrunProgram({});"],
+    ],
+    complaints: [
+      "src/main.ts starts a child without src/sys/child.ts",
+      "src/sys/a.ts starts a child without src/sys/child.ts",
+    ],
   },
   {
     name: "members are private by TypeScript",

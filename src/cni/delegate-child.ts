@@ -8,23 +8,34 @@ import type { Request } from "./plugin.ts";
 import type { Result } from "./result.ts";
 import { parseResult } from "./result-parse.ts";
 
-/** Milliseconds before each further try while an installer is still writing the executable (ETXTBSY). */
-const BUSY_WAITS = [25, 50, 100, 200, 400, 800];
-
 /**
  * Runs the executable at `path` to its end and passes its stderr on. Returns its stdout.
- * @throws CniError: the child's own, or code 999 if it left none or could not be started.
+ * @throws CniError: the child's own; code 11 if it did not end in time; code 999 if it left none or could not be started.
  */
 export async function runChild(
   request: Request,
   path: string,
   environment: Environment,
 ): Promise<Uint8Array> {
-  const outcome = await start(request, path, environment);
-  const stderr = new TextDecoder().decode(outcome.stderr).trimEnd();
-  if (stderr !== "") request.log(stderr);
+  let outcome: ChildOutcome;
+  try {
+    outcome = await request.delegation.run(path, environment, request.stdin);
+  } catch (error) {
+    if (error instanceof Error && "stderr" in error && error.stderr instanceof Uint8Array) {
+      passOn(request, error.stderr);
+    }
+    throw toCniError(error).during(`cannot run plugin ${JSON.stringify(path)}`);
+  }
+  const stderr = passOn(request, outcome.stderr);
   if (outcome.exitCode === 0) return outcome.stdout;
   throw childError(outcome, stderr, path);
+}
+
+/** Logs what a child said, and returns it. */
+function passOn(request: Request, stderr: Uint8Array): string {
+  const words = new TextDecoder().decode(stderr).trimEnd();
+  if (words !== "") request.log(words);
+  return words;
 }
 
 /** The result that the executable at `path` printed, in the configuration's version unless it names another. */
@@ -36,23 +47,6 @@ export function readChildResult(request: Request, path: string, stdout: Uint8Arr
     throw toCniError(error).during(`plugin ${JSON.stringify(path)} succeeded without a valid result`);
   }
 }
-
-async function start(request: Request, path: string, environment: Environment): Promise<ChildOutcome> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return request.delegation.run(path, environment, request.stdin);
-    } catch (error) {
-      const wait = BUSY_WAITS[attempt];
-      if (wait === undefined || !isBusy(error)) {
-        throw toCniError(error).during(`cannot run plugin ${JSON.stringify(path)}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, wait));
-    }
-  }
-}
-
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "ETXTBSY";
 
 /** The error that a failed child printed, else one made of what there is instead. */
 function childError({ exitCode, signal, stdout }: ChildOutcome, stderr: string, path: string): CniError {

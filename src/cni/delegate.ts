@@ -3,7 +3,7 @@
  * as a child; both get the same environment and configuration, and their results and errors come back alike.
  */
 import type { Environment } from "./environment.ts";
-import { CniError, code, toCniError } from "./error.ts";
+import { CniError, code, toCniError, tookNothing } from "./error.ts";
 import { type Command, type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
 import type { Result } from "./result.ts";
 import { reduceTo } from "./result-version.ts";
@@ -31,13 +31,16 @@ export interface Delegation {
    * @throws CniError code 7 if it is a plugin that gives no addresses.
    */
   builtIn(path: string, name: string): Plugin | undefined;
-  /** Runs an executable to its end. @throws SystemError if it can't be started. */
-  run(path: string, environment: Environment, stdin: Uint8Array): ChildOutcome;
+  /**
+   * Runs an executable to its end. Rejects if it can't be started, or had to be stopped because it took too long or
+   * printed too much: with an error whose message says why without the path, and which may have `stderr`.
+   */
+  run(path: string, environment: Environment, stdin: Uint8Array): Promise<ChildOutcome>;
 }
 
 /**
  * Runs ADD of the plugin `type`. If it fails, its DEL has run before this throws, so that nothing stays behind
- * (rule A45).
+ * (rule A45), unless the failure says that it took nothing.
  * @throws CniError: the delegate's own; code 6 if it printed no result; 7 or 999 if it can't be found or run.
  */
 export async function delegateAdd(request: Request, type: string): Promise<Result> {
@@ -45,6 +48,7 @@ export async function delegateAdd(request: Request, type: string): Promise<Resul
   try {
     return await add(request, found);
   } catch (error) {
+    if (tookNothing(error)) throw toCniError(error);
     try {
       await run(request, found, "DEL");
     } catch (failure) {

@@ -22,16 +22,25 @@ export class CniError extends Error {
   override readonly name = "CniError";
   readonly code: number;
   readonly details: string;
+  /** It came before anything was taken, or all was taken back: there is nothing to undo. */
+  readonly nothingTaken: boolean;
 
-  constructor(errorCode: number, message: string, details = "", options?: ErrorOptions) {
+  constructor(
+    errorCode: number,
+    message: string,
+    details = "",
+    options?: ErrorOptions & { nothingTaken?: boolean },
+  ) {
     super(message, options);
     this.code = errorCode;
     this.details = details;
+    this.nothingTaken = options?.nothingTaken ?? false;
   }
 
   /** The same error with the action that failed in front: "failed to add veth: …". */
   during(action: string): CniError {
-    return new CniError(this.code, `${action}: ${this.message}`, this.details, { cause: this });
+    const { code, details, nothingTaken } = this;
+    return new CniError(code, `${action}: ${this.message}`, details, { cause: this, nothingTaken });
   }
 }
 
@@ -42,13 +51,16 @@ export class CniError extends Error {
 export function toCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new CniError(isTemporary(thrown) ? code.tryAgainLater : code.internal, message, "", {
-    cause: thrown,
-  });
+  const errorCode = says(thrown, "isTemporary") ? code.tryAgainLater : code.internal;
+  return new CniError(errorCode, message, "", { cause: thrown, nothingTaken: tookNothing(thrown) });
 }
 
-const isTemporary = (thrown: unknown): boolean =>
-  thrown instanceof Error && "isTemporary" in thrown && thrown.isTemporary === true;
+/** Whether a failed step says that it took nothing, so that there is nothing to undo. */
+export const tookNothing = (thrown: unknown): boolean => says(thrown, "nothingTaken");
+
+/** What an error may say of itself, whatever layer it is of. */
+const says = (thrown: unknown, what: "isTemporary" | "nothingTaken"): boolean =>
+  thrown instanceof Error && (thrown as Error & { [what]?: unknown })[what] === true;
 
 /**
  * Several failures as one (rule A31): the code of the first, all messages, each said once. Undefined when there are

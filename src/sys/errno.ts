@@ -16,7 +16,9 @@ const TABLE = `
 5 EIO input/output error
 6 ENXIO no such device or address
 7 E2BIG argument list too long
+8 ENOEXEC not a program that this machine runs
 9 EBADF bad file descriptor
+10 ECHILD no child process
 11 EAGAIN resource temporarily unavailable
 12 ENOMEM cannot allocate memory
 13 EACCES permission denied

@@ -50,13 +50,13 @@ interface Libc {
  * What bun:ffi is made of. The module around it normalizes paths and has types in an object, for which every start would
  * pay 0.2 ms. Its functions give an error back instead of throwing it.
  */
-const { dlopen, read: peek } = (Bun as unknown as { FFI: typeof import("bun:ffi") }).FFI;
+const { dlopen, ptr, read: peek } = (Bun as unknown as { FFI: typeof import("bun:ffi") }).FFI;
 
 /**
  * The C library that this process has already loaded. musl answers to glibc's name with itself. On no account a name
  * that may be missing: the runtime would go on looking in the working directory.
  */
-function openLibc<Symbols extends Parameters<typeof dlopen>[1]>(symbols: Symbols) {
+export function openLibc<Symbols extends Parameters<typeof dlopen>[1]>(symbols: Symbols) {
   const library = dlopen("libc.so.6", symbols);
   if (library instanceof Error) throw library;
   return library.symbols;
@@ -192,6 +192,41 @@ const FD_CLOEXEC = 1;
  * execve(2) and so has no FD_CLOEXEC; the runtime opens /dev/null with it in the place of what is missing.
  */
 export const wasClosed = (fd: number): boolean => syscall(call.fcntl, fd, F_GETFD) === FD_CLOEXEC;
+
+const F_SETFL = 4;
+/** Lets writes to an end of a pipe return instead of waiting (EAGAIN). It holds for that end only. */
+export const setNonblocking = (fd: number): void =>
+  void checked(syscall(call.fcntl, fd, F_SETFL, O.NONBLOCK), "fcntl");
+
+/** A pipe: the end to read from, and the end to write to. No other program gets them. */
+export function pipe(): [number, number] {
+  const ends = new Int32Array(2);
+  checked(syscall(call.pipe2, ends, O.CLOEXEC), "pipe");
+  return [ends[0] ?? 0, ends[1] ?? 0];
+}
+
+const CLOSE_RANGE_CLOEXEC = 4;
+/** Keeps all descriptors but the first three, inherited ones too, from programs that are started. From Linux 5.11 on. */
+export const closeOnExec = (): void => void syscall(call.closeRange, 3, 0x7fffffff, CLOSE_RANGE_CLOEXEC);
+
+/** Sends a signal to a process, or to a process group by its negative number. False: there is none (ESRCH). */
+export const kill = (pid: number, signal: number): boolean => syscall(call.kill, pid, signal) === 0;
+
+const P_PID = 1;
+const WEXITED = 4;
+const WNOHANG = 1;
+const WNOWAIT = 0x0100_0000;
+/**
+ * Whether a child has ended: fills `info`, a siginfo_t of 128 bytes, of which si_pid is 0 otherwise. Does not wait, and
+ * with `keep` leaves the child as it is, so that its number stays its own.
+ */
+export function waitid(pid: number, info: Uint8Array, keep: boolean): void {
+  const options = WEXITED | WNOHANG | (keep ? WNOWAIT : 0);
+  while (interrupted(syscall(call.waitid, P_PID, pid, info, options, null), "waitid"));
+}
+
+/** Where an array's memory is, for pointers inside of other arrays. Both have to be kept alive by their holder. */
+export const addressOf = (array: Uint8Array): number => Number(ptr(array));
 
 const SIG_UNBLOCK = 1;
 const SIGALRM = 14;

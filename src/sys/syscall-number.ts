@@ -34,6 +34,8 @@ export const bind = ARM ? 200 : 49;
 export const setsockopt = ARM ? 208 : 54;
 /** getsockopt(2) */
 export const getsockopt = ARM ? 209 : 55;
+/** kill(2) */
+export const kill = ARM ? 129 : 62;
 /** fcntl(2) */
 export const fcntl = ARM ? 25 : 72;
 /** flock(2) */
@@ -52,6 +54,8 @@ export const fsetxattr = ARM ? 7 : 190;
 export const fgetxattr = ARM ? 10 : 193;
 /** getdents64(2) */
 export const getdents64 = ARM ? 61 : 217;
+/** waitid(2) */
+export const waitid = ARM ? 95 : 247;
 /** openat(2) */
 export const openat = ARM ? 56 : 257;
 /** mkdirat(2) */
@@ -70,6 +74,8 @@ export const fchmodat = ARM ? 53 : 268;
 export const ppoll = ARM ? 73 : 271;
 /** utimensat(2) */
 export const utimensat = ARM ? 88 : 280;
+/** pipe2(2) */
+export const pipe2 = ARM ? 59 : 293;
 /** open_by_handle_at(2) */
 export const openByHandleAt = ARM ? 265 : 304;
 /** setns(2) */
@@ -78,3 +84,5 @@ export const setns = ARM ? 268 : 308;
 export const getrandom = ARM ? 278 : 318;
 /** statx(2) */
 export const statx = ARM ? 291 : 332;
+/** close_range(2) */
+export const closeRange = ARM ? 436 : 436;

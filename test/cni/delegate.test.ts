@@ -1,4 +1,4 @@
-import { describe, expect, spyOn, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import {
   type ChildOutcome,
@@ -10,8 +10,11 @@ import {
   delegateStatus,
 } from "../../src/cni/delegate.ts";
 import type { Environment } from "../../src/cni/environment.ts";
+import { StoppedError } from "../../src/sys/child.ts";
+import { NotStartedError } from "../../src/sys/start-failure.ts";
 import {
   type Answer,
+  bytes,
   call,
   configOf,
   environmentOf,
@@ -36,7 +39,7 @@ const inProcess: Delegation = { ...noDelegation, isExecutable: () => true, built
 const asChild: Delegation = {
   ...noDelegation,
   isExecutable: () => true,
-  run(_path, environment, stdin) {
+  async run(_path, environment, stdin) {
     const program = join(import.meta.dir, "fake-ipam.ts");
     const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, program], {
       env: { ...environment },
@@ -144,7 +147,7 @@ function children(...outcomes: (ChildOutcome | Error)[]) {
   const delegation: Delegation = {
     ...noDelegation,
     isExecutable: () => true,
-    run(_path, environment) {
+    async run(_path, environment) {
       commands.push(environment.CNI_COMMAND);
       const next = outcomes.shift();
       if (next === undefined) throw new Error("no more outcomes");
@@ -187,7 +190,7 @@ describe("A42: the executable", () => {
     const delegation: Delegation = {
       ...noDelegation,
       isExecutable: (path) => existing.includes(path),
-      run(path) {
+      async run(path) {
         paths.push(path);
         return outcome(0);
       },
@@ -210,7 +213,7 @@ describe("A42: the executable", () => {
     const delegation: Delegation = {
       ...noDelegation,
       isExecutable: () => true,
-      run(path, environment, stdin) {
+      async run(path, environment, stdin) {
         calls.push([path, environment, new TextDecoder().decode(stdin)]);
         return outcome(1, '{"code": 11, "msg": "no"}');
       },
@@ -310,34 +313,34 @@ test("a child's result may be of another version", async () => {
   expect(JSON.parse(answer.stdout)).toEqual({ cniVersion: "1.0.0", ips: [{ address: "10.0.0.2/24" }] });
 });
 
-describe("a child that can't be started", () => {
-  const failure = (code: string) => Object.assign(new Error(`execve: ${code}`), { code });
+describe("a child that did not run to its end", () => {
+  const PATH = '"/opt/cni/bin/fake-ipam"';
 
-  test("A48: is tried again while its file is being written", async () => {
-    const { delegation, commands } = children(failure("ETXTBSY"), failure("ETXTBSY"), outcome(0));
-    expect((await run("DEL", delegation)).exitCode).toBe(0);
-    expect(commands).toEqual(["DEL", "DEL", "DEL"]);
-  });
-
-  test("A48: is given up at last", async () => {
-    const waits: (number | undefined)[] = [];
-    using _ = spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, wait?: number) => {
-      waits.push(wait);
-      run();
-    }) as typeof setTimeout);
-    const { delegation, commands } = children(...Array.from({ length: 20 }, () => failure("ETXTBSY")));
-    const { error } = await run("DEL", delegation);
+  test("K8, K26: one that could not be started took nothing, and no DEL follows", async () => {
+    const { delegation, commands } = children(new NotStartedError("another program is writing it", true));
+    const { error } = await run("ADD", delegation);
     expect(error).toMatchObject({
-      code: 999,
-      msg: 'cannot run plugin "/opt/cni/bin/fake-ipam": execve: ETXTBSY',
+      code: 11,
+      msg: `cannot run plugin ${PATH}: another program is writing it`,
     });
-    expect(waits).toEqual([25, 50, 100, 200, 400, 800]);
-    expect(commands).toHaveLength(7);
+    expect(commands).toEqual(["ADD"]);
   });
 
-  test("is not tried again for another reason", async () => {
-    const { delegation, commands } = children(failure("EACCES"), outcome(0));
-    expect((await run("DEL", delegation)).error?.msg).toContain("execve: EACCES");
-    expect(commands).toHaveLength(1);
+  test("K7: one that hung is named with code 11, its last words are passed on, and DEL follows", async () => {
+    const hung = new StoppedError("it had not ended after 18 s", true, bytes("dialing\n"));
+    const { delegation, commands } = children(hung, outcome(0));
+    const answer = await run("ADD", delegation);
+    expect(answer.error).toMatchObject({
+      code: 11,
+      msg: `cannot run plugin ${PATH}: it had not ended after 18 s`,
+    });
+    expect(answer.stderr).toBe("dialing\n");
+    expect(commands).toEqual(["ADD", "DEL"]);
+  });
+
+  test("K7: one that said too much fails with the limit, and not for the time being", async () => {
+    const talker = new StoppedError("it printed more than 16 MiB", false, bytes(""));
+    const { error } = await run("DEL", children(talker).delegation);
+    expect(error).toMatchObject({ code: 999, msg: `cannot run plugin ${PATH}: it printed more than 16 MiB` });
   });
 });

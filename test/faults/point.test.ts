@@ -12,7 +12,7 @@ openat(AT_FDCWD, "/var/lib/cni/lock", O_RDWR|O_CREAT, 0600) = 5
 openat(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", O_RDONLY) = 6
 write(6</x>, "1", 1) = 1
 ppoll([{fd=3}], 1, NULL, NULL, 8) = 1
-vfork() = 25
+clone3({flags=CLONE_VM|CLONE_VFORK, exit_signal=SIGCHLD}, 88) = 25
 ppoll([{fd=3}], 1, NULL, NULL, 8) = 1
 exit_group(0) = ?
 `;
@@ -26,7 +26,7 @@ describe("the points of a trace", () => {
       "openat 3",
       "openat 4 asks",
       "write 2",
-      "vfork 1",
+      "clone3 2",
       "ppoll 2",
       "exit_group 1",
     ]);

@@ -30,6 +30,9 @@ const ASKS = new Set([
 /** What is asked of a namespace, and options of the plugin's own sockets. iptables-legacy writes with others. */
 const OWN_ONLY = /^ioctl\(.*(NS_GET|_IOC_READ)|^setsockopt\(.*SOL_(NETLINK|SOCKET)/;
 
+/** The start of another program: posix_spawn(3) clones as vfork(2) does. */
+const STARTS_CHILD = /^(vfork\(|clone3?\(.*CLONE_VFORK)/;
+
 /** A plugin that ends while it waits leaves a child behind that goes on. */
 const WAITS = new Set(["epoll_wait", "epoll_pwait", "epoll_pwait2", "ppoll"]);
 
@@ -56,7 +59,7 @@ export function pointsOf(trace: string, child?: string): Point[] {
     counts.set(`${thread} ${call}`, when);
     if (/^read\(0[<,]/.test(shown)) started = true;
     if (!started || RUNTIMES_OWN.test(shown) || found.has(`${call} ${when}`)) continue;
-    hasChild ||= call === "vfork";
+    hasChild ||= STARTS_CHILD.test(shown);
     const changes =
       (CHANGES.has(call) && !OWN_ONLY.test(shown)) ||
       (hasChild && WAITS.has(call)) ||

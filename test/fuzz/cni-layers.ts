@@ -114,7 +114,7 @@ async function delegates(chance: Chance): Promise<void> {
   };
   const request = requestFor(chance, bytes(JSON.stringify(chance.of(CONFIGURATIONS))));
   if (request === undefined) return;
-  const delegation = { ...noDelegation, run: () => outcome };
+  const delegation = { ...noDelegation, run: async () => outcome };
   try {
     readChildResult(request, "/bin/ipam", await runChild({ ...request, delegation }, "/bin/ipam", {}));
   } catch (error) {

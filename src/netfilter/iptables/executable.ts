@@ -3,10 +3,11 @@
  * a runtime's, a script's and a person's call find the same program whatever their PATH is
  * (docs/decisions/0014-which-iptables.md).
  */
+import { toCniError } from "../../cni/error.ts";
 import type { Family } from "../../net/ip.ts";
+import { runProgram } from "../../sys/child.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { isRegular, readLink, status } from "../../sys/file.ts";
-import { expectChildren } from "../../sys/libc.ts";
 
 /** Root's usual PATH, in its order. */
 const FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -76,6 +77,9 @@ function variantOf(path: string): Variant {
   return answerOf(path);
 }
 
+/** Milliseconds for a program to say its version. */
+const MOST_FOR_VERSION = 5000;
+
 /** Answers of programs by their identity: asking costs a child process. */
 const answers = new Map<string, Variant>();
 
@@ -83,11 +87,19 @@ function answerOf(path: string): Variant {
   const { device, inode } = status(path);
   const known = answers.get(`${device} ${inode}`);
   if (known !== undefined) return known;
-  expectChildren();
-  const { stdout } = Bun.spawnSync({ cmd: [path, "--version"], stdin: null, stderr: "ignore" });
-  const variant = stdout.toString().includes("nf_tables") ? "nft" : "legacy";
+  const variant = versionOf(path).includes("nf_tables") ? "nft" : "legacy";
   answers.set(`${device} ${inode}`, variant);
   return variant;
+}
+
+/** What it prints of its version. @throws CniError when it cannot be run or does not end */
+function versionOf(path: string): string {
+  try {
+    const { stdout } = runProgram({ path, arguments: ["--version"], most: MOST_FOR_VERSION });
+    return new TextDecoder().decode(stdout);
+  } catch (error) {
+    throw toCniError(error).during(`cannot run ${JSON.stringify(path)} to see its version`);
+  }
 }
 
 function linkTarget(path: string): string | undefined {
