@@ -1,0 +1,260 @@
+/** K22: `bridgehead install` on a node where containers come and go, and where it can't be done. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Outcome, outcomeOf, outputOf } from "../support/command.ts";
+import { builtBinaries } from "../support/plugin-call.ts";
+import { PROJECT } from "../support/test-files.ts";
+
+const PLUGINS = ["bridge", "host-local", "loopback"];
+const NAMES = [...PLUGINS, "bridgehead"];
+const PROGRAM = join(builtBinaries(), "bridgehead");
+
+let root = "";
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "bridgehead-install-"));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+const fresh = (): string => mkdtempSync(join(root, "node-"));
+const install = (words: readonly string[], program = PROGRAM, cwd = root): Promise<Outcome> =>
+  outcomeOf([program, "install", ...words], { env: {}, cwd });
+
+/** All names lead to one file like the built one, and there is nothing else. */
+function expectInstalled(folder: string): void {
+  expect(readdirSync(folder).sort()).toEqual([...NAMES].sort());
+  const all = NAMES.map((name) => lstatSync(join(folder, name)));
+  expect(new Set(all.map(({ ino }) => ino)).size).toBe(1);
+  expect(all.map(({ mode }) => (mode & 0o7777).toString(8))).toEqual(NAMES.map(() => "755"));
+  expect(readFileSync(join(folder, "bridge")).equals(readFileSync(PROGRAM))).toBe(true);
+}
+
+async function expectRefusal(outcome: Outcome, message: RegExp): Promise<void> {
+  expect({ exitCode: outcome.exitCode, stdout: outcome.stdout }).toEqual({ exitCode: 1, stdout: "" });
+  expect(outcome.stderr).toMatch(message);
+  expect(outcome.stderr).not.toMatch(/SystemError|posix_spawn|openat|statx|\(E[A-Z]+\)/);
+  expect(outcome.stderr.trim().split("\n").length).toBe(1);
+}
+
+test("calls of all plugins during installations: none fails, no name is missing, nothing is left", async () => {
+  const folder = fresh();
+  expect((await install([folder])).exitCode).toBe(0);
+  let over = false;
+  const failures: string[] = [];
+  let calls = 0;
+  const call = async (name: string) => {
+    while (!over) {
+      const { exitCode, stdout, stderr } = await outcomeOf([join(folder, name)], {
+        env: { CNI_COMMAND: "VERSION" },
+        stdin: "{}",
+      }).catch((error) => ({ exitCode: -1, stdout: "", stderr: String(error) }));
+      calls++;
+      if (exitCode !== 0 || !stdout.includes("1.1.0"))
+        failures.push(`${name}: ${exitCode} ${stdout}${stderr}`);
+    }
+  };
+  const looks = async () => {
+    while (!over) {
+      for (const name of NAMES) if (!existsSync(join(folder, name))) failures.push(`${name} is missing`);
+      await Bun.sleep(0);
+    }
+  };
+  const callers = [...PLUGINS.map(call), looks()];
+  for (let round = 0; round < 5; round++) {
+    const before = calls;
+    // By turns from outside and by what is installed there.
+    const { exitCode, stderr } = await install(
+      [folder],
+      round % 2 === 0 ? PROGRAM : join(folder, "bridgehead"),
+    );
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    while (calls < before + 5) await Bun.sleep(1);
+  }
+  over = true;
+  await Promise.all(callers);
+  expect(failures).toEqual([]);
+  expectInstalled(folder);
+});
+
+describe("the folder", () => {
+  test("is made if it is missing, with those above it", async () => {
+    const folder = join(fresh(), "opt/cni/bin");
+    const { exitCode, stdout } = await outcomeOf(`umask 077; exec ${PROGRAM} install ${folder}/`);
+    expect([exitCode, stdout]).toEqual([0, NAMES.map((name) => `${folder}/${name}  new\n`).join("")]);
+    expectInstalled(folder);
+  });
+
+  test("may be a link, and relative", async () => {
+    const place = fresh();
+    mkdirSync(join(place, "real"));
+    symlinkSync("real", join(place, "link"));
+    expect((await install(["link"], PROGRAM, place)).exitCode).toBe(0);
+    expectInstalled(join(place, "real"));
+    expect(lstatSync(join(place, "link")).isSymbolicLink()).toBe(true);
+  });
+
+  test("is the one of the runtimes if none is given", async () => {
+    await outputOf("mkdir -p /opt && mount -t tmpfs tmpfs /opt");
+    try {
+      expect((await install([])).exitCode).toBe(0);
+      expectInstalled("/opt/cni/bin");
+    } finally {
+      await outputOf("umount /opt");
+    }
+  });
+
+  test("loses what a killed installation has left, and not what another one is writing", async () => {
+    const folder = fresh();
+    const old = join(folder, ".install-0123456789abcdef");
+    const recent = join(folder, ".install-fedcba9876543210");
+    for (const path of [old, recent]) writeFileSync(path, "half");
+    utimesSync(old, 0, 0);
+    expect((await install([folder])).exitCode).toBe(0);
+    expect(readdirSync(folder).filter((name) => name.startsWith("."))).toEqual([".install-fedcba9876543210"]);
+  });
+});
+
+test("programs of others under these names are replaced, and what a link leads to is left alone", async () => {
+  const folder = fresh();
+  writeFileSync(join(folder, "bridge"), "#!/bin/sh\n", { mode: 0o700 });
+  linkSync(join(folder, "bridge"), join(root, "kept"));
+  symlinkSync("/bin/sh", join(folder, "host-local"));
+  symlinkSync("/nowhere", join(folder, "loopback"));
+  writeFileSync(join(folder, "portmap"), "#!/bin/sh\n", { mode: 0o755 });
+  const shell = statSync("/bin/sh");
+  const { exitCode, stdout } = await install([folder]);
+  expect([exitCode, stdout.match(/ replaced\n/g)?.length, stdout.match(/ new\n/g)?.length]).toEqual([
+    0, 3, 1,
+  ]);
+  expect(readFileSync(join(root, "kept"), "utf8")).toBe("#!/bin/sh\n");
+  expect(readFileSync(join(folder, "portmap"), "utf8")).toBe("#!/bin/sh\n");
+  expect(statSync("/bin/sh").mtimeMs).toBe(shell.mtimeMs);
+  rmSync(join(folder, "portmap"));
+  expectInstalled(folder);
+});
+
+test("on a file system without hard links each name gets a copy", async () => {
+  const folder = fresh();
+  const EPERM = "1";
+  const refused = [process.execPath, join(PROJECT, "test/support/confined.ts"), EPERM, "linkat"];
+  const { exitCode, stdout } = await outcomeOf([...refused, PROGRAM, "install", folder]);
+  expect([exitCode, stdout.match(/new, a copy: there are no hard links here\n/g)?.length]).toEqual([0, 4]);
+  expect(readdirSync(folder).sort()).toEqual([...NAMES].sort());
+  for (const name of NAMES) expect(statSync(join(folder, name)).size).toBe(statSync(PROGRAM).size);
+});
+
+test("README's ways with a tarball come to the same", async () => {
+  const readme = readFileSync(join(PROJECT, "README.md"), "utf8");
+  const [, short = ""] = /^(tar -C \/tmp .* install .*)$/m.exec(readme) ?? [];
+  const [, long = ""] = /```sh\n(mkdir -p \/opt\/cni\/bin\/\.new[^`]*)```/.exec(readme) ?? [];
+  const file = join(root, "release.tar.gz");
+  await outputOf(["tar", "-C", builtBinaries(), "-I", "gzip -1", "-cf", file, ...NAMES.toReversed()]);
+  for (const way of [short, long]) {
+    const folder = fresh();
+    for (const name of PLUGINS) writeFileSync(join(folder, name), "old");
+    const here: Record<string, string> = { FILE: file, "/opt/cni/bin": folder, "/tmp": root };
+    const line = way.replace(/FILE|\/opt\/cni\/bin|\/tmp/g, (word) => here[word] ?? word);
+    await outputOf(line.replace(" install ", ` install ${folder} `));
+    expectInstalled(folder);
+  }
+});
+
+describe("it says what is in its way, and changes nothing", () => {
+  /** A folder with older programs, on a file system of its own. */
+  async function mounted(options: string): Promise<string> {
+    const folder = fresh();
+    await outputOf(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]);
+    for (const name of NAMES) writeFileSync(join(folder, name), "old");
+    return folder;
+  }
+  function expectUntouched(folder: string): void {
+    expect(readdirSync(folder).sort()).toEqual([...NAMES].sort());
+    for (const name of NAMES) expect(readFileSync(join(folder, name), "utf8")).toBe("old");
+  }
+
+  test.each([
+    ["a read-only file system", "size=1m", "remount,ro", /read-only file system; give the folder that/],
+    ["a full one", "size=64m", undefined, /no space left on device; 1\d\d MiB are needed/],
+    ["one that nothing runs on", "size=256m,noexec", undefined, /the file does not run there: .*noexec/],
+  ])("%s", async (_, options, later, message) => {
+    const folder = await mounted(options);
+    try {
+      if (later !== undefined) await outputOf(["mount", "-o", later, folder]);
+      await expectRefusal(await install([folder]), message);
+      expectUntouched(folder);
+    } finally {
+      await outputOf(["umount", folder]);
+    }
+  });
+
+  test("a user that may not", async () => {
+    const folder = fresh();
+    chmodSync(root, 0o755);
+    for (const name of NAMES) writeFileSync(join(folder, name), "old");
+    chmodSync(folder, 0o755);
+    // Where any user can run it.
+    const program = join(root, "bridgehead");
+    linkOrCopy(PROGRAM, program);
+    const become = [
+      "setpriv",
+      "--reuid=65534",
+      "--regid=65534",
+      "--clear-groups",
+      program,
+      "install",
+      folder,
+    ];
+    await expectRefusal(
+      await outcomeOf(become),
+      /permission denied; run it as root \(nothing was replaced\)/,
+    );
+    expectUntouched(folder);
+  });
+
+  test("a file in the folder's place, a link that leads nowhere", async () => {
+    const place = fresh();
+    writeFileSync(join(place, "file"), "");
+    symlinkSync("/nowhere/at/all", join(place, "link"));
+    await expectRefusal(await install([join(place, "file")]), /it is not a folder \(nothing was replaced\)/);
+    await expectRefusal(await install([join(place, "link")]), /a link of that name leads nowhere; remove it/);
+  });
+
+  test("a folder that has a plugin's name", async () => {
+    const folder = fresh();
+    mkdirSync(join(folder, "host-local"));
+    const outcome = await install([folder]);
+    await expectRefusal(
+      outcome,
+      /"host-local" is a folder there; remove it \(bridge replaced, the rest as it was\)/,
+    );
+    expect(readdirSync(folder).sort()).toEqual(["bridge", "host-local"]);
+  });
+
+  test.each([[["a", "b"]], [["--force"]], [[""]]])("words that it does not know: %j", async (words) => {
+    const { exitCode, stderr } = await install(words);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("unknown argument")]);
+  });
+});
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    writeFileSync(to, readFileSync(from), { mode: 0o755 });
+  }
+}
