@@ -10,8 +10,11 @@ import { decodeTable, deleteTable, getTable } from "../netlink/nftables/table.ts
 import type { UserDatum } from "../netlink/nftables/userdata.ts";
 import { ask } from "./kernel.ts";
 
-/** Types of user data of our own. nft and iptables use low numbers and skip what they do not know. */
-export const datumType = { interface: 200, madeHere: 201 } as const;
+/**
+ * Types of user data of our own. nft and iptables use low numbers and skip what they do not know. `interface` is what
+ * earlier versions wrote in the place of `attachment`.
+ */
+export const datumType = { interface: 200, madeHere: 201, attachment: 202 } as const;
 
 /** The mark. */
 export const madeHere: UserDatum = { type: datumType.madeHere, value: Uint8Array.of(1) };

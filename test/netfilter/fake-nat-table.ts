@@ -1,4 +1,4 @@
-/** The nat table as a list of lines, for plans. Keeps interfaces as nf_tables does, or in notes as x_tables does. */
+/** The nat table as a list of lines, for plans. Keeps owners as nf_tables does, or in notes as x_tables does. */
 import type { AddressRule } from "../../src/netfilter/address-rule.ts";
 import { iptablesText } from "../../src/netfilter/address-rule.ts";
 import {
@@ -8,12 +8,12 @@ import {
   type Step,
   type StoredRule,
 } from "../../src/netfilter/iptables/state.ts";
-import { parseIptablesComment } from "../../src/netfilter/owner.ts";
+import { attachmentMark } from "../../src/netfilter/owner.ts";
 
 interface Line {
   readonly chain: string;
   readonly rule: AddressRule;
-  readonly ifname?: string;
+  readonly mark?: string;
   readonly handle: bigint;
 }
 
@@ -27,6 +27,13 @@ export class FakeNatTable {
 
   constructor(keepsNotes: boolean) {
     this.#keepsNotes = keepsNotes;
+  }
+
+  /** Notes as iptables-save shows them. */
+  get notes(): string[] {
+    return this.#lines
+      .filter(({ rule }) => rule.action === "continue")
+      .map(({ chain, rule }) => `-A ${chain} ${iptablesText(rule)}`);
   }
 
   /** Rules as iptables-save shows them, notes left out. */
@@ -81,10 +88,9 @@ export class FakeNatTable {
         this.#add(chain, step.rule);
         break;
       case "add jump": {
-        const container = parseIptablesComment(step.rule.comment);
-        if (container === undefined || step.rule.source === undefined) throw new Error("no rule of B28");
-        this.#add("POSTROUTING", step.rule, this.#keepsNotes ? undefined : step.ifname);
-        if (this.#keepsNotes) this.#add(chain, note({ ...container, ifname: step.ifname }, step.rule.source));
+        if (step.rule.source === undefined) throw new Error("no rule of B28");
+        this.#add("POSTROUTING", step.rule, this.#keepsNotes ? undefined : attachmentMark(step.owner));
+        if (this.#keepsNotes) this.#add(chain, note(step.owner, step.rule.source));
         break;
       }
       case "delete rule":
@@ -107,8 +113,8 @@ export class FakeNatTable {
     }
   }
 
-  #add(chain: string, rule: AddressRule, ifname?: string): void {
-    this.#lines.push({ chain, rule, handle: ++this.#handle, ...(ifname !== undefined && { ifname }) });
+  #add(chain: string, rule: AddressRule, mark?: string): void {
+    this.#lines.push({ chain, rule, handle: ++this.#handle, ...(mark !== undefined && { mark }) });
   }
 
   #delete({ handle }: StoredRule): void {
@@ -118,8 +124,8 @@ export class FakeNatTable {
   }
 }
 
-const stored = ({ rule, handle, ifname }: Line): StoredRule => ({
+const stored = ({ rule, handle, mark }: Line): StoredRule => ({
   rule,
   handle,
-  ...(ifname !== undefined && { ifname }),
+  ...(mark !== undefined && { mark }),
 });

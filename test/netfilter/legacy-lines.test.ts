@@ -17,7 +17,7 @@ const CASES: readonly [Step, readonly string[]][] = [
   [{ kind: "append", rule: accept }, [`-A CNI-x ${text}" -j ACCEPT`]],
   [{ kind: "insert", rule: accept }, [`-I CNI-x ${text}" -j ACCEPT`]],
   [
-    { kind: "add jump", rule: jump, ifname: "eth0" },
+    { kind: "add jump", rule: jump, owner },
     [
       `-A POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`,
       // The note says the interface, and does nothing.
@@ -26,7 +26,7 @@ const CASES: readonly [Step, readonly string[]][] = [
   ],
   [{ kind: "delete rule", rule: { rule: accept } }, [`-D CNI-x ${text}" -j ACCEPT`]],
   [
-    { kind: "delete jump", jump: { rule: jump, ifname: "eth0", note: { rule: note(owner, jump.source) } } },
+    { kind: "delete jump", jump: { rule: jump, note: { rule: note(owner, jump.source) } } },
     [`-D POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`, `-D CNI-x -s 10.1.2.3/32 ${text} if: \\"eth0\\""`],
   ],
   [{ kind: "delete jump", jump: { rule: jump } }, [`-D POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`]],

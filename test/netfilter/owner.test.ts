@@ -1,15 +1,28 @@
 /** Names and comments; the digests are sha512sum's. */
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import {
   attachmentMark,
   iptablesChain,
   iptablesComment,
+  mayBeOf,
   networkMark,
   nftablesComment,
+  noteComment,
   parseIptablesComment,
+  parseNote,
   spoofCheckChain,
   spoofCheckComment,
 } from "../../src/netfilter/owner.ts";
+
+/** A container's id or a network's name. */
+const identifier = (maxLength: number): fc.Arbitrary<string> =>
+  fc
+    .tuple(
+      fc.constantFrom("a", "Z", "0"),
+      fc.string({ unit: fc.constantFrom(..."abz09_.-"), maxLength: maxLength - 1, size: "max" }),
+    )
+    .map(([first, rest]) => first + rest);
 
 const owner = { network: "mybridge", containerId: "1234567890", ifname: "eth12" };
 
@@ -18,7 +31,8 @@ describe("B28: iptables", () => {
     // printf mybridge1234567890 | sha512sum
     expect(iptablesChain(owner)).toBe("CNI-26633426ea992aa1f0477097");
     expect(iptablesChain(owner).length).toBe(28);
-    expect(iptablesChain({ ...owner, ifname: "eth0" })).toBe(iptablesChain(owner));
+    // K3: the names are joined without a separator.
+    expect(iptablesChain({ network: "mybridge1", containerId: "234567890" })).toBe(iptablesChain(owner));
   });
 
   test("the comment names network and container, and is read again", () => {
@@ -30,6 +44,64 @@ describe("B28: iptables", () => {
     for (const other of [undefined, "", "kubernetes postrouting rules", 'name: "a" id: "b" if: "c"']) {
       expect(parseIptablesComment(other)).toBeUndefined();
     }
+  });
+});
+
+describe("K2: comments as iptables cuts them", () => {
+  const container = fc.record({ network: identifier(300), containerId: identifier(300) });
+
+  test("a comment has at most 255 bytes, and says what is left of it", () => {
+    fc.assert(
+      fc.property(container, ({ network, containerId }) => {
+        const whole = `name: "${network}" id: "${containerId}"`;
+        const comment = iptablesComment({ network, containerId });
+        expect(comment).toBe(whole.slice(0, 255));
+        expect(parseIptablesComment(comment)).toEqual({
+          network: network.length <= 247 ? network : undefined,
+          containerId: whole.length <= 255 ? containerId : undefined,
+        });
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("a text that ends early without having been cut is none", () => {
+    for (const length of [0, 5, 7, 10, 20, 30]) {
+      const text = 'name: "mybridge" id: "1234567890"'.slice(0, length);
+      expect([text, parseIptablesComment(text)]).toEqual([text, undefined]);
+    }
+    expect(parseIptablesComment(`name: "a" id: "b" if: "${"c".repeat(231)}"`)).toBeUndefined();
+    expect(parseIptablesComment(`dnat name: "a" id: "${"b".repeat(235)}`)).toBeUndefined();
+  });
+
+  test("K3: a note names its attachment, however long the names and whatever the interface is called", () => {
+    const ifname = fc.string({ unit: "binary", minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(container, container, ifname, ifname, (one, two, ifname, other) => {
+        const [a, b] = [
+          { ...one, ifname },
+          { ...two, ifname: other },
+        ];
+        expect(new TextEncoder().encode(noteComment(a)).length).toBeLessThanOrEqual(255);
+        const read = parseNote(noteComment(a));
+        expect(read).toEqual({ mark: attachmentMark(a), ifname });
+        if (read === undefined) return;
+        expect(mayBeOf(read, iptablesComment(a))).toBe(true);
+        const sameComment = iptablesComment(a) === iptablesComment(b);
+        if (!sameComment && two.network.length <= 247) expect(mayBeOf(read, iptablesComment(b))).toBe(false);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("the longest names take no longer than their length asks for", () => {
+    // The longest text that execve lets through: what is quadratic in it does not end here.
+    const containerId = "a".repeat(131_055);
+    const long = { network: "n".repeat(255), containerId, ifname: "eth0" };
+    expect(iptablesComment(long).length).toBe(255);
+    expect(nftablesComment(long).length).toBe(128);
+    expect(parseNote(noteComment(long))).toEqual({ mark: attachmentMark(long), ifname: "eth0" });
+    expect(iptablesChain(long).length).toBe(28);
   });
 });
 

@@ -25,10 +25,11 @@ const del = (table: FakeNatTable, who: Owner) =>
   table.update(iptablesChain(who), (state) => planTearDown(state, who));
 
 /** The rules that the reference writes for one address. */
-function addLikeReference(table: FakeNatTable, address: string): void {
+function addLikeReference(table: FakeNatTable, address: string, who = owner("")): void {
   const [prefix] = prefixes(address);
   if (prefix === undefined) throw new Error(address);
-  const text = iptablesComment(owner(""));
+  const chain = iptablesChain(who);
+  const text = iptablesComment(who);
   table.append(chain, { destination: within(networkOf(prefix)), comment: text, action: "accept" });
   table.append(chain, { destination: outside(MULTICAST[4]), comment: text, action: "masquerade" });
   table.append("POSTROUTING", { source: exactly(prefix.address), comment: text, action: { jump: chain } });
@@ -205,8 +206,122 @@ describe.each([
   });
 });
 
+/** Containers of two networks that share a chain. */
+const PAIRS = [
+  ["whole comments", { network: "net1", containerId: "0abc" }, { network: "net10", containerId: "abc" }],
+  [
+    "cut comments",
+    { network: "n", containerId: "a".repeat(300) },
+    { network: "na", containerId: "a".repeat(299) },
+  ],
+  [
+    "comments cut to the same text",
+    { network: "n".repeat(249), containerId: `nn${"a".repeat(64)}` },
+    { network: "n".repeat(251), containerId: "a".repeat(64) },
+  ],
+] as const;
+
+describe.each([
+  ["owners in user data", false],
+  ["owners in notes", true],
+])("K3: two containers that share a chain, %s", (_, keepsNotes) => {
+  test.each(PAIRS)("%s: they keep apart, in any order of ADDs and DELs", (_, one, two) => {
+    const sameComment = iptablesComment(one) === iptablesComment(two);
+    const call = fc.record({
+      command: fc.constantFrom("add", "del"),
+      // Where the comments are the same, nothing tells the reference's rules apart.
+      byReference: sameComment ? fc.constant(false) : fc.boolean(),
+      container: fc.constantFrom(one, two),
+      ifname: fc.constantFrom("eth0", "eth1"),
+      addresses: fc.uniqueArray(
+        fc
+          .tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 }))
+          .map(([net, host]) => `10.1.${net}.${host}/24`),
+        { minLength: 1, maxLength: 2 },
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 12 }), (calls) => {
+        const table = new FakeNatTable(keepsNotes);
+        const attached = new Map<string, { who: Owner; addresses: string[]; byReference: boolean }>();
+        for (const { command, byReference, container, ifname, addresses } of calls) {
+          const who = { ...container, ifname: byReference ? "eth9" : ifname };
+          const key = `${container.network} ${who.ifname}`;
+          const present = attached.get(key);
+          if (command === "del" && present !== undefined) {
+            del(table, who);
+            attached.delete(key);
+          } else if (command === "add" && (present === undefined || !byReference)) {
+            if (byReference) for (const address of addresses) addLikeReference(table, address, who);
+            // An ADD makes equal rules of the same container that name no attachment its own.
+            else if (isMasqueradedByReference(attached, container, addresses)) continue;
+            else add(table, who, ...addresses);
+            attached.set(key, { who, addresses, byReference });
+          }
+          for (const { who, addresses, byReference } of attached.values()) {
+            for (const prefix of prefixes(...addresses)) expectMasqueraded(table, who, prefix, !byReference);
+          }
+        }
+        for (const { who } of [...attached.values()]) del(table, who);
+        expect([table.listing, table.notes, table.chains.filter((name) => name !== "POSTROUTING")]).toEqual([
+          [],
+          [],
+          [],
+        ]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("what the reference has begun to write for the other stays: it writes the jump last", () => {
+    const [[, one, two]] = PAIRS;
+    const table = new FakeNatTable(keepsNotes);
+    add(table, { ...one, ifname: "eth0" }, "10.1.2.3/24");
+    addLikeReference(table, "10.1.2.4/24", { ...two, ifname: "" });
+    table.remove(({ chain, rule }) => chain === "POSTROUTING" && rule.comment === iptablesComment(two));
+    del(table, { ...one, ifname: "eth0" });
+    const text = `-m comment --comment "name: \\"net10\\" id: \\"abc\\""`;
+    expect(table.listing).toEqual([
+      `-A ${iptablesChain(two)} -d 10.1.2.0/24 ${text} -j ACCEPT`,
+      `-A ${iptablesChain(two)} ! -d 224.0.0.0/4 ${text} -j MASQUERADE`,
+    ]);
+    del(table, { ...two, ifname: "eth0" });
+    expect([table.listing, table.notes]).toEqual([[], []]);
+  });
+
+  test("the DEL of a container that was never attached removes nothing of the other", () => {
+    for (const [, one, two] of PAIRS.slice(0, 2)) {
+      const table = new FakeNatTable(keepsNotes);
+      addLikeReference(table, "10.1.2.3/24", { ...one, ifname: "" });
+      add(table, { ...one, ifname: "eth1" }, "10.1.2.4/24");
+      const before = [...table.listing, ...table.notes];
+      for (const ifname of ["eth0", "eth1"]) del(table, { ...two, ifname });
+      expect([...table.listing, ...table.notes]).toEqual(before);
+    }
+  });
+});
+
+type Attached = ReadonlyMap<string, { who: Owner; addresses: string[]; byReference: boolean }>;
+
+const isMasqueradedByReference = (
+  attached: Attached,
+  { network }: { network: string },
+  addresses: string[],
+): boolean =>
+  [...attached.values()].some(
+    (other) =>
+      other.byReference &&
+      other.who.network === network &&
+      other.addresses.some((one) => addresses.includes(one)),
+  );
+
 /** Walks through the rules as the kernel would. */
-function expectMasqueraded(table: FakeNatTable, who: Owner, { address, length }: Prefix): void {
+function expectMasqueraded(
+  table: FakeNatTable,
+  who: Owner,
+  { address, length }: Prefix,
+  sparesOwnSubnet = true,
+): void {
   const own = iptablesChain(who);
   const from = table.listing.some(
     (line) => line.startsWith(`-A POSTROUTING -s ${formatIp(address)}/32 `) && line.endsWith(`-j ${own}`),
@@ -221,6 +336,9 @@ function expectMasqueraded(table: FakeNatTable, who: Owner, { address, length }:
   const masquerade = inChain.findIndex(
     (line) => line.includes("! -d 224.0.0.0/4") && line.endsWith("MASQUERADE"),
   );
+  expect(masquerade).toBeGreaterThanOrEqual(0);
+  // The reference appends behind what is there, where another container may masquerade already.
+  if (!sparesOwnSubnet) return;
   const accept = inChain.findIndex((line) => {
     const subnet = /^-A \S+ -d (\S+) .* -j ACCEPT$/.exec(line)?.[1];
     const prefix = subnet === undefined ? undefined : parsePrefix(subnet);

@@ -2,10 +2,10 @@
 import type { Family } from "../../net/ip.ts";
 import { formatPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { iptablesText } from "../address-rule.ts";
+import { type AddressRule, iptablesText } from "../address-rule.ts";
 import { iptablesChain, type Owner } from "../owner.ts";
 import { allTables, byFamily, hostTable } from "./iptables.ts";
-import { layoutOf } from "./plan.ts";
+import { doTheSame, effectiveRules, layoutOf } from "./plan.ts";
 import type { ChainState } from "./state.ts";
 
 /**
@@ -49,14 +49,14 @@ function damageOf(
   const { accepts, masquerade, jumps } = layoutOf(owner, family, addresses);
   const texts = (rules: ChainState["rules"]): string[] =>
     rules.map(({ rule }) => (rule === undefined ? "" : iptablesText(rule)));
-  const inChain = texts(state.rules);
-  const masqueradeAt = inChain.indexOf(iptablesText(masquerade));
-  const effective = masqueradeAt < 0 ? inChain : inChain.slice(0, masqueradeAt);
+  // Another container of the chain may masquerade first: what lets its subnet pass does so for this one.
+  const effective = effectiveRules(state, masquerade);
+  const reached = (accept: AddressRule): boolean => effective.some(({ rule }) => doTheSame(rule, accept));
   const lost = (where: string, text: string): string =>
     `chain ${where} of the nat table of ${table} lacks the rule "-A ${where} ${text}"`;
   return [
-    ...accepts.map(iptablesText).flatMap((text) => (effective.includes(text) ? [] : [lost(chain, text)])),
-    ...(masqueradeAt < 0 ? [lost(chain, iptablesText(masquerade))] : []),
+    ...accepts.flatMap((accept) => (reached(accept) ? [] : [lost(chain, iptablesText(accept))])),
+    ...(texts(state.rules).includes(iptablesText(masquerade)) ? [] : [lost(chain, iptablesText(masquerade))]),
     ...jumps
       .map(iptablesText)
       .flatMap((text) => (texts(state.jumps).includes(text) ? [] : [lost("POSTROUTING", text)])),

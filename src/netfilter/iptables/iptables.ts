@@ -5,7 +5,7 @@ import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { rehearse } from "../../netlink/nftables/batch.ts";
 import { isUnsupported, permissionRemedy, reasonOf } from "../kernel.ts";
-import { iptablesChain, iptablesComment, type Owner } from "../owner.ts";
+import { iptablesChain, type Owner } from "../owner.ts";
 import { findLegacyRestore, findRestore } from "./executable.ts";
 import { hasLegacyTable, LegacyNatTable } from "./legacy-table.ts";
 import { type Change, NftNatTable, updateTogether } from "./nft-table.ts";
@@ -64,23 +64,12 @@ export function iptablesProblem(connection: Connection | undefined): string | un
   }
 }
 
-/** The longest comment of x_tables, in bytes. */
-const MAX_COMMENT = 255;
-
 /** Adds what is missing. @throws CniError */
 export function setUpIptables(
   connection: Connection | undefined,
   owner: Owner,
   addresses: readonly Prefix[],
 ): void {
-  const length = new TextEncoder().encode(iptablesComment(owner)).length;
-  if (length > MAX_COMMENT) {
-    throw new CniError(
-      code.invalidConfig,
-      `cannot masquerade with iptables: the comment ${iptablesComment(owner)} has ${length} bytes, ${MAX_COMMENT} fit; ` +
-        `use a shorter network name or "ipMasqBackend": "nftables"`,
-    );
-  }
   const chain = iptablesChain(owner);
   const changes = byFamily(addresses).map(([family, own]) => ({
     family,

@@ -9,7 +9,7 @@ import { failedWith } from "../../sys/errno.ts";
 import { readText } from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
 import { iptablesText } from "../address-rule.ts";
-import { type Owner, parseIptablesComment } from "../owner.ts";
+import { networkMark, parseIptablesComment, parseNote } from "../owner.ts";
 import { findLegacyRestore } from "./executable.ts";
 import {
   decodeEntries,
@@ -66,10 +66,14 @@ export class LegacyNatTable implements NatTable {
   readAll(network: string): readonly ChainState[] {
     if (!hasLegacyTable(this.family)) return [];
     const entries = this.entries();
+    const mark = networkMark(network);
     const chains = new Set<string>();
     for (const [chain, rules] of entries) {
       for (const { rule, jump } of rules) {
-        if (parseIptablesComment(rule?.comment)?.network === network) chains.add(jump ?? chain);
+        const isOfNetwork =
+          parseIptablesComment(rule?.comment)?.network === network ||
+          parseNote(rule?.comment)?.mark.startsWith(mark);
+        if (isOfNetwork) chains.add(jump ?? chain);
       }
     }
     return [...chains]
@@ -79,7 +83,7 @@ export class LegacyNatTable implements NatTable {
 
   /** Writes until there is nothing more to do, since another program may have written at the same time. */
   update(chain: string, plan: (state: ChainState | undefined) => readonly Step[]): void {
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt++) {
       const steps = plan(this.read(chain));
       if (steps.length === 0) return;
       try {
@@ -90,9 +94,15 @@ export class LegacyNatTable implements NatTable {
       } catch (error) {
         const state = (): string => JSON.stringify(plan(this.read(chain)).map(describeStep));
         // A step that another program has made already makes the child fail: then the next plan differs.
-        if (attempt >= WRITE_ATTEMPTS || state() === JSON.stringify(steps.map(describeStep))) throw error;
+        if (attempt === WRITE_ATTEMPTS || state() === JSON.stringify(steps.map(describeStep))) throw error;
       }
     }
+    if (plan(this.read(chain)).length === 0) return;
+    throw new CniError(
+      code.tryAgainLater,
+      `cannot change chain ${chain} of the nat table of ${this.name}: after ${WRITE_ATTEMPTS} attempts the rules are not ` +
+        "those that were written; another program changes them at the same time, try again later",
+    );
   }
 
   private program() {
@@ -141,12 +151,10 @@ export function linesOf(chain: string, step: Step): string[] {
     case "append":
       return [`-A ${chain} ${iptablesText(step.rule)}`];
     case "add jump": {
-      const { rule, ifname } = step;
-      const container = parseIptablesComment(rule.comment);
-      const owner: Owner | undefined = container && { ...container, ifname };
+      const { rule, owner } = step;
       return [
         `-A POSTROUTING ${iptablesText(rule)}`,
-        ...(owner && rule.source ? [`-A ${chain} ${iptablesText(note(owner, rule.source))}`] : []),
+        ...(rule.source ? [`-A ${chain} ${iptablesText(note(owner, rule.source))}`] : []),
       ];
     }
     case "delete rule":

@@ -1,7 +1,7 @@
 /**
  * The nat table of iptables-nft, read and written over netlink without a child process
  * (docs/decisions/0010-iptables-rules-over-netlink.md). The rules have the form that all versions of iptables-nft
- * read as their own; the interface that a rule was added for stands in its user data, which iptables does not show.
+ * read as their own; the attachment that a rule was added for stands in its user data, which iptables does not show.
  */
 import type { Family } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
@@ -27,11 +27,11 @@ import {
   type RuleHandle,
 } from "../../netlink/nftables/rule.ts";
 import { addTable } from "../../netlink/nftables/table.ts";
-import { textOf, type UserDatum } from "../../netlink/nftables/userdata.ts";
+import { text, textOf, type UserDatum } from "../../netlink/nftables/userdata.ts";
 import type { AddressRule } from "../address-rule.ts";
 import { leadsTo, matchAddress, readAddressRule, verdict } from "../expressions.ts";
 import { ask, dump, holds, rulesHolding, rulesIn } from "../kernel.ts";
-import { parseIptablesComment } from "../owner.ts";
+import { attachmentMark, networkMark, type Owner, parseIptablesComment } from "../owner.ts";
 import { datumType, deleteEmpty, madeHere } from "../skeleton.ts";
 import { type ChainState, chainState, type NatTable, type Step, type StoredRule } from "./state.ts";
 
@@ -86,11 +86,14 @@ export class NftNatTable implements NatTable {
 
   readAll(network: string): readonly ChainState[] {
     const { family, table } = this.chain("");
+    const mark = networkMark(network);
     const chains = dump(this.connection, dumpRules({ family, table }), (message) => {
-      if (!holds(message, `name: "${network}" `)) return undefined;
-      const { chain, expressions } = decodeRule(message);
-      const rule = readAddressRule(expressions, this.family);
-      if (parseIptablesComment(rule?.comment)?.network !== network) return undefined;
+      if (!holds(message, `name: "${network}"`) && !holds(message, mark)) return undefined;
+      const decoded = decodeRule(message);
+      const { chain } = decoded;
+      const { rule, mark: found } = this.stored(decoded);
+      if (parseIptablesComment(rule?.comment)?.network !== network && !found?.startsWith(mark))
+        return undefined;
       const target = typeof rule?.action === "object" && "jump" in rule.action ? rule.action.jump : chain;
       return target.startsWith("CNI-") ? target : undefined;
     });
@@ -119,7 +122,7 @@ export class NftNatTable implements NatTable {
       case "append":
         return [addRule(this.encoded(chain, step.rule))];
       case "add jump":
-        return [addRule(this.encoded(postrouting, step.rule, step.ifname))];
+        return [addRule(this.encoded(postrouting, step.rule, step.owner))];
       case "delete rule":
         return this.deletion(chain, step.rule);
       case "delete jump":
@@ -137,26 +140,21 @@ export class NftNatTable implements NatTable {
     return handle === undefined ? [] : [deleteRule({ ...chain, handle })];
   }
 
-  private encoded(chain: ChainName, rule: AddressRule, ifname?: string): Rule {
-    const owner: UserDatum[] =
-      ifname === undefined
-        ? []
-        : [{ type: datumType.interface, value: new TextEncoder().encode(`${ifname}\0`) }];
+  private encoded(chain: ChainName, rule: AddressRule, owner?: Owner): Rule {
+    const userData: UserDatum[] =
+      owner === undefined ? [] : [text(datumType.attachment, attachmentMark(owner))];
     return {
       ...chain,
       expressions: encodeIptablesRule(rule, this.family),
-      userData: owner,
+      userData,
       compat: { protocol: 0, flags: 0 },
     };
   }
 
   private stored(rule: Rule & RuleHandle): StoredRule {
-    const ifname = textOf(rule.userData, datumType.interface);
-    return {
-      rule: readAddressRule(rule.expressions, this.family),
-      handle: rule.handle,
-      ...(ifname !== undefined && { ifname }),
-    };
+    const read = readAddressRule(rule.expressions, this.family);
+    const mark = textOf(rule.userData, datumType.attachment) ?? earlierMark(rule, read);
+    return { rule: read, handle: rule.handle, ...(mark !== undefined && { mark }) };
   }
 
   /**
@@ -207,6 +205,14 @@ export function updateTogether(connection: Connection, chain: string, changes: r
     });
   });
   for (const table of emptied) table.deleteEmptyBase();
+}
+
+/** The mark of a rule of an earlier version, which had the interface alone beside the comment. */
+function earlierMark({ userData }: Rule, rule: AddressRule | undefined): string | undefined {
+  const ifname = textOf(userData, datumType.interface);
+  const { network, containerId } = parseIptablesComment(rule?.comment) ?? {};
+  if (ifname === undefined || network === undefined || containerId === undefined) return undefined;
+  return attachmentMark({ network, containerId, ifname });
 }
 
 const BASE = { type: "nat", hook: hookNumber.postrouting, priority: SRCNAT, policy: NF_ACCEPT } as const;

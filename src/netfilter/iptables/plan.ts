@@ -10,8 +10,14 @@ import {
   outside,
   within,
 } from "../address-rule.ts";
-import { iptablesChain, iptablesComment, type Owner } from "../owner.ts";
-import type { ChainState, Step, StoredJump } from "./state.ts";
+import {
+  attachmentMark,
+  iptablesChain,
+  iptablesComment,
+  type Owner,
+  parseIptablesComment,
+} from "../owner.ts";
+import type { ChainState, Step, StoredJump, StoredRule } from "./state.ts";
 
 /** The rules that an attachment needs, in the order in which the first ADD writes them. */
 export interface Layout {
@@ -44,9 +50,22 @@ const unique = (rules: readonly AddressRule[]): readonly AddressRule[] =>
 const same = (a: AddressRule | undefined, b: AddressRule): boolean =>
   a !== undefined && iptablesText(a) === iptablesText(b);
 
+/** Whether two rules do the same, whosever they are. */
+export const doTheSame = (a: AddressRule | undefined, b: AddressRule): boolean =>
+  a !== undefined && withoutComment(a) === withoutComment(b);
+
+const withoutComment = ({ comment: _, ...rule }: AddressRule): string => iptablesText(rule);
+
+/** The rules of the chain that packets come to: those before the first that masquerades, whosever that is. */
+export function effectiveRules({ rules }: ChainState, masquerade: AddressRule): ChainState["rules"] {
+  const end = rules.findIndex(({ rule }) => doTheSame(rule, masquerade));
+  return end < 0 ? rules : rules.slice(0, end);
+}
+
 /**
  * Steps that make the table hold the rules of `addresses`, and no others of this attachment. What is there already,
- * from an ADD that was killed or from another interface of the container, is kept.
+ * from an ADD that was killed or from another interface of the container, is kept; and so is what another container
+ * has in the chain.
  */
 export function planSetUp(
   state: ChainState | undefined,
@@ -55,7 +74,7 @@ export function planSetUp(
   addresses: readonly Prefix[],
 ): Step[] {
   const { accepts, masquerade, jumps } = layoutOf(owner, family, addresses);
-  const addJump = (rule: AddressRule): Step => ({ kind: "add jump", rule, ifname: owner.ifname });
+  const addJump = (rule: AddressRule): Step => ({ kind: "add jump", rule, owner });
   if (state === undefined) {
     return [
       { kind: "add chain" },
@@ -63,53 +82,59 @@ export function planSetUp(
       ...jumps.map(addJump),
     ];
   }
-  const masqueradeAt = state.rules.findIndex(({ rule }) => same(rule, masquerade));
   // An "accept" behind the masquerading is never reached: it counts as missing.
-  const effective = masqueradeAt < 0 ? state.rules : state.rules.slice(0, masqueradeAt);
+  const effective = effectiveRules(state, masquerade);
   const missing = accepts.filter((accept) => !effective.some(({ rule }) => same(rule, accept)));
-  const own = state.jumps.filter((jump) => jump.ifname === owner.ifname);
-  // Of two equal rules one is enough; and one that names no interface gets its owner's name.
+  const masquerades = state.rules.some(({ rule }) => same(rule, masquerade));
+  const mark = attachmentMark(owner);
+  const own = state.jumps.filter((jump) => jump.mark === mark);
+  // Of two equal rules one is enough; and one that names no attachment gets its owner's mark.
   const kept = jumps.flatMap((rule) => own.find((jump) => same(jump.rule, rule)) ?? []);
   const stale = state.jumps.filter(
     (jump) =>
       !kept.includes(jump) &&
-      (jump.ifname === owner.ifname ||
-        (jump.ifname === undefined && jumps.some((rule) => same(jump.rule, rule)))),
+      (jump.mark === mark || (jump.mark === undefined && jumps.some((rule) => same(jump.rule, rule)))),
   );
   return [
     ...missing.map((rule): Step => ({ kind: "insert", rule })),
-    ...(masqueradeAt < 0 ? [{ kind: "append", rule: masquerade } as const] : []),
+    ...(masquerades ? [] : [{ kind: "append", rule: masquerade } as const]),
     ...jumps.filter((rule) => !kept.some((jump) => same(jump.rule, rule))).map(addJump),
     ...stale.map((jump): Step => ({ kind: "delete jump", jump })),
   ];
 }
 
 /**
- * Steps that remove an attachment's rules, and the chain with its last user. Rules that name no interface (the
- * reference writes such) are taken for this attachment's when it has no others.
+ * Steps that remove an attachment's rules, and the chain with its last user. Rules that name no attachment (the
+ * reference writes such) are taken for this one's when they name its container and it has no others.
  */
 export function planTearDown(state: ChainState | undefined, owner: Owner): Step[] {
   if (state === undefined) return [];
-  const named = state.jumps.filter((jump) => jump.ifname === owner.ifname);
-  return planRemoval(state, named.length > 0 ? named : state.jumps.filter(isAnonymous(owner)));
+  const comment = iptablesComment(owner);
+  const mark = attachmentMark(owner);
+  const marked = state.jumps.filter((jump) => jump.mark === mark);
+  const unmarked = state.jumps.filter((jump) => jump.mark === undefined && jump.rule?.comment === comment);
+  const notes = state.idleNotes.filter((idle) => idle.mark === mark);
+  return planRemoval(state, marked.length > 0 ? marked : unmarked, { comment, notes });
 }
 
-/** Whether a jump is by its comment one of the container's and says no interface. */
-export const isAnonymous =
-  (owner: Omit<Owner, "ifname">) =>
-  (jump: StoredJump): boolean =>
-    jump.ifname === undefined && jump.rule?.comment === iptablesComment(owner);
-
-/** Steps that remove these jumps, and what nobody needs without them. */
-export function planRemoval(state: ChainState, removed: readonly StoredJump[]): Step[] {
+/** Steps that remove these jumps and notes of a container, and what is needed no more without them. */
+export function planRemoval(
+  state: ChainState,
+  removed: readonly StoredJump[],
+  { comment, notes }: { readonly comment: string; readonly notes: readonly StoredRule[] },
+): Step[] {
   const deletions = removed.map((jump): Step => ({ kind: "delete jump", jump }));
   const remaining = state.jumps.filter((jump) => !removed.includes(jump));
-  if (remaining.length === 0) return [...deletions, { kind: "delete chain" }];
+  const ofOthers = ({ rule }: StoredRule): boolean =>
+    rule?.comment !== comment && parseIptablesComment(rule?.comment) !== undefined;
+  if (remaining.length === 0 && !state.rules.some(ofOthers)) return [...deletions, { kind: "delete chain" }];
+  const ofContainer = ({ rule }: StoredRule): boolean => rule?.comment === comment;
+  const staying = remaining.filter(ofContainer);
   const holds = (subnet: AddressMatch | undefined, jumps: readonly StoredJump[]): boolean =>
     jumps.some(({ rule }) => subnet && rule?.source && contains(subnet.prefix, rule.source.prefix.address));
-  const idle = state.rules.filter(
-    ({ rule }) =>
-      rule?.action === "accept" && holds(rule.destination, removed) && !holds(rule.destination, remaining),
-  );
+  const isIdle = ({ rule }: StoredRule): boolean =>
+    staying.length === 0 ||
+    (rule?.action === "accept" && holds(rule.destination, removed) && !holds(rule.destination, staying));
+  const idle = [...state.rules.filter(ofContainer).filter(isIdle), ...notes];
   return [...deletions, ...idle.map((rule): Step => ({ kind: "delete rule", rule }))];
 }

@@ -4,7 +4,7 @@
  */
 import type { Family } from "../../net/ip.ts";
 import { type AddressRule, iptablesText } from "../address-rule.ts";
-import { iptablesComment, type Owner } from "../owner.ts";
+import { mayBeOf, noteComment, type Owner, parseNote } from "../owner.ts";
 
 /** A rule as it stands in the table. */
 export interface StoredRule {
@@ -12,8 +12,8 @@ export interface StoredRule {
   readonly rule: AddressRule | undefined;
   /** nf_tables' number for it; undefined in x_tables, where a rule is named by what it says. */
   readonly handle?: bigint;
-  /** The interface that it was added for, where that is known; rules of other programs do not say it. */
-  readonly ifname?: string;
+  /** The mark of the attachment that it was added for, where that is known; rules of other programs do not say it. */
+  readonly mark?: string;
 }
 
 /** A rule of POSTROUTING that leads into the container's chain. */
@@ -22,11 +22,16 @@ export interface StoredJump extends StoredRule {
   readonly note?: StoredRule;
 }
 
-/** The chain of a container in a network, with the rules that lead there. */
+/**
+ * The chain of a container in a network, with the rules that lead there. Its name is a digest of both names joined
+ * without a separator, so that net1 and 0abc share it with net10 and abc: whose a rule is stands in its comment or mark.
+ */
 export interface ChainState {
   readonly chain: string;
   /** Rules of the chain in their order, without notes. */
   readonly rules: readonly StoredRule[];
+  /** Notes about jumps that are gone. */
+  readonly idleNotes: readonly StoredRule[];
   /** In their order. */
   readonly jumps: readonly StoredJump[];
 }
@@ -36,8 +41,8 @@ export type Step =
   | { readonly kind: "add chain" }
   /** Puts a rule at the beginning or the end of the chain. */
   | { readonly kind: "insert" | "append"; readonly rule: AddressRule }
-  /** Lets an address of an interface into the chain. */
-  | { readonly kind: "add jump"; readonly rule: AddressRule; readonly ifname: string }
+  /** Lets an address of an attachment into the chain. */
+  | { readonly kind: "add jump"; readonly rule: AddressRule; readonly owner: Owner }
   | { readonly kind: "delete rule"; readonly rule: StoredRule }
   | { readonly kind: "delete jump"; readonly jump: StoredJump }
   /** Deletes the chain with the rules that are in it. */
@@ -60,19 +65,14 @@ export interface NatTable {
 }
 
 /**
- * The note: a rule of the chain without a target, which does nothing but say the interface of an address. x_tables
+ * The note: a rule of the chain without a target, which does nothing but say the attachment of an address. x_tables
  * has no other place for it. It goes with the chain, whoever deletes that.
  */
 export const note = (owner: Owner, source: NonNullable<AddressRule["source"]>): AddressRule => ({
   source,
-  comment: `${iptablesComment(owner)} if: "${owner.ifname}"`,
+  comment: noteComment(owner),
   action: "continue",
 });
-
-const interfaceOfNote = (rule: AddressRule | undefined): string | undefined =>
-  rule?.action === "continue"
-    ? /^name: "[^"]*" id: "[^"]*" if: "(.*)"$/.exec(rule.comment ?? "")?.[1]
-    : undefined;
 
 const sourceText = (rule: AddressRule | undefined): string | undefined =>
   rule?.source && iptablesText({ source: rule.source, action: "continue" });
@@ -83,16 +83,22 @@ export function chainState(
   all: readonly StoredRule[],
   jumps: readonly StoredRule[],
 ): ChainState {
-  const notes = all.filter(({ rule }) => interfaceOfNote(rule) !== undefined);
-  const unused = [...notes];
-  return {
-    chain,
-    rules: all.filter((stored) => !notes.includes(stored)),
-    jumps: jumps.map((jump) => {
-      const at = unused.findIndex(({ rule }) => sourceText(rule) === sourceText(jump.rule));
-      const [found] = at < 0 ? [] : unused.splice(at, 1);
-      const ifname = jump.ifname ?? interfaceOfNote(found?.rule);
-      return { ...jump, ...(found && { note: found }), ...(ifname !== undefined && { ifname }) };
-    }),
-  };
+  const rules: StoredRule[] = [];
+  const notes: { stored: StoredRule; mark: string; ifname: string }[] = [];
+  for (const stored of all) {
+    const read = stored.rule?.action === "continue" ? parseNote(stored.rule.comment) : undefined;
+    if (read === undefined) rules.push(stored);
+    else notes.push({ stored, ...read });
+  }
+  const marked = jumps.map((jump): StoredJump => {
+    const at = notes.findIndex(
+      (note) =>
+        sourceText(note.stored.rule) === sourceText(jump.rule) &&
+        (jump.mark === undefined ? mayBeOf(note, jump.rule?.comment) : jump.mark === note.mark),
+    );
+    const [found] = at < 0 ? [] : notes.splice(at, 1);
+    return found === undefined ? jump : { ...jump, note: found.stored, mark: found.mark };
+  });
+  const idleNotes = notes.map(({ stored, mark }) => ({ ...stored, mark }));
+  return { chain, rules, jumps: marked, idleNotes };
 }

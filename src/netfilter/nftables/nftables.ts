@@ -6,6 +6,7 @@
  * new owner's rule. Yet no one searches the chain: the address stands in an anonymous set whose name is made of the
  * attachment's mark, and from the set the rule is found (docs/decisions/0011-one-rule-an-address.md).
  */
+import { CniError, code } from "../../cni/error.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { rehearse, update } from "../../netlink/nftables/batch.ts";
@@ -15,11 +16,23 @@ import { ask, isUnsupported, permissionRemedy, reasonOf } from "../kernel.ts";
 import type { Owner } from "../owner.ts";
 import { deleteEmpty } from "../skeleton.ts";
 import { type FoundRule, rulesByName, rulesOf } from "./find.ts";
-import { addressRule, CHECKS, POSTROUTING, POSTROUTING_RULES, postroutingRules, skeleton } from "./layout.ts";
+import {
+  addressRule,
+  CHECKS,
+  POSTROUTING,
+  POSTROUTING_RULES,
+  postroutingRules,
+  skeleton,
+  TABLE,
+} from "./layout.ts";
 
-/** Adds the attachment's rules, and the table where it is missing or damaged. @throws NetlinkError */
+/** Other calls may add the same attachment at the same time, each of them once. */
+const ATTEMPTS = 20;
+
+/** Adds the attachment's rules, and the table where it is missing or damaged. @throws NetlinkError, CniError */
 export function setUpNftables(connection: Connection, owner: Owner, addresses: readonly Prefix[]): void {
-  for (let clean = false; !clean; ) {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    let clean = false;
     update(connection, () => {
       // Rules of an ADD that was killed before anybody knew of it. They go first, in a transaction of their own: a
       // name is not free before that.
@@ -31,7 +44,12 @@ export function setUpNftables(connection: Connection, owner: Owner, addresses: r
         ...addresses.flatMap((prefix, index) => addressRule(owner, index, prefix)),
       ];
     });
+    if (clean) return;
   }
+  throw new CniError(
+    code.tryAgainLater,
+    `cannot add rules to table ${TABLE.family} ${TABLE.table}: other calls add the same attachment at the same time; try again later`,
+  );
 }
 
 /** Whether the table is there and packets come to its rules. Not looked at closely: that is what CHECK does. */

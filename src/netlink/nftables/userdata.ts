@@ -21,11 +21,17 @@ const SET_COMMENT = 7;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** A text, which ends with a NUL. */
+export const text = (type: number, value: string): UserDatum => ({
+  type,
+  value: encoder.encode(`${value}\0`),
+});
+
 /** A comment on a table, chain, rule or element. */
-export const comment = (text: string): UserDatum => ({ type: COMMENT, value: encoder.encode(`${text}\0`) });
+export const comment = (words: string): UserDatum => text(COMMENT, words);
 
 /** A comment on a set or map. */
-export const setComment = (text: string): UserDatum => ({ ...comment(text), type: SET_COMMENT });
+export const setComment = (words: string): UserDatum => text(SET_COMMENT, words);
 
 /** A number in host order, as libnftnl stores the byte order of a set's key. */
 export function number(type: number, value: number): UserDatum {

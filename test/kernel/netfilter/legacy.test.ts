@@ -16,7 +16,7 @@ import { testUnless } from "../../support/skip.ts";
 import { iptablesRules } from "./listings.ts";
 import { callAtOnce } from "./parallel.ts";
 import { prefixes } from "./prefixes.ts";
-import { Programs } from "./programs.ts";
+import { legacyHost, Programs, whyNoLegacy } from "./programs.ts";
 import { referenceAddIptables, referenceDelIptables } from "./reference.ts";
 
 const owner = (containerId: string, ifname = "eth0"): Owner => ({ network: "net1", containerId, ifname });
@@ -35,21 +35,7 @@ async function rules(): Promise<{ rules: string[]; notes: string[] }> {
   };
 }
 
-/** Legacy is the host's iptables, behind traps that count its calls. */
-async function legacyHost(): Promise<Programs> {
-  const programs = await Programs.replace();
-  for (const name of ["iptables", "ip6tables"]) {
-    programs.trap(`${name}-legacy-restore`, `/usr/sbin/${name}-legacy-restore`);
-    programs.link(`${name}-restore`, `${name}-legacy-restore`);
-  }
-  return programs;
-}
-
-const noLegacy =
-  (await outcomeOf(["iptables-legacy", "-t", "nat", "-S"])).exitCode === 0
-    ? undefined
-    : "this kernel or machine has no iptables-legacy";
-const legacyTest = testUnless(noLegacy);
+const legacyTest = testUnless(await whyNoLegacy());
 
 describe("the host's iptables is legacy", () => {
   legacyTest("the rules are those of the reference, and a note for each address", async () => {

@@ -1,6 +1,6 @@
 /** Which iptables the host has: links and traps in a folder that is searched before the real ones. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { outputOf } from "../../support/command.ts";
+import { outcomeOf, outputOf } from "../../support/command.ts";
 
 const FOLDER = "/usr/local/sbin";
 const CALLS = "/run/iptables-calls";
@@ -47,3 +47,19 @@ export class Programs implements AsyncDisposable {
     await outputOf(["rm", "-f", CALLS]);
   }
 }
+
+/** Makes legacy the host's iptables, behind traps that count its calls. */
+export async function legacyHost(): Promise<Programs> {
+  const programs = await Programs.replace();
+  for (const name of ["iptables", "ip6tables"]) {
+    programs.trap(`${name}-legacy-restore`, `/usr/sbin/${name}-legacy-restore`);
+    programs.link(`${name}-restore`, `${name}-legacy-restore`);
+  }
+  return programs;
+}
+
+/** Why there can't be rules of iptables-legacy here; undefined when there can. */
+export const whyNoLegacy = async (): Promise<string | undefined> =>
+  (await outcomeOf(["iptables-legacy", "-t", "nat", "-S"])).exitCode === 0
+    ? undefined
+    : "this kernel or machine has no iptables-legacy";
