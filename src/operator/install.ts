@@ -3,6 +3,7 @@
  * come and go there. The file is written whole under a working name, tried out, and takes its places by rename(2): at
  * each moment each name leads to a whole program, the old or the new one, and a program that runs goes on undisturbed.
  */
+import { runProgram } from "../sys/child.ts";
 import { describeErrno, failedWith, SystemError } from "../sys/errno.ts";
 import { inodeAndChange, isDirectory, listDirectory, status, withFile, writeAll } from "../sys/file.ts";
 import * as libc from "../sys/libc.ts";
@@ -19,9 +20,6 @@ const PIECE = 1 << 20;
 
 /** Nanoseconds after which a working name was left behind by an installation that was killed. */
 const LEFT_BEHIND = 600_000_000_000n;
-
-/** Milliseconds for the new file to say its version. */
-const TRIAL = 60_000;
 
 /** What became of a name. */
 export interface Installed {
@@ -102,17 +100,16 @@ function removeLeftBehind(folder: string, fresh: string): void {
 /** @throws Error unless the copy runs where it is: a mount may forbid it */
 function tryOut(program: string, version: string): void {
   const path = program.startsWith("/") ? program : `./${program}`;
-  libc.expectChildren();
-  let said = "nothing";
+  let said = "";
   try {
-    const { stdout, exitCode } = Bun.spawnSync([path, "--version"], { env: {}, stdin: null, timeout: TRIAL });
-    said = JSON.stringify(stdout.toString().trim());
-    if (exitCode === 0 && said === JSON.stringify(`bridgehead ${version}`)) return;
-  } catch {
-    // The system does not start it.
+    const { stdout, exitCode } = runProgram({ path, arguments: ["--version"], environment: {} });
+    said = new TextDecoder().decode(stdout).trim();
+    if (exitCode === 0 && said === `bridgehead ${version}`) return;
+  } catch (error) {
+    said = (error as Error).message;
   }
   throw new Error(
-    `the file does not run there: asked for its version it says ${said}; see whether the file system is mounted with noexec`,
+    `the file does not run there (${said}); see whether the file system is mounted with noexec`,
   );
 }
 

@@ -190,7 +190,12 @@ describe("it says what is in its way, and changes nothing", () => {
   test.each([
     ["a read-only file system", "size=1m", "remount,ro", /read-only file system; give the folder that/],
     ["a full one", "size=64m", undefined, /no space left on device; 1\d\d MiB are needed/],
-    ["one that nothing runs on", "size=256m,noexec", undefined, /the file does not run there: .*noexec/],
+    [
+      "one that nothing runs on",
+      "size=256m,noexec",
+      undefined,
+      /the file does not run there \(.*permission denied.*\); see whether .* noexec/,
+    ],
   ])("%s", async (_, options, later, message) => {
     const folder = await mounted(options);
     try {
