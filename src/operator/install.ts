@@ -100,17 +100,16 @@ function removeLeftBehind(folder: string, fresh: string): void {
 /** @throws Error unless the copy runs where it is: a mount may forbid it */
 function tryOut(program: string, version: string): void {
   const path = program.startsWith("/") ? program : `./${program}`;
-  let said = "";
+  let said: string;
   try {
     const { stdout, exitCode } = runProgram({ path, arguments: ["--version"], environment: {} });
-    said = new TextDecoder().decode(stdout).trim();
-    if (exitCode === 0 && said === `bridgehead ${version}`) return;
+    const answer = new TextDecoder().decode(stdout).trim();
+    if (exitCode === 0 && answer === `bridgehead ${version}`) return;
+    said = `asked for its version it says ${JSON.stringify(answer)}`;
   } catch (error) {
     said = (error as Error).message;
   }
-  throw new Error(
-    `the file does not run there (${said}); see whether the file system is mounted with noexec`,
-  );
+  throw new Error(`the file does not run there: ${said}`);
 }
 
 /** Gives the program a name, whatever has that name now. */

@@ -194,7 +194,7 @@ describe("it says what is in its way, and changes nothing", () => {
       "one that nothing runs on",
       "size=256m,noexec",
       undefined,
-      /the file does not run there \(.*permission denied.*\); see whether .* noexec/,
+      /the file does not run there: it may not be executed: .* mounted noexec/,
     ],
   ])("%s", async (_, options, later, message) => {
     const folder = await mounted(options);
