@@ -13,7 +13,7 @@ const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Folders that programs write into; `/run/netns` and the run's own files apart. */
 const WRITTEN = ["/var/lib/cni", "/run"];
-const OWN = ["/run/netns", "/run/parity", "/run/xtables.lock", "/run/mount"];
+const OWN = ["/run/netns", "/run/parity", "/run/bridgehead", "/run/xtables.lock", "/run/mount"];
 
 /** What the tools say, section by section: see capture(). */
 export type Sections = Readonly<Record<string, string>>;

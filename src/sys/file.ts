@@ -14,6 +14,9 @@ export interface FileIdentity {
 export interface FileStatus extends FileIdentity {
   /** File type and permission bits, as in st_mode. */
   readonly mode: number;
+  /** User id of the owner. */
+  readonly owner: number;
+  /** Names of the file (hard links); 0 for an open file that was removed. */
   readonly links: number;
   readonly size: number;
   readonly modified: bigint;
@@ -49,12 +52,13 @@ export function statusOf(fd: number): FileStatus {
   return decodeStatx();
 }
 
-/** Offsets from struct statx: nlink 16, mode 28, ino 32, size 40, ctime 96, mtime 112, dev major/minor 136/140. */
+/** Offsets from struct statx: nlink 16, uid 20, mode 28, ino 32, size 40, ctime 96, mtime 112, dev major/minor 136/140. */
 function decodeStatx(): FileStatus {
   return {
     device: `${word32(136)}:${word32(140)}`,
     inode: String(word64(32)),
     mode: word32(28) & 0xffff,
+    owner: word32(20),
     links: word32(16),
     size: Number(word64(40)),
     changed: timeAt(96),

@@ -130,12 +130,15 @@ export const O = {
   EXCL: 0o200,
   TRUNC: 0o1000,
   APPEND: 0o2000,
+  NOCTTY: 0o400,
   NONBLOCK: 0o4000,
   CLOEXEC: 0o2000000,
   DIRECTORY: ARM ? 0o40000 : 0o200000,
   /** A file without a name in the directory that open(2) is given; linkat() gives it one. */
   TMPFILE: 0o20000000 | (ARM ? 0o40000 : 0o200000),
   NOFOLLOW: ARM ? 0o100000 : 0o400000,
+  /** Only the place in the tree: nothing is opened, so that no permission is needed and no device is disturbed. */
+  PATH: 0o10000000,
 } as const;
 
 export function open(path: string, flags: number, mode = 0): number {
@@ -296,6 +299,8 @@ export const mkdir = (path: string, mode: number): void =>
 /** chmod(2). Links are followed. */
 export const chmod = (path: string, mode: number): void =>
   void checked(syscall(call.fchmodat, AT_FDCWD, cString(path), mode), "fchmodat", path);
+/** chmod(2) of what a descriptor stands for, also one with O_PATH, by way of its link in /proc. */
+export const chmodDescriptor = (fd: number, mode: number): void => chmod(`/proc/self/fd/${fd}`, mode);
 
 /** Sets an extended attribute of an open file; xattr(7) says which names there are. */
 export const fsetxattr = (fd: number, name: string, value: Uint8Array): void =>

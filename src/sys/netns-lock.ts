@@ -1,62 +1,42 @@
 /**
- * A lock on the thread's current network namespace, between the processes that work in it: flock(2) on the
- * namespace's own file, so that it needs no place on disk, means the same in every mount namespace, and goes with
- * the namespace. Shared: I am about to use what is there. Exclusive: I am about to take something away.
+ * A lock on the network namespace of this process, between the processes that work in it: flock(2) on a file that only
+ * root can open, with the namespace's number in its name. Any process could lock the namespace's own file and so stop
+ * all that wait for it. Shared: I am about to use what is there. Exclusive: I am about to take something away.
  */
-import { now, pause } from "./clock.ts";
-import { failedWith } from "./errno.ts";
-import * as libc from "./libc.ts";
+import { timeLeft } from "./deadline.ts";
+import { status } from "./file.ts";
+import { FileLock, LockTimeoutError } from "./flock.ts";
+import { ensureOwnDirectory } from "./own-file.ts";
 
-const LOCK_SH = 1;
-const LOCK_EX = 2;
-const LOCK_NB = 4;
-const OWN = "/proc/thread-self/ns/net";
+/** Goes with the machine's next start, as namespaces do. */
+const DIRECTORY = "/run/bridgehead";
 
-/** Whoever holds the lock exclusively needs a few messages to the kernel. */
-const DEADLINE = 5000;
+/** The lock's path, which stays the same: a process does not change its namespace for good. */
+let known: string | undefined;
 
-/** A held lock. Disposing of it, or the end of the process, gives it back. */
-export class NetnsLock implements Disposable {
-  private readonly fd: number;
+function place(): string {
+  if (known !== undefined) return known;
+  ensureOwnDirectory(DIRECTORY);
+  known = `${DIRECTORY}/netns-${status("/proc/thread-self/ns/net").inode}.lock`;
+  return known;
+}
 
-  private constructor(fd: number) {
-    this.fd = fd;
-  }
+/**
+ * The shared lock. Whoever holds it exclusively needs a few messages to the kernel.
+ * @throws LockTimeoutError; ForeignFileError or SystemError where there cannot be such a lock.
+ */
+export const shareNetns = (): FileLock =>
+  FileLock.acquire(place(), timeLeft(), { shared: true, refuseOpened: true });
 
-  /** @throws SystemError, EAGAIN when another process held it exclusively all the time. */
-  static shared(): NetnsLock {
-    let deadline: number | undefined;
-    const fd = libc.open(OWN, libc.O.RDONLY);
-    for (;;) {
-      try {
-        libc.flock(fd, LOCK_SH | LOCK_NB);
-        return new NetnsLock(fd);
-      } catch (error) {
-        deadline ??= now() + DEADLINE;
-        if (failedWith(error, "EAGAIN", "EINTR") && now() < deadline) {
-          pause(1);
-          continue;
-        }
-        libc.close(fd);
-        throw error;
-      }
-    }
-  }
-
-  /** Without waiting; undefined when any other process holds it. */
-  static tryExclusive(): NetnsLock | undefined {
-    const fd = libc.open(OWN, libc.O.RDONLY);
-    try {
-      libc.flock(fd, LOCK_EX | LOCK_NB);
-      return new NetnsLock(fd);
-    } catch (error) {
-      libc.close(fd);
-      if (failedWith(error, "EAGAIN", "EINTR")) return undefined;
-      throw error;
-    }
-  }
-
-  [Symbol.dispose](): void {
-    libc.close(this.fd);
+/**
+ * The exclusive lock, without waiting; undefined when any other process holds it.
+ * @throws ForeignFileError or SystemError where there cannot be such a lock: then others may be at work unseen.
+ */
+export function claimNetns(): FileLock | undefined {
+  try {
+    return FileLock.acquire(place(), 0, { refuseOpened: true });
+  } catch (error) {
+    if (error instanceof LockTimeoutError) return undefined;
+    throw error;
   }
 }

@@ -32,6 +32,12 @@ const CHANGES: readonly [string, string, RegExp][] = [
     "mkdir -p /var/lib/cni/networks/n && printf x >/var/lib/cni/networks/n/10.0.0.2",
     /\+ file \/var\/lib\/cni\/networks\/n\/10\.0\.0\.2 .*"x"/,
   ],
+  [
+    "a file beside the lock",
+    "mkdir -m 700 /run/bridgehead && >/run/bridgehead/x",
+    /\+ file \/run\/bridgehead\/x /,
+  ],
+  ["an open folder of the lock", "mkdir -m 755 /run/bridgehead", /\+ file \/run\/bridgehead\/ 755/],
   ["a file in /run", "ln -s /nowhere /run/left", /\+ file \/run\/left -> \/nowhere/],
 ];
 

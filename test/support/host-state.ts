@@ -3,9 +3,10 @@
  * routes, rules, neighbours, firewall rules of each kind, sysctls, and the files of CNI programs.
  */
 import { createHash } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, outcomeOf, outputOf } from "./command.ts";
+import { hostLock } from "./leftovers.ts";
 
 /** One line for each thing, in the order of the tool that lists it. */
 export type HostState = readonly string[];
@@ -35,7 +36,9 @@ export async function hostState(): Promise<HostState> {
   ]);
   // Every host has it: two looks that saw nothing must not pass for equal.
   if (!sections.flat().some((line) => line.startsWith("link lo "))) throw new Error("ip(8) shows no link lo");
-  return [...sections.flat(), ...sysctls(), ...files("/var/lib/cni"), ...files("/run")];
+  const byDesign = hostLock({ inode: statSync("/proc/self/ns/net").ino });
+  const written = [...files("/var/lib/cni"), ...files("/run")].filter((line) => !byDesign.includes(line));
+  return [...sections.flat(), ...sysctls(), ...written];
 }
 
 const text = (value: unknown): string => JSON.stringify(value);

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileLock, LockTimeoutError } from "../../src/sys/flock.ts";
@@ -65,9 +74,57 @@ describe("a lock", () => {
       expect(existsSync(path)).toBe(true);
     }));
 
+  test("K1: is shared with others that share it, and with no other", () =>
+    withFolder((folder) => {
+      const path = join(folder, "lock");
+      using _ = FileLock.acquire(path, 0, { shared: true });
+      {
+        using _ = FileLock.acquire(path, 0, { shared: true });
+      }
+      expect(() => acquired(path, 20)).toThrow(LockTimeoutError);
+    }));
+
+  test("K1: a file that other users could open is closed to them, and stays the same file", () =>
+    withFolder((folder) => {
+      const path = join(folder, "lock");
+      writeFileSync(path, "");
+      const { ino } = statSync(path);
+      // 0750 is the Go plugin's; 0 is what a umask of 0777 leaves.
+      for (const mode of [0o666, 0o644, 0o640, 0o750, 0o604, 0]) {
+        chmodSync(path, mode);
+        expect(acquired(path, 0)).toBe("acquired");
+        expect(statSync(path)).toMatchObject({ mode: 0o100600, ino });
+      }
+    }));
+
+  test("K1: with refuseOpened such a file is refused, with what to do", () =>
+    withFolder((folder) => {
+      const path = join(folder, "lock");
+      writeFileSync(path, "");
+      chmodSync(path, 0o604);
+      expect(() => FileLock.acquire(path, 0, { refuseOpened: true })).toThrow(
+        `"${path}" has mode 0604, so that other users may hold it: remove it`,
+      );
+      expect(statSync(path).mode & 0o777).toBe(0o604);
+    }));
+
+  test("K4: another program's file with a second name here is neither locked nor changed, unless it is private", () =>
+    withFolder((folder) => {
+      const path = join(folder, "lock");
+      const other = join(folder, "other");
+      writeFileSync(other, "precious");
+      chmodSync(other, 0o644);
+      linkSync(other, path);
+      expect(() => acquired(path, 0)).toThrow(`"${path}" has 2 names (hard links)`);
+      expect(statSync(other).mode & 0o777).toBe(0o644);
+      chmodSync(other, 0o600);
+      expect(acquired(path, 0)).toBe("acquired");
+      expect(readFileSync(other, "utf8")).toBe("precious");
+    }));
+
   test("what is no file can't be locked", () =>
     withFolder((folder) => {
-      expect(() => acquired(folder, 0)).toThrow("EISDIR");
+      expect(() => acquired(folder, 0)).toThrow(`"${folder}" is a directory, not a regular file`);
       expect(() => acquired(join(folder, "none", "lock"), 20)).toThrow();
     }));
 });

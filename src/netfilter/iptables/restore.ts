@@ -5,6 +5,7 @@ import { now } from "../../sys/clock.ts";
 import { timeLeft } from "../../sys/deadline.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
+import { ForeignFileError } from "../../sys/own-file.ts";
 import type { Restore } from "./executable.ts";
 
 /** Exit status of iptables-restore for a lock that it did not get (RESOURCE_PROBLEM). */
@@ -60,6 +61,13 @@ function awaitLock(path: string, begin: number): void {
     FileLock.acquire(LOCK, timeLeft())[Symbol.dispose]();
   } catch (error) {
     if (error instanceof LockTimeoutError) throw lockHeld(path, begin, "");
+    if (error instanceof ForeignFileError) {
+      // The child would wait for ever for a fifo.
+      throw new CniError(
+        code.io,
+        `cannot change the nat table with ${JSON.stringify(path)}: ${error.message}`,
+      );
+    }
     // Where it can't be taken at all, the child says so, or uses another.
     if (!(error instanceof SystemError)) throw error;
   }

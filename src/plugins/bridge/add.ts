@@ -13,10 +13,11 @@ import type { Netns } from "../../sys/netns.ts";
 import { connect, connectInside, openNetns } from "../namespaces.ts";
 import { planAddressing } from "./addressing.ts";
 import type { Owner } from "./attachment.ts";
-import { ensureBridge, giveMacBack, lockHost, type PresentLink, portsOf, settle } from "./bridge-link.ts";
+import { ensureBridge, giveMacBack, type PresentLink, portsOf, settle } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { configureContainerInterface } from "./container-interface.ts";
 import { ensureGatewayAddresses, forgetNeighbours, isForwarding } from "./gateway.ts";
+import { lockHost } from "./host-lock.ts";
 import { awaitAddressesSettled, awaitPortUp } from "./readiness.ts";
 import { addVethPair, setUpHostEnd, type VethPair } from "./veth.ts";
 
@@ -103,8 +104,9 @@ async function attach(attachment: Attachment): Promise<Result> {
 
 /** The bridge, and a veth pair that is a port of it. No other ADD's undo can take the bridge away in between. */
 function connectToBridge({ request, config, owner, netns, host, container, undo }: Attachment) {
-  using _lock = lockHost();
-  const bridge = ensureBridge(host, config, { undo, log: request.log });
+  const { log } = request;
+  using _lock = lockHost(log);
+  const bridge = ensureBridge(host, config, { undo, log });
   if (!bridge.created) undo.push("MAC of the bridge", () => giveMacBack(host, bridge.link));
   const pair = addVethPair(host, container, { owner, netns, bridge: bridge.link, config, undo });
   return { bridge: { ...bridge, link: settle(host, bridge.link) }, pair };

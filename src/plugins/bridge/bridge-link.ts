@@ -1,5 +1,5 @@
 /** The bridge itself: made when absent, taken over when there (rules B1, B10–B12, G21, G22). */
-import { CniError, code, toCniError } from "../../cni/error.ts";
+import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
 import { isZeroMac, sameMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
@@ -16,7 +16,7 @@ import {
   type Link,
   linkOf,
 } from "../../netlink/rtnetlink/link.ts";
-import { NetnsLock } from "../../sys/netns-lock.ts";
+import { claimNetns } from "../../sys/netns-lock.ts";
 import { type BridgeConfig, wantsVlanFiltering } from "./config.ts";
 import { randomMac } from "./random-mac.ts";
 import { refuseRouters } from "./router-advertisements.ts";
@@ -67,15 +67,6 @@ export function removeLink(connection: Connection, link: { name: string } | { in
   const named = "index" in link ? { index: link.index } : { name: link.name };
   const [outcome] = connection.callAll([deleteLink(named)]);
   if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
-}
-
-/** The lock that keeps others' undo away from what is found on the host, while it is held. @throws CniError */
-export function lockHost(): NetnsLock {
-  try {
-    return NetnsLock.shared();
-  } catch (error) {
-    throw toCniError(error).during("cannot lock the host's network namespace");
-  }
 }
 
 /** A bridge that can be used, and where it came from. */
@@ -213,7 +204,7 @@ export const portsOf = (host: Connection, bridge: { index: number }) =>
  * the namespace's lock from looking at the bridge until their port is there.
  */
 function removeUnusedBridge(host: Connection, name: string): void {
-  using lock = NetnsLock.tryExclusive();
+  using lock = claimNetns();
   if (lock === undefined) return;
   const bridge = findLink(host, name);
   if (bridge?.kind !== "bridge" || portsOf(host, bridge).length > 0) return;
@@ -223,7 +214,7 @@ function removeUnusedBridge(host: Connection, name: string): void {
 
 /** Undo of `change`: brings back what it changed of `before`, under the same condition as above. */
 function restoreUnused(host: Connection, before: PresentLink, change: Link): void {
-  using lock = NetnsLock.tryExclusive();
+  using lock = claimNetns();
   const bridge = lock === undefined ? undefined : findLink(host, before.name);
   if (bridge?.index !== before.index || portsOf(host, bridge).length > 0) return;
   const settings = {

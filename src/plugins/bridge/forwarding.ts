@@ -6,8 +6,8 @@ import type { Connection } from "../../netlink/connection.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
 import { listDirectory } from "../../sys/file.ts";
 import { ensureSysctl, sysctlIfThere, sysctlName } from "../../sys/sysctl.ts";
-import { lockHost } from "./bridge-link.ts";
 import { FORWARDING } from "./gateway.ts";
+import { lockHost } from "./host-lock.ts";
 import { keepRouterAdvertisements } from "./router-advertisements.ts";
 
 /**

@@ -13,9 +13,10 @@ import {
   dumpAddresses,
 } from "../../netlink/rtnetlink/address.ts";
 import { deleteNeighbour } from "../../netlink/rtnetlink/neighbour.ts";
-import { NetnsLock } from "../../sys/netns-lock.ts";
+import { claimNetns } from "../../sys/netns-lock.ts";
 import { sysctlIfThere } from "../../sys/sysctl.ts";
-import { lockHost, type PresentLink, pinMac } from "./bridge-link.ts";
+import { type PresentLink, pinMac } from "./bridge-link.ts";
+import { lockHost } from "./host-lock.ts";
 
 /** Addresses of an interface of the host, both families. */
 const prefixesOf = (host: Connection, index: number): Prefix[] =>
@@ -85,7 +86,7 @@ function removeUnlessGone(host: Connection, link: PresentLink, address: Prefix):
 
 /** Undo of an address: others whose port is there by now use it, or are about to look for it. */
 function removeUnused(host: Connection, gateway: Gateway, address: Prefix): void {
-  using lock = NetnsLock.tryExclusive();
+  using lock = claimNetns();
   if (lock === undefined || gateway.isShared()) return;
   removeUnlessGone(host, gateway.link, address);
 }

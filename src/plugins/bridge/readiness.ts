@@ -49,6 +49,8 @@ export function awaitPortUp(host: Connection, port: PresentLink): Link {
   const subscribe = () => new NetlinkSocket(protocol.route, LINK_EVENTS);
   const up = awaitState(subscribe, () => {
     seen = linkOf(host.ask(getLink({ index: port.index })));
+    // It was created as a port of the bridge.
+    if (seen !== undefined && seen.master === undefined) throw bridgeGone(port);
     const state = decodeBridgePort(seen?.portData ?? new Uint8Array()).state ?? 0;
     return seen?.operstate === OPERSTATE_UP && state !== 0 ? seen : undefined;
   });
@@ -60,6 +62,12 @@ export function awaitPortUp(host: Connection, port: PresentLink): Link {
     `bridge port in error state: ${operstate} (port ${JSON.stringify(port.name)}, carrier ${carrier}, master ${seen?.master ?? "none"}, waited ${DEADLINE / 1000} s); is the container's end or the bridge being set down by another program?`,
   );
 }
+
+const bridgeGone = ({ name }: PresentLink): CniError =>
+  new CniError(
+    code.tryAgainLater,
+    `interface ${JSON.stringify(name)} is not a port of the bridge any more: another program removed the bridge or the port; try again`,
+  );
 
 /** Waits until no address of the container's interface is tentative. */
 export function awaitAddressesSettled(container: Connection, netns: Netns, link: PresentLink): void {

@@ -11,7 +11,7 @@ import { addressFlag, addressOf, dumpAddresses } from "../../netlink/rtnetlink/a
 import { decodeLink, dumpLinks, interfaceFlag, type Link } from "../../netlink/rtnetlink/link.ts";
 import { decodeRoute, dumpRoutes, RTN_UNICAST } from "../../netlink/rtnetlink/route.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
-import { NetnsLock } from "../../sys/netns-lock.ts";
+import { claimNetns } from "../../sys/netns-lock.ts";
 import { ensureSysctl, sysctlIfThere, sysctlName } from "../../sys/sysctl.ts";
 import { trySysctl } from "./sysctl.ts";
 
@@ -114,7 +114,7 @@ const listens = (name: string): boolean =>
 
 /** Where the host forwards by now, another ADD relies on what this one has set. */
 function stopKeeping(setting: readonly string[]): void {
-  using lock = NetnsLock.tryExclusive();
+  using lock = claimNetns();
   if (lock === undefined || sysctlIfThere("net", "ipv6", "conf", "all", "forwarding") !== "0") return;
   if (sysctlIfThere(...setting) === "2") ensureSysctl(setting, "1");
 }

@@ -8,11 +8,12 @@ import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
-import { NetnsLock } from "../../sys/netns-lock.ts";
+import { claimNetns } from "../../sys/netns-lock.ts";
 import { randomVethName } from "./attachment.ts";
-import { findLink, lockHost, makeLink, type PresentLink, portsOf, removeLink } from "./bridge-link.ts";
+import { findLink, makeLink, type PresentLink, portsOf, removeLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
+import { lockHost } from "./host-lock.ts";
 import { randomMac } from "./random-mac.ts";
 import { trySysctl } from "./sysctl.ts";
 import { portsCarrying, setPortVlans } from "./vlan.ts";
@@ -38,7 +39,7 @@ export function ensureVlanGateway(host: Connection, bridge: PresentLink, adding:
   const { config, log } = adding;
   const name = vlanGatewayName(config);
   // No other ADD's undo can take it away between finding it and the end.
-  using _lock = lockHost();
+  using _lock = lockHost(log);
   const existing = findLink(host, name);
   const created = existing === undefined && addPair(host, bridge, name, adding);
   const link = existing ?? findLink(host, name);
@@ -125,7 +126,7 @@ function isShared(
 
 /** Undo of a creation. An ADD whose port has the VLAN by now uses the gateway, or is about to look for it. */
 function removeUnused(host: Connection, bridge: PresentLink, name: string, adding: Adding): void {
-  using lock = NetnsLock.tryExclusive();
+  using lock = claimNetns();
   const link = lock === undefined ? undefined : findLink(host, name);
   if (link === undefined || isShared(host, bridge, otherEnd(host, link, bridge), adding)) return;
   removeLink(host, link);

@@ -1,7 +1,7 @@
 /** Takes the lock of a network's leases (rules H52, L7). */
 import { CniError, code } from "../../cni/error.ts";
-import { SystemError } from "../../sys/errno.ts";
 import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
+import { isFileFailure } from "../../sys/own-file.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 import { LeaseStore } from "./lease-store.ts";
 import type { Machine } from "./machine.ts";
@@ -28,7 +28,7 @@ export async function openStore(
       const remedy = "try again later, or stop that program if it hangs";
       throw new CniError(code.tryAgainLater, `cannot lock ${JSON.stringify(path)}: ${wait}; ${remedy}`);
     }
-    if (!(error instanceof SystemError)) throw error;
+    if (!isFileFailure(error)) throw error;
     const remedy =
       "without the lock no address is safe: ipam.dataDir must be a writable directory on a file system with flock(2)";
     throw new CniError(code.io, `cannot lock the leases: ${error.message}; ${remedy}`, "", { cause: error });

@@ -6,8 +6,8 @@
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { type IpAddress, parseIp } from "../../net/ip.ts";
-import { SystemError } from "../../sys/errno.ts";
 import { listDirectory } from "../../sys/file.ts";
+import { isFileFailure } from "../../sys/own-file.ts";
 import { capacity, type Interval, searchOrder, sizeOf } from "./allocator.ts";
 import { parseAllocation, parsePlace, rangesComeWithAdd } from "./config.ts";
 import { requireUsable } from "./directory-probe.ts";
@@ -37,7 +37,7 @@ export async function status(request: Request, machine: Machine = thisMachine): 
 }
 
 function unusable(files: LeaseFiles, error: unknown): CniError {
-  if (!(error instanceof SystemError)) return toCniError(error);
+  if (!isFileFailure(error)) return toCniError(error);
   const problem = `the lease directory ${files.path} is unusable: ${error.message}`;
   return new CniError(code.notAvailable, problem, "", { cause: error });
 }

@@ -126,12 +126,13 @@ test("the way back from the container's namespace is tried again", () =>
 test("an error names the step, not only the call", () =>
   withNetwork(async (host) => {
     const attachment = new Attachment(host, await host.addNamespace("c1"), DUAL);
-    for (const [call, step] of [
-      ["socket", "cannot open a netlink socket: socket"],
-      ["setns", 'cannot enter netns "/var/run/netns/c1": setns'],
-      ["flock", "cannot lock the host's network namespace: flock"],
+    for (const [call, when, step] of [
+      ["socket", 1, "cannot open a netlink socket: socket"],
+      ["setns", 1, 'cannot enter netns "/var/run/netns/c1": setns'],
+      // The first is the lock of the host's network, which an ADD can do without.
+      ["flock", 2, "cannot lock the leases: flock"],
     ] as const) {
-      const inject = `-e trace=${call} -e inject=${call}:error=EIO:when=1`;
+      const inject = `-e trace=${call} -e inject=${call}:error=EIO:when=${when}`;
       const { exitCode, stdout } = await traced(host, attachment, "ADD", inject);
       expect({ exitCode, error: JSON.parse(stdout) }).toMatchObject({
         exitCode: 1,

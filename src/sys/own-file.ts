@@ -1,0 +1,160 @@
+/**
+ * Opens files in places that are ours, where something else may have been put: a link, a fifo, a device, a further name
+ * of another program's file, a file of another user. Nothing is read or written before that has been looked at, and
+ * opening never waits.
+ */
+import { failedWith, SystemError } from "./errno.ts";
+import { type FileStatus, isDirectory, isRegular, status, statusOf, withFile } from "./file.ts";
+import * as libc from "./libc.ts";
+
+/** Something that is not ours is where a file or directory of ours should be. The message never shows its content. */
+export class ForeignFileError extends Error {
+  override readonly name = "ForeignFileError";
+
+  /** `state` is what was found and what to do about it, as in "is a fifo: remove it". */
+  constructor(path: string, state: string) {
+    super(`${JSON.stringify(path)} ${state}`);
+  }
+}
+
+/** Whether a file or directory could not be used: a system call failed, or something that is not ours is there. */
+export const isFileFailure = (error: unknown): error is SystemError | ForeignFileError =>
+  error instanceof SystemError || error instanceof ForeignFileError;
+
+/** An open file, and its status right after it was opened. */
+export class OpenFile implements Disposable {
+  readonly path: string;
+  readonly fd: number;
+  readonly status: FileStatus;
+
+  constructor(path: string, fd: number, status: FileStatus) {
+    this.path = path;
+    this.fd = fd;
+    this.status = status;
+  }
+
+  [Symbol.dispose](): void {
+    libc.close(this.fd);
+  }
+}
+
+/**
+ * Opens the regular file at `path`, whoever it belongs to. `flags` and `mode` as in open(2).
+ * @throws ForeignFileError when something else is there; SystemError, ENOENT when nothing is.
+ */
+export function openRegular(path: string, flags: number, mode = 0): OpenFile {
+  let fd: number;
+  try {
+    // O_NONBLOCK: a fifo, or a lease that its owner took on the file (F_SETLEASE), must not stop the plugin.
+    fd = libc.open(path, flags | libc.O.NOFOLLOW | libc.O.NONBLOCK | libc.O.NOCTTY, mode);
+  } catch (error) {
+    // Links, sockets, directories and devices give an error each; what it was is said in the same words for all.
+    const found = failedWith(error, "ENOENT") ? undefined : statusOfAny(path);
+    if (found === undefined || isRegular(found)) throw error;
+    throw notRegular(path, found);
+  }
+  const file = new OpenFile(path, fd, statusOf(fd));
+  if (isRegular(file.status)) return file;
+  file[Symbol.dispose]();
+  throw notRegular(path, file.status);
+}
+
+/**
+ * As openRegular, and the file has no other name, and belongs to this user, to root, or to the owner of its directory.
+ * @throws ForeignFileError when it is not so.
+ */
+export function openOwn(path: string, flags: number, mode = 0): OpenFile {
+  const file = openRegular(path, flags, mode);
+  const state = strangeness(file.path, file.status);
+  if (state === undefined) return file;
+  file[Symbol.dispose]();
+  throw new ForeignFileError(path, state);
+}
+
+/** Why the file may be another program's, and what to do about it; undefined if it is ours without a doubt. */
+export function strangeness(path: string, found: FileStatus): string | undefined {
+  if (found.links > 1) {
+    return `has ${found.links} names (hard links), so that it may be a file of another program: remove this name`;
+  }
+  return strangeOwner(path, found);
+}
+
+/**
+ * As strangeness, as far as the owner goes. The owner of the directory is one of us: some file systems give all files
+ * to one user (NFS with root_squash), and who owns the directory can replace the file anyway.
+ */
+export function strangeOwner(path: string, { owner }: FileStatus): string | undefined {
+  if (owner === 0 || owner === process.geteuid?.() || owner === status(directoryOf(path)).owner)
+    return undefined;
+  return `belongs to user ${owner}: remove it, or give it to root with chown`;
+}
+
+/**
+ * Makes the directory at `path` if it is missing, for this user alone. One that is there is closed to others.
+ * @throws ForeignFileError when something else is there, or it belongs to another user; SystemError.
+ */
+export function ensureOwnDirectory(path: string): void {
+  try {
+    requireOwnDirectory(path);
+    return;
+  } catch (error) {
+    if (!failedWith(error, "ENOENT")) throw error;
+  }
+  try {
+    libc.mkdir(path, 0o700);
+  } catch (error) {
+    if (!failedWith(error, "EEXIST")) throw error;
+  }
+  requireOwnDirectory(path);
+}
+
+function requireOwnDirectory(path: string): void {
+  const found = status(path, { followLinks: false });
+  const state = isDirectory(found)
+    ? strangeOwner(path, found)
+    : `is ${kindOf(found)}, not a directory: remove it`;
+  if (state !== undefined) throw new ForeignFileError(path, state);
+  if ((found.mode & 0o777) === 0o700) return;
+  const flags = libc.O.PATH | libc.O.DIRECTORY | libc.O.NOFOLLOW;
+  withFile(path, flags, 0, (fd) => trySetMode(fd, 0o700));
+}
+
+/** Sets the permissions of an open file. A file system without any shows some that cannot be changed. */
+export function trySetMode(fd: number, mode: number): void {
+  try {
+    libc.chmodDescriptor(fd, mode);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+  }
+}
+
+const directoryOf = (path: string): string => {
+  const slash = path.lastIndexOf("/");
+  return slash > 0 ? path.slice(0, slash) : slash === 0 ? "/" : ".";
+};
+
+const notRegular = (path: string, found: FileStatus): ForeignFileError =>
+  new ForeignFileError(path, `is ${kindOf(found)}, not a regular file: remove it`);
+
+/** Of what cannot be opened. Undefined when it cannot be looked at either. */
+function statusOfAny(path: string): FileStatus | undefined {
+  try {
+    return status(path, { followLinks: false });
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+}
+
+/** By the type bits of st_mode (inode(7)). */
+const KINDS: Readonly<Record<number, string>> = {
+  1: "a fifo",
+  2: "a character device",
+  4: "a directory",
+  6: "a block device",
+  8: "a regular file",
+  10: "a symbolic link",
+  12: "a socket",
+};
+
+const kindOf = ({ mode }: FileStatus): string => KINDS[mode >> 12] ?? "of an unknown kind";
