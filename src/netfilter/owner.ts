@@ -108,22 +108,44 @@ export const markOf = (comment: string): string => comment.slice(0, 2 * DIGEST +
 const MAX_NFT_COMMENT = 128;
 
 /** B29: the comment on each rule of an attachment, for the plugin and for people. */
-export const nftablesComment = (owner: Owner): string =>
+export const nftablesComment = (owner: Owner): string => described(attachmentMark(owner), owner);
+
+/** A comment that begins with a mark, for the plugin, and says in words what for, for people. */
+const described = (mark: string, { network, containerId, ifname }: Owner): string =>
   shortened(
-    `${attachmentMark(owner)}, net: ${owner.network}, if: ${owner.ifname.replaceAll('"', "")}, id: ${owner.containerId}`,
+    `${mark}, net: ${network}, if: ${ifname.replaceAll('"', "")}, id: ${containerId}`,
     MAX_NFT_COMMENT,
   );
 
-/** B17: chain and comment names carry the container id and the interface name, not the network. */
-const spoofCheckId = ({ containerId, ifname }: Omit<Owner, "network">): string => `${containerId}-${ifname}`;
+/** What a check of MAC addresses is called. */
+export interface SpoofCheckNames {
+  /** The chain of the port; the chain that looks at the address has the same name and `-mac`. */
+  readonly chain: string;
+  /** The comment on each rule. */
+  readonly comment: string;
+}
 
-/** B17: the chain that frames of one bridge port go through. */
-export const spoofCheckChain = (owner: Omit<Owner, "network">): string =>
-  `cni-br-iface-${spoofCheckId(owner)}`;
+/** Bytes of a chain's name: NFT_NAME_MAXLEN of uapi linux/netfilter/nf_tables.h less the NUL. */
+const MAX_CHAIN = 255;
 
-/** B17: the comment on each rule of a spoof check. */
-export const spoofCheckComment = (owner: Omit<Owner, "network">): string =>
-  shortened(`macspoofchk-${spoofCheckId(owner)}`, MAX_NFT_COMMENT);
+/** The chain behind the port's, which looks at the address. */
+export const macChain = (chain: string): string => `${chain}-mac`;
+
+/**
+ * B17: the reference's names, undefined where they are longer than the kernel takes (there the reference fails). They
+ * carry neither the network nor a separator that is in no name: a-b with c has those of a with b-c.
+ */
+export function referenceSpoofCheckNames({ containerId, ifname }: Owner): SpoofCheckNames | undefined {
+  const chain = `cni-br-iface-${containerId}-${ifname}`;
+  if (byteLength(macChain(chain)) > MAX_CHAIN) return undefined;
+  return { chain, comment: `macspoofchk-${containerId}-${ifname}` };
+}
+
+/** Names for where the reference's are too long or taken. No container's id begins with "_". */
+export function ownSpoofCheckNames(owner: Owner): SpoofCheckNames {
+  const mark = `_${attachmentMark(owner)}`;
+  return { chain: `cni-br-iface-${mark}`, comment: described(`macspoofchk-${mark}`, owner) };
+}
 
 const encoder = new TextEncoder();
 

@@ -1,8 +1,8 @@
 /**
  * Anti-spoofing of MAC addresses (macspoofchk; rules B17, G5, G17): frames that enter the bridge through a port with
- * another source than the container's are dropped. Layout and names are the reference's, so that each program can
- * remove what the other has added: one rule in PREROUTING leads the port's frames into a chain of their own
- * (docs/decisions/0012-spoof-check-layout.md).
+ * another source than the container's are dropped. Layout and names are the reference's (but where its names are too
+ * long, or another attachment has them), so that each program can remove what the other has added: one rule in
+ * PREROUTING leads the port's frames into a chain of their own (docs/decisions/0012-spoof-check-layout.md).
  */
 import { CniError, code } from "../cni/error.ts";
 import { parseMac } from "../net/mac.ts";
@@ -11,10 +11,11 @@ import { update } from "../netlink/nftables/batch.ts";
 import { addChain, getChain } from "../netlink/nftables/chain.ts";
 import { addRule } from "../netlink/nftables/rule.ts";
 import { addTable } from "../netlink/nftables/table.ts";
+import type { Link } from "../netlink/rtnetlink/link.ts";
 import { ask, ifNftables, isUnsupported, openNftables, reasonOf } from "./kernel.ts";
 import type { Owner } from "./owner.ts";
 import { deleteEmpty, madeHere } from "./skeleton.ts";
-import { removal } from "./spoof-check/find.ts";
+import { find, namesOf, ownJumps, removal } from "./spoof-check/find.ts";
 import { chainsOf, layoutOf, PREROUTING, TABLE } from "./spoof-check/layout.ts";
 
 /** Drops frames that enter the bridge through `hostInterface` with another source than `mac`. @throws CniError */
@@ -26,15 +27,24 @@ export async function setUpSpoofCheck(owner: Owner, hostInterface: string, mac: 
   using netfilter = openNftables();
   try {
     if (netfilter === undefined) throw new Error("this kernel has no nf_tables");
-    update(netfilter, () => [
-      // What an ADD has left that was killed before anybody knew of it.
-      ...removal(netfilter, owner),
-      addTable({ ...TABLE, userData: [madeHere] }),
-      // One that is there is left as it is: its policy may be someone's choice.
-      ...(ask(netfilter, [getChain(PREROUTING)]).flat().length === 0 ? [addChain(PREROUTING)] : []),
-      ...chainsOf(owner).map((chain) => addChain(chain)),
-      ...layoutOf(owner, hostInterface, address).map((rule) => addRule(rule)),
-    ]);
+    update(netfilter, () => {
+      const checks = find(netfilter, namesOf(owner));
+      // What an ADD has left that was killed before anybody knew of it. The last names are the attachment's alone.
+      const removals = checks.map((check, index) => {
+        const mayTake = (port: Link): boolean => port.name === hostInterface || index === checks.length - 1;
+        return removal(check, ownJumps(check.jumps, mayTake));
+      });
+      const free = checks.find((_, index) => removals[index]?.isComplete);
+      if (free === undefined) throw new Error("rules of another program lead into the attachment's chains");
+      return [
+        ...removals.flatMap(({ requests }) => requests),
+        addTable({ ...TABLE, userData: [madeHere] }),
+        // One that is there is left as it is: its policy may be someone's choice.
+        ...(ask(netfilter, [getChain(PREROUTING)]).flat().length === 0 ? [addChain(PREROUTING)] : []),
+        ...chainsOf(free.names.chain).map((chain) => addChain(chain)),
+        ...layoutOf(free.names, hostInterface, address).map((rule) => addRule(rule)),
+      ];
+    });
   } catch (error) {
     throw new CniError(
       code.internal,
@@ -44,19 +54,32 @@ export async function setUpSpoofCheck(owner: Owner, hostInterface: string, mac: 
   }
 }
 
+/** For the removal of a check. */
+export interface TearDownOptions {
+  /** Whether a port that still exists, with a check under the attachment's names, is the attachment's own. */
+  readonly mayTake?: (port: Link) => boolean;
+  /** Of `openNftables`, for a caller that has more to do before it closes it. */
+  readonly connection?: Connection | undefined;
+}
+
 /**
- * Removes an attachment's check, found by its container id and interface name (G5). Nothing there is success.
- * @param connection of `openNftables`, for a caller that has more to do before it closes it. @throws CniError
+ * Removes an attachment's check (G5). Nothing there is success. Several attachments may have the same names (K3): for
+ * certain the attachment's is only what is about a port that is gone. So this is called when its interface is gone.
+ * @throws CniError
  */
 export async function tearDownSpoofCheck(
-  owner: Omit<Owner, "network">,
-  connection?: Connection,
+  owner: Owner,
+  { mayTake = () => false, connection }: TearDownOptions = {},
 ): Promise<void> {
   using own = connection === undefined ? openNftables() : undefined;
   const netfilter = own ?? ifNftables(connection);
   if (netfilter === undefined) return;
   try {
-    remove(netfilter, () => removal(netfilter, owner));
+    remove(netfilter, () =>
+      find(netfilter, namesOf(owner)).flatMap((check) => {
+        return removal(check, ownJumps(check.jumps, mayTake)).requests;
+      }),
+    );
   } catch (error) {
     if (isUnsupported(error)) return;
     throw new CniError(code.internal, `failed to teardown spoof-check: ${reasonOf(error)}`);

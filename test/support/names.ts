@@ -43,6 +43,31 @@ export const collidingContainers: fc.Arbitrary<[Container, Container]> = joined(
     });
 });
 
+interface Attachment extends Container {
+  readonly ifname: string;
+}
+
+/**
+ * Two attachments whose container and interface are the same when joined with "-", or which differ in the network alone,
+ * or of which one is called as the other with "-mac".
+ */
+export const collidingAttachments = (names: fc.Arbitrary<string>): fc.Arbitrary<[Attachment, Attachment]> =>
+  fc
+    .record({
+      text: joined(lengths),
+      ifname: names.filter((name) => new TextEncoder().encode(name).length <= 9),
+      kind: fc.constantFrom("joined", "network", "mac"),
+    })
+    .map(({ text, ifname, kind }) => {
+      const containerId = text.slice(0, LONGEST_ID - 2);
+      const one = { network: "net1", containerId, ifname };
+      const shorter = { network: "net1", containerId: `${containerId}-a`, ifname };
+      if (kind === "joined") return [shorter, { ...one, ifname: `a-${ifname}` }];
+      return kind === "network"
+        ? [one, { ...one, network: "net2" }]
+        : [one, { ...one, ifname: `${ifname}-mac` }];
+    });
+
 /** Bytes that the kernel takes for white space in an interface's name, whatever character they are part of. */
 const KERNEL_SPACE = /[\t-\r \xa0]/;
 

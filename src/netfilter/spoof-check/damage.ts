@@ -5,8 +5,8 @@ import { decodeChain, getChain } from "../../netlink/nftables/chain.ts";
 import type { Rule } from "../../netlink/nftables/rule.ts";
 import { ask } from "../kernel.ts";
 import type { Owner } from "../owner.ts";
-import { find } from "./find.ts";
-import { chainsOf, layoutOf, PREROUTING, TABLE } from "./layout.ts";
+import { type FoundCheck, find, namesOf } from "./find.ts";
+import { chainsOf, layoutOf, PREROUTING, portOf, TABLE } from "./layout.ts";
 
 /** What is lost or altered of an attachment's check, in sentences. @throws NetlinkError */
 export function spoofCheckDamage(
@@ -15,9 +15,14 @@ export function spoofCheckDamage(
   hostInterface: string,
   mac: string,
 ): string[] {
-  const { port, macs, rules, jumps } = find(connection, owner);
+  const checks = find(connection, namesOf(owner));
+  // What is under the first names may be about another attachment's port.
+  const isOwn = ({ jumps }: FoundCheck): boolean => jumps.some((rule) => portOf(rule) === hostInterface);
+  const check = checks.find(isOwn) ?? checks[0];
+  if (check === undefined) return [];
+  const { port, macs, rules, jumps } = check;
   const where = `table ${TABLE.family} ${TABLE.table}`;
-  const names = chainsOf(owner).map(({ chain }) => chain);
+  const names = chainsOf(check.names.chain).map(({ chain }) => chain);
   const missing = [port, macs].flatMap((chain, index) =>
     chain === undefined ? [`${where} has no chain ${names[index]}`] : [],
   );
@@ -26,7 +31,7 @@ export function spoofCheckDamage(
     replies.map((reply) => decodeChain(reply)),
   );
   const hooked = base?.base?.hook === PREROUTING.base?.hook && base?.base?.type === PREROUTING.base?.type;
-  const expected = layoutOf(owner, hostInterface, parseMac(mac) ?? new Uint8Array());
+  const expected = layoutOf(check.names, hostInterface, parseMac(mac) ?? new Uint8Array());
   const differs = [PREROUTING.chain, ...names].filter((chain) => {
     const wanted = expected.filter((rule) => rule.chain === chain).map(essence);
     const found = [...jumps, ...rules].filter((rule) => rule.chain === chain).map(essence);

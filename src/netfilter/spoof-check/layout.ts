@@ -6,7 +6,8 @@ import { metaKey } from "../../netlink/nftables/expression/meta.ts";
 import { payloadBase } from "../../netlink/nftables/expression/payload.ts";
 import type { Rule } from "../../netlink/nftables/rule.ts";
 import { comment } from "../../netlink/nftables/userdata.ts";
-import { type Owner, spoofCheckChain, spoofCheckComment } from "../owner.ts";
+import { cString } from "../expressions.ts";
+import { macChain, type SpoofCheckNames } from "../owner.ts";
 import { madeHere } from "../skeleton.ts";
 
 /** The table of ebtables as well. */
@@ -25,13 +26,10 @@ const IFNAMSIZ = 16;
 const ETHER_SOURCE = 6;
 
 /** The chain of a port, and the chain behind it that looks at the address. */
-export const chainsOf = (owner: Omit<Owner, "network">): [port: ChainName, mac: ChainName] => {
-  const chain = spoofCheckChain(owner);
-  return [
-    { ...TABLE, chain },
-    { ...TABLE, chain: `${chain}-mac` },
-  ];
-};
+export const chainsOf = (chain: string): [port: ChainName, mac: ChainName] => [
+  { ...TABLE, chain },
+  { ...TABLE, chain: macChain(chain) },
+];
 
 const to = (verdict: "drop" | "return"): Expression => ({
   name: "immediate",
@@ -59,15 +57,21 @@ function enteredThrough(hostInterface: string): Expression[] {
   return [{ name: "meta", key: metaKey.iifname, register: REGISTER }, equals(name)];
 }
 
+/** The port that a rule of PREROUTING is about, if it names one. */
+export function portOf({ expressions }: Rule): string | undefined {
+  const name = expressions.find((expression) => expression.name === "cmp")?.value;
+  return (name && cString(name)) || undefined;
+}
+
 const sentBy = (mac: Uint8Array): Expression[] => [
   { name: "payload", register: REGISTER, base: payloadBase.link, offset: ETHER_SOURCE, length: mac.length },
   equals(mac),
 ];
 
 /** The rules, chain by chain, in the order in which they are added. */
-export function layoutOf(owner: Owner, hostInterface: string, mac: Uint8Array): Rule[] {
-  const [port, macs] = chainsOf(owner);
-  const userData = [comment(spoofCheckComment(owner))];
+export function layoutOf(names: SpoofCheckNames, hostInterface: string, mac: Uint8Array): Rule[] {
+  const [port, macs] = chainsOf(names.chain);
+  const userData = [comment(names.comment)];
   return [
     { ...PREROUTING, userData, expressions: [...enteredThrough(hostInterface), jump(port)] },
     { ...port, userData, expressions: [jump(macs)] },

@@ -68,7 +68,10 @@ async function attach(attachment: Attachment): Promise<Result> {
   }
   if (config.macspoofchk) {
     const spoof = await import("../../netfilter/spoof-check.ts");
-    undo.push("spoof check", () => spoof.tearDownSpoofCheck(owner));
+    // The port is still there when this is undone.
+    undo.push("spoof check", () =>
+      spoof.tearDownSpoofCheck(owner, { mayTake: ({ name }) => name === pair.host.name }),
+    );
     await spoof.setUpSpoofCheck(owner, pair.host.name, macOf(pair.container));
   }
 

@@ -32,6 +32,9 @@ export function ownerAlias(owner: Owner): string {
   return `${longNetworkPrefix(owner.network)}${digest(path(owner), 32)}`;
 }
 
+/** Whether an alias is one of ours, whatever the network. */
+export const isOwnAlias = (alias: string | undefined): boolean => alias?.startsWith(PREFIX) ?? false;
+
 /** Whether an alias is one of ours for an attachment of this network. */
 export const isAliasOf = (alias: string, network: string): boolean =>
   alias.startsWith(`${PREFIX}${network}/`) || alias.startsWith(longNetworkPrefix(network));

@@ -7,9 +7,10 @@ import { toCniError } from "../../cni/error.ts";
 import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { Connection } from "../../netlink/connection.ts";
+import type { Link } from "../../netlink/rtnetlink/link.ts";
 import { Netns, NoNamespaceError } from "../../sys/netns.ts";
 import { connect, connectInside } from "../namespaces.ts";
-import type { Owner } from "./attachment.ts";
+import { isOwnAlias, type Owner } from "./attachment.ts";
 import { findLink, removeLink } from "./bridge-link.ts";
 import { ipamType } from "./config.ts";
 import { findHostVeth } from "./veth.ts";
@@ -24,24 +25,29 @@ export async function del(request: Request): Promise<void> {
   // begun first and closed last, both waits pass at the same time (docs/decisions/0015-overlapping-waits.md).
   using rules = await failures.attempt(openNftables);
   await failures.attempt(() => tearDownMasquerade(owner, rules));
-  await failures.attempt(() => tearDownSpoofCheck(owner, rules));
   // Before the address: nothing may send from one that the next container can get.
   const removed = await failures.attempt(() => removeInterface(request, owner));
+  // A check belongs to its port. One of the Go plugin's, which says no owner, is taken for this attachment's where the
+  // container's end can't be reached.
+  const mayTake = ({ alias }: Link): boolean => removed?.isReached === false && !isOwnAlias(alias);
+  await failures.attempt(() => tearDownSpoofCheck(owner, { mayTake, connection: rules }));
   if (ipam !== undefined && removed) await failures.attempt(() => delegateDel(request, ipam));
   failures.throwIfAny();
 }
 
 /**
- * Removes the pair by the container's end, and by the host's where that can't be reached. True when it is gone: the
- * address of an interface that stays must not go to another container.
+ * Removes the pair by the container's end, and by the host's where that can't be reached. Returns when it is gone, since
+ * the address of an interface that stays must not go to another container, and says whether the container was reached.
  */
-function removeInterface(request: Request, owner: Owner): true {
+function removeInterface(request: Request, owner: Owner): { isReached: boolean } {
+  let isReached = false;
   let obstacle: unknown;
   try {
     using netns = openIfThere(request.netns);
     if (netns !== undefined) {
       using container = connectInside(netns);
       removeContainerEnd(container, request);
+      isReached = true;
     }
   } catch (error) {
     obstacle = error;
@@ -50,7 +56,7 @@ function removeInterface(request: Request, owner: Owner): true {
   const left = findHostVeth(host, owner);
   if (left !== undefined) removeLink(host, left);
   else if (obstacle !== undefined) throw obstacle;
-  return true;
+  return { isReached };
 }
 
 /** Only a veth can be ours: another kind of link under that name belongs to somebody else. */

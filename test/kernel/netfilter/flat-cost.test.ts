@@ -105,7 +105,7 @@ test("macspoofchk: DEL beside 3 others and beside 150", async () => {
     };
     const del = async () => {
       await setUpSpoofCheck(nth(200), "v1200", "02:00:00:00:00:01");
-      return await trafficOf((counted) => tearDownSpoofCheck(nth(200), counted));
+      return await trafficOf((counted) => tearDownSpoofCheck(nth(200), { connection: counted }));
     };
     await fill(0, 3);
     const few = await del();
@@ -119,7 +119,7 @@ test("a DEL of what was never attached asks little, and changes nothing", async 
   await withScratchHost(async () => {
     const { datagrams } = await trafficOf(async (counted) => {
       await tearDownMasquerade(owner("nobody"), counted);
-      await tearDownSpoofCheck(owner("nobody"), counted);
+      await tearDownSpoofCheck(owner("nobody"), { connection: counted });
     });
     expect(datagrams).toBeLessThan(20);
   });

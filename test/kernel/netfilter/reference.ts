@@ -123,28 +123,39 @@ export async function referenceDelNftables(owner: Owner): Promise<void> {
 
 const spoofId = ({ containerId, ifname }: Owner): string => `${containerId}-${ifname}`;
 
-/** SpoofChecker.Setup: two transactions. */
+/** SpoofChecker.Setup: two transactions, as JSON, in which nft takes names and comments that it refuses as text. */
 export async function referenceSpoofCheck(owner: Owner, hostInterface: string, mac: string): Promise<void> {
+  const table = { family: "bridge", table: "nat" };
   const chain = `cni-br-iface-${spoofId(owner)}`;
-  const comment = `comment "macspoofchk-${spoofId(owner)}"`;
-  await nft([
-    "add table bridge nat",
-    "add chain bridge nat PREROUTING { type filter hook prerouting priority -300; policy accept; }",
-    `add chain bridge nat ${chain}`,
-    `add chain bridge nat ${chain}-mac`,
+  const comment = `macspoofchk-${spoofId(owner)}`;
+  const add = (what: string, object: object) => ({ add: { [what]: object } });
+  const rule = (where: string, ...expr: object[]) => add("rule", { ...table, chain: where, expr, comment });
+  const equals = (left: object, right: string) => ({ match: { op: "==", left, right } });
+  const jump = (target: string) => ({ jump: { target } });
+  await nftJson([
+    add("table", { family: "bridge", name: "nat" }),
+    add("chain", {
+      ...table,
+      name: "PREROUTING",
+      type: "filter",
+      hook: "prerouting",
+      prio: -300,
+      policy: "accept",
+    }),
+    ...[chain, `${chain}-mac`].map((name) => add("chain", { ...table, name })),
   ]);
-  await nft([
-    `flush chain bridge nat ${chain}`,
-    `flush chain bridge nat ${chain}-mac`,
-    `add rule bridge nat PREROUTING iifname "${hostInterface}" jump ${chain} ${comment}`,
-    `add rule bridge nat ${chain} jump ${chain}-mac ${comment}`,
-    `add rule bridge nat ${chain}-mac ether saddr ${mac} return ${comment}`,
-    `add rule bridge nat ${chain}-mac drop ${comment}`,
+  await nftJson([
+    ...[chain, `${chain}-mac`].map((name) => ({ flush: { chain: { ...table, name } } })),
+    rule("PREROUTING", equals({ meta: { key: "iifname" } }, hostInterface), jump(chain)),
+    rule(chain, jump(`${chain}-mac`)),
+    rule(`${chain}-mac`, equals({ payload: { protocol: "ether", field: "saddr" } }, mac), { return: null }),
+    rule(`${chain}-mac`, { drop: null }),
   ]);
 }
 
 /** SpoofChecker.Teardown: the rule of PREROUTING by its comment, then the chains. @throws CommandFailed */
 export async function referenceSpoofCheckRemoval(owner: Owner): Promise<void> {
+  const table = { family: "bridge", table: "nat" };
   const chain = `cni-br-iface-${spoofId(owner)}`;
   const { nftables } = JSON.parse(
     await outputOf(["nft", "-j", "list", "chain", "bridge", "nat", "PREROUTING"]),
@@ -152,9 +163,12 @@ export async function referenceSpoofCheckRemoval(owner: Owner): Promise<void> {
   const handles = nftables.flatMap(({ rule }) =>
     rule?.comment === `macspoofchk-${spoofId(owner)}` ? [rule.handle] : [],
   );
-  await nft(handles.map((handle) => `delete rule bridge nat PREROUTING handle ${handle}`));
-  await nft([`delete chain bridge nat ${chain}`, `delete chain bridge nat ${chain}-mac`]);
+  await nftJson(handles.map((handle) => ({ delete: { rule: { ...table, chain: "PREROUTING", handle } } })));
+  await nftJson([chain, `${chain}-mac`].map((name) => ({ delete: { chain: { ...table, name } } })));
 }
+
+const nftJson = (nftables: readonly object[]): Promise<string> =>
+  outputOf(["nft", "-j", "-f", "-"], { stdin: JSON.stringify({ nftables }) });
 
 const nft = (lines: readonly string[]): Promise<string> =>
   outputOf(["nft", "-f", "-"], { stdin: `${lines.join("\n")}\n` });
