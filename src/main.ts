@@ -5,9 +5,8 @@
  */
 import "./array-methods.ts";
 import type { Delegation } from "./cni/delegate.ts";
-import { CniError, code } from "./cni/error.ts";
 import type { Plugin } from "./cni/plugin.ts";
-import { pluginIn, pluginsIn } from "./cni/plugin-name.ts";
+import { pluginIn, pluginsIn, refuseItself } from "./cni/plugin-name.ts";
 import { type Host, runPlugin } from "./cni/protocol.ts";
 import { bridge } from "./plugins/bridge/index.ts";
 import { hostLocal } from "./plugins/host-local/index.ts";
@@ -43,22 +42,20 @@ const EBADF = 9;
 
 const NAMES = Object.keys(PLUGINS);
 
-/** Those that give addresses: only they can be delegated to. */
+/** Those that give addresses. */
 const IPAM_NAMES = ["host-local"];
+
+/** The one that delegates. */
+const DELEGATING = "bridge";
 
 /** The last part of argv[0]. */
 const calledAs = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
 
-/** The IPAM plugin that this very file is under a plugin's name. @throws CniError code 7 if it is none there. */
-function ipamOfThisFile(name: string): Plugin | undefined {
-  const ipam = pluginIn(name, IPAM_NAMES);
-  if (ipam !== undefined) return PLUGINS[ipam];
-  const [other] = pluginsIn(name, NAMES);
-  throw new CniError(
-    code.invalidConfig,
-    `this file is the plugin ${JSON.stringify(other)} under that name, which gives no addresses; ` +
-      'name an IPAM plugin as "ipam.type", such as "host-local"',
-  );
+/** The plugin that this very file is when it is delegated to by a name. @throws CniError code 7 for the caller itself. */
+function delegateNamed(name: string): Plugin | undefined {
+  const found = pluginIn(name, IPAM_NAMES) ?? pluginIn(name, NAMES);
+  if (found === DELEGATING) refuseItself(name, name);
+  return PLUGINS[found ?? ""];
 }
 
 const delegation: Delegation = {
@@ -74,7 +71,7 @@ const delegation: Delegation = {
   calledAs,
   builtIn: (path, name) =>
     pluginsIn(name, NAMES).length > 0 && sameFile(status(path), status("/proc/self/exe"))
-      ? ipamOfThisFile(name)
+      ? delegateNamed(name)
       : undefined,
   run: async (path, environment, stdin) =>
     (await import("./sys/child.ts")).runProgram({ path, environment, stdin }),

@@ -1,7 +1,7 @@
 /** From two observations of a case to the differences between them. */
 import { Aliases } from "./aliases.ts";
 import type { ParityCase, Step } from "./case.ts";
-import { classOf, holdsWords } from "./messages.ts";
+import { classOf, EXACT, holdsWords } from "./messages.ts";
 import type { CaseObservation, StepObservation } from "./observation.ts";
 import type { RawState } from "./scratch-host.ts";
 import { ORDER, stateTree } from "./state-tree.ts";
@@ -61,7 +61,8 @@ const isSameMessage = ({ path, reference, ours }: Difference): boolean =>
   path.join("/") === "error/message" &&
   typeof reference === "string" &&
   typeof ours === "string" &&
-  (holdsWords(reference, ours) || classOf(reference, ours) !== undefined);
+  ((holdsWords(reference, ours) && !EXACT.some((text) => text.test(reference))) ||
+    classOf(reference, ours) !== undefined);
 
 /** Makes trees of what one side did, with the aliases of that side. */
 class TreeReader {

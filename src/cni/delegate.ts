@@ -3,8 +3,9 @@
  * as a child; both get the same environment and configuration, and their results and errors come back alike.
  */
 import type { Environment } from "./environment.ts";
-import { CniError, code, toCniError, tookNothing } from "./error.ts";
+import { CniError, code, toCniError } from "./error.ts";
 import { type Command, type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
+import { refuseItself } from "./plugin-name.ts";
 import type { Result } from "./result.ts";
 import { reduceTo } from "./result-version.ts";
 
@@ -28,7 +29,7 @@ export interface Delegation {
   isExecutable(path: string): boolean;
   /**
    * The built-in plugin of that name if the executable at `path` is the very file that runs now.
-   * @throws CniError code 7 if it is a plugin that gives no addresses.
+   * @throws CniError code 7 if it is the caller itself.
    */
   builtIn(path: string, name: string): Plugin | undefined;
   /**
@@ -47,8 +48,9 @@ export async function delegateAdd(request: Request, type: string): Promise<Resul
   const found = find(request, type);
   try {
     return await add(request, found);
-  } catch (error) {
-    if (tookNothing(error)) throw toCniError(error);
+  } catch (thrown) {
+    const error = reported(request, thrown);
+    if (error.nothingTaken) throw error;
     try {
       await run(request, found, "DEL");
     } catch (failure) {
@@ -56,7 +58,7 @@ export async function delegateAdd(request: Request, type: string): Promise<Resul
         `cannot undo the failed ADD of plugin ${JSON.stringify(type)}: ${toCniError(failure).message}`,
       );
     }
-    throw toCniError(error);
+    throw error;
   }
 }
 
@@ -81,8 +83,17 @@ async function delegate(request: Request, type: string, command: CommandWithoutR
   try {
     await run(request, found, command);
   } catch (error) {
-    throw toCniError(error);
+    throw reported(request, error);
   }
+}
+
+/** The error as a child would report it: its remark is on stderr. */
+function reported(request: Request, thrown: unknown): CniError {
+  const error = toCniError(thrown);
+  if (error.remark === "") return error;
+  request.log(error.remark);
+  const { message, details, nothingTaken } = error;
+  return new CniError(error.code, message, details, { cause: error, nothingTaken });
 }
 
 /** An executable, and the plugin that it is if it is this very file. */
@@ -121,23 +132,13 @@ const environmentFor = (request: Request, command: Command): Environment => ({
  */
 const asDelegate = (request: Request, command: Command): Request => ({ ...request, command });
 
-/** @throws CniError code 7 when `type` is the name that this plugin was called by. */
-export function refuseItself({ calledAs }: Pick<Delegation, "calledAs">, type: string): void {
-  if (type !== calledAs) return;
-  throw new CniError(
-    code.invalidConfig,
-    `ipam.type ${JSON.stringify(type)} would make this plugin call itself without end; ` +
-      'name an IPAM plugin, such as "host-local"',
-  );
-}
-
 /**
  * The first executable of that name along CNI_PATH (rule A43). An empty element is skipped: it would mean the directory
  * that the caller happens to stand in.
  */
 function find({ path, delegation }: Request, type: string): Found {
   if (type === "") throw new CniError(code.invalidConfig, "no plugin name provided");
-  refuseItself(delegation, type);
+  refuseItself(delegation.calledAs, type);
   if (type.includes("/") || type.includes("\0")) {
     throw new CniError(
       code.invalidConfig,

@@ -75,15 +75,21 @@ function validateContainerId(value: string): void {
 /** Bytes of an interface name without the final NUL (IFNAMSIZ of uapi linux/if.h less one). */
 const MAX_IFNAME_BYTES = 15;
 
+const TOO_LONG = "interface name is too long";
+
 /** Rule A4, which is the kernel's own: dev_valid_name() of net/core/dev.c. */
 function validateIfname(value: string): void {
   const problem = ifnameProblem(value);
-  if (problem !== undefined) throw new CniError(code.invalidEnvironment, problem, JSON.stringify(value));
+  if (problem === undefined) return;
+  const details =
+    problem === TOO_LONG ? `interface name should be less than ${MAX_IFNAME_BYTES + 1} characters` : "";
+  const remark = `CNI_IFNAME is ${JSON.stringify(value)}; it must have at most ${MAX_IFNAME_BYTES} bytes`;
+  throw new CniError(code.invalidEnvironment, problem, details, { remark });
 }
 
 function ifnameProblem(value: string): string | undefined {
   if (new TextEncoder().encode(value).length > MAX_IFNAME_BYTES) {
-    return `interface name is too long: CNI_IFNAME must have at most ${MAX_IFNAME_BYTES} bytes`;
+    return TOO_LONG;
   }
   // Such a name has none of the characters below, which take longer to look for.
   if (isIdentifier(value)) return undefined;

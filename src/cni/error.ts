@@ -24,23 +24,29 @@ export class CniError extends Error {
   readonly details: string;
   /** It came before anything was taken, or all was taken back: there is nothing to undo. */
   readonly nothingTaken: boolean;
+  /**
+   * An explanation for people that goes to stderr. For messages that others compare whole, details included: those of
+   * the reference's suites (docs/conformance.md).
+   */
+  readonly remark: string;
 
   constructor(
     errorCode: number,
     message: string,
     details = "",
-    options?: ErrorOptions & { nothingTaken?: boolean },
+    options: ErrorOptions & { nothingTaken?: boolean; remark?: string } = {},
   ) {
     super(message, options);
     this.code = errorCode;
     this.details = details;
-    this.nothingTaken = options?.nothingTaken ?? false;
+    this.nothingTaken = options.nothingTaken ?? false;
+    this.remark = options.remark ?? "";
   }
 
   /** The same error with the action that failed in front: "failed to add veth: …". */
   during(action: string): CniError {
-    const { code, details, nothingTaken } = this;
-    return new CniError(code, `${action}: ${this.message}`, details, { cause: this, nothingTaken });
+    const { code, message, details, nothingTaken, remark } = this;
+    return new CniError(code, `${action}: ${message}`, details, { cause: this, nothingTaken, remark });
   }
 }
 
@@ -70,7 +76,12 @@ export function combineErrors(failures: readonly unknown[]): CniError | undefine
   const errors = failures.map(toCniError);
   const first = errors[0];
   if (first === undefined || errors.length === 1) return first;
-  const messages = new Set(errors.map((error) => error.message));
-  const details = new Set(errors.map((error) => error.details).filter((text) => text !== ""));
-  return new CniError(first.code, [...messages].join("; "), [...details].join("; "), { cause: first });
+  const all = (text: (error: CniError) => string): string =>
+    [...new Set(errors.map(text).filter((each) => each !== ""))].join("; ");
+  return new CniError(
+    first.code,
+    all(({ message }) => message),
+    all(({ details }) => details),
+    { cause: first, remark: all(({ remark }) => remark) },
+  );
 }

@@ -92,7 +92,8 @@ function refuseOwnNetns({ command, netns }: Request, host: Host): void {
   throw new CniError(
     code.invalidNetns,
     "plugin's netns and netns from CNI_NETNS should not be the same",
-    `CNI_NETNS is ${JSON.stringify(netns)}; CNI_NETNS_OVERRIDE=1 permits it`,
+    "",
+    { remark: `CNI_NETNS is ${JSON.stringify(netns)}; CNI_NETNS_OVERRIDE=1 permits it` },
   );
 }
 
@@ -100,7 +101,8 @@ function refuseOwnNetns({ command, netns }: Request, host: Host): void {
 async function explained(error: CniError, host: Host): Promise<CniError> {
   const more = await host.explain?.(error.message);
   if (more === undefined) return error;
-  return new CniError(error.code, `${error.message}: ${more}`, error.details, { cause: error });
+  const { remark } = error;
+  return new CniError(error.code, `${error.message}: ${more}`, error.details, { cause: error, remark });
 }
 
 /** Prints a failure (rules A16, A17). */
@@ -109,14 +111,15 @@ export function reportError(error: CniError, cniVersion: Version, host: Host): v
   try {
     host.stdout(print({ cniVersion, code: error.code, msg: error.message, details }));
   } catch {
-    logWhatStdoutRefused(error.message, host);
+    logIfPossible(error.message, host);
   }
+  if (error.remark !== "") logIfPossible(error.remark, host);
 }
 
-function logWhatStdoutRefused(message: string, host: Host): void {
+function logIfPossible(line: string, host: Host): void {
   try {
-    host.stderr(`${message}\n`);
+    host.stderr(`${line}\n`);
   } catch {
-    // Both are closed: the exit code is all that is left.
+    // It is closed: the exit code, and stdout if that is open, are all that is left.
   }
 }

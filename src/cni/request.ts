@@ -25,11 +25,7 @@ export function readRequest(invocation: Invocation, stdin: Uint8Array, surroundi
 /** Rule A6. */
 function knownCommand(text: string): Command {
   for (const command of COMMANDS) if (command === text) return command;
-  throw new CniError(
-    code.invalidEnvironment,
-    `unknown CNI_COMMAND: ${text}`,
-    `known are ${COMMANDS.join(", ")} and VERSION`,
-  );
+  throw new CniError(code.invalidEnvironment, `unknown CNI_COMMAND: ${text}`);
 }
 
 /** The version for an error about `stdin` (rule A17): the configuration's if it can be read and is one of ours. */

@@ -34,11 +34,9 @@ export function reduceTo(version: Version, result: Result): Result {
   }
   const first = [...firstOf(4, ips), ...firstOf(6, ips)];
   if (first.length === 0) {
-    throw new CniError(
-      code.internal,
-      "cannot convert: no valid IP addresses",
-      `a result of version ${version} needs an address; a configuration of 0.3.0 or later does not`,
-    );
+    throw new CniError(code.internal, "cannot convert: no valid IP addresses", "", {
+      remark: `a result of version ${version} needs an address; a configuration of 0.3.0 or later does not`,
+    });
   }
   return {
     interfaces: [],

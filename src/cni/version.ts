@@ -50,11 +50,7 @@ export function requireCommand(command: string, text: string | undefined): void 
   if (minimum === undefined) return;
   const version = text || "0.1.0";
   if (isAtLeast(numbersOf(version), numbersOf(minimum))) return;
-  throw new CniError(
-    code.incompatibleVersion,
-    `config version does not allow ${command}`,
-    `config is ${JSON.stringify(version)}, ${command} needs ${minimum} or later`,
-  );
+  throw new CniError(code.incompatibleVersion, `config version does not allow ${command}`);
 }
 
 /** Major, minor and micro number; the last two may be left out. */

@@ -31,7 +31,7 @@ describe("A5: no command", () => {
 describe("A6: an unknown command", () => {
   test("is told after stdin was read and found valid, and needs no other variable", async () => {
     const answer = await call(new FakePlugin(), { CNI_COMMAND: "add" }, configOf({ cniVersion: "0.4.0" }));
-    expect(answer.error).toMatchObject({ cniVersion: "0.4.0", code: 4, msg: "unknown CNI_COMMAND: add" });
+    expect(answer.error).toEqual({ cniVersion: "0.4.0", code: 4, msg: "unknown CNI_COMMAND: add" });
     expect(answer.stdinReads).toBe(1);
   });
 
@@ -67,11 +67,12 @@ describe("A8: the plugin's own namespace", () => {
   test.each(["ADD", "DEL"])("%s is refused with code 8 before the plugin runs", async (command) => {
     const plugin = new FakePlugin();
     const answer = await call(plugin, to(command), configOf(), own);
-    expect(answer.error).toMatchObject({
+    expect(answer.error).toEqual({
+      cniVersion: "1.1.0",
       code: 8,
       msg: "plugin's netns and netns from CNI_NETNS should not be the same",
     });
-    expect(answer.error?.details).toContain('"/own"');
+    expect(answer.stderr).toContain('"/own"');
     expect(plugin.requests).toEqual([]);
   });
 
@@ -217,7 +218,7 @@ describe("ADD whose result does not reach the caller is taken back", () => {
     });
     const answer = await call(plugin, environmentOf("ADD"), configOf({ cniVersion: "0.2.0" }));
     expect(answer.error?.msg).toBe("cannot deliver the result: cannot convert: no valid IP addresses");
-    expect(answer.stderr).toBe("cannot take the attachment back: still busy\n");
+    expect(answer.stderr).toStartWith("cannot take the attachment back: still busy\n");
     expect(plugin.commands).toEqual(["ADD", "DEL"]);
   });
 

@@ -75,8 +75,8 @@ describe("A22: what is empty is left out", () => {
 test("A21: 0.1.0 and 0.2.0 can't express a result without an address", () => {
   for (const version of ["0.1.0", "0.2.0"] as const) {
     const error = thrownBy(() => formatResult({ ...full(), ips: [] }, version));
-    expect(error).toMatchObject({ code: 999, message: "cannot convert: no valid IP addresses" });
-    expect(error.details).toContain(version);
+    expect(error).toMatchObject({ code: 999, message: "cannot convert: no valid IP addresses", details: "" });
+    expect(error.remark).toContain(version);
   }
 });
 

@@ -38,7 +38,8 @@ describe("A12: commands that came later", () => {
     requireCommand(command, "12.0.0");
     for (const text of [before, "0.1.0", "", undefined, "0.0.99"]) {
       const error = thrownBy(() => requireCommand(command, text));
-      expect([error.code, error.message]).toEqual([1, `config version does not allow ${command}`]);
+      const words = `config version does not allow ${command}`;
+      expect([error.code, error.message, error.details]).toEqual([1, words, ""]);
     }
   });
 

@@ -1,10 +1,10 @@
 /** The bridge plugin's own configuration keys (rules B1–B9), validated before anything is touched. */
 import { parseCniArgs } from "../../cni/args.ts";
-import { refuseItself } from "../../cni/delegate.ts";
 import { CniError, code } from "../../cni/error.ts";
 import { isIdentifier } from "../../cni/identifier.ts";
 import type { JsonObject } from "../../cni/json-object.ts";
 import type { Request } from "../../cni/plugin.ts";
+import { refuseItself } from "../../cni/plugin-name.ts";
 import type { Dns } from "../../cni/result.ts";
 import { isUnicastMac, type Mac, parseMac } from "../../net/mac.ts";
 import { parseTrunk, type Trunk } from "./trunk.ts";
@@ -64,7 +64,7 @@ export function parseBridgeConfig(request: Request): BridgeConfig {
     ipam: ipamType(json),
     dns: dns(json),
   };
-  if (config.ipam !== undefined) refuseItself(request.delegation, config.ipam);
+  if (config.ipam !== undefined) refuseItself(request.delegation.calledAs, config.ipam);
   if (config.hairpinMode && config.promiscMode) {
     throw invalid(
       "cannot set hairpin mode and promiscuous mode at the same time: remove hairpinMode or promiscMode",
@@ -87,7 +87,7 @@ export function parseBridgeConfig(request: Request): BridgeConfig {
 /** ipam.type alone: all that DEL, GC and STATUS need of the address management. */
 export function ipamType(json: JsonObject): string | undefined {
   const type = json.object("ipam")?.string("type");
-  if (type === "bridge") refuseItself({ calledAs: type }, type);
+  if (type !== undefined) refuseItself("bridge", type);
   return type === "" ? undefined : type;
 }
 

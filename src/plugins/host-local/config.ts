@@ -114,7 +114,9 @@ function refuseSeveralOfAFamily(config: NetworkConfig, sets: readonly RangeSet[]
     const count = sets.filter((set) => set.family === family).length;
     if (count < 2) continue;
     const problem = `CNI version ${config.cniVersion} does not support more than 1 address per family`;
-    throw invalid(`${problem}: ${count} range sets are IPv${family}; use cniVersion 0.3.0 or later`);
+    throw new CniError(code.invalidConfig, problem, "", {
+      remark: `${count} range sets are IPv${family}; use cniVersion 0.3.0 or later`,
+    });
   }
 }
 

@@ -87,7 +87,6 @@ test.each([
   ["a link", "cnv-bridge", "cnv-bridge"],
   ["another link to this file", "cnv-bridge", "other-bridge"],
   ["a copy", "cnv-bridge", "copy-bridge"],
-  ["loopback", "bridge", "loopback"],
 ])("K11: an IPAM that is this plugin itself is refused, and nothing stays: %s", (_, name, ipam) =>
   withNetwork(async (host) => {
     using folder = new Folder();
@@ -100,7 +99,7 @@ test.each([
       const outcome = await callPlugin(name, callOf(command, namespace, config), folder.path);
       expect(outcome.json<ErrorDocument>()).toMatchObject({
         code: 7,
-        msg: expect.stringMatching(/call itself without end|gives no addresses/),
+        msg: expect.stringMatching(/call itself without end/),
       });
     }
     expect(await host.state()).toEqual(before);
