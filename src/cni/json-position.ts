@@ -4,23 +4,60 @@
 export function describeJsonFault(text: string): string | undefined {
   const fault = findFault(text);
   if (fault === undefined) return undefined;
-  return `${positionOf(text, fault.at)}: unexpected ${describeToken(text.slice(fault.at))}, expected ${fault.expected}`;
+  const place = new Place().behind(text, fault.at);
+  return `${place}: unexpected ${describeToken(text.slice(fault.at, fault.at + MOST_TOKEN))}, expected ${fault.expected}`;
 }
 
-/** 'line 3, column 7: byte 0xff is not UTF-8', for bytes that are not UTF-8. */
-export function describeUtf8Fault(bytes: Uint8Array): string {
+/** UTF-16 units of a text that are shown of a token. */
+const MOST_TOKEN = 32;
+/** Bytes that are looked at at once, so that a large document does not stand in memory several times. */
+const PIECE = 64 * 1024;
+
+/** 'line 3, column 7: byte 0xff is not UTF-8'; undefined if all bytes are. */
+export function describeUtf8Fault(bytes: Uint8Array): string | undefined {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  // An invalid byte comes back as another: the first difference is the first fault.
-  const back = new TextEncoder().encode(decoder.decode(bytes));
-  const at = bytes.findIndex((byte, index) => byte !== back[index]);
-  const valid = decoder.decode(bytes.subarray(0, at));
-  return `${positionOf(valid, valid.length)}: byte 0x${bytes[at]?.toString(16)} is not UTF-8`;
+  const place = new Place();
+  for (let from = 0, end = 0; from < bytes.length; from = end) {
+    end = Math.min(from + PIECE, bytes.length);
+    // Not within a character, which has four bytes at most: all but its first are 0b10xxxxxx.
+    for (let back = 0; back < 3 && end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80; back++) end--;
+    const piece = bytes.slice(from, end);
+    const text = decoder.decode(piece);
+    // An invalid byte comes back as another: the first difference is the first fault.
+    const back = new TextEncoder().encode(text);
+    const differs = piece.findIndex((byte, index) => byte !== back[index]);
+    // A last one that is cut off may begin as U+FFFD does, which takes its place and has three bytes.
+    const at = differs < 0 && back.length > piece.length ? back.length - 3 : differs;
+    if (at < 0) place.behind(text, text.length);
+    else {
+      const valid = decoder.decode(piece.subarray(0, at));
+      return `${place.behind(valid, valid.length)}: byte 0x${piece[at]?.toString(16)} is not UTF-8`;
+    }
+  }
+  return undefined;
 }
 
 /** Lines, and characters within the line. */
-function positionOf(text: string, at: number): string {
-  const lines = text.slice(0, at).split("\n");
-  return `line ${lines.length}, column ${[...(lines.at(-1) ?? "")].length + 1}`;
+class Place {
+  private line = 1;
+  private column = 1;
+
+  /** Moves on by the first `length` units of a text. */
+  behind(text: string, length: number): this {
+    for (let at = 0; at < length; at++) {
+      const unit = text.charCodeAt(at);
+      if (unit === 0x0a) {
+        this.line++;
+        this.column = 1;
+        // The second half of a pair is no character of its own.
+      } else if ((unit & 0xfc00) !== 0xdc00) this.column++;
+    }
+    return this;
+  }
+
+  toString(): string {
+    return `line ${this.line}, column ${this.column}`;
+  }
 }
 
 /** The word or character that a text begins with, invisible ones by their number. */

@@ -2,6 +2,7 @@
  * One call of a plugin from its environment to its exit code (rules A1–A21): everything around the plugin's own
  * work, without touching the process.
  */
+import { mostBytes } from "./config.ts";
 import type { Delegation } from "./delegate.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
@@ -29,6 +30,7 @@ export interface Host {
 /** Runs the command that the environment names. Returns the exit code; never throws. */
 export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
   let stdin: Uint8Array = new Uint8Array();
+  let version: Version | undefined;
   try {
     if (!host.environment.CNI_COMMAND) {
       host.stderr(about(plugin, host));
@@ -43,6 +45,7 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
     const { environment, delegation } = host;
     const log = (line: string) => host.stderr(`${line}\n`);
     const request = readRequest(invocation, stdin, { environment, delegation, log });
+    version = request.config.cniVersion;
     if (!invocation.netnsOverride) refuseOwnNetns(request, host);
     if (request.command === "ADD") {
       await runAdd(plugin, request, (result) => host.stdout(formatResult(result, request.config.cniVersion)));
@@ -51,7 +54,7 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
     }
     return 0;
   } catch (thrown) {
-    reportError(await explained(toCniError(thrown), host), versionForError(stdin), host);
+    reportError(await explained(toCniError(thrown), host), version ?? versionForError(stdin), host);
     return 1;
   }
 }
@@ -68,21 +71,19 @@ const about = (plugin: Plugin, host: Host): string =>
 const versionDocument = (): string =>
   `${JSON.stringify({ cniVersion: CURRENT_VERSION, supportedVersions: SUPPORTED_VERSIONS })}\n`;
 
-/** Bytes of a configuration. The plugins promise to stay below 64 MiB of memory, whatever they are sent. */
-const MOST_BYTES = 2 ** 20;
-
 /** Standard input, once. @throws CniError code 5 or 6. */
 export function readStdin(host: Host): Uint8Array {
+  const most = mostBytes(host.environment.CNI_COMMAND);
   let bytes: Uint8Array;
   try {
-    bytes = host.readStdin(MOST_BYTES + 1);
+    bytes = host.readStdin(most + 1);
   } catch (error) {
     throw new CniError(code.io, `error reading from stdin: ${toCniError(error).message}`, "", {
       cause: error,
     });
   }
-  if (bytes.length <= MOST_BYTES) return bytes;
-  throw new CniError(code.decoding, `cannot decode the network configuration: more than ${MOST_BYTES} bytes`);
+  if (bytes.length <= most) return bytes;
+  throw new CniError(code.decoding, `cannot decode the network configuration: more than ${most} bytes`);
 }
 
 /** Rule A8, before anything is touched: such a call would reconfigure the host's own network. */

@@ -109,7 +109,7 @@ export async function checkMasquerade(
 /** Removes what belongs to attachments of `network` that are not in `valid` (G1). @throws CniError */
 export async function collectMasquerade(
   network: string,
-  valid: readonly { containerId: string; ifname: string }[],
+  valid: Iterable<{ containerId: string; ifname: string }>,
 ): Promise<void> {
   using netfilter = openNftables();
   const { collectIptables } = await import("./iptables/collect.ts");

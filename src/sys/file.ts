@@ -114,6 +114,11 @@ export function withFile<T>(path: string, flags: number, mode: number, use: (fd:
   }
 }
 
+/** Bytes from where on a copy costs more than room that stays empty, which is address space and no memory. */
+const LARGE = 1024 * 1024;
+/** Bytes of room that are taken at once. */
+const MOST_ROOM = 512 * 1024 * 1024;
+
 /** All bytes up to the end of a file, pipe or terminal, or the first `most` of them. */
 export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER): Uint8Array {
   let buffer = new Uint8Array(most < 4096 ? most : 4096);
@@ -121,10 +126,11 @@ export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER): Uint8Arra
   for (;;) {
     const count = libc.read(fd, length === 0 ? buffer : buffer.subarray(length));
     length += count;
-    if (count === 0 || length === most) return buffer.slice(0, length);
+    if (count === 0 || length === most)
+      return length < LARGE ? buffer.slice(0, length) : buffer.subarray(0, length);
     if (length === buffer.length) {
       const twice = buffer.length * 2;
-      const larger = new Uint8Array(most < twice ? most : twice);
+      const larger = new Uint8Array(most < twice || (length >= LARGE && most <= MOST_ROOM) ? most : twice);
       larger.set(buffer);
       buffer = larger;
     }

@@ -33,23 +33,23 @@ describe("A9: what is not a JSON object is refused with code 6, saying where", (
   });
 
   test("any depth is read or refused, and does not crash", () => {
-    const deep = "[".repeat(65_535) + "]".repeat(65_535);
-    expect(parse(`{"name": "n", "x": ${deep}}`).name).toBe("n");
-    expect(errorFor(`{"name": ${deep}}`).message).toContain('key "name" must be a string, not an array');
-    for (const text of [`{"name": [${deep}]}`, `{"name": ${"[".repeat(200_000)}`]) {
+    const deep = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+    expect(parse(`{"name": "n", "x": ${deep(2 ** 20 - 1)}}`).name).toBe("n");
+    expect(errorFor(`{"name": ${deep(65_535)}}`).message).toContain('"name" must be a string, not an array');
+    for (const text of [`{"name": ${deep(2 ** 20)}}`, `{"name": ${"[".repeat(2 ** 21)}`]) {
       const { code, message } = errorFor(text);
       expect([code, message]).toEqual([
         6,
-        "cannot decode the network configuration: more than 65536 objects and arrays",
+        "cannot decode the network configuration: more than 1048576 objects and arrays",
       ]);
     }
   });
 
-  test("a fault in a long text is told without its place", () => {
-    const { code, message } = errorFor(`{"name": "n", "x": "${"x".repeat(100_000)}", }`);
+  test("K5: also in a long text", () => {
+    const { code, message } = errorFor(`{"name": "n",\n"x": "${"x".repeat(3_000_000)}", }`);
     expect([code, message]).toEqual([
       6,
-      "cannot decode the network configuration: JSON Parse error: Property name must be a string literal",
+      'cannot decode the network configuration: line 2, column 3000010: unexpected "}", expected a key in double quotes',
     ]);
   });
 });
@@ -144,8 +144,8 @@ describe("A37, A39: valid attachments", () => {
     ["an empty list", { "cni.dev/valid-attachments": [] }, []],
   ])("%s", (_, keys, expected) => {
     const config = parse(configOf(keys));
-    expect(config.validAttachments).toEqual(expected);
-    expect(requireValidAttachments(config)).toEqual(expected);
+    expect([...(config.validAttachments ?? [])]).toEqual(expected);
+    expect([...requireValidAttachments(config)]).toEqual(expected);
   });
 
   test.each([

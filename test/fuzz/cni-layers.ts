@@ -1,8 +1,8 @@
 /** The protocol's layers: configuration, environment, arguments, results, delegates, a whole call. */
 import { parseCniArgs } from "../../src/cni/args.ts";
-import { parseJson } from "../../src/cni/config.ts";
 import { readChildResult, runChild } from "../../src/cni/delegate-child.ts";
 import { type Invocation, readEnvironment } from "../../src/cni/environment.ts";
+import { parseJson } from "../../src/cni/json-bytes.ts";
 import { JsonObject } from "../../src/cni/json-object.ts";
 import type { Request } from "../../src/cni/plugin.ts";
 import { readRequest } from "../../src/cni/request.ts";

@@ -11,29 +11,27 @@ type Attachment = { readonly containerId: string; readonly ifname: string };
 export function collectIptables(
   connection: Connection | undefined,
   network: string,
-  valid: readonly Attachment[],
+  valid: Iterable<Attachment>,
 ): void {
-  let living: ReadonlyMap<string, ReadonlySet<string>> | undefined;
   forAllTables(connection, (table) => {
-    for (const { chain } of table.readAll(network)) {
-      living ??= marksByChain(network, valid);
-      const marks = living.get(chain) ?? new Set();
+    const living = new Map(table.readAll(network).map(({ chain }) => [chain, new Set<string>()]));
+    if (living.size > 0) addMarks(living, network, valid);
+    for (const [chain, marks] of living) {
       table.update(chain, (state) => (state === undefined ? [] : planCollection(state, network, marks)));
     }
   });
 }
 
-/** The marks of valid attachments by the chain of their container. */
-function marksByChain(network: string, valid: readonly Attachment[]): Map<string, Set<string>> {
-  const living = new Map<string, Set<string>>();
+/** Adds the marks of valid attachments to the chains of their containers, of those that there are. */
+function addMarks(
+  living: ReadonlyMap<string, Set<string>>,
+  network: string,
+  valid: Iterable<Attachment>,
+): void {
   for (const attachment of valid) {
     const owner = { network, ...attachment };
-    const chain = iptablesChain(owner);
-    const marks = living.get(chain);
-    if (marks === undefined) living.set(chain, new Set([attachmentMark(owner)]));
-    else marks.add(attachmentMark(owner));
+    living.get(iptablesChain(owner))?.add(attachmentMark(owner));
   }
-  return living;
 }
 
 /** @param living marks of the valid attachments of the chain's container in this network */

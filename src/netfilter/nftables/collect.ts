@@ -1,18 +1,34 @@
 /** GC of the masquerade table (G1). */
 import type { Connection } from "../../netlink/connection.ts";
-import type { Rule } from "../../netlink/nftables/rule.ts";
+import { decodeRule, dumpRules, type Rule } from "../../netlink/nftables/rule.ts";
 import { commentOf } from "../../netlink/nftables/userdata.ts";
+import { dump, holds } from "../kernel.ts";
 import { attachmentMark, markOf, networkMark } from "../owner.ts";
 import { rulesMarked } from "./find.ts";
+import { CHECKS } from "./layout.ts";
 import { remove } from "./nftables.ts";
 
+type Attachment = { readonly containerId: string; readonly ifname: string };
+
 /** Removes rules of the network's attachments that are not valid, whoever has written them. @throws NetlinkError */
-export function collectNftables(
-  connection: Connection,
-  network: string,
-  valid: readonly { containerId: string; ifname: string }[],
-): void {
-  const living = new Set(valid.map((attachment) => attachmentMark({ network, ...attachment })));
-  const isStale = (rule: Rule): boolean => !living.has(markOf(commentOf(rule.userData) ?? ""));
-  remove(connection, () => rulesMarked(connection, networkMark(network), isStale));
+export function collectNftables(connection: Connection, network: string, valid: Iterable<Attachment>): void {
+  let stale: Set<string> | undefined;
+  remove(connection, () => {
+    stale ??= staleMarks(connection, network, valid);
+    const isStale = (rule: Rule): boolean => stale?.has(markOf(commentOf(rule.userData) ?? "")) ?? false;
+    return stale.size === 0 ? [] : rulesMarked(connection, networkMark(network), isStale);
+  });
+}
+
+/** The marks that rules of the network have and no valid attachment. */
+function staleMarks(connection: Connection, network: string, valid: Iterable<Attachment>): Set<string> {
+  const mark = networkMark(network);
+  const marks = dump(connection, dumpRules(CHECKS), (message) => {
+    const found = holds(message, mark) ? markOf(commentOf(decodeRule(message).userData) ?? "") : "";
+    return found.startsWith(mark) ? found : undefined;
+  });
+  const stale = new Set(marks);
+  if (stale.size > 0)
+    for (const attachment of valid) stale.delete(attachmentMark({ network, ...attachment }));
+  return stale;
 }

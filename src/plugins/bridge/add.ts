@@ -58,7 +58,7 @@ async function attach(attachment: Attachment): Promise<Result> {
   const { request, config, owner, netns, host, container, undo } = attachment;
   const { log } = request;
   const { prevResult } = request.config;
-  const result = prevResult === undefined ? emptyResult() : structuredClone(prevResult);
+  const result = copyOf(prevResult ?? emptyResult());
 
   const { bridge, pair } = connectToBridge(attachment);
   setUpHostEnd(host, pair.host, { owner, config, log });
@@ -172,6 +172,14 @@ async function giveAddresses(
   result.routes.push(...routes);
   if (Object.keys(leased.dns).length > 0) result.dns = leased.dns;
 }
+
+/** Lists of its own, whose entries nothing changes. */
+const copyOf = ({ interfaces, ips, routes, dns }: Result): Result => ({
+  interfaces: [...interfaces],
+  ips: [...ips],
+  routes: [...routes],
+  dns,
+});
 
 const familiesOf = (ips: readonly IpConfig[]): readonly Family[] =>
   FAMILIES.filter((family) => ips.some(({ address }) => address.address.family === family));

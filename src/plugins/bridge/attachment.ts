@@ -4,6 +4,7 @@
  * our alias are ever taken for ours.
  */
 
+import type { ValidAttachments } from "../../cni/attachments.ts";
 import { randomBytes } from "../../sys/random.ts";
 
 /** One attachment: what the protocol identifies an interface of a container by. */
@@ -35,9 +36,20 @@ export function ownerAlias(owner: Owner): string {
 /** Whether an alias is one of ours, whatever the network. */
 export const isOwnAlias = (alias: string | undefined): boolean => alias?.startsWith(PREFIX) ?? false;
 
-/** Whether an alias is one of ours for an attachment of this network. */
-export const isAliasOf = (alias: string, network: string): boolean =>
-  alias.startsWith(`${PREFIX}${network}/`) || alias.startsWith(longNetworkPrefix(network));
+/** Tells which aliases are of attachments of this network that are not valid. */
+export function staleAliases(network: string, valid: ValidAttachments): (alias: string) => boolean {
+  const [short, long] = [`${PREFIX}${network}/`, longNetworkPrefix(network)];
+  let digests: Set<string> | undefined;
+  return (alias) => {
+    if (alias.startsWith(short)) {
+      const [containerId = "", ifname = ""] = alias.slice(short.length).split("/");
+      return !valid.has({ containerId, ifname });
+    }
+    if (!alias.startsWith(long)) return false;
+    digests ??= new Set(Iterator.from(valid).map((attachment) => ownerAlias({ network, ...attachment })));
+    return !digests.has(alias);
+  };
+}
 
 const path = (owner: Owner): string => `${owner.network}/${owner.containerId}/${owner.ifname}`;
 

@@ -9,7 +9,7 @@ import type { Request } from "../../cni/plugin.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { decodeLink, dumpLinks } from "../../netlink/rtnetlink/link.ts";
 import { connect } from "../namespaces.ts";
-import { isAliasOf, ownerAlias } from "./attachment.ts";
+import { staleAliases } from "./attachment.ts";
 import { removeLink } from "./bridge-link.ts";
 import { ipamType } from "./config.ts";
 
@@ -18,10 +18,10 @@ export async function gc(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
   const network = request.config.name;
   const failures = new Failures();
-  const live = new Set(valid.map((attachment) => ownerAlias({ network, ...attachment })));
+  const isStale = staleAliases(network, valid);
   using host = connect();
   let stays = false;
-  for (const veth of staleVeths(host, network, live)) {
+  for (const veth of staleVeths(host, isStale)) {
     const removed = await failures.attempt(() => {
       removeLink(host, veth);
       request.log(`removed stale interface ${JSON.stringify(veth.name)} (${veth.alias})`);
@@ -39,9 +39,9 @@ export async function gc(request: Request): Promise<void> {
 }
 
 /** The host veths of this network whose owner is not listed. */
-const staleVeths = (host: Connection, network: string, live: ReadonlySet<string>) =>
+const staleVeths = (host: Connection, isStale: (alias: string) => boolean) =>
   host.dump(dumpLinks({ kind: "veth" }), ({ payload }) => {
     const { index, name = "", kind, alias } = decodeLink(payload);
     if (index === undefined || kind !== "veth" || alias === undefined) return undefined;
-    return isAliasOf(alias, network) && !live.has(alias) ? { index, name, alias } : undefined;
+    return isStale(alias) ? { index, name, alias } : undefined;
   });

@@ -1,4 +1,6 @@
 /** GC: frees every lease whose attachment is not in the runtime's list (rules A37, A39, L1). */
+
+import type { ValidAttachments } from "../../cni/attachments.ts";
 import { requireValidAttachments } from "../../cni/config.ts";
 import { combineErrors } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -7,17 +9,16 @@ import { listDirectory } from "../../sys/file.ts";
 import { unlink } from "../../sys/libc.ts";
 import { type LeasePlace, leftoverPrefix, parsePlace, stateDirectory } from "./config.ts";
 import { during } from "./failure.ts";
-import { describeContent, isLeaseContent, leaseContent, oldContent } from "./lease.ts";
+import { describeContent, isLeaseContent, isLeaseOf } from "./lease.ts";
 import { LeaseFiles } from "./lease-files.ts";
 import type { LeaseStore } from "./lease-store.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { openStore } from "./open-store.ts";
 
 export async function gc(request: Request, machine: Machine = thisMachine): Promise<void> {
-  const attachments = requireValidAttachments(request.config);
+  const valid = requireValidAttachments(request.config);
   const place = parsePlace(request.config);
   const files = new LeaseFiles(place);
-  const valid = new Set(attachments.flatMap((owner) => [leaseContent(owner), oldContent(owner)]));
   try {
     if (!files.exist()) return;
     using store = await openStore(files, machine);
@@ -33,16 +34,12 @@ export async function gc(request: Request, machine: Machine = thisMachine): Prom
 }
 
 /** Goes on past a lease that can't be removed. Returns the errors. */
-function releaseInvalid(
-  store: LeaseStore,
-  valid: ReadonlySet<string>,
-  log: (line: string) => void,
-): unknown[] {
+function releaseInvalid(store: LeaseStore, valid: ValidAttachments, log: (line: string) => void): unknown[] {
   const failures: unknown[] = [];
   for (const { address } of store.everything()) {
     for (const lease of store.at(address)) {
       const { content } = lease;
-      if (content === undefined || valid.has(content) || !isLeaseContent(content)) continue;
+      if (content === undefined || isLeaseOf(content, valid) || !isLeaseContent(content)) continue;
       try {
         store.release(lease);
         log(`host-local: ${lease.name} of ${describeContent(content)} is of no valid attachment: released`);

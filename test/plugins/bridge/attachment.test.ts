@@ -1,12 +1,13 @@
 /** Names and aliases of host veths: an owner's own, and never anybody else's. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { ValidAttachments } from "../../../src/cni/attachments.ts";
 import {
   hostVethName,
-  isAliasOf,
   type Owner,
   ownerAlias,
   randomVethName,
+  staleAliases,
 } from "../../../src/plugins/bridge/attachment.ts";
 
 const name = fc.stringMatching(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,300}$/);
@@ -36,13 +37,22 @@ test("two owners never share an alias, and an alias belongs to its network only"
     fc.property(owner, owner, (a, b) => {
       const same = a.network === b.network && a.containerId === b.containerId && a.ifname === b.ifname;
       expect(ownerAlias(a) === ownerAlias(b)).toBe(same);
-      expect(isAliasOf(ownerAlias(a), a.network)).toBe(true);
-      expect(isAliasOf(ownerAlias(a), b.network)).toBe(a.network === b.network);
+      const none = new ValidAttachments(() => []);
+      expect(staleAliases(a.network, none)(ownerAlias(a))).toBe(true);
+      expect(staleAliases(b.network, none)(ownerAlias(a))).toBe(a.network === b.network);
+      expect(staleAliases(a.network, new ValidAttachments(() => [a]))(ownerAlias(a))).toBe(false);
+      expect(
+        staleAliases(a.network, new ValidAttachments(() => [b]))(ownerAlias({ ...b, network: a.network })),
+      ).toBe(false);
+      if (!same)
+        expect(staleAliases(a.network, new ValidAttachments(() => [b]))(ownerAlias(a))).toBe(
+          a.containerId !== b.containerId || a.ifname !== b.ifname,
+        );
     }),
   );
 });
 
 test("aliases of other programs are nobody's", () => {
   for (const alias of ["", "net/c1/eth0", "bridgehead", "calico", "bridgehead:network/c1/eth0"])
-    expect(isAliasOf(alias, "net")).toBe(false);
+    expect(staleAliases("net", new ValidAttachments(() => []))(alias)).toBe(false);
 });

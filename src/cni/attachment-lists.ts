@@ -1,0 +1,199 @@
+/**
+ * GC's lists in a large document. They grow with the node, up to a million attachments in each of two keys, and their
+ * text is more than fits into memory as objects: so they are read in pieces, and what is left of the document is small.
+ */
+import { type ValidAttachment, ValidAttachments } from "./attachments.ts";
+import { CniError, code } from "./error.ts";
+import { decodeText } from "./json-bytes.ts";
+import { JsonObject, wrongType } from "./json-object.ts";
+
+/** Keys of the lists, the one that counts first. libcni sends both with the same content. */
+export const LIST_KEYS = ["cni.dev/valid-attachments", "cni.dev/attachments"] as const;
+
+/** Bytes of a list that are parsed at once, rounded up to whole entries. */
+const PIECE = 256 * 1024;
+/** Bytes of a piece that are too many: an id is part of the environment, where nothing has more than 128 KiB. */
+const MOST_PIECE = 2 ** 20;
+
+/** Bytes after which what their parsing left is collected. */
+const COLLECT_EVERY = 2 ** 23;
+
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+
+/** A document without its lists. */
+export interface Divided {
+  /** The same document with an empty array in the place of each list. Not JSON if the document is not. */
+  readonly rest: Uint8Array;
+  /** By their keys as they are spelled there. */
+  readonly lists: ReadonlyMap<string, ValidAttachments>;
+}
+
+/**
+ * Takes the lists out of a document. Where it stops being JSON outside of them, the rest is left as it is.
+ * @throws CniError code 6 for an entry that names no attachment; SyntaxError or TypeError for a list that is not JSON.
+ */
+export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
+  const kept: Uint8Array[] = [];
+  const lists = new Map<string, ValidAttachments>();
+  let keptTo = 0;
+  let earlier: FoundList | undefined;
+  let at = behindSpace(bytes, 0);
+  while (bytes[at] === OPEN_BRACE || bytes[at] === COMMA) {
+    const keyAt = behindSpace(bytes, at + 1);
+    const keyEnd = bytes[keyAt] === QUOTE ? behindString(bytes, keyAt) : keyAt;
+    const key = keyOf(bytes.slice(keyAt, keyEnd));
+    const colon = behindSpace(bytes, keyEnd);
+    if (key === undefined || bytes[colon] !== COLON) break;
+    const start = behindSpace(bytes, colon + 1);
+    if (bytes[start] === OPEN_BRACKET && isListKey(key)) {
+      earlier = sameList(bytes, start, earlier) ?? readList(bytes, start, key, piece);
+      lists.set(key, earlier.list);
+      kept.push(bytes.subarray(keptTo, start + 1));
+      keptTo = earlier.end - 1;
+      at = earlier.end;
+    } else {
+      lists.delete(key);
+      at = behindValue(bytes, start);
+    }
+    at = behindSpace(bytes, at);
+  }
+  kept.push(bytes.subarray(keptTo));
+  return { rest: Buffer.concat(kept), lists };
+}
+
+/** Keys match without regard to case (rule A14). */
+const isListKey = (key: string): boolean => LIST_KEYS.some((wanted) => wanted === key.toLowerCase());
+
+function keyOf(bytes: Uint8Array): string | undefined {
+  try {
+    const key: unknown = JSON.parse(decodeText(bytes));
+    return typeof key === "string" ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface FoundList {
+  readonly start: number;
+  /** Behind its closing bracket. */
+  readonly end: number;
+  readonly list: ValidAttachments;
+}
+
+/** The earlier list, if its text stands here once more. */
+function sameList(bytes: Uint8Array, start: number, earlier: FoundList | undefined): FoundList | undefined {
+  if (earlier === undefined) return undefined;
+  const end = start + earlier.end - earlier.start;
+  const same =
+    end <= bytes.length &&
+    Buffer.compare(bytes.subarray(start, end), bytes.subarray(earlier.start, earlier.end)) === 0;
+  return same ? { start, end, list: earlier.list } : undefined;
+}
+
+function readList(bytes: Uint8Array, start: number, key: string, piece: number): FoundList {
+  let end = start;
+  const list = new ValidAttachments(function* () {
+    end = yield* entriesOf(bytes, start, key, piece);
+  });
+  return { start, end, list };
+}
+
+/** The entries of a list, a piece at a time. Returns the place behind its closing bracket. */
+function* entriesOf(
+  bytes: Uint8Array,
+  start: number,
+  key: string,
+  piece: number,
+): Generator<ValidAttachment, number> {
+  let count = 0;
+  let collected = start;
+  for (let from = start; ; ) {
+    let end = behindValue(bytes, from + 1);
+    while (bytes[end] === COMMA && end - from < piece) end = behindValue(bytes, end + 1);
+    if (end - from > MOST_PIECE) {
+      throw new CniError(
+        code.decoding,
+        `cannot decode the network configuration: an entry of more than ${MOST_PIECE - PIECE} bytes in key "${key}"`,
+      );
+    }
+    if (end === bytes.length || bytes[end] === CLOSE_BRACE) throw new SyntaxError("a list without an end");
+    // A piece that is not the first begins with the comma in front of it, which must not be the last thing of a list.
+    const isFirst = from === start;
+    const text = decodeText(bytes.slice(from + 1, end));
+    const values = JSON.parse(isFirst ? `[${text}]` : `[0,${text}]`) as unknown[];
+    for (let index = isFirst ? 0 : 1; index < values.length; index++) {
+      yield attachmentOf(values[index], key, count++);
+    }
+    if (bytes[end] === CLOSE_BRACKET) return end + 1;
+    from = end;
+    // The engine lets as much garbage pass as there is in use, and the document itself is in use.
+    if (from - collected > COLLECT_EVERY) {
+      collected = from;
+      Bun.gc(true);
+    }
+  }
+}
+
+/** One entry of a list. One without id or name would protect none: it is refused. @throws CniError code 6 */
+export function attachmentOf(value: unknown, key: string, index: number): ValidAttachment {
+  const { containerID, ifname } = (value ?? {}) as { containerID?: unknown; ifname?: unknown };
+  if (typeof containerID === "string" && typeof ifname === "string" && containerID && ifname) {
+    return { containerId: containerID, ifname };
+  }
+  const entry = JsonObject.from(value, `${key}[${index}]`);
+  return { containerId: requiredText(entry, "containerID"), ifname: requiredText(entry, "ifname") };
+}
+
+function requiredText(entry: JsonObject, key: string): string {
+  const text = entry.string(key);
+  if (text) return text;
+  throw wrongType(entry.at(key), "a string that is not empty", text);
+}
+
+function behindSpace(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++;
+  return at;
+}
+
+/** Behind the string whose quote is at `start`; the end of the bytes if it has none. */
+function behindString(bytes: Uint8Array, start: number): number {
+  for (let at = bytes.indexOf(QUOTE, start + 1); at >= 0; at = bytes.indexOf(QUOTE, at + 1)) {
+    let before = at;
+    while (bytes[before - 1] === BACKSLASH) before--;
+    if ((at - before) % 2 === 0) return at + 1;
+  }
+  return bytes.length;
+}
+
+/** At the comma or the closing bracket behind a value; the end of the bytes if there is none. */
+function behindValue(bytes: Uint8Array, start: number): number {
+  const { length } = bytes;
+  let depth = 0;
+  for (let at = start; at < length; at++) {
+    switch (bytes[at]) {
+      case QUOTE:
+        at = behindString(bytes, at) - 1;
+        break;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        depth++;
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        if (depth-- === 0) return at;
+        break;
+      case COMMA:
+        if (depth === 0) return at;
+        break;
+    }
+  }
+  return length;
+}

@@ -1,0 +1,60 @@
+/** The attachments that GC must keep (rules A37, A39). */
+
+/** One attachment of GC's list. */
+export interface ValidAttachment {
+  readonly containerId: string;
+  readonly ifname: string;
+}
+
+/**
+ * A node may have a million of them, so they are not kept as objects: a sorted list of hashes answers, 16 bytes for each
+ * of them. Two with one hash, by a chance of 1 in 10^9 among a million, keep what could go until the next GC, which hashes
+ * otherwise; nothing valid is ever taken for stale.
+ */
+export class ValidAttachments implements Iterable<ValidAttachment> {
+  private readonly source: () => Iterable<ValidAttachment>;
+  private readonly seed = crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
+  private readonly hashes: Float64Array;
+
+  /** `source` gives all of them each time that it is called. */
+  constructor(source: () => Iterable<ValidAttachment>) {
+    this.source = source;
+    const hashes: number[] = [];
+    for (const attachment of source()) {
+      hashes.push(this.hash(nameOf(attachment)), this.hash(attachment.containerId));
+    }
+    this.hashes = Float64Array.from(hashes).sort();
+  }
+
+  has(attachment: ValidAttachment): boolean {
+    return this.holds(nameOf(attachment));
+  }
+
+  /** Whether any interface of the container is valid. */
+  hasContainer(containerId: string): boolean {
+    return this.holds(containerId);
+  }
+
+  [Symbol.iterator](): Iterator<ValidAttachment> {
+    return this.source()[Symbol.iterator]();
+  }
+
+  /** 53 bits, which a number holds exactly. */
+  private hash(text: string): number {
+    return Number(BigInt(Bun.hash(text, this.seed)) >> 11n);
+  }
+
+  private holds(text: string): boolean {
+    const wanted = this.hash(text);
+    let [from, to] = [0, this.hashes.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.hashes[middle] ?? 0) < wanted) from = middle + 1;
+      else to = middle;
+    }
+    return this.hashes[from] === wanted;
+  }
+}
+
+/** No id and no interface has a line break in it. */
+const nameOf = ({ containerId, ifname }: ValidAttachment): string => `${containerId}\n${ifname}`;
