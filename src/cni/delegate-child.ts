@@ -66,8 +66,12 @@ function childError({ exitCode, signal, stdout }: ChildOutcome, stderr: string, 
     problem = "netplugin failed with no error message";
   }
   const end = exitCode === null ? `killed by ${signal ?? "a signal"}` : `exit status ${exitCode}`;
-  return new CniError(code.internal, `${problem}: ${end} of plugin ${JSON.stringify(path)}`);
+  const Failure = exitCode === null ? KilledError : CniError;
+  return new Failure(code.internal, `${problem}: ${end} of plugin ${JSON.stringify(path)}`);
 }
+
+/** A signal ended the child, before it could say anything of its own. */
+export class KilledError extends CniError {}
 
 function readError(stdout: Uint8Array): CniError {
   const json = JsonObject.from(parseJson(stdout, "it"), "error");

@@ -69,11 +69,11 @@ export const delegateCheck = (request: Request, type: string): Promise<void> =>
 /** Runs DEL of the plugin `type`. @throws CniError as delegateCheck. */
 export const delegateDel = (request: Request, type: string): Promise<void> => delegate(request, type, "DEL");
 
-/** Runs STATUS of the plugin `type`. @throws CniError as delegateCheck. */
+/** Runs STATUS of the plugin `type`, if it knows it. @throws CniError as delegateCheck. */
 export const delegateStatus = (request: Request, type: string): Promise<void> =>
   delegate(request, type, "STATUS");
 
-/** Runs GC of the plugin `type`. @throws CniError as delegateCheck. */
+/** Runs GC of the plugin `type`, if it knows it. @throws CniError as delegateCheck. */
 export const delegateGc = (request: Request, type: string): Promise<void> => delegate(request, type, "GC");
 
 type CommandWithoutResult = Exclude<Command, "ADD">;
@@ -82,9 +82,24 @@ async function delegate(request: Request, type: string, command: CommandWithoutR
   const found = find(request, type);
   try {
     await run(request, found, command);
-  } catch (error) {
-    throw reported(request, error);
+  } catch (thrown) {
+    const error = reported(request, thrown);
+    if (!(await isUnknownTo(request, found, command, error))) throw error;
+    request.log(
+      `plugin ${JSON.stringify(type)} does not know the command ${command}, which is no failure: ${error.message}`,
+    );
   }
+}
+
+/** Whether a failure says only that the delegate is older than the command. */
+async function isUnknownTo(
+  request: Request,
+  { path, builtIn }: Found,
+  command: Command,
+  error: CniError,
+): Promise<boolean> {
+  if (builtIn !== undefined || (command !== "STATUS" && command !== "GC")) return false;
+  return (await import("./unknown-command.ts")).isUnknownTo(request, path, command, error);
 }
 
 /** The error as a child would report it: its remark is on stderr. */

@@ -38,7 +38,10 @@ export function parseVersion(text: string | undefined): Version {
 }
 
 /** The versions that brought these commands; ADD and DEL were always there. */
-const BROUGHT_BY: Readonly<Record<string, Version>> = { CHECK: "0.4.0", GC: "1.1.0", STATUS: "1.1.0" };
+export const BROUGHT_BY = { CHECK: "0.4.0", GC: "1.1.0", STATUS: "1.1.0" } as const;
+
+const broughtBy = (command: string): Version | undefined =>
+  Object.entries(BROUGHT_BY).find(([name]) => name === command)?.[1];
 
 /**
  * Refuses a command that a configuration's version does not have yet (rule A12). Whether the version is supported at
@@ -46,10 +49,10 @@ const BROUGHT_BY: Readonly<Record<string, Version>> = { CHECK: "0.4.0", GC: "1.1
  * @throws CniError code 1; code 6 for a version that is not made of numbers.
  */
 export function requireCommand(command: string, text: string | undefined): void {
-  const minimum = BROUGHT_BY[command];
+  const minimum = broughtBy(command);
   if (minimum === undefined) return;
   const version = text || "0.1.0";
-  if (isAtLeast(numbersOf(version), numbersOf(minimum))) return;
+  if (isAtLeast(version, minimum)) return;
   throw new CniError(code.incompatibleVersion, `config version does not allow ${command}`);
 }
 
@@ -59,9 +62,14 @@ function numbersOf(text: string): number[] {
   throw wrongType("cniVersion", "numbers joined by dots", text);
 }
 
-function isAtLeast(version: readonly number[], minimum: readonly number[]): boolean {
-  for (const [index, wanted] of minimum.entries()) {
-    const number = version[index] ?? 0;
+/**
+ * Whether a version, which need not be one of ours, is `minimum` or later.
+ * @throws CniError code 6 for one that is not made of numbers.
+ */
+export function isAtLeast(version: string, minimum: Version): boolean {
+  const numbers = numbersOf(version);
+  for (const [index, wanted] of numbersOf(minimum).entries()) {
+    const number = numbers[index] ?? 0;
     if (number !== wanted) return number > wanted;
   }
   return true;

@@ -90,4 +90,28 @@ const DELEGATE_STATUS = spec(
   },
 );
 
-export const STATUS = [...READY, ...EXHAUSTED, ...UNREADY, DELEGATE_STATUS];
+/** Scripts, by what they answer to a command that is younger than they are. */
+const OLD_IPAMS: Readonly<Record<string, (command: string) => string>> = {
+  "an error object": (command) =>
+    `echo '{"cniVersion":"1.0.0","code":4,"msg":"unknown CNI_COMMAND: ${command}"}'; exit 1`,
+  words: (command) => `echo 'Unknown cni command: ${command}' >&2; exit 1`,
+};
+
+const OLD_DELEGATE = spec(
+  "A36, A38: STATUS and GC of an IPAM that does not know them are no failure (bridge)",
+  { still: true },
+  async (bench) => {
+    for (const [how, script] of Object.entries(OLD_IPAMS)) {
+      const config = fakeNetwork(bench, "fake", { STATUS: script("STATUS"), GC: script("GC") });
+      for (const [command, keys] of [
+        ["STATUS", {}],
+        ["GC", { "cni.dev/valid-attachments": [] }],
+      ] as const)
+        bench.accepted(
+          await bench.call(command, { ...config, ...keys }, bare(`${command}, ${how}`, FAKE_PATH)),
+        );
+    }
+  },
+);
+
+export const STATUS = [...READY, ...EXHAUSTED, ...UNREADY, DELEGATE_STATUS, OLD_DELEGATE];

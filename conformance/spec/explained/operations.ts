@@ -112,4 +112,10 @@ export const OPERATIONS: readonly Explained[] = [
     difference:
       /^reference: (ADD, "\S+": success was due: .*failed to allocate all requested IPs: 10\.10\.0\.[56]0|address: \[\] instead of )/,
   },
+  {
+    row: "A36",
+    because: "an IPAM that is older than STATUS counts as one that is not ready",
+    cases: /^A36, A38: STATUS and GC of an IPAM that does not know them/,
+    difference: /^reference: STATUS, (an error object|words): (A17: code is 0$|success was due: exit code 1)/,
+  },
 ];

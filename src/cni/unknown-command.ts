@@ -1,0 +1,62 @@
+/**
+ * Delegates from before STATUS and GC (rule A36, A38). One that does not know the command has not failed: it has no
+ * status to tell and nothing that it could collect. Loaded only when such a call has failed.
+ */
+
+import { KilledError, runChild } from "./delegate-child.ts";
+import { type CniError, code } from "./error.ts";
+import { parseJson } from "./json-bytes.ts";
+import { JsonObject } from "./json-object.ts";
+import type { Request } from "./plugin.ts";
+import { BROUGHT_BY, isAtLeast } from "./version.ts";
+
+/** Answers that only a plugin gives that has understood the question, or has not come to it. */
+const ANSWERS: readonly number[] = [code.notAvailable, code.notAvailableLimited, code.tryAgainLater];
+
+/** Whether a failure of the executable at `path` says only that it does not know the command. */
+export async function isUnknownTo(
+  request: Request,
+  path: string,
+  command: "STATUS" | "GC",
+  error: CniError,
+): Promise<boolean> {
+  if (ANSWERS.includes(error.code) || error instanceof KilledError) return false;
+  if (saysUnknown(`${error.message}; ${error.details}`, command)) return true;
+  // It refuses the configuration's version: ADD fails as well.
+  if (error.code === code.incompatibleVersion) return false;
+  return isOlderThan(request, path, command);
+}
+
+const NOUN = "(?:CNI[_ -]?COMMAND|(?:(?:CNI|cni|plugin) )?(?:[Cc]ommand|[Mm]ethod|[Oo]peration|[Vv]erb))";
+const UNKNOWN = "(?:[Uu]nknown|[Uu]nsupported|[Uu]nrecogni[sz]ed|[Uu]nimplemented|[Uu]nexpected|[Ii]nvalid)";
+const NOT = "(?:not (?:supported|implemented|known|recogni[sz]ed|allowed)|unsupported|unimplemented|unknown)";
+
+/**
+ * The words of skel, of all its versions, and of plugins and scripts that are written without it. The command itself is
+ * in capitals: "the pool's status is unknown" is another failure.
+ */
+function saysUnknown(text: string, command: string): boolean {
+  return [
+    // "unknown CNI_COMMAND: STATUS", "Invalid command GC", "unsupported CNI command"
+    String.raw`\b${UNKNOWN} ${NOUN}\b(?! line)`,
+    // "STATUS is not supported", "command 'GC' not implemented"
+    String.raw`\b${command}\b\W{1,3}(?:is |was )?${NOT}\b`,
+    String.raw`\b${NOUN} (?:is |was )?${NOT}\b`,
+    // "config version does not allow STATUS", "does not implement the command GC"
+    String.raw`\b(?:does not|doesn't|cannot) (?:allow|support|implement|know|handle) (?:the )?(?:${NOUN}\W{1,3})?${command}\b`,
+  ].some((words) => new RegExp(words).test(text));
+}
+
+/** By what it answers to VERSION; false if that fails too. */
+async function isOlderThan(request: Request, path: string, command: "STATUS" | "GC"): Promise<boolean> {
+  const first = BROUGHT_BY[command];
+  const stdin = new TextEncoder().encode(JSON.stringify({ cniVersion: first }));
+  try {
+    const asked: Request = { ...request, stdin, log: () => {} };
+    const printed = await runChild(asked, path, { ...request.environment, CNI_COMMAND: "VERSION" });
+    const versions = JsonObject.from(parseJson(printed, "its output"), "").strings("supportedVersions") ?? [];
+    return versions.length > 0 && !versions.some((version) => isAtLeast(version, first));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,132 @@
+/** K15: a delegate from before STATUS and GC has not failed; every other failure is one. */
+import { describe, expect, test } from "bun:test";
+import {
+  type ChildOutcome,
+  delegateCheck,
+  delegateDel,
+  delegateGc,
+  delegateStatus,
+} from "../../src/cni/delegate.ts";
+import {
+  type Answer,
+  call,
+  configOf,
+  environmentOf,
+  FakePlugin,
+  noDelegation,
+  outcome,
+} from "./fake-host.ts";
+
+const front = new FakePlugin({
+  check: (request) => delegateCheck(request, "old-ipam"),
+  del: (request) => delegateDel(request, "old-ipam"),
+  gc: (request) => delegateGc(request, "old-ipam"),
+  status: (request) => delegateStatus(request, "old-ipam"),
+});
+
+const versions = (...supportedVersions: string[]) =>
+  outcome(0, JSON.stringify({ cniVersion: supportedVersions.at(-1), supportedVersions }));
+const OLD = versions("0.3.1", "0.4.0", "1.0.0");
+const NEW = versions("1.0.0", "1.1.0");
+
+/** Calls a plugin whose delegate answers so to the command, and so to VERSION. */
+async function answerTo(
+  command: string,
+  answer: ChildOutcome,
+  version: ChildOutcome = NEW,
+): Promise<Answer & { asked: string[] }> {
+  const asked: string[] = [];
+  const delegation = {
+    ...noDelegation,
+    isExecutable: () => true,
+    run: async (_path: string, environment: Readonly<Record<string, string | undefined>>) => {
+      asked.push(environment.CNI_COMMAND ?? "");
+      return environment.CNI_COMMAND === "VERSION" ? version : answer;
+    },
+  };
+  return { ...(await call(front, environmentOf(command), configOf(), { delegation })), asked };
+}
+
+const error = (code: number, msg: string, details?: string) =>
+  outcome(1, JSON.stringify({ code, msg, details }));
+
+/** C stands for the command. */
+const UNKNOWN: readonly [what: string, outcome: (command: string) => ChildOutcome][] = [
+  ["skel since 0.8", (c) => error(4, `unknown CNI_COMMAND: ${c}`)],
+  ["skel before 0.8", (c) => error(100, `unknown CNI_COMMAND: ${c}`)],
+  ["a version that has it not", (c) => error(1, `config version does not allow ${c}`)],
+  ["a plugin that has it not", (c) => error(1, `plugin version does not allow ${c}`)],
+  ["details only", (c) => error(4, "invalid environment", `unsupported command: ${c}`)],
+  ["other words", (c) => error(999, `CNI command ${c} is not supported`)],
+  ["a script's stderr", (c) => outcome(1, "", `Unknown cni command: ${c}\n`)],
+  ["a script's stderr without the name", () => outcome(1, "", "unknown CNI_COMMAND")],
+  ["a script's stdout", (c) => outcome(2, `${c} not implemented\n`)],
+  ["quotes", (c) => outcome(3, "", `my-ipam: unrecognized command "${c}"`)],
+  ["a sentence", (c) => error(4, `this plugin does not implement ${c}`)],
+];
+
+/** Answers that do not say it, of a delegate that says that it is older than the command. */
+const OF_OLD: readonly [what: string, outcome: ChildOutcome][] = [
+  ["nothing at all", outcome(1)],
+  ["an exit code of its own", outcome(4)],
+  [
+    "what it misses of ADD",
+    error(4, "required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME] missing"),
+  ],
+  ["usage", outcome(64, "", "usage: CNI_COMMAND=ADD|DEL my-ipam")],
+];
+
+const FAILURES: readonly [what: string, outcome: ChildOutcome][] = [
+  ["not ready", error(50, "the pool is away")],
+  ["not ready, and more", error(51, "unknown command")],
+  ["try again later", error(11, "the lock is held")],
+  ["a wrong configuration", error(7, "ipam.pool is missing")],
+  ["its configuration's version", error(1, "incompatible CNI versions", 'config is "1.1.0"')],
+  ["something unknown", error(999, "pool: status unknown")],
+  ["a command of its own that fails", outcome(1, "", "invalid command line option")],
+  ["nothing at all", outcome(1)],
+  ["killed", { ...outcome(1), exitCode: null, signal: "SIGKILL" }],
+  ["not found inside", outcome(127, "", "jq: not found")],
+];
+
+describe.each(["STATUS", "GC"])("K15: %s of a delegate", (command) => {
+  test.each([...UNKNOWN])(
+    "that does not know it is no failure, and is said once: %s",
+    async (_, outcomeOf) => {
+      const answer = await answerTo(command, outcomeOf(command));
+      expect([answer.exitCode, answer.stdout]).toEqual([0, ""]);
+      const words = `plugin "old-ipam" does not know the command ${command}`;
+      expect(answer.stderr.split(words)).toHaveLength(2);
+      expect(answer.asked).toEqual([command]);
+    },
+  );
+
+  test.each([...OF_OLD])(
+    "that is older than it is no failure, whatever it answers: %s",
+    async (_, answered) => {
+      const answer = await answerTo(command, answered, OLD);
+      expect([answer.exitCode, answer.stdout]).toEqual([0, ""]);
+      expect(answer.asked).toEqual([command, "VERSION"]);
+      expect((await answerTo(command, answered, NEW)).exitCode).toBe(1);
+      expect((await answerTo(command, answered, outcome(1))).exitCode).toBe(1);
+      expect((await answerTo(command, answered, outcome(0, "1.0.0"))).exitCode).toBe(1);
+    },
+  );
+
+  test.each([...FAILURES])("that fails is a failure: %s", async (_, answered) => {
+    expect((await answerTo(command, answered)).exitCode).toBe(1);
+  });
+
+  test.each([...FAILURES.slice(0, 3), ...FAILURES.slice(4, 5), ...FAILURES.slice(8, 9)])(
+    "that is older and still answers is a failure: %s",
+    async (_, answered) => {
+      expect((await answerTo(command, answered, OLD)).exitCode).toBe(1);
+    },
+  );
+});
+
+test.each(["CHECK", "DEL"])("K15: %s was always there: not to know it is a failure", async (command) => {
+  const answer = await answerTo(command, error(4, `unknown CNI_COMMAND: ${command}`), OLD);
+  expect(answer.error).toMatchObject({ code: 4, msg: `unknown CNI_COMMAND: ${command}` });
+  expect(answer.asked).toEqual([command]);
+});
