@@ -62,7 +62,11 @@ export const BRIDGE_LINK: Layout = {
 
 /** IFLA_INFO_DATA by the kind of the link. */
 export const INFO_DATA: Readonly<Record<string, Layout>> = {
-  bridge: attributes({ 7: "IFLA_BR_VLAN_FILTERING", 39: "IFLA_BR_VLAN_DEFAULT_PVID" }),
+  bridge: attributes({
+    1: "IFLA_BR_FORWARD_DELAY",
+    7: "IFLA_BR_VLAN_FILTERING",
+    39: "IFLA_BR_VLAN_DEFAULT_PVID",
+  }),
   veth: attributes({ 1: ["VETH_INFO_PEER", LINK] }),
 };
 

@@ -8,6 +8,7 @@ import { UndoStack } from "../../cni/undo.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
+import { FORWARDING } from "../../netlink/rtnetlink/bridge-port.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import type { Netns } from "../../sys/netns.ts";
 import { connect, connectInside, openNetns } from "../namespaces.ts";
@@ -15,10 +16,10 @@ import { planAddressing } from "./addressing.ts";
 import type { Owner } from "./attachment.ts";
 import { ensureBridge, giveMacBack, type PresentLink, portsOf, settle } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
-import { configureContainerInterface } from "./container-interface.ts";
+import { announce, configureContainerInterface } from "./container-interface.ts";
 import { ensureGatewayAddresses, forgetNeighbours, isForwarding } from "./gateway.ts";
 import { lockHost } from "./host-lock.ts";
-import { awaitAddressesSettled, awaitPortUp } from "./readiness.ts";
+import { awaitAddressesSettled, awaitPortUp, portState } from "./readiness.ts";
 import { addVethPair, setUpHostEnd, type VethPair } from "./veth.ts";
 
 /** What the steps of one ADD share. */
@@ -91,7 +92,12 @@ async function attach(attachment: Attachment): Promise<Result> {
     // Programs on the host that re-address new links have done so by now (rule B32).
     const { mac, mtu } = port;
     result.interfaces[first + 1] = interfaceOf({ name: pair.host.name, mac, mtu });
+    if (portState(port) !== FORWARDING) {
+      const { awaitForwarding } = await import("./spanning-tree.ts");
+      awaitForwarding(host, bridge.link, pair.host, log);
+    }
     if (familiesOf(result.ips).includes(6)) awaitAddressesSettled(container, netns, pair.container);
+    if (config.ipam !== undefined) announce(container, pair.container, log);
   }
   if (config.dns !== undefined) result.dns = config.dns;
   // A result that this version can't express must fail while everything can still be undone (G10).
@@ -156,7 +162,7 @@ async function giveAddresses(
             log,
           });
     if (config.vlan !== 0) result.interfaces.push(interfaceOf(gateway.link));
-    ensureGatewayAddresses(host, gateway, gateways, { forceAddress: config.forceAddress, undo });
+    ensureGatewayAddresses(host, gateway, gateways, { forceAddress: config.forceAddress, undo, log });
     forgetNeighbours(
       host,
       gateway.link,

@@ -2,7 +2,7 @@
 import type { IpConfig, Route } from "../../cni/result.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { addAddress, addressFlag } from "../../netlink/rtnetlink/address.ts";
-import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
+import { changeLink, setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import { addRoute } from "../../netlink/rtnetlink/route.ts";
 import { failedWith } from "../../sys/errno.ts";
 import type { Netns } from "../../sys/netns.ts";
@@ -41,6 +41,20 @@ export function configureContainerInterface(
   for (const { error } of container.callAll(requests)) if (error !== undefined) throw error;
 }
 
+/**
+ * Tells the neighbours where the addresses are now, by ARP and by unsolicited neighbour advertisements: they may
+ * remember another interface that had one of them (K17). The kernel does it when the interface comes up, which the port
+ * may be too slow to pass on, and when the MAC is set, also to what it is.
+ */
+export function announce(container: Connection, link: PresentLink, log: (line: string) => void): void {
+  const { index, mac } = link;
+  if (mac === undefined) return;
+  const action = `announce the addresses of ${JSON.stringify(link.name)}`;
+  const [outcome] = container.callAll([changeLink({ index, mac }, action)]);
+  if (outcome?.error !== undefined)
+    log(`${outcome.error.message}; neighbours may look for them elsewhere for a while`);
+}
+
 function kernelRoute(route: Route, plan: ContainerPlan) {
   const gateway = effectiveGateway(route, plan.ips);
   const { dst, mtu, advmss, priority, table, scope } = route;
@@ -77,4 +91,6 @@ function applySettings(plan: ContainerPlan, log: (line: string) => void): void {
     }
   }
   trySysctl(ipv6(name, "keep_addr_on_down"), "1", log);
+  // Beside arp_notify: what peers remember of an address is put right when the interface is announced.
+  trySysctl(ipv6(name, "ndisc_notify"), "1", log);
 }

@@ -14,9 +14,10 @@ import {
 } from "../../netlink/rtnetlink/address.ts";
 import { deleteNeighbour } from "../../netlink/rtnetlink/neighbour.ts";
 import { claimNetns } from "../../sys/netns-lock.ts";
-import { sysctlIfThere } from "../../sys/sysctl.ts";
+import { sysctlIfThere, sysctlName } from "../../sys/sysctl.ts";
 import { type PresentLink, pinMac } from "./bridge-link.ts";
 import { lockHost } from "./host-lock.ts";
+import { trySysctl } from "./sysctl.ts";
 
 /** Addresses of an interface of the host, both families. */
 const prefixesOf = (host: Connection, index: number): Prefix[] =>
@@ -36,10 +37,11 @@ export function ensureGatewayAddresses(
   host: Connection,
   gateway: Gateway,
   wanted: readonly Prefix[],
-  options: { forceAddress: boolean; undo: UndoStack },
+  options: { forceAddress: boolean; undo: UndoStack; log: (line: string) => void },
 ): void {
   const { link } = gateway;
   const { forceAddress, undo } = options;
+  let added = false;
   // No other ADD's undo can take away what is found here.
   using _lock = lockHost();
   const present = prefixesOf(host, link.index);
@@ -62,9 +64,31 @@ export function ensureGatewayAddresses(
       undo.push(`address ${formatPrefix(address)}`, () => removeUnused(host, gateway, address));
     if (addOrLose(host, link, address, takeBack)) {
       takeBack();
-      if (link.kind === "bridge") pinMac(host, link);
+      added = true;
     }
     present.push(address);
+  }
+  if (!added) return;
+  announceChanges(link, options);
+  pinMac(host, link);
+}
+
+/**
+ * Has the kernel tell the neighbours where the link's addresses are whenever its MAC is set: containers may remember
+ * another owner of a gateway's address (K17).
+ */
+function announceChanges(
+  { name }: PresentLink,
+  { undo, log }: { undo: UndoStack; log: (line: string) => void },
+): void {
+  for (const [family, setting] of [
+    ["ipv4", "arp_notify"],
+    ["ipv6", "ndisc_notify"],
+  ] as const) {
+    const parts = ["net", family, "conf", name, setting];
+    if (sysctlIfThere(...parts) !== "0") continue;
+    undo.push(sysctlName(parts), () => trySysctl(parts, "0", log));
+    trySysctl(parts, "1", log);
   }
 }
 

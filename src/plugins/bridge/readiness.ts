@@ -21,13 +21,17 @@ import { Some } from "./some.ts";
 /** The kernel needs a millisecond; on a machine under heavy load some hundred. */
 const DEADLINE = 10_000;
 
-/** Repeats `probe` at each event of a socket until it gives a value; undefined when the deadline passed. */
-function awaitState<T>(subscribe: () => NetlinkSocket, probe: () => T | undefined): T | undefined {
+/** Repeats `probe` at each event of a socket until it gives a value; undefined when `most` milliseconds have passed. */
+export function awaitState<T>(
+  subscribe: () => NetlinkSocket,
+  probe: () => T | undefined,
+  most = DEADLINE,
+): T | undefined {
   const early = probe();
   if (early !== undefined) return early;
   using events = subscribe();
-  const deadline = now() + DEADLINE;
-  for (let left = DEADLINE; left > 0; left = deadline - now()) {
+  const deadline = now() + most;
+  for (let left = most; left > 0; left = deadline - now()) {
     // Probed after subscribing, so that no event can fall between.
     const value = probe();
     if (value !== undefined) return value;
@@ -43,7 +47,14 @@ function awaitState<T>(subscribe: () => NetlinkSocket, probe: () => T | undefine
 
 const OPERSTATE_UP = 6;
 
-/** Waits until the port passes frames and gives its state. @throws CniError naming what keeps it down. */
+/** BR_STATE_* of uapi linux/if_bridge.h: 0 disabled, 1 listening, 2 learning, 3 forwarding, 4 blocking. */
+export const portState = ({ portData }: Link): number =>
+  decodeBridgePort(portData ?? new Uint8Array()).state ?? 0;
+
+/**
+ * Waits until the port has a carrier and takes part in the bridge; gives its state.
+ * @throws CniError naming what keeps it down.
+ */
 export function awaitPortUp(host: Connection, port: PresentLink): Link {
   let seen: Link | undefined;
   const subscribe = () => new NetlinkSocket(protocol.route, LINK_EVENTS);
@@ -51,8 +62,7 @@ export function awaitPortUp(host: Connection, port: PresentLink): Link {
     seen = linkOf(host.ask(getLink({ index: port.index })));
     // It was created as a port of the bridge.
     if (seen !== undefined && seen.master === undefined) throw bridgeGone(port);
-    const state = decodeBridgePort(seen?.portData ?? new Uint8Array()).state ?? 0;
-    return seen?.operstate === OPERSTATE_UP && state !== 0 ? seen : undefined;
+    return seen?.operstate === OPERSTATE_UP && portState(seen) !== 0 ? seen : undefined;
   });
   if (up !== undefined) return up;
   const operstate = OPERSTATES[seen?.operstate ?? 0] ?? seen?.operstate;

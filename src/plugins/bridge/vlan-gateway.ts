@@ -15,6 +15,7 @@ import type { BridgeConfig } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
 import { lockHost } from "./host-lock.ts";
 import { randomMac } from "./random-mac.ts";
+import { awaitPortUp } from "./readiness.ts";
 import { trySysctl } from "./sysctl.ts";
 import { portsCarrying, setPortVlans } from "./vlan.ts";
 
@@ -64,6 +65,8 @@ export function ensureVlanGateway(host: Connection, bridge: PresentLink, adding:
     trySysctl(["net", "ipv6", "conf", name, "accept_ra"], "0", log);
     host.call(setLinkUp(index, true, name));
   }
+  // So that the announcement of its addresses reaches containers that remember an earlier gateway.
+  if (created) awaitPortUp(host, end);
   return { link, isShared: () => isShared(host, bridge, end, adding) };
 }
 

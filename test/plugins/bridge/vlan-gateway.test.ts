@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { UndoStack } from "../../../src/cni/undo.ts";
 import { Connection } from "../../../src/netlink/connection.ts";
 import type { Message } from "../../../src/netlink/message.ts";
+import { encodeBridgePort } from "../../../src/netlink/rtnetlink/bridge-port.ts";
 import { decodeLink, encodeLink, type Link } from "../../../src/netlink/rtnetlink/link.ts";
 import type { PresentLink } from "../../../src/plugins/bridge/bridge-link.ts";
 import { parseBridgeConfig } from "../../../src/plugins/bridge/config.ts";
@@ -16,7 +17,16 @@ const [ENODEV, EEXIST] = [19, 17];
 const bridge: PresentLink = { index: 2, name: "test-br", kind: "bridge", mtu: 1500 };
 const port: PresentLink = { index: 9, name: "test-port", kind: "veth", master: 2 };
 const gateway: Link = { index: 7, name: "test-br.10", kind: "veth", peerIndex: 8 };
-const end: Link = { index: 8, name: "test-end", kind: "veth", peerIndex: 7, master: 2 };
+const end: Link = {
+  index: 8,
+  name: "test-end",
+  kind: "veth",
+  peerIndex: 7,
+  master: 2,
+  operstate: 6,
+  portKind: "bridge",
+  portData: encodeBridgePort({ state: 3 }),
+};
 
 const isCreation = ({ type, flags }: Message) => type === RTM_NEWLINK && (flags & 0x400) !== 0;
 
