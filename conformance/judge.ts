@@ -5,6 +5,7 @@ export class Judge {
   #facts = 0;
   readonly #problems: string[] = [];
   readonly #rows = new Set<string>();
+  readonly #notes: (readonly string[])[] = [];
 
   /** The two are the same JSON; keys in any order. */
   same(what: string, found: unknown, wanted: unknown): void {
@@ -33,6 +34,11 @@ export class Judge {
     this.holds(`${row}: the reference no longer differs (${because})`, occurs, found);
   }
 
+  /** Cells of a row of the suite's own table. */
+  note(cells: readonly string[]): void {
+    this.#notes.push(cells);
+  }
+
   /** @throws Error when the fact does not hold: nothing after it would make sense. */
   require(what: string, condition: boolean, found: unknown): void {
     this.holds(what, condition, found);
@@ -53,7 +59,7 @@ export class Judge {
   }
 
   get findings(): Findings {
-    return { facts: this.#facts, problems: this.#problems, rows: [...this.#rows] };
+    return { facts: this.#facts, problems: this.#problems, rows: [...this.#rows], notes: this.#notes };
   }
 }
 
@@ -62,6 +68,7 @@ export interface Findings {
   readonly facts: number;
   readonly problems: readonly string[];
   readonly rows: readonly string[];
+  readonly notes: readonly (readonly string[])[];
 }
 
 /** The fact that ended the case is told already. */

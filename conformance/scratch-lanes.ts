@@ -53,12 +53,17 @@ const TOOLS: readonly Tool[] = [
   "unshare",
 ];
 
+/** A report, and what the cases noted for a table of the suite's own, in their order. */
+export interface LaneReport extends SuiteReport {
+  readonly notes: readonly (readonly string[])[];
+}
+
 /** Runs the cases that the module at `path` exports as CASES. */
 export async function runInLanes(
   context: SuiteContext,
   path: string,
   cases: readonly ScratchCase[],
-): Promise<SuiteReport> {
+): Promise<LaneReport> {
   await provideTools(TOOLS, context.say);
   const obstacle = await whyNotIsolated();
   if (obstacle !== undefined) throw new Error(obstacle);
@@ -73,16 +78,24 @@ export async function runInLanes(
     ({ name }) => patterns.length === 0 || patterns.some((pattern) => name.includes(pattern)),
   );
   const rows = new Map<string, SuiteCase>();
+  const notes = new Map<string, Findings["notes"]>();
   const left = [...wanted];
   const lane = async () => {
     if (left.length === 0) return;
     const args = [path, JSON.stringify(programs)];
     using worker = new Lane<Findings>(WORKER, args, Object.values(programs));
-    for (let next = left.shift(); next !== undefined; next = left.shift())
-      rows.set(next.name, rowOf(next, await worker.ask(next.name)));
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const findings = await worker.ask(next.name);
+      rows.set(next.name, rowOf(next, findings));
+      notes.set(next.name, findings.notes);
+    }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  return { cases: wanted.flatMap(({ name }) => rows.get(name) ?? []), summary: [] };
+  return {
+    cases: wanted.flatMap(({ name }) => rows.get(name) ?? []),
+    summary: [],
+    notes: wanted.flatMap(({ name }) => notes.get(name) ?? []),
+  };
 }
 
 function rowOf({ name, compared }: ScratchCase, { facts, problems, rows }: Findings): SuiteCase {

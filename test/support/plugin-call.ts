@@ -13,6 +13,8 @@ export interface PluginCall {
   /** An object is written as JSON; a string goes as it is. */
   readonly config: object | string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Milliseconds after which it is killed; COMMAND_LIMIT if left out. */
+  readonly timeout?: number;
 }
 
 /** Exit code and output of one call. */
@@ -66,7 +68,8 @@ export async function measuredCall(
   return { outcome: new PluginOutcome(exitCode, stdout, ""), mebibytes: Number(stderr) / 2 ** 20 };
 }
 
-async function callProgram(
+/** Runs `program` as a runtime runs a plugin of `folder`: the plugin's path, or a command in front of it. */
+export async function callProgram(
   program: readonly string[],
   call: PluginCall,
   folder: string,
@@ -85,6 +88,10 @@ async function callProgram(
     Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
   const stdin = typeof call.config === "string" ? call.config : JSON.stringify(call.config);
-  const { exitCode, stdout, stderr } = await outcomeOf(program, { env, stdin });
+  const { exitCode, stdout, stderr } = await outcomeOf(program, {
+    env,
+    stdin,
+    ...(call.timeout === undefined ? {} : { timeout: call.timeout }),
+  });
   return new PluginOutcome(exitCode, stdout, stderr);
 }

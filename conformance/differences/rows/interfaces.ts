@@ -1,0 +1,308 @@
+/** Links, addresses, routes, and the result that tells of them. */
+import { readFileSync } from "node:fs";
+import { eventually } from "../../../test/support/eventually.ts";
+import type { NamedNamespace } from "../../../test/support/scratch-host.ts";
+import { answers, hostVeths, linkNamed } from "../../kernel-facts.ts";
+import type { Difference } from "../difference.ts";
+import { type Config, endOf, ipam, network, type Result, type Side, whether } from "../side.ts";
+
+const ROUTER = `${import.meta.dir}/../../../test/support/router.ts`;
+
+/** Addresses of a link of the host, link-local ones included. */
+async function addressesOf({ host }: Side, name: string): Promise<string[]> {
+  const [link] = await host.json<{ addr_info: { local: string }[] }[]>(`ip -j addr show dev ${name}`);
+  return (link?.addr_info ?? []).map(({ local }) => local.replace(/^fe80::.*/, "fe80::…"));
+}
+
+const bridgeMac = async ({ host }: Side): Promise<string> => (await linkNamed(host, "cni0"))?.mac ?? "";
+
+export const INTERFACES: readonly Difference[] = [
+  {
+    what: "the host's end of a pair",
+    withGo: "has an IPv6 address that nobody can use",
+    withOurs: "has none; IPv6 of the container passes as before",
+    why: "each such address makes the next ADD slower",
+    measure: async (side) => {
+      const container = await side.container("c1");
+      const config = network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) });
+      await side.add(config);
+      const port = (await hostVeths(side.host))[0]?.name ?? "";
+      // The kernel gives the address in its own time, if it gives one; the bridge's comes after it.
+      await eventually("the bridge's address", async () =>
+        (await addressesOf(side, "cni0")).includes("fe80::…"),
+      );
+      return {
+        addresses: await addressesOf(side, port),
+        "gateway reached": await answers(container, "fd00:1::1"),
+      };
+    },
+    go: { addresses: ["fe80::…"], "gateway reached": true },
+    ours: { addresses: [], "gateway reached": true },
+  },
+  {
+    what: "an IPv6 address that is used again",
+    withGo: "the host and neighbours ask the old MAC address until they give up",
+    withOurs: "the host's old neighbour entry is removed",
+    why: "no answer for half a minute",
+    measure: async (side) => {
+      const config = network({ isGateway: true, ipam: ipam(["fd00:1::/126"]) });
+      const neighbour = await side.container("neighbour");
+      await side.add(config, { id: "neighbour" });
+      const places = { "a neighbour": neighbour, "the host": side.host };
+      const macs = async (place: Pick<typeof neighbour, "json">) =>
+        (await place.json<{ lladdr?: string }[]>("ip -j -6 neigh show to fd00:1::3")).map(
+          ({ lladdr }) => lladdr,
+        );
+      await side.container("c1");
+      await side.add(config);
+      for (const place of Object.values(places)) await place.run("ping -n -q -c 1 -w 30 fd00:1::3");
+      const before = await Promise.all(Object.values(places).map(macs));
+      await side.call("DEL", config);
+      await side.container("c2");
+      await side.add(config, { id: "c2" });
+      const facts: Record<string, string> = {};
+      for (const [index, [name, place]] of Object.entries(places).entries()) {
+        const isNew = async () =>
+          !(await macs(place)).some((mac) => mac !== undefined && before[index]?.includes(mac));
+        const told = eventually(name, isNew, { deadline: 10_000 }).then(
+          () => "the new one, or none",
+          () => "the old one",
+        );
+        facts[`MAC that ${name} knows`] = await told;
+      }
+      return facts;
+    },
+    go: { "MAC that a neighbour knows": "the old one", "MAC that the host knows": "the old one" },
+    ours: {
+      "MAC that a neighbour knows": "the old one",
+      "MAC that the host knows": "the new one, or none",
+    },
+  },
+  {
+    what: "MAC address of a bridge without a gateway address",
+    withGo: "changes when containers come and go",
+    withOurs: "is set when the bridge is made",
+    why: "open connections stall",
+    measure: async (side) => {
+      const results = new Map<string, Result>();
+      for (const id of ["c1", "c2"]) {
+        await side.container(id);
+        results.set(id, await side.add(network(), { id }));
+      }
+      const before = await bridgeMac(side);
+      // A bridge that has none of its own takes that of a port; that port goes.
+      const ports = [...results].map(([id, { interfaces = [] }]) => ({ id, mac: interfaces[1]?.mac }));
+      const source = ports.find(({ mac }) => mac === before);
+      await side.call("DEL", network(), { id: source?.id ?? "c1" });
+      const after = await bridgeMac(side);
+      return {
+        "is that of a port": source !== undefined,
+        "after a DEL": before === after ? "the same" : "another",
+      };
+    },
+    go: { "is that of a port": true, "after a DEL": "another" },
+    ours: { "is that of a port": false, "after a DEL": "the same" },
+  },
+  {
+    what: "`prevResult` on ADD",
+    withGo: "is lost",
+    withOurs: "is passed through",
+    why: "plugins can be chained",
+    measure: async (side) => {
+      await side.container("c1");
+      const prevResult = {
+        cniVersion: "1.1.0",
+        interfaces: [{ name: "other0", mac: "02:00:00:00:00:01" }],
+        ips: [{ address: "192.0.2.7/24", interface: 0 }],
+      };
+      const { interfaces = [], ips = [] } = await side.add(network({ prevResult }));
+      return {
+        interfaces: interfaces.map(({ name }) => name.replace(/^veth\w+/, "veth…")),
+        addresses: ips.map(({ address }) => address),
+      };
+    },
+    go: { interfaces: ["cni0", "veth…", "eth0"], addresses: ["10.1.0.2/24"] },
+    ours: { interfaces: ["other0", "cni0", "veth…", "eth0"], addresses: ["192.0.2.7/24", "10.1.0.2/24"] },
+  },
+  {
+    what: "`mtu` in the result, `mtu` and `advmss` of routes",
+    withGo: "missing",
+    withOurs: "there",
+    why: "",
+    measure: async (side) => {
+      const container = await side.container("c1");
+      const route = { dst: "10.99.0.0/16", mtu: 1300, advmss: 1200 };
+      const { interfaces = [] } = await side.add(
+        network({ mtu: 1400, isGateway: true, ipam: ipam(undefined, { routes: [route] }) }),
+      );
+      const [shown] = await container.json<{ metrics?: object[] }[]>("ip -j route show 10.99.0.0/16");
+      return {
+        "mtu in the result": interfaces.map(({ mtu }) => String(mtu ?? "none")),
+        "of the route": JSON.stringify(shown?.metrics?.[0] ?? {}),
+      };
+    },
+    go: { "mtu in the result": ["none", "none", "none"], "of the route": "{}" },
+    ours: { "mtu in the result": ["1400", "1400", "1400"], "of the route": '{"mtu":1300,"advmss":1200}' },
+  },
+  {
+    what: "two default routes (`isDefaultGateway` and the IPAM's)",
+    withGo: "`file exists`",
+    withOurs: "one default route",
+    why: "",
+    measure: async (side) => {
+      const container = await side.container("c1");
+      const config = network({
+        isDefaultGateway: true,
+        ipam: ipam(undefined, { routes: [{ dst: "0.0.0.0/0" }] }),
+      });
+      const end = endOf(await side.call("ADD", config)).replace(/: .*: /, ": … ");
+      return {
+        ADD: end,
+        "default routes": (await container.json<object[]>("ip -j route show default")).length,
+      };
+    },
+    go: { ADD: "fails: … file exists", "default routes": 1 },
+    ours: { ADD: "succeeds", "default routes": 1 },
+  },
+  {
+    what: "processes of an ADD with `ipMasq`",
+    withGo: "13: `bridge`, `host-local`, 11 times `iptables`",
+    withOurs: "one (with iptables-legacy one `iptables-restore` more for each family)",
+    why: "each one costs time and waits for locks",
+    measure: async (side) => {
+      await side.container("c1");
+      const log = "/run/trace";
+      const under = ["strace", "-f", "-e", "trace=execve", "-o", log];
+      await side.add(network({ isGateway: true, ipMasq: true }), { under });
+      const started = [...readFileSync(log, "utf8").matchAll(/execve\("[^"]*\/([\w-]+)", /g)];
+      const count = (name: string) => started.filter(([, program]) => program === name).length;
+      return {
+        programs: started.length,
+        bridge: count("bridge"),
+        "host-local": count("host-local"),
+        iptables: count("iptables"),
+      };
+    },
+    go: { programs: 13, bridge: 1, "host-local": 1, iptables: 11 },
+    ours: { programs: 1, bridge: 1, "host-local": 0, iptables: 0 },
+  },
+  {
+    what: "errors",
+    withGo: "often one word of the kernel",
+    withOurs: "action, object, state found, what to do",
+    why: "",
+    measure: async (side) => {
+      await side.container("c1");
+      const says = async (keys: Config, kernel: string, allowed: RegExp) => {
+        const { stdout } = await side.call("ADD", network({ ipam: undefined, ...keys }));
+        const { msg } = JSON.parse(stdout) as { msg: string };
+        if (msg.endsWith(`: ${kernel}`)) return kernel;
+        return allowed.test(msg) ? "what is allowed" : msg;
+      };
+      const long = { bridge: "a-very-long-bridge-name" };
+      return {
+        "the bridge's name is too long": await says(long, "numerical result out of range", /1 to 15/),
+        "the mtu is too large": await says({ mtu: 100_000 }, "invalid argument", /between 68 and 65535/),
+      };
+    },
+    go: {
+      "the bridge's name is too long": "numerical result out of range",
+      "the mtu is too large": "invalid argument",
+    },
+    ours: {
+      "the bridge's name is too long": "what is allowed",
+      "the mtu is too large": "what is allowed",
+    },
+  },
+  {
+    what: "the first IPv6 network, where the host's own IPv6 comes by router advertisements",
+    withGo: "the host loses its default route",
+    withOurs: "it keeps it: such interfaces get `accept_ra` 2 first",
+    why: "a router ignores advertisements",
+    measure: async (side) => {
+      const { host } = side;
+      const router = await host.addNamespace("router");
+      await host.run(`ip link add up0 type veth peer name up netns router
+        sysctl -qw net.ipv6.conf.up0.accept_dad=0
+        ip netns exec router sysctl -qw net.ipv6.conf.up.accept_dad=0
+        ip -n router link set dev up up; ip link set up0 up`);
+      const isLocal = async () => (await router.run("ip -6 addr show dev up scope link")).includes("fe80");
+      await eventually("the router's address", isLocal);
+      await router.run([process.execPath, ROUTER, "up", "1800", "2001:db8:9::", "3600"]);
+      const defaults = async () => (await host.json<object[]>("ip -j -6 route show default")).length;
+      await eventually("the host's route", async () => (await defaults()) === 1);
+      await side.container("c1");
+      await side.add(network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) }));
+      return { "default routes after ADD": await defaults() };
+    },
+    go: { "default routes after ADD": 0 },
+    ours: { "default routes after ADD": 1 },
+  },
+  {
+    what: "IPv6 addresses in the container and of the gateway",
+    withGo: "without `nodad`",
+    withOurs: "with `nodad`; in the container not with `enabledad`",
+    why: "no duplicate check, and no wait for it",
+    measure: async (side) => {
+      type Link = { addr_info: { local: string; nodad?: boolean }[] };
+      const marked = async (place: Pick<NamedNamespace, "json">, name: string) => {
+        const [link] = await place.json<Link[]>(`ip -j -6 addr show dev ${name}`);
+        return link?.addr_info.find(({ local }) => local.startsWith("fd00"))?.nodad === true;
+      };
+      const [first, second] = [await side.container("c1"), await side.container("c2")];
+      const config = network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) });
+      await side.add(config);
+      await side.add({ ...config, enabledad: true }, { id: "c2" });
+      return {
+        "nodad in the container": await marked(first, "eth0"),
+        "with enabledad": await marked(second, "eth0"),
+        "on the bridge": await marked(side.host, "cni0"),
+      };
+    },
+    go: { "nodad in the container": false, "with enabledad": false, "on the bridge": false },
+    ours: { "nodad in the container": true, "with enabledad": false, "on the bridge": true },
+  },
+  {
+    what: "queue and alias of the host's end",
+    withGo: "no queue, no alias",
+    withOurs: "the kernel's queue, and an alias that names the attachment",
+    why: "GC knows by it whose it is",
+    measure: async (side) => {
+      await side.container("c1");
+      await side.add(network());
+      const [port] =
+        await side.host.json<{ txqlen?: number; ifalias?: string }[]>("ip -j link show type veth");
+      return { txqlen: port?.txqlen ?? 0, "has an alias": port?.ifalias !== undefined };
+    },
+    go: { txqlen: 0, "has an alias": false },
+    ours: { txqlen: 1000, "has an alias": true },
+  },
+  {
+    what: "the gateway's address stands on the bridge already, behind another one",
+    withGo: "an error",
+    withOurs: "works",
+    why: "",
+    measure: async (side) => {
+      await side.host.run(`ip link add cni0 type bridge
+        ip addr add 10.9.9.1/24 dev cni0 && ip addr add 10.1.0.1/24 dev cni0`);
+      await side.container("c1");
+      return { ADD: whether(await side.call("ADD", network({ isGateway: true }))) };
+    },
+    go: { ADD: "fails" },
+    ours: { ADD: "succeeds" },
+  },
+  {
+    what: "a route of link scope",
+    withGo: "gets a gateway, and fails",
+    withOurs: "gets none",
+    why: "",
+    measure: async (side) => {
+      await side.container("c1");
+      const routes = [{ dst: "10.99.0.0/16", scope: 253 }];
+      const config = network({ isGateway: true, ipam: ipam(undefined, { routes }) });
+      return { ADD: whether(await side.call("ADD", config)) };
+    },
+    go: { ADD: "fails" },
+    ours: { ADD: "succeeds" },
+  },
+];
