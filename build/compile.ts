@@ -3,6 +3,7 @@ import { chmod, copyFile, link, mkdir, mkdtemp, rename, rm, stat } from "node:fs
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
 import { variablePatches } from "./close-variables.ts";
+import { crashReportPatches } from "./crash-report.ts";
 import { enginePatches } from "./engine-options.ts";
 import { patchFile } from "./patch.ts";
 import { startUpPatches } from "./start-up-files.ts";
@@ -68,6 +69,7 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
       ...variablePatches(bytes),
       ...enginePatches(bytes),
       ...startUpPatches(bytes),
+      ...crashReportPatches(bytes),
     ]);
     await chmod(join(stage, program), 0o755);
     const remarks = new Map<string, string>([[program, `version ${version}`]]);

@@ -32,11 +32,15 @@ export function occurrences(program: Buffer, bytes: Buffer): number[] {
 export function only<Found>(found: readonly Found[], action: string, decision: string): Found {
   const [first] = found;
   if (first !== undefined && found.length === 1) return first;
-  throw new Error(
-    `cannot ${action}: its place in the runtime was found ${found.length} times, not once; ` +
+  throw notFound(found.length, "once", action, decision);
+}
+
+/** The error for places that are not as often in the runtime as they were in the version that the build knows. */
+export const notFound = (count: number, wanted: string, action: string, decision: string): Error =>
+  new Error(
+    `cannot ${action}: its place in the runtime was found ${count} times, not ${wanted}; ` +
       `see docs/decisions/${decision} before another version of Bun is used`,
   );
-}
 
 /** Makes a C string empty. One of its own: the end of another does not count. @throws Error as `only` does. */
 export function emptied(program: Buffer, text: string, action: string, decision: string): Patch {
