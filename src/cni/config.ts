@@ -33,7 +33,10 @@ export const parseNetworkConfig = (stdin: Uint8Array): NetworkConfig =>
  * Bytes that a configuration can have. GC's lists a million attachments twice, with ids of 64 characters; that of any
  * other command is about one attachment, whose previous result may have 250,000 routes and addresses.
  */
-export const mostBytes = (command: string | undefined): number => (command === "GC" ? 2 ** 28 : 2 ** 24);
+export const mostBytes = (command: string | undefined): number => (command === "GC" ? 2 ** 28 : MOST_BYTES);
+
+/** Bytes of a configuration without GC's lists. */
+const MOST_BYTES = 2 ** 24;
 
 /** Bytes from where on GC's lists are read piece by piece. */
 const LARGE = 2 ** 20;
@@ -49,6 +52,12 @@ export function decodeDocument(stdin: Uint8Array): JsonObject {
     throw error instanceof CniError ? error : notJson(stdin, subject, error);
   }
   const { rest, lists } = divided;
+  if (rest.length > MOST_BYTES) {
+    throw new CniError(
+      code.decoding,
+      `cannot decode ${subject}: more than ${MOST_BYTES} bytes beside the lists of attachments`,
+    );
+  }
   const document = parseJson(rest, subject, stdin);
   // Only an object has such keys.
   return JsonObject.from(

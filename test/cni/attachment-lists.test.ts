@@ -183,6 +183,11 @@ describe("a large document", () => {
     expect(() => decodeDocument(stdin)).toThrow(/line \d+, column \d+: byte 0xff is not UTF-8/);
   });
 
+  test("what is no list has the limit of other commands", () => {
+    const json = large({ x: "x".repeat(2 ** 24) });
+    expect(refusal(json)).toBe("more than 16777216 bytes beside the lists of attachments");
+  });
+
   test("an entry as long as a list", () => {
     const json = large({
       "cni.dev/valid-attachments": [{ containerID: "x".repeat(2 ** 21), ifname: "eth0" }],
