@@ -20,11 +20,14 @@ interface Chain {
   /** Keys of the bridge plugin. */
   readonly bridge: JsonRecord;
   readonly backend: "iptables" | "nftables";
+  /** Plugins before the bridge. */
+  readonly before?: readonly JsonRecord[];
   readonly neighbours: readonly Neighbour[];
 }
 
-function chainCase({ name, version, bridge, backend, neighbours }: Chain): ScratchCase {
+function chainCase({ name, version, bridge, backend, before = [], neighbours }: Chain): ScratchCase {
   const plugins = [
+    ...before,
     bridgePlugin(FAMILIES_HERE, { ipMasq: true, ipMasqBackend: backend, ...bridge }),
     ...neighbours.map(({ plugin }) => plugin),
   ];
@@ -123,4 +126,26 @@ const OF_RUNTIMES: readonly ScratchCase[] = [
   }),
 ];
 
-export const CHAIN_CASES: readonly ScratchCase[] = [...EACH, ...ALL, ...OF_RUNTIMES];
+/** loopback stands first, and has no place in the result: firewall takes the bridge from the first interface. */
+const OF_NOMAD: readonly ScratchCase[] = [
+  chainCase({
+    name: "as of Nomad",
+    version: "0.4.0",
+    before: [{ type: "loopback" }],
+    bridge: { forceAddress: true, hairpinMode: false },
+    backend: "iptables",
+    neighbours: [NEIGHBOURS["firewall, as of Nomad"], NEIGHBOURS["portmap, as of Nomad"]],
+  }),
+  ...(["0.4.0", "1.0.0", "1.1.0"] as const).map((version) =>
+    chainCase({
+      name: "loopback first, and firewall that isolates bridges",
+      version,
+      before: [{ type: "loopback" }],
+      bridge: {},
+      backend: "nftables",
+      neighbours: [NEIGHBOURS["firewall, same-bridge"], NEIGHBOURS["portmap, iptables"]],
+    }),
+  ),
+];
+
+export const CHAIN_CASES: readonly ScratchCase[] = [...EACH, ...ALL, ...OF_RUNTIMES, ...OF_NOMAD];

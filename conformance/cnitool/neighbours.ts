@@ -66,8 +66,8 @@ async function portIsFree({ scene: { judge, host } }: Life): Promise<void> {
   judge.same("rules that name the container", naming, []);
 }
 
-const portmap = (backend: string): Neighbour => ({
-  plugin: { type: "portmap", backend, capabilities: { portMappings: true } },
+const portmap = (keys: JsonRecord): Neighbour => ({
+  plugin: { type: "portmap", capabilities: { portMappings: true }, ...keys },
   capabilities: PORT_MAPPINGS,
   keeps: [
     OF_IPTABLES,
@@ -85,7 +85,7 @@ const firewall = (keys: JsonRecord = {}): Neighbour => ({
   since: "0.4.0",
   keeps: [
     OF_IPTABLES,
-    /^ip6?tables-nft filter (:CNI-(FORWARD|ADMIN|ISOLATION-STAGE-[12])$|-A (FORWARD|CNI-FORWARD|CNI-ISOLATION-STAGE-[12]) (?!.*(10\.61|fd00:61)))/,
+    /^ip6?tables-nft filter (:(CNI-(FORWARD|ADMIN|ISOLATION-STAGE-[12])|NOMAD-ADMIN)$|-A (FORWARD|CNI-FORWARD|CNI-ISOLATION-STAGE-[12]) (?!.*(10\.61|fd00:61)))/,
   ],
   works: async (life) => {
     const { host } = life.scene;
@@ -160,9 +160,11 @@ const sbr: Neighbour = {
 
 export const NEIGHBOURS = {
   tuning,
-  "portmap, iptables": portmap("iptables"),
-  "portmap, nftables": portmap("nftables"),
+  "portmap, iptables": portmap({ backend: "iptables" }),
+  "portmap, nftables": portmap({ backend: "nftables" }),
   firewall: firewall(),
+  "portmap, as of Nomad": portmap({ snat: true }),
+  "firewall, as of Nomad": firewall({ iptablesAdminChainName: "NOMAD-ADMIN" }),
   "firewall, same-bridge": firewall({ ingressPolicy: "same-bridge" }),
   bandwidth,
   sbr,

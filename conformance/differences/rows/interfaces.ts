@@ -106,14 +106,17 @@ export const INTERFACES: readonly Difference[] = [
   {
     what: "`prevResult` on ADD",
     withGo: "is lost",
-    withOurs: "is passed through",
-    why: "plugins can be chained",
+    withOurs: "comes out behind the bridge's own entries, without those of loopback",
+    why: "plugins can be chained, and `firewall` finds the bridge where it looks: first",
     measure: async (side) => {
       await side.container("c1");
       const prevResult = {
         cniVersion: "1.1.0",
-        interfaces: [{ name: "other0", mac: "02:00:00:00:00:01" }],
-        ips: [{ address: "192.0.2.7/24", interface: 0 }],
+        interfaces: [{ name: "lo" }, { name: "other0", mac: "02:00:00:00:00:01" }],
+        ips: [
+          { address: "127.0.0.1/8", interface: 0 },
+          { address: "192.0.2.7/24", interface: 1 },
+        ],
       };
       const { interfaces = [], ips = [] } = await side.add(network({ prevResult }));
       return {
@@ -122,7 +125,7 @@ export const INTERFACES: readonly Difference[] = [
       };
     },
     go: { interfaces: ["cni0", "veth…", "eth0"], addresses: ["10.1.0.2/24"] },
-    ours: { interfaces: ["other0", "cni0", "veth…", "eth0"], addresses: ["192.0.2.7/24", "10.1.0.2/24"] },
+    ours: { interfaces: ["cni0", "veth…", "eth0", "other0"], addresses: ["10.1.0.2/24", "192.0.2.7/24"] },
   },
   {
     what: "`mtu` in the result, `mtu` and `advmss` of routes",

@@ -16,10 +16,11 @@ const reportsItsMtu = (side: Side, ours: Side, index: string): boolean => {
 
 /** All interfaces of a result that came as prevResult, and ours with the address that refers to it. */
 const passesOn = (stdout: Side): boolean =>
-  ["other0", "cni0", "veth(c1 eth0)", "eth0"].every(
+  ["cni0", "veth(c1 eth0)", "eth0", "other0"].every(
     (name, index) => at(stdout, "interfaces", String(index), "name") === name,
   ) &&
-  at(stdout, "ips", "0", "address") === "192.0.2.7/24" &&
+  at(stdout, "ips", "0", "interface") === 2 &&
+  at(stdout, "ips", "1", "address") === "192.0.2.7/24" &&
   at(stdout, "ips", "1", "interface") === 3 &&
   at(stdout, "routes", "0", "dst") === "198.51.100.0/24" &&
   at(stdout, "dns", "domain") === "before.org";
@@ -200,7 +201,7 @@ export const FIELDS: readonly Exception[] = [
   },
   {
     row: "G11",
-    because: "the prevResult of a plugin before comes out, ours behind it",
+    because: "the prevResult of a plugin before comes out, behind ours",
     path: /^stdout > (interfaces|ips|routes|dns)( > .*)?$/,
     reference: (_side, { reference }) => at(reference, "stdout", "interfaces", "3") === ABSENT,
     ours: (_side, { ours }) => passesOn(at(ours, "stdout")),

@@ -58,8 +58,8 @@ export async function add(request: Request): Promise<Result> {
 async function attach(attachment: Attachment): Promise<Result> {
   const { request, config, owner, netns, host, container, undo } = attachment;
   const { log } = request;
-  const { prevResult } = request.config;
-  const result = copyOf(prevResult ?? emptyResult());
+  const { cniVersion, prevResult } = request.config;
+  const result = emptyResult();
 
   const { bridge, pair } = connectToBridge(attachment);
   setUpHostEnd(host, pair.host, { owner, config, log });
@@ -76,13 +76,12 @@ async function attach(attachment: Attachment): Promise<Result> {
     await spoof.setUpSpoofCheck(owner, pair.host.name, macOf(pair.container));
   }
 
-  const first = result.interfaces.length;
   result.interfaces.push(interfaceOf(bridge.link), interfaceOf(pair.host), {
     ...interfaceOf(pair.container),
     sandbox: request.netns,
   });
   if (config.ipam !== undefined) {
-    await giveAddresses(attachment, { ipam: config.ipam, bridge: bridge.link, pair, first, result });
+    await giveAddresses(attachment, { ipam: config.ipam, bridge: bridge.link, pair, result });
   } else if (!config.disableContainerInterface) {
     container.call(setLinkUp(pair.container.index, true, pair.container.name));
   }
@@ -91,7 +90,7 @@ async function attach(attachment: Attachment): Promise<Result> {
     const port = awaitPortUp(host, pair.host);
     // Programs on the host that re-address new links have done so by now (rule B32).
     const { mac, mtu } = port;
-    result.interfaces[first + 1] = interfaceOf({ name: pair.host.name, mac, mtu });
+    result.interfaces[HOST_END] = interfaceOf({ name: pair.host.name, mac, mtu });
     if (portState(port) !== FORWARDING) {
       const { awaitForwarding } = await import("./spanning-tree.ts");
       awaitForwarding(host, bridge.link, pair.host, log);
@@ -101,7 +100,9 @@ async function attach(attachment: Attachment): Promise<Result> {
   }
   if (config.dns !== undefined) result.dns = config.dns;
   // A result that this version can't express must fail while everything can still be undone (G10).
-  const reduced = reduceTo(request.config.cniVersion, result);
+  const whole =
+    prevResult === undefined ? result : (await import("./previous.ts")).withPrevious(result, prevResult);
+  const reduced = reduceTo(cniVersion, whole);
   // Last, for it can't be taken back once other containers may rely on it.
   const closed = config.isGateway ? familiesOf(result.ips).filter((family) => !isForwarding(family)) : [];
   if (closed.length > 0) {
@@ -110,6 +111,10 @@ async function attach(attachment: Attachment): Promise<Result> {
   }
   return reduced;
 }
+
+/** Places in the result's interfaces (rule B16). */
+const HOST_END = 1;
+const CONTAINER_END = 2;
 
 /** The bridge, and a veth pair that is a port of it. No other ADD's undo can take the bridge away in between. */
 function connectToBridge({ request, config, owner, netns, host, container, undo }: Attachment) {
@@ -128,11 +133,10 @@ async function giveAddresses(
     ipam: string;
     bridge: PresentLink;
     pair: VethPair;
-    first: number;
     result: Result;
   },
 ): Promise<void> {
-  const { ipam, bridge, pair, first, result } = options;
+  const { ipam, bridge, pair, result } = options;
   const leased = await delegateAdd(request, ipam);
   undo.push(`addresses of IPAM plugin ${JSON.stringify(ipam)}`, () => delegateDel(request, ipam));
   if (leased.ips.length === 0) {
@@ -141,7 +145,7 @@ async function giveAddresses(
       `IPAM plugin returned missing IP config: ${JSON.stringify(ipam)} gave no address`,
     );
   }
-  const { ips, routes, gateways } = planAddressing(leased, config, first + 2);
+  const { ips, routes, gateways } = planAddressing(leased, config, CONTAINER_END);
   const addresses = ips.map(({ address }) => address);
   configureContainerInterface(
     container,
@@ -178,14 +182,6 @@ async function giveAddresses(
   result.routes.push(...routes);
   if (Object.keys(leased.dns).length > 0) result.dns = leased.dns;
 }
-
-/** Lists of its own, whose entries nothing changes. */
-const copyOf = ({ interfaces, ips, routes, dns }: Result): Result => ({
-  interfaces: [...interfaces],
-  ips: [...ips],
-  routes: [...routes],
-  dns,
-});
 
 const familiesOf = (ips: readonly IpConfig[]): readonly Family[] =>
   FAMILIES.filter((family) => ips.some(({ address }) => address.address.family === family));

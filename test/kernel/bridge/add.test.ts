@@ -1,6 +1,16 @@
 /** ADD on a real kernel, key by key, judged by `ip` and `bridge`. */
 import { describe, expect, test } from "bun:test";
-import { Attachment, BRIDGE, configuration, hostLocal, shownLink, V4, V6, withNetwork } from "./network.ts";
+import {
+  type AddResult,
+  Attachment,
+  BRIDGE,
+  configuration,
+  hostLocal,
+  shownLink,
+  V4,
+  V6,
+  withNetwork,
+} from "./network.ts";
 
 describe("ADD", () => {
   test("B10-B16, B19, B21-B23: IPv4 with gateway and routes", () =>
@@ -239,7 +249,7 @@ describe("ADD", () => {
       await attachment.del();
     }));
 
-  test("A27, G11: a prevResult given to ADD comes out with ours added", () =>
+  test("A27, G11, K12: a prevResult given to ADD comes out behind ours, with indexes that hold", () =>
     withNetwork(async (host) => {
       const container = await host.addNamespace("c1");
       const prevResult = {
@@ -251,16 +261,42 @@ describe("ADD", () => {
       const attachment = new Attachment(host, container, configuration({ prevResult }));
       const result = await attachment.add();
       expect(result.interfaces.map(({ name }) => name)).toEqual([
-        "before0",
         BRIDGE,
         expect.any(String),
         "eth0",
+        "before0",
       ]);
       expect(result.ips).toEqual([
-        { interface: 0, address: "192.0.2.7/24" },
-        { interface: 3, address: "10.77.0.2/24", gateway: "10.77.0.1" },
+        { interface: 2, address: "10.77.0.2/24", gateway: "10.77.0.1" },
+        { interface: 3, address: "192.0.2.7/24" },
       ]);
       expect(result.dns).toEqual({ domain: "before.example" });
+      await attachment.del();
+    }));
+
+  test("K12: behind loopback the result is bridge's alone, and its ::1 switches no forwarding on", () =>
+    withNetwork(async (host) => {
+      const container = await host.addNamespace("c1");
+      const config = configuration({ isGateway: true });
+      const call = { containerId: "c1", netns: container.path, ifname: "eth0" };
+      const forwarding = () => host.run("sysctl -n net.ipv6.conf.all.forwarding");
+      const before = await forwarding();
+      const lo = await host.plugin("loopback", { command: "ADD", ...call, config });
+      const prevResult = lo.json<AddResult>();
+      expect(prevResult.interfaces.map(({ name }) => name)).toEqual(["lo"]);
+      const attachment = new Attachment(host, container, { ...config, prevResult });
+      const result = await attachment.add();
+      expect(result.interfaces.map(({ name }) => name)).toEqual([BRIDGE, expect.any(String), "eth0"]);
+      expect(result.ips).toEqual([{ interface: 2, address: "10.77.0.2/24", gateway: "10.77.0.1" }]);
+      expect(await forwarding()).toBe(before);
+      await attachment.check(result);
+      // As the reference and builds of before have stored it: what came first is first.
+      const { interfaces, ips } = result;
+      await attachment.check({
+        ...result,
+        interfaces: [...prevResult.interfaces, ...interfaces],
+        ips: [...prevResult.ips, ...ips.map((ip) => ({ ...ip, interface: 3 }))],
+      });
       await attachment.del();
     }));
 
