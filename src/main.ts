@@ -97,6 +97,7 @@ async function main(): Promise<number> {
     isOwnNetns,
     delegation,
     explain,
+    isUtf8: async (variable) => (await import("./sys/variable.ts")).isUtf8(variable),
     version,
   };
   const plugin = PLUGINS[name ?? ""];

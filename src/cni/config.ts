@@ -66,6 +66,22 @@ export function decodeDocument(stdin: Uint8Array): JsonObject {
   );
 }
 
+/** Bytes of a network's name: it becomes a file's name, in the leases and in what runtimes keep (NAME_MAX of limits.h). */
+const MAX_NETWORK_BYTES = 255;
+
+/**
+ * A name that is too long is refused where something would be made under it; what was made under it by others, with an
+ * IPAM plugin that makes no file of the name, can be checked and removed.
+ */
+function requirePossibleName(name: string, command: Command): void {
+  if (name.length <= MAX_NETWORK_BYTES || (command !== "ADD" && command !== "STATUS")) return;
+  throw new CniError(
+    code.invalidConfig,
+    `network name is too long: "name" has ${name.length} bytes, at most ${MAX_NETWORK_BYTES} are possible`,
+    name,
+  );
+}
+
 /** The network's name (rule A10). It becomes part of paths and rules. @throws CniError code 6 or 7. */
 export function networkName(document: JsonObject): string {
   const name = document.string("name") ?? "";
@@ -80,6 +96,7 @@ export function readNetworkConfig(document: JsonObject, command: Command): Netwo
   const version = document.string("cniVersion");
   requireCommand(command, version);
   const cniVersion = parseVersion(version);
+  requirePossibleName(name, command);
   const previous = document.object("prevResult");
   let prevResult: Result | undefined;
   return {

@@ -30,7 +30,7 @@ export function readEnvironment(environment: Environment): Invocation {
   for (const name of required) {
     const value = environment[name] ?? "";
     if (value === "") missing.push(name);
-    else if (name === "CNI_CONTAINERID") validateContainerId(value);
+    else if (name === "CNI_CONTAINERID") validateContainerId(value, command);
     else if (name === "CNI_IFNAME") validateIfname(value);
   }
   if (missing.length > 0) {
@@ -66,10 +66,22 @@ function requiredBy(command: string): readonly string[] {
   }
 }
 
-/** Rule A3. */
-function validateContainerId(value: string): void {
-  if (isIdentifier(value)) return;
-  throw new CniError(code.invalidEnvironment, "invalid characters in containerID", value);
+/**
+ * Bytes of a container id. Linux lets 128 KiB through in one variable (MAX_ARG_STRLEN of uapi linux/binfmts.h, with
+ * pages of 4 KiB), its name and a NUL included; a lease file that is larger is not read.
+ */
+const MAX_CONTAINER_ID_BYTES = 128 * 1024 - "CNI_CONTAINERID=".length - 1;
+
+/** Rule A3. DEL takes a name of any length: what can't have been added is not there. */
+function validateContainerId(value: string, command: string): void {
+  if (!isIdentifier(value)) {
+    throw new CniError(code.invalidEnvironment, "invalid characters in containerID", value);
+  }
+  if (value.length <= MAX_CONTAINER_ID_BYTES || command === "DEL") return;
+  throw new CniError(
+    code.invalidEnvironment,
+    `containerID is too long: CNI_CONTAINERID has ${value.length} bytes, at most ${MAX_CONTAINER_ID_BYTES} are possible`,
+  );
 }
 
 /** Bytes of an interface name without the final NUL (IFNAMSIZ of uapi linux/if.h less one). */

@@ -23,6 +23,8 @@ export interface Host {
   readonly delegation: Delegation;
   /** What the machine has to add to a failure with this message, such as a right that is missing. Never throws. */
   explain?(message: string): Promise<string | undefined>;
+  /** Whether the bytes of a variable are UTF-8: what isn't reads as U+FFFD, which can be meant as well. */
+  isUtf8?(variable: string): Promise<boolean>;
   /** The program's version, for the about line. */
   readonly version: string;
 }
@@ -41,6 +43,7 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
       host.stdout(versionDocument());
       return 0;
     }
+    if (invocation.ifname.includes(REPLACEMENT)) await refuseOtherThanUtf8(host);
     stdin = readStdin(host);
     const { environment, delegation } = host;
     const log = (line: string) => host.stderr(`${line}\n`);
@@ -84,6 +87,14 @@ export function readStdin(host: Host): Uint8Array {
   }
   if (bytes.length <= most) return bytes;
   throw new CniError(code.decoding, `cannot decode the network configuration: more than ${most} bytes`);
+}
+
+const REPLACEMENT = "\uFFFD";
+
+/** Two interfaces would have one name here, and another than in the container: a result is UTF-8. */
+async function refuseOtherThanUtf8(host: Host): Promise<void> {
+  if ((await host.isUtf8?.("CNI_IFNAME")) !== false) return;
+  throw new CniError(code.invalidEnvironment, "interface name is not UTF-8: CNI_IFNAME has other bytes");
 }
 
 /** Rule A8, before anything is touched: such a call would reconfigure the host's own network. */

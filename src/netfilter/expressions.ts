@@ -215,10 +215,13 @@ function actionOf(data: Extract<Expression, { name: "immediate" }>["data"]): Act
   return verdict === "jump" ? { jump: chain } : verdict === "goto" ? { goto: chain } : undefined;
 }
 
+/** A text may begin with U+FEFF, which is no byte order mark there. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Text up to the first NUL. */
 export function cString(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
 /** Whether a rule leads to a chain, by jump or goto. */

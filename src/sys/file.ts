@@ -2,7 +2,8 @@
 import { failedWith } from "./errno.ts";
 import * as libc from "./libc.ts";
 
-const decoder = new TextDecoder();
+/** A name may begin with U+FEFF, which is no byte order mark there. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What names a file for as long as it lives: two paths with equal identity are one file. */
 export interface FileIdentity {

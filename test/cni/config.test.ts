@@ -1,7 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseNetworkConfig, requireValidAttachments } from "../../src/cni/config.ts";
+import {
+  decodeDocument,
+  parseNetworkConfig,
+  readNetworkConfig,
+  requireValidAttachments,
+} from "../../src/cni/config.ts";
 import type { CniError } from "../../src/cni/error.ts";
+import { COMMANDS, type Command } from "../../src/cni/plugin.ts";
 import { bytes, configOf, prefix, thrownBy } from "./fake-host.ts";
 
 const parse = (stdin: string | Uint8Array) =>
@@ -67,6 +73,20 @@ describe("A10: the network's name", () => {
       "invalid characters found in network name",
       name,
     ]);
+  });
+
+  test("K2: of more than 255 bytes is refused by what would make something under it", () => {
+    const read = (command: Command, length: number) =>
+      readNetworkConfig(decodeDocument(bytes(configOf({ name: "n".repeat(length) }))), command).name.length;
+    for (const command of COMMANDS) expect(read(command, 255)).toBe(255);
+    for (const command of ["ADD", "STATUS"] as const) {
+      const error = thrownBy(() => read(command, 256));
+      expect([error.code, error.message]).toEqual([
+        7,
+        'network name is too long: "name" has 256 bytes, at most 255 are possible',
+      ]);
+    }
+    for (const command of ["CHECK", "DEL", "GC"] as const) expect(read(command, 256)).toBe(256);
   });
 
   test("of another type is a decoding error", () => {

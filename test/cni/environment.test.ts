@@ -74,6 +74,29 @@ describe("A3: container id", () => {
   });
 });
 
+describe("K2: the longest container id", () => {
+  const longest = 131_055;
+
+  test("is what Linux lets through in one variable", () => {
+    const id = "a".repeat(longest);
+    expect(`CNI_CONTAINERID=${id}\0`.length).toBe(128 * 1024);
+    for (const command of ["ADD", "CHECK", "DEL"])
+      expect(readEnvironment(environmentOf(command, { CNI_CONTAINERID: id })).containerId).toBe(id);
+  });
+
+  test("beyond it ADD and CHECK are refused; DEL is not, for nothing can be there", () => {
+    const id = "a".repeat(longest + 1);
+    for (const command of ["ADD", "CHECK"]) {
+      const error = errorFor(command, { CNI_CONTAINERID: id });
+      expect([error.code, error.message]).toEqual([
+        4,
+        "containerID is too long: CNI_CONTAINERID has 131056 bytes, at most 131055 are possible",
+      ]);
+    }
+    expect(readEnvironment(environmentOf("DEL", { CNI_CONTAINERID: id })).containerId).toBe(id);
+  });
+});
+
 describe("A4: interface name", () => {
   test.each(["e", "eth0", "a".repeat(15), "...", "é".repeat(7), "a.b-c@d"])("%j is valid", (name) => {
     expect(readEnvironment(environmentOf("ADD", { CNI_IFNAME: name })).ifname).toBe(name);

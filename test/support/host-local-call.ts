@@ -1,5 +1,5 @@
 /** host-local called as functions in this process, through the protocol and without one. */
-import { parseNetworkConfig } from "../../src/cni/config.ts";
+import { decodeDocument, readNetworkConfig } from "../../src/cni/config.ts";
 import type { Command, Request } from "../../src/cni/plugin.ts";
 import type { Result } from "../../src/cni/result.ts";
 import { formatPrefix } from "../../src/net/prefix.ts";
@@ -40,7 +40,7 @@ export function requestOf(command: Command, call: HostLocalCall): Request {
     ifname: call.ifname ?? "eth0",
     args: call.args ?? "",
     path: ["/nowhere"],
-    config: parseNetworkConfig(stdin),
+    config: readNetworkConfig(decodeDocument(stdin), command),
     stdin,
     environment: {},
     delegation: {

@@ -19,7 +19,8 @@ const COMMENT = 0;
 const SET_COMMENT = 7;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** A name may begin with U+FEFF, which is no byte order mark there. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A text, which ends with a NUL. */
 export const text = (type: number, value: string): UserDatum => ({

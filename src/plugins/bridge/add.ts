@@ -19,6 +19,7 @@ import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { announce, configureContainerInterface } from "./container-interface.ts";
 import { ensureGatewayAddresses, forgetNeighbours, isForwarding } from "./gateway.ts";
 import { lockHost } from "./host-lock.ts";
+import { linkNameProblem } from "./link-name.ts";
 import { awaitAddressesSettled, awaitPortUp, portState } from "./readiness.ts";
 import { addVethPair, setUpHostEnd, type VethPair } from "./veth.ts";
 
@@ -35,11 +36,11 @@ interface Attachment {
 
 export async function add(request: Request): Promise<Result> {
   const config = parseBridgeConfig(request);
-  if (request.ifname.includes("%")) {
-    // The kernel would make "eth0" of "eth%d", and nobody could find it by the name that was asked for.
+  const problem = linkNameProblem(request.ifname);
+  if (problem !== undefined) {
     throw new CniError(
       code.invalidEnvironment,
-      `invalid interface name ${JSON.stringify(request.ifname)}: "%" is a pattern to the kernel`,
+      `invalid interface name ${JSON.stringify(request.ifname)}: ${problem}`,
     );
   }
   using netns = openNetns(request.netns);

@@ -30,7 +30,8 @@ export function findLink(
   wanted: string | { readonly index: number },
 ): PresentLink | undefined {
   const [outcome] = connection.askAll([getLink(typeof wanted === "string" ? { name: wanted } : wanted)]);
-  if (refusedWith(outcome?.error, "ENODEV")) return undefined;
+  // ERANGE: longer than any interface's name. What can't exist is not there.
+  if (refusedWith(outcome?.error, "ENODEV", "ERANGE")) return undefined;
   if (outcome?.error !== undefined) throw outcome.error;
   const link = linkOf(outcome?.replies ?? []);
   return link !== undefined && isPresent(link) ? link : undefined;

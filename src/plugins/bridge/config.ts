@@ -1,12 +1,12 @@
 /** The bridge plugin's own configuration keys (rules B1–B9), validated before anything is touched. */
 import { parseCniArgs } from "../../cni/args.ts";
 import { CniError, code } from "../../cni/error.ts";
-import { isIdentifier } from "../../cni/identifier.ts";
 import type { JsonObject } from "../../cni/json-object.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { refuseItself } from "../../cni/plugin-name.ts";
 import type { Dns } from "../../cni/result.ts";
 import { isUnicastMac, type Mac, parseMac } from "../../net/mac.ts";
+import { linkNameProblem } from "./link-name.ts";
 import { parseTrunk, type Trunk } from "./trunk.ts";
 
 export interface BridgeConfig {
@@ -75,11 +75,14 @@ export function parseBridgeConfig(request: Request): BridgeConfig {
       "cannot use IPAM when DisableContainerInterface flag is set: remove ipam or disableContainerInterface",
     );
   }
-  const gateway = `${config.bridge}.${config.vlan}`;
-  if (config.isGateway && config.ipam !== undefined && config.vlan !== 0 && gateway.length > 15) {
-    throw invalid(
-      `the VLAN's gateway interface would be called "${gateway}": more than 15 characters; shorten the bridge's name`,
-    );
+  if (config.isGateway && config.ipam !== undefined && config.vlan !== 0) {
+    const gateway = `${config.bridge}.${config.vlan}`;
+    const problem = linkNameProblem(gateway);
+    if (problem !== undefined) {
+      throw invalid(
+        `the VLAN's gateway interface would be called ${JSON.stringify(gateway)}: ${problem}; shorten the bridge's name`,
+      );
+    }
   }
   return config;
 }
@@ -98,15 +101,9 @@ export const wantsVlanFiltering = (config: BridgeConfig): boolean =>
 /** The bridge's name by rule B1, valid as an interface name. */
 export function bridgeName(json: JsonObject): string {
   const name = json.string("bridge") || "cni0";
-  // Most names need no more; each of these characters is one byte.
-  if (name.length <= 15 && isIdentifier(name)) return name;
-  const length = new TextEncoder().encode(name).length;
-  if (length > 15 || name === "." || name === ".." || /[/:%\s\0]/.test(name)) {
-    throw invalid(
-      `bridge ${JSON.stringify(name)} is no interface name: 1 to 15 bytes without "/", ":", "%" and white space`,
-    );
-  }
-  return name;
+  const problem = linkNameProblem(name);
+  if (problem === undefined) return name;
+  throw invalid(`bridge ${JSON.stringify(name)} is not a valid interface name: ${problem}`);
 }
 
 function mtu(json: JsonObject): number | undefined {

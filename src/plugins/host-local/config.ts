@@ -38,8 +38,20 @@ export interface LeasePlace {
  */
 export const stateDirectory = ({ dataDir }: LeasePlace): string => `${dataDir}/.bridgehead`;
 
+/** Bytes of a network's name in a file's name of at most 255, before "+" and a UUID of 36 bytes. */
+const LONGEST_PLAIN = 218;
+
+/** How a network is called there. A digest stands for a longer name; no network's name begins with "_". */
+const stateName = ({ network }: LeasePlace): string =>
+  network.length <= LONGEST_PLAIN
+    ? network
+    : `_${new Bun.CryptoHasher("sha256").update(network).digest("hex")}`;
+
+/** Path of the network's index. */
+export const indexPath = (place: LeasePlace): string => `${stateDirectory(place)}/${stateName(place)}.index`;
+
 /** Start of the names of leases in the making; no network's name has a "+". */
-export const leftoverPrefix = ({ network }: LeasePlace): string => `${network}+`;
+export const leftoverPrefix = (place: LeasePlace): string => `${stateName(place)}+`;
 
 /** @throws CniError code 6 or 7. */
 export function parsePlace(config: NetworkConfig): LeasePlace {

@@ -2,7 +2,7 @@
 import { failedWith, SystemError } from "../../sys/errno.ts";
 import { grantOwner, isDirectory, status, statusOf, withFile } from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
-import { type LeasePlace, stateDirectory } from "./config.ts";
+import { indexPath, type LeasePlace, stateDirectory } from "./config.ts";
 import { BrokenIndexError, type Bytes } from "./index-image.ts";
 import { LeaseIndex } from "./lease-index.ts";
 
@@ -14,7 +14,7 @@ export class IndexFile implements Disposable {
 
   constructor(place: LeasePlace) {
     this.directory = stateDirectory(place);
-    this.path = `${this.directory}/${place.network}.index`;
+    this.path = indexPath(place);
   }
 
   /** The index that is there. @throws BrokenIndexError when there is none that can be used. */

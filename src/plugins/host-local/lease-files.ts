@@ -18,6 +18,7 @@ import {
 import * as libc from "../../sys/libc.ts";
 import type { LeasePlace } from "./config.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
+import { trimmed } from "./lease.ts";
 
 /** An environment variable, and so a container id, has at most 128 KiB (MAX_ARG_STRLEN): larger files are no leases. */
 const LARGEST = 256 * 1024;
@@ -60,7 +61,8 @@ export class LeaseFiles {
     try {
       return isDirectory(status(this.path));
     } catch (error) {
-      if (failedWith(error, "ENOENT")) return false;
+      // What can't exist is not there: a file's name has at most 255 bytes, a network's may have more.
+      if (failedWith(error, "ENOENT", "ENAMETOOLONG")) return false;
       throw error;
     }
   }
@@ -71,7 +73,7 @@ export class LeaseFiles {
       return this.open(name, (fd) => {
         const status = statusOf(fd);
         if (!isRegular(status) || status.size > LARGEST) return { address, name, content: undefined, status };
-        const content = decoder.decode(readUpTo(fd, status.size)).trim();
+        const content = trimmed(decoder.decode(readUpTo(fd, status.size)));
         return content === "" ? undefined : { address, name, content, status };
       });
     } catch (error) {

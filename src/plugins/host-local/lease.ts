@@ -9,13 +9,33 @@ export interface Owner {
 }
 
 /** The whole content of a lease file: no final newline. */
-export const leaseContent = ({ containerId, ifname }: Owner): string => `${containerId.trim()}\r\n${ifname}`;
+export const leaseContent = ({ containerId, ifname }: Owner): string =>
+  `${trimmed(containerId)}\r\n${ifname}`;
 
 /** The content of files from before interfaces had names in it; it stands for each interface of the container. */
-export const oldContent = ({ containerId }: Owner): string => containerId.trim();
+export const oldContent = ({ containerId }: Owner): string => trimmed(containerId);
+
+/**
+ * A content without white space around it (rule H53): Unicode's, as the Go plugin has it. JavaScript's trim() takes
+ * U+FEFF for white space too, with which an interface's name may end.
+ */
+export function trimmed(content: string): string {
+  let [start, end] = [0, content.length];
+  while (start < end && isSpace(content, start)) start++;
+  while (start < end && isSpace(content, end - 1)) end--;
+  return content.slice(start, end);
+}
+
+/** Plain characters are told without a regular expression, of which the first in a process takes 0.06 ms. */
+function isSpace(text: string, at: number): boolean {
+  const character = text.charCodeAt(at);
+  if (character > 0x20 && character < 0x7f) return false;
+  return /\p{White_Space}/u.test(text.charAt(at));
+}
 
 /** Whether a trimmed content names an attachment at all. A file that doesn't is nobody's to remove. */
-export const isLeaseContent = (content: string): boolean => /^[^\s/]+(\r\n[^\s/]+)?$/.test(content);
+export const isLeaseContent = (content: string): boolean =>
+  /^[^\p{White_Space}/]+(\r\n[^\p{White_Space}/]+)?$/u.test(content);
 
 /** Whether a trimmed content names one of the attachments. */
 export function isLeaseOf(content: string, attachments: ValidAttachments): boolean {

@@ -19,7 +19,7 @@ describe("ADD refuses and changes nothing", () => {
     ],
     ["B5: vlan out of range", { vlan: 4095 }, 7, /invalid VLAN ID 4095 \(must be between 0 and 4094\)/],
     ["B6: half a range", { vlanTrunk: [{ minID: 3 }] }, 7, /maxID is missing \(vlanTrunk\[0\]\)/],
-    ["a bridge name that can't be", { bridge: "much-too-long-name" }, 7, /is no interface name/],
+    ["a bridge name that can't be", { bridge: "much-too-long-name" }, 7, /is not a valid interface name/],
     [
       "a MAC that can't be",
       { runtimeConfig: { mac: "ff:ff:ff:ff:ff:ff" } },

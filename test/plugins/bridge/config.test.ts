@@ -92,10 +92,13 @@ describe("refusals name the value and the rule", () => {
     {
       keys: { bridge: "sixteen-bytes-xx" },
       code: 7,
-      message: /bridge "sixteen-bytes-xx" is no interface name/,
+      message: /bridge "sixteen-bytes-xx" is not a valid interface name/,
     },
-    { keys: { bridge: "a/b" }, code: 7, message: /bridge "a\/b" is no interface name/ },
-    { keys: { bridge: ".." }, code: 7, message: /bridge "\.\." is no interface name/ },
+    { keys: { bridge: "a/b" }, code: 7, message: /bridge "a\/b" is not a valid interface name/ },
+    { keys: { bridge: ".." }, code: 7, message: /bridge "\.\." is not a valid interface name/ },
+    { keys: { bridge: "à" }, code: 7, message: /bridge "à" is not a valid .*takes for white space/ },
+    { keys: { bridge: "all" }, code: 7, message: /bridge "all" is not a valid .*settings of that name/ },
+    { keys: { bridge: "é".repeat(8) }, code: 7, message: /must have 1 to 15 bytes/ },
     { keys: { bridge: 7 }, code: 6, message: /key "bridge" must be a string, not 7/ },
     { keys: { mtu: -1 }, code: 7, message: /invalid mtu -1/ },
     { keys: { mtu: 67 }, code: 7, message: /invalid mtu 67 \(must be between 68 and 65535/ },
@@ -128,9 +131,14 @@ describe("refusals name the value and the rule", () => {
     { keys: { ipam: [] }, code: 6, message: /key "ipam" must be an object/ },
     { keys: { ipam: { type: "bridge" } }, code: 7, message: /call itself without end/ },
     {
+      keys: { bridge: "é".repeat(6), vlan: 100, isGateway: true, ipam: { type: "host-local" } },
+      code: 7,
+      message: /would be called "éééééé\.100": it must have 1 to 15 bytes/,
+    },
+    {
       keys: { bridge: "bridge-name-x", vlan: 100, isGateway: true, ipam: { type: "x" } },
       code: 7,
-      message: /would be called "bridge-name-x\.100": more than 15 characters/,
+      message: /would be called "bridge-name-x\.100": it must have 1 to 15 bytes/,
     },
   ];
   test.each(CASES.map((each) => ({ ...each, title: JSON.stringify(each.keys) })))(

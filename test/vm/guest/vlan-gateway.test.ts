@@ -258,7 +258,7 @@ describeOnHost("the gateway of a VLAN", (host) => {
     const before = await quietState(host);
     expect(await attachment.failure("ADD")).toMatchObject({
       code: 7,
-      msg: `the VLAN's gateway interface would be called "thirteen-long.10": more than 15 characters; shorten the bridge's name`,
+      msg: `the VLAN's gateway interface would be called "thirteen-long.10": it must have 1 to 15 bytes; shorten the bridge's name`,
     });
     expectUnchanged(before, await quietState(host));
     // Fifteen are enough.

@@ -1,0 +1,284 @@
+/**
+ * K2, K3: the built plugin with names from one character to the longest, any Unicode included, in pairs that are one
+ * when joined: ADD, CHECK, DEL and GC, judged by ip, iptables-save, nft and the files of the leases.
+ */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import fc from "fast-check";
+import { linkNameProblem } from "../../../src/plugins/bridge/link-name.ts";
+import { outcomeOf } from "../../support/command.ts";
+import {
+  collidingAttachments,
+  collidingContainers,
+  interfaceNames,
+  LONGEST_ID,
+  LONGEST_NETWORK,
+  seeded,
+} from "../../support/names.ts";
+import { callPlugin, type PluginOutcome } from "../../support/plugin-call.ts";
+import { type NamedNamespace, type ScratchHost, withScratchHost } from "../../support/scratch-host.ts";
+import { expectUnchanged } from "../../support/state-difference.ts";
+import { type AddResult, BRIDGE, hostLocal, STAYS, V4, V6 } from "./network.ts";
+
+/** Both networks keep their leases where their names say. */
+const MAY_STAY = [...STAYS, /^file \/var\/lib\/cni\//];
+
+interface Names {
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifname: string;
+}
+
+/** Names in /proc/net/dev: `ip -j` prints what is not JSON when a name has control characters. */
+const interfacesIn = (list: string): string[] =>
+  list.split("\n").flatMap((line) => /^ *(.*?):/s.exec(line)?.[1] ?? []);
+
+class Attachment {
+  readonly names: Names;
+  readonly namespace: NamedNamespace;
+  readonly keys: object;
+
+  constructor(names: Names, namespace: NamedNamespace, keys: object) {
+    this.names = names;
+    this.namespace = namespace;
+    this.keys = keys;
+  }
+
+  call(command: string, keys: object = {}): Promise<PluginOutcome> {
+    const { network, containerId, ifname } = this.names;
+    const whole = { cniVersion: "1.1.0", name: network, type: "bridge", bridge: BRIDGE };
+    const config = { ...whole, ...this.keys, ...keys };
+    return callPlugin("bridge", { command, containerId, ifname, netns: this.namespace.path, config });
+  }
+
+  async must(command: string, keys: object = {}): Promise<PluginOutcome> {
+    const outcome = await this.call(command, keys);
+    const problem = outcome.exitCode === 0 ? "" : `${outcome}`.slice(0, 2000);
+    expect([command, problem]).toEqual([command, ""]);
+    return outcome;
+  }
+
+  /** What the kernel's own list says of the interface. */
+  async isThere(): Promise<boolean> {
+    return interfacesIn(await this.namespace.run("cat /proc/net/dev")).includes(this.names.ifname);
+  }
+
+  /** The lease files of the attachment. */
+  leases(): string[] {
+    const { network, containerId, ifname } = this.names;
+    const folder = `/var/lib/cni/networks/${network}`;
+    return readdirSync(folder).filter(
+      (name) => readFileSync(`${folder}/${name}`, "utf8") === `${containerId}\r\n${ifname}`,
+    );
+  }
+}
+
+const masquerading = (backend: string) => ({
+  isGateway: true,
+  ipMasq: true,
+  ipMasqBackend: backend,
+  macspoofchk: true,
+  ipam: hostLocal(V4, V6),
+});
+
+const KINDS: readonly [string, object][] = [
+  ["layer 2", {}],
+  ["layer 2, with a spoof check", { macspoofchk: true }],
+  ["nftables", masquerading("nftables")],
+  ["iptables", masquerading("iptables")],
+];
+
+/** Two attachments through their lives: what is done with one changes nothing of the other. */
+async function live(host: ScratchHost, pair: readonly [Names, Names], keys: object): Promise<void> {
+  const [one, two] = [
+    new Attachment(pair[0], await host.addNamespace("one"), keys),
+    new Attachment(pair[1], await host.addNamespace("two"), keys),
+  ] as const;
+  const results = [];
+  for (const attachment of [one, two]) {
+    results.push((await attachment.must("ADD")).json<AddResult>());
+    expect(await attachment.isThere()).toBe(true);
+  }
+  const [first, second] = results;
+  await one.must("CHECK", { prevResult: first });
+  await two.must("CHECK", { prevResult: second });
+  await one.must("DEL", { prevResult: first });
+  await one.must("DEL");
+  expect([await one.isThere(), await two.isThere()]).toEqual([false, true]);
+  await two.must("CHECK", { prevResult: second });
+  if ("ipam" in keys) expect([one.leases(), two.leases().length]).toEqual([[], 2]);
+  // A GC of either network keeps what is listed.
+  const { containerId: containerID, ifname } = two.names;
+  await two.must("GC", { "cni.dev/valid-attachments": [{ containerID, ifname }] });
+  if (one.names.network !== two.names.network) await one.must("GC", { "cni.dev/valid-attachments": [] });
+  await two.must("CHECK", { prevResult: second });
+  expect(await two.isThere()).toBe(true);
+  await two.must("GC", { "cni.dev/valid-attachments": [] });
+  expect(await two.isThere()).toBe(false);
+  await two.must("DEL");
+  if ("ipam" in keys) expect(two.leases()).toEqual([]);
+}
+
+/** The bridge that stays would be another one to the next case. */
+const withCase = (body: (host: ScratchHost) => Promise<void>): Promise<void> =>
+  withScratchHost(
+    async (host) => {
+      await body(host);
+      await host.removeNamespaces();
+    },
+    { mayKeep: MAY_STAY },
+  );
+
+describe.each(KINDS)("%s", (_, keys) => {
+  test("any names, in pairs that are one when joined", async () => {
+    const named = fc.oneof(
+      fc
+        .tuple(collidingContainers, interfaceNames, interfaceNames)
+        .map(([[a, b], one, two]): [Names, Names] => [
+          { ...a, ifname: one },
+          { ...b, ifname: two },
+        ]),
+      collidingAttachments(interfaceNames),
+    );
+    await fc.assert(
+      fc.asyncProperty(named, (pair) => withCase((host) => live(host, pair, keys))),
+      seeded(6),
+    );
+  }, 120_000);
+
+  test("the shortest and the longest", async () => {
+    const shortest = { network: "n", containerId: "c", ifname: "e" };
+    const longest = {
+      network: "n".repeat(LONGEST_NETWORK),
+      containerId: "c".repeat(LONGEST_ID),
+      ifname: "…".repeat(5),
+    };
+    await withCase((host) => live(host, [shortest, longest], keys));
+  }, 60_000);
+});
+
+test("a second DEL of one leaves the spoof check of the Go plugin's that has the same names", () =>
+  withCase(async (host) => {
+    // As v1.9.1 leaves it, on a port without our alias.
+    await host.run(`
+      ip link add p1 type bridge
+      nft 'add table bridge nat; add chain bridge nat PREROUTING { type filter hook prerouting priority -300; policy accept; }
+        add chain bridge nat cni-br-iface-a-b-c-mac; add rule bridge nat cni-br-iface-a-b-c-mac drop comment "macspoofchk-a-b-c"
+        add chain bridge nat cni-br-iface-a-b-c; add rule bridge nat cni-br-iface-a-b-c jump cni-br-iface-a-b-c-mac
+        add rule bridge nat PREROUTING iifname "p1" jump cni-br-iface-a-b-c comment "macspoofchk-a-b-c"'`);
+    const before = await host.run("nft -s list ruleset");
+    const names = { network: "net", containerId: "a", ifname: "b-c" };
+    const attachment = new Attachment(names, await host.addNamespace("one"), { macspoofchk: true });
+    await attachment.must("DEL");
+    const result = (await attachment.must("ADD")).json<AddResult>();
+    await attachment.must("CHECK", { prevResult: result });
+    await attachment.must("DEL");
+    await attachment.must("DEL");
+    expect(await host.run("nft -s list ruleset")).toBe(before);
+    // With the namespace out of reach it is taken for the attachment's: the Go plugin's port says no owner.
+    await host.run("ip netns delete one");
+    await attachment.must("DEL");
+    expect(await host.run("nft list ruleset")).not.toContain("cni-br-iface");
+    await host.run("ip link delete p1; nft delete table bridge nat");
+  }));
+
+describe("beyond the limits nothing is touched", () => {
+  const refused = async (names: Partial<Names>, command: string, expected: object | undefined) => {
+    await withCase(async (host) => {
+      const attachment = new Attachment(
+        { network: "net", containerId: "c", ifname: "eth0", ...names },
+        await host.addNamespace("one"),
+        masquerading("nftables"),
+      );
+      const before = await host.state();
+      const outcome = await attachment.call(command);
+      if (expected === undefined) expect(`${outcome}`).toBe('exit code 0, stdout "", stderr ""');
+      else expect(outcome.json()).toMatchObject(expected);
+      expectUnchanged(before, await host.state());
+    });
+  };
+
+  test.each(["é".repeat(8), "sixteen-bytes-xx", "à", "all", "default", "eth%d", "%"])(
+    "interface name %j: code 4 of ADD",
+    async (ifname) => {
+      await refused({ ifname }, "ADD", { code: 4 });
+      // What the protocol permits can be deleted: there is nothing of it.
+      if (new TextEncoder().encode(ifname).length <= 15) await refused({ ifname }, "DEL", undefined);
+    },
+  );
+
+  test("network name of 256 bytes: code 7 of ADD, and DEL has nothing to do", async () => {
+    const network = "n".repeat(LONGEST_NETWORK + 1);
+    await refused({ network }, "ADD", { code: 7 });
+    await refused({ network }, "STATUS", { code: 7 });
+    await refused({ network }, "DEL", undefined);
+  });
+
+  test("an interface name of bytes that are not UTF-8: code 4", async () => {
+    await withCase(async (host) => {
+      const namespace = await host.addNamespace("one");
+      const config = JSON.stringify({ cniVersion: "1.1.0", name: "n", type: "bridge", bridge: BRIDGE });
+      const call = (command: string, octal: string) =>
+        outcomeOf(
+          `CNI_COMMAND=${command} CNI_CONTAINERID=c CNI_NETNS=${namespace.path} CNI_PATH=${bin} CNI_IFNAME="$(printf '${octal}')" ${bin}/bridge`,
+          { stdin: config },
+        );
+      const bin = process.env.BRIDGEHEAD_BIN ?? "dist/bin";
+      const before = await host.state();
+      for (const command of ["ADD", "DEL"]) {
+        const { exitCode, stdout } = await call(command, "a\\377");
+        expect([exitCode, JSON.parse(stdout)]).toMatchObject([
+          1,
+          { code: 4, msg: "interface name is not UTF-8: CNI_IFNAME has other bytes" },
+        ]);
+      }
+      expectUnchanged(before, await host.state());
+      // The character that such bytes read as is one like others.
+      for (const command of ["ADD", "DEL"]) {
+        const { exitCode, stdout } = await call(command, "a\\357\\277\\275");
+        expect([exitCode, command === "ADD" || stdout === ""]).toEqual([0, true]);
+      }
+    });
+  });
+});
+
+test("the kernel takes the names that it is said to take, and no others", async () => {
+  const names = [
+    "a",
+    "é",
+    "…",
+    "\u{1f600}",
+    "\ufeff",
+    "\u2003x",
+    "\u0001",
+    "\u007f",
+    '"',
+    "\\",
+    "-",
+    "--",
+    "!",
+  ];
+  const others = [
+    "à",
+    "\u00a0",
+    "all",
+    "default",
+    "a b",
+    "a%",
+    "%d",
+    "a:b",
+    ".",
+    "..",
+    "sixteen-bytes-xx",
+    "é".repeat(8),
+  ];
+  await withScratchHost(async (host) => {
+    for (const name of [...names, ...others]) {
+      const before = interfacesIn(await host.run("cat /proc/net/dev"));
+      await outcomeOf(["ip", "link", "add", "name", name, "type", "bridge"]);
+      const made = interfacesIn(await host.run("cat /proc/net/dev")).filter((one) => !before.includes(one));
+      for (const one of made) await outcomeOf(["ip", "link", "delete", "dev", one]);
+      expect([name, linkNameProblem(name) === undefined]).toEqual([name, made.includes(name)]);
+    }
+  });
+});
