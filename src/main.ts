@@ -11,10 +11,12 @@ import { type Host, runPlugin } from "./cni/protocol.ts";
 import { bridge } from "./plugins/bridge/index.ts";
 import { hostLocal } from "./plugins/host-local/index.ts";
 import { loopback } from "./plugins/loopback/index.ts";
-import { failedWith, SystemError } from "./sys/errno.ts";
-import { isRegular, readToEnd, sameFile, status, writeAll } from "./sys/file.ts";
-import { unusable, wasClosed } from "./sys/libc.ts";
+import { beginUndo, DEFAULT_CALL_TIME, limitCall, withHalfOfTheTime } from "./sys/deadline.ts";
+import { failedWith } from "./sys/errno.ts";
+import { isRegular, sameFile, status } from "./sys/file.ts";
+import { unusable } from "./sys/libc.ts";
 import { isOwnNetns } from "./sys/netns.ts";
+import { readInput, writeError, writeOutput } from "./sys/standard-streams.ts";
 
 /** Set by build.ts to the version of package.json. */
 declare const BRIDGEHEAD_VERSION: string;
@@ -24,21 +26,15 @@ const version = typeof BRIDGEHEAD_VERSION === "string" ? BRIDGEHEAD_VERSION : "0
 /** Each of them loads a command's code when it is called: a call pays for its own command only. */
 const PLUGINS: Readonly<Record<string, Plugin>> = { bridge, "host-local": hostLocal, loopback };
 
-const encoder = new TextEncoder();
-
 function print(text: string): void {
-  if (unusable !== undefined) console.log(text.trimEnd());
-  // Who closed it gets no result: this must not look like success.
-  else if (wasClosed(1)) throw new SystemError("write", EBADF, "standard output");
-  else writeAll(1, encoder.encode(text));
+  if (unusable === undefined) writeOutput(text);
+  else console.log(text.trimEnd());
 }
 
 function printError(text: string): void {
-  if (unusable !== undefined) console.error(text.trimEnd());
-  else writeAll(2, encoder.encode(text));
+  if (unusable === undefined) writeError(text);
+  else console.error(text.trimEnd());
 }
-
-const EBADF = 9;
 
 const NAMES = Object.keys(PLUGINS);
 
@@ -83,6 +79,7 @@ async function explain(message: string): Promise<string | undefined> {
 }
 
 async function main(): Promise<number> {
+  limitCall(DEFAULT_CALL_TIME);
   const name = pluginIn(calledAs, NAMES);
   if (name === undefined && !process.env.CNI_COMMAND) {
     const { runOperatorCommand } = await import("./operator.ts");
@@ -91,11 +88,12 @@ async function main(): Promise<number> {
   }
   const host: Host = {
     environment: process.env,
-    readStdin: (most) => readToEnd(0, most),
+    readStdin: readInput,
     stdout: print,
     stderr: printError,
     isOwnNetns,
     delegation,
+    time: { limit: limitCall, beginUndo, half: withHalfOfTheTime },
     explain,
     isUtf8: async (variable) => (await import("./sys/variable.ts")).isUtf8(variable),
     version,

@@ -90,6 +90,19 @@ export function networkName(document: JsonObject): string {
   throw new CniError(code.invalidConfig, "invalid characters found in network name", name);
 }
 
+/** Seconds of a call: at least one, and at most an hour, after which no runtime waits any more. */
+const MOST_SECONDS = 3600;
+
+/** The key `callTimeout` of every plugin: the seconds that a whole call may take. @throws CniError code 6 or 7. */
+export function callTimeout(document: JsonObject): number | undefined {
+  const seconds = document.integer("callTimeout");
+  if (seconds === undefined || (seconds >= 1 && seconds <= MOST_SECONDS)) return seconds;
+  throw new CniError(
+    code.invalidConfig,
+    `invalid callTimeout ${seconds} (must be whole seconds between 1 and ${MOST_SECONDS}; 20 when it is left out)`,
+  );
+}
+
 /** The configuration in a document, for a known command (rules A10–A12, A14). @throws CniError code 1, 6 or 7. */
 export function readNetworkConfig(document: JsonObject, command: Command): NetworkConfig {
   const name = networkName(document);

@@ -4,7 +4,7 @@
  */
 import type { Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
-import { type Command, type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
+import { type Command, type Plugin, type Request, runAdd, runWithoutResult, takeBack } from "./plugin.ts";
 import { refuseItself } from "./plugin-name.ts";
 import type { Result } from "./result.ts";
 import { reduceTo } from "./result-version.ts";
@@ -51,14 +51,10 @@ export async function delegateAdd(request: Request, type: string): Promise<Resul
   } catch (thrown) {
     const error = reported(request, thrown);
     if (error.nothingTaken) throw error;
-    try {
-      await run(request, found, "DEL");
-    } catch (failure) {
-      request.log(
-        `cannot undo the failed ADD of plugin ${JSON.stringify(type)}: ${toCniError(failure).message}`,
-      );
-    }
-    throw error;
+    const left = await takeBack(request, `cannot undo the failed ADD of plugin ${JSON.stringify(type)}`, () =>
+      run(request, found, "DEL"),
+    );
+    throw error.afterUndo(left);
   }
 }
 

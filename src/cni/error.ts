@@ -48,6 +48,13 @@ export class CniError extends Error {
     const { code, message, details, nothingTaken, remark } = this;
     return new CniError(code, `${action}: ${message}`, details, { cause: this, nothingTaken, remark });
   }
+
+  /** The same error after what was done has been taken back, but for `left`, which the details name. */
+  afterUndo(left: readonly string[]): CniError {
+    const { code, message, remark } = this;
+    const details = [this.details, ...left].filter((text) => text !== "").join("; ");
+    return new CniError(code, message, details, { cause: this, nothingTaken: left.length === 0, remark });
+  }
 }
 
 /**
@@ -58,11 +65,8 @@ export function toCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const errorCode = says(thrown, "isTemporary") ? code.tryAgainLater : code.internal;
-  return new CniError(errorCode, message, "", { cause: thrown, nothingTaken: tookNothing(thrown) });
+  return new CniError(errorCode, message, "", { cause: thrown, nothingTaken: says(thrown, "nothingTaken") });
 }
-
-/** Whether a failed step says that it took nothing, so that there is nothing to undo. */
-export const tookNothing = (thrown: unknown): boolean => says(thrown, "nothingTaken");
 
 /** What an error may say of itself, whatever layer it is of. */
 const says = (thrown: unknown, what: "isTemporary" | "nothingTaken"): boolean =>

@@ -1,4 +1,5 @@
 /** What a plugin is to the protocol: a name and one function for each command. */
+import type { CallTime } from "./call-time.ts";
 import type { NetworkConfig } from "./config.ts";
 import type { Delegation } from "./delegate.ts";
 import type { Environment } from "./environment.ts";
@@ -30,6 +31,7 @@ export interface Request {
   readonly stdin: Uint8Array;
   readonly environment: Environment;
   readonly delegation: Delegation;
+  readonly time: CallTime;
   /** Writes one line on stderr. */
   readonly log: (line: string) => void;
 }
@@ -60,12 +62,27 @@ export async function runAdd<T>(
   try {
     return deliver(result);
   } catch (error) {
-    try {
-      await plugin.del({ ...request, command: "DEL" });
-    } catch (failure) {
-      request.log(`cannot take the attachment back: ${toCniError(failure).message}`);
-    }
-    throw toCniError(error).during("cannot deliver the result");
+    const left = await takeBack(request, "cannot take the attachment back", () =>
+      plugin.del({ ...request, command: "DEL" }),
+    );
+    throw toCniError(error).during("cannot deliver the result").afterUndo(left);
+  }
+}
+
+/** Runs a DEL as an undo. What it could not do is logged and returned, with `failure` in front. */
+export async function takeBack(
+  { time, log }: Request,
+  failure: string,
+  del: () => Promise<void>,
+): Promise<string[]> {
+  time.beginUndo();
+  try {
+    await time.half(del);
+    return [];
+  } catch (error) {
+    const line = `${failure}: ${toCniError(error).message}`;
+    log(line);
+    return [line];
   }
 }
 

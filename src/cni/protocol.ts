@@ -2,6 +2,7 @@
  * One call of a plugin from its environment to its exit code (rules A1–A21): everything around the plugin's own
  * work, without touching the process.
  */
+import type { CallTime } from "./call-time.ts";
 import { mostBytes } from "./config.ts";
 import type { Delegation } from "./delegate.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
@@ -21,6 +22,7 @@ export interface Host {
   /** Whether a path leads to the network namespace of this process; false if nothing is there. */
   isOwnNetns(path: string): boolean;
   readonly delegation: Delegation;
+  readonly time: CallTime;
   /** What the machine has to add to a failure with this message, such as a right that is missing. Never throws. */
   explain?(message: string): Promise<string | undefined>;
   /** Whether the bytes of a variable are UTF-8: what isn't reads as U+FFFD, which can be meant as well. */
@@ -45,9 +47,9 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
     }
     if (invocation.ifname.includes(REPLACEMENT)) await refuseOtherThanUtf8(host);
     stdin = readStdin(host);
-    const { environment, delegation } = host;
+    const { environment, delegation, time } = host;
     const log = (line: string) => host.stderr(`${line}\n`);
-    const request = readRequest(invocation, stdin, { environment, delegation, log });
+    const request = readRequest(invocation, stdin, { environment, delegation, time, log });
     version = request.config.cniVersion;
     if (!invocation.netnsOverride) refuseOwnNetns(request, host);
     if (request.command === "ADD") {

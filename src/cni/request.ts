@@ -1,12 +1,12 @@
 /** Makes the request of a call from its environment and stdin. A built-in delegate's is made the same way. */
-import { decodeDocument, networkName, readNetworkConfig } from "./config.ts";
+import { callTimeout, decodeDocument, networkName, readNetworkConfig } from "./config.ts";
 import type { Invocation } from "./environment.ts";
 import { CniError, code } from "./error.ts";
 import { COMMANDS, type Command, type Request } from "./plugin.ts";
 import { CURRENT_VERSION, findVersion, type Version } from "./version.ts";
 
 /** What the request takes over from the process or from the plugin that delegates. */
-export type Surroundings = Pick<Request, "environment" | "delegation" | "log">;
+export type Surroundings = Pick<Request, "environment" | "delegation" | "log" | "time">;
 
 /**
  * Checks stdin and the command in the reference's order: JSON, network name, command, version.
@@ -17,9 +17,10 @@ export function readRequest(invocation: Invocation, stdin: Uint8Array, surroundi
   networkName(document);
   const command = knownCommand(invocation.command);
   const { containerId, netns, ifname, args, path } = invocation;
-  const { environment, delegation, log } = surroundings;
   const config = readNetworkConfig(document, command);
-  return { command, containerId, netns, ifname, args, path, config, stdin, environment, delegation, log };
+  const timeout = callTimeout(document);
+  if (timeout !== undefined) surroundings.time.limit(timeout * 1000);
+  return { command, containerId, netns, ifname, args, path, config, stdin, ...surroundings };
 }
 
 /** Rule A6. */

@@ -1,4 +1,6 @@
 /** The way back from a half-done ADD. */
+import { toCniError } from "./error.ts";
+import type { Request } from "./plugin.ts";
 
 interface Step {
   readonly name: string;
@@ -14,14 +16,22 @@ export class UndoStack {
     this.steps.push({ name, undo });
   }
 
-  /** Runs all steps, the latest first, each once. A step that fails is logged and does not stop the others. */
-  async run(log: (line: string) => void): Promise<void> {
+  /**
+   * Runs all steps, the latest first, each once, in the time that an undo has. A step that fails is logged and does not
+   * stop the others. Returns what could not be undone, for the details of the error.
+   */
+  async run({ log, time }: Pick<Request, "log" | "time">): Promise<string[]> {
+    const left: string[] = [];
+    time.beginUndo();
     for (let step = this.steps.pop(); step !== undefined; step = this.steps.pop()) {
       try {
-        await step.undo();
+        await (this.steps.length === 0 ? step.undo() : time.half(step.undo));
       } catch (error) {
-        log(`cannot undo ${step.name}: ${error instanceof Error ? error.message : String(error)}`);
+        const line = `cannot undo ${step.name}: ${toCniError(error).message}`;
+        log(line);
+        left.push(line);
       }
     }
+    return left;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The one deadline of a call. A plugin's process serves a single call, so this is state of the process: everything
  * that waits (locks, children, netlink, firewall transactions) asks here how long it may, and a delegate that runs in
- * this process shares the time of the plugin that called it.
+ * this process shares the time of the plugin that called it (docs/decisions/0027-one-deadline.md).
  */
 import { now } from "./clock.ts";
 

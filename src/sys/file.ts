@@ -120,11 +120,12 @@ const LARGE = 1024 * 1024;
 /** Bytes of room that are taken at once. */
 const MOST_ROOM = 512 * 1024 * 1024;
 
-/** All bytes up to the end of a file, pipe or terminal, or the first `most` of them. */
-export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER): Uint8Array {
+/** All bytes up to the end of a file, pipe or terminal, or the first `most` of them; `before` runs before each read. */
+export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER, before?: () => void): Uint8Array {
   let buffer = new Uint8Array(most < 4096 ? most : 4096);
   let length = 0;
   for (;;) {
+    before?.();
     const count = libc.read(fd, length === 0 ? buffer : buffer.subarray(length));
     length += count;
     if (count === 0 || length === most)

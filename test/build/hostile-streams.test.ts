@@ -6,6 +6,14 @@ import { disagreement, surroundedCall } from "../support/surrounded-call.ts";
 
 const PROGRAM = `${builtBinaries()}/host-local`;
 
+const environmentOf = (command: string) => ({
+  CNI_COMMAND: command,
+  CNI_CONTAINERID: "c1",
+  CNI_NETNS: "/nowhere",
+  CNI_IFNAME: "eth0",
+  CNI_PATH: "/nowhere",
+});
+
 describe("standard input", () => {
   test.each([
     [
@@ -18,7 +26,7 @@ describe("standard input", () => {
       'exec "$@" </dev/null',
       "cannot decode the network configuration: line 1, column 1: unexpected end, expected a value",
     ],
-    ["endless", 'exec "$@" </dev/zero', "cannot decode the network configuration: more than 1048576 bytes"],
+    ["endless", 'exec "$@" </dev/zero', "cannot decode the network configuration: more than 16777216 bytes"],
     ["a directory", 'exec "$@" </', "error reading from stdin: read: is a directory (EISDIR)"],
     [
       "open for writing only",
@@ -87,13 +95,7 @@ test("a pipe that nobody reads takes the result of an attachment, and the plugin
     stdin: Buffer.from(JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/24" }]] }))),
     stdout: "pipe",
     stderr: "pipe",
-    env: {
-      CNI_COMMAND: "ADD",
-      CNI_CONTAINERID: "c1",
-      CNI_NETNS: "/nowhere",
-      CNI_IFNAME: "eth0",
-      CNI_PATH: "/nowhere",
-    },
+    env: environmentOf("ADD"),
   });
   expect(await child.exited).toBe(0);
   expect(JSON.parse(await new Response(child.stdout).text())).toMatchObject({ cniVersion: "1.1.0" });
@@ -116,4 +118,54 @@ test.each([
     whole: { "cni.dev/valid-attachments": [] },
   });
   expect(disagreement(collected)).toBeUndefined();
+});
+
+describe("K8: the other end of a stream is waited for no longer than the call lasts", () => {
+  test("standard input that is never closed: code 5", async () => {
+    using leases = new LeaseDirectory();
+    const config = JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/24" }]] }));
+    // Before all of it was read, no key of it counts.
+    const child = Bun.spawn([PROGRAM], { env: environmentOf("ADD"), stdin: "pipe", stdout: "pipe" });
+    child.stdin.write(config);
+    await child.stdin.flush();
+    const { code, msg } = JSON.parse(await new Response(child.stdout).text());
+    expect(code).toBe(5);
+    expect(msg).toMatch(/^error reading from stdin: it had not ended at the call's deadline/);
+    expect(leases.leases()).toEqual({});
+  });
+
+  test("VERSION does not read it at all", async () => {
+    const child = Bun.spawn([PROGRAM], { env: environmentOf("VERSION"), stdin: "pipe", stdout: "pipe" });
+    expect(JSON.parse(await new Response(child.stdout).text())).toHaveProperty("supportedVersions");
+    expect(await child.exited).toBe(0);
+  });
+
+  /** Fills the pipe FILE, which stays open for reading and is not read, and runs the program with it. */
+  const intoFullPipe = (redirection: string) =>
+    `mkfifo "$FILE"; exec 5<>"$FILE"; head -c 65536 /dev/zero >&5; exec "$@" ${redirection}5`;
+
+  test("standard output that nothing reads: the ADD undoes itself and fails", async () => {
+    using leases = new LeaseDirectory();
+    const outcome = await surroundedCall(leases, {
+      line: intoFullPipe(">&"),
+      env: { FILE: `${leases.dataDir}/output` },
+      whole: { callTimeout: 1 },
+    });
+    expect({ exitCode: outcome.exitCode, stdout: outcome.stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(outcome.stderr).toStartWith("cannot deliver the result: standard output is full");
+    expect(leases.leases()).toEqual({});
+  });
+
+  test("standard error that nothing reads: lines of the log are lost, and nothing else", async () => {
+    using leases = new LeaseDirectory();
+    for (const address of ["10.1.0.5", "10.1.0.6"]) leases.write(address, "gone\r\neth0");
+    const outcome = await surroundedCall(leases, {
+      command: "GC",
+      line: intoFullPipe("2>&"),
+      env: { FILE: `${leases.dataDir}/output` },
+      whole: { "cni.dev/valid-attachments": [] },
+    });
+    expect({ exitCode: outcome.exitCode, stdout: outcome.stdout }).toEqual({ exitCode: 0, stdout: "" });
+    expect(leases.leases()).toEqual({});
+  });
 });

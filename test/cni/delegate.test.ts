@@ -12,6 +12,7 @@ import {
 import type { Environment } from "../../src/cni/environment.ts";
 import { StoppedError } from "../../src/sys/child.ts";
 import { NotStartedError } from "../../src/sys/start-failure.ts";
+import { notedTime } from "../support/call-time.ts";
 import {
   type Answer,
   bytes,
@@ -77,13 +78,6 @@ describe("A42–A49: a delegate in this process and as a child are one", () => {
     ),
     { title: "an empty result", command: "ADD", config: { ipam: { result: "empty" } }, runs: ["ADD"] },
     {
-      title: "a result that the version can't express: the delegate takes it back, A45 asks once more",
-      command: "ADD",
-      config: { cniVersion: "0.2.0", ipam: { result: "empty" } },
-      runs: ["ADD", "DEL", "DEL"],
-      error: { code: 999, msg: "cannot deliver the result: cannot convert: no valid IP addresses" },
-    },
-    {
       title: "A45, A47: ADD fails with an error of the protocol",
       command: "ADD",
       config: failing("CNI error"),
@@ -109,7 +103,10 @@ describe("A42–A49: a delegate in this process and as a child are one", () => {
       command: "ADD",
       config: { ipam: { add: "CNI error", del: "error" } },
       runs: ["ADD", "DEL"],
-      error: lockHeld,
+      error: {
+        ...lockHeld,
+        details: 'the lock is held; cannot undo the failed ADD of plugin "fake-ipam": oops "é"\n',
+      },
     },
     ...["CHECK", "DEL", "GC", "STATUS"].flatMap((command): Case[] => [
       { title: `A34, A36, A38: ${command}`, command, runs: [command] },
@@ -138,6 +135,31 @@ describe("A42–A49: a delegate in this process and as a child are one", () => {
       answers.push(answer);
     }
     expect(answers[1]).toEqual(answers[0] as Answer);
+  });
+
+  test("a result that the version can't express: the delegate takes it back, and K8: is asked again only as a child", async () => {
+    const config = configOf({ cniVersion: "0.2.0", ipam: { result: "empty" } });
+    const variables: Environment = { PATH: process.env.PATH, ...environmentOf("ADD") };
+    const [own, child] = [
+      await call(front(), variables, config, { delegation: inProcess }),
+      await call(front(), variables, config, { delegation: asChild }),
+    ];
+    expect(own.error).toMatchObject({
+      code: 999,
+      msg: "cannot deliver the result: cannot convert: no valid IP addresses",
+    });
+    expect(child.error).toEqual(own.error);
+    expect(commandsOf(own)).toEqual(["ADD", "DEL"]);
+    // A child can't say that it has taken all back.
+    expect(commandsOf(child)).toEqual(["ADD", "DEL", "DEL"]);
+  });
+
+  test("K8: the undo has a time of its own, and what it could not do is in the details", async () => {
+    const notes: string[] = [];
+    const config = configOf(failing("CNI error"));
+    const time = notedTime(notes);
+    await call(front(), environmentOf("ADD"), config, { delegation: inProcess, time });
+    expect(notes).toEqual(["undo", "half"]);
   });
 });
 
@@ -268,14 +290,18 @@ describe("A47: a failed child", () => {
     for (const part of [...parts, '"/opt/cni/bin/fake-ipam"']) expect(error?.msg).toContain(part);
   });
 
-  test("A45: ADD is followed by DEL, whose failure is only logged", async () => {
+  test("A45, K8: ADD is followed by DEL, whose failure is logged and a detail", async () => {
     const { delegation, commands } = children(
       outcome(1, '{"code": 11, "msg": "first"}'),
       outcome(1, '{"code": 5, "msg": "second"}'),
     );
     const answer = await run("ADD", delegation);
     expect(commands).toEqual(["ADD", "DEL"]);
-    expect(answer.error).toMatchObject({ code: 11, msg: "first" });
+    expect(answer.error).toMatchObject({
+      code: 11,
+      msg: "first",
+      details: 'cannot undo the failed ADD of plugin "fake-ipam": second',
+    });
     expect(answer.stderr).toBe('cannot undo the failed ADD of plugin "fake-ipam": second\n');
   });
 });

@@ -6,6 +6,7 @@ import type { Plugin, Request } from "../../src/cni/plugin.ts";
 import { type Host, runPlugin } from "../../src/cni/protocol.ts";
 import { emptyResult, type Result } from "../../src/cni/result.ts";
 import { type Prefix, parsePrefix } from "../../src/net/prefix.ts";
+import { endlessTime } from "../support/call-time.ts";
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -122,6 +123,7 @@ export async function call(
     },
     isOwnNetns: () => false,
     delegation: noDelegation,
+    time: endlessTime,
     version: "1.2.3",
     ...host,
   });

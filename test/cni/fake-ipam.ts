@@ -6,6 +6,7 @@ import { CniError } from "../../src/cni/error.ts";
 import type { Plugin, Request } from "../../src/cni/plugin.ts";
 import { runPlugin } from "../../src/cni/protocol.ts";
 import { emptyResult, type Result } from "../../src/cni/result.ts";
+import { endlessTime } from "../support/call-time.ts";
 import { bytes, noDelegation, prefix } from "./fake-host.ts";
 
 function act(request: Request): void {
@@ -58,6 +59,7 @@ if (import.meta.main) {
     stderr: (text) => void process.stderr.write(text),
     isOwnNetns: () => false,
     delegation: noDelegation,
+    time: endlessTime,
     version: "1.2.3",
   });
 }

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Environment } from "../../src/cni/environment.ts";
 import { CniError } from "../../src/cni/error.ts";
 import { emptyResult } from "../../src/cni/result.ts";
+import { notedTime } from "../support/call-time.ts";
 import { bytes, call, configOf, environmentOf, FakePlugin, noDelegation, someResult } from "./fake-host.ts";
 
 const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
@@ -219,6 +220,7 @@ describe("ADD whose result does not reach the caller is taken back", () => {
     const answer = await call(plugin, environmentOf("ADD"), configOf({ cniVersion: "0.2.0" }));
     expect(answer.error?.msg).toBe("cannot deliver the result: cannot convert: no valid IP addresses");
     expect(answer.stderr).toStartWith("cannot take the attachment back: still busy\n");
+    expect(answer.error?.details).toBe("cannot take the attachment back: still busy");
     expect(plugin.commands).toEqual(["ADD", "DEL"]);
   });
 
@@ -226,6 +228,45 @@ describe("ADD whose result does not reach the caller is taken back", () => {
     const plugin = new FakePlugin({ add: () => Promise.reject(new Error("no")) });
     await call(plugin, environmentOf("ADD"), configOf());
     expect(plugin.commands).toEqual(["ADD"]);
+  });
+});
+
+describe("K8: callTimeout, the seconds of a call", () => {
+  const timeOf = async (keys: object, command = "ADD") => {
+    const notes: string[] = [];
+    const answer = await call(new FakePlugin(), environmentOf(command), configOf(keys), {
+      time: notedTime(notes),
+    });
+    return { notes, error: answer.error };
+  };
+
+  test.each(COMMANDS)("is read for %s", async (command) => {
+    const keys = { callTimeout: 90, "cni.dev/valid-attachments": [] };
+    expect(await timeOf(keys, command)).toEqual({ notes: ["limit 90000"], error: undefined });
+  });
+
+  test("is the default's when it is left out or null", async () => {
+    expect(await timeOf({})).toEqual({ notes: [], error: undefined });
+    expect(await timeOf({ callTimeout: null })).toEqual({ notes: [], error: undefined });
+  });
+
+  test.each([1, 3600])("may be %d", async (callTimeout) => {
+    expect((await timeOf({ callTimeout })).notes).toEqual([`limit ${callTimeout * 1000}`]);
+  });
+
+  test.each([0, -1, 3601])("%d is refused with code 7, its bounds and the default", async (callTimeout) => {
+    const { notes, error } = await timeOf({ callTimeout });
+    expect(notes).toEqual([]);
+    expect(error).toMatchObject({
+      code: 7,
+      msg: `invalid callTimeout ${callTimeout} (must be whole seconds between 1 and 3600; 20 when it is left out)`,
+    });
+  });
+
+  test.each(["20", 1.5, true, {}])("%j is refused with code 6 and its key", async (callTimeout) => {
+    const { error } = await timeOf({ callTimeout });
+    expect(error?.code).toBe(6);
+    expect(error?.msg).toStartWith('cannot decode: key "callTimeout" must be a whole number, not ');
   });
 });
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { pluginIn } from "../../src/cni/plugin-name.ts";
 import { runByConfig } from "../../src/cni/unclear-name.ts";
+import { endlessTime } from "../support/call-time.ts";
 import { type Answer, bytes, configOf, environmentOf, FakePlugin, noDelegation } from "./fake-host.ts";
 
 const NAMES = ["bridge", "host-local", "loopback"] as const;
@@ -48,6 +49,7 @@ async function callBy(name: string, command: string, stdin: string): Promise<Ans
       },
       stderr: () => {},
       isOwnNetns: () => false,
+      time: endlessTime,
       delegation: noDelegation,
       version: "1.2.3",
     },

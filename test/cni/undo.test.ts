@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { UndoStack } from "../../src/cni/undo.ts";
+import { endlessTime, notedTime } from "../support/call-time.ts";
 
-const ignore = () => {};
+const quiet = { log: () => {}, time: endlessTime };
 
 test("undo runs the latest step first and waits for each", async () => {
   const order: string[] = [];
@@ -12,11 +13,11 @@ test("undo runs the latest step first and waits for each", async () => {
     order.push("second");
   });
   undo.push("third", () => void order.push("third"));
-  await undo.run(ignore);
+  expect(await undo.run(quiet)).toEqual([]);
   expect(order).toEqual(["third", "second", "first"]);
 });
 
-test("undo goes on past steps that fail, and logs each", async () => {
+test("undo goes on past steps that fail, and logs and returns each", async () => {
   const order: string[] = [];
   const lines: string[] = [];
   const undo = new UndoStack();
@@ -25,16 +26,25 @@ test("undo goes on past steps that fail, and logs each", async () => {
   undo.push("a throw", () => {
     throw "text";
   });
-  await undo.run((line) => lines.push(line));
+  const left = await undo.run({ ...quiet, log: (line) => lines.push(line) });
   expect(order).toEqual(["bridge"]);
   expect(lines).toEqual(["cannot undo a throw: text", "cannot undo a promise: rejected"]);
+  expect(left).toEqual(lines);
 });
 
 test("undo runs each step once", async () => {
   let runs = 0;
   const undo = new UndoStack();
   undo.push("step", () => void runs++);
-  await undo.run(ignore);
-  await undo.run(ignore);
+  await undo.run(quiet);
+  await undo.run(quiet);
   expect(runs).toBe(1);
+});
+
+test("K8: undo has a time of its own, of which no step but the last takes more than half", async () => {
+  const notes: string[] = [];
+  const undo = new UndoStack();
+  for (const name of ["first", "second", "third"]) undo.push(name, () => void notes.push(name));
+  await undo.run({ log: () => {}, time: notedTime(notes) });
+  expect(notes).toEqual(["undo", "half", "third", "half", "second", "first"]);
 });

@@ -1,4 +1,5 @@
 /** The protocol's layers: configuration, environment, arguments, results, delegates, a whole call. */
+
 import { parseCniArgs } from "../../src/cni/args.ts";
 import { readChildResult, runChild } from "../../src/cni/delegate-child.ts";
 import { type Invocation, readEnvironment } from "../../src/cni/environment.ts";
@@ -14,6 +15,7 @@ import { parseBridgeConfig } from "../../src/plugins/bridge/config.ts";
 import { parseAllocation, parsePlace } from "../../src/plugins/host-local/config.ts";
 import { parseResolvConf } from "../../src/plugins/host-local/resolv-conf.ts";
 import { bytes, call, FakePlugin, noDelegation } from "../cni/fake-host.ts";
+import { endlessTime } from "../support/call-time.ts";
 import type { Chance } from "./chance.ts";
 import { COMMANDS, CONFIGURATIONS, ENVIRONMENT, RESULTS } from "./documents.ts";
 import { type Layer, requireUsable, unlessRefused } from "./layer.ts";
@@ -45,7 +47,12 @@ function requestFor(chance: Chance, stdin: Uint8Array): Request | undefined {
     command: chance.of(COMMANDS),
     args: chance.oneIn(2) ? oddText(chance) : "",
   };
-  const surroundings = { environment: ENVIRONMENT, delegation: noDelegation, log: () => {} };
+  const surroundings = {
+    environment: ENVIRONMENT,
+    delegation: noDelegation,
+    time: endlessTime,
+    log: () => {},
+  };
   return unlessRefused(() => readRequest(invocation, stdin, surroundings));
 }
 

@@ -9,6 +9,7 @@ import { del } from "../../src/plugins/host-local/del.ts";
 import { gc } from "../../src/plugins/host-local/gc.ts";
 import type { Machine } from "../../src/plugins/host-local/machine.ts";
 import { status } from "../../src/plugins/host-local/status.ts";
+import { endlessTime } from "./call-time.ts";
 
 /** What a call says; the rest is filled in. */
 export interface HostLocalCall {
@@ -50,6 +51,7 @@ export function requestOf(command: Command, call: HostLocalCall): Request {
         throw new Error("host-local delegates nothing");
       },
     },
+    time: endlessTime,
     log: (line) => void call.lines?.push(line),
   };
 }

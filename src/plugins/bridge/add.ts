@@ -1,6 +1,6 @@
 /** ADD: from nothing to a container with its network; on failure back to nothing (rules B10–B32, G7, G10, G11). */
 import { delegateAdd, delegateDel } from "../../cni/delegate.ts";
-import { CniError, code } from "../../cni/error.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { emptyResult, type Interface, type IpConfig, type Result } from "../../cni/result.ts";
 import { reduceTo } from "../../cni/result-version.ts";
@@ -51,8 +51,7 @@ export async function add(request: Request): Promise<Result> {
   try {
     return await attach({ request, config, owner, netns, host, container, undo });
   } catch (error) {
-    await undo.run(request.log);
-    throw error;
+    throw toCniError(error).afterUndo(await undo.run(request));
   }
 }
 

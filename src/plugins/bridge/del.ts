@@ -18,7 +18,7 @@ import { findHostVeth } from "./veth.ts";
 export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
   const owner = { network: request.config.name, containerId: request.containerId, ifname: request.ifname };
-  const failures = new Failures();
+  const failures = new Failures(request.time);
   const { openNftables, tearDownMasquerade } = await import("../../netfilter/masquerade.ts");
   const { tearDownSpoofCheck } = await import("../../netfilter/spoof-check.ts");
   // The kernel waits some 20 ms when rules go and when a link goes. For rules it does so when their socket is closed:
@@ -31,7 +31,7 @@ export async function del(request: Request): Promise<void> {
   // container's end can't be reached.
   const mayTake = ({ alias }: Link): boolean => removed?.isReached === false && !isOwnAlias(alias);
   await failures.attempt(() => tearDownSpoofCheck(owner, { mayTake, connection: rules }));
-  if (ipam !== undefined && removed) await failures.attempt(() => delegateDel(request, ipam));
+  if (ipam !== undefined && removed) await failures.attemptLast(() => delegateDel(request, ipam));
   failures.throwIfAny();
 }
 

@@ -17,7 +17,7 @@ export async function gc(request: Request): Promise<void> {
   const valid = requireValidAttachments(request.config);
   const ipam = ipamType(request.config.json);
   const network = request.config.name;
-  const failures = new Failures();
+  const failures = new Failures(request.time);
   const isStale = staleAliases(network, valid);
   using host = connect();
   let stays = false;
@@ -34,7 +34,7 @@ export async function gc(request: Request): Promise<void> {
   );
   await failures.attempt(async () => (await import("../../netfilter/spoof-check.ts")).collectSpoofChecks());
   // The address of an interface that stays must not go to another container.
-  if (ipam !== undefined && !stays) await failures.attempt(() => delegateGc(request, ipam));
+  if (ipam !== undefined && !stays) await failures.attemptLast(() => delegateGc(request, ipam));
   failures.throwIfAny();
 }
 

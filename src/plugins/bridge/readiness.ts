@@ -12,6 +12,7 @@ import { decodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
 import { getLink, LINK_EVENTS, type Link, linkOf, OPERSTATES } from "../../netlink/rtnetlink/link.ts";
 import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
 import { now } from "../../sys/clock.ts";
+import { timeLeft } from "../../sys/deadline.ts";
 import { failedWith } from "../../sys/errno.ts";
 import type { Netns } from "../../sys/netns.ts";
 import { runInside } from "../namespaces.ts";
@@ -21,7 +22,7 @@ import { Some } from "./some.ts";
 /** The kernel needs a millisecond; on a machine under heavy load some hundred. */
 const DEADLINE = 10_000;
 
-/** Repeats `probe` at each event of a socket until it gives a value; undefined when `most` milliseconds have passed. */
+/** Repeats `probe` at each event of a socket until it gives a value; undefined when `most` milliseconds have passed, or the call's. */
 export function awaitState<T>(
   subscribe: () => NetlinkSocket,
   probe: () => T | undefined,
@@ -30,8 +31,9 @@ export function awaitState<T>(
   const early = probe();
   if (early !== undefined) return early;
   using events = subscribe();
-  const deadline = now() + most;
-  for (let left = most; left > 0; left = deadline - now()) {
+  const time = timeLeft(most);
+  const deadline = now() + time;
+  for (let left = time; left > 0; left = deadline - now()) {
     // Probed after subscribing, so that no event can fall between.
     const value = probe();
     if (value !== undefined) return value;
@@ -69,7 +71,7 @@ export function awaitPortUp(host: Connection, port: PresentLink): Link {
   const carrier = ((seen?.flags ?? 0) & 0x10000) !== 0 ? "there" : "missing";
   throw new CniError(
     code.internal,
-    `bridge port in error state: ${operstate} (port ${JSON.stringify(port.name)}, carrier ${carrier}, master ${seen?.master ?? "none"}, waited ${DEADLINE / 1000} s); is the container's end or the bridge being set down by another program?`,
+    `bridge port in error state: ${operstate} (port ${JSON.stringify(port.name)}, carrier ${carrier}, master ${seen?.master ?? "none"}, waited at most ${DEADLINE / 1000} s); is the container's end or the bridge being set down by another program?`,
   );
 }
 
@@ -97,7 +99,7 @@ export function awaitAddressesSettled(container: Connection, netns: Netns, link:
   if (settled === undefined) {
     throw new CniError(
       code.tryAgainLater,
-      `failed to settle addresses for ${JSON.stringify(link.name)}: ${pending} still tentative after ${DEADLINE / 1000} s`,
+      `failed to settle addresses for ${JSON.stringify(link.name)}: ${pending} still tentative after at most ${DEADLINE / 1000} s`,
     );
   }
 }

@@ -1,6 +1,6 @@
 /** ADD: one address of each range set, all of them or none (rules H41, H45, H49, L2, L8). */
-import { CniError, code } from "../../cni/error.ts";
-import type { Request } from "../../cni/plugin.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
+import { type Request, takeBack } from "../../cni/plugin.ts";
 import type { IpConfig, Result } from "../../cni/result.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { allocate } from "./allocation.ts";
@@ -23,7 +23,18 @@ interface Share {
   readonly lease: PreparedLease;
 }
 
+/** @throws CniError, after which nothing is taken but for what its details name */
 export async function add(request: Request, machine: Machine = thisMachine): Promise<Result> {
+  const left: string[] = [];
+  try {
+    return await lease(request, machine, left);
+  } catch (error) {
+    throw toCniError(error).afterUndo(left);
+  }
+}
+
+/** What a failure could not give back goes into `left`. */
+async function lease(request: Request, machine: Machine, left: string[]): Promise<Result> {
   const files = new LeaseFiles(parsePlace(request.config));
   const config = parseAllocation(request);
   const requested = assignRequested(config);
@@ -41,7 +52,7 @@ export async function add(request: Request, machine: Machine = thisMachine): Pro
       const index = shares.length;
       shares.push({ set, index, requested: requested[index], lease: prepare(files, content, recorded) });
     }
-    const addresses = await take(request, { files, machine, identity, content, shares });
+    const addresses = await take(request, { files, machine, identity, content, shares }, left);
     const ips = shares.map(({ set, index }) => resultOf(set, addresses[index]));
     return { interfaces: [], ips, routes: [...config.routes], dns };
   } finally {
@@ -59,6 +70,7 @@ async function take(
     content: string;
     shares: readonly Share[];
   },
+  left: string[],
 ): Promise<IpAddress[]> {
   const { files, machine, identity, content, shares } = attachment;
   const addresses: IpAddress[] = [];
@@ -74,7 +86,7 @@ async function take(
       }
       store.commit();
     } catch (error) {
-      giveBack(store, addresses, content, request.log);
+      left.push(...giveBack(store, addresses, content, request.log));
       throw during(`failed to allocate for range ${addresses.length}`, error);
     }
   }
@@ -82,8 +94,12 @@ async function take(
     files.sync();
     return addresses;
   } catch (error) {
-    using store = await openStore(files, machine);
-    giveBack(store, addresses, content, request.log);
+    left.push(
+      ...(await takeBack(request, `cannot release the lease in ${files.path} again`, async () => {
+        using store = await openStore(files, machine);
+        left.push(...giveBack(store, addresses, content, request.log));
+      })),
+    );
     throw during(`cannot make the lease in ${files.path} durable`, error);
   }
 }
@@ -113,24 +129,26 @@ function prepare(files: LeaseFiles, content: string, identity: string | undefine
   }
 }
 
-/** Releases what this ADD took (rule H49). */
+/** Releases what this ADD took (rule H49). What it can't is logged and returned. */
 function giveBack(
   store: LeaseStore,
   addresses: readonly IpAddress[],
   content: string,
   log: (line: string) => void,
-): void {
+): string[] {
+  const left: string[] = [];
   for (const address of addresses) {
     const name = formatIp(address);
     try {
       store.release({ name, address, content });
     } catch (error) {
-      log(
-        `host-local: cannot release ${store.files.at(name)} again: ${error instanceof Error ? error.message : error}`,
-      );
+      const line = `host-local: cannot release ${store.files.at(name)} again: ${toCniError(error).message}`;
+      log(line);
+      left.push(line);
     }
   }
   store.commit();
+  return left;
 }
 
 function resultOf(set: RangeSet, address: IpAddress | undefined): IpConfig {

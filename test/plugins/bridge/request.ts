@@ -1,6 +1,7 @@
 /** A request for unit tests of the bridge: a configuration without a process around it. */
 import { parseNetworkConfig } from "../../../src/cni/config.ts";
 import type { Request } from "../../../src/cni/plugin.ts";
+import { endlessTime } from "../../support/call-time.ts";
 
 export function requestWith(keys: object, args = ""): Request {
   const document = { cniVersion: "1.1.0", name: "net", ...keys };
@@ -21,6 +22,7 @@ export function requestWith(keys: object, args = ""): Request {
         throw new Error("no delegate here");
       },
     },
+    time: endlessTime,
     log: () => {},
   };
 }

@@ -9,6 +9,7 @@ import type { PresentLink } from "../../../src/plugins/bridge/bridge-link.ts";
 import { parseBridgeConfig } from "../../../src/plugins/bridge/config.ts";
 import { ensureVlanGateway } from "../../../src/plugins/bridge/vlan-gateway.ts";
 import { acknowledgement, answer, each, FakeKernel, refusal } from "../../netlink/fake-kernel.ts";
+import { endlessTime } from "../../support/call-time.ts";
 import { requestWith } from "./request.ts";
 
 const [RTM_NEWLINK, RTM_GETLINK] = [16, 18];
@@ -56,7 +57,7 @@ async function ensure(fake: FakeKernel) {
   const { link } = ensureVlanGateway(host, bridge, { config, port, undo, log: () => {} });
   const asked = fake.received.flat();
   const undone = asked.length;
-  await undo.run(() => {});
+  await undo.run({ log: () => {}, time: endlessTime });
   return {
     index: link.index,
     creations: asked.filter(isCreation).length,

@@ -186,6 +186,21 @@ function rootOf(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error;
 }
 
+test("K8: what a failed ADD could not give back is in its details, and a DEL is needed", async () => {
+  using scene = new Scene();
+  let isThere = false;
+  const broken: Fault = (call, parameters) => {
+    isThere ||= call === "linkDescriptor";
+    if (isThere) failEach(["fsync", "unlink"], EIO)(call, parameters);
+  };
+  const error = toCniError(await withFault(broken, () => scene.add("a")).catch((error) => error));
+  expect(error).toMatchObject({ code: 5, nothingTaken: false });
+  for (const address of Object.keys(scene.leases.leases())) {
+    expect(error.details).toContain(`cannot release ${scene.leases.path}/${address} again: `);
+  }
+  expect(Object.keys(scene.leases.leases())).toHaveLength(2);
+});
+
 describe("a disk that stays full", () => {
   const full: Fault = (call, [path, flags]) => {
     const creates =
