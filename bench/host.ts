@@ -88,6 +88,7 @@ export class BenchHost implements AsyncDisposable {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",
+      env: process.env,
     });
     const host = new BenchHost(name, child, folder);
     await host.script(`mkdir -p /var/lib/cni\nmount -n --bind ${folder} /var/lib/cni`);

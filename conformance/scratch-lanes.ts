@@ -49,6 +49,7 @@ const TOOLS: readonly Tool[] = [
   "nft",
   "nsenter",
   "ping",
+  "strace",
   "sysctl",
   "unshare",
 ];

@@ -45,7 +45,7 @@ export async function runInScratchHost(
   const visible = [context.binaries, folder, ...Object.values(places)];
   const command = isolated([process.execPath, worker, JSON.stringify(task)], visible);
   // The worker ends when its stdin does: that is when this process dies.
-  const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "pipe", env: process.env });
   const cleanUp = async () => {
     child.kill("SIGKILL");
     await child.exited;

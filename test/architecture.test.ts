@@ -112,6 +112,13 @@ const childrenOnlyByChild: Rule = (sources) =>
     .filter((source) => /\bBun\s*\.\s*(spawn|spawnSync|\$)/.test(source.code))
     .map((source) => `${source.path} starts a child without src/sys/child.ts`);
 
+/** What Bun starts without `env` gets the variables of the start, and so another PATH than provideTools has set. */
+const scratchHostsGetVariables: Rule = (sources) =>
+  sources
+    .filter(({ code }) => /\bisolated\(/.test(code) && /\bBun\s*\.\s*spawn\(/.test(code))
+    .filter(({ code }) => !/\benv: (\{ \.\.\.)?process\.env\b/.test(code))
+    .map(({ path }) => `${path} starts a scratch host without \`env: process.env\``);
+
 /** The engine looks up the name of each `#member` when a function is first called; TypeScript's own cost nothing. */
 const privateByTypeScript: Rule = (sources) =>
   inSource(sources).flatMap(({ path, code }) =>
@@ -246,6 +253,16 @@ const RULES: readonly {
       "src/main.ts starts a child without src/sys/child.ts",
       "src/sys/a.ts starts a child without src/sys/child.ts",
     ],
+  },
+  {
+    name: "K23: scratch hosts get the variables that hold now",
+    rule: scratchHostsGetVariables,
+    broken: [
+      ["test/a.ts", 'Bun.spawn(isolated(["true"]), { stdin: "pipe" });'],
+      ["test/b.ts", 'Bun.spawn(isolated(["true"]), { env: process.env });'],
+      ["test/c.ts", "outcomeOf(isolated([]));"],
+    ],
+    complaints: ["test/a.ts starts a scratch host without `env: process.env`"],
   },
   {
     name: "members are private by TypeScript",

@@ -73,7 +73,7 @@ async function runLane(
 ): Promise<CallReport> {
   const worker = [process.execPath, `${import.meta.dir}/fuzz/calls.ts`];
   const command = isolated([...worker, binaries, String(seed), String(calls), String(time)], [binaries]);
-  const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: process.env });
   const stop = () => child.kill("SIGKILL");
   process.once("exit", stop);
   const [stdout, stderr] = await Promise.all([

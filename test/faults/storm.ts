@@ -29,6 +29,7 @@ const storm: FaultPart = {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
+      env: process.env,
     });
     const stop = () => child.kill("SIGKILL");
     process.once("exit", stop);

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type Command, outcomeOf, outputOf } from "./command.ts";
+import { outcomeOf, outputOf } from "./command.ts";
 import { hostLock } from "./leftovers.ts";
 
 /** One line for each thing, in the order of the tool that lists it. */
@@ -43,9 +43,14 @@ export async function hostState(): Promise<HostState> {
 
 const text = (value: unknown): string => JSON.stringify(value);
 
-async function json(command: Command, describe: (entry: Json) => string | undefined): Promise<string[]> {
-  const printed = (await outputOf(command)).trim();
-  const entries = printed === "" ? [] : (JSON.parse(printed) as Json[]);
+async function json(
+  command: readonly string[],
+  describe: (entry: Json) => string | undefined,
+): Promise<string[]> {
+  const printed = await outputOf(command);
+  // An empty list is "[]"; a plugin of the name prints nothing at all.
+  if (printed.trim() === "") throw new Error(`\`${command.join(" ")}\` printed no JSON`);
+  const entries = JSON.parse(printed) as Json[];
   return entries.filter((entry) => Object.keys(entry).length > 0).flatMap((entry) => describe(entry) ?? []);
 }
 

@@ -17,7 +17,8 @@ const WRITTEN = [
 const PROJECT = dirname(dirname(import.meta.dir));
 
 /**
- * The command that runs `command` in a fresh scratch host; only root can run it. /run and /var/lib are empty in
+ * The command that runs `command` in a fresh scratch host; only root can run it. Start it with `env: process.env`: what
+ * Bun starts without it gets the variables that this process was started with, without the PATH of provideTools. /run and /var/lib are empty in
  * there. `visible` are paths which must not vanish by that, next to this project and Bun.
  * @throws Error when there is no way to keep one of them in sight.
  */

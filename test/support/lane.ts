@@ -15,6 +15,7 @@ export class Lane<Answer> implements Disposable {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",
+      env: process.env,
     });
     this.#answers = linesOf(this.#child.stdout)[Symbol.asyncIterator]();
   }

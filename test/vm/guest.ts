@@ -84,7 +84,7 @@ const LAST_WORDS = 2000;
 
 /** Listens until all is said. Returns how the guest came to its end, for people. */
 async function converse(command: string[], console: GuestConsole, timeout: number): Promise<string> {
-  const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: process.env });
   const hear = (text: string) => {
     console.add(text);
     if (console.isOver) child.kill("SIGKILL");

@@ -42,7 +42,7 @@ export const INTERFACES: readonly Difference[] = [
   {
     what: "an IPv6 address that is used again",
     withGo: "the host and neighbours ask the old MAC address until they give up",
-    withOurs: "the host's old neighbour entry is removed",
+    withOurs: "the container announces it, and the host's old entry is removed",
     why: "no answer for half a minute",
     measure: async (side) => {
       const config = network({ isGateway: true, ipam: ipam(["fd00:1::/126"]) });
@@ -74,7 +74,7 @@ export const INTERFACES: readonly Difference[] = [
     },
     go: { "MAC that a neighbour knows": "the old one", "MAC that the host knows": "the old one" },
     ours: {
-      "MAC that a neighbour knows": "the old one",
+      "MAC that a neighbour knows": "the new one, or none",
       "MAC that the host knows": "the new one, or none",
     },
   },

@@ -1,0 +1,68 @@
+/** README's walk-through, typed as it stands there: each command prints what README says that it prints. */
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { outcomeOf, outputOf } from "../support/command.ts";
+import { keptForwarding, keptIptablesChains, keptLeaseFolder } from "../support/leftovers.ts";
+import { builtBinaries } from "../support/plugin-call.ts";
+import { withScratchHost } from "../support/scratch-host.ts";
+import { PROJECT } from "../support/test-files.ts";
+
+/** The blocks of code below a heading, in order: their language and their lines. */
+function blocksBelow(heading: string, text: string): { language: string; lines: string[] }[] {
+  const [, section = ""] = text.split(`\n${heading}\n`);
+  const [own = ""] = section.split("\n## ");
+  return [...own.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", body = ""]) => ({
+    language,
+    lines: body.trimEnd().split("\n"),
+  }));
+}
+
+/** Commands after "# ", each with the lines that follow it. */
+const dialogue = (lines: readonly string[]): { command: string; printed: string[] }[] =>
+  lines
+    .join("\n")
+    .split(/^# /m)
+    .filter((part) => part !== "")
+    .map((part) => {
+      const [command = "", ...printed] = part.trimEnd().split("\n");
+      return { command, printed };
+    });
+
+/** Without what differs from run to run. */
+const alike = (lines: readonly string[]): string[] =>
+  lines.map((line) =>
+    line
+      .trimEnd()
+      .replace(/veth[0-9a-f]{8}/, "veth…")
+      .replace(/link\/ether [0-9a-f:]{17}/, "link/ether …")
+      .replace(/fe80::[0-9a-f:]+/, "fe80::…"),
+  );
+
+test("K25: README's walk-through comes out as README says", async () => {
+  const blocks = blocksBelow("## The walk-through", readFileSync(join(PROJECT, "README.md"), "utf8"));
+  let typed = 0;
+  await withScratchHost(
+    async () => {
+      await outputOf("mkdir -p /opt && mount -t tmpfs tmpfs /opt");
+      try {
+        await outputOf([join(builtBinaries(), "bridgehead"), "install"]);
+        for (const { language, lines } of blocks) {
+          if (language === "sh") await outputOf(lines.join("\n"));
+          if (language !== "console") continue;
+          for (const { command, printed } of dialogue(lines)) {
+            const { stdout, stderr } = await outcomeOf(command, { cwd: "/opt/cni/bin" });
+            const found = (stdout + stderr).split("\n").filter((line) => line !== "");
+            expect({ command, printed: alike(found) }).toEqual({ command, printed: alike(printed) });
+            typed++;
+          }
+        }
+        await outputOf("ip link delete cni_bridge0");
+      } finally {
+        await outputOf("umount /opt");
+      }
+    },
+    { mayKeep: [...keptForwarding, ...keptIptablesChains, ...keptLeaseFolder("mybridge")] },
+  );
+  expect(typed).toBeGreaterThanOrEqual(10);
+});
