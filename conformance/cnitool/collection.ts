@@ -17,7 +17,7 @@ import { installRecorder, removeRecorder, takeRecorded } from "./recorder.ts";
 import { type Cnitool, cachedResult, containerIdOf, type JsonRecord } from "./tool.ts";
 
 const REFUSES =
-  /failed to GC plugin bridge: .*"cni\.dev\/valid-attachments" is absent or null, and a live container must not lose its address/;
+  /failed to GC plugin bridge: .*"cni\.dev\/valid-attachments" is absent, and a live container must not lose its address/;
 
 const BACKEND = "nftables";
 const plugin = bridgePlugin([4], { ipMasq: true, ipMasqBackend: BACKEND });

@@ -26,6 +26,11 @@ export class ValidAttachments implements Iterable<ValidAttachment> {
     this.hashes = Float64Array.from(hashes).sort();
   }
 
+  /** Whether there is none at all. */
+  get isEmpty(): boolean {
+    return this.hashes.length === 0;
+  }
+
   has(attachment: ValidAttachment): boolean {
     return this.holds(nameOf(attachment));
   }

@@ -21,7 +21,7 @@ export interface NetworkConfig {
   readonly json: JsonObject;
   /** prevResult converted to the current form; undefined when the configuration has none. Parsed on first use. */
   readonly prevResult: Result | undefined;
-  /** cni.dev/valid-attachments (or cni.dev/attachments); undefined when absent or null: see rule A39. */
+  /** cni.dev/valid-attachments (or cni.dev/attachments): null is libcni's empty list, undefined is absent (rule A39). */
   readonly validAttachments: ValidAttachments | undefined;
 }
 
@@ -120,7 +120,7 @@ export function readNetworkConfig(document: JsonObject, command: Command): Netwo
       if (previous !== undefined) prevResult ??= parseResult(previous, cniVersion);
       return prevResult;
     },
-    validAttachments: attachments(document, LIST_KEYS[0]) ?? attachments(document, LIST_KEYS[1]),
+    validAttachments: validAttachments(document),
   };
 }
 
@@ -129,9 +129,18 @@ export function requireValidAttachments(config: NetworkConfig): ValidAttachments
   if (config.validAttachments !== undefined) return config.validAttachments;
   throw new CniError(
     code.invalidConfig,
-    `cannot collect garbage in network ${JSON.stringify(config.name)}: "cni.dev/valid-attachments" is absent or null, ` +
+    `cannot collect garbage in network ${JSON.stringify(config.name)}: "cni.dev/valid-attachments" is absent, ` +
       "and a live container must not lose its address; send the list, an empty one if no attachment is valid",
   );
+}
+
+/** The list under either of the keys that libcni sends. */
+function validAttachments(document: JsonObject): ValidAttachments | undefined {
+  for (const key of LIST_KEYS) {
+    const list = attachments(document, key);
+    if (list !== undefined) return list;
+  }
+  return LIST_KEYS.some((key) => document.has(key)) ? new ValidAttachments(() => []) : undefined;
 }
 
 /** A list of attachments, which was read already if it is in a large document. */

@@ -72,6 +72,10 @@ export const delegateStatus = (request: Request, type: string): Promise<void> =>
 /** Runs GC of the plugin `type`, if it knows it. @throws CniError as delegateCheck. */
 export const delegateGc = (request: Request, type: string): Promise<void> => delegate(request, type, "GC");
 
+/** Whether the plugin `type` is this very file: then it gets what a request holds beside environment and stdin. */
+export const isInThisProcess = (request: Request, type: string): boolean =>
+  find(request, type).builtIn !== undefined;
+
 type CommandWithoutResult = Exclude<Command, "ADD">;
 
 async function delegate(request: Request, type: string, command: CommandWithoutResult): Promise<void> {

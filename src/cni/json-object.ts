@@ -26,13 +26,22 @@ export class JsonObject {
 
   /** The value under a key, undefined when absent or null. */
   get(key: string): unknown {
+    const spelling = this.spellingOf(key);
+    return spelling === undefined ? undefined : (this.raw[spelling] ?? undefined);
+  }
+
+  /** Whether the key is there, be it with null. */
+  has(key: string): boolean {
+    return this.spellingOf(key) !== undefined;
+  }
+
+  /** The key as the document spells it. */
+  private spellingOf(key: string): string | undefined {
     this.keys ??= Object.keys(this.raw);
-    if (this.keys.includes(key)) return this.raw[key] ?? undefined;
+    if (this.keys.includes(key)) return key;
     const lower = key.toLowerCase();
     for (const candidate of this.keys) {
-      if (candidate.length === key.length && candidate.toLowerCase() === lower) {
-        return this.raw[candidate] ?? undefined;
-      }
+      if (candidate.length === key.length && candidate.toLowerCase() === lower) return candidate;
     }
     return undefined;
   }

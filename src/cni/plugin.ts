@@ -1,4 +1,5 @@
 /** What a plugin is to the protocol: a name and one function for each command. */
+import type { IpAddress } from "../net/ip.ts";
 import type { CallTime } from "./call-time.ts";
 import type { NetworkConfig } from "./config.ts";
 import type { Delegation } from "./delegate.ts";
@@ -11,6 +12,13 @@ export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
 
 /** A command of CNI_COMMAND that a plugin has. */
 export type Command = (typeof COMMANDS)[number];
+
+/** An address that an IPAM is about to free, and the attachment that holds it. */
+export interface HeldAddress {
+  readonly address: IpAddress;
+  readonly containerId: string;
+  readonly ifname: string;
+}
 
 /**
  * One call, validated: environment by A1–A4, configuration by A9–A15. For GC and STATUS the strings of the
@@ -34,6 +42,12 @@ export interface Request {
   readonly time: CallTime;
   /** Writes one line on stderr. */
   readonly log: (line: string) => void;
+  /**
+   * Given to a delegate in this process by a plugin that makes interfaces, where it is not sure that the interface is
+   * gone: what still uses an address, as a clause (`interface "eth0" … has it`), so that the address must stay; undefined
+   * when it may be freed.
+   */
+  readonly userOf?: (held: HeldAddress) => Promise<string | undefined>;
 }
 
 /**

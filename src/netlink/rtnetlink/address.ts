@@ -4,7 +4,7 @@
  */
 import { type IpAddress, sameIp } from "../../net/ip.ts";
 import { formatPrefix, lastAddress, type Prefix } from "../../net/prefix.ts";
-import { Attributes, present, putRaw, putString, putU32, type RawAttribute } from "../attribute.ts";
+import { Attributes, present, putI32, putRaw, putString, putU32, type RawAttribute } from "../attribute.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { DecodeError } from "../error.ts";
@@ -25,6 +25,7 @@ const IFA_LOCAL = 2;
 const IFA_LABEL = 3;
 const IFA_BROADCAST = 4;
 const IFA_FLAGS = 8;
+const IFA_TARGET_NETNSID = 10;
 
 /** IFA_F_* of uapi linux/if_addr.h. */
 export const addressFlag = { noDad: 0x02, dadFailed: 0x08, tentative: 0x40, permanent: 0x80 } as const;
@@ -43,6 +44,8 @@ export interface InterfaceAddress {
   scope?: number;
   broadcast?: IpAddress;
   label?: string;
+  /** In the answer to a question about another namespace: the kernel's number for it (Linux 4.20 and later). */
+  targetNetnsId?: number;
   /** Attributes that the decoder does not know. */
   unknown?: readonly RawAttribute[];
 }
@@ -61,6 +64,7 @@ export function encodeAddress(address: InterfaceAddress): Uint8Array {
   putString(writer, IFA_LABEL, address.label);
   // The header has room for eight bits; with the attribute the kernel looks at nothing else.
   if (address.flags !== undefined && address.flags > 0xff) putU32(writer, IFA_FLAGS, address.flags);
+  putI32(writer, IFA_TARGET_NETNSID, address.targetNetnsId);
   putRaw(writer, address.unknown);
   return writer.finish();
 }
@@ -86,6 +90,7 @@ export function decodeAddress(payload: Uint8Array): InterfaceAddress {
       peer: other !== undefined && !sameIp(other, own) ? other : undefined,
       broadcast: ipOf(attributes, IFA_BROADCAST, family),
       label: attributes.string(IFA_LABEL),
+      targetNetnsId: attributes.i32(IFA_TARGET_NETNSID),
     }),
     // Nobody looks at them in an ADD.
     get unknown() {
@@ -122,6 +127,23 @@ export function dumpAddresses(index: number): Request {
   writer.u32(index);
   return {
     action: `list addresses of interface ${index}`,
+    type: RTM_GETADDR,
+    flags: 0,
+    payload: writer.finish(),
+  };
+}
+
+/**
+ * Asks for the addresses of all interfaces of another namespace, by the number that the kernel has for it in this one.
+ * Kernels before 4.20 answer with those of this one: look at `targetNetnsId`.
+ */
+export function dumpAddressesIn(netnsId: number): Request {
+  const writer = new ByteWriter();
+  writer.u32(0);
+  writer.u32(0);
+  putI32(writer, IFA_TARGET_NETNSID, netnsId);
+  return {
+    action: `list addresses of namespace ${netnsId}`,
     type: RTM_GETADDR,
     flags: 0,
     payload: writer.finish(),

@@ -47,6 +47,7 @@ const IFLA_NET_NS_FD = 28;
 export const IFLA_EXT_MASK = 29;
 const IFLA_PROMISCUITY = 30;
 const IFLA_LINK_NETNSID = 37;
+const IFLA_TARGET_NETNSID = 46;
 
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
@@ -98,6 +99,8 @@ export interface Link {
   netnsFd?: number;
   /** The kernel's number for the peer's namespace, -1 for none; absent when it is this one. */
   linkNetnsId?: number;
+  /** The kernel's number for the namespace that a question is about, in its answer too (Linux 5.0 and later). */
+  targetNetnsId?: number;
   /** "bridge", "veth", … */
   kind?: string;
   /** IFLA_INFO_DATA: attributes of the kind; bridge.ts and veth.ts read and write it. */
@@ -138,6 +141,7 @@ export function putLink(writer: ByteWriter, link: Link): void {
   putU32(writer, IFLA_PROMISCUITY, link.promiscuity);
   putU32(writer, IFLA_NET_NS_FD, link.netnsFd);
   putI32(writer, IFLA_LINK_NETNSID, link.linkNetnsId);
+  putI32(writer, IFLA_TARGET_NETNSID, link.targetNetnsId);
   putContainer(writer, IFLA_PROTINFO, link.bridgePort);
   if (link.kind !== undefined || link.portKind !== undefined || link.unknownInfo !== undefined) {
     putNested(writer, IFLA_LINKINFO, (info) => {
@@ -183,6 +187,7 @@ export function decodeLink(payload: Uint8Array): Link {
       promiscuity: attributes.u32(IFLA_PROMISCUITY),
       netnsFd: attributes.u32(IFLA_NET_NS_FD),
       linkNetnsId: attributes.i32(IFLA_LINK_NETNSID),
+      targetNetnsId: attributes.i32(IFLA_TARGET_NETNSID),
       kind: info?.string(IFLA_INFO_KIND),
       data: info?.bytes(IFLA_INFO_DATA),
       portKind: info?.string(IFLA_INFO_SLAVE_KIND),
@@ -200,7 +205,7 @@ export function decodeLink(payload: Uint8Array): Link {
 }
 
 /** A link by name or index as a request names it. */
-type LinkName = { name: string } | { index: number };
+type LinkName = { name: string } | { index: number; targetNetnsId?: number };
 
 const named = (link: LinkName): string =>
   "name" in link ? JSON.stringify(link.name) : `with index ${link.index}`;

@@ -1,5 +1,5 @@
 /** ADD: from nothing to a container with its network; on failure back to nothing (rules B10–B32, G7, G10, G11). */
-import { delegateAdd, delegateDel } from "../../cni/delegate.ts";
+import { delegateAdd, delegateDel, isInThisProcess } from "../../cni/delegate.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { emptyResult, type Interface, type IpConfig, type Result } from "../../cni/result.ts";
@@ -12,9 +12,10 @@ import { FORWARDING } from "../../netlink/rtnetlink/bridge-port.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import type { Netns } from "../../sys/netns.ts";
 import { connect, connectInside, openNetns } from "../namespaces.ts";
+import type { AddressUsers } from "./address-users.ts";
 import { planAddressing } from "./addressing.ts";
-import type { Owner } from "./attachment.ts";
-import { ensureBridge, giveMacBack, type PresentLink, portsOf, settle } from "./bridge-link.ts";
+import { hostVethName, type Owner } from "./attachment.ts";
+import { ensureBridge, giveMacBack, type PresentLink, portsOf, removeLink, settle } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { announce, configureContainerInterface } from "./container-interface.ts";
 import { ensureGatewayAddresses, forgetNeighbours, isForwarding } from "./gateway.ts";
@@ -137,8 +138,15 @@ async function giveAddresses(
   },
 ): Promise<void> {
   const { ipam, bridge, pair, result } = options;
-  const leased = await delegateAdd(request, ipam);
-  undo.push(`addresses of IPAM plugin ${JSON.stringify(ipam)}`, () => delegateDel(request, ipam));
+  if (pair.host.name !== hostVethName(owner) && !isInThisProcess(request, ipam)) {
+    (await import("./second-attachment.ts")).refuseSecond(host, owner, pair.host);
+  }
+  const leased = await delegateAdd({ ...request, userOf: otherUsers(host, request, pair) }, ipam);
+  undo.push(`addresses of IPAM plugin ${JSON.stringify(ipam)}`, () => {
+    // The address of an interface that stays must not go to another container.
+    removeLink(host, pair.host);
+    return delegateDel(request, ipam);
+  });
   if (leased.ips.length === 0) {
     throw new CniError(
       code.internal,
@@ -181,6 +189,16 @@ async function giveAddresses(
   result.ips.push(...ips);
   result.routes.push(...routes);
   if (Object.keys(leased.dns).length > 0) result.dns = leased.dns;
+}
+
+/** Says what uses an address beside the new pair: an interface of the same attachment may live in another namespace. */
+function otherUsers(host: Connection, { config }: Request, pair: VethPair): NonNullable<Request["userOf"]> {
+  let users: AddressUsers | undefined;
+  return async (held) => {
+    const { AddressUsers, stillThere } = await import("./address-users.ts");
+    users ??= new AddressUsers(host, config, pair.host);
+    return stillThere(users.find(held));
+  };
 }
 
 const familiesOf = (ips: readonly IpConfig[]): readonly Family[] =>

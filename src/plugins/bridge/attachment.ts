@@ -1,10 +1,13 @@
 /**
- * How a host veth shows whose it is. Its name follows from the owner, so that DEL finds it when the container's end
- * can't be reached; its alias (`ip link` shows it) names the owner, so that GC can prove one stale. Only links with
- * our alias are ever taken for ours.
+ * How a host veth shows which attachment it belongs to (docs/decisions/0003-host-veth-identity.md). Its name and its
+ * MAC follow from the attachment and are in the message that creates it; its alias (`ip link` shows it) names the
+ * attachment and comes with the next message. So a pair is found whatever its links are called, and a pair whose ADD
+ * was killed between the two messages is found as well.
  */
 
 import type { ValidAttachments } from "../../cni/attachments.ts";
+import { localMac, type Mac } from "../../net/mac.ts";
+import { bootId } from "../../sys/boot.ts";
 import { randomBytes } from "../../sys/random.ts";
 
 /** One attachment: what the protocol identifies an interface of a container by. */
@@ -18,13 +21,35 @@ export interface Owner {
 const ALIAS_MAX = 255;
 const PREFIX = "bridgehead:";
 
-/** `veth` and 8 hex digits (rule B13). Two owners may share one by chance: compare the alias as well. */
-export const hostVethName = (owner: Owner): string =>
-  // Not a digest: the first one of a process costs 0.05 ms, and chance is all that this has to keep apart.
-  `veth${Bun.hash.xxHash32(path(owner)).toString(16).padStart(8, "0")}`;
+/** A free name is found at once but for a chance in four thousand million; so many names are tried. */
+const NAME_ATTEMPTS = 8;
 
-/** A random name for when the owner's is taken. */
+/**
+ * `veth` and 8 hex digits (rule B13); later attempts are for when the first name is taken. Two attachments may share
+ * one by chance: compare the alias as well.
+ */
+export const hostVethName = (owner: Owner, attempt = 0): string =>
+  // Not a digest: the first one of a process costs 0.05 ms, and chance is all that this has to keep apart.
+  `veth${Bun.hash.xxHash32(path(owner), attempt).toString(16).padStart(8, "0")}`;
+
+/** All names that the host's end can have been created with, in the order of trial. */
+export function hostVethNames(owner: Owner): string[] {
+  const names: string[] = [];
+  for (let attempt = 0; attempt < NAME_ATTEMPTS; attempt++) names.push(hostVethName(owner, attempt));
+  return names;
+}
+
+/** A name for a veth that is not an attachment's. */
 export const randomVethName = (): string => `veth${randomBytes(4).toHex()}`;
+
+/**
+ * The MAC that proves, as long as there is no alias, that a host veth of this name was made for this network: 46 bits
+ * that no other program gives by chance. The boot is in it since two machines may have the same names on one wire.
+ */
+export const hostVethMac = (network: string, name: string): Mac =>
+  localMac(
+    new Uint8Array(BigUint64Array.of(BigInt(Bun.hash(`${bootId() ?? ""}/${network}/${name}`))).buffer, 0, 6),
+  );
 
 /** "bridgehead:NETWORK/CONTAINER/IFNAME", with digests where that does not fit. None of the parts can hold a "/". */
 export function ownerAlias(owner: Owner): string {
@@ -33,8 +58,12 @@ export function ownerAlias(owner: Owner): string {
   return `${longNetworkPrefix(owner.network)}${digest(path(owner), 32)}`;
 }
 
-/** Whether an alias is one of ours, whatever the network. */
-export const isOwnAlias = (alias: string | undefined): boolean => alias?.startsWith(PREFIX) ?? false;
+/** Whether an alias names an attachment, of any network. */
+export const isOwnerAlias = (alias: string | undefined): boolean => alias?.startsWith(PREFIX) ?? false;
+
+/** Whether an alias is one of ours for an attachment of this network. */
+export const isAliasOf = (alias: string, network: string): boolean =>
+  alias.startsWith(`${PREFIX}${network}/`) || alias.startsWith(longNetworkPrefix(network));
 
 /** Tells which aliases are of attachments of this network that are not valid. */
 export function staleAliases(network: string, valid: ValidAttachments): (alias: string) => boolean {
@@ -49,6 +78,14 @@ export function staleAliases(network: string, valid: ValidAttachments): (alias: 
     digests ??= new Set(Iterator.from(valid).map((attachment) => ownerAlias({ network, ...attachment })));
     return !digests.has(alias);
   };
+}
+
+/** The attachment that an alias names in full; undefined for any other text, and for a digest. */
+export function parseOwnerAlias(alias: string): Owner | undefined {
+  if (!isOwnerAlias(alias)) return undefined;
+  const [network = "", containerId, ifname, more] = alias.slice(PREFIX.length).split("/");
+  if (containerId === undefined || ifname === undefined || more !== undefined) return undefined;
+  return { network, containerId, ifname };
 }
 
 const path = (owner: Owner): string => `${owner.network}/${owner.containerId}/${owner.ifname}`;

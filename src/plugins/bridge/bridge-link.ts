@@ -40,8 +40,9 @@ export function findLink(
 const isPresent = (link: Link): link is PresentLink => link.index !== undefined && link.name !== undefined;
 
 /**
- * Asks the kernel to make a link, which has a random MAC, and returns its refusal. When the answer is lost, `undo` does
- * `takeBack` if the kernel has made the link after all: the MAC tells it from another of that name.
+ * Asks the kernel to make a link, which has a MAC of its own, and returns its refusal. When the answer is lost, `undo`
+ * does `takeBack` if the kernel has made the link after all: the MAC tells it from another of that name, and having no
+ * alias yet from one that an earlier ADD of the same attachment has made.
  * @throws UnansweredError
  */
 export function makeLink(
@@ -56,7 +57,7 @@ export function makeLink(
   } catch (error) {
     undo.push(`${link.kind} ${JSON.stringify(link.name)}, which may be there`, () => {
       const found = findLink(host, link.name);
-      if (found?.mac !== undefined && sameMac(found.mac, link.mac)) takeBack();
+      if (found?.mac !== undefined && found.alias === undefined && sameMac(found.mac, link.mac)) takeBack();
     });
     throw error;
   }

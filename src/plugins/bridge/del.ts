@@ -1,19 +1,16 @@
 /**
  * DEL: removes all that an attachment has, whatever is left of it, any number of times (rules A29–A31, B33, G5,
- * G14, G15). Nothing here needs the namespace, the addresses or a prevResult; one failed step does not stop the next.
+ * G14, G15). Nothing here needs the namespace, the addresses or a prevResult, but for what the Go plugins made; one
+ * failed step does not stop the next.
  */
 import { delegateDel } from "../../cni/delegate.ts";
-import { toCniError } from "../../cni/error.ts";
 import { Failures } from "../../cni/failures.ts";
-import type { Request } from "../../cni/plugin.ts";
-import type { Connection } from "../../netlink/connection.ts";
+import type { HeldAddress, Request } from "../../cni/plugin.ts";
 import type { Link } from "../../netlink/rtnetlink/link.ts";
-import { Netns, NoNamespaceError } from "../../sys/netns.ts";
-import { connect, connectInside } from "../namespaces.ts";
-import { isOwnAlias, type Owner } from "./attachment.ts";
-import { findLink, removeLink } from "./bridge-link.ts";
+import { connect } from "../namespaces.ts";
+import { isOwnerAlias } from "./attachment.ts";
 import { ipamType } from "./config.ts";
-import { findHostVeth } from "./veth.ts";
+import { removeInterface } from "./remove-interface.ts";
 
 export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
@@ -26,54 +23,32 @@ export async function del(request: Request): Promise<void> {
   using rules = await failures.attempt(openNftables);
   await failures.attempt(() => tearDownMasquerade(owner, rules));
   // Before the address: nothing may send from one that the next container can get.
-  const removed = await failures.attempt(() => removeInterface(request, owner));
+  const removal = await failures.attempt(() => removeInterface(request, owner));
   // A check belongs to its port. One of the Go plugin's, which says no owner, is taken for this attachment's where the
   // container's end can't be reached.
-  const mayTake = ({ alias }: Link): boolean => removed?.isReached === false && !isOwnAlias(alias);
+  const mayTake = ({ alias }: Link): boolean => removal?.isReached === false && !isOwnerAlias(alias);
   await failures.attempt(() => tearDownSpoofCheck(owner, { mayTake, connection: rules }));
-  if (ipam !== undefined && removed) await failures.attemptLast(() => delegateDel(request, ipam));
+  if (ipam !== undefined && removal?.isGone === true) {
+    await failures.attemptLast(() => delegateDel(request, ipam));
+  } else if (ipam !== undefined && removal !== undefined) {
+    await failures.attemptLast(() => delDoubtful(request, ipam));
+  }
   failures.throwIfAny();
 }
 
 /**
- * Removes the pair by the container's end, and by the host's where that can't be reached. Returns when it is gone, since
- * the address of an interface that stays must not go to another container, and says whether the container was reached.
+ * DEL of the addresses when no interface was found: it is gone, as a rule, or it lives on where only its address tells
+ * that it is the attachment's. The delegate asks before it frees an address that it has.
  */
-function removeInterface(request: Request, owner: Owner): { isReached: boolean } {
-  let isReached = false;
-  let obstacle: unknown;
-  try {
-    using netns = openIfThere(request.netns);
-    if (netns !== undefined) {
-      using container = connectInside(netns);
-      removeContainerEnd(container, request);
-      isReached = true;
-    }
-  } catch (error) {
-    obstacle = error;
-  }
+async function delDoubtful(request: Request, ipam: string): Promise<void> {
+  const { AddressUsers, stillThere } = await import("./address-users.ts");
   using host = connect();
-  const left = findHostVeth(host, owner);
-  if (left !== undefined) removeLink(host, left);
-  else if (obstacle !== undefined) throw obstacle;
-  return { isReached };
-}
-
-/** Only a veth can be ours: another kind of link under that name belongs to somebody else. */
-function removeContainerEnd(container: Connection, request: Request): void {
-  const link = findLink(container, request.ifname);
-  if (link === undefined) return;
-  if (link.kind === "veth") removeLink(container, link);
-  else request.log(`${JSON.stringify(request.ifname)} in ${request.netns} is no veth: left alone`);
-}
-
-/** The namespace, or undefined when it is gone or its path leads to something else by now. */
-function openIfThere(path: string): Netns | undefined {
-  if (path === "") return undefined;
-  try {
-    return Netns.open(path);
-  } catch (error) {
-    if (error instanceof NoNamespaceError) return undefined;
-    throw toCniError(error).during(`cannot open netns ${JSON.stringify(path)}`);
-  }
+  const users = new AddressUsers(host, request.config);
+  const userOf = async (held: HeldAddress) => {
+    const user = users.find(held);
+    if (user?.isOwn !== true) return stillThere(user);
+    users.remove(user, held, request.log);
+    return undefined;
+  };
+  await delegateDel({ ...request, userOf }, ipam);
 }

@@ -1,13 +1,13 @@
-/** The veth pair of an attachment (rules B13, B14, G7, G19): made, found, removed. */
+/** The veth pair of an attachment (rules B13, B14, G7, G19): how it is made. own-veth.ts finds it again. */
 import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { encodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
-import { changeLink, decodeLink, dumpLinks, interfaceFlag } from "../../netlink/rtnetlink/link.ts";
+import { changeLink, interfaceFlag } from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
 import type { Netns } from "../../sys/netns.ts";
-import { hostVethName, type Owner, ownerAlias, randomVethName } from "./attachment.ts";
+import { hostVethMac, hostVethNames, type Owner, ownerAlias } from "./attachment.ts";
 import { findLink, makeLink, type PresentLink, removeLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
 import { randomMac } from "./random-mac.ts";
@@ -17,9 +17,6 @@ export interface VethPair {
   readonly host: PresentLink;
   readonly container: PresentLink;
 }
-
-/** A free name is found at once but for a chance in four thousand million. */
-const NAME_ATTEMPTS = 8;
 
 /**
  * Makes the pair: both ends are born where they belong, the host's as a port of the bridge, with addresses of their
@@ -34,16 +31,18 @@ export function addVethPair(
   const { owner, netns, bridge, config } = options;
   const mtu = config.mtu === undefined ? {} : { mtu: config.mtu };
   const peer = { name: owner.ifname, netnsFd: netns.fd, mac: config.mac ?? randomMac(), ...mtu };
-  let name = hostVethName(owner);
-  for (let attempt = 1; attempt <= NAME_ATTEMPTS; attempt++, name = randomVethName()) {
-    const link = { name, kind: "veth", mac: randomMac(), master: bridge.index, ...mtu };
-    const made = name;
-    const takeBack = () => removeLink(host, { name: made });
+  const names = hostVethNames(owner);
+  for (const name of names) {
+    const link = { name, kind: "veth", mac: hostVethMac(owner.network, name), master: bridge.index, ...mtu };
+    let made: { name: string } | { index: number } = { name };
+    const takeBack = () => removeLink(host, made);
     const error = makeLink(host, { ...link, data: encodeVethPeer(peer) }, options.undo, takeBack);
     if (error === undefined) {
-      options.undo.push(`veth ${JSON.stringify(made)}`, takeBack);
+      options.undo.push(`veth ${JSON.stringify(name)}`, takeBack);
       const inside = presentLink(container, owner.ifname);
-      return { host: hostEnd(host, link, inside), container: inside };
+      const pair = { host: hostEnd(host, link, inside), container: inside };
+      made = { index: pair.host.index };
+      return pair;
     }
     if (!refusedWith(error, "EEXIST")) {
       throw new CniError(
@@ -58,7 +57,7 @@ export function addVethPair(
       );
     }
   }
-  throw new CniError(code.tryAgainLater, `failed to find a unique veth name in ${NAME_ATTEMPTS} attempts`);
+  throw new CniError(code.tryAgainLater, `failed to find a unique veth name in ${names.length} attempts`);
 }
 
 /** The host's end as it was born. The container's knows the other's index, which saves asking for it. */
@@ -109,19 +108,4 @@ export function setUpHostEnd(
       `set up bridge port ${JSON.stringify(link.name)}`,
     ),
   );
-}
-
-/**
- * The owner's host veth, known by name and alias. Where somebody else has the name, ours got another (addVethPair),
- * and all veths are looked through.
- */
-export function findHostVeth(host: Connection, owner: Owner): { index: number } | undefined {
-  const alias = ownerAlias(owner);
-  const named = findLink(host, hostVethName(owner));
-  if (named === undefined || (named.kind === "veth" && named.alias === alias)) return named;
-  const [found] = host.dump(dumpLinks({ kind: "veth" }), ({ payload }) => {
-    const { index, kind, alias: its } = decodeLink(payload);
-    return index !== undefined && kind === "veth" && its === alias ? { index } : undefined;
-  });
-  return found;
 }

@@ -9,6 +9,8 @@ import type { LeaseStore } from "./lease-store.ts";
 import type { Machine } from "./machine.ts";
 import type { PreparedLease } from "./prepared-lease.ts";
 import { formatSet, type RangeSet, reservedAs } from "./range.ts";
+import type { Death } from "./reclaim.ts";
+import type { UserOf } from "./user.ts";
 
 export interface Allocation {
   readonly store: LeaseStore;
@@ -16,6 +18,8 @@ export interface Allocation {
   readonly owner: Owner;
   /** What will be recorded of the attachment; undefined if its namespace can't be opened. */
   readonly identity: Identity | undefined;
+  /** Says what still uses an address, where the plugin that delegates knows. */
+  readonly userOf: UserOf;
   readonly log: (line: string) => void;
 }
 
@@ -98,8 +102,11 @@ async function allocateReclaimed(
   return store.allocate(lease, order);
 }
 
-const deathsAmong = async ({ store, machine, identity }: Allocation, leases: readonly LeaseFile[]) =>
-  leases.length === 0 ? [] : (await import("./reclaim.ts")).findDead(store.files, leases, machine, identity);
+async function deathsAmong(allocation: Allocation, leases: readonly LeaseFile[]): Promise<Death[]> {
+  if (leases.length === 0) return [];
+  const { store, machine, identity: present, userOf } = allocation;
+  return (await import("./reclaim.ts")).findDead(store.files, leases, { machine, present, userOf });
+}
 
 function leasesIn(store: LeaseStore, order: readonly Interval[]): LeaseFile[] {
   const within = ({ family, value }: IpAddress): boolean =>

@@ -1,4 +1,5 @@
 /** DEL: releases what the attachment holds, whatever the ranges say now (rules H53, L9). */
+import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { parsePlace } from "./config.ts";
 import { during } from "./failure.ts";
@@ -6,6 +7,7 @@ import { leaseContent } from "./lease.ts";
 import { LeaseFiles } from "./lease-files.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { openStore } from "./open-store.ts";
+import { stillUsed, userOfLease } from "./user.ts";
 
 export async function del(request: Request, machine: Machine = thisMachine): Promise<void> {
   const files = new LeaseFiles(parsePlace(request.config));
@@ -18,6 +20,7 @@ export async function del(request: Request, machine: Machine = thisMachine): Pro
 
 async function release(files: LeaseFiles, request: Request, machine: Machine): Promise<void> {
   let mustBeDurable = false;
+  const failures = new Failures(request.time);
   {
     using store = await openStore(files, machine);
     store.inspectSome();
@@ -25,11 +28,16 @@ async function release(files: LeaseFiles, request: Request, machine: Machine): P
     // Files in the old format are the fallback only: they may stand for another interface of the container.
     const exact = held.filter(({ content }) => content === leaseContent(request));
     for (const lease of exact.length > 0 ? exact : held) {
-      // A lease that comes back with a power failure is reclaimed after it, if it says what boot it is of.
-      mustBeDurable ||= files.identityOf(lease) === undefined;
-      store.release(lease);
+      await failures.attemptLast(async () => {
+        const user = await userOfLease(request.userOf, lease);
+        if (user !== undefined) throw stillUsed(lease, user, files.at(lease.name));
+        // A lease that comes back with a power failure is reclaimed after it, if it says what boot it is of.
+        mustBeDurable ||= files.identityOf(lease) === undefined;
+        store.release(lease);
+      });
     }
     store.commit();
   }
   if (mustBeDurable) files.sync();
+  failures.throwIfAny();
 }

@@ -10,10 +10,11 @@ import { unlink } from "../../sys/libc.ts";
 import { type LeasePlace, leftoverPrefix, parsePlace, stateDirectory } from "./config.ts";
 import { during } from "./failure.ts";
 import { describeContent, isLeaseContent, isLeaseOf } from "./lease.ts";
-import { LeaseFiles } from "./lease-files.ts";
+import { type LeaseFile, LeaseFiles } from "./lease-files.ts";
 import type { LeaseStore } from "./lease-store.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { openStore } from "./open-store.ts";
+import { type UserOf, userOfLease } from "./user.ts";
 
 export async function gc(request: Request, machine: Machine = thisMachine): Promise<void> {
   const valid = requireValidAttachments(request.config);
@@ -22,7 +23,8 @@ export async function gc(request: Request, machine: Machine = thisMachine): Prom
   try {
     if (!files.exist()) return;
     using store = await openStore(files, machine);
-    const failures = releaseInvalid(store, valid, request.log);
+    const keeper = await Keeper.of(request, store, machine, valid.isEmpty);
+    const failures = await releaseInvalid(store, valid, keeper);
     store.commit();
     removeLeftovers(place);
     const failure = combineErrors(failures);
@@ -34,21 +36,63 @@ export async function gc(request: Request, machine: Machine = thisMachine): Prom
 }
 
 /** Goes on past a lease that can't be removed. Returns the errors. */
-function releaseInvalid(store: LeaseStore, valid: ValidAttachments, log: (line: string) => void): unknown[] {
+async function releaseInvalid(
+  store: LeaseStore,
+  valid: ValidAttachments,
+  keeper: Keeper,
+): Promise<unknown[]> {
   const failures: unknown[] = [];
   for (const { address } of store.everything()) {
     for (const lease of store.at(address)) {
       const { content } = lease;
       if (content === undefined || isLeaseOf(content, valid) || !isLeaseContent(content)) continue;
       try {
+        if (await keeper.keeps(lease)) continue;
         store.release(lease);
-        log(`host-local: ${lease.name} of ${describeContent(content)} is of no valid attachment: released`);
+        keeper.log(
+          `host-local: ${lease.name} of ${describeContent(content)} is of no valid attachment: released`,
+        );
       } catch (error) {
         failures.push(during(`cannot remove ${store.files.at(lease.name)}`, error));
       }
     }
   }
   return failures;
+}
+
+/** Keeps leases of attachments that are not listed and whose interfaces live. */
+class Keeper {
+  readonly log: (line: string) => void;
+  private readonly userOf: UserOf;
+  private readonly living: ReadonlySet<string>;
+
+  private constructor({ userOf, log }: Request, living: ReadonlySet<string>) {
+    this.userOf = userOf;
+    this.log = log;
+    this.living = living;
+  }
+
+  /**
+   * An empty list may come from a runtime that has lost its memory: without a plugin that knows the interfaces, what was
+   * recorded in a namespace that lives stays (rule A39).
+   */
+  static async of(request: Request, store: LeaseStore, machine: Machine, isEmpty: boolean): Promise<Keeper> {
+    if (!isEmpty || request.userOf !== undefined) return new Keeper(request, new Set());
+    const { findLiving } = await import("./reclaim.ts");
+    const leases = store.everything().flatMap(({ address }) => store.at(address));
+    const living = await findLiving(store.files, leases, machine);
+    return new Keeper(request, new Set(living.map(({ name }) => name)));
+  }
+
+  async keeps(lease: LeaseFile): Promise<boolean> {
+    const user = this.living.has(lease.name)
+      ? "its network namespace lives"
+      : await userOfLease(this.userOf, lease);
+    if (user === undefined) return false;
+    const { name, content = "" } = lease;
+    this.log(`host-local: ${name} of ${describeContent(content)} is kept: ${user}`);
+    return true;
+  }
 }
 
 /** What a killed ADD leaves on a file system without unnamed files. The runtime runs no ADD beside GC (rule A41). */

@@ -1,6 +1,6 @@
 /** The running machine, as far as the life of attachments goes. Tests put another in its place. */
+import { bootId } from "../../sys/boot.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { readText } from "../../sys/file.ts";
 import { Netns, NoNamespaceError } from "../../sys/netns.ts";
 import type { Identity } from "./identity.ts";
 import { ownPidNamespace } from "./pid-namespace.ts";
@@ -15,7 +15,7 @@ export interface Machine {
 }
 
 export const thisMachine: Machine = {
-  boot,
+  boot: bootId,
   identify,
   gone: async (identities) => {
     const { netnsOracle } = await import("../../sys/netns-handle.ts");
@@ -23,18 +23,8 @@ export const thisMachine: Machine = {
   },
 };
 
-/** Lasts as long as any process does. */
-let ownBoot: string | undefined;
-
-function boot(): string | undefined {
-  ownBoot ??= unlessUnreadable(() =>
-    readText("/proc/sys/kernel/random/boot_id").replaceAll("-", "").slice(0, 16),
-  );
-  return ownBoot?.length === 16 ? ownBoot : undefined;
-}
-
 function identify(path: string): Identity | undefined {
-  const itsBoot = boot();
+  const itsBoot = bootId();
   const pidNamespace = ownPidNamespace();
   if (itsBoot === undefined || pidNamespace === undefined) return undefined;
   return unlessUnreadable(() => {

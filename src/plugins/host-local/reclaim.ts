@@ -3,6 +3,16 @@ import { fileSystemType } from "../../sys/file.ts";
 import type { Identity } from "./identity.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
 import type { Machine } from "./machine.ts";
+import { type UserOf, userOfLease } from "./user.ts";
+
+/** How a lease's attachment can be found to live. */
+export interface Judges {
+  readonly machine: Machine;
+  /** What will be recorded of the attachment that wants an address; undefined if its namespace can't be opened. */
+  readonly present: Identity | undefined;
+  /** An interface may live on with the address in another namespace than the recorded one. */
+  readonly userOf: UserOf;
+}
 
 /** A lease whose attachment is proven dead. */
 export interface Death {
@@ -34,8 +44,7 @@ const SHARED_FILE_SYSTEMS = new Set([
 export async function findDead(
   files: LeaseFiles,
   leases: readonly LeaseFile[],
-  machine: Machine,
-  present: Identity | undefined,
+  { machine, present, userOf }: Judges,
 ): Promise<Death[]> {
   const boot = machine.boot();
   if (boot === undefined || SHARED_FILE_SYSTEMS.has(fileSystemType(files.path))) return [];
@@ -53,7 +62,32 @@ export async function findDead(
     const lease = ofThisBoot.get(identity);
     if (lease !== undefined) deaths.push({ lease, proof: NETNS_GONE });
   }
-  return deaths;
+  return withoutUser(deaths, userOf);
+}
+
+async function withoutUser(deaths: readonly Death[], userOf: UserOf): Promise<Death[]> {
+  const unused: Death[] = [];
+  for (const death of deaths) if ((await userOfLease(userOf, death.lease)) === undefined) unused.push(death);
+  return unused;
+}
+
+/**
+ * The leases among these that were recorded in a network namespace of this boot which is not proven gone: all that is
+ * known of interfaces where the plugin that makes them says nothing of them.
+ */
+export async function findLiving(
+  files: LeaseFiles,
+  leases: readonly LeaseFile[],
+  machine: Machine,
+): Promise<LeaseFile[]> {
+  const recorded = new Map<Identity, LeaseFile>();
+  for (const lease of leases) {
+    const identity = files.identityOf(lease);
+    if (identity !== undefined && identity.boot === machine.boot()) recorded.set(identity, lease);
+  }
+  if (recorded.size === 0) return [];
+  const gone = await machine.gone([...recorded.keys()]);
+  return [...recorded].flatMap(([identity, lease]) => (gone.has(identity) ? [] : [lease]));
 }
 
 const NETNS_GONE = "its network namespace is gone";

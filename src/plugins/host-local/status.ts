@@ -92,5 +92,7 @@ async function countHeld(files: LeaseFiles, order: readonly Interval[], machine:
     const lease = files.read(name, address);
     return lease === undefined ? [] : [lease];
   });
-  return held.length - (await findDead(files, held, machine, undefined)).length;
+  return (
+    held.length - (await findDead(files, held, { machine, present: undefined, userOf: undefined })).length
+  );
 }

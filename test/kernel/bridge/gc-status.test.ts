@@ -65,28 +65,25 @@ describe("GC", () => {
         "ip link del foreign0; rm -r /var/lib/cni/networks/othernet /var/lib/cni/networks/.bridgehead/othernet*",
       );
 
-      expect((await hostCall(host, "GC", { "cni.dev/valid-attachments": [] })).exitCode).toBe(0);
+      const others = [{ containerID: "c9", ifname: "eth0" }];
+      expect((await hostCall(host, "GC", { "cni.dev/valid-attachments": others })).exitCode).toBe(0);
       expect(await ports(host)).toEqual([]);
       await live.del();
     }));
 
-  test.each([
-    ["absent", {}],
-    ["null", { "cni.dev/valid-attachments": null }],
-  ])("A39: an attachment list that is %s is refused, nothing goes", (_what, keys) =>
+  test("A39: without an attachment list it is refused, nothing goes", () =>
     withNetwork(async (host) => {
       const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
       const result = await attachment.add();
       const before = await host.state();
-      const outcome = await hostCall(host, "GC", keys);
+      const outcome = await hostCall(host, "GC");
       expect(outcome.exitCode).toBe(1);
       expect(outcome.json<ErrorDocument>().code).toBe(7);
       // A bridge whose first port is new settles in its own time.
       expectUnchanged(before, await host.state(), [/\bbr0\b/, /^fdb /, /fe80::/]);
       await attachment.check(result);
       await attachment.del();
-    }),
-  );
+    }));
 });
 
 describe("STATUS", () => {

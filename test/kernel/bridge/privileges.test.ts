@@ -93,7 +93,7 @@ class Life {
     const { namespace, ifname, config } = this.attachment;
     const keys = {
       ...(command === "CHECK" && { prevResult: this.#result }),
-      ...(command === "GC" && { "cni.dev/valid-attachments": [] }),
+      ...(command === "GC" && { "cni.dev/valid-attachments": [{ containerID: "other", ifname: "eth0" }] }),
     };
     return callWith(privileges, "bridge", {
       command,
@@ -193,7 +193,7 @@ const SETTLING = [
 test("DEL without CAP_SYS_ADMIN finds the pair by the host's end; where that has no owner it keeps the address", () =>
   withLife(BACKENDS[0] as Backend, async (life, host) => {
     const { interfaces } = await life.attachment.add();
-    await host.run(`ip link set ${interfaces[1]?.name} alias foreign`);
+    await host.run(`ip link set ${interfaces[1]?.name} alias foreign address 0e:00:00:00:00:01`);
     const before = await host.state();
     const outcome = await life.call("DEL", { capabilities: ["net_admin"] });
     expect(outcome.json<ErrorDocument>().msg).toContain("CAP_SYS_ADMIN is missing");

@@ -26,7 +26,7 @@ const callFor =
       containerId,
       netns: `/var/run/netns/${containerId}`,
       ifname: "eth0",
-      config: { ...CONFIG, "cni.dev/valid-attachments": [] },
+      config: { ...CONFIG, "cni.dev/valid-attachments": [{ containerID: "other", ifname: "eth0" }] },
     });
 
 async function withFolder(body: (host: ScratchHost) => Promise<void>): Promise<void> {

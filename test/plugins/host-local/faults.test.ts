@@ -220,7 +220,7 @@ describe("a disk that stays full", () => {
     await withFault(full, () => scene.check("a"));
     await withFault(full, () => scene.del("a"));
     expect(new Set(Object.values(scene.owners()))).toEqual(new Set(["b"]));
-    await withFault(full, () => scene.gc([]));
+    await withFault(full, () => scene.gc(["c"]));
     expect(scene.owners()).toEqual({});
     await scene.expectNothingLost();
   });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { toCniError } from "../../../src/cni/error.ts";
+import { FakeMachine } from "../../support/fake-machine.ts";
 import { hostLocalOn } from "../../support/host-local-call.ts";
 import { LeaseDirectory } from "../../support/lease-directory.ts";
 
@@ -54,15 +55,49 @@ describe("GC", () => {
     });
   });
 
-  test("A39: an empty list frees all, no list is refused and frees nothing", async () => {
+  test("A39: no list is refused and frees nothing", async () => {
     using leases = new LeaseDirectory();
     await add({ config: leases.network(IPAM) });
-    for (const list of [undefined, null]) {
-      const { code } = toCniError(await collect(leases, list).catch((error) => error));
-      expect(code).toBe(7);
-    }
+    expect(toCniError(await collect(leases, undefined).catch((error) => error)).code).toBe(7);
     expect(Object.keys(leases.leases())).toHaveLength(2);
-    await collect(leases, []);
+  });
+
+  test.each([
+    ["null", null],
+    ["an empty list", []],
+  ])(
+    "K28: %s frees what is of an earlier boot, of no namespace that lives, or not recorded",
+    async (_, list) => {
+      using leases = new LeaseDirectory();
+      const machine = new FakeMachine();
+      const node = hostLocalOn(machine);
+      const config = leases.network({ ranges: [[{ subnet: "10.0.0.0/24" }]] });
+      machine.addNetns("old");
+      await node.add({ config, containerId: "old", netns: "old" });
+      machine.reboot();
+      for (const netns of ["gone", "living"]) {
+        machine.addNetns(netns);
+        await node.add({ config, containerId: netns, netns });
+      }
+      machine.removeNetns("gone");
+      leases.write("10.0.0.9", "foreign\r\neth0");
+      const lines: string[] = [];
+      await node.gc({ config: { ...config, "cni.dev/valid-attachments": list }, lines });
+      expect(leases.leases()).toEqual({ "10.0.0.4": "living\r\neth0" });
+      expect(lines.filter((line) => line.includes("is kept"))).toEqual([
+        "host-local: 10.0.0.4 of container living, interface eth0 is kept: its network namespace lives",
+      ]);
+    },
+  );
+
+  test("K28: a list with an attachment in it frees what lives in a namespace, too", async () => {
+    using leases = new LeaseDirectory();
+    const machine = new FakeMachine();
+    const node = hostLocalOn(machine);
+    machine.addNetns("living");
+    await node.add({ config: leases.network(IPAM), containerId: "living", netns: "living" });
+    const valid = [{ containerID: "other", ifname: "eth0" }];
+    await node.gc({ config: leases.network(IPAM, { "cni.dev/valid-attachments": valid }) });
     expect(leases.leases()).toEqual({});
   });
 

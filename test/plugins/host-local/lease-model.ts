@@ -101,10 +101,11 @@ export class LeaseModel {
     return this.#heldBy(owner).length > 0;
   }
 
-  gc(valid: readonly string[]): void {
+  /** With an empty list what was recorded in a namespace that lives stays. */
+  gc(valid: readonly string[], world: ModelWorld): void {
     const keep = new Set(valid.flatMap((owner) => [owner, owner.split("\r\n")[0]]));
     const stale = this.#with((content) => !keep.has(content) && /^\S+(\r\n\S+)?$/.test(content));
-    for (const name of stale) this.files.delete(name);
+    for (const name of stale) if (valid.length > 0 || !this.#isAlive(name, world)) this.files.delete(name);
   }
 
   ready(world: ModelWorld): boolean {
@@ -119,9 +120,18 @@ export class LeaseModel {
   }
 
   #isDead(name: string, world: ModelWorld): boolean {
+    return this.#isRecorded(name) && !this.#isAlive(name, world);
+  }
+
+  #isAlive(name: string, world: ModelWorld): boolean {
+    const mark = this.files.get(name)?.mark;
+    return this.#isRecorded(name) && mark?.boot === world.boot && world.living.has(mark.cookie);
+  }
+
+  /** Whether the file's record is of the owner that is in it. */
+  #isRecorded(name: string): boolean {
     const file = this.files.get(name);
-    if (file?.mark === undefined || file.mark.content !== file.content.trim()) return false;
-    return file.mark.boot !== world.boot || !world.living.has(file.mark.cookie);
+    return file?.mark !== undefined && file.mark.content === file.content.trim();
   }
 
   #isHeld(name: string): boolean {

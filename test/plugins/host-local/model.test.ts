@@ -229,7 +229,10 @@ const anyAction: fc.Arbitrary<[string, Action]> = fc.oneof(
     named(`GC ${valid.join(" ")}`, async (life) => {
       const list = valid.map(([containerID, ifname]) => ({ containerID, ifname }));
       expect(await life.call("gc", {}, { "cni.dev/valid-attachments": list })).toEqual({ given: [] });
-      life.model.gc(valid.map(([id, name]) => ownerOf(id, name)));
+      life.model.gc(
+        valid.map(([id, name]) => ownerOf(id, name)),
+        life.world,
+      );
     }),
   ),
   fc.constant(

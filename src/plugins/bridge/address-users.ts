@@ -1,0 +1,165 @@
+/**
+ * Which interface still uses an address that is leased to an attachment (docs/decisions/0028-who-has-an-address.md). Host
+ * veths with an alias of ours say whose they are. Of those that the Go plugins made only their address tells: the kernel
+ * answers for the namespace at their other end, without that anything enters it.
+ */
+import type { NetworkConfig } from "../../cni/config.ts";
+import type { HeldAddress } from "../../cni/plugin.ts";
+import { formatIp } from "../../net/ip.ts";
+import type { Prefix } from "../../net/prefix.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { refusedWith } from "../../netlink/error.ts";
+import { decodeAddress, dumpAddressesIn, RTM_NEWADDR } from "../../netlink/rtnetlink/address.ts";
+import { getLink, linkOf } from "../../netlink/rtnetlink/link.ts";
+import { isAliasOf, isOwnerAlias, ownerAlias } from "./attachment.ts";
+import { findLink, removeLink } from "./bridge-link.ts";
+import { bridgeName } from "./config.ts";
+import {
+  describeHostEnd,
+  dumpVeths,
+  type HostVeth,
+  isElsewhere,
+  livesElsewhere,
+  OwnMarks,
+} from "./own-veth.ts";
+
+/** An interface that uses an address. */
+export interface AddressUser {
+  /** For messages: `interface "eth0" behind host veth "veth12345678"`. */
+  readonly name: string;
+  readonly veth: HostVeth;
+  /** Whether it is proven to be the attachment's that holds the address. */
+  readonly isOwn: boolean;
+}
+
+/** A veth without an alias of ours, and its other end's namespace. */
+interface Unmarked {
+  readonly veth: HostVeth;
+  readonly netnsId: number;
+}
+
+/** Veths by alias, and those without one. */
+interface Links {
+  readonly marked: ReadonlyMap<string, readonly HostVeth[]>;
+  readonly unmarked: readonly Unmarked[];
+}
+
+/** An address in a namespace that an unmarked veth leads to. */
+interface SeenAddress extends Unmarked {
+  /** Of the interface that has the address. */
+  readonly index: number;
+}
+
+/** The state of one moment: looked at when it is first asked for. */
+export class AddressUsers {
+  private readonly host: Connection;
+  private readonly config: NetworkConfig;
+  private readonly except: number | undefined;
+  private bridge: number | undefined;
+  private links: Links | undefined;
+  private addresses: Map<string, SeenAddress> | undefined;
+
+  /** `except` is a host veth that does not count: that of an ADD which goes on. */
+  constructor(host: Connection, config: NetworkConfig, except?: { readonly index: number }) {
+    this.host = host;
+    this.config = config;
+    this.except = except?.index;
+  }
+
+  /**
+   * The interface that uses an address; undefined when there is none. What is left of the attachment's own in a namespace
+   * that has ended is removed. @throws NetlinkError
+   */
+  find({ address, containerId, ifname }: HeldAddress): AddressUser | undefined {
+    const owner = { network: this.config.name, containerId, ifname };
+    const { marked, unmarked } = this.look();
+    const marks = new OwnMarks(owner);
+    const unmarkedOwn = unmarked.filter(({ veth }) => marks.claim(veth) === "own").map(({ veth }) => veth);
+    for (const veth of [...(marked.get(ownerAlias(owner)) ?? []), ...unmarkedOwn]) {
+      if (!isElsewhere(veth) || livesElsewhere(this.host, veth)) {
+        return { veth, isOwn: true, name: describeHostEnd(veth) };
+      }
+      removeLink(this.host, veth);
+    }
+    this.addresses ??= this.readAddresses(unmarked);
+    const seen = this.addresses.get(formatIp(address));
+    if (seen === undefined) return undefined;
+    const { veth, netnsId, index } = seen;
+    const [outcome] = this.host.askAll([getLink({ index, targetNetnsId: netnsId })]);
+    const found = linkOf(outcome?.replies ?? [])?.name ?? "";
+    const isOwn = found === ifname && index === veth.peerIndex && veth.master === this.bridge;
+    return { veth, isOwn, name: `interface ${JSON.stringify(found)} behind ${describeHostEnd(veth)}` };
+  }
+
+  /** Removes an interface that is the attachment's own. @throws NetlinkError */
+  remove(user: AddressUser, { address, containerId }: HeldAddress, log: (line: string) => void): void {
+    removeLink(this.host, user.veth);
+    log(`removed ${user.name}, which had ${formatIp(address)} of container ${containerId}`);
+  }
+
+  /** Ports of the bridge that do not say whose they are, with a living namespace at the other end. */
+  unmarkedPorts(): HostVeth[] {
+    const ports = this.look().unmarked.filter(({ veth }) => veth.master === this.bridge);
+    return ports.flatMap(({ veth }) => (livesElsewhere(this.host, veth) ? [veth] : []));
+  }
+
+  /** Whether any interface of this network is in a living namespace, or may be. */
+  hasLiving(): boolean {
+    for (const veths of this.look().marked.values()) {
+      if (veths.some((veth) => livesElsewhere(this.host, veth))) return true;
+    }
+    return this.unmarkedPorts().length > 0;
+  }
+
+  private look(): Links {
+    if (this.links !== undefined) return this.links;
+    this.bridge = findLink(this.host, bridgeName(this.config.json))?.index;
+    const marked = new Map<string, HostVeth[]>();
+    const unmarked: Unmarked[] = [];
+    for (const veth of dumpVeths(this.host, (found) => (this.mayUse(found) ? found : undefined))) {
+      const { alias } = veth;
+      if (alias !== undefined && isOwnerAlias(alias)) marked.set(alias, [...(marked.get(alias) ?? []), veth]);
+      else if (isElsewhere(veth)) unmarked.push({ veth, netnsId: veth.linkNetnsId });
+    }
+    this.links = { marked, unmarked };
+    return this.links;
+  }
+
+  /** Without an alias a port of another bridge is of another network, whose addresses may be the same. */
+  private mayUse({ index, alias, master }: HostVeth): boolean {
+    if (index === this.except) return false;
+    if (alias !== undefined && isOwnerAlias(alias)) return isAliasOf(alias, this.config.name);
+    return master === undefined || master === this.bridge;
+  }
+
+  private readAddresses(unmarked: readonly Unmarked[]): Map<string, SeenAddress> {
+    const byNetns = new Map<number, HostVeth[]>();
+    for (const { veth, netnsId } of unmarked) byNetns.set(netnsId, [...(byNetns.get(netnsId) ?? []), veth]);
+    const addresses = new Map<string, SeenAddress>();
+    for (const [netnsId, veths] of byNetns) {
+      for (const { index, prefix } of this.addressesIn(netnsId)) {
+        const veth = veths.find(({ peerIndex }) => peerIndex === index) ?? veths[0];
+        if (veth !== undefined) addresses.set(formatIp(prefix.address), { veth, netnsId, index });
+      }
+    }
+    return addresses;
+  }
+
+  /** None for a namespace that is gone by now, and on kernels before 4.20, which answer for another. */
+  private addressesIn(netnsId: number): { index: number; prefix: Prefix }[] {
+    try {
+      return this.host.dump(dumpAddressesIn(netnsId), ({ type, payload }) => {
+        if (type !== RTM_NEWADDR) return undefined;
+        const { index, prefix, targetNetnsId } = decodeAddress(payload);
+        return targetNetnsId === netnsId ? { index, prefix } : undefined;
+      });
+    } catch (error) {
+      if (refusedWith(error, "EINVAL")) return [];
+      throw error;
+    }
+  }
+}
+
+/** The clause that says that a user has its address. */
+export const stillThere = (user: AddressUser | undefined): string | undefined =>
+  user === undefined ? undefined : `${user.name} is still there`;

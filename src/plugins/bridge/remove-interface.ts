@@ -1,0 +1,170 @@
+/**
+ * DEL of the pair (rules B33, G5, G15): only what proves to be the attachment's is removed, found by the container's
+ * end, or by the host's end where that can't be reached or is not the attachment's any more.
+ */
+import { toCniError } from "../../cni/error.ts";
+import type { Request } from "../../cni/plugin.ts";
+import type { Interface } from "../../cni/result.ts";
+import { formatMac } from "../../net/mac.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { getLink, linkOf } from "../../netlink/rtnetlink/link.ts";
+import { getNetnsId, netnsIdOf } from "../../netlink/rtnetlink/netns-id.ts";
+import { Netns, NoNamespaceError } from "../../sys/netns.ts";
+import { connect, connectInside } from "../namespaces.ts";
+import { hostVethName, type Owner } from "./attachment.ts";
+import { findLink, type PresentLink, removeLink } from "./bridge-link.ts";
+import { bridgeName } from "./config.ts";
+import { findOwnVeths, OwnMarks, type ReportedEnds, reportedEnds } from "./own-veth.ts";
+
+/** What is known of the interface afterwards. */
+export interface Removal {
+  /** It proved to be the attachment's, and was removed. If not, one that nothing here recognizes may live on. */
+  readonly isGone: boolean;
+  /** Whether the container's namespace was looked into. */
+  readonly isReached: boolean;
+}
+
+/** Removes the attachment's pair. @throws CniError when it can't be, or when the namespace can't be looked into. */
+export function removeInterface(request: Request, owner: Owner): Removal {
+  using host = connect();
+  let obstacle: unknown;
+  let isReached = false;
+  let end: ContainerEnd | undefined;
+  try {
+    using netns = openIfThere(request.netns);
+    end = netns && ContainerEnd.find(request, host, netns);
+    isReached = netns !== undefined;
+  } catch (error) {
+    obstacle = error;
+  }
+  using container = end;
+  const report = new Report(request);
+  const marks = new OwnMarks(owner, () => report.ends.host);
+  const peer = container?.peer;
+  const claim = peer === undefined ? "unmarked" : marks.claim(peer);
+  if (container !== undefined && claim === "own") {
+    container.remove();
+    return { isGone: true, isReached };
+  }
+  const { host: reportedHost, container: reportedContainer } = report.ends;
+  const own = findOwnVeths(host, marks, [hostVethName(owner), ...(reportedHost ? [reportedHost.name] : [])]);
+  for (const veth of own) removeLink(host, veth);
+  if (own.length > 0) return { isGone: true, isReached };
+  if (obstacle !== undefined) throw obstacle;
+  if (container === undefined) return { isGone: false, isReached };
+  if (claim === "unmarked" && container.hasMacOf(reportedContainer)) {
+    container.remove();
+    return { isGone: true, isReached };
+  }
+  // The first versions of the protocol report no interfaces. The Go plugins go by the name alone.
+  if (claim === "unmarked" && reportedContainer === undefined && isPortOf(host, peer, request)) {
+    container.remove();
+    return { isGone: false, isReached };
+  }
+  request.log(`${JSON.stringify(request.ifname)} in ${request.netns} is not of this attachment: left alone`);
+  return { isGone: false, isReached };
+}
+
+/** What prevResult says of the pair, read when it is asked for. One that can't be read is no obstacle to DEL (A31). */
+class Report {
+  private readonly request: Request;
+  private read: ReportedEnds | undefined;
+
+  constructor(request: Request) {
+    this.request = request;
+  }
+
+  get ends(): ReportedEnds {
+    this.read ??= this.parse();
+    return this.read;
+  }
+
+  private parse(): ReportedEnds {
+    try {
+      const { prevResult } = this.request.config;
+      if (prevResult !== undefined) return reportedEnds(prevResult, this.request.ifname);
+    } catch (error) {
+      this.request.log(`prevResult is not of use to DEL: ${toCniError(error).message}`);
+    }
+    return { host: undefined, container: undefined };
+  }
+}
+
+/** A veth in the container under the attachment's name, and its other end if that is on the host. */
+class ContainerEnd implements Disposable {
+  readonly peer: PresentLink | undefined;
+  private readonly link: PresentLink;
+  private readonly container: Connection;
+
+  private constructor(container: Connection, link: PresentLink, peer: PresentLink | undefined) {
+    this.container = container;
+    this.link = link;
+    this.peer = peer;
+  }
+
+  /** Undefined when nothing that can be the attachment's is in the namespace. @throws CniError */
+  static find(request: Request, host: Connection, netns: Netns): ContainerEnd | undefined {
+    const container = connectInside(netns);
+    try {
+      const link = findLink(container, request.ifname);
+      if (link?.kind === "veth") return new ContainerEnd(container, link, otherEnd(host, link, netns));
+      if (link !== undefined) {
+        // Another kind of link under that name belongs to another program.
+        request.log(
+          `${JSON.stringify(request.ifname)} in ${request.netns} is not a veth: it is not of this attachment, left alone`,
+        );
+      }
+    } catch (error) {
+      container[Symbol.dispose]();
+      throw error;
+    }
+    container[Symbol.dispose]();
+    return undefined;
+  }
+
+  remove(): void {
+    removeLink(this.container, this.link);
+  }
+
+  /** Whether it has the MAC of an interface that ADD reported. */
+  hasMacOf(reported: Interface | undefined): boolean {
+    const { mac } = this.link;
+    return mac !== undefined && reported?.mac?.toLowerCase() === formatMac(mac);
+  }
+
+  [Symbol.dispose](): void {
+    this.container[Symbol.dispose]();
+  }
+}
+
+/** The namespace, or undefined when it is gone or its path leads to something else by now. */
+function openIfThere(path: string): Netns | undefined {
+  if (path === "") return undefined;
+  try {
+    return Netns.open(path);
+  } catch (error) {
+    if (error instanceof NoNamespaceError) return undefined;
+    throw toCniError(error).during(`cannot open netns ${JSON.stringify(path)}`);
+  }
+}
+
+/**
+ * The link of the host that is the other end of one in the container. Numbers of links mean something in their own
+ * namespace only: a pair between two other namespaces can have the same.
+ */
+function otherEnd(host: Connection, link: PresentLink, netns: Netns): PresentLink | undefined {
+  if (link.peerIndex === undefined) return undefined;
+  const [found, number] = host.askAll([getLink({ index: link.peerIndex }), getNetnsId(netns.fd)]);
+  const peer = linkOf(found?.replies ?? []);
+  const netnsId = netnsIdOf(number?.replies ?? []);
+  if (peer?.index === undefined || peer.name === undefined || peer.peerIndex !== link.index) return undefined;
+  if (netnsId !== undefined && netnsId !== (peer.linkNetnsId ?? -1)) return undefined;
+  return { ...peer, index: peer.index, name: peer.name };
+}
+
+/** Whether a host's end is where this network's are: on the bridge, or taken off any. */
+function isPortOf(host: Connection, peer: PresentLink | undefined, request: Request): boolean {
+  if (peer === undefined) return false;
+  if (peer.master === undefined) return true;
+  return peer.master === findLink(host, bridgeName(request.config.json))?.index;
+}
