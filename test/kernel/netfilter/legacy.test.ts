@@ -9,6 +9,7 @@ import {
   tearDownMasquerade,
 } from "../../../src/netfilter/masquerade.ts";
 import { iptablesChain, type Owner } from "../../../src/netfilter/owner.ts";
+import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
 import { outcomeOf } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
@@ -161,11 +162,13 @@ describe("the host's iptables is legacy", () => {
         await eventually("the lock is held", async () => {
           return (await outcomeOf(["flock", "--nonblock", "/run/xtables.lock", "true"])).exitCode === 1;
         });
+        withDeadline(500);
         const error: unknown = await setUp(owner("c1"), "10.1.2.3/24").catch((thrown) => thrown);
         expect(error).toBeInstanceOf(CniError);
         expect((error as CniError).code).toBe(code.tryAgainLater);
         expect((error as CniError).message).toContain("another program has held the lock /run/xtables.lock");
       } finally {
+        withoutDeadline();
         holder.kill("SIGKILL");
         await holder.exited;
       }
