@@ -152,18 +152,23 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
 
 /** Names in a directory without "." and "..", in the order of the file system. */
 export function listDirectory(path: string): string[] {
-  return withFile(path, libc.O.RDONLY | libc.O.DIRECTORY, 0, (fd) => {
-    const names: string[] = [];
+  const names: string[] = [];
+  forEachName(path, (name) => names.push(name));
+  return names;
+}
+
+/** The same one by one, for directories that may be large. */
+export function forEachName(path: string, use: (name: string) => void): void {
+  withFile(path, libc.O.RDONLY | libc.O.DIRECTORY, 0, (fd) => {
     const buffer = new Uint8Array(32768);
     const view = new DataView(buffer.buffer);
     for (let length = libc.getdents64(fd, buffer); length > 0; length = libc.getdents64(fd, buffer)) {
       // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, then the name up to a NUL.
       for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
         const name = decoder.decode(buffer.subarray(at + 19, buffer.indexOf(0, at + 19)));
-        if (name !== "." && name !== "..") names.push(name);
+        if (name !== "." && name !== "..") use(name);
       }
     }
-    return names;
   });
 }
 

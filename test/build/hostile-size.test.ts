@@ -151,3 +151,19 @@ test("K5: GC of a node with a million attachments, in both lists of libcni, and 
   expect(measured.mebibytes).toBeLessThan(2.5 * (config.length / MIB));
   expect(Object.keys(leases.leases()).length).toBe(9900);
 }, 120_000);
+
+test("K9: a directory of 50,000 leases is read name by name, at first and after a change of another program", async () => {
+  using leases = new LeaseDirectory();
+  for (let index = 0; index < 50_000; index++) {
+    leases.write(`10.1.${index >> 8}.${index & 255}`, `pod${index}\r\neth0`);
+  }
+  const config = JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/16" }]] }));
+  for (const change of [() => {}, () => leases.write("10.1.250.9", "other\r\neth0")]) {
+    change();
+    const measured = await measure("ADD", config);
+    expect(measured).toMatchObject({ exitCode: 0, msg: undefined });
+    // An index of them, of 400 bytes each, beside the smaller one that it grew out of.
+    expect(measured.mebibytes).toBeLessThan(120);
+    await measure("DEL", config);
+  }
+}, 120_000);

@@ -19,9 +19,6 @@ const CHUNK_BITS = 12n;
 const CHUNK_SIZE = 4096;
 const FULL_WORD = 0xffff_ffff_ffff_ffffn;
 
-/** Names the chunk of an address. */
-export const chunkOf = ({ family, value }: IpAddress): string => `${family} ${value >> CHUNK_BITS}`;
-
 export class AddressMap {
   private readonly image: IndexImage;
   private readonly offset: number;
@@ -50,6 +47,14 @@ export class AddressMap {
       value = (chunk + 1n) << CHUNK_BITS;
     }
     return undefined;
+  }
+
+  /** Whether an address is taken. */
+  holds({ family, value }: IpAddress): boolean {
+    const chunk = value >> CHUNK_BITS;
+    const { page, known } = this.find(family, chunk);
+    const bit = Number(value - (chunk << CHUNK_BITS));
+    return known && (((page.words[BITS + (bit >> 6)] ?? 0n) >> BigInt(bit & 63)) & 1n) === 1n;
   }
 
   /** Notes whether an address is taken. True if that used up a free page. */

@@ -111,8 +111,12 @@ async function deathsAmong(allocation: Allocation, leases: readonly LeaseFile[])
 function leasesIn(store: LeaseStore, order: readonly Interval[]): LeaseFile[] {
   const within = ({ family, value }: IpAddress): boolean =>
     order.some((piece) => piece.family === family && piece.from <= value && value <= piece.to);
-  const entries = store.everything().filter(({ address }) => within(address));
-  return entries.flatMap(({ address }) => store.at(address)).filter(({ content }) => content !== undefined);
+  const leases: LeaseFile[] = [];
+  for (const { address } of store.everything()) {
+    if (!within(address)) continue;
+    for (const lease of store.at(address)) if (lease.content !== undefined) leases.push(lease);
+  }
+  return leases;
 }
 
 const describe = (store: LeaseStore, { name, content }: LeaseFile): string =>

@@ -79,7 +79,10 @@ class Keeper {
   static async of(request: Request, store: LeaseStore, machine: Machine, isEmpty: boolean): Promise<Keeper> {
     if (!isEmpty || request.userOf !== undefined) return new Keeper(request, new Set());
     const { findLiving } = await import("./reclaim.ts");
-    const leases = store.everything().flatMap(({ address }) => store.at(address));
+    const leases = store
+      .everything()
+      .flatMap(({ address }) => store.at(address))
+      .toArray();
     const living = await findLiving(store.files, leases, machine);
     return new Keeper(request, new Set(living.map(({ name }) => name)));
   }

@@ -41,17 +41,25 @@ export class IndexImage {
   /** A piece to be read, and to be changed if its `changed` is set. @throws BrokenIndexError */
   piece(offset: number, length: number): Piece {
     const known = this.loaded.get(offset);
-    if (known !== undefined) return known;
-    const words = wordsOf(this.bytes.read(offset, length));
-    if (words[0] !== this.checksum(words, offset)) throw new BrokenIndexError(`damaged at byte ${offset}`);
-    return this.keep({ offset, words, changed: false });
+    return known ?? this.keep(this.read(offset, length));
   }
 
-  /** Makes `count` empty pieces from `offset` on. */
-  clear(offset: number, length: number, count: number): void {
+  /** A piece to be read once: for a walk through all of them. @throws BrokenIndexError */
+  peek(offset: number, length: number): Piece {
+    return this.loaded.get(offset) ?? this.read(offset, length);
+  }
+
+  private read(offset: number, length: number): Piece {
+    const words = wordsOf(this.bytes.read(offset, length));
+    if (words[0] !== this.checksum(words, offset)) throw new BrokenIndexError(`damaged at byte ${offset}`);
+    return { offset, words, changed: false };
+  }
+
+  /** Makes `count` empty pieces from `offset` on, which lie in `image` itself: all zeros, and of this image. */
+  clear(image: Uint8Array, offset: number, length: number, count: number): void {
     for (let number = 0; number < count; number++) {
-      const words = new BigUint64Array(length / 8);
-      this.keep({ offset: offset + number * length, words, changed: true });
+      const at = offset + number * length;
+      this.keep({ offset: at, words: wordsOf(image.subarray(at, at + length)), changed: true });
     }
   }
 

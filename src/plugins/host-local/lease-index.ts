@@ -3,7 +3,8 @@
  * directory and never more. Layout: a header in the first 4096 bytes, the buckets of owner-table.ts, the pages of
  * address-map.ts.
  */
-import { AddressMap, chunkOf, PAGE_BYTES } from "./address-map.ts";
+import type { IpAddress } from "../../net/ip.ts";
+import { AddressMap, PAGE_BYTES } from "./address-map.ts";
 import type { Interval } from "./allocator.ts";
 import { BrokenIndexError, type Bytes, bytesOf, IndexImage, memoryBytes, wordsOf } from "./index-image.ts";
 import { BUCKET_BYTES, type IndexEntry, OwnerTable, PLACES } from "./owner-table.ts";
@@ -24,6 +25,14 @@ const H = {
   usedPages: 6,
   checksum: 7,
 } as const;
+
+const LEAST_PAGES = 8;
+
+/** An index in memory, and its bytes. */
+export interface Built {
+  readonly index: LeaseIndex;
+  readonly image: Uint8Array;
+}
 
 export class LeaseIndex {
   private readonly bytes: Bytes;
@@ -50,21 +59,34 @@ export class LeaseIndex {
     return new LeaseIndex(bytes, header, new IndexImage(bytes, header[H.seed] ?? 0n));
   }
 
-  /** A new index in memory, with room for more than twice what it holds. */
-  static build(entries: readonly IndexEntry[]): { index: LeaseIndex; image: Uint8Array } {
-    const chunks = new Set(entries.map(({ address }) => chunkOf(address)));
-    const buckets = powerOfTwo((entries.length * 4) / PLACES, 1);
-    const pages = powerOfTwo(chunks.size * 4, 8);
-    const data = new Uint8Array(HEADER_BYTES + buckets * BUCKET_BYTES + pages * PAGE_BYTES);
+  /** A new index in memory of these entries, with room for more. */
+  static build(entries: Iterable<IndexEntry>): Built {
+    let built = LeaseIndex.empty();
+    for (const entry of entries) built = withEntry(built, entry);
+    return built;
+  }
+
+  /** A new index in memory of nothing yet. */
+  static empty(buckets = 1, pages = LEAST_PAGES): Built {
+    const image = new Uint8Array(HEADER_BYTES + buckets * BUCKET_BYTES + pages * PAGE_BYTES);
     const [seed = 0n] = crypto.getRandomValues(new BigUint64Array(1));
     const header = BigUint64Array.of(MAGIC, seed, 0n, BigInt(buckets), BigInt(pages), 0n, 0n, 0n);
-    const bytes = memoryBytes(data);
-    const image = new IndexImage(bytes, seed);
-    image.clear(HEADER_BYTES, BUCKET_BYTES, buckets);
-    image.clear(HEADER_BYTES + buckets * BUCKET_BYTES, PAGE_BYTES, pages);
-    const index = new LeaseIndex(bytes, header, image);
-    for (const entry of entries) index.insert(entry);
-    return { index, image: data };
+    const bytes = memoryBytes(image);
+    const pieces = new IndexImage(bytes, seed);
+    pieces.clear(image, HEADER_BYTES, BUCKET_BYTES, buckets);
+    pieces.clear(image, HEADER_BYTES + buckets * BUCKET_BYTES, PAGE_BYTES, pages);
+    return { index: new LeaseIndex(bytes, header, pieces), image };
+  }
+
+  /** A new index in memory with the same entries, and room for as many again. */
+  grown(): Built {
+    const [buckets, pages] = [Number(this.header[H.buckets]), Number(this.header[H.pages])];
+    const larger = LeaseIndex.empty(
+      this.isFull(H.entries, H.buckets, PLACES) ? 2 * buckets : buckets,
+      this.isFull(H.usedPages, H.pages, 1) ? 2 * pages : pages,
+    );
+    for (const entry of this.entries()) larger.index.insert(entry);
+    return larger;
   }
 
   /** What its last user saw of the directory: who sees the same may trust it. */
@@ -87,8 +109,18 @@ export class LeaseIndex {
 
   /** Whether another entry fits in well; else a larger index is due. */
   hasRoom(): boolean {
+    return !this.isFull(H.entries, H.buckets, PLACES) && !this.isFull(H.usedPages, H.pages, 1);
+  }
+
+  /** Whether half of the places are used: with more, entries stand in other pieces than their own. */
+  private isFull(used: number, pieces: number, places: number): boolean {
     const word = (place: number): bigint => this.header[place] ?? 0n;
-    return word(H.entries) * 2n < word(H.buckets) * BigInt(PLACES) && word(H.usedPages) * 2n < word(H.pages);
+    return word(used) * 2n >= word(pieces) * BigInt(places);
+  }
+
+  /** Whether something holds the address. */
+  holds(address: IpAddress): boolean {
+    return this.addresses.holds(address);
   }
 
   /** All entries of an owner, and possibly of another with the same number. */
@@ -130,5 +162,8 @@ export class LeaseIndex {
 
 const checksum = (header: BigUint64Array): bigint => BigInt(Bun.hash(header.subarray(0, H.checksum)));
 
-const powerOfTwo = (least: number, minimum: number): number =>
-  2 ** Math.ceil(Math.log2(Math.max(least, minimum)));
+/** The index with another entry, or a larger one if it has no room for the next. For one that takes in many. */
+export function withEntry(built: Built, entry: IndexEntry): Built {
+  built.index.insert(entry);
+  return built.index.hasRoom() ? built : built.index.grown();
+}

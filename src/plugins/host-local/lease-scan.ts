@@ -1,33 +1,45 @@
 /** Reads a directory of leases into an index. The directory is the truth, and this is where it is learned. */
 import { formatIp, type IpAddress, parseIp } from "../../net/ip.ts";
 import { failedWith } from "../../sys/errno.ts";
-import { type FileStatus, inodeAndChange, listDirectory, status } from "../../sys/file.ts";
+import { type FileStatus, forEachName, inodeAndChange, status } from "../../sys/file.ts";
 import type { LeaseFiles } from "./lease-files.ts";
+import { type Built, LeaseIndex, withEntry } from "./lease-index.ts";
 import { type IndexEntry, NOBODY, ownerOf } from "./owner-table.ts";
 
 /** What a look at the whole directory found. */
-export interface Scan {
-  readonly entries: readonly IndexEntry[];
+export interface Scan extends Built {
   /** Names that are not their address's canonical text, by that text. Foreign, but they hold the address. */
   readonly oddNames: ReadonlyMap<string, readonly string[]>;
 }
 
-/** `known` is what an earlier index says: a file that did not change since is not read again. */
+/**
+ * Reads the directory name by name: however many there are, only the index of them is in memory. `known` is what an
+ * earlier index says: a file that did not change since is not read again.
+ */
 export function scanLeases(files: LeaseFiles, known: Iterable<IndexEntry>): Scan {
-  const earlier = new Map<string, IndexEntry>();
-  for (const entry of known) earlier.set(formatIp(entry.address), entry);
-  const entries: IndexEntry[] = [];
-  const oddNames = new Map<string, string[]>();
-  for (const name of listDirectory(files.path)) {
-    const address = parseIp(name);
-    if (address === undefined) continue;
-    const canonical = formatIp(address);
-    const entry = examine(files, name, address, name === canonical ? earlier.get(canonical) : undefined);
-    if (entry === undefined) continue;
-    entries.push(entry);
-    if (name !== canonical) oddNames.set(canonical, [...(oddNames.get(canonical) ?? []), name]);
+  let built = LeaseIndex.empty();
+  const insert = (entry: IndexEntry | undefined): boolean => {
+    if (entry !== undefined) built = withEntry(built, entry);
+    return entry !== undefined;
+  };
+  for (const entry of known) {
+    if (!built.index.holds(entry.address) && unchanged(files, entry)) insert(entry);
   }
-  return { entries, oddNames };
+  const odd: { name: string; address: IpAddress; canonical: string }[] = [];
+  forEachName(files.path, (name) => {
+    const address = parseIp(name);
+    if (address === undefined) return;
+    const canonical = formatIp(address);
+    if (name !== canonical) odd.push({ name, address, canonical });
+    else if (!built.index.holds(address)) insert(examine(files, name, address));
+  });
+  // After all others: a name of its own does not make an address known.
+  const oddNames = new Map<string, string[]>();
+  for (const { name, address, canonical } of odd) {
+    if (!insert(examine(files, name, address))) continue;
+    oddNames.set(canonical, [...(oddNames.get(canonical) ?? []), name]);
+  }
+  return { ...built, oddNames };
 }
 
 /** Whether the file of an entry is still the one that the entry was made of. */
@@ -37,13 +49,7 @@ export function unchanged(files: LeaseFiles, entry: IndexEntry): boolean {
 }
 
 /** The entry of a file; undefined if it is gone or empty. Its status is of before it was read: a later change shows. */
-function examine(
-  files: LeaseFiles,
-  name: string,
-  address: IpAddress,
-  earlier: IndexEntry | undefined,
-): IndexEntry | undefined {
-  if (earlier !== undefined && unchanged(files, earlier)) return earlier;
+function examine(files: LeaseFiles, name: string, address: IpAddress): IndexEntry | undefined {
   const lease = files.read(name, address);
   const file = lease?.status ?? (lease && statusUnlessGone(files.at(name)));
   return lease && file && entryOf(address, lease.content, file);

@@ -13,7 +13,7 @@ import { IndexFile } from "./index-file.ts";
 import { BrokenIndexError } from "./index-image.ts";
 import { leaseContent, type Owner, oldContent } from "./lease.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
-import { LeaseIndex } from "./lease-index.ts";
+import type { LeaseIndex } from "./lease-index.ts";
 import { entryOf, scanLeases, unchanged } from "./lease-scan.ts";
 import { type IndexEntry, NOBODY, ownerOf } from "./owner-table.ts";
 import type { PreparedLease } from "./prepared-lease.ts";
@@ -83,10 +83,10 @@ export class LeaseStore implements Disposable {
     return found;
   }
 
-  /** All addresses that something holds, as the directory says now. */
-  everything(): IndexEntry[] {
+  /** All that holds an address, as the directory says now. What is released meanwhile may still come. */
+  everything(): IteratorObject<IndexEntry> {
     if (!this.trust().fresh) this.scan();
-    return this.ask((index) => [...index.entries()]);
+    return this.ask((index) => index.entries());
   }
 
   /** Gives the first free address of the intervals to the lease; undefined if the index knows of none. */
@@ -212,7 +212,7 @@ export class LeaseStore implements Disposable {
     const done = unlessSystemError(() => {
       if (this.knowledge === undefined) return;
       if (!this.knowledge.index.hasRoom()) {
-        this.knowledge = { ...this.knowledge, ...LeaseIndex.build([...this.knowledge.index.entries()]) };
+        this.knowledge = { ...this.knowledge, ...this.knowledge.index.grown() };
       }
       put(this.knowledge.index);
     });
@@ -253,20 +253,17 @@ export class LeaseStore implements Disposable {
   private scan(): Knowledge {
     this.state = undefined;
     this.mark();
-    const { entries, oddNames } = scanLeases(this.files, this.lastKnown());
-    this.knowledge = { ...LeaseIndex.build(entries), fresh: true, oddNames };
+    this.knowledge = { ...scanLeases(this.files, this.lastKnown()), fresh: true };
     return this.knowledge;
   }
 
   /** What can still be read of the index in its file: a file that is as it was need not be read again. */
-  private lastKnown(): IndexEntry[] {
-    const entries: IndexEntry[] = [];
+  private *lastKnown(): Generator<IndexEntry> {
     try {
-      for (const entry of this.file.open().entries()) entries.push(entry);
+      yield* this.file.open().entries();
     } catch (error) {
       if (!(error instanceof BrokenIndexError)) throw error;
     }
-    return entries;
   }
 }
 

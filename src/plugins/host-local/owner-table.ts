@@ -91,7 +91,7 @@ export class OwnerTable {
 
   *entries(): Generator<IndexEntry> {
     for (let number = 0; number < this.buckets; number++) {
-      const { words } = this.bucket(number);
+      const { words } = this.image.peek(this.offset + number * BUCKET_BYTES, BUCKET_BYTES);
       for (const place of placesTaken(words)) yield entryAt(words, place);
     }
   }

@@ -6,7 +6,7 @@
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { type IpAddress, parseIp } from "../../net/ip.ts";
-import { listDirectory } from "../../sys/file.ts";
+import { forEachName } from "../../sys/file.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
 import { capacity, type Interval, searchOrder, sizeOf } from "./allocator.ts";
 import { parseAllocation, parsePlace, rangesComeWithAdd } from "./config.ts";
@@ -83,16 +83,26 @@ async function requireFreeAddresses(
 async function countHeld(files: LeaseFiles, order: readonly Interval[], machine: Machine): Promise<number> {
   const within = ({ family, value }: IpAddress): boolean =>
     order.some((piece) => piece.family === family && piece.from <= value && value <= piece.to);
-  const named = listDirectory(files.path).flatMap((name) => {
-    const address = parseIp(name);
-    return address !== undefined && within(address) ? [{ name, address }] : [];
-  });
-  if (BigInt(named.length) < sizeOf(order)) return named.length;
-  const held = named.flatMap(({ name, address }): LeaseFile[] => {
+  let named = 0;
+  forEachHeld(files, within, () => named++);
+  if (BigInt(named) < sizeOf(order)) return named;
+  const held: LeaseFile[] = [];
+  forEachHeld(files, within, (name, address) => {
     const lease = files.read(name, address);
-    return lease === undefined ? [] : [lease];
+    if (lease !== undefined) held.push(lease);
   });
   return (
     held.length - (await findDead(files, held, { machine, present: undefined, userOf: undefined })).length
   );
 }
+
+/** The files that are named after an address of the set. */
+const forEachHeld = (
+  files: LeaseFiles,
+  within: (address: IpAddress) => boolean,
+  use: (name: string, address: IpAddress) => void,
+): void =>
+  forEachName(files.path, (name) => {
+    const address = parseIp(name);
+    if (address !== undefined && within(address)) use(name, address);
+  });
