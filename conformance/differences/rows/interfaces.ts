@@ -308,4 +308,21 @@ export const INTERFACES: readonly Difference[] = [
     go: { ADD: "fails" },
     ours: { ADD: "succeeds" },
   },
+  {
+    what: "a bridge with the spanning tree protocol",
+    withGo: "ADD returns while the port still listens",
+    withOurs: "ADD waits until it passes frames, or says how long that takes",
+    why: "the first seconds of a container",
+    measure: async (side) => {
+      await side.host.run(
+        "ip link add cni0 type bridge stp_state 1 forward_delay 200 && ip link set cni0 up",
+      );
+      await side.container("c1");
+      await side.add(network());
+      const [port] = await side.host.json<{ state: string }[]>("bridge -j link");
+      return { "state of the port": port?.state ?? "none" };
+    },
+    go: { "state of the port": "listening" },
+    ours: { "state of the port": "forwarding" },
+  },
 ];

@@ -266,4 +266,44 @@ export const LIFECYCLE: readonly Difference[] = [
     go: { "targets in order": ["ACCEPT", "MASQUERADE", "ACCEPT"] },
     ours: { "targets in order": ["ACCEPT", "ACCEPT", "MASQUERADE"] },
   },
+  {
+    what: "attachments whose names are equal when joined (`net1` with `0abc`, `net10` with `abc`)",
+    withGo: "share a chain of iptables: DEL of one takes the masquerade of the other",
+    withOurs: "each keeps its own",
+    why: "",
+    measure: async (side) => {
+      const [one, other] = ["net1", "net10"].map((name, index) => ({
+        ...MASQUERADED,
+        name,
+        bridge: `br${index}`,
+        ipam: ipam([`10.${index + 1}.0.0/24`]),
+      }));
+      if (one === undefined || other === undefined) throw new Error("two networks");
+      await side.container("0abc");
+      await side.container("abc");
+      await side.add(one, { id: "0abc" });
+      await side.add(other, { id: "abc" });
+      const sources = async () => (await masqueraded(side.host)).map(({ source }) => source);
+      const before = await sources();
+      await side.call("DEL", one, { id: "0abc" });
+      return { "masqueraded before": before, "after DEL of the first": await sources() };
+    },
+    go: { "masqueraded before": ["10.1.0.2", "10.2.0.2"], "after DEL of the first": [] },
+    ours: { "masqueraded before": ["10.1.0.2", "10.2.0.2"], "after DEL of the first": ["10.2.0.2"] },
+  },
+  {
+    what: "`macspoofchk` and a container id of 300 characters",
+    withGo: "ADD fails",
+    withOurs: "works",
+    why: "the name of a chain is shorter",
+    measure: async (side) => {
+      await side.container("c1");
+      const config = network({ macspoofchk: true });
+      const options = { id: "a".repeat(300), netns: "/var/run/netns/c1" };
+      const added = whether(await side.call("ADD", config, options));
+      return { ADD: added, DEL: whether(await side.call("DEL", config, options)) };
+    },
+    go: { ADD: "fails", DEL: "succeeds" },
+    ours: { ADD: "succeeds", DEL: "succeeds" },
+  },
 ];
