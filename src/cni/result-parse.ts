@@ -70,7 +70,8 @@ const parseIpConfig = (json: JsonObject): IpConfig =>
     gateway: address(json, "gateway"),
   });
 
-function parseRoute(value: unknown, path: string): Route {
+/** A route of a result, or of a configuration in the same form. @throws CniError code 6 */
+export function parseRoute(value: unknown, path: string): Route {
   const json = JsonObject.from(value, path);
   return present<Route>({
     dst: prefix(json, "dst"),

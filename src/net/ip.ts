@@ -166,3 +166,11 @@ export const sameIp = (a: IpAddress, b: IpAddress): boolean => a.family === b.fa
 /** 127.0.0.0/8 and ::1. */
 export const isLoopback = (address: IpAddress): boolean =>
   address.family === 4 ? address.value >> 24n === 127n : address.value === 1n;
+
+/** 224.0.0.0/4 and ff00::/8. */
+export const isMulticast = ({ family, value }: IpAddress): boolean =>
+  family === 4 ? value >> 28n === 0xen : value >> 120n === 0xffn;
+
+/** fe80::/10. */
+export const isLinkLocal = ({ family, value }: IpAddress): boolean =>
+  family === 6 && value >> 118n === 0x3fan;

@@ -2,10 +2,15 @@
 
 export type Mac = Uint8Array;
 
-/** Parses six hex pairs joined by ":" or "-" (one kind throughout), or returns undefined. */
+/**
+ * Parses six hex pairs joined by ":" or "-" (one kind throughout), or three groups of four digits joined by ".", as Go
+ * does; else returns undefined.
+ */
 export function parseMac(text: string): Mac | undefined {
-  if (!/^[0-9a-fA-F]{2}(([:-])[0-9a-fA-F]{2})(\2[0-9a-fA-F]{2}){4}$/.test(text)) return undefined;
-  return Uint8Array.from(text.split(/[:-]/), (pair) => Number.parseInt(pair, 16));
+  const isMac =
+    /^[0-9a-fA-F]{2}(([:-])[0-9a-fA-F]{2})(\2[0-9a-fA-F]{2}){4}$/.test(text) ||
+    /^[0-9a-fA-F]{4}(\.[0-9a-fA-F]{4}){2}$/.test(text);
+  return isMac ? Uint8Array.fromHex(text.replace(/[:.-]/g, "")) : undefined;
 }
 
 /** Lower case, ":" between the bytes. Works for hardware addresses of any length. */

@@ -10,18 +10,20 @@ describe("parseMac", () => {
       fc.property(mac, (bytes) => {
         const text = formatMac(bytes);
         expect(text).toBe(bytes.toHex().replace(/(..)(?!$)/g, "$1:"));
-        for (const form of [text, text.toUpperCase(), text.replaceAll(":", "-")]) {
+        const groups = bytes.toHex().replace(/(....)(?!$)/g, "$1.");
+        for (const form of [text, text.toUpperCase(), text.replaceAll(":", "-"), groups]) {
           expect(parseMac(form)).toEqual(bytes);
         }
       }),
     );
   });
 
-  test("takes nothing but six pairs", () => {
+  test("takes nothing but six pairs or three groups", () => {
     const text = fc.string({ unit: fc.constantFrom(..."0123456789abcdefg:-. "), maxLength: 20 });
     fc.assert(
       fc.property(text, (value) => {
-        if (parseMac(value) !== undefined) expect(value).toMatch(/^[\da-f]{2}([:-][\da-f]{2}){5}$/);
+        if (parseMac(value) !== undefined)
+          expect(value).toMatch(/^([\da-f]{2}([:-][\da-f]{2}){5}|[\da-f]{4}(\.[\da-f]{4}){2})$/);
       }),
       { numRuns: 5000 },
     );
@@ -34,7 +36,7 @@ describe("parseMac", () => {
     "02:00:5e:10:00:0g",
     "2:0:5e:10:0:1",
     "02005e100001",
-    "0200.5e10.0001",
+    "0200.5e10.00010",
     "02:00:5e-10:00:01",
     "02-00:5e:10:00:01",
     " 02:00:5e:10:00:01",

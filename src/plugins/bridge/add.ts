@@ -7,6 +7,7 @@ import { reduceTo } from "../../cni/result-version.ts";
 import { UndoStack } from "../../cni/undo.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import { formatMac } from "../../net/mac.ts";
+import { formatPrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { FORWARDING } from "../../netlink/rtnetlink/bridge-port.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
@@ -18,6 +19,7 @@ import { hostVethName, type Owner } from "./attachment.ts";
 import { ensureBridge, giveMacBack, type PresentLink, portsOf, removeLink, settle } from "./bridge-link.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { announce, configureContainerInterface } from "./container-interface.ts";
+import { requireFeasibleConfiguration, requireFeasibleResult } from "./feasibility.ts";
 import { ensureGatewayAddresses, forgetNeighbours, isForwarding } from "./gateway.ts";
 import { lockHost } from "./host-lock.ts";
 import { linkNameProblem } from "./link-name.ts";
@@ -37,6 +39,7 @@ interface Attachment {
 
 export async function add(request: Request): Promise<Result> {
   const config = parseBridgeConfig(request);
+  if (config.ipam !== undefined) requireFeasibleConfiguration(request.config.json, config);
   const problem = linkNameProblem(request.ifname);
   if (problem !== undefined) {
     throw new CniError(
@@ -153,7 +156,14 @@ async function giveAddresses(
       `IPAM plugin returned missing IP config: ${JSON.stringify(ipam)} gave no address`,
     );
   }
-  const { ips, routes, gateways } = planAddressing(leased, config, CONTAINER_END);
+  const { ips, routes, leftOut, gateways } = planAddressing(leased, config, CONTAINER_END);
+  requireFeasibleResult(request.config.json, leased, ips, config);
+  for (const { dst } of leftOut) {
+    request.log(
+      `left out the route to ${formatPrefix(dst)}: the container has no IPv${dst.address.family} address, so it would lead ` +
+        `nowhere; add an IPv${dst.address.family} range, or take the route out of ipam.routes`,
+    );
+  }
   const addresses = ips.map(({ address }) => address);
   configureContainerInterface(
     container,

@@ -1,8 +1,8 @@
 /** The bridge as the containers' gateway: its addresses and forwarding (rules B24–B26, G25). */
 import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
-import type { Family, IpAddress } from "../../net/ip.ts";
-import { contains, formatPrefix, overlaps, type Prefix, samePrefix } from "../../net/prefix.ts";
+import { type Family, type IpAddress, isLinkLocal } from "../../net/ip.ts";
+import { formatPrefix, overlaps, type Prefix, samePrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith, UnansweredError } from "../../netlink/error.ts";
 import {
@@ -120,9 +120,6 @@ function conflicts(present: Prefix, wanted: Prefix): boolean {
   if (present.address.family !== wanted.address.family || isLinkLocal(present.address)) return false;
   return wanted.address.family === 4 || overlaps(present, wanted);
 }
-
-const LINK_LOCAL: Prefix = { address: { family: 6, value: 0xfe80n << 112n }, length: 10 };
-const isLinkLocal = (address: IpAddress): boolean => contains(LINK_LOCAL, address);
 
 /** Whether it was added; false when a concurrent ADD was faster. */
 function addUnlessThere(host: Connection, link: PresentLink, address: Prefix): boolean {

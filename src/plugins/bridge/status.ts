@@ -6,9 +6,11 @@ import { missingForAttachments } from "../../sys/missing-capability.ts";
 import { connect } from "../namespaces.ts";
 import { findLink, requireBridge } from "./bridge-link.ts";
 import { parseBridgeConfig } from "./config.ts";
+import { requireFeasibleConfiguration } from "./feasibility.ts";
 
 export async function status(request: Request): Promise<void> {
   const config = parseBridgeConfig(request);
+  if (config.ipam !== undefined) requireFeasibleConfiguration(request.config.json, config);
   const missing = missingForAttachments();
   if (missing !== undefined) throw new CniError(code.notAvailable, `no container can be added: ${missing}`);
   using host = connect();

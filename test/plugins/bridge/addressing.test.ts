@@ -30,7 +30,7 @@ const route = (dst: string, gw?: string, more: object = {}): Route => ({
 
 function plan(keys: object, ips: IpConfig[], routes: Route[] = []) {
   const ipam: Result = { interfaces: [], ips, routes, dns: {} };
-  const { gateways, ...planned } = planAddressing(ipam, parseBridgeConfig(requestWith(keys)), 2);
+  const { gateways, leftOut, ...planned } = planAddressing(ipam, parseBridgeConfig(requestWith(keys)), 2);
   return {
     gateways: gateways.map(formatPrefix),
     ips: planned.ips.map(({ address, gateway, interface: index }) => [
@@ -45,6 +45,53 @@ function plan(keys: object, ips: IpConfig[], routes: Route[] = []) {
 }
 
 describe("planAddressing", () => {
+  test("K18: routes of a family without an address are left out, in either direction", () => {
+    const all = [
+      route("::/0"),
+      route("0.0.0.0/0"),
+      route("2001:db8::/32", "fe80::1"),
+      route("1.0.0.0/8", undefined, { scope: 253 }),
+    ];
+    const planned = (address: string) => {
+      const ipam = { interfaces: [], ips: [lease(address)], routes: all, dns: {} };
+      const { routes, leftOut } = planAddressing(ipam, parseBridgeConfig(requestWith({})), 2);
+      return [routes, leftOut].map((list) => list.map(({ dst }) => formatPrefix(dst)));
+    };
+    expect(planned("10.0.0.9/24")).toEqual([
+      ["0.0.0.0/0", "1.0.0.0/8"],
+      ["::/0", "2001:db8::/32"],
+    ]);
+    expect(planned("fd00::9/64")).toEqual([
+      ["::/0", "2001:db8::/32"],
+      ["0.0.0.0/0", "1.0.0.0/8"],
+    ]);
+  });
+
+  test("K19: a route that is listed twice is one, however it is written; another gateway, table or priority is another", () => {
+    const ips = [lease("10.0.0.9/24", "10.0.0.1"), lease("fd00::9/64", "fd00::1")];
+    const one = [
+      route("0.0.0.0/0"),
+      route("0.0.0.0/0", "10.0.0.1"),
+      route("0.0.0.0/0", undefined, { table: 254, priority: 0 }),
+      route("2001:db8::1/32"),
+      route("2001:db8::2/32", "fd00::1", { priority: 1024 }),
+    ];
+    const others = [
+      route("0.0.0.0/0", "10.0.0.2"),
+      route("0.0.0.0/0", undefined, { table: 7 }),
+      route("0.0.0.0/0", undefined, { priority: 7 }),
+      route("0.0.0.0/0", undefined, { mtu: 1400 }),
+    ];
+    expect(plan({}, ips, [...one, ...others]).routes).toEqual([
+      "0.0.0.0/0",
+      "2001:db8::1/32",
+      "0.0.0.0/0 via 10.0.0.2",
+      "0.0.0.0/0",
+      "0.0.0.0/0",
+      "0.0.0.0/0",
+    ]);
+  });
+
   test("B19: interface 2; network + 1 is the gateway where the IPAM names none, for a gateway only", () => {
     expect(plan({}, [lease("10.0.0.9/24")])).toEqual({
       gateways: [],

@@ -1,0 +1,189 @@
+/** What the kernel would refuse of routes and their gateways, or what could never work (rule K19). Pure. */
+import { CniError, code } from "../../cni/error.ts";
+import type { IpConfig, Route } from "../../cni/result.ts";
+import {
+  bits,
+  formatIp,
+  type IpAddress,
+  isLinkLocal,
+  isLoopback,
+  isMulticast,
+  sameIp,
+} from "../../net/ip.ts";
+import {
+  contains,
+  defaultPrefix,
+  formatPrefix,
+  lastAddress,
+  networkOf,
+  type Prefix,
+} from "../../net/prefix.ts";
+import { effectiveGateway, SCOPE_LINK, wayOf } from "./addressing.ts";
+
+/** An address with its gateway, and the keys that they come from. */
+export interface PlannedIp extends IpConfig {
+  readonly key: string;
+  readonly gatewayKey: string;
+}
+
+/** Addresses and routes to be looked at. */
+export interface Plan {
+  readonly ips: readonly PlannedIp[];
+  readonly routes: readonly Route[];
+  readonly routesKey: string;
+  /** Whether `ips` are the container's own addresses; else they are the networks that they will be of. */
+  readonly allocated: boolean;
+}
+
+/** @throws CniError code 7 for the first route that can't be. */
+export function requireFeasibleRoutes(plan: Plan, isDefaultGateway: boolean): void {
+  const { ips, routes } = plan;
+  const families = new Set(ips.map(({ address }) => address.address.family));
+  const known: Known = { direct: new Set(), ways: new Map() };
+  for (const [index, route] of routes.entries()) {
+    const key = `${plan.routesKey}[${index}]`;
+    // Others are left out (K18).
+    if (!families.has(route.dst.address.family)) continue;
+    requireValidRoute(key, route);
+    requireReachable(plan, route, known.direct, `${key}.gw`);
+    if (route.dst.address.family === 6) requireSameMetrics(plan, route, known.ways, key);
+    if (isDirect(route, ips)) known.direct.add(formatPrefix(networkOf(route.dst)));
+  }
+  if (!isDefaultGateway) return;
+  for (const family of families)
+    requireReachable(plan, { dst: defaultPrefix(family) }, known.direct, "isDefaultGateway");
+}
+
+/** What the routes before one lead to. */
+interface Known {
+  /** Destinations without a gateway. */
+  readonly direct: Set<string>;
+  /** Each route, with its key, by what makes it another one to the kernel. */
+  readonly ways: Map<string, readonly [key: string, route: Route]>;
+}
+
+/** Whether gateways may be in the route's destination. */
+const isDirect = (route: Route, ips: readonly IpConfig[]): boolean =>
+  effectiveGateway(route, ips) === undefined &&
+  (route.dst.address.family === 6 || (route.scope ?? 0) >= SCOPE_LINK);
+
+/** Greatest values of a route's fields in the kernel's messages: one byte, or four. */
+const MOST = {
+  scope: 0xff,
+  priority: 0xffffffff,
+  table: 0xffffffff,
+  mtu: 0xffffffff,
+  advmss: 0xffffffff,
+} as const;
+const SCOPE_NOWHERE = 255;
+
+function requireValidRoute(key: string, route: Route): void {
+  const { dst, gw, scope = 0 } = route;
+  const { family } = dst.address;
+  const network = networkOf(dst);
+  // For IPv6 the kernel takes the network of the address.
+  if (family === 4 && !sameIp(network.address, dst.address)) {
+    throw invalid(`${key}.dst`, `${formatPrefix(dst)} has host bits set`, `use ${formatPrefix(network)}`);
+  }
+  if (gw !== undefined && gw.family !== family) {
+    throw invalid(
+      `${key}.gw`,
+      `${formatIp(gw)} is no IPv${family} address, as the destination ${formatPrefix(dst)} is`,
+      `use an IPv${family} gateway, or leave gw out`,
+    );
+  }
+  for (const field of ["scope", "priority", "table", "mtu", "advmss"] as const) {
+    const value = route[field] ?? 0;
+    if (value < 0 || value > MOST[field])
+      throw invalid(`${key}.${field}`, `${value} is out of range`, `use 0 to ${MOST[field]}`);
+  }
+  if (family === 4 && scope === SCOPE_NOWHERE)
+    throw invalid(`${key}.scope`, `${scope} means that the destination does not exist`, "use 0 or 253");
+  if (family === 4 && scope >= SCOPE_LINK && gw !== undefined && gw.value !== 0n) {
+    throw invalid(
+      `${key}.scope`,
+      `${scope} is for destinations on the link itself, which have no gateway, and gw is ${formatIp(gw)}`,
+      "leave out scope or gw",
+    );
+  }
+}
+
+/** The gateway that the route will have can be one, and the container reaches it without a gateway. */
+function requireReachable(plan: Plan, route: Route, direct: ReadonlySet<string>, key: string): void {
+  const { ips, allocated } = plan;
+  const { family } = route.dst.address;
+  const own = ips.filter(({ address }) => address.address.family === family);
+  // Of several networks it is not known yet which one gives the address, and with it the gateway.
+  if (route.gw === undefined && own.length > 1 && !allocated) return;
+  const gateway = effectiveGateway(route, ips);
+  // No gateway at all, or 0.0.0.0, which means the same.
+  if (gateway === undefined || (family === 4 && gateway.value === 0n)) return;
+  const source = own.find((ip) => ip.gateway !== undefined);
+  const place = route.gw === undefined && source !== undefined ? source.gatewayKey : key;
+  for (const { address } of own) requireUsable(place, gateway, address);
+  if (own.length === 0) requireUsable(place, gateway);
+  if (family === 6 && isLinkLocal(gateway)) return;
+  const same = family === 6 && allocated && own.find(({ address }) => sameIp(address.address, gateway));
+  if (same)
+    throw invalid(place, `${formatIp(gateway)} is the container's own address`, "use another gateway");
+  if (own.some(({ address }) => contains(address, gateway)) || holds(direct, gateway)) return;
+  const networks = own.map(({ address }) => formatPrefix(networkOf(address))).join(", ");
+  throw invalid(
+    place,
+    `gateway ${formatIp(gateway)} of the route to ${formatPrefix(route.dst)} is not in a network of the container (${networks})`,
+    `use a gateway in there, or put a route to ${formatIp(gateway)}/${family === 4 ? 32 : 128} with "scope": 253 before it`,
+  );
+}
+
+function holds(networks: ReadonlySet<string>, address: IpAddress): boolean {
+  for (let length = 0; networks.size > 0 && length <= bits(address.family); length++)
+    if (networks.has(formatPrefix(networkOf({ address, length })))) return true;
+  return false;
+}
+
+/** An address that a router can have. @throws CniError */
+export function requireUsable(key: string, gateway: IpAddress, network?: Prefix): void {
+  const refuse = (what: string) =>
+    invalid(
+      key,
+      `gateway ${formatIp(gateway)} is ${what}`,
+      "use the address of a router in the container's network",
+    );
+  // The kernel lets an interface have one of IPv4.
+  const inside = gateway.family === 4 && network !== undefined && contains(network, gateway);
+  if (isMulticast(gateway) && !inside) throw refuse("a multicast address");
+  if (isLoopback(gateway) && !inside) throw refuse("a loopback address");
+  if (gateway.family === 6 && gateway.value === 0n) throw refuse("the unspecified address");
+  if (network === undefined) return;
+  if (network.address.family !== gateway.family) {
+    throw refuse(
+      `no IPv${network.address.family} address, as its network ${formatPrefix(networkOf(network))} is`,
+    );
+  }
+  // A network of one or two addresses has neither (RFC 3021).
+  if (gateway.family === 6 || network.length > 30) return;
+  if (sameIp(gateway, lastAddress(network)))
+    throw refuse(`the broadcast address of ${formatPrefix(networkOf(network))}`);
+  if (sameIp(gateway, networkOf(network).address))
+    throw refuse(`the network address of ${formatPrefix(networkOf(network))}`);
+}
+
+/** IPv6 knows one route for a destination, gateway, table and priority: it can't have two sets of metrics. */
+function requireSameMetrics({ ips }: Plan, route: Route, ways: Known["ways"], key: string): void {
+  const way = wayOf(route, ips);
+  const [otherKey, other] = ways.get(way) ?? [key, route];
+  ways.set(way, [otherKey, other]);
+  for (const field of ["mtu", "advmss"] as const) {
+    const [first, second] = [other[field] ?? 0, route[field] ?? 0];
+    if (first === second) continue;
+    throw invalid(
+      `${key}.${field}`,
+      `${second} contradicts ${otherKey}, which is the same route with ${first}`,
+      "keep one of them",
+    );
+  }
+}
+
+/** The error for a key whose value can't be. */
+export const invalid = (key: string, problem: string, remedy: string): CniError =>
+  new CniError(code.invalidConfig, `${key}: ${problem}; ${remedy}`);
