@@ -227,7 +227,7 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
   {
     name: "interface down: the routes are gone with it",
     reference: /^Failed to find Gateway \S+ for interface eth0$/,
-    ours: /^container interface eth0 is down$/,
+    ours: /^container interface eth0 is down(;|$)/,
   },
   {
     name: "the port left the bridge",

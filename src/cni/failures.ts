@@ -28,6 +28,11 @@ export class Failures {
     }
   }
 
+  /** Keeps a failure that did not stop anything. */
+  add(failure: unknown): void {
+    this.failures.push(failure);
+  }
+
   /** @throws CniError with all that failed. */
   throwIfAny(): void {
     const error = combineErrors(this.failures);

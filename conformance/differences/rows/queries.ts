@@ -24,6 +24,11 @@ const LOSSES = [
   ["gateway address", "ip addr del 10.1.0.1/24 dev cni0", /gateway address 10\.1\.0\.1/],
   ["isolation", "bridge link set dev PORT isolated off", /port isolation of/],
   ["the port's state", "ip link set PORT down", /is down/],
+  [
+    "two at once",
+    "ip addr del 10.1.0.1/24 dev cni0; bridge link set dev PORT isolated off",
+    /port isolation of.*gateway address/,
+  ],
 ] as const;
 
 export const QUERIES: readonly Difference[] = [
@@ -98,7 +103,7 @@ export const QUERIES: readonly Difference[] = [
   {
     what: "CHECK",
     withGo: "misses lost rules, gateway addresses and settings",
-    withOurs: "names each loss",
+    withOurs: "names all losses, in one error",
     why: "a firewall reload wipes rules silently",
     measure: async (side) => {
       const noticed: Record<string, string> = {};
@@ -122,6 +127,7 @@ export const QUERIES: readonly Difference[] = [
       "gateway address": "passes",
       isolation: "passes",
       "the port's state": "passes",
+      "two at once": "passes",
     },
     ours: {
       nothing: "passes",
@@ -129,6 +135,7 @@ export const QUERIES: readonly Difference[] = [
       "gateway address": "named",
       isolation: "named",
       "the port's state": "named",
+      "two at once": "named",
     },
   },
   {

@@ -83,6 +83,12 @@ export const CHECK = [
     bridgeConfig({ isGateway: true, hairpinMode: true, ipam: IPV4 }),
   ),
   after("hairpin on", onPort("bridge link set dev $l hairpin on")),
+  after("isolation on", onPort("bridge link set dev $l isolated on")),
+  after(
+    "mtu larger",
+    onPort("ip link set $l mtu 1500"),
+    bridgeConfig({ isGateway: true, mtu: 1400, ipam: IPV4 }),
+  ),
   after(
     "isolation lost",
     onPort("bridge link set dev $l isolated off"),
@@ -90,7 +96,7 @@ export const CHECK = [
   ),
   after(
     "mtu lost",
-    onPort("ip link set $l mtu 1500"),
+    onPort("ip link set $l mtu 1300"),
     bridgeConfig({ isGateway: true, mtu: 1400, ipam: IPV4 }),
   ),
   after("gateway address lost", "ip addr del 10.10.0.1/16 dev cni0"),

@@ -11,11 +11,16 @@ import {
   RTN_UNICAST,
 } from "../../netlink/rtnetlink/route.ts";
 import type { PresentLink } from "./bridge-link.ts";
-import { lost } from "./lost.ts";
+import type { Losses } from "./lost.ts";
 import { Some } from "./some.ts";
 
-/** Each address is there with its prefix length. @throws CniError */
-export function verifyAddresses(container: Connection, link: PresentLink, ips: readonly IpConfig[]): void {
+/** Each address is there with its prefix length. */
+export function verifyAddresses(
+  container: Connection,
+  link: PresentLink,
+  ips: readonly IpConfig[],
+  losses: Losses,
+): void {
   if (ips.length === 0) return;
   const { missing, all } = addressesOn(
     container,
@@ -24,7 +29,9 @@ export function verifyAddresses(container: Connection, link: PresentLink, ips: r
   );
   for (const { address } of ips) {
     if (!missing.has(formatPrefix(address))) continue;
-    throw lost(`Failed to match addr ${formatPrefix(address)} on interface ${link.name}: it has ${all.text}`);
+    losses.report(
+      `Failed to match addr ${formatPrefix(address)} on interface ${link.name}: it has ${all.text}`,
+    );
   }
 }
 
@@ -46,7 +53,12 @@ const addressesOn = (connection: Connection, { index }: PresentLink, texts: read
  * Each route is there, in its table or, if none is named, in any: later plugins of the chain may have moved it. The
  * gateway counts where the result names one, but not for a default route.
  */
-export function verifyRoutes(container: Connection, link: PresentLink, routes: readonly Route[]): void {
+export function verifyRoutes(
+  container: Connection,
+  link: PresentLink,
+  routes: readonly Route[],
+  losses: Losses,
+): void {
   for (const family of FAMILIES) {
     const wanted = routes.filter((route) => route.dst.address.family === family);
     if (wanted.length === 0) continue;
@@ -61,14 +73,13 @@ export function verifyRoutes(container: Connection, link: PresentLink, routes: r
         if (left !== undefined) missing.set(dst, left);
       },
     );
-    const [route] = wanted.filter((route) =>
-      missing.get(formatPrefix(networkOf(route.dst)))?.includes(route),
-    );
-    if (route === undefined) continue;
-    const via = route.gw === undefined ? "" : ` via ${formatIp(route.gw)}`;
-    throw lost(
-      `Expected Route ${formatPrefix(route.dst)}${via} not found in routing table of the container (interface ${link.name})`,
-    );
+    for (const route of wanted) {
+      if (!missing.get(formatPrefix(networkOf(route.dst)))?.includes(route)) continue;
+      const via = route.gw === undefined ? "" : ` via ${formatIp(route.gw)}`;
+      losses.report(
+        `Expected Route ${formatPrefix(route.dst)}${via} not found in routing table of the container (interface ${link.name})`,
+      );
+    }
   }
 }
 
@@ -85,12 +96,13 @@ function matches(candidate: KernelRoute, wanted: Route): boolean {
   return candidate.gateway !== undefined && sameIp(candidate.gateway, wanted.gw);
 }
 
-/** The bridge, or the VLAN's gateway interface, still is the gateway of each address. @throws CniError */
+/** The bridge, or the VLAN's gateway interface, still is the gateway of each address. */
 export function verifyGateways(
   host: Connection,
   link: PresentLink,
   ips: readonly IpConfig[],
   forceAddress: boolean,
+  losses: Losses,
 ): void {
   const gateways = ips.flatMap(({ address, gateway }) =>
     gateway === undefined ? [] : [{ address: gateway, length: address.length }],
@@ -100,7 +112,7 @@ export function verifyGateways(
     if (!missing.has(formatPrefix(wanted))) continue;
     // The one bridge address that there may be is that of the last gateway (B25).
     if (forceAddress && gateways.slice(index + 1).some((later) => replaces(later, wanted))) continue;
-    throw lost(`gateway address ${formatPrefix(wanted)} is missing on ${link.name}: it has ${all.text}`);
+    losses.report(`gateway address ${formatPrefix(wanted)} is missing on ${link.name}: it has ${all.text}`);
   }
 }
 

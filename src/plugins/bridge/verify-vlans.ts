@@ -3,39 +3,74 @@ import type { Connection } from "../../netlink/connection.ts";
 import type { PortVlan } from "../../netlink/rtnetlink/vlan.ts";
 import { findLink, type PresentLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
-import { lost, verifyUp } from "./lost.ts";
+import type { Losses } from "./lost.ts";
 import { carries, type PortVlanPlan, plannedVlans, vlansOf } from "./vlan.ts";
 import { otherEnd, vlanGatewayName } from "./vlan-gateway.ts";
 
-/** The port carries all that the configuration wants, as it wants it. More than that is tolerated. @throws CniError */
-export function verifyPortVlans(host: Connection, port: PresentLink, plan: PortVlanPlan): void {
-  verifyVlans(`bridge port ${port.name}`, vlansOf(host, port), plan);
+/** The port carries all that the configuration wants, as it wants it. More than that is tolerated. */
+export function verifyPortVlans(
+  host: Connection,
+  port: PresentLink,
+  plan: PortVlanPlan,
+  losses: Losses,
+): void {
+  verifyVlans(`bridge port ${port.name}`, vlansOf(host, port), plan, losses);
 }
 
-/** The VLAN's gateway interface, still connected to the bridge by a port of the VLAN. @throws CniError */
-export function verifyVlanGateway(host: Connection, bridge: PresentLink, config: BridgeConfig): PresentLink {
+/** What the VLAN's gateway is checked by. */
+interface Expectation {
+  readonly host: Connection;
+  readonly config: BridgeConfig;
+  readonly losses: Losses;
+}
+
+/** The VLAN's gateway interface, still connected to the bridge by a port of the VLAN. */
+export function verifyVlanGateway(
+  { host, config, losses }: Expectation,
+  bridge: PresentLink,
+): PresentLink | undefined {
   const name = vlanGatewayName(config);
   const gateway = findLink(host, name);
-  if (gateway === undefined)
-    throw lost(`VLAN gateway interface "${name}" not found: ADD the container again`);
-  verifyUp(gateway, "VLAN gateway interface");
+  if (gateway === undefined) {
+    losses.report(`VLAN gateway interface "${name}" not found: ADD the container again`);
+    return undefined;
+  }
+  losses.verifyUp(gateway, "VLAN gateway interface");
   const port = otherEnd(host, gateway, bridge);
-  if (port === undefined)
-    throw lost(`VLAN gateway interface ${name} is not connected to bridge ${bridge.name} any more`);
-  verifyUp(port, `bridge port of VLAN gateway ${name}:`);
+  if (port === undefined) {
+    losses.report(`VLAN gateway interface ${name} is not connected to bridge ${bridge.name} any more`);
+    return gateway;
+  }
+  losses.verifyUp(port, `bridge port of VLAN gateway ${name}:`);
   const role = `bridge port ${port.name} of VLAN gateway ${name}`;
-  verifyVlans(role, vlansOf(host, port), { ...config, trunk: [] });
+  verifyVlans(role, vlansOf(host, port), { ...config, trunk: [] }, losses);
   return gateway;
 }
 
-function verifyVlans(role: string, present: readonly PortVlan[], plan: PortVlanPlan): void {
+function verifyVlans(role: string, present: readonly PortVlan[], plan: PortVlanPlan, losses: Losses): void {
+  const gone: number[] = [];
+  const untagged: number[] = [];
   for (const wanted of plannedVlans(plan)) {
     for (let vid = wanted.vid; vid <= (wanted.end ?? wanted.vid); vid++) {
       const found = carries(present, vid);
-      if (wanted.pvid && !(found?.pvid && found.untagged))
-        throw lost(`${role} does not carry VLAN ${vid} as its untagged VLAN any more`);
-      if (found === undefined) throw lost(`${role} does not carry VLAN ${vid} any more`);
-      if (!wanted.untagged && found.untagged) throw lost(`${role} does not tag VLAN ${vid} any more`);
+      if (wanted.pvid) {
+        if (!(found?.pvid && found.untagged))
+          losses.report(`${role} does not carry VLAN ${vid} as its untagged VLAN any more`);
+      } else if (found === undefined) gone.push(vid);
+      else if (!wanted.untagged && found.untagged) untagged.push(vid);
     }
   }
+  if (gone.length > 0) losses.report(`${role} does not carry VLAN ${inRanges(gone)} any more`);
+  if (untagged.length > 0) losses.report(`${role} does not tag VLAN ${inRanges(untagged)} any more`);
+}
+
+/** Ascending numbers in few words: "20, 30-32". */
+function inRanges(numbers: readonly number[]): string {
+  const ranges: [first: number, last: number][] = [];
+  for (const number of numbers) {
+    const current = ranges.at(-1);
+    if (current !== undefined && current[1] === number - 1) current[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(", ");
 }

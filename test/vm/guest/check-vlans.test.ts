@@ -74,7 +74,7 @@ const MUTATIONS: readonly [string, string, string, RegExp][] = [
     "gateway down",
     `ip link set ${GATEWAY} down`,
     `ip link set ${GATEWAY} up; ip addr add fd77::1/64 dev ${GATEWAY}`,
-    /^VLAN gateway interface br0\.10 is down$/,
+    /^VLAN gateway interface br0\.10 is down(; gateway address fd77::1\/64 is missing .*)?$/,
   ],
   [
     "gateway address lost",
