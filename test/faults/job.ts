@@ -3,9 +3,12 @@ import type { Point } from "./point.ts";
 
 export type DisturbedCommand = "ADD" | "DEL";
 
-/** How the runtime's DEL comes after a kill: with the namespace, after it went, and after it went without its path. */
-export type Aftermath = "present" | "gone" | "nameless";
-export const AFTERMATHS: readonly Aftermath[] = ["present", "gone", "nameless"];
+/**
+ * How the runtime's DEL comes after a kill: with the namespace, without its path though it is there, after it went, and
+ * after it went without its path.
+ */
+export type Aftermath = "present" | "unnamed" | "gone" | "nameless";
+export const AFTERMATHS: readonly Aftermath[] = ["present", "unnamed", "gone", "nameless"];
 
 export type Job =
   | { readonly kind: "record"; readonly scenario: string; readonly command: DisturbedCommand }

@@ -33,17 +33,18 @@ export async function killCase(
     problems.push({ what: `${command} fails`, text: `fails undisturbed: ${said(run)}` });
   problems.push(...halfLeases());
 
-  if (aftermath !== "present") await removeNetns();
+  const isGone = aftermath === "gone" || aftermath === "nameless";
+  if (isGone) await removeNetns();
   const deleted = await scene.call("DEL", SUBJECT, {
     ...prevResult,
-    ...(aftermath === "nameless" && { netns: "" }),
+    ...((aftermath === "nameless" || aftermath === "unnamed") && { netns: "" }),
   });
   if (deleted.exitCode !== 0)
     problems.push({ what: "DEL fails", text: `the runtime's DEL fails: ${said(deleted)}` });
   await scene.awaitOrphans();
-  problems.push(...(await scene.leftovers({ skeleton: true, resting: aftermath !== "present" })));
+  problems.push(...(await scene.leftovers({ skeleton: true, resting: isGone })));
   const skeleton = await scene.hasEmptySkeleton();
-  if (aftermath !== "present") await addNetns(SUBJECT);
+  if (isGone) await addNetns(SUBJECT);
   problems.push(...(await liveAgain(scene, { skeleton: reference })));
   return { hit, end: skeleton ? `${end}, empty tables until the next DEL` : end, problems };
 }

@@ -77,20 +77,29 @@ export const dumpVeths = <T>(host: Connection, keep: (veth: HostVeth) => T | und
     return keep({ index, name, kind, ...present({ mac, alias, master, peerIndex, linkNetnsId }) });
   });
 
+/** What a look for an attachment's host ends has found. */
+export interface FoundVeths {
+  readonly own: readonly { readonly index: number }[];
+  /** Whether there are others that lead to another namespace and do not say whose they are. */
+  readonly hasUnmarked: boolean;
+}
+
 /**
  * The host's ends that carry the marks: found by one of the names, which is one question whatever the number of
  * containers, else among all veths.
  */
-export function findOwnVeths(
-  host: Connection,
-  marks: OwnMarks,
-  names: readonly string[],
-): { readonly index: number }[] {
+export function findOwnVeths(host: Connection, marks: OwnMarks, names: readonly string[]): FoundVeths {
   for (const name of names) {
     const named = findLink(host, name);
-    if (named !== undefined && marks.claim(named) === "own") return [named];
+    if (named !== undefined && marks.claim(named) === "own") return { own: [named], hasUnmarked: false };
   }
-  return dumpVeths(host, (veth) => (marks.claim(veth) === "own" ? { index: veth.index } : undefined));
+  const begin = () => ({ own: [] as { index: number }[], hasUnmarked: false });
+  return host.fold(dumpLinks({ kind: "veth" }), begin, (found, { payload }) => {
+    const link = decodeLink(payload);
+    const claim = marks.claim(link);
+    if (claim === "own" && link.index !== undefined) found.own.push({ index: link.index });
+    found.hasUnmarked ||= claim === "unmarked" && (link.linkNetnsId ?? -1) >= 0;
+  });
 }
 
 /** Whether the other end is in another namespace, which may be about to end. */

@@ -18,7 +18,7 @@ import { findOwnVeths, OwnMarks, type ReportedEnds, reportedEnds } from "./own-v
 
 /** What is known of the interface afterwards. */
 export interface Removal {
-  /** It proved to be the attachment's, and was removed. If not, one that nothing here recognizes may live on. */
+  /** It was removed, or is proven not to be there. If not, one that nothing here recognizes may live on. */
   readonly isGone: boolean;
   /** Whether the container's namespace was looked into. */
   readonly isReached: boolean;
@@ -47,17 +47,23 @@ export function removeInterface(request: Request, owner: Owner): Removal {
     return { isGone: true, isReached };
   }
   const { host: reportedHost, container: reportedContainer } = report.ends;
-  const own = findOwnVeths(host, marks, [hostVethName(owner), ...(reportedHost ? [reportedHost.name] : [])]);
+  const names = [hostVethName(owner), ...(reportedHost ? [reportedHost.name] : [])];
+  const { own, hasUnmarked } = findOwnVeths(host, marks, names);
   for (const veth of own) removeLink(host, veth);
   if (own.length > 0) return { isGone: true, isReached };
   if (obstacle !== undefined) throw obstacle;
-  if (container === undefined) return { isGone: false, isReached };
+  if (container === undefined) return { isGone: !hasUnmarked, isReached };
   if (claim === "unmarked" && container.hasMacOf(reportedContainer)) {
     container.remove();
     return { isGone: true, isReached };
   }
   // The first versions of the protocol report no interfaces. The Go plugins go by the name alone.
-  if (claim === "unmarked" && reportedContainer === undefined && isPortOf(host, peer, request)) {
+  if (
+    claim === "unmarked" &&
+    reportedContainer === undefined &&
+    container.isHere &&
+    isPortOf(host, peer, request)
+  ) {
     container.remove();
     return { isGone: false, isReached };
   }
@@ -90,16 +96,19 @@ class Report {
   }
 }
 
-/** A veth in the container under the attachment's name, and its other end if that is on the host. */
+/** A veth in the container under the attachment's name, and its other end, which should be on the host. */
 class ContainerEnd implements Disposable {
   readonly peer: PresentLink | undefined;
+  /** Whether the other end is on the host. */
+  readonly isHere: boolean;
   private readonly link: PresentLink;
   private readonly container: Connection;
 
-  private constructor(container: Connection, link: PresentLink, peer: PresentLink | undefined) {
+  private constructor(container: Connection, link: PresentLink, here: PresentLink | undefined) {
     this.container = container;
     this.link = link;
-    this.peer = peer;
+    this.isHere = here !== undefined;
+    this.peer = here ?? otherEndElsewhere(container, link);
   }
 
   /** Undefined when nothing that can be the attachment's is in the namespace. @throws CniError */
@@ -159,6 +168,17 @@ function otherEnd(host: Connection, link: PresentLink, netns: Netns): PresentLin
   const netnsId = netnsIdOf(number?.replies ?? []);
   if (peer?.index === undefined || peer.name === undefined || peer.peerIndex !== link.index) return undefined;
   if (netnsId !== undefined && netnsId !== (peer.linkNetnsId ?? -1)) return undefined;
+  return { ...peer, index: peer.index, name: peer.name };
+}
+
+/** The other end where it was moved to, as the kernel tells it in the container's namespace (Linux 5.0). */
+function otherEndElsewhere(container: Connection, link: PresentLink): PresentLink | undefined {
+  const { peerIndex: index, linkNetnsId: targetNetnsId } = link;
+  if (index === undefined || targetNetnsId === undefined || targetNetnsId < 0) return undefined;
+  const [outcome] = container.askAll([getLink({ index, targetNetnsId })]);
+  const peer = linkOf(outcome?.replies ?? []);
+  if (peer?.index === undefined || peer.name === undefined || peer.targetNetnsId !== targetNetnsId)
+    return undefined;
   return { ...peer, index: peer.index, name: peer.name };
 }
 

@@ -26,8 +26,7 @@ export async function collect(storm: StormState, network: Network, random: Rando
 
 /** Without a list nothing is known, so nothing may go (rule A39). */
 async function refuse(storm: StormState, network: Network, ours: readonly Attachment[]): Promise<void> {
-  const config = { ...network.config, "cni.dev/valid-attachments": null };
-  const ended = await call(storm.binaries, { command: "GC", config });
+  const ended = await call(storm.binaries, { command: "GC", config: network.config });
   storm.operations++;
   storm.count("GC");
   const failure = failureOf(ended.stdout);
@@ -92,7 +91,8 @@ export async function collectAllBut(
   storm.count("collected attachments", unlisted.filter(({ state }) => state === "uncertain").length);
   for (const attachment of unlisted) {
     attachment.given = false;
-    // A link that an ADD was killed with before it wrote its name on it can't be known: DEL finds it by its own name.
+    // An empty list leaves what lives.
+    if (valid.length === 0 && attachment.state !== "absent") continue;
     if (attachment.state === "absent") judgeAbsent(storm, attachment, "after a GC that does not list it");
     else judgeNoLease(storm, attachment);
   }

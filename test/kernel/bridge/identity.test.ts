@@ -115,6 +115,17 @@ describe("K6: DEL removes the pair, and frees its address, with", () => {
       }),
   );
 
+  test("the host's end in another namespace", () =>
+    withNetwork(async (host) => {
+      const { attachment, veth } = await added(host, "c1");
+      const other = await host.addNamespace("c2");
+      await host.run(`ip link set ${veth} netns c2`);
+      await attachment.del();
+      expect(await names(other)).toEqual([]);
+      expect(await names(attachment.namespace)).toEqual([]);
+      expect(leased()).toEqual([]);
+    }));
+
   test("the name taken at ADD and free later", () =>
     withNetwork(async (host) => {
       const first = await added(host, "c1");

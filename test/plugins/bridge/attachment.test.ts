@@ -2,10 +2,14 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ValidAttachments } from "../../../src/cni/attachments.ts";
+import { formatMac } from "../../../src/net/mac.ts";
 import {
+  hostVethMac,
   hostVethName,
+  hostVethNames,
   type Owner,
   ownerAlias,
+  parseOwnerAlias,
   randomVethName,
   staleAliases,
 } from "../../../src/plugins/bridge/attachment.ts";
@@ -25,6 +29,31 @@ test("B13: veth and 8 hex digits", () => {
     }),
   );
   expect(randomVethName()).toMatch(/^veth[0-9a-f]{8}$/);
+});
+
+test("B13, K6: eight names for when one is taken, and a MAC that only that name in that network has", () => {
+  fc.assert(
+    fc.property(owner, name, (one, network) => {
+      const names = hostVethNames(one);
+      expect([names[0], new Set(names).size]).toEqual([hostVethName(one), 8]);
+      const macs = names.map((veth) => formatMac(hostVethMac(one.network, veth)));
+      expect(new Set(macs).size).toBe(8);
+      for (const mac of macs) expect(mac).toMatch(/^.[26ae](:..){5}$/);
+      const elsewhere = formatMac(hostVethMac(network, names[0] ?? ""));
+      expect(elsewhere === macs[0]).toBe(network === one.network);
+    }),
+  );
+});
+
+test("K6: an alias that is no digest names its attachment, and no other text does", () => {
+  fc.assert(
+    fc.property(owner, (one) => {
+      const alias = ownerAlias(one);
+      expect(parseOwnerAlias(alias)).toEqual(alias.startsWith("bridgehead:#") ? undefined : one);
+    }),
+  );
+  for (const alias of ["", "bridgehead:net/c1", "bridgehead:net/c1/eth0/x", "net/c1/eth0"])
+    expect(parseOwnerAlias(alias)).toBeUndefined();
 });
 
 test("the alias reads as network, container and interface, and fits the kernel's 255 bytes", () => {
