@@ -116,6 +116,6 @@ export function describe(job: Job): string {
   const { scenario, command, point } = job;
   const fault = job.kind === "kill" ? "killed at" : `${job.errno} from`;
   const after =
-    job.kind === "kill" && job.aftermath !== "present" ? `, then the namespace ${job.aftermath}` : "";
+    job.kind === "kill" && job.aftermath !== "present" ? `, then the namespace is ${job.aftermath}` : "";
   return `${scenario}: ${command}, ${point.child ?? "bridge"} ${fault} ${point.call} ${point.when}${after}`;
 }
