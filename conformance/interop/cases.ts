@@ -1,6 +1,7 @@
 /** All cases of this suite. */
 import type { ScratchCase } from "../scratch-lanes.ts";
 import { HALF_CASES } from "./half.ts";
+import { IDENTITY_CASES } from "./identity.ts";
 import { LEASE_CASES } from "./leases.ts";
 import { LEFTOVER_CASES } from "./leftovers.ts";
 import { REBOOT_CASES } from "./reboot.ts";
@@ -12,4 +13,5 @@ export const CASES: readonly ScratchCase[] = [
   ...LEASE_CASES,
   ...LEFTOVER_CASES,
   ...REBOOT_CASES,
+  ...IDENTITY_CASES,
 ];

@@ -58,6 +58,8 @@ export class AddressUsers {
   private bridge: number | undefined;
   private links: Links | undefined;
   private addresses: Map<string, SeenAddress> | undefined;
+  /** Host veths that were removed since, by index: with them their other ends and the addresses of these are gone. */
+  private readonly removed = new Set<number>();
 
   /** `except` is a host veth that does not count: that of an ADD which goes on. */
   constructor(host: Connection, config: NetworkConfig, except?: { readonly index: number }) {
@@ -76,15 +78,17 @@ export class AddressUsers {
     const marks = new OwnMarks(owner);
     const unmarkedOwn = unmarked.filter(({ veth }) => marks.claim(veth) === "own").map(({ veth }) => veth);
     for (const veth of [...(marked.get(ownerAlias(owner)) ?? []), ...unmarkedOwn]) {
+      if (this.removed.has(veth.index)) continue;
       if (!isElsewhere(veth) || livesElsewhere(this.host, veth)) {
         return { veth, isOwn: true, name: describeHostEnd(veth) };
       }
-      removeLink(this.host, veth);
+      this.removeLink(veth);
     }
     this.addresses ??= this.readAddresses(unmarked);
     const seen = this.addresses.get(formatIp(address));
     if (seen === undefined) return undefined;
     const { veth, netnsId, index } = seen;
+    if (index === veth.peerIndex && this.removed.has(veth.index)) return undefined;
     const [outcome] = this.host.askAll([getLink({ index, targetNetnsId: netnsId })]);
     const found = linkOf(outcome?.replies ?? [])?.name ?? "";
     const isOwn = found === ifname && index === veth.peerIndex && veth.master === this.bridge;
@@ -93,8 +97,13 @@ export class AddressUsers {
 
   /** Removes an interface that is the attachment's own. @throws NetlinkError */
   remove(user: AddressUser, { address, containerId }: HeldAddress, log: (line: string) => void): void {
-    removeLink(this.host, user.veth);
+    this.removeLink(user.veth);
     log(`removed ${user.name}, which had ${formatIp(address)} of container ${containerId}`);
+  }
+
+  private removeLink(veth: HostVeth): void {
+    removeLink(this.host, veth);
+    this.removed.add(veth.index);
   }
 
   /** Ports of the bridge that do not say whose they are, with a living namespace at the other end. */

@@ -3,7 +3,7 @@
  * no other pair, and no address is freed that an interface still has.
  */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { eventually } from "../../support/eventually.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
 import type { NamedNamespace, ScratchHost } from "../../support/scratch-host.ts";
@@ -249,6 +249,20 @@ describe("K6: an attachment of the Go plugins", () => {
       expect(`${outcome}`).toStartWith("exit code 0");
       expect(await names(host)).not.toContain(veth);
       expect(leased()).toEqual(["10.77.0.2"]);
+    }),
+  );
+
+  test.each([
+    ["DEL", {}],
+    ["GC", { "cni.dev/valid-attachments": [{ containerID: "c0", ifname: "eth0" }] }],
+  ])("goes with all its addresses when %s finds it by one of them", (command, keys) =>
+    withGo(async (host, c1, { veth }) => {
+      await c1.namespace.run("ip addr add 10.77.0.12/24 dev eth0; ip addr add fd77::12/64 dev eth0 nodad");
+      for (const name of ["10.77.0.12", "fd77::12"]) writeFileSync(`${LEASES}/${name}`, "c1\r\neth0");
+      expect(`${await c1.call(command, keys, "")}`).toStartWith("exit code 0");
+      expect(await names(host)).not.toContain(veth);
+      expect(leased()).toEqual(["10.77.0.2"]);
+      expect(existsSync(`${LEASES}/fd77::12`)).toBe(false);
     }),
   );
 
