@@ -15,7 +15,7 @@ import type { Link } from "../netlink/rtnetlink/link.ts";
 import { ask, ifNftables, isUnsupported, openNftables, reasonOf } from "./kernel.ts";
 import type { Owner } from "./owner.ts";
 import { deleteEmpty, madeHere } from "./skeleton.ts";
-import { find, namesOf, ownJumps, removal } from "./spoof-check/find.ts";
+import { type FoundCheck, find, isHeld, namesOf, ownJumps, removal } from "./spoof-check/find.ts";
 import { chainsOf, layoutOf, PREROUTING, TABLE } from "./spoof-check/layout.ts";
 
 /** Drops frames that enter the bridge through `hostInterface` with another source than `mac`. @throws CniError */
@@ -75,11 +75,17 @@ export async function tearDownSpoofCheck(
   const netfilter = own ?? ifNftables(connection);
   if (netfilter === undefined) return;
   try {
-    remove(netfilter, () =>
-      find(netfilter, namesOf(owner)).flatMap((check) => {
-        return removal(check, ownJumps(check.jumps, mayTake)).requests;
-      }),
-    );
+    let held: FoundCheck | undefined;
+    remove(netfilter, () => {
+      const checks = find(netfilter, namesOf(owner));
+      held = checks.find(isHeld);
+      return checks.flatMap((check) => removal(check, ownJumps(check.jumps, mayTake)).requests);
+    });
+    if (held !== undefined) {
+      throw new Error(
+        `chain ${held.names.chain} is busy: a rule of another program leads there; remove that rule`,
+      );
+    }
   } catch (error) {
     if (isUnsupported(error)) return;
     throw new CniError(code.internal, `failed to teardown spoof-check: ${reasonOf(error)}`);

@@ -14,7 +14,13 @@ import { getLink, type Link, linkOf } from "../../netlink/rtnetlink/link.ts";
 import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
 import { leadsTo } from "../expressions.ts";
 import { ask, rulesIn } from "../kernel.ts";
-import { type Owner, ownSpoofCheckNames, referenceSpoofCheckNames, type SpoofCheckNames } from "../owner.ts";
+import {
+  macChain,
+  type Owner,
+  ownSpoofCheckNames,
+  referenceSpoofCheckNames,
+  type SpoofCheckNames,
+} from "../owner.ts";
 import { chainsOf, PREROUTING, portOf, RULE_BEHIND_CHAIN } from "./layout.ts";
 
 type FoundRule = Rule & RuleHandle;
@@ -91,6 +97,10 @@ export function removal({ port, macs, rules }: FoundCheck, jumps: readonly RuleH
     isComplete: portGoes === (port !== undefined) && macsGo === (macs !== undefined),
   };
 }
+
+/** Whether a rule leads into the port's chain that is no check's; the chain of a port "…-mac" may be another check's. */
+export const isHeld = ({ port, rules, jumps }: FoundCheck): boolean =>
+  port !== undefined && !port.chain.endsWith(macChain("")) && usersOf(port, rules) > jumps.length;
 
 /**
  * The jumps that are the attachment's own: a check belongs to the port that it is about. What is about a port that is

@@ -100,6 +100,24 @@ describe("two attachments that the reference would give the same names", () => {
     );
   }, 120_000);
 
+  test("A31: a chain that another program's rule leads to stays, and DEL says so after it has removed the rest", async () => {
+    await withScratchHost(async (host) => {
+      const owner = { network: "net1", containerId: "c1", ifname: "eth0" };
+      await setUpSpoofCheck(owner, "veth1", MACS.p1);
+      const hold = "add chain bridge nat theirs; add rule bridge nat theirs jump cni-br-iface-c1-eth0";
+      await host.run(["nft", hold]);
+      for (const _ of ["once", "again"]) {
+        await expect(tearDownSpoofCheck(owner)).rejects.toThrow(
+          "failed to teardown spoof-check: chain cni-br-iface-c1-eth0 is busy: a rule of another program leads there",
+        );
+      }
+      expect((await nftRules()).join("\n")).not.toContain("veth1");
+      await host.run(["nft", "delete chain bridge nat theirs"]);
+      await tearDownSpoofCheck(owner);
+      await host.run("nft flush ruleset");
+    });
+  });
+
   test("the failed ADD of one takes back its own check alone", async () => {
     await withScratchHost(async (host) => {
       const [one, two] = [
