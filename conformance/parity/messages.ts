@@ -185,7 +185,17 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
   {
     name: "route is refused",
     reference: /^failed to add route '.*': (invalid argument|file exists|network is unreachable)$/,
-    ours: /route.*(EINVAL|EEXIST|ENETUNREACH)/,
+    ours: /route.*(EINVAL|EEXIST|ENETUNREACH)|^ipam\.\S+: /,
+    codes: [
+      [999, 7],
+      [999, 999],
+    ],
+  },
+  {
+    name: "mtu too small for IPv6",
+    reference: /^failed to enable keep_addr_on_down for interface /,
+    ours: /^mtu: \d+ is too small for /,
+    codes: toCode(7),
   },
   {
     name: "address is refused",

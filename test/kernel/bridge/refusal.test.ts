@@ -49,8 +49,8 @@ describe("ADD refuses and changes nothing", () => {
     [
       "a route that can't be",
       { ipam: { ...hostLocal(V4), routes: [{ dst: "192.0.2.0/24", gw: "198.51.100.1" }] } },
-      999,
-      /add route 192\.0\.2\.0\/24 via 198\.51\.100\.1/,
+      7,
+      /ipam\.routes\[0\]\.gw: gateway 198\.51\.100\.1 of the route to 192\.0\.2\.0\/24/,
     ],
     ["an mtu that can't be", { mtu: 65536 }, 7, /invalid mtu 65536/],
   ];
