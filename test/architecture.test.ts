@@ -112,6 +112,13 @@ const childrenOnlyByChild: Rule = (sources) =>
     .filter((source) => /\bBun\s*\.\s*(spawn|spawnSync|\$)/.test(source.code))
     .map((source) => `${source.path} starts a child without src/sys/child.ts`);
 
+/** As the formatter writes it: a number behind the body of a test. The limits of all tests are in limits.ts. */
+const noLimitOfItsOwn: Rule = (sources) =>
+  sources
+    .filter(({ path }) => path.endsWith(".test.ts"))
+    .filter(({ code }) => /^\s*\}, \d[\d_]{3,}\);$|^ +\d[\d_]*_000,\n *\)/m.test(code))
+    .map(({ path }) => `${path}: a test with a limit of its own`);
+
 /** What Bun starts without `env` gets the variables of the start, and so another PATH than provideTools has set. */
 const scratchHostsGetVariables: Rule = (sources) =>
   sources
@@ -252,6 +259,19 @@ const RULES: readonly {
     complaints: [
       "src/main.ts starts a child without src/sys/child.ts",
       "src/sys/a.ts starts a child without src/sys/child.ts",
+    ],
+  },
+  {
+    name: "K24: tests have one limit",
+    rule: noLimitOfItsOwn,
+    broken: [
+      ["test/a.test.ts", 'test("a", () => {\n}, 10_000);\n'],
+      ["test/b.test.ts", 'test(\n  "b",\n  () => {},\n  10_000,\n);\n'],
+      ["test/c.test.ts", 'test("c", () => {\n  f({ timeout: 1000 });\n});\n'],
+    ],
+    complaints: [
+      "test/a.test.ts: a test with a limit of its own",
+      "test/b.test.ts: a test with a limit of its own",
     ],
   },
   {

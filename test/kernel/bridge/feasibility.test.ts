@@ -7,6 +7,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { outcomeOf } from "../../support/command.ts";
+import { TEST_LIMIT } from "../../support/limits.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
 import { expectUnchanged } from "../../support/state-difference.ts";
 import { Attachment, configuration, type ErrorDocument, hostLocal, V4, V6, withNetwork } from "./network.ts";
@@ -189,5 +190,5 @@ test(
       expect(refuses.length).toBeGreaterThan(20);
       expect(refuses.length).toBeLessThan(79);
     }),
-  120_000,
+  TEST_LIMIT,
 );

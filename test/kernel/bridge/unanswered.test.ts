@@ -3,6 +3,7 @@
  * the way back out of the container's namespace. The built file under strace, whose clean run says where they are.
  */
 import { expect, test } from "bun:test";
+import { TEST_LIMIT } from "../../support/limits.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
 import { stateDifference } from "../../support/state-difference.ts";
@@ -74,7 +75,7 @@ test(
       await attachment.add();
       await cleaned(host, attachment);
     }),
-  60_000,
+  TEST_LIMIT,
 );
 
 test(
@@ -98,7 +99,7 @@ test(
       }
       await cleaned(host, attachment);
     }),
-  60_000,
+  TEST_LIMIT,
 );
 
 test("the way back from the container's namespace is tried again", () =>

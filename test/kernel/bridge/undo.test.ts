@@ -3,6 +3,7 @@
  * before, and ADD works again (G7, G8, A45). strace does the injection, so that the built file is tested as it is.
  */
 import { describe, expect, test } from "bun:test";
+import { TEST_LIMIT } from "../../support/limits.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
 import { stateDifference } from "../../support/state-difference.ts";
 import {
@@ -143,7 +144,7 @@ describe("a failing ADD leaves nothing", () => {
             await other.del();
           }
         }),
-      240_000,
+      TEST_LIMIT,
     );
   }
 });

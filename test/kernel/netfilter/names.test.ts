@@ -12,6 +12,7 @@ import {
   tearDownMasquerade,
 } from "../../../src/netfilter/masquerade.ts";
 import { iptablesChain, type Owner } from "../../../src/netfilter/owner.ts";
+import { TEST_LIMIT } from "../../support/limits.ts";
 import {
   type Container,
   collidingContainers,
@@ -113,7 +114,7 @@ describe.each(possible)("%s", (_, { backend, variant }) => {
       ),
       seeded(12),
     );
-  }, 120_000);
+  });
 
   test("the longest names that a runtime can send", async () => {
     await withVariant(variant, async () => {
@@ -128,7 +129,7 @@ describe.each(possible)("%s", (_, { backend, variant }) => {
       await tearDownMasquerade(longest);
       expect(await listing(variant)).toEqual(before);
     });
-  }, 60_000);
+  });
 });
 
 /** Lengths of the network's name and of the container's id: a whole comment, and two that iptables cuts. */
@@ -186,7 +187,7 @@ describe.each(possible.filter(([, { backend }]) => backend === "iptables"))(
           }
         });
       },
-      60_000,
+      TEST_LIMIT,
     );
 
     test("K2: rules with a comment that iptables cuts are the reference's, one for one, and go with its DEL", async () => {
@@ -205,6 +206,6 @@ describe.each(possible.filter(([, { backend }]) => backend === "iptables"))(
           expect(await rules()).toEqual([]);
         }
       });
-    }, 60_000);
+    });
   },
 );

@@ -98,7 +98,7 @@ describe("two attachments that the reference would give the same names", () => {
       ),
       seeded(15),
     );
-  }, 120_000);
+  });
 
   test("A31: a chain that another program's rule leads to stays, and DEL says so after it has removed the rest", async () => {
     await withScratchHost(async (host) => {
