@@ -1,6 +1,7 @@
 /** iptables-legacy: rules in x_tables, one child process for each family, and the lock that all of them take. */
 import { describe, expect } from "bun:test";
 import { CniError, code } from "../../../src/cni/error.ts";
+import { LegacyNatTable } from "../../../src/netfilter/iptables/legacy-table.ts";
 import {
   checkMasquerade,
   collectMasquerade,
@@ -173,6 +174,25 @@ describe("the host's iptables is legacy", () => {
         await holder.exited;
       }
       expect(await rules()).toEqual({ rules: [], notes: [] });
+    });
+  });
+
+  legacyTest("K2: a change that is never what is read afterwards comes to an end", async () => {
+    await withScratchHost(async (host) => {
+      await using programs = await legacyHost();
+      const table = new LegacyNatTable(4);
+      const chain = iptablesChain(owner("c1"));
+      const rule = { comment: "another one each time", action: "accept" } as const;
+      const update = () =>
+        table.update(chain, (state) => [
+          ...(state === undefined ? [{ kind: "add chain" } as const] : []),
+          { kind: "append", rule },
+        ]);
+      expect(update).toThrow(
+        /cannot change chain CNI-.* of the nat table of iptables-legacy: after 20 attempts/,
+      );
+      expect(programs.calls()).toHaveLength(20);
+      await host.run(`iptables-legacy -t nat -F ${chain}; iptables-legacy -t nat -X ${chain}`);
     });
   });
 
