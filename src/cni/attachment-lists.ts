@@ -68,8 +68,8 @@ export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
   return { rest: Buffer.concat(kept), lists };
 }
 
-/** Keys match without regard to case (rule A14). */
-const isListKey = (key: string): boolean => LIST_KEYS.some((wanted) => wanted === key.toLowerCase());
+/** Whether a key of the document is that of a list: keys match without regard to case (rule A14). */
+export const isListKey = (key: string): boolean => LIST_KEYS.some((wanted) => wanted === key.toLowerCase());
 
 function keyOf(bytes: Uint8Array): string | undefined {
   try {

@@ -112,14 +112,6 @@ export class AddressUsers {
     return ports.flatMap(({ veth }) => (livesElsewhere(this.host, veth) ? [veth] : []));
   }
 
-  /** Whether any interface of this network is in a living namespace, or may be. */
-  hasLiving(): boolean {
-    for (const veths of this.look().marked.values()) {
-      if (veths.some((veth) => livesElsewhere(this.host, veth))) return true;
-    }
-    return this.unmarkedPorts().length > 0;
-  }
-
   private look(): Links {
     if (this.links !== undefined) return this.links;
     this.bridge = findLink(this.host, bridgeName(this.config.json))?.index;

@@ -3,6 +3,7 @@
  * be of this network is touched: host veths by their marks, or by the address that is leased to an attachment which is
  * not listed; rules by their owner; leases by the IPAM.
  */
+import { isListKey, LIST_KEYS } from "../../cni/attachment-lists.ts";
 import type { ValidAttachment, ValidAttachments } from "../../cni/attachments.ts";
 import { requireValidAttachments } from "../../cni/config.ts";
 import { delegateGc, isInThisProcess } from "../../cni/delegate.ts";
@@ -38,7 +39,7 @@ export async function gc(request: Request): Promise<void> {
     await failures.attempt(() => collection.collectAddresses(ipam));
   }
   await failures.attempt(async () => {
-    if (collection.namesAllThatLive()) {
+    if (collection.namesAllThatLive("masquerade rules")) {
       const { collectMasquerade } = await import("../../netfilter/masquerade.ts");
       await collectMasquerade(request.config.name, {
         [Symbol.iterator]: () => allOf(valid, collection.kept),
@@ -92,27 +93,27 @@ class Collection {
   /** Has the IPAM free what is not listed, except what an interface still uses. */
   async collectAddresses(ipam: string): Promise<void> {
     const { request } = this;
-    if (this.keepsLiving && !isInThisProcess(request, ipam) && this.users.hasLiving()) {
-      request.log(
-        `no addresses are collected: the list of attachments is empty, but containers live, and ${JSON.stringify(ipam)} can't know which`,
-      );
-      return;
+    if (!this.keepsLiving || isInThisProcess(request, ipam)) {
+      return await delegateGc({ ...request, userOf: async (held) => this.userOf(held) }, ipam);
     }
-    await delegateGc({ ...request, userOf: async (held) => this.userOf(held) }, ipam);
+    // A child can't ask: it gets the list of what lives.
+    if (this.namesAllThatLive("addresses")) {
+      await delegateGc({ ...request, stdin: withAttachments(request, this.kept) }, ipam);
+    }
   }
 
   /**
-   * Whether each interface that stays is known by the name of its attachment, so that rules which belong to none of
-   * them belong to nothing that lives.
+   * Whether each interface that stays is known by the name of its attachment, so that addresses and rules which belong
+   * to none of them belong to nothing that lives. `what` is not collected if not.
    */
-  namesAllThatLive(): boolean {
+  namesAllThatLive(what: string): boolean {
     if (!this.keepsLiving) return true;
     const unknown = [...this.nameless, ...this.users.unmarkedPorts()].find(
       ({ index }) => !this.known.has(index),
     );
     if (unknown === undefined) return true;
     this.request.log(
-      `no masquerade rules are collected: the list of attachments is empty, and ${describeHostEnd(unknown)} of a living container does not tell whose rules are its own`,
+      `no ${what} are collected: the list of attachments is empty, and ${describeHostEnd(unknown)} of a living container does not tell which are its own`,
     );
     return false;
   }
@@ -128,6 +129,15 @@ class Collection {
     this.kept.push(held);
     return stillThere(user);
   }
+}
+
+/** The configuration of a call with another list of attachments in the place of an empty one. */
+function withAttachments({ config, stdin }: Request, list: readonly ValidAttachment[]): Uint8Array {
+  if (list.length === 0) return stdin;
+  const entries = list.map(({ containerId, ifname }) => ({ containerID: containerId, ifname }));
+  const others = Object.entries(config.json.raw).filter(([key]) => !isListKey(key));
+  const lists = LIST_KEYS.map((key) => [key, entries] as const);
+  return new TextEncoder().encode(JSON.stringify(Object.fromEntries([...others, ...lists])));
 }
 
 /** Those of both, without a copy of a list that may be long. */

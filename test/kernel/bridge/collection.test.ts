@@ -1,6 +1,7 @@
 /** GC of attachments whose interfaces live (K6), and of a runtime that lists nothing (K28). */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { builtBinaries } from "../../support/plugin-call.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
 import { addByGo, LEASES } from "./go-attachment.ts";
 import { Attachment, BRIDGE, configuration, hostLocal, NETWORK, V4, withNetwork } from "./network.ts";
@@ -145,6 +146,27 @@ describe("K28: GC", () => {
       expect(leased()).toEqual([]);
       await new Attachment(host, c1, CONFIG).del();
       expect(`${await collect(host, CRIO)}`).toStartWith("exit code 0");
+    }));
+
+  test("an IPAM that is another file gets the list of what lives, and nothing where that is not known", () =>
+    withNetwork(async (host) => {
+      const living = await added(host, "c1");
+      await lost(host, "c2");
+      const folder = "/run/other-file";
+      await host.run(`mkdir ${folder}; cp ${builtBinaries()}/host-local ${folder}/host-local`);
+      const gc = () => host.plugin("bridge", { command: "GC", config: CRIO, path: folder });
+      const c3 = await host.addNamespace("c3");
+      await addByGo(host, c3, "10.77.0.10");
+      const unknown = await gc();
+      expect(`${unknown}`).toStartWith("exit code 0");
+      expect(unknown.stderr).toContain("no addresses are collected");
+      expect(leased()).toEqual(["10.77.0.10", "10.77.0.2", "10.77.0.3"]);
+      await new Attachment(host, c3, CONFIG).del();
+      expect(`${await gc()}`).toStartWith("exit code 0");
+      expect(leased()).toEqual(["10.77.0.2"]);
+      expect(await ruled(host)).toEqual(["c1"]);
+      await living.attachment.del();
+      await host.run(`rm -r ${folder}`);
     }));
 
   test("an attachment whose names fit into no alias is kept with its rules", () =>
