@@ -18,6 +18,8 @@ export interface GoPrograms {
    * packages are paths in there, as in "./cmd/crictl".
    */
   readonly module?: string;
+  /** With `module`: the packages' tests, each as a program that is called PACKAGE.test. */
+  readonly tests?: true;
 }
 
 /**
@@ -36,13 +38,14 @@ export async function provideGoPrograms(
   const unfinished = `${folder}.unfinished-${process.pid}`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true });
-  const { module, packages, version } = programs;
+  const { module, packages, version, tests } = programs;
+  const build = tests ? ["test", "-c"] : ["build"];
   const env = { HOME: cache, ...process.env, GOBIN: unfinished, CGO_ENABLED: "0", GOTOOLCHAIN: "local" };
   const [command, cwd] =
     module === undefined
       ? [["install", ...packages.map((path) => `${path}@${version}`)], cache]
       : [
-          ["build", "-mod=readonly", "-o", `${unfinished}/`, ...packages],
+          [...build, "-mod=readonly", "-o", `${unfinished}/`, ...packages],
           await modulePath(go, module, programs, cache),
         ];
   const outcome = await outcomeOf([go, ...command], { env: defined(env), cwd, timeout: JOB_LIMIT });

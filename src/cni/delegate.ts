@@ -23,7 +23,7 @@ export interface ChildOutcome {
  * What delegation needs of the system, given by main. The protocol itself knows no files and no processes.
  */
 export interface Delegation {
-  /** The file's name that this process was called by: who delegates to that calls itself without end. */
+  /** The name that this process was called by. To delegate to that name would be to call itself without end. */
   readonly calledAs?: string;
   /** Whether `path` is a file that can be executed. */
   isExecutable(path: string): boolean;
