@@ -168,6 +168,79 @@ export const INTERFACES: readonly Difference[] = [
     ours: { ADD: "succeeds", "default routes": 1 },
   },
   {
+    what: "a route listed twice",
+    withGo: "`file exists`",
+    withOurs: "one route",
+    why: "",
+    measure: async (side) => {
+      const container = await side.container("c1");
+      const routes = [{ dst: "10.99.0.0/16" }, { dst: "10.99.0.0/16" }];
+      const end = whether(
+        await side.call("ADD", network({ isGateway: true, ipam: ipam(undefined, { routes }) })),
+      );
+      return { ADD: end, routes: (await container.json<object[]>("ip -j route show 10.99.0.0/16")).length };
+    },
+    go: { ADD: "fails", routes: 1 },
+    ours: { ADD: "succeeds", routes: 1 },
+  },
+  {
+    what: "a default route of IPv6 where no range is IPv6",
+    withGo: "is set, and leads nowhere",
+    withOurs: "is left out, which is said on stderr",
+    why: "connections hang for many seconds",
+    measure: async (side) => {
+      const container = await side.container("c1");
+      const routes = [{ dst: "::/0" }];
+      const config = network({ isGateway: true, ipam: ipam(undefined, { routes }) });
+      const { exitCode, stderr } = await side.call("ADD", config);
+      return {
+        "exit code": exitCode,
+        routes: (await container.json<object[]>("ip -j -6 route show default")).length,
+        "said on stderr": stderr.includes("::/0"),
+      };
+    },
+    go: { "exit code": 0, routes: 1, "said on stderr": false },
+    ours: { "exit code": 0, routes: 0, "said on stderr": true },
+  },
+  {
+    what: "values that the kernel refuses (host bits in a route, an mtu below 1280 with IPv6)",
+    withGo: "are found when the interface is there, which stays",
+    withOurs: "are found in the configuration, before anything is touched",
+    why: "",
+    measure: async (side) => {
+      const wrong = {
+        "host bits": ipam(undefined, { routes: [{ dst: "10.99.3.4/16" }] }),
+        "mtu 1200": ipam(["fd00:1::/64"]),
+      };
+      const facts: Record<string, string> = {};
+      for (const [name, section] of Object.entries(wrong)) {
+        const container = await side.container("c1");
+        const config = network({ mtu: 1200, ipam: section });
+        const outcome = await side.call("ADD", config);
+        const { code } = JSON.parse(outcome.stdout) as { code: number };
+        const left = (await linkNamed(container, "eth0")) !== undefined;
+        facts[name] = `code ${code}, ${left ? "an interface left" : "nothing left"}`;
+        await side.host.removeNamespaces();
+      }
+      return facts;
+    },
+    go: { "host bits": "code 999, an interface left", "mtu 1200": "code 999, an interface left" },
+    ours: { "host bits": "code 7, nothing left", "mtu 1200": "code 7, nothing left" },
+  },
+  {
+    what: "a result that its version cannot tell (0.2.0 without an address)",
+    withGo: "is noticed at the end; the interface stays",
+    withOurs: "is noticed too, and undone",
+    why: "",
+    measure: async (side) => {
+      const container = await side.container("c1");
+      const end = whether(await side.call("ADD", network({ cniVersion: "0.2.0", ipam: undefined })));
+      return { ADD: end, "interface left": (await linkNamed(container, "eth0")) !== undefined };
+    },
+    go: { ADD: "fails", "interface left": true },
+    ours: { ADD: "fails", "interface left": false },
+  },
+  {
     what: "processes of an ADD with `ipMasq`",
     withGo: "13: `bridge`, `host-local`, 11 times `iptables`",
     withOurs: "one (with iptables-legacy one `iptables-restore` more for each family)",
