@@ -126,6 +126,18 @@ const scratchHostsGetVariables: Rule = (sources) =>
     .filter(({ code }) => !/\benv: (\{ \.\.\.)?process\.env\b/.test(code))
     .map(({ path }) => `${path} starts a scratch host without \`env: process.env\``);
 
+/** Such a text begins with the name of a class, or is the engine's. The two files make words of whatever was thrown. */
+const noErrorsAsText: Rule = (sources) =>
+  inSource(sources)
+    .filter(({ path }) => path !== "src/cni/error.ts" && path !== "src/sys/errno.ts")
+    .flatMap(({ path, text }) =>
+      [
+        ...text.matchAll(
+          /String\(\s*(error|failure|thrown|cause|reason|problem|e)\s*\)|\$\{\s*(error|failure|thrown|e)\s*\}|\?\s*(error|failure|thrown|cause)\.message\s*:/g,
+        ),
+      ].map(([found]) => `${path}: ${found}`),
+    );
+
 /** The engine looks up the name of each `#member` when a function is first called; TypeScript's own cost nothing. */
 const privateByTypeScript: Rule = (sources) =>
   inSource(sources).flatMap(({ path, code }) =>
@@ -283,6 +295,21 @@ const RULES: readonly {
       ["test/c.ts", "outcomeOf(isolated([]));"],
     ],
     complaints: ["test/a.ts starts a scratch host without `env: process.env`"],
+  },
+  {
+    name: "K26: no error is made a text with the name of its class",
+    rule: noErrorsAsText,
+    broken: [
+      ["src/net/a.ts", `log(\`cannot: \${error}\`);\nlog(\`cannot: \${error.message}\`);`],
+      ["src/net/b.ts", "throw new Error(String(failure));"],
+      ["src/net/c.ts", "const words = error instanceof Error ? error.message : error;"],
+      ["src/sys/errno.ts", "String(thrown);"],
+    ],
+    complaints: [
+      `src/net/a.ts: \${error}`,
+      "src/net/b.ts: String(failure)",
+      "src/net/c.ts: ? error.message :",
+    ],
   },
   {
     name: "members are private by TypeScript",

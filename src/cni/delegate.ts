@@ -171,8 +171,10 @@ function find({ path, delegation }: Request, type: string): Found {
       `cannot look for plugin ${JSON.stringify(type)} in path [${path.join(" ")}]`,
     );
   }
+  const folders = path.filter((folder) => folder !== "").join(" ");
+  const where = folders === "" ? ": CNI_PATH names no directory" : ` in path [${folders}]`;
   throw new CniError(
     code.internal,
-    `failed to find plugin ${JSON.stringify(type)} in path [${path.join(" ")}]; install it there or correct CNI_PATH`,
+    `failed to find plugin ${JSON.stringify(type)}${where}; install it there or correct CNI_PATH`,
   );
 }

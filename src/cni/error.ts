@@ -63,9 +63,24 @@ export class CniError extends Error {
  */
 export function toCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
+  if (isOfTheEngine(thrown)) return ownFault(thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const errorCode = says(thrown, "isTemporary") ? code.tryAgainLater : code.internal;
   return new CniError(errorCode, message, "", { cause: thrown, nothingTaken: says(thrown, "nothingTaken") });
+}
+
+/** Whether the engine made an error, about a fault of this program or for want of memory. Classes of ours do not count. */
+const isOfTheEngine = (thrown: unknown): thrown is Error =>
+  [TypeError, RangeError, ReferenceError, SyntaxError].some(
+    ({ prototype }) => thrown instanceof Error && Object.getPrototypeOf(thrown) === prototype,
+  );
+
+/** The engine's words mean nothing to a user: they are a detail, for those who mend it. */
+function ownFault(error: Error): CniError {
+  const message = /memory|call stack/i.test(error.message)
+    ? "there is not enough memory for this call; send less at once, or raise the limits of this process"
+    : "this is a fault of Bridgehead; please report it, with the configuration and these details";
+  return new CniError(code.internal, message, error.message, { cause: error });
 }
 
 /** What an error may say of itself, whatever layer it is of. */

@@ -1,5 +1,5 @@
 /** JSON out of bytes, with an error that says where it is none (rule A9). */
-import { CniError, code, toCniError } from "./error.ts";
+import { CniError, code } from "./error.ts";
 import { describeJsonFault, describeUtf8Fault } from "./json-position.ts";
 
 /** Objects and arrays in a document: the memory that they take is many times that of their text. */
@@ -22,10 +22,13 @@ export function parseJson(bytes: Uint8Array, subject: string, whole = bytes): un
 export const decodeText = (bytes: Uint8Array): string =>
   new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 
+/** What is left where the text is JSON, and the parser refuses it all the same. */
+const TOO_DEEP = "objects and arrays are nested too deeply";
+
 /** The error for bytes that are not JSON. `cause` is what refused them. */
 export function notJson(bytes: Uint8Array, subject: string, cause: unknown): CniError {
-  const place = describeUtf8Fault(bytes) ?? describeJsonFault(decodeText(bytes)) ?? toCniError(cause).message;
-  return new CniError(code.decoding, `cannot decode ${subject}: ${place}`);
+  const place = describeUtf8Fault(bytes) ?? describeJsonFault(decodeText(bytes)) ?? TOO_DEEP;
+  return new CniError(code.decoding, `cannot decode ${subject}: ${place}`, "", { cause });
 }
 
 function refuseCrowd(bytes: Uint8Array, subject: string): void {

@@ -83,10 +83,10 @@ export async function runAdd<T>(
   }
 }
 
-/** Runs a DEL as an undo. What it could not do is logged and returned, with `failure` in front. */
+/** Runs a DEL as an undo. What it could not do is logged and returned, with `headline` in front. */
 export async function takeBack(
   { time, log }: Request,
-  failure: string,
+  headline: string,
   del: () => Promise<void>,
 ): Promise<string[]> {
   time.beginUndo();
@@ -94,7 +94,7 @@ export async function takeBack(
     await time.half(del);
     return [];
   } catch (error) {
-    const line = `${failure}: ${toCniError(error).message}`;
+    const line = `${headline}: ${toCniError(error).message}`;
     log(line);
     return [line];
   }

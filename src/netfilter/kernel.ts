@@ -111,9 +111,6 @@ export const rulesHolding = (
     return isWanted(rule) ? rule : undefined;
   });
 
-/** The words of anything that was thrown. */
-export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 /** What to do about a refusal for lack of rights; undefined for any other error. */
 export const permissionRemedy = (error: unknown): string | undefined =>
   refusedWith(error, "EPERM")

@@ -5,7 +5,7 @@
 import { CniError, code, combineErrors, toCniError } from "../cni/error.ts";
 import { formatPrefix, type Prefix } from "../net/prefix.ts";
 import type { Connection } from "../netlink/connection.ts";
-import { ifNftables, openNftables, reasonOf } from "./kernel.ts";
+import { ifNftables, openNftables } from "./kernel.ts";
 import type { Owner } from "./owner.ts";
 
 export { openNftables } from "./kernel.ts";
@@ -60,7 +60,7 @@ export async function setUpMasquerade(
     else throw new Error("this kernel has no nf_tables");
   } catch (error) {
     if (error instanceof CniError) throw error;
-    const problem = (await problemOf(choice, netfilter)) ?? reasonOf(error);
+    const problem = (await problemOf(choice, netfilter)) ?? toCniError(error).message;
     throw new CniError(toCniError(error).code, cannot(choice, backend, problem));
   }
 }

@@ -4,7 +4,7 @@
  * long, or another attachment has them), so that each program can remove what the other has added: one rule in
  * PREROUTING leads the port's frames into a chain of their own (docs/decisions/0012-spoof-check-layout.md).
  */
-import { CniError, code } from "../cni/error.ts";
+import { CniError, code, toCniError } from "../cni/error.ts";
 import { parseMac } from "../net/mac.ts";
 import type { Connection, Request } from "../netlink/connection.ts";
 import { update } from "../netlink/nftables/batch.ts";
@@ -12,7 +12,7 @@ import { addChain, getChain } from "../netlink/nftables/chain.ts";
 import { addRule } from "../netlink/nftables/rule.ts";
 import { addTable } from "../netlink/nftables/table.ts";
 import type { Link } from "../netlink/rtnetlink/link.ts";
-import { ask, ifNftables, isUnsupported, openNftables, reasonOf } from "./kernel.ts";
+import { ask, ifNftables, isUnsupported, openNftables } from "./kernel.ts";
 import type { Owner } from "./owner.ts";
 import { deleteEmpty, madeHere } from "./skeleton.ts";
 import { type FoundCheck, find, isHeld, namesOf, ownJumps, removal } from "./spoof-check/find.ts";
@@ -48,7 +48,7 @@ export async function setUpSpoofCheck(owner: Owner, hostInterface: string, mac: 
   } catch (error) {
     throw new CniError(
       code.internal,
-      `failed to setup spoof-check of ${JSON.stringify(hostInterface)}: ${reasonOf(error)}; it needs nf_tables for bridges: ` +
+      `failed to setup spoof-check of ${JSON.stringify(hostInterface)}: ${toCniError(error).message}; it needs nf_tables for bridges: ` +
         `load the kernel modules nf_tables and nft_meta_bridge, or leave out "macspoofchk"`,
     );
   }
@@ -88,7 +88,7 @@ export async function tearDownSpoofCheck(
     }
   } catch (error) {
     if (isUnsupported(error)) return;
-    throw new CniError(code.internal, `failed to teardown spoof-check: ${reasonOf(error)}`);
+    throw new CniError(code.internal, `failed to teardown spoof-check: ${toCniError(error).message}`);
   }
 }
 
@@ -132,6 +132,6 @@ export async function collectSpoofChecks(): Promise<void> {
     remove(netfilter, () => staleChecks(netfilter));
   } catch (error) {
     if (isUnsupported(error)) return;
-    throw new CniError(code.internal, `failed to collect spoof checks: ${reasonOf(error)}`);
+    throw new CniError(code.internal, `failed to collect spoof checks: ${toCniError(error).message}`);
   }
 }

@@ -3,7 +3,7 @@
  * bytes. The two top bits of the type are flags: nested, and network byte order.
  */
 import { ByteReader, ByteWriter, i32At, i32beAt, padded, u16At } from "./bytes.ts";
-import { DecodeError } from "./error.ts";
+import { DecodeError, UnfitError } from "./error.ts";
 
 const HEADER = 4;
 export const NLA_F_NESTED = 0x8000;
@@ -39,7 +39,7 @@ function putHeader(writer: ByteWriter, type: number, size: number): void {
 }
 
 function refuse(type: number, length: number): never {
-  throw new RangeError(
+  throw new UnfitError(
     length > 0xffff
       ? `attribute ${type} has ${length} bytes, 65535 fit`
       : `attribute type ${type} does not fit: 0 to 65535`,

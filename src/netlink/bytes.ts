@@ -5,14 +5,14 @@
  * Numbers are put together from bytes by hand: a DataView would make the engine move each array to memory of another
  * kind, which costs every ADD 0.4 ms.
  */
-import { DecodeError } from "./error.ts";
+import { DecodeError, UnfitError } from "./error.ts";
 
 /** Bytes that a new writer has room for. */
 const FIRST_SIZE = 256;
 
 /**
  * Appends to a buffer that grows. Lengths that are known only later are reserved and patched. A number that does not
- * fit its field is a RangeError: the kernel would silently get another one.
+ * fit its field is an UnfitError: the kernel would silently get another one.
  */
 export class ByteWriter {
   /** Bytes written so far. To be changed in here only; a field, as an accessor costs each reader a call. */
@@ -126,11 +126,11 @@ const swapped = (value: number): number =>
 
 /** Called for the error only. */
 function refuse(value: number, low: number, high: number): never {
-  throw new RangeError(`${value} does not fit: ${low} to ${high}`);
+  throw new UnfitError(`${value} does not fit: ${low} to ${high}`);
 }
 
 function fits64(value: bigint): void {
-  if (value < 0n || value >> 64n !== 0n) throw new RangeError(`${value} does not fit: 0 to 2^64 - 1`);
+  if (value < 0n || value >> 64n !== 0n) throw new UnfitError(`${value} does not fit: 0 to 2^64 - 1`);
 }
 
 /** The next multiple of four: how netlink pads nearly everything. */

@@ -6,6 +6,11 @@ export class DecodeError extends Error {
   override readonly name = "DecodeError";
 }
 
+/** A value that has no room in its field. The encoders throw nothing else. */
+export class UnfitError extends RangeError {
+  override readonly name = "UnfitError";
+}
+
 /** What an extended acknowledgement adds to an errno (uapi linux/netlink.h, NLMSGERR_ATTR_*). */
 export interface ExtendedAck {
   /** The kernel's own words. */

@@ -34,7 +34,7 @@ export function openNetns(path: string): Netns {
   try {
     return Netns.open(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = toCniError(error).message;
     throw new CniError(code.invalidNetns, `failed to open netns ${JSON.stringify(path)}: ${reason}`, "", {
       cause: error,
     });

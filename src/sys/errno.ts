@@ -82,6 +82,55 @@ export function describeErrno(errno: number): { name: string; text: string } {
   return { name: TABLE.slice(name, text - 1), text: TABLE.slice(text, TABLE.indexOf("\n", text)) };
 }
 
+/**
+ * What a system call does, where its name is no plain word for it. One text, as above. A message is for people: it says
+ * what was tried, and not by which call.
+ */
+const ACTIONS = `
+bind open a socket
+fchmodat set the permissions of
+fcntl prepare a pipe
+fdatasync write to the disk
+fgetxattr read the attribute
+flock lock
+fsetxattr set the attribute
+fsync write to the disk
+ftruncate shorten
+getdents64 list the directory
+getrandom draw random bytes
+getsockopt read from a socket
+ioctl look at what is open
+mkdir make the directory
+open_by_handle_at open by its handle
+path use the path
+pipe make a pipe
+poll wait
+pread read
+pwrite write
+readlink read the link
+recvfrom receive
+rt_sigprocmask set an alarm
+setitimer set an alarm
+setns enter the namespace
+setsockopt prepare a socket
+sigaction set an alarm
+statfs look at the file system of
+statx look at
+unlink remove
+utimensat set the times of
+waitid wait for a program
+`;
+
+function actionOf(call: string): string {
+  const start = ACTIONS.indexOf(`\n${call} `);
+  if (start < 0) return call;
+  return ACTIONS.slice(start + call.length + 2, ACTIONS.indexOf("\n", start + 1));
+}
+
+/** The words of anything that was thrown. */
+export const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown);
+
 /** A system call that failed. `code` is the errno's name ("ENOENT"), to be compared; the message is for people. */
 export class SystemError extends Error {
   override readonly name = "SystemError";
@@ -91,7 +140,9 @@ export class SystemError extends Error {
   /** `subject` is what the call was made on, usually a path. */
   constructor(call: string, errno: number, subject?: string) {
     const { name, text } = describeErrno(errno);
-    super(`${call}${subject === undefined ? "" : ` ${JSON.stringify(subject)}`}: ${text} (${name})`);
+    super(
+      `${actionOf(call)}${subject === undefined ? "" : ` ${JSON.stringify(subject)}`}: ${text} (${name})`,
+    );
     this.errno = errno;
     this.code = name;
   }

@@ -8,7 +8,7 @@
  */
 // Long because: no other file may call the C library.
 import type { FFIType, Pointer } from "bun:ffi";
-import { SystemError } from "./errno.ts";
+import { messageOf, SystemError } from "./errno.ts";
 import * as call from "./syscall-number.ts";
 
 /** A number where it fits into one, which all results here do; else a bigint. */
@@ -67,7 +67,7 @@ export let unusable: Error | undefined;
 
 /** A C library all of whose functions fail, so that this module can be loaded and the failure be told. */
 function without(cause: unknown): Libc {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   unusable = new Error(
     `the C library cannot be called (${reason}): this process may have no executable memory; lift its limit of ` +
       "address space (RLIMIT_AS) or its ban on memory that is written and executed (MemoryDenyWriteExecute= of systemd, execmem of SELinux)",

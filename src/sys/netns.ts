@@ -3,7 +3,7 @@
  * may run inside: anything asynchronous could resume after the way back.
  */
 import { pause } from "./clock.ts";
-import { failedWith, SystemError } from "./errno.ts";
+import { failedWith, messageOf, SystemError } from "./errno.ts";
 import { type FileIdentity, sameFile, status, statusOf } from "./file.ts";
 import * as libc from "./libc.ts";
 
@@ -134,7 +134,7 @@ function returnTo(home: number): void {
       return;
     } catch (error) {
       if (attempt === RETURNS) {
-        process.stderr.write(`cannot return to the host's network namespace: ${error}\n`);
+        process.stderr.write(`cannot return to the host's network namespace: ${messageOf(error)}\n`);
         process.abort();
       }
       pause(1);

@@ -3,6 +3,15 @@ import { CniError, code, combineErrors, toCniError } from "../../src/cni/error.t
 import { Failures } from "../../src/cni/failures.ts";
 import { endlessTime, notedTime } from "../support/call-time.ts";
 
+/** What a line of code, or a function, throws. */
+function failureOf(code: string | (() => unknown)): unknown {
+  try {
+    return typeof code === "string" ? new Function("nothing", code)() : code();
+  } catch (error) {
+    return error;
+  }
+}
+
 test("A18: codes", () => {
   expect(code).toEqual({
     incompatibleVersion: 1,
@@ -23,7 +32,18 @@ test("A18: codes", () => {
 test("A18: anything thrown is an error with code 999, a CniError itself", () => {
   const own = new CniError(7, "message", "details");
   expect(toCniError(own)).toBe(own);
-  expect(toCniError(new TypeError("oops"))).toMatchObject({ code: 999, message: "oops", details: "" });
+  for (const fault of ["nothing.at()", "nowhere", "JSON.parse('{')", "'x'.repeat(-1)"]) {
+    const thrown = failureOf(fault);
+    // K26: the engine's words are a detail.
+    expect(toCniError(thrown)).toMatchObject({
+      code: 999,
+      message: expect.stringMatching(/^this is a fault of Bridgehead; please report it/),
+      details: (thrown as Error).message,
+    });
+  }
+  const deep = (): number => deep() + 1;
+  expect(toCniError(failureOf(deep)).message).toStartWith("there is not enough memory for this call");
+  expect(toCniError(new Error("oops"))).toMatchObject({ code: 999, message: "oops", details: "" });
   expect(toCniError("text")).toMatchObject({ code: 999, message: "text" });
   expect(toCniError(undefined)).toMatchObject({ code: 999, message: "undefined" });
 });

@@ -17,7 +17,7 @@ function act(request: Request): void {
     case "CNI error":
       throw new CniError(11, "try again later", "the lock is held");
     case "error":
-      throw new TypeError('oops "é"\n');
+      throw new Error('oops "é"\n');
     case "text":
       throw "only text";
   }

@@ -129,7 +129,7 @@ describe("A16, A17: the error object", () => {
   });
 
   test.each([
-    ["an error", new TypeError("x is undefined"), "x is undefined"],
+    ["an error", new Error("no room"), "no room"],
     ["text", "text", "text"],
     ["undefined", undefined, "undefined"],
     ["an object", { a: 1 }, "[object Object]"],

@@ -189,7 +189,7 @@ describe("links", () => {
 });
 
 describe("errors", () => {
-  test("name the call, the path and the reason", () => {
+  test("name the action, the path and the reason", () => {
     const path = join(folder, "missing");
     for (const call of [
       () => status(path),
@@ -198,7 +198,7 @@ describe("errors", () => {
       () => readLink(path),
     ])
       expect(codeOf(call)).toBe("ENOENT");
-    expect(() => status(path)).toThrow(`statx ${JSON.stringify(path)}: no such file or directory (ENOENT)`);
+    expect(() => status(path)).toThrow(`look at ${JSON.stringify(path)}: no such file or directory (ENOENT)`);
     expect(codeOf(() => statusOf(-1))).toBe("EBADF");
   });
 

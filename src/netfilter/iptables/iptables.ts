@@ -1,10 +1,10 @@
 /** Masquerading with the rules of iptables (rules B28, G5, G16, G17, G27). */
-import { CniError, code, combineErrors } from "../../cni/error.ts";
+import { CniError, code, combineErrors, toCniError } from "../../cni/error.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { rehearse } from "../../netlink/nftables/batch.ts";
-import { isUnsupported, permissionRemedy, reasonOf } from "../kernel.ts";
+import { isUnsupported, permissionRemedy } from "../kernel.ts";
 import { iptablesChain, type Owner } from "../owner.ts";
 import { findLegacyRestore, findRestore } from "./executable.ts";
 import { hasLegacyTable, LegacyNatTable } from "./legacy-table.ts";
@@ -60,7 +60,7 @@ export function iptablesProblem(connection: Connection | undefined): string | un
   } catch (error) {
     if (isUnsupported(error) && otherTable(table, family) !== undefined) return undefined;
     const modules = `load the kernel modules nft_compat, nft_chain_nat, xt_comment and xt_MASQUERADE, ${alternative}`;
-    return `${reasonOf(error)}; ${permissionRemedy(error) ?? modules}`;
+    return `${toCniError(error).message}; ${permissionRemedy(error) ?? modules}`;
   }
 }
 

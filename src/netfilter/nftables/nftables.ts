@@ -6,13 +6,13 @@
  * new owner's rule. Yet no one searches the chain: the address stands in an anonymous set whose name is made of the
  * attachment's mark, and from the set the rule is found (docs/decisions/0011-one-rule-an-address.md).
  */
-import { CniError, code } from "../../cni/error.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { rehearse, update } from "../../netlink/nftables/batch.ts";
 import { decodeChain, getChain } from "../../netlink/nftables/chain.ts";
 import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
-import { ask, isUnsupported, permissionRemedy, reasonOf } from "../kernel.ts";
+import { ask, isUnsupported, permissionRemedy } from "../kernel.ts";
 import type { Owner } from "../owner.ts";
 import { deleteEmpty } from "../skeleton.ts";
 import { type FoundRule, rulesByName, rulesOf } from "./find.ts";
@@ -97,6 +97,6 @@ export function nftablesProblem(connection: Connection | undefined): string | un
     ]);
     return undefined;
   } catch (error) {
-    return `${reasonOf(error)}; ${permissionRemedy(error) ?? remedy}`;
+    return `${toCniError(error).message}; ${permissionRemedy(error) ?? remedy}`;
   }
 }

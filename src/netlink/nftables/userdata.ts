@@ -4,7 +4,7 @@
  * comment has type 7.
  */
 import { ByteReader, ByteWriter } from "../bytes.ts";
-import { DecodeError } from "../error.ts";
+import { DecodeError, UnfitError } from "../error.ts";
 
 /** One datum: a type whose meaning depends on the object, and at most 255 bytes. */
 export interface UserDatum {
@@ -57,13 +57,13 @@ export function textOf(data: readonly UserDatum[] | undefined, type: number): st
   return decoder.decode(end < 0 ? value : value.subarray(0, end));
 }
 
-/** Nothing for no data. @throws RangeError for a value of more than 255 bytes. */
+/** Nothing for no data. @throws UnfitError for a value of more than 255 bytes. */
 export function encodeUserData(data: readonly UserDatum[] | undefined): Uint8Array | undefined {
   if (data === undefined || data.length === 0) return undefined;
   const writer = new ByteWriter();
   for (const { type, value } of data) {
     if (value.length > 255)
-      throw new RangeError(`user data of type ${type} has ${value.length} bytes, 255 fit`);
+      throw new UnfitError(`user data of type ${type} has ${value.length} bytes, 255 fit`);
     writer.u8(type);
     writer.u8(value.length);
     writer.bytes(value);

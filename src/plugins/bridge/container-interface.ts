@@ -1,4 +1,5 @@
 /** The container's end: settings, addresses, routes (rules B21–B23, B30, G18, G24). */
+import { toCniError } from "../../cni/error.ts";
 import type { IpConfig, Route } from "../../cni/result.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { addAddress, addressFlag } from "../../netlink/rtnetlink/address.ts";
@@ -84,9 +85,7 @@ function applySettings(plan: ContainerPlan, log: (line: string) => void): void {
     } catch (error) {
       // Where the kernel has no IPv6 at all, adding the address will say so.
       if (!failedWith(error, "ENOENT")) {
-        throw new Error(`failed to enable IPv6 for interface ${JSON.stringify(link)}: ${String(error)}`, {
-          cause: error,
-        });
+        throw toCniError(error).during(`failed to enable IPv6 for interface ${JSON.stringify(link)}`);
       }
     }
   }

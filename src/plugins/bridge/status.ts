@@ -1,6 +1,6 @@
 /** STATUS: whether an ADD could work now (rules A35, A36, G2). Changes nothing. */
 import { delegateStatus } from "../../cni/delegate.ts";
-import { CniError, code } from "../../cni/error.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { missingForAttachments } from "../../sys/missing-capability.ts";
 import { connect } from "../namespaces.ts";
@@ -18,9 +18,7 @@ export async function status(request: Request): Promise<void> {
   try {
     if (link !== undefined) requireBridge(link);
   } catch (error) {
-    throw new CniError(code.notAvailable, error instanceof Error ? error.message : String(error), "", {
-      cause: error,
-    });
+    throw new CniError(code.notAvailable, toCniError(error).message, "", { cause: error });
   }
   if (config.ipam === undefined) return;
   await delegateStatus(request, config.ipam);

@@ -1,5 +1,5 @@
 /** How one range set gives an address to an attachment, and why it can't (rules H46–H48, L4, L5, L11). */
-import { CniError, code } from "../../cni/error.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { capacity, type Interval, searchOrder } from "./allocator.ts";
 import type { Identity } from "./identity.ts";
@@ -147,9 +147,7 @@ function noteHint({ store, log }: Allocation, index: number, address: IpAddress)
   try {
     store.writeHint(index, address);
   } catch (error) {
-    log(
-      `host-local: cannot note the last reserved address: ${error instanceof Error ? error.message : error}`,
-    );
+    log(`host-local: cannot note the last reserved address: ${toCniError(error).message}`);
   }
 }
 

@@ -129,9 +129,9 @@ test("an error names the step, not only the call", () =>
     const attachment = new Attachment(host, await host.addNamespace("c1"), DUAL);
     for (const [call, when, step] of [
       ["socket", 1, "cannot open a netlink socket: socket"],
-      ["setns", 1, 'cannot enter netns "/var/run/netns/c1": setns'],
+      ["setns", 1, 'cannot enter netns "/var/run/netns/c1": enter the namespace'],
       // The first is the lock of the host's network, which an ADD can do without.
-      ["flock", 2, "cannot lock the leases: flock"],
+      ["flock", 2, "cannot lock the leases: lock"],
     ] as const) {
       const inject = `-e trace=${call} -e inject=${call}:error=EIO:when=${when}`;
       const { exitCode, stdout } = await traced(host, attachment, "ADD", inject);
