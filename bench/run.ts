@@ -8,11 +8,12 @@
  *   npm run bench -- --rounds N      so many rounds in each case
  *   npm run bench -- --nice=-20      before others, on a machine that has other work; prints, and writes nothing
  *   npm run bench -- --list          the names of the cases
+ *   npm run bench -- limits          memory, and the least of it: prints the tables of docs/security.md
  *
  * Ends with exit code 0 whatever the figures are: speed is no test. 1 means that something failed.
  */
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { REFERENCE_VERSION } from "../conformance/reference.ts";
 import { outcomeOf } from "../test/support/command.ts";
@@ -21,6 +22,7 @@ import { judgeAims } from "./aims.ts";
 import type { BenchCase } from "./case.ts";
 import { CASES } from "./cases/all.ts";
 import { BenchHost } from "./host.ts";
+import { measureLimits } from "./limits/limits.ts";
 import { measure } from "./measure.ts";
 import { CACHE, type Programs, providePrograms } from "./programs.ts";
 import { formatAims, formatCase, type MeasuredCase } from "./report.ts";
@@ -36,6 +38,12 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
 });
 
+if (positionals.length === 1 && positionals[0] === "limits") {
+  if (options.bin === undefined)
+    await outcomeOf([process.execPath, "build.ts"], { cwd: join(import.meta.dir, "..") });
+  await measureLimits(resolve(options.bin ?? join(import.meta.dir, "../dist/bin")), CACHE);
+  process.exit();
+}
 const quick = positionals.includes("quick");
 const wanted = positionals.filter((word) => word !== "quick");
 const unknown = wanted.filter((name) => !CASES.some((known) => known.name === name));

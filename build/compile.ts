@@ -1,10 +1,11 @@
 /** Compiles src/main.ts to one native file under several names. */
-import { chmod, copyFile, link, mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
 import { variablePatches } from "./close-variables.ts";
 import { crashReportPatches } from "./crash-report.ts";
 import { enginePatches } from "./engine-options.ts";
+import { needsOf } from "./needs.ts";
 import { patchFile } from "./patch.ts";
 import { startUpPatches } from "./start-up-files.ts";
 
@@ -72,7 +73,8 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
       ...crashReportPatches(bytes),
     ]);
     await chmod(join(stage, program), 0o755);
-    const remarks = new Map<string, string>([[program, `version ${version}`]]);
+    const needs = needsOf(await readFile(join(stage, program)));
+    const remarks = new Map<string, string>([[program, `version ${version}, needs ${needs}`]]);
     for (const plugin of plugins) {
       const linked = await linkOrCopy(join(stage, program), join(stage, plugin));
       remarks.set(plugin, linked ? `hard link to ${program}` : NO_LINKS);

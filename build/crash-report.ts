@@ -1,11 +1,11 @@
 /**
  * What the runtime says when it crashes, mostly because the system refuses it what it needs: a report that sends the user
  * to Bun's makers, with a link that holds the trace. They cannot help, so the texts say where help is, and the link has no
- * address. See docs/decisions/0027-crash-report.md.
+ * address. See docs/decisions/0029-crash-report.md.
  */
 import { notFound, occurrences, type Patch } from "./patch.ts";
 
-const DECISION = "0027-crash-report.md";
+const DECISION = "0029-crash-report.md";
 
 const REQUEST =
   "\n\nTo send a redacted crash report to Bun's team,\nplease file a GitHub issue using the link below:\n\n";

@@ -44,12 +44,15 @@ export async function* release(folder: string): AsyncGenerator<string> {
     for (const target of TARGETS) {
       const files = join(stage, target.name);
       const program = await bunProgram(target);
-      await compile(files, [`--target=${target.bun}`, `--compile-executable-path=${program}`]);
+      const [about = ""] = await compile(files, [
+        `--target=${target.bun}`,
+        `--compile-executable-path=${program}`,
+      ]);
       const tarball = join(folder, `bridgehead-${version}-${target.name}.tar.gz`);
       await pack(files, tarball);
       const sum = new Bun.CryptoHasher("sha256").update(await readFile(tarball)).digest("hex");
       sums += `${sum}  ${basename(tarball)}\n`;
-      yield `dist/release/${basename(tarball)}  ${((await stat(tarball)).size / 2 ** 20).toFixed(1)} MiB`;
+      yield `dist/release/${basename(tarball)}  ${((await stat(tarball)).size / 2 ** 20).toFixed(1)} MiB  ${about.split("MiB  ")[1]}`;
     }
     await writeFile(join(folder, "SHA256SUMS"), sums);
     yield "dist/release/SHA256SUMS";

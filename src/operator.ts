@@ -59,6 +59,10 @@ in "my-bridge".
 Container runtimes call the plugins by the CNI contract: CNI_* variables,
 the network configuration on stdin, the result on stdout.
 
+It needs Linux 4.11 or later and /proc; of the processor and the C library what
+README.md says in "What it needs". Where the system refuses memory, it ends with
+exit code 134: docs/security.md, "Surroundings".
+
   bridgehead install     put it under each name into ${PLUGIN_FOLDER}, also while
                          containers start and stop there; "install DIR" into DIR
   bridgehead --version   print the version

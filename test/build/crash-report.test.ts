@@ -1,4 +1,4 @@
-/** K9: what a user reads where the runtime ends before a line of ours runs (docs/decisions/0027-crash-report.md). */
+/** K9: what a user reads where the runtime ends before a line of ours runs (docs/decisions/0029-crash-report.md). */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { crashReportPatches } from "../../build/crash-report.ts";
@@ -43,7 +43,7 @@ describe("the build refuses a runtime", () => {
   test("that lacks a text, or has one more often", () => {
     expect(() => crashReportPatches(program(crashed, memory, address))).toThrow(
       'cannot replace "Bun has crashed. T": its place in the runtime was found 1 times, not 2; ' +
-        "see docs/decisions/0027-crash-report.md before another version of Bun is used",
+        "see docs/decisions/0029-crash-report.md before another version of Bun is used",
     );
     expect(() => crashReportPatches(program(crashed, crashed, memory))).toThrow("was found 0 times, not 1");
     expect(() => crashReportPatches(program(crashed, crashed, memory, memory, address))).toThrow(

@@ -122,6 +122,11 @@ describe("under a seccomp filter", () => {
     await expectWholeLife(filter(ENOSYS, newer));
   });
 
+  onX64("K21: that has only the system calls of Linux 4.11", async () => {
+    // statx(2) was its newest.
+    await expectWholeLife(filter(ENOSYS, "statx+"));
+  });
+
   onX64("that forbids what containers may not do", async () => {
     await expectWholeLife(
       filter(EPERM, "io_uring_setup,memfd_create,pidfd_open,open_by_handle_at,prctl,setns,timerfd_create"),

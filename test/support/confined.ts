@@ -1,6 +1,7 @@
 /**
  * Becomes another program under a seccomp filter that refuses system calls, as container runtimes and systemd set up:
- * `bun test/support/confined.ts ERRNO CALL[,CALL...] COMMAND...`. The calls fail with that error number.
+ * `bun test/support/confined.ts ERRNO CALL[,CALL...] COMMAND...`. The calls fail with that error number. "CALL+" are all
+ * calls that the kernel has got since, by their numbers.
  */
 import { dlopen, ptr } from "bun:ffi";
 import { SYSTEM_CALLS } from "./system-calls.ts";
@@ -18,13 +19,14 @@ const SECCOMP_RET_ALLOW = 0x7fff0000;
 /** Instructions of uapi linux/bpf_common.h: load a word of struct seccomp_data, jump if equal, return. */
 const LOAD_WORD = 0x20;
 const JUMP_IF_EQUAL = 0x15;
+const JUMP_IF_GREATER = 0x25;
 const RETURN = 0x06;
 
 const [errno = "", names = "", ...command] = process.argv.slice(2);
 const calls = names.split(",").map((name) => {
-  const number = SYSTEM_CALLS[name];
+  const number = SYSTEM_CALLS[name.replace("+", "")];
   if (number === undefined) throw new Error(`no number is known of the system call ${name}`);
-  return number;
+  return { number, jump: name.endsWith("+") ? JUMP_IF_GREATER : JUMP_IF_EQUAL };
 });
 
 /** struct sock_filter: code 16, jt 8, jf 8, k 32. */
@@ -37,7 +39,7 @@ function instruction(code: number, jumpTrue: number, k: number): void {
   at += 8;
 }
 instruction(LOAD_WORD, 0, 0);
-for (const [index, number] of calls.entries()) instruction(JUMP_IF_EQUAL, calls.length - index, number);
+for (const [index, { jump, number }] of calls.entries()) instruction(jump, calls.length - index, number);
 instruction(RETURN, 0, SECCOMP_RET_ALLOW);
 instruction(RETURN, 0, SECCOMP_RET_ERRNO | Number(errno));
 
