@@ -1,5 +1,6 @@
 /** Locks on files with flock(2), which other programs take as well, with a deadline. */
 import { now } from "./clock.ts";
+import { timeLeft } from "./deadline.ts";
 import { failedWith } from "./errno.ts";
 import { sameFile, status } from "./file.ts";
 import * as libc from "./libc.ts";
@@ -25,9 +26,13 @@ export class LockTimeoutError extends Error {
   override readonly name = "LockTimeoutError";
   readonly path: string;
 
+  /** How long it was waited for. */
+  readonly milliseconds: number;
+
   constructor(path: string, milliseconds: number) {
     super(`${JSON.stringify(path)} is still locked after ${Math.round(milliseconds)} ms`);
     this.path = path;
+    this.milliseconds = milliseconds;
   }
 }
 
@@ -51,15 +56,17 @@ export class FileLock implements Disposable {
   }
 
   /**
-   * Takes the lock on the file at `path`, which is made when missing. Waits in the kernel's queue, with other programs
-   * in the order of arrival: who only tried again and again would come last as long as others wait there.
+   * Takes the lock on the file at `path`, which is made when missing. Waits for what is left of the call, and at most
+   * `most` milliseconds, in the kernel's queue, with other programs in the order of arrival: who only tried again and
+   * again would come last as long as others wait there. The clock is read only if the lock is held.
    * @throws LockTimeoutError; ForeignFileError when what is there cannot be ours; SystemError for everything else,
    * ENOLCK and its like where the file system has no locks.
    */
-  static acquire(path: string, milliseconds: number, options: LockOptions = {}): FileLock {
+  static acquire(path: string, most: number = Number.POSITIVE_INFINITY, options: LockOptions = {}): FileLock {
     const operation = options.shared === true ? LOCK_SH : LOCK_EX;
     const file = lock(path, operation | LOCK_NB, options);
     if (file !== undefined) return new FileLock(file);
+    const milliseconds = timeLeft(most);
     if (milliseconds <= 0) throw new LockTimeoutError(path, milliseconds);
     const deadline = now() + milliseconds;
     libc.startAlarm(milliseconds);

@@ -3,7 +3,6 @@
  * root can open, with the namespace's number in its name. Any process could lock the namespace's own file and so stop
  * all that wait for it. Shared: I am about to use what is there. Exclusive: I am about to take something away.
  */
-import { timeLeft } from "./deadline.ts";
 import { status } from "./file.ts";
 import { FileLock, LockTimeoutError } from "./flock.ts";
 import { ensureOwnDirectory } from "./own-file.ts";
@@ -26,7 +25,7 @@ function place(): string {
  * @throws LockTimeoutError; ForeignFileError or SystemError where there cannot be such a lock.
  */
 export const shareNetns = (): FileLock =>
-  FileLock.acquire(place(), timeLeft(), { shared: true, refuseOpened: true });
+  FileLock.acquire(place(), undefined, { shared: true, refuseOpened: true });
 
 /**
  * The exclusive lock, without waiting; undefined when any other process holds it.

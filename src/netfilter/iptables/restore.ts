@@ -1,7 +1,6 @@
 /** Runs iptables-restore: one child process, one transaction. */
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import { type Ended, runProgram } from "../../sys/child.ts";
-import { now } from "../../sys/clock.ts";
 import { timeLeft } from "../../sys/deadline.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
@@ -20,15 +19,14 @@ const LOCK = "/run/xtables.lock";
  * iptables-restore.
  */
 export function restore({ path }: Restore, lines: readonly string[]): void {
-  const begin = now();
-  awaitLock(path, begin);
+  awaitLock(path);
   const child = run(path, lines);
   if (child.exitCode === 0) return;
   const words = new TextDecoder()
     .decode(child.stderr)
     .trim()
     .replaceAll(/\s*\n\s*/g, "; ");
-  if (child.exitCode === RESOURCE_PROBLEM && /lock/.test(words)) throw lockHeld(path, begin, words);
+  if (child.exitCode === RESOURCE_PROBLEM && /lock/.test(words)) throw lockHeld(path, words);
   const remedy = /initialize .*table/.test(words)
     ? `; load the kernel modules ip_tables, ip6_tables, iptable_nat and ip6table_nat, or set "ipMasqBackend": "nftables"`
     : "";
@@ -56,11 +54,11 @@ function run(path: string, lines: readonly string[]): Ended {
  * Waits until the lock is free. A child that waited for it would go on when this process is killed, and write its rules
  * after the DEL that follows.
  */
-function awaitLock(path: string, begin: number): void {
+function awaitLock(path: string): void {
   try {
-    FileLock.acquire(LOCK, timeLeft())[Symbol.dispose]();
+    FileLock.acquire(LOCK)[Symbol.dispose]();
   } catch (error) {
-    if (error instanceof LockTimeoutError) throw lockHeld(path, begin, "");
+    if (error instanceof LockTimeoutError) throw lockHeld(path, error.message);
     if (error instanceof ForeignFileError) {
       // The child would wait for ever for a fifo.
       throw new CniError(
@@ -73,10 +71,10 @@ function awaitLock(path: string, begin: number): void {
   }
 }
 
-const lockHeld = (path: string, begin: number, words: string): CniError =>
+const lockHeld = (path: string, words: string): CniError =>
   new CniError(
     code.tryAgainLater,
-    `cannot change the nat table with ${JSON.stringify(path)}: another program has held the lock ${LOCK} for ` +
-      `${Math.round((now() - begin) / 1000)} s; see which with "fuser -v ${LOCK}", then try again`,
+    `cannot change the nat table with ${JSON.stringify(path)}: another program has held the lock ${LOCK} until the call's ` +
+      `deadline; see which with "fuser -v ${LOCK}", then try again`,
     words,
   );

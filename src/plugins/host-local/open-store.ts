@@ -1,6 +1,5 @@
 /** Takes the lock of a network's leases (rules H52, L7). */
 import { CniError, code } from "../../cni/error.ts";
-import { timeLeft } from "../../sys/deadline.ts";
 import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
 import type { LeaseFiles } from "./lease-files.ts";
@@ -12,25 +11,14 @@ import type { Machine } from "./machine.ts";
  * call may last: enough for a hundred others that read all leases each time.
  * @throws CniError code 11 when another holds the lock for too long, code 5 when there is no locking.
  */
-export async function openStore(
-  files: LeaseFiles,
-  machine: Machine,
-  most = Number.POSITIVE_INFINITY,
-): Promise<LeaseStore> {
+export async function openStore(files: LeaseFiles, machine: Machine, most?: number): Promise<LeaseStore> {
   const path = files.at("lock");
-  let waited = 0;
   try {
-    // A lock that is free needs no look at the clock.
-    let lock = unlessHeld(path);
-    if (lock === undefined) {
-      waited = timeLeft(most);
-      lock = FileLock.acquire(path, waited);
-    }
-    return new LeaseStore(files, lock, machine.boot());
+    return new LeaseStore(files, FileLock.acquire(path, most), machine.boot());
   } catch (error) {
     if (error instanceof LockTimeoutError) {
       const { describeHolder } = await import("../../sys/lock-holder.ts");
-      const wait = `held by ${describeHolder(path)} for more than ${Math.floor(waited / 10) / 100} s`;
+      const wait = `held by ${describeHolder(path)} for more than ${Math.floor(error.milliseconds / 10) / 100} s`;
       const remedy = "try again later, or stop that program if it hangs";
       throw new CniError(code.tryAgainLater, `cannot lock ${JSON.stringify(path)}: ${wait}; ${remedy}`);
     }
@@ -38,14 +26,5 @@ export async function openStore(
     const remedy =
       "without the lock no address is safe: ipam.dataDir must be a writable directory on a file system with flock(2)";
     throw new CniError(code.io, `cannot lock the leases: ${error.message}; ${remedy}`, "", { cause: error });
-  }
-}
-
-function unlessHeld(path: string): FileLock | undefined {
-  try {
-    return FileLock.acquire(path, 0);
-  } catch (error) {
-    if (error instanceof LockTimeoutError) return undefined;
-    throw error;
   }
 }
