@@ -88,13 +88,6 @@ export function inodeAndChange(path: string): { inode: bigint; changed: bigint }
   return { inode: word64(32), changed: timeAt(96) };
 }
 
-/** Gives the owner of a new file the permissions that a umask took. True if one was missing. */
-export function grantOwner(path: string, found: FileStatus, permissions: number): boolean {
-  if ((found.mode & permissions) === permissions) return false;
-  libc.chmod(path, (found.mode & 0o7777) | permissions);
-  return true;
-}
-
 export const sameFile = (a: FileIdentity, b: FileIdentity): boolean =>
   a.device === b.device && a.inode === b.inode;
 
@@ -139,7 +132,9 @@ export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER, before?: (
   }
 }
 
-export const readFile = (path: string): Uint8Array => withFile(path, libc.O.RDONLY, 0, readToEnd);
+/** Of files that the kernel keeps (proc(5)). O_NONBLOCK: what is there instead must not stop the plugin. */
+export const readFile = (path: string): Uint8Array =>
+  withFile(path, libc.O.RDONLY | libc.O.NONBLOCK, 0, readToEnd);
 
 /** The file as UTF-8 text; invalid sequences become U+FFFD. */
 export const readText = (path: string): string => decoder.decode(readFile(path));

@@ -7,6 +7,7 @@ import * as libc from "./libc.ts";
 import {
   ForeignFileError,
   type OpenFile,
+  OWNER_ONLY,
   openRegular,
   strangeness,
   strangeOwner,
@@ -17,8 +18,7 @@ const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-/** Any process that can open a file can lock it: the file of a lock is for its owner alone. */
-const OWNER_ONLY = 0o600;
+/** Any process that can open a file can lock it: the file of a lock is for its owner alone, and for none of these. */
 const OTHERS = 0o077;
 
 /** Another process held the lock until the deadline. lock-holder.ts finds out which. */

@@ -141,9 +141,10 @@ export const O = {
   PATH: 0o10000000,
 } as const;
 
+/** open(2), never of a terminal to be that of this process. */
 export function open(path: string, flags: number, mode = 0): number {
   let value: number;
-  do value = syscall(call.openat, AT_FDCWD, cString(path), flags | O.CLOEXEC, mode);
+  do value = syscall(call.openat, AT_FDCWD, cString(path), flags | O.CLOEXEC | O.NOCTTY, mode);
   while (interrupted(value, "open", path));
   return value;
 }

@@ -7,6 +7,9 @@ import { failedWith, SystemError } from "./errno.ts";
 import { type FileStatus, isDirectory, isRegular, status, statusOf, withFile } from "./file.ts";
 import * as libc from "./libc.ts";
 
+/** Mode of a file that only its owner can open. */
+export const OWNER_ONLY = 0o600;
+
 /** Something that is not ours is where a file or directory of ours should be. The message never shows its content. */
 export class ForeignFileError extends Error {
   override readonly name = "ForeignFileError";
@@ -46,7 +49,7 @@ export function openRegular(path: string, flags: number, mode = 0): OpenFile {
   let fd: number;
   try {
     // O_NONBLOCK: a fifo, or a lease that its owner took on the file (F_SETLEASE), must not stop the plugin.
-    fd = libc.open(path, flags | libc.O.NOFOLLOW | libc.O.NONBLOCK | libc.O.NOCTTY, mode);
+    fd = libc.open(path, flags | libc.O.NOFOLLOW | libc.O.NONBLOCK, mode);
   } catch (error) {
     // Links, sockets, directories and devices give an error each; what it was is said in the same words for all.
     const found = failedWith(error, "ENOENT") ? undefined : statusOfAny(path);
@@ -108,15 +111,32 @@ export function ensureOwnDirectory(path: string): void {
   requireOwnDirectory(path);
 }
 
-function requireOwnDirectory(path: string): void {
+/** Closes the directory at `path` to others. @throws as ensureOwnDirectory; ENOENT when it is missing. */
+export function requireOwnDirectory(path: string): void {
   const found = status(path, { followLinks: false });
-  const state = isDirectory(found)
-    ? strangeOwner(path, found)
-    : `is ${kindOf(found)}, not a directory: remove it`;
+  requireDirectory(path, found);
+  const state = strangeOwner(path, found);
   if (state !== undefined) throw new ForeignFileError(path, state);
-  if ((found.mode & 0o777) === 0o700) return;
+  if ((found.mode & 0o777) !== 0o700) setDirectoryMode(path, 0o700);
+}
+
+/** @throws ForeignFileError when what was found at `path` is not a directory. */
+export function requireDirectory(path: string, found: FileStatus): void {
+  if (!isDirectory(found))
+    throw new ForeignFileError(path, `is ${describeKind(found)}, not a directory: remove it`);
+}
+
+/** Sets the permissions of a directory, and of nothing that a link in its place leads to. */
+export function setDirectoryMode(path: string, mode: number): void {
   const flags = libc.O.PATH | libc.O.DIRECTORY | libc.O.NOFOLLOW;
-  withFile(path, flags, 0, (fd) => trySetMode(fd, 0o700));
+  withFile(path, flags, 0, (fd) => trySetMode(fd, mode));
+}
+
+/** Gives the owner of a new file the permissions that a umask took. True if one was missing. */
+export function grantOwner({ fd, status }: Pick<OpenFile, "fd" | "status">): boolean {
+  if ((status.mode & OWNER_ONLY) === OWNER_ONLY) return false;
+  trySetMode(fd, OWNER_ONLY);
+  return true;
 }
 
 /** Sets the permissions of an open file. A file system without any shows some that cannot be changed. */
@@ -134,7 +154,7 @@ const directoryOf = (path: string): string => {
 };
 
 const notRegular = (path: string, found: FileStatus): ForeignFileError =>
-  new ForeignFileError(path, `is ${kindOf(found)}, not a regular file: remove it`);
+  new ForeignFileError(path, `is ${describeKind(found)}, not a regular file: remove it`);
 
 /** Of what cannot be opened. Undefined when it cannot be looked at either. */
 function statusOfAny(path: string): FileStatus | undefined {
@@ -157,4 +177,5 @@ const KINDS: Readonly<Record<number, string>> = {
   12: "a socket",
 };
 
-const kindOf = ({ mode }: FileStatus): string => KINDS[mode >> 12] ?? "of an unknown kind";
+/** What kind of file it is, as in "a fifo". */
+export const describeKind = ({ mode }: FileStatus): string => KINDS[mode >> 12] ?? "of an unknown kind";

@@ -17,7 +17,7 @@ export const sysctlName = (parts: readonly string[]): string =>
 
 /** The value without its final newline. @throws SystemError, ENOENT where the kernel lacks the setting. */
 export const readSysctl = (...parts: string[]): string =>
-  withFile(pathOf(parts), O.RDONLY, 0, (fd) => {
+  withFile(pathOf(parts), O.RDONLY | O.NONBLOCK, 0, (fd) => {
     const buffer = new Uint8Array(MOST_BYTES);
     // The kernel gives a setting whole or refuses (proc_dostring and the like): there is no second read to make.
     return decoder.decode(buffer.slice(0, read(fd, buffer))).trimEnd();
@@ -36,5 +36,5 @@ export function sysctlIfThere(...parts: string[]): string | undefined {
 /** Writes only if the value differs, so that a read-only /proc/sys that is already right does no harm. */
 export function ensureSysctl(parts: readonly string[], value: string): void {
   if (readSysctl(...parts) === value) return;
-  withFile(pathOf(parts), O.WRONLY, 0, (fd) => writeAll(fd, new TextEncoder().encode(value)));
+  withFile(pathOf(parts), O.WRONLY | O.NONBLOCK, 0, (fd) => writeAll(fd, new TextEncoder().encode(value)));
 }

@@ -26,6 +26,7 @@ import {
   readFile,
   readLink,
   readText,
+  readToEnd,
   sameFile,
   status,
   statusOf,
@@ -132,11 +133,17 @@ describe("content", () => {
     const path = fresh();
     Bun.spawnSync(["mkfifo", path]);
     const writer = Bun.spawn(["sh", "-c", 'head -c 300000 /dev/zero >"$0"', path]);
-    expect(readFile(path).length).toBe(300_000);
+    expect(withFile(path, libc.O.RDONLY, 0, readToEnd).length).toBe(300_000);
     expect(await writer.exited).toBe(0);
     const reader = Bun.spawn(["wc", "-c", path]);
     withFile(path, libc.O.WRONLY, 0, (fd) => writeAll(fd, new Uint8Array(300_000)));
     expect(await new Response(reader.stdout).text()).toStartWith("300000 ");
+  });
+
+  test("K4: a fifo in the place of a file of /proc is not waited for", () => {
+    const path = fresh();
+    Bun.spawnSync(["mkfifo", path]);
+    expect(readFile(path).length).toBe(0);
   });
 
   test("files of /proc, whose size says 0", () => {

@@ -35,7 +35,7 @@ export async function add(request: Request, machine: Machine = thisMachine): Pro
 
 /** What a failure could not give back goes into `left`. */
 async function lease(request: Request, machine: Machine, left: string[]): Promise<Result> {
-  const files = new LeaseFiles(parsePlace(request.config));
+  const files = new LeaseFiles(parsePlace(request.config), request.log);
   const config = parseAllocation(request);
   const requested = assignRequested(config);
   const dns =

@@ -3,7 +3,7 @@ import { CniError, code, toCniError } from "../../cni/error.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { capacity, type Interval, searchOrder } from "./allocator.ts";
 import type { Identity } from "./identity.ts";
-import { describeContent, type Owner } from "./lease.ts";
+import { describeContent, isLeaseContent, type Owner } from "./lease.ts";
 import type { LeaseFile } from "./lease-files.ts";
 import type { LeaseStore } from "./lease-store.ts";
 import type { Machine } from "./machine.ts";
@@ -124,7 +124,7 @@ const describe = (store: LeaseStore, { name, content }: LeaseFile): string =>
 
 function taken(store: LeaseStore, set: RangeSet, address: IpAddress): CniError {
   const [holder] = store.at(address);
-  const by = holder?.content === undefined ? "a file that is no lease" : describeContent(holder.content);
+  const by = describeHolder(holder);
   const where = store.files.at(holder?.name ?? formatIp(address));
   return failure(
     `requested IP address ${formatIp(address)} is not available in range set ${formatSet(set)}: ` +
@@ -150,5 +150,11 @@ function noteHint({ store, log }: Allocation, index: number, address: IpAddress)
     log(`host-local: cannot note the last reserved address: ${toCniError(error).message}`);
   }
 }
+
+/** What is not ours beyond doubt, or not in the form of a lease, is not shown. */
+const describeHolder = ({ content, strangeness }: Partial<LeaseFile> = {}): string =>
+  content === undefined || strangeness !== undefined || !isLeaseContent(content)
+    ? "a file that is not a lease"
+    : describeContent(content);
 
 const failure = (message: string): CniError => new CniError(code.internal, message);

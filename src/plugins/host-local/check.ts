@@ -9,7 +9,7 @@ import { openStore } from "./open-store.ts";
 
 export async function check(request: Request, machine: Machine = thisMachine): Promise<void> {
   parseAllocation(request);
-  const files = new LeaseFiles(parsePlace(request.config));
+  const files = new LeaseFiles(parsePlace(request.config), request.log);
   try {
     if (files.exist() && (await holdsLease(files, request, machine))) return;
   } catch (error) {

@@ -10,7 +10,7 @@ import { openStore } from "./open-store.ts";
 import { stillUsed, userOfLease } from "./user.ts";
 
 export async function del(request: Request, machine: Machine = thisMachine): Promise<void> {
-  const files = new LeaseFiles(parsePlace(request.config));
+  const files = new LeaseFiles(parsePlace(request.config), request.log);
   try {
     if (files.exist()) await release(files, request, machine);
   } catch (error) {

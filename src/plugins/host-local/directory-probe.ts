@@ -5,9 +5,9 @@ import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
 import * as libc from "../../sys/libc.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 
-/** @throws SystemError saying what is in the way of an ADD. */
+/** @throws SystemError or ForeignFileError saying what is in the way of an ADD. */
 export function requireUsable(files: LeaseFiles): void {
-  requireWritable(nearest(files.path));
+  requireWritable(files.exist() ? files.path : nearest(files.path));
   const lock = files.at("lock");
   if (exists(lock, { followLinks: false })) requireLockable(lock);
 }

@@ -4,9 +4,10 @@ import type { ValidAttachments } from "../../cni/attachments.ts";
 import { requireValidAttachments } from "../../cni/config.ts";
 import { combineErrors } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
-import { failedWith } from "../../sys/errno.ts";
+import { failedWith, SystemError } from "../../sys/errno.ts";
 import { listDirectory } from "../../sys/file.ts";
 import { unlink } from "../../sys/libc.ts";
+import { ForeignFileError, requireOwnDirectory } from "../../sys/own-file.ts";
 import { type LeasePlace, leftoverPrefix, parsePlace, stateDirectory } from "./config.ts";
 import { during } from "./failure.ts";
 import { describeContent, isLeaseContent, isLeaseOf } from "./lease.ts";
@@ -19,14 +20,14 @@ import { type UserOf, userOfLease } from "./user.ts";
 export async function gc(request: Request, machine: Machine = thisMachine): Promise<void> {
   const valid = requireValidAttachments(request.config);
   const place = parsePlace(request.config);
-  const files = new LeaseFiles(place);
+  const files = new LeaseFiles(place, request.log);
   try {
     if (!files.exist()) return;
     using store = await openStore(files, machine);
+    removeLeftovers(place, request.log);
     const keeper = await Keeper.of(request, store, machine, valid.isEmpty);
     const failures = await releaseInvalid(store, valid, keeper);
     store.commit();
-    removeLeftovers(place);
     const failure = combineErrors(failures);
     if (failure !== undefined) throw failure;
     files.sync();
@@ -44,8 +45,13 @@ async function releaseInvalid(
   const failures: unknown[] = [];
   for (const { address } of store.everything()) {
     for (const lease of store.at(address)) {
-      const { content } = lease;
+      const { content, strangeness } = lease;
       if (content === undefined || isLeaseOf(content, valid) || !isLeaseContent(content)) continue;
+      if (strangeness !== undefined) {
+        const path = JSON.stringify(store.files.at(lease.name));
+        keeper.log(`host-local: the address of ${path} stays held: it ${strangeness}`);
+        continue;
+      }
       try {
         if (await keeper.keeps(lease)) continue;
         store.release(lease);
@@ -99,13 +105,17 @@ class Keeper {
 }
 
 /** What a killed ADD leaves on a file system without unnamed files. The runtime runs no ADD beside GC (rule A41). */
-function removeLeftovers(place: LeasePlace): void {
+function removeLeftovers(place: LeasePlace, log: (line: string) => void): void {
   try {
     const directory = stateDirectory(place);
+    requireOwnDirectory(directory);
     for (const name of listDirectory(directory)) {
       if (name.startsWith(leftoverPrefix(place))) unlink(`${directory}/${name}`);
     }
   } catch (error) {
-    if (!failedWith(error, "ENOENT")) throw error;
+    // What is there instead of the directory is named by whoever opens the cache.
+    if (error instanceof ForeignFileError || failedWith(error, "ENOENT")) return;
+    if (!(error instanceof SystemError)) throw error;
+    log(`host-local: cannot remove what a killed ADD left: ${error.message}`);
   }
 }

@@ -1,7 +1,15 @@
 /** The file that the lease index is kept in. */
-import { failedWith, SystemError } from "../../sys/errno.ts";
-import { grantOwner, isDirectory, status, statusOf, withFile } from "../../sys/file.ts";
+import { SystemError } from "../../sys/errno.ts";
 import * as libc from "../../sys/libc.ts";
+import {
+  ensureOwnDirectory,
+  ForeignFileError,
+  grantOwner,
+  type OpenFile,
+  OWNER_ONLY,
+  openOwn,
+  requireOwnDirectory,
+} from "../../sys/own-file.ts";
 import { indexPath, type LeasePlace, stateDirectory } from "./config.ts";
 import { BrokenIndexError, type Bytes } from "./index-image.ts";
 import { LeaseIndex } from "./lease-index.ts";
@@ -10,9 +18,12 @@ import { LeaseIndex } from "./lease-index.ts";
 export class IndexFile implements Disposable {
   private readonly directory: string;
   private readonly path: string;
-  private fd: number | undefined;
+  private readonly log: (line: string) => void;
+  private file: OpenFile | undefined;
+  private warned = false;
 
-  constructor(place: LeasePlace) {
+  constructor(place: LeasePlace, log: (line: string) => void) {
+    this.log = log;
     this.directory = stateDirectory(place);
     this.path = indexPath(place);
   }
@@ -21,8 +32,8 @@ export class IndexFile implements Disposable {
   open(): LeaseIndex {
     return LeaseIndex.open(
       this.try(() => {
-        this.fd ??= libc.open(this.path, libc.O.RDWR | libc.O.NOFOLLOW);
-        return this.bytes(this.fd);
+        this.file ??= this.openFile();
+        return this.bytes(this.file.fd);
       }),
     );
   }
@@ -31,20 +42,24 @@ export class IndexFile implements Disposable {
   replace(image: Uint8Array): void {
     this.try(() => {
       this[Symbol.dispose]();
-      makeDirectory(this.directory);
-      withFile(this.path, libc.O.WRONLY | libc.O.CREAT | libc.O.NOFOLLOW, 0o600, (fd) => {
-        libc.ftruncate(fd, 0);
-        const { write } = this.bytes(fd);
-        write(PIECE, image.subarray(PIECE));
-        write(0, image.subarray(0, PIECE));
-        grantOwner(this.path, statusOf(fd), 0o600);
-      });
+      ensureOwnDirectory(this.directory);
+      using file = openOwn(this.path, libc.O.WRONLY | libc.O.CREAT, OWNER_ONLY);
+      libc.ftruncate(file.fd, 0);
+      const { write } = this.bytes(file.fd);
+      write(PIECE, image.subarray(PIECE));
+      write(0, image.subarray(0, PIECE));
+      grantOwner(file);
     });
   }
 
   [Symbol.dispose](): void {
-    if (this.fd !== undefined) libc.close(this.fd);
-    this.fd = undefined;
+    this.file?.[Symbol.dispose]();
+    this.file = undefined;
+  }
+
+  private openFile(): OpenFile {
+    requireOwnDirectory(this.directory);
+    return openOwn(this.path, libc.O.RDWR);
   }
 
   private bytes(fd: number): Bytes {
@@ -67,21 +82,17 @@ export class IndexFile implements Disposable {
     try {
       return use();
     } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
+      if (error instanceof ForeignFileError) this.warn(error);
+      else if (!(error instanceof SystemError)) throw error;
       throw new BrokenIndexError(error.message, { cause: error });
     }
+  }
+
+  /** Said once in a call: each then reads the whole directory. */
+  private warn({ message }: ForeignFileError): void {
+    if (!this.warned) this.log(`host-local: going on without the cache of leases: ${message}`);
+    this.warned = true;
   }
 }
 
 const PIECE = 4096;
-
-function makeDirectory(path: string): void {
-  try {
-    libc.mkdir(path, 0o700);
-    grantOwner(path, status(path), 0o700);
-  } catch (error) {
-    if (!failedWith(error, "EEXIST")) throw error;
-    if (!isDirectory(status(path, { followLinks: false })))
-      throw new BrokenIndexError(`${path} is no directory: behind a link would be files of others`);
-  }
-}

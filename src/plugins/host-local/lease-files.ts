@@ -4,18 +4,17 @@
  */
 import { formatIp, type IpAddress, parseIp } from "../../net/ip.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
-import {
-  type FileStatus,
-  grantOwner,
-  isDirectory,
-  isRegular,
-  readToEnd,
-  status,
-  statusOf,
-  withFile,
-  writeAll,
-} from "../../sys/file.ts";
+import { type FileStatus, readToEnd, status, withFile, writeAll } from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
+import {
+  ForeignFileError,
+  grantOwner,
+  isFileFailure,
+  openOwn,
+  openRegular,
+  requireDirectory,
+  strangeness,
+} from "../../sys/own-file.ts";
 import type { LeasePlace } from "./config.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
 import { trimmed } from "./lease.ts";
@@ -41,14 +40,22 @@ export interface LeaseFile {
   readonly content: string | undefined;
   /** As it was before the content was read; undefined for what can't be opened. */
   readonly status: FileStatus | undefined;
+  /**
+   * Why it may be another program's file, and what to do. Its content names an attachment, which can release it, but is
+   * never shown, and proves nothing else: for all others the address is held.
+   */
+  readonly strangeness?: string;
 }
 
 export class LeaseFiles {
   readonly place: LeasePlace;
   readonly path: string;
+  /** Takes what is worth a line but no failure. */
+  readonly log: (line: string) => void;
 
-  constructor(place: LeasePlace) {
+  constructor(place: LeasePlace, log: (line: string) => void) {
     this.place = place;
+    this.log = log;
     this.path = `${place.dataDir}/${place.network}`;
   }
 
@@ -56,10 +63,14 @@ export class LeaseFiles {
     return `${this.path}/${name}`;
   }
 
-  /** Whether there is a directory at all: without one nobody holds a lease. */
+  /**
+   * Whether there is a directory at all: without one nobody holds a lease.
+   * @throws ForeignFileError when something else is there.
+   */
   exist(): boolean {
     try {
-      return isDirectory(status(this.path));
+      requireDirectory(this.path, status(this.path));
+      return true;
     } catch (error) {
       // What can't exist is not there: a file's name has at most 255 bytes, a network's may have more.
       if (failedWith(error, "ENOENT", "ENAMETOOLONG")) return false;
@@ -70,17 +81,19 @@ export class LeaseFiles {
   /** The lease in a file; undefined if the file is gone or empty: a lease has an owner (rule L2). */
   read(name: string, address: IpAddress): LeaseFile | undefined {
     try {
-      return this.open(name, (fd) => {
-        const status = statusOf(fd);
-        if (!isRegular(status) || status.size > LARGEST) return { address, name, content: undefined, status };
-        const content = trimmed(decoder.decode(readUpTo(fd, status.size)));
-        return content === "" ? undefined : { address, name, content, status };
-      });
+      using file = openRegular(this.at(name), libc.O.RDONLY);
+      const { fd, status } = file;
+      if (status.size > LARGEST) return { address, name, content: undefined, status };
+      const content = trimmed(decoder.decode(readUpTo(fd, status.size)));
+      const strange = strangeness(file.path, status);
+      if (strange !== undefined)
+        return { address, name, content: content || undefined, status, strangeness: strange };
+      return content === "" ? undefined : { address, name, content, status };
     } catch (error) {
       if (failedWith(error, "ENOENT")) return undefined;
-      if (failedWith(error, "ELOOP", "ENXIO", "EACCES")) {
+      // EAGAIN: its owner has a lease on it in the sense of fcntl(2).
+      if (error instanceof ForeignFileError || failedWith(error, "EACCES", "EAGAIN"))
         return { address, name, content: undefined, status: undefined };
-      }
       throw error;
     }
   }
@@ -91,11 +104,12 @@ export class LeaseFiles {
     for (const attribute of IDENTITY_ATTRIBUTES) {
       try {
         const value = new Uint8Array(256);
-        const length = this.open(name, (fd) => libc.fgetxattr(fd, attribute, value));
+        using file = openOwn(this.at(name), libc.O.RDONLY);
+        const length = libc.fgetxattr(file.fd, attribute, value);
         return parseIdentity(decoder.decode(value.subarray(0, length)), content);
       } catch (error) {
-        if (!(error instanceof SystemError)) throw error;
-        if (error.code !== "EOPNOTSUPP") return undefined;
+        if (!isFileFailure(error)) throw error;
+        if (!failedWith(error, "EOPNOTSUPP")) return undefined;
       }
     }
     return undefined;
@@ -118,11 +132,10 @@ export class LeaseFiles {
   /** The last reserved address of a set; undefined if there is no such file or no address in it (rule H51). */
   readHint(set: number): IpAddress | undefined {
     try {
-      return this.open(hintName(set), (fd) =>
-        isRegular(statusOf(fd)) ? parseIp(decoder.decode(readToEnd(fd, LARGEST_HINT))) : undefined,
-      );
+      using file = openOwn(this.at(hintName(set)), libc.O.RDONLY);
+      return parseIp(decoder.decode(readToEnd(file.fd, LARGEST_HINT)));
     } catch (error) {
-      if (error instanceof SystemError) return undefined;
+      if (isFileFailure(error)) return undefined;
       throw error;
     }
   }
@@ -130,27 +143,24 @@ export class LeaseFiles {
   /**
    * Notes the last reserved address of a set. Overwrites in place: truncating first would make ext4 write out at
    * once, and a torn hint is only a hint (rule L3). False if there is no such file and it may not be made.
+   * @throws ForeignFileError when what is there is not a hint of ours; SystemError.
    */
   writeHint(set: number, address: IpAddress, { create }: { create: boolean }): boolean {
     const bytes = encoder.encode(formatIp(address));
-    // O_NOFOLLOW: behind a link would be somebody else's file.
-    const flags = libc.O.WRONLY | libc.O.NOFOLLOW | libc.O.NONBLOCK | (create ? libc.O.CREAT : 0);
     try {
-      withFile(this.at(hintName(set)), flags, 0o600, (fd) => {
-        writeAll(fd, bytes);
-        libc.ftruncate(fd, bytes.length);
-        if (create) grantOwner(this.at(hintName(set)), statusOf(fd), 0o600);
-      });
+      using file = openOwn(
+        this.at(hintName(set)),
+        create ? libc.O.WRONLY | libc.O.CREAT : libc.O.WRONLY,
+        0o600,
+      );
+      writeAll(file.fd, bytes);
+      libc.ftruncate(file.fd, bytes.length);
+      if (create) grantOwner(file);
       return true;
     } catch (error) {
       if (!create && failedWith(error, "ENOENT")) return false;
       throw error;
     }
-  }
-
-  private open<T>(name: string, use: (fd: number) => T): T {
-    // O_NONBLOCK: a fifo must not stop the plugin.
-    return withFile(this.at(name), libc.O.RDONLY | libc.O.NOFOLLOW | libc.O.NONBLOCK, 0, use);
   }
 }
 

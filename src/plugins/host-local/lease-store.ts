@@ -5,7 +5,6 @@
 // Long because: what the index says and how the directory confirms it only make sense together.
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { type FileStatus, grantOwner, status } from "../../sys/file.ts";
 import type { FileLock } from "../../sys/flock.ts";
 import type { Interval } from "./allocator.ts";
 import { type DirectoryState, distinguish, proofOf, sameState, stateOf } from "./directory-state.ts";
@@ -46,7 +45,7 @@ export class LeaseStore implements Disposable {
     this.files = files;
     this.lock = lock;
     this.boot = boot;
-    this.file = new IndexFile(files.place);
+    this.file = new IndexFile(files.place, files.log);
   }
 
   /**
@@ -176,16 +175,10 @@ export class LeaseStore implements Disposable {
     }
     if (done) {
       this.note((index) => {
-        index.insert(entryOf(address, lease.content, this.statusOfNew(name)));
+        index.insert(entryOf(address, lease.content, lease.status()));
       });
     }
     return done;
-  }
-
-  private statusOfNew(name: string): FileStatus {
-    const path = this.files.at(name);
-    const found = status(path, { followLinks: false });
-    return grantOwner(path, found, 0o600) ? status(path, { followLinks: false }) : found;
   }
 
   /** Changes the directory. If it was not as expected right before, the index does not cover it any more. */

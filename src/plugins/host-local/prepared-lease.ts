@@ -3,9 +3,10 @@
  * if the name is taken, so a lease appears whole or not at all (rule L2), and its address is nobody else's.
  */
 import { formatIp, type IpAddress } from "../../net/ip.ts";
-import { failedWith } from "../../sys/errno.ts";
-import { grantOwner, status, writeAll } from "../../sys/file.ts";
+import { failedWith, SystemError } from "../../sys/errno.ts";
+import { type FileStatus, status, statusOf, writeAll } from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
+import { ensureOwnDirectory, grantOwner, OWNER_ONLY, setDirectoryMode } from "../../sys/own-file.ts";
 import { leftoverPrefix, stateDirectory } from "./config.ts";
 import { type LeaseFiles, recordIdentity, syncDirectory } from "./lease-files.ts";
 
@@ -13,8 +14,8 @@ export class PreparedLease implements Disposable {
   readonly content: string;
   private readonly files: LeaseFiles;
   private readonly fd: number;
-  /** Path of a working name: only on a file system that has no files without a name. */
-  private readonly working: string | undefined;
+  /** Path of a working name: only on a file system that has no files without a name, until there is a better one. */
+  private working: string | undefined;
 
   private constructor(files: LeaseFiles, content: string, file: OpenFile) {
     this.files = files;
@@ -42,16 +43,33 @@ export class PreparedLease implements Disposable {
   publish(address: IpAddress): boolean {
     try {
       libc.linkDescriptor(this.fd, this.files.at(formatIp(address)));
-      return true;
     } catch (error) {
       if (failedWith(error, "EEXIST")) return false;
       throw error;
     }
+    this.dropWorkingName();
+    return true;
+  }
+
+  /** The published file, which its owner can read and write whatever the umask. */
+  status(): FileStatus {
+    const found = statusOf(this.fd);
+    return grantOwner({ fd: this.fd, status: found }) ? statusOf(this.fd) : found;
   }
 
   [Symbol.dispose](): void {
     libc.close(this.fd);
-    if (this.working !== undefined) libc.unlink(this.working);
+    this.dropWorkingName();
+  }
+
+  /** A lease with two names would not be trusted (LeaseFile.strangeness). What can't be removed, GC removes. */
+  private dropWorkingName(): void {
+    try {
+      if (this.working !== undefined) libc.unlink(this.working);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+    }
+    this.working = undefined;
   }
 }
 
@@ -62,8 +80,10 @@ interface OpenFile {
 
 function openUnnamed(files: LeaseFiles, mayBeMissing = true): OpenFile {
   try {
-    return { fd: libc.open(files.path, libc.O.TMPFILE | libc.O.RDWR, 0o600), path: undefined };
+    return { fd: libc.open(files.path, libc.O.TMPFILE | libc.O.RDWR, OWNER_ONLY), path: undefined };
   } catch (error) {
+    // What is there instead of the directory is named.
+    if (failedWith(error, "ENOTDIR")) files.exist();
     if (mayBeMissing && failedWith(error, "ENOENT")) {
       makeDirectory(files.path);
       return openUnnamed(files, false);
@@ -71,9 +91,9 @@ function openUnnamed(files: LeaseFiles, mayBeMissing = true): OpenFile {
     if (!failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL")) throw error;
     const directory = stateDirectory(files.place);
     makeDirectory(files.path);
-    makeDirectory(directory);
+    ensureOwnDirectory(directory);
     const path = `${directory}/${leftoverPrefix(files.place)}${crypto.randomUUID()}`;
-    return { fd: libc.open(path, libc.O.RDWR | libc.O.CREAT | libc.O.EXCL, 0o600), path };
+    return { fd: libc.open(path, libc.O.RDWR | libc.O.CREAT | libc.O.EXCL, OWNER_ONLY), path };
   }
 }
 
@@ -84,7 +104,8 @@ function makeDirectory(path: string): void {
   const make = () => {
     try {
       libc.mkdir(path, 0o755);
-      grantOwner(path, status(path), 0o700);
+      const { mode } = status(path, { followLinks: false });
+      if ((mode & 0o700) !== 0o700) setDirectoryMode(path, (mode & 0o7777) | 0o700);
       syncDirectory(above);
     } catch (error) {
       if (!failedWith(error, "EEXIST")) throw error;

@@ -2,8 +2,9 @@
 import { CniError, code } from "../../cni/error.ts";
 import type { Dns } from "../../cni/result.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { readToEnd, withFile } from "../../sys/file.ts";
+import { isRegular, readToEnd, sameFile, status, statusOf, withFile } from "../../sys/file.ts";
 import { O } from "../../sys/libc.ts";
+import { describeKind, ForeignFileError, isFileFailure } from "../../sys/own-file.ts";
 
 /** The resolver itself reads a few lines. */
 const MOST_BYTES = 64 * 1024;
@@ -13,11 +14,16 @@ const EFBIG = 27;
 export function readResolvConf(path: string): Dns {
   try {
     // O_NONBLOCK: a fifo must not stop the plugin.
-    const bytes = withFile(path, O.RDONLY | O.NONBLOCK, 0, (fd) => readToEnd(fd, MOST_BYTES + 1));
+    const bytes = withFile(path, O.RDONLY | O.NONBLOCK, 0, (fd) => {
+      const found = statusOf(fd);
+      if (!isRegular(found) && !sameFile(found, status("/dev/null")))
+        throw new ForeignFileError(path, `leads to ${describeKind(found)}, not to a regular file`);
+      return readToEnd(fd, MOST_BYTES + 1);
+    });
     if (bytes.length > MOST_BYTES) throw new SystemError("read", EFBIG, path);
     return parseResolvConf(new TextDecoder().decode(bytes));
   } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
+    if (!isFileFailure(error)) throw error;
     throw new CniError(code.io, `cannot read the file that ipam.resolvConf names: ${error.message}`, "", {
       cause: error,
     });

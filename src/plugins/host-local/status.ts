@@ -18,7 +18,7 @@ import { findDead } from "./reclaim.ts";
 
 export async function status(request: Request, machine: Machine = thisMachine): Promise<void> {
   const { config } = request;
-  const files = new LeaseFiles(parsePlace(config));
+  const files = new LeaseFiles(parsePlace(config), request.log);
   const allocation = rangesComeWithAdd(config) ? undefined : parseAllocation(request);
   try {
     requireUsable(files);

@@ -12,7 +12,7 @@ test("L7: a lock that another holds for too long is code 11, and names the holde
   using leases = new LeaseDirectory();
   leases.write("lock", "");
   await using keeper = await LockKeeper.on(`${leases.path}/lock`);
-  const files = new LeaseFiles({ dataDir: leases.dataDir, network: "net" });
+  const files = new LeaseFiles({ dataDir: leases.dataDir, network: "net" }, console.error);
   const error = toCniError(await openStore(files, new FakeMachine(), 50).catch((error) => error));
   expect(error.code).toBe(11);
   expect(error.message).toContain(`cannot lock "${leases.path}/lock": held by process ${keeper.pid} (`);
