@@ -24,11 +24,11 @@ const lockFile = () => `${LOCK_FOLDER}/netns-${statSync("/proc/self/ns/net").ino
 
 const WHOLE = configuration({ isGateway: true, ipMasq: true, ipMasqBackend: "nftables" });
 
-/** This ADD makes a bridge, and fails later: the route's gateway is not on the link. */
+/** This ADD makes a bridge, and then gets no address: the only one of its range is the gateway's. */
 const FAILING = configuration({
   bridge: "br1",
   isGateway: true,
-  ipam: { ...hostLocal(V4), routes: [{ dst: "192.0.2.0/24", gw: "198.51.100.1" }] },
+  ipam: hostLocal({ ...V4, rangeStart: "10.77.0.1", rangeEnd: "10.77.0.1" }),
 });
 
 const bridges = async (host: ScratchHost) =>
