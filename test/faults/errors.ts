@@ -1,5 +1,4 @@
 /** Lets each system call of the plugin fail, in several ways: it says what failed and takes everything back. */
-import { provideTools } from "../support/tools.ts";
 import type { Job } from "./job.ts";
 import { type FaultContext, type FaultPart, type PartReport, randomFrom } from "./part.ts";
 import { describe, findings, recordAll, type Side, shuffled, sweep, tally } from "./sweep.ts";
@@ -17,7 +16,6 @@ const NEVER_FAIL = /^(exit_group|wait4|waitid|epoll_|ppoll)/;
 
 async function run(context: FaultContext): Promise<PartReport> {
   const deadline = context.long ? Number.POSITIVE_INFINITY : performance.now() + context.budgetMs;
-  await provideTools(["ip", "nft", "nsenter", "ping", "strace", "unshare"], context.say);
   const side: Side = { binaries: context.binaries, side: "ours" };
   const recorded = await recordAll(side, context.only);
   const random = randomFrom(context.seed);

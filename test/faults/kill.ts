@@ -1,6 +1,5 @@
 /** Kills the plugin, and its children, at each system call that changes something; and the reference likewise. */
 import { provideReference } from "../../conformance/reference.ts";
-import { provideTools } from "../support/tools.ts";
 import { AFTERMATHS, type Job } from "./job.ts";
 import type { FaultContext, FaultPart, PartReport } from "./part.ts";
 import {
@@ -23,7 +22,6 @@ const OUR_SHARE = 0.8;
 
 async function run(context: FaultContext): Promise<PartReport> {
   const start = performance.now();
-  await provideTools(["ip", "nft", "nsenter", "ping", "strace", "unshare"], context.say);
   const until = (share: number) =>
     context.long ? Number.POSITIVE_INFINITY : start + share * context.budgetMs;
   const ours = await sweepSide({ binaries: context.binaries, side: "ours" }, context, until(OUR_SHARE));

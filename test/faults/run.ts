@@ -17,6 +17,7 @@ import { parseArgs } from "node:util";
 import { outcomeOf } from "../support/command.ts";
 import { whyNotIsolated } from "../support/isolation.ts";
 import { JOB_LIMIT } from "../support/limits.ts";
+import { provideTools } from "../support/tools.ts";
 import type { FaultPart } from "./part.ts";
 
 const HERE = import.meta.dir;
@@ -46,6 +47,9 @@ if (unknown.length > 0)
 const seed = options.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(options.seed);
 if (!Number.isSafeInteger(seed)) refuse(`invalid seed ${JSON.stringify(options.seed)}: give a whole number`);
 
+await provideTools(["bridge", "ip", "nft", "nsenter", "ping", "strace", "unshare"], console.log).catch(
+  (error) => refuse(error.message),
+);
 const obstacle = await whyNotIsolated();
 if (obstacle !== undefined) refuse(obstacle);
 

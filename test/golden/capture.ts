@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { decodeMessages, flag } from "../../src/netlink/message.ts";
 import { outcomeOf, outputOf } from "../support/command.ts";
 import { isolated } from "../support/isolation.ts";
+import { provideTools } from "../support/tools.ts";
 import { type Datagram, formatGolden, withoutRest } from "./golden.ts";
 import { NFTABLES_SCENARIOS } from "./nftables-scenarios.ts";
 import { SCENARIOS, type Scenario } from "./rtnetlink-scenarios.ts";
@@ -24,6 +25,7 @@ const PROTOCOLS = [
   { folder: "nftables", scenarios: NFTABLES_SCENARIOS, version: "nft -v; iptables-nft -V" },
 ];
 
+await provideTools(["bridge", "ip", "mount", "nft", "strace", "sysctl", "unshare"], console.log);
 const wanted = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "golden-"));
 try {
