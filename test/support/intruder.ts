@@ -9,14 +9,16 @@ export const INTRUDER = { user: 65534, groups: [65534, 0] } as const;
 const COMMANDS: Readonly<Record<Hold, string>> = {
   exclusive: 'flock -x "$path" -c "$hold"',
   shared: 'flock -s "$path" -c "$hold"',
-  "exclusive, again and again": 'while flock -x "$path" -c "echo held $path; exec sleep 0.9"; do :; done',
+  // It says so once: its output is read only until each path was tried.
+  "exclusive, again and again":
+    'flock -x "$path" -c "$once"; while flock -x "$path" -c "exec sleep 0.9"; do :; done',
 };
 
 /** flock(1) ends with 66 for what it cannot open. The last line comes when each path was tried once. */
 const script = (hold: Hold): string => `
 for path in "$@"; do
   flock -n -s "$path" -c true 2>/dev/null
-  [ $? = 66 ] && echo "refused $path" || { hold="echo held $path; exec sleep 600"; ${COMMANDS[hold]} & }
+  [ $? = 66 ] && echo "refused $path" || { hold="echo held $path; exec sleep 600"; once="echo held $path; exec sleep 0.9"; { ${COMMANDS[hold]}; } & }
 done
 wait`;
 

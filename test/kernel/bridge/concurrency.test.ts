@@ -51,10 +51,10 @@ describe("in parallel", () => {
   test("ADDs that fail, and take back the bridge that they made, do not harm those that succeed", () =>
     withNetwork(async (host) => {
       const good = configuration({ isGateway: true, ipam: hostLocal(V4) });
-      // The route can't be: this ADD fails late, after it may have made the bridge.
+      // The only address of the range is the gateway's: this ADD fails after it may have made the bridge.
       const bad = configuration({
         isGateway: true,
-        ipam: { ...hostLocal(V4), routes: [{ dst: "192.0.2.0/24", gw: "198.51.100.1" }] },
+        ipam: hostLocal({ ...V4, rangeStart: "10.77.0.1", rangeEnd: "10.77.0.1" }),
       });
       for (let round = 0; round < 5; round++) {
         const attachments: Attachment[] = [];
