@@ -83,6 +83,27 @@ const leases = (count: number): Case => ({
   },
 });
 
+/** Fills the nat table with the rules of so many other containers, which DEL has to look through. */
+const legacy = (count: number): Case => ({
+  name: `bridge DEL beside ${count.toLocaleString("en")} containers in iptables-legacy`,
+  run: (plugins) => {
+    const rules = ["*nat"];
+    for (let index = 0; index < count; index++) {
+      const chain = `CNI-${index.toString(16).padStart(24, "0")}`;
+      const comment = `-m comment --comment "name: \\"other\\" id: \\"${index}\\""`;
+      rules.push(`:${chain} - [0:0]`, `-A POSTROUTING -s 10.${octets(index)}/32 ${comment} -j ${chain}`);
+      rules.push(`-A ${chain} -d 10.0.0.0/8 ${comment} -j ACCEPT`);
+      rules.push(`-A ${chain} ! -d 224.0.0.0/4 ${comment} -j MASQUERADE`);
+    }
+    sh("iptables-legacy-restore", `${rules.join("\n")}\nCOMMIT\n`);
+    try {
+      return plugins.call("bridge", "DEL", network());
+    } finally {
+      sh("iptables-legacy -t nat -F; iptables-legacy -t nat -X");
+    }
+  },
+});
+
 const octets = (index: number): string => `${index >> 16}.${(index >> 8) & 255}.${index & 255}`;
 
 function million(): string {
@@ -110,6 +131,7 @@ export const CASES: readonly Case[] = [
   crowded("20,000 addresses as well", (index) => `addr add 12.${octets(index)}/32 dev eth0`, 20_000),
   bridge("DEL", withResult),
   bridge("GC", () => ({ "cni.dev/valid-attachments": [] })),
+  legacy(20_000),
   leases(10_000),
   leases(100_000),
   input(
