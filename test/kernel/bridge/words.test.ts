@@ -100,7 +100,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "an empty text": { stdin: "", says: /line 1, column 1/ },
   "a resolv.conf that is a folder": {
     keys: { ipam: { ...hostLocal(V4), resolvConf: "/etc" } },
-    says: /is a directory/,
+    says: /leads to a directory/,
   },
   "a dataDir below a file": {
     keys: { ipam: { ...hostLocal(V4), dataDir: "/etc/passwd/leases" } },
