@@ -16,13 +16,15 @@ import { connect, connectInside, openNetns } from "../namespaces.ts";
 import type { AddressUsers } from "./address-users.ts";
 import { planAddressing } from "./addressing.ts";
 import { hostVethName, type Owner } from "./attachment.ts";
-import { ensureBridge, giveMacBack, type PresentLink, portsOf, removeLink, settle } from "./bridge-link.ts";
+import { ensureBridge, giveMacBack, type PresentLink, removeLink, settle } from "./bridge-link.ts";
+import { reportMtu } from "./bridge-mtu.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { announce, configureContainerInterface } from "./container-interface.ts";
 import { requireFeasibleConfiguration, requireFeasibleResult } from "./feasibility.ts";
 import { ensureGatewayAddresses, forgetNeighbours, isForwarding } from "./gateway.ts";
 import { lockHost } from "./host-lock.ts";
 import { linkNameProblem } from "./link-name.ts";
+import { portsOf } from "./ports.ts";
 import { awaitAddressesSettled, awaitPortUp, portState } from "./readiness.ts";
 import { addVethPair, setUpHostEnd, type VethPair } from "./veth.ts";
 
@@ -127,7 +129,9 @@ function connectToBridge({ request, config, owner, netns, host, container, undo 
   const bridge = ensureBridge(host, config, { undo, log });
   if (!bridge.created) undo.push("MAC of the bridge", () => giveMacBack(host, bridge.link));
   const pair = addVethPair(host, container, { owner, netns, bridge: bridge.link, config, undo });
-  return { bridge: { ...bridge, link: settle(host, bridge.link) }, pair };
+  const link = settle(host, bridge.link);
+  reportMtu(bridge.link, link, pair.host, log);
+  return { bridge: { ...bridge, link }, pair };
 }
 
 /** Layer 3: addresses from the IPAM, into the container, the bridge and the masquerade rules. */

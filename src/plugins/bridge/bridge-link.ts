@@ -8,16 +8,16 @@ import { decodeBridge, encodeBridge } from "../../netlink/rtnetlink/bridge.ts";
 import {
   addLink,
   changeLink,
-  decodeLink,
   deleteLink,
-  dumpLinks,
   getLink,
   interfaceFlag,
   type Link,
   linkOf,
 } from "../../netlink/rtnetlink/link.ts";
 import { claimNetns } from "../../sys/netns-lock.ts";
+import { keepMtu, needsMtu } from "./bridge-mtu.ts";
 import { type BridgeConfig, wantsVlanFiltering } from "./config.ts";
+import { portsOf } from "./ports.ts";
 import { randomMac } from "./random-mac.ts";
 import { refuseRouters } from "./router-advertisements.ts";
 
@@ -104,7 +104,10 @@ export function ensureBridge(
   if (created) options.undo.push(`bridge ${name}`, takeBack);
   // Another ADD may have been faster: its bridge is as good.
   else if (!refusedWith(error, "EEXIST")) {
-    throw new CniError(code.internal, `failed to create bridge ${name}: ${error.message}`);
+    throw new CniError(
+      code.internal,
+      `failed to create bridge ${name}: ${error.message}${missingVlans(error, config)}`,
+    );
   }
   const link = findLink(host, config.bridge);
   if (link === undefined) {
@@ -127,6 +130,7 @@ function adopt(
   const filtering = needsVlanFiltering(host, link, config);
   const flags = interfaceFlag.up | (config.promiscMode ? interfaceFlag.promisc : 0);
   const mtu = needsMtu(host, link, config) ? config.mtu : undefined;
+  keepMtu(host, link, config);
   refuseRouters(host, link, options.log);
   if (((link.flags ?? 0) & flags) === flags && mtu === undefined && !filtering) return link;
   const change = {
@@ -138,13 +142,21 @@ function adopt(
   };
   const name = JSON.stringify(link.name);
   options.undo.push(`settings of bridge ${name}`, () => restoreUnused(host, link, change));
-  host.call(changeLink(change, `set up bridge ${name}`));
+  const [outcome] = host.callAll([changeLink(change, `set up bridge ${name}`)]);
+  if (outcome?.error !== undefined) {
+    const { message } = outcome.error;
+    throw new CniError(code.internal, message + missingVlans(outcome.error, config), "", {
+      cause: outcome.error,
+    });
+  }
   return { ...link, ...(mtu !== undefined && { mtu }) };
 }
 
-/** An mtu can be raised as long as there is no port that frames of that length would not pass (G22). */
-const needsMtu = (host: Connection, link: PresentLink, { mtu }: BridgeConfig): boolean =>
-  mtu !== undefined && link.mtu !== undefined && mtu > link.mtu && portsOf(host, link).length === 0;
+/** What to add to a kernel's refusal where it may not know VLANs of bridges at all. */
+const missingVlans = (error: NetlinkError, config: BridgeConfig): string =>
+  wantsVlanFiltering(config) && refusedWith(error, "EOPNOTSUPP")
+    ? "; this kernel is built without VLAN filtering of bridges (CONFIG_BRIDGE_VLAN_FILTERING): use another kernel, or a bridge for each network instead of vlan and vlanTrunk"
+    : "";
 
 /** @throws CniError when the link is no bridge (rule B1). */
 export function requireBridge(link: PresentLink): void {
@@ -192,14 +204,6 @@ export function pinMac(host: Connection, { index, name, mac }: PresentLink): voi
   if (mac !== undefined)
     host.call(changeLink({ index, mac }, `keep the MAC of bridge ${JSON.stringify(name)}`));
 }
-
-/** The bridge's ports. */
-export const portsOf = (host: Connection, bridge: { index: number }) =>
-  host.dump(dumpLinks({ master: bridge.index }), ({ payload }) => {
-    const { index = 0, name = "", master } = decodeLink(payload);
-    // Kernels without the filter send all links.
-    return master === bridge.index ? { index, name } : undefined;
-  });
 
 /**
  * Undo of a creation: removes the bridge unless it has ports by now, or some ADD is about to give it one. Those hold

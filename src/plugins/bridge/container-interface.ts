@@ -11,6 +11,7 @@ import { ensureSysctl } from "../../sys/sysctl.ts";
 import { runInside } from "../namespaces.ts";
 import { effectiveGateway } from "./addressing.ts";
 import type { PresentLink } from "./bridge-link.ts";
+import { whyNoIpv6 } from "./ipv6.ts";
 import { trySysctl } from "./sysctl.ts";
 
 /** What the container's interface is to have. */
@@ -39,7 +40,12 @@ export function configureContainerInterface(
     setLinkUp(plan.link.index, true, plan.link.name),
     ...plan.routes.map((route) => addRoute(kernelRoute(route, plan))),
   ];
-  for (const { error } of container.callAll(requests)) if (error !== undefined) throw error;
+  for (const [index, { error }] of container.callAll(requests).entries()) {
+    if (error === undefined) continue;
+    const isIpv6 = plan.ips[index]?.address.address.family === 6;
+    const cause = isIpv6 ? runInside(netns, () => whyNoIpv6(plan.link.name)) : undefined;
+    throw cause === undefined ? error : new Error(`${error.message}: ${cause}`, { cause: error });
+  }
 }
 
 /**
@@ -85,7 +91,14 @@ function applySettings(plan: ContainerPlan, log: (line: string) => void): void {
     } catch (error) {
       // Where the kernel has no IPv6 at all, adding the address will say so.
       if (!failedWith(error, "ENOENT")) {
-        throw toCniError(error).during(`failed to enable IPv6 for interface ${JSON.stringify(link)}`);
+        const { message } = toCniError(error).during(
+          `failed to enable IPv6 for interface ${JSON.stringify(link)}`,
+        );
+        throw new Error(
+          `${message}; let the plugin write to /proc/sys, ` +
+            'start the container with IPv6 on, or take the IPv6 ranges out of the network\'s "ipam"',
+          { cause: error },
+        );
       }
     }
   }

@@ -35,6 +35,10 @@ export function requireFeasibleConfiguration(json: JsonObject, settings: Setting
   if (plan !== undefined) requireFeasible(plan, settings);
 }
 
+/** Whether the configuration shows that containers get IPv6 addresses. */
+export const wantsIpv6 = (json: JsonObject, settings: Settings): boolean =>
+  configured(json, settings)?.ips.some(({ address }) => address.address.family === 6) ?? false;
+
 /** Looks at what the IPAM gave; `ips` are its addresses with the gateways that they will have. @throws CniError as above. */
 export function requireFeasibleResult(
   json: JsonObject,

@@ -4,7 +4,7 @@ import type { UndoStack } from "../../cni/undo.ts";
 import { type Family, type IpAddress, isLinkLocal } from "../../net/ip.ts";
 import { formatPrefix, overlaps, type Prefix, samePrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { refusedWith, UnansweredError } from "../../netlink/error.ts";
+import { type NetlinkError, refusedWith, UnansweredError } from "../../netlink/error.ts";
 import {
   addAddress,
   addressFlag,
@@ -17,6 +17,7 @@ import { claimNetns } from "../../sys/netns-lock.ts";
 import { sysctlIfThere, sysctlName } from "../../sys/sysctl.ts";
 import { type PresentLink, pinMac } from "./bridge-link.ts";
 import { lockHost } from "./host-lock.ts";
+import { whyNoIpv6 } from "./ipv6.ts";
 import { trySysctl } from "./sysctl.ts";
 
 /** Addresses of an interface of the host, both families. */
@@ -126,8 +127,16 @@ function addUnlessThere(host: Connection, link: PresentLink, address: Prefix): b
   const flags = address.address.family === 6 ? addressFlag.noDad : 0;
   const [outcome] = host.callAll([addAddress(link.index, address, flags, link.name)]);
   if (refusedWith(outcome?.error, "EEXIST")) return false;
-  if (outcome?.error !== undefined) throw outcome.error;
+  if (outcome?.error !== undefined) throw refusedAddress(outcome.error, link, address);
   return true;
+}
+
+/** A refusal of an address, with its cause where IPv6 is off. */
+function refusedAddress(error: NetlinkError, { name }: PresentLink, { address }: Prefix): Error {
+  const cause = address.family === 6 ? whyNoIpv6(name) : undefined;
+  return cause === undefined
+    ? error
+    : new CniError(code.internal, `${error.message}: ${cause}`, "", { cause: error });
 }
 
 function differentAddress(link: PresentLink, present: readonly Prefix[], wanted: Prefix): CniError {

@@ -6,7 +6,7 @@ import { missingForAttachments } from "../../sys/missing-capability.ts";
 import { connect } from "../namespaces.ts";
 import { findLink, requireBridge } from "./bridge-link.ts";
 import { parseBridgeConfig } from "./config.ts";
-import { requireFeasibleConfiguration } from "./feasibility.ts";
+import { requireFeasibleConfiguration, wantsIpv6 } from "./feasibility.ts";
 
 export async function status(request: Request): Promise<void> {
   const config = parseBridgeConfig(request);
@@ -21,6 +21,11 @@ export async function status(request: Request): Promise<void> {
     throw new CniError(code.notAvailable, toCniError(error).message, "", { cause: error });
   }
   if (config.ipam === undefined) return;
+  if (wantsIpv6(request.config.json, config)) {
+    const gateway = config.vlan === 0 ? config.bridge : `${config.bridge}.${config.vlan}`;
+    const cause = (await import("./ipv6.ts")).whyNoIpv6(config.isGateway ? gateway : undefined);
+    if (cause !== undefined) throw new CniError(code.notAvailable, `no container can be added: ${cause}`);
+  }
   await delegateStatus(request, config.ipam);
   if (config.ipMasq)
     await (await import("../../netfilter/masquerade.ts")).masqueradeReady(config.ipMasqBackend);

@@ -2,7 +2,7 @@
 import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { refusedWith } from "../../netlink/error.ts";
+import { type NetlinkError, refusedWith } from "../../netlink/error.ts";
 import { encodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
 import { changeLink, interfaceFlag } from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
@@ -47,7 +47,7 @@ export function addVethPair(
     if (!refusedWith(error, "EEXIST")) {
       throw new CniError(
         code.internal,
-        `failed to make veth pair: ${JSON.stringify(owner.ifname)} in ${netns.path} and ${JSON.stringify(name)} on bridge ${JSON.stringify(bridge.name)}: ${error.message}`,
+        `failed to make veth pair: ${JSON.stringify(owner.ifname)} in ${netns.path} and ${JSON.stringify(name)} on bridge ${JSON.stringify(bridge.name)}: ${error.message}${full(error)}`,
       );
     }
     if (findLink(container, owner.ifname) !== undefined) {
@@ -59,6 +59,12 @@ export function addVethPair(
   }
   throw new CniError(code.tryAgainLater, `failed to find a unique veth name in ${names.length} attempts`);
 }
+
+/** BR_MAX_PORTS of the kernel's net/bridge/br_private.h, of which one number is not given. */
+const full = (error: NetlinkError): string =>
+  refusedWith(error, "EXFULL")
+    ? '; the kernel lets a bridge have 1,023 ports and it has them: use another one ("bridge") for new containers, or remove ports that are gone'
+    : "";
 
 /** The host's end as it was born. The container's knows the other's index, which saves asking for it. */
 function hostEnd(
