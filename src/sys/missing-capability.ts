@@ -13,13 +13,13 @@ const NEEDS: readonly Need[] = [
   {
     name: "CAP_NET_ADMIN",
     purpose: "needed to change links, addresses, routes and rules",
-    // Netlink's refusals tell the action, those of a socket's option its call, those of a file its path.
-    sign: /(cannot (?!enter)[^;]*(?<!\/[^";]*")|getsockopt): operation not permitted \(EPERM\)/,
+    // Netlink's refusals tell the action, those of a socket's option its words (errno.ts), those of a file its path.
+    sign: /(cannot (?!enter)[^;]*(?<!\/[^";]*")|read from a socket): operation not permitted \(EPERM\)/,
   },
   {
     name: "CAP_SYS_ADMIN",
     purpose: "needed to enter network namespaces",
-    sign: /setns: operation not permitted \(EPERM\)/,
+    sign: /enter the namespace: operation not permitted \(EPERM\)/,
   },
   {
     name: "CAP_NET_RAW",
