@@ -13,7 +13,7 @@ import {
 } from "./network.ts";
 
 describe("ADD", () => {
-  test("B10-B16, B19, B21-B23: IPv4 with gateway and routes", () =>
+  test("B10-B16, B19, B21-B23, B31: IPv4 with gateway and routes", () =>
     withNetwork(async (host) => {
       const container = await host.addNamespace("c1");
       const ipam = {

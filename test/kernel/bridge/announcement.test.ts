@@ -99,4 +99,22 @@ describe("K17: an address that is used again", () => {
       await second.del();
       await peer.del();
     }));
+
+  test("G25: the host forgets what it knew of the address", () =>
+    withNetwork(async (host) => {
+      const config = configuration({ isGateway: true, ipam: hostLocal(V4, V6) });
+      // The first one brings the gateway's addresses, with which the kernel forgets all neighbours.
+      const first = new Attachment(host, await host.addNamespace("first"), config);
+      await first.add();
+      for (const address of ADDRESSES)
+        await host.run(`ip neigh replace ${address} lladdr 02:00:5e:00:00:01 dev br0 nud permanent`);
+      const args = { cni: { ips: ADDRESSES } };
+      const second = new Attachment(host, await host.addNamespace("second"), { ...config, args });
+      await second.add();
+      const entries = await host.json<{ lladdr?: string }[]>("ip -j neigh show dev br0");
+      expect(entries.filter(({ lladdr }) => lladdr === "02:00:5e:00:00:01")).toEqual([]);
+      for (const address of ADDRESSES) await host.run(["ping", "-n", "-c1", "-W3", address]);
+      await second.del();
+      await first.del();
+    }));
 });

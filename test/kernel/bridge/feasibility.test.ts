@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { outcomeOf } from "../../support/command.ts";
 import { TEST_LIMIT } from "../../support/limits.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
+import type { ScratchHost } from "../../support/scratch-host.ts";
 import { expectUnchanged } from "../../support/state-difference.ts";
 import { Attachment, configuration, type ErrorDocument, hostLocal, V4, V6, withNetwork } from "./network.ts";
 
@@ -74,35 +75,47 @@ test("K19: a configuration that can't be is refused before anything is touched, 
     await one.del();
   }));
 
+/** The error of an ADD whose IPAM plugin gives this result; afterwards the host is as before. */
+async function refusalOf(host: ScratchHost, result: object): Promise<ErrorDocument> {
+  const folder = "/run/ipam";
+  mkdirSync(folder);
+  writeFileSync(
+    `${folder}/odd`,
+    `#!/bin/sh\ncat >/dev/null\n[ $CNI_COMMAND != ADD ] || echo '${JSON.stringify(result)}'\n`,
+  );
+  chmodSync(`${folder}/odd`, 0o755);
+  const container = await host.addNamespace("c1");
+  const before = await host.state();
+  const outcome = await host.plugin("bridge", {
+    command: "ADD",
+    containerId: "c1",
+    netns: container.path,
+    ifname: "eth0",
+    path: `${folder}:${builtBinaries()}`,
+    config: configuration({ ipam: { type: "odd" } }),
+  });
+  expect(outcome.exitCode).toBe(1);
+  expectUnchanged(before, await host.state());
+  rmSync(folder, { recursive: true });
+  return outcome.json<ErrorDocument & Record<string, unknown>>();
+}
+
 test("K19: what only the IPAM plugin's result shows is found before the container is touched, and undone", () =>
   withNetwork(async (host) => {
-    const folder = "/run/ipam";
-    mkdirSync(folder);
-    const result = {
+    const { code, msg } = await refusalOf(host, {
       cniVersion: "1.0.0",
       ips: [{ address: "10.0.0.5/32", gateway: "10.0.0.1" }],
       routes: [{ dst: "0.0.0.0/0" }],
-    };
-    writeFileSync(
-      `${folder}/odd`,
-      `#!/bin/sh\ncat >/dev/null\n[ $CNI_COMMAND != ADD ] || echo '${JSON.stringify(result)}'\n`,
-    );
-    chmodSync(`${folder}/odd`, 0o755);
-    const container = await host.addNamespace("c1");
-    const before = await host.state();
-    const outcome = await host.plugin("bridge", {
-      command: "ADD",
-      containerId: "c1",
-      netns: container.path,
-      ifname: "eth0",
-      path: `${folder}:${builtBinaries()}`,
-      config: configuration({ ipam: { type: "odd" } }),
     });
-    const { code, msg } = outcome.json<ErrorDocument & Record<string, unknown>>();
     expect(code).toBe(7);
     expect(msg).toContain("gateway of address 10.0.0.5/32 of the IPAM plugin: gateway 10.0.0.1");
-    expectUnchanged(before, await host.state());
-    rmSync(folder, { recursive: true });
+  }));
+
+test("B18: an IPAM plugin that gives no address is refused, and the ADD is undone", () =>
+  withNetwork(async (host) => {
+    const { code, msg } = await refusalOf(host, { cniVersion: "1.0.0", routes: [{ dst: "0.0.0.0/0" }] });
+    expect(code).toBe(999);
+    expect(msg).toContain('IPAM plugin returned missing IP config: "odd" gave no address');
   }));
 
 const DESTINATIONS = {
