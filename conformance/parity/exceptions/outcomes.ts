@@ -273,14 +273,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
     reference: "ok",
     ours: /^invalid mtu -1 /,
   },
-  {
-    row: "P7",
-    because: "a hardware address is written in pairs",
-    cases: /^MAC in three groups$/,
-    steps: /^(ADD|CHECK)$/,
-    reference: "ok",
-    ours: /^invalid MAC address "0200\.5eaa\.bbcc"/,
-  },
 ];
 
 export const OUTCOMES: readonly Exception[] = OUTCOME_LIST.flatMap(outcome);
