@@ -25,7 +25,7 @@ const DAMAGES: readonly Damage[] = [
   ["IPv6 default route", "container", "ip -6 route del default", /Expected Route ::\/0 not found/],
   ["container's interface", "container", "ip link del eth0", /eth0 not found/],
   ["container's interface up", "container", "ip link set eth0 down", /eth0 is down/],
-  ["place in the bridge", "host", "ip link set VETH nomaster", /is no port of bridge cni0/],
+  ["place in the bridge", "host", "ip link set VETH nomaster", /is not a port of bridge cni0/],
   ["bridge", "host", "ip link del cni0", /bridge cni0 in host namespace was not found/],
   [
     "gateway address",

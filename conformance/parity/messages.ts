@@ -242,7 +242,7 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
   {
     name: "the port left the bridge",
     reference: /^CNI veth created for bridge cni0 was not found$/,
-    ours: /^(CNI veth created for bridge cni0 was not found|host interface \S+( \S+)* is no port of bridge cni0)/,
+    ours: /^(CNI veth created for bridge cni0 was not found|host interface \S+( \S+)* is not a port of bridge cni0)/,
   },
   {
     name: "prevResult cannot be read",

@@ -77,7 +77,7 @@ function requirePossibleName(name: string, command: Command): void {
   if (name.length <= MAX_NETWORK_BYTES || (command !== "ADD" && command !== "STATUS")) return;
   throw new CniError(
     code.invalidConfig,
-    `network name is too long: "name" has ${name.length} bytes, at most ${MAX_NETWORK_BYTES} are possible`,
+    `network name is too long: "name" has ${name.length} bytes, at most ${MAX_NETWORK_BYTES} are allowed`,
     name,
   );
 }

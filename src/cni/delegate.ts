@@ -86,7 +86,7 @@ async function delegate(request: Request, type: string, command: CommandWithoutR
     const error = reported(request, thrown);
     if (!(await isUnknownTo(request, found, command, error))) throw error;
     request.log(
-      `plugin ${JSON.stringify(type)} does not know the command ${command}, which is no failure: ${error.message}`,
+      `plugin ${JSON.stringify(type)} does not know the command ${command}, which is not counted as a failure: ${error.message}`,
     );
   }
 }

@@ -80,7 +80,7 @@ function validateContainerId(value: string, command: string): void {
   if (value.length <= MAX_CONTAINER_ID_BYTES || command === "DEL") return;
   throw new CniError(
     code.invalidEnvironment,
-    `containerID is too long: CNI_CONTAINERID has ${value.length} bytes, at most ${MAX_CONTAINER_ID_BYTES} are possible`,
+    `containerID is too long: CNI_CONTAINERID has ${value.length} bytes, at most ${MAX_CONTAINER_ID_BYTES} are allowed`,
   );
 }
 
@@ -95,7 +95,7 @@ function validateIfname(value: string): void {
   if (problem === undefined) return;
   const details =
     problem === TOO_LONG ? `interface name should be less than ${MAX_IFNAME_BYTES + 1} characters` : "";
-  const remark = `CNI_IFNAME is ${JSON.stringify(value)}; it must have at most ${MAX_IFNAME_BYTES} bytes`;
+  const remark = `CNI_IFNAME is ${JSON.stringify(value)}; use 1 to ${MAX_IFNAME_BYTES} bytes without "/", ":" and white space`;
   throw new CniError(code.invalidEnvironment, problem, details, { remark });
 }
 

@@ -135,7 +135,7 @@ export class Attributes {
     const places = this.places;
     for (let at = start; at < end; ) {
       const left = end - at;
-      if (left < HEADER) throw new DecodeError(`${left} bytes at offset ${at - start} are no attribute`);
+      if (left < HEADER) throw new DecodeError(`${left} bytes at offset ${at - start} are not an attribute`);
       // By hand, as an ADD comes by here two hundred times: u16At for both, and padded() below.
       const length = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
       const type = ((bytes[at + 2] ?? 0) | ((bytes[at + 3] ?? 0) << 8)) & TYPE_MASK;

@@ -63,7 +63,7 @@ export function decodeMessages(datagram: Uint8Array): Message[] {
   const end = datagram.length;
   for (let at = 0; at < end; ) {
     const left = end - at;
-    if (left < HEADER_LENGTH) throw new DecodeError(`${left} bytes at offset ${at} are no message`);
+    if (left < HEADER_LENGTH) throw new DecodeError(`${left} bytes at offset ${at} are not a message`);
     const length = i32At(datagram, at) >>> 0;
     const type = u16At(datagram, at + 4);
     if (length < HEADER_LENGTH || length > left) {

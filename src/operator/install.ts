@@ -47,7 +47,7 @@ export function install(folder: string, names: readonly string[], version: strin
   } catch (error) {
     const cause = error instanceof SystemError ? explained(error) : (error as Error).message;
     const names = done.map(({ name }) => name).join(", ");
-    const now = names === "" ? "nothing was replaced" : `${names} replaced, the rest as it was`;
+    const now = names === "" ? "nothing was replaced" : `${names} replaced, the rest is as it was`;
     throw new Error(`cannot install into ${JSON.stringify(folder)}: ${cause} (${now})`);
   } finally {
     for (const path of working) remove(path);
@@ -149,7 +149,7 @@ function explained(error: SystemError): string {
     case "EROFS":
       return `${text}; give the folder that the runtime is configured to search, as in "bridgehead install DIR"`;
     case "EEXIST":
-      return "a link of that name leads nowhere; remove it or make the folder that it leads to";
+      return "a link of that name points to a folder that does not exist; remove the link or make that folder";
     case "ENOSPC":
     case "EDQUOT":
       return `${text}; ${Math.ceil(status(ITSELF).size / PIECE)} MiB are needed, also to replace a file of that size`;

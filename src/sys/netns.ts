@@ -25,7 +25,7 @@ export class NoNamespaceError extends Error {
   readonly path: string;
 
   constructor(path: string, state: string) {
-    super(`${JSON.stringify(path)} is no network namespace: ${state}`);
+    super(`${JSON.stringify(path)} is not a network namespace: ${state}`);
     this.path = path;
   }
 }

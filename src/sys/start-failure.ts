@@ -28,7 +28,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EAGAIN:
     "no more processes can be started; raise pids.max of the cgroup or the limit of processes (ulimit -u)",
   ENOMEM: "there is not enough memory to start it",
-  EPERM: "the system forbids to start it (seccomp, a security module, or permissions)",
+  EPERM: "the system does not allow it to start (seccomp, a security module, or permissions)",
 };
 const TEMPORARY = ["ETXTBSY", "EAGAIN", "ENOMEM", "EMFILE", "ENFILE"];
 

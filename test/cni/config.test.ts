@@ -83,7 +83,7 @@ describe("A10: the network's name", () => {
       const error = thrownBy(() => read(command, 256));
       expect([error.code, error.message]).toEqual([
         7,
-        'network name is too long: "name" has 256 bytes, at most 255 are possible',
+        'network name is too long: "name" has 256 bytes, at most 255 are allowed',
       ]);
     }
     for (const command of ["CHECK", "DEL", "GC"] as const) expect(read(command, 256)).toBe(256);

@@ -90,7 +90,7 @@ describe("K2: the longest container id", () => {
       const error = errorFor(command, { CNI_CONTAINERID: id });
       expect([error.code, error.message]).toEqual([
         4,
-        "containerID is too long: CNI_CONTAINERID has 131056 bytes, at most 131055 are possible",
+        "containerID is too long: CNI_CONTAINERID has 131056 bytes, at most 131055 are allowed",
       ]);
     }
     expect(readEnvironment(environmentOf("DEL", { CNI_CONTAINERID: id })).containerId).toBe(id);

@@ -236,7 +236,10 @@ describe("it says what is in its way, and changes nothing", () => {
     writeFileSync(join(place, "file"), "");
     symlinkSync("/nowhere/at/all", join(place, "link"));
     await expectRefusal(await install([join(place, "file")]), /it is not a folder \(nothing was replaced\)/);
-    await expectRefusal(await install([join(place, "link")]), /a link of that name leads nowhere; remove it/);
+    await expectRefusal(
+      await install([join(place, "link")]),
+      /a link of that name points to a folder that does not exist; remove the link/,
+    );
   });
 
   test("a folder that has a plugin's name", async () => {
@@ -245,7 +248,7 @@ describe("it says what is in its way, and changes nothing", () => {
     const outcome = await install([folder]);
     await expectRefusal(
       outcome,
-      /"host-local" is a folder there; remove it \(bridge replaced, the rest as it was\)/,
+      /"host-local" is a folder there; remove it \(bridge replaced, the rest is as it was\)/,
     );
     expect(readdirSync(folder).sort()).toEqual(["bridge", "host-local"]);
   });

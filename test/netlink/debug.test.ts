@@ -120,11 +120,13 @@ test("messages of nf_tables", () => {
 
 test("bytes that make no sense are shown as they are, with what is wrong", () => {
   expect(formatDatagram(Uint8Array.of(1, 2, 3), "route", ">")).toBe(
-    "> 010203 (3 bytes at offset 0 are no message)",
+    "> 010203 (3 bytes at offset 0 are not a message)",
   );
   expect(formatDatagram(new Uint8Array(), "route", "<")).toBe("< an empty datagram");
   const message: Message = { type: 16, flags: 1, sequence: 1, port: 0, payload: new Uint8Array(18) };
-  expect(lines(formatMessage(message, "route")).at(-1)).toBe("  0000 (2 bytes at offset 0 are no attribute)");
+  expect(lines(formatMessage(message, "route")).at(-1)).toBe(
+    "  0000 (2 bytes at offset 0 are not an attribute)",
+  );
 });
 
 test("every golden has a form without a line that failed", () => {

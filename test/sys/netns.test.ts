@@ -35,7 +35,7 @@ describe("no namespace", () => {
   ])("%s", (_, path, state) => {
     const before = descriptors();
     expect(() => Netns.open(path)).toThrow(NoNamespaceError);
-    expect(() => Netns.open(path)).toThrow(`${JSON.stringify(path)} is no network namespace: ${state}`);
+    expect(() => Netns.open(path)).toThrow(`${JSON.stringify(path)} is not a network namespace: ${state}`);
     expect(descriptors()).toBe(before);
     expect(isOwnNetns(path)).toBe(false);
   });

@@ -33,7 +33,7 @@ export function restore({ path }: Restore, lines: readonly string[]): void {
   const end = child.signal === undefined ? `exit status ${child.exitCode}` : `signal ${child.signal}`;
   throw new CniError(
     code.internal,
-    `cannot change the nat table with ${JSON.stringify(path)} (${end}): ${words || "it says nothing"}${remedy}`,
+    `cannot change the nat table with ${JSON.stringify(path)} (${end}): ${words || "it printed no message"}${remedy}`,
   );
 }
 

@@ -59,7 +59,7 @@ export function announce(container: Connection, link: PresentLink, log: (line: s
   const action = `announce the addresses of ${JSON.stringify(link.name)}`;
   const [outcome] = container.callAll([changeLink({ index, mac }, action)]);
   if (outcome?.error !== undefined)
-    log(`${outcome.error.message}; neighbours may look for them elsewhere for a while`);
+    log(`${outcome.error.message}; neighbours may send to an old MAC address for a while`);
 }
 
 function kernelRoute(route: Route, plan: ContainerPlan) {

@@ -88,7 +88,7 @@ function requireValidRoute(key: string, route: Route): void {
   if (gw !== undefined && gw.family !== family) {
     throw invalid(
       `${key}.gw`,
-      `${formatIp(gw)} is no IPv${family} address, as the destination ${formatPrefix(dst)} is`,
+      `${formatIp(gw)} is an IPv${gw.family} address, and the destination ${formatPrefix(dst)} is IPv${family}`,
       `use an IPv${family} gateway, or leave gw out`,
     );
   }
@@ -157,7 +157,7 @@ export function requireUsable(key: string, gateway: IpAddress, network?: Prefix)
   if (network === undefined) return;
   if (network.address.family !== gateway.family) {
     throw refuse(
-      `no IPv${network.address.family} address, as its network ${formatPrefix(networkOf(network))} is`,
+      `an IPv${gateway.family} address, and its network ${formatPrefix(networkOf(network))} is IPv${network.address.family}`,
     );
   }
   // A network of one or two addresses has neither (RFC 3021).

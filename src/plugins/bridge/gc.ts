@@ -113,7 +113,7 @@ class Collection {
     );
     if (unknown === undefined) return true;
     this.request.log(
-      `no ${what} are collected: the list of attachments is empty, and ${describeHostEnd(unknown)} of a living container does not tell which are its own`,
+      `not collecting ${what}: the list of attachments is empty, and ${describeHostEnd(unknown)} of a living container does not show which of them belong to it`,
     );
     return false;
   }

@@ -19,7 +19,7 @@ export function linkNameProblem(name: string): string | undefined {
   if (bytes.length === 0 || bytes.length > MAX_BYTES) return `it must have 1 to ${MAX_BYTES} bytes`;
   if (name === "." || name === "..") return "it stands for a directory";
   if (name.includes("%")) return '"%" is a pattern to the kernel';
-  if (/[/:\0]/.test(name)) return '"/", ":" and NUL are not possible';
+  if (/[/:\0]/.test(name)) return '"/", ":" and NUL are not allowed';
   // The kernel looks at single bytes, and takes 0xa0 for a space: as part of "à" as well.
   if (bytes.some((byte) => byte === 0x20 || byte === 0xa0 || (byte >= 0x09 && byte <= 0x0d)))
     return "it has a byte that the kernel takes for white space (0x09 to 0x0d, 0x20, 0xa0)";

@@ -67,7 +67,9 @@ export function removeInterface(request: Request, owner: Owner): Removal {
     container.remove();
     return { isGone: false, isReached };
   }
-  request.log(`${JSON.stringify(request.ifname)} in ${request.netns} is not of this attachment: left alone`);
+  request.log(
+    `${JSON.stringify(request.ifname)} in ${request.netns} does not belong to this attachment; not deleting it`,
+  );
   return { isGone: false, isReached };
 }
 
@@ -90,7 +92,7 @@ class Report {
       const { prevResult } = this.request.config;
       if (prevResult !== undefined) return reportedEnds(prevResult, this.request.ifname);
     } catch (error) {
-      this.request.log(`prevResult is not of use to DEL: ${toCniError(error).message}`);
+      this.request.log(`DEL goes on without prevResult: ${toCniError(error).message}`);
     }
     return { host: undefined, container: undefined };
   }
@@ -120,7 +122,7 @@ class ContainerEnd implements Disposable {
       if (link !== undefined) {
         // Another kind of link under that name belongs to another program.
         request.log(
-          `${JSON.stringify(request.ifname)} in ${request.netns} is not a veth: it is not of this attachment, left alone`,
+          `${JSON.stringify(request.ifname)} in ${request.netns} is not a veth, so it does not belong to this attachment; not deleting it`,
         );
       }
     } catch (error) {

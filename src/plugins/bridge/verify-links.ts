@@ -117,7 +117,7 @@ function verifyHostEnd(
   }
   if (bridge !== undefined && port.master !== bridge.index) {
     losses.report(
-      `host interface ${port.name} is no port of bridge ${config.bridge}: its master is ${port.master === undefined ? "none" : `the link with index ${port.master}`}`,
+      `host interface ${port.name} is not a port of bridge ${config.bridge}: its master is ${port.master === undefined ? "none" : `the link with index ${port.master}`}`,
     );
   }
   const its = reported.find(({ name }) => name === port.name);

@@ -54,7 +54,7 @@ export function ensureVlanGateway(host: Connection, bridge: PresentLink, adding:
   if (end === undefined)
     throw new CniError(
       code.invalidConfig,
-      `interface ${JSON.stringify(name)} exists but is not the VLAN gateway of bridge ${JSON.stringify(bridge.name)}: it is no veth with its other end on that bridge; remove or rename it`,
+      `interface ${JSON.stringify(name)} exists but is not the VLAN gateway of bridge ${JSON.stringify(bridge.name)}: it is not a veth whose other end is on that bridge; remove or rename it`,
     );
   setPortVlans(host, bridge, end, {
     vlan: config.vlan,

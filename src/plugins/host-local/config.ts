@@ -56,7 +56,8 @@ export const leftoverPrefix = (place: LeasePlace): string => `${stateName(place)
 /** @throws CniError code 6 or 7. */
 export function parsePlace(config: NetworkConfig): LeasePlace {
   const dataDir = ipamOf(config).string("dataDir") || DEFAULT_DATA_DIR;
-  if (dataDir.includes("\0")) throw invalid(`ipam.dataDir: ${JSON.stringify(dataDir)} is no path`);
+  if (dataDir.includes("\0"))
+    throw invalid(`ipam.dataDir: ${JSON.stringify(dataDir)} is not a path: it contains a NUL byte`);
   let end = dataDir.length;
   while (end > 1 && dataDir.charAt(end - 1) === "/") end--;
   return { dataDir: dataDir.slice(0, end), network: config.name };

@@ -49,14 +49,14 @@ async function releaseInvalid(
       if (content === undefined || isLeaseOf(content, valid) || !isLeaseContent(content)) continue;
       if (strangeness !== undefined) {
         const path = JSON.stringify(store.files.at(lease.name));
-        keeper.log(`host-local: the address of ${path} stays held: it ${strangeness}`);
+        keeper.log(`host-local: the address of ${path} stays held: the file ${strangeness}`);
         continue;
       }
       try {
         if (await keeper.keeps(lease)) continue;
         store.release(lease);
         keeper.log(
-          `host-local: ${lease.name} of ${describeContent(content)} is of no valid attachment: released`,
+          `host-local: released ${lease.name}: ${describeContent(content)} is not a valid attachment`,
         );
       } catch (error) {
         failures.push(during(`cannot remove ${store.files.at(lease.name)}`, error));

@@ -58,13 +58,13 @@ const MUTATIONS: readonly [string, "host" | "container", string, RegExp][] = [
     "host end without master",
     "host",
     "ip link set VETH nomaster",
-    /host interface veth\S+ is no port of bridge br0: its master is none/,
+    /host interface veth\S+ is not a port of bridge br0: its master is none/,
   ],
   [
     "host end on another bridge",
     "host",
     "ip link add br1 type bridge; ip link set VETH master br1",
-    /host interface veth\S+ is no port of bridge br0: its master is the link with index \d+/,
+    /host interface veth\S+ is not a port of bridge br0: its master is the link with index \d+/,
   ],
   [
     "host end's MAC changed",

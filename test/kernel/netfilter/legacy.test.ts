@@ -203,7 +203,7 @@ describe("the host's iptables is legacy", () => {
       programs.link("iptables-restore", "iptables-legacy-restore");
       const failure = setUp(owner("c1"), "10.1.2.3/24");
       await expect(failure).rejects.toThrow(
-        'cannot change the nat table with "/usr/local/sbin/iptables-legacy-restore" (exit status 1): it says nothing',
+        'cannot change the nat table with "/usr/local/sbin/iptables-legacy-restore" (exit status 1): it printed no message',
       );
     });
   });

@@ -235,7 +235,7 @@ describeOnHost("the gateway of a VLAN", (host) => {
     const error = await attachment.failure("ADD");
     expect(error).toMatchObject({
       code: 7,
-      msg: `interface "${GATEWAY}" exists but is not the VLAN gateway of bridge "${BRIDGE}": it is no veth with its other end on that bridge; remove or rename it`,
+      msg: `interface "${GATEWAY}" exists but is not the VLAN gateway of bridge "${BRIDGE}": it is not a veth whose other end is on that bridge; remove or rename it`,
     });
     expectUnchanged(before, await quietState(host), [IPAM_FILES]);
     await host.run(`for link in ${GATEWAY} port0 other0; do ip link del $link 2>/dev/null; done; true`);
