@@ -41,11 +41,15 @@ class Scene implements Disposable {
 }
 
 const STRANGE: readonly [string, (path: string) => void, words: string, unless?: string | undefined][] = [
-  ["has a further name", (path) => linkSync(path, join(path, "../../copy")), "it has 2 names (hard links)"],
+  [
+    "has a further name",
+    (path) => linkSync(path, join(path, "../../copy")),
+    "the file has 2 names (hard links)",
+  ],
   [
     "belongs to another user",
     (path) => chownSync(path, OTHER_USER, 0),
-    `it belongs to user ${OTHER_USER}`,
+    `the file belongs to user ${OTHER_USER}`,
     notRoot,
   ],
 ];
