@@ -4,7 +4,7 @@
  */
 
 import { KilledError, runChild } from "./delegate-child.ts";
-import { type CniError, code } from "./error.ts";
+import { type CniError, code, toCniError } from "./error.ts";
 import { parseJson } from "./json-bytes.ts";
 import { JsonObject } from "./json-object.ts";
 import type { Request } from "./plugin.ts";
@@ -24,7 +24,7 @@ export async function isUnknownTo(
   if (saysUnknown(`${error.message}; ${error.details}`, command)) return true;
   // It refuses the configuration's version: ADD fails as well.
   if (error.code === code.incompatibleVersion) return false;
-  return isOlderThan(request, path, command);
+  return isOlderThan(request, path, command, error);
 }
 
 const NOUN = "(?:CNI[_ -]?COMMAND|(?:(?:CNI|cni|plugin) )?(?:[Cc]ommand|[Mm]ethod|[Oo]peration|[Vv]erb))";
@@ -47,16 +47,40 @@ function saysUnknown(text: string, command: string): boolean {
   ].some((words) => new RegExp(words).test(text));
 }
 
-/** By what it answers to VERSION; false if that fails too. */
-async function isOlderThan(request: Request, path: string, command: "STATUS" | "GC"): Promise<boolean> {
+/**
+ * By what it answers to VERSION. One that has no answer to that is a script for ADD and DEL alone when it refuses both
+ * commands in the same words, or when its error is one of the environment: that of STATUS and GC is CNI_COMMAND.
+ */
+async function isOlderThan(
+  request: Request,
+  path: string,
+  command: "STATUS" | "GC",
+  error: CniError,
+): Promise<boolean> {
   const first = BROUGHT_BY[command];
-  const stdin = new TextEncoder().encode(JSON.stringify({ cniVersion: first }));
+  const isOfEnvironment = error.code === code.invalidEnvironment;
+  let printed: Uint8Array;
   try {
+    const stdin = new TextEncoder().encode(JSON.stringify({ cniVersion: first }));
     const asked: Request = { ...request, stdin, log: () => {} };
-    const printed = await runChild(asked, path, { ...request.environment, CNI_COMMAND: "VERSION" });
-    const versions = JsonObject.from(parseJson(printed, "its output"), "").strings("supportedVersions") ?? [];
-    return versions.length > 0 && !versions.some((version) => isAtLeast(version, first));
-  } catch {
-    return false;
+    printed = await runChild(asked, path, { ...request.environment, CNI_COMMAND: "VERSION" });
+  } catch (thrown) {
+    const refusal = toCniError(thrown);
+    return !(refusal instanceof KilledError) && (isOfEnvironment || isSameRefusal(error, refusal));
   }
+  try {
+    const versions = JsonObject.from(parseJson(printed, "its output"), "").strings("supportedVersions") ?? [];
+    if (versions.length > 0) return !versions.some((version) => isAtLeast(version, first));
+  } catch {
+    // What is no list of versions says nothing of them.
+  }
+  return isOfEnvironment;
+}
+
+/** Whether two errors differ in nothing but the command that they name. */
+function isSameRefusal(one: CniError, other: CniError): boolean {
+  const text = ({ message, details }: CniError): string => `${message}; ${details}`.toLowerCase();
+  const withoutCommand = (error: CniError): string =>
+    text(error).replaceAll(/\b(?:status|gc|version)\b/g, "?");
+  return text(one) !== text(other) && withoutCommand(one) === withoutCommand(other);
 }

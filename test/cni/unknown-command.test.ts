@@ -65,14 +65,21 @@ const UNKNOWN: readonly [what: string, outcome: (command: string) => ChildOutcom
   ["a sentence", (c) => error(4, `this plugin does not implement ${c}`)],
 ];
 
+const MISSES = "what it misses of ADD";
+
+/** Answers in no words that are known, of scripts for ADD and DEL alone. */
+const REFUSALS: readonly [what: string, outcome: (command: string) => ChildOutcome][] = [
+  ["a word with a slip", (c) => outcome(1, `Unknown cni commandn: ${c}\n`)],
+  ["no such", (c) => outcome(2, "", `no such command: ${c}`)],
+  ["small letters", (c) => outcome(1, "", `${c.toLowerCase()}: what is that?`)],
+  ["a stack", (c) => outcome(1, "", `Traceback (most recent call last):\nKeyError: '${c}'`)],
+];
+
 /** Answers that do not say it, of a delegate that says that it is older than the command. */
 const OF_OLD: readonly [what: string, outcome: ChildOutcome][] = [
   ["nothing at all", outcome(1)],
   ["an exit code of its own", outcome(4)],
-  [
-    "what it misses of ADD",
-    error(4, "required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME] missing"),
-  ],
+  [MISSES, error(4, "required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME] missing")],
   ["usage", outcome(64, "", "usage: CNI_COMMAND=ADD|DEL my-ipam")],
 ];
 
@@ -108,10 +115,28 @@ describe.each(["STATUS", "GC"])("K15: %s of a delegate", (command) => {
       expect([answer.exitCode, answer.stdout]).toEqual([0, ""]);
       expect(answer.asked).toEqual([command, "VERSION"]);
       expect((await answerTo(command, answered, NEW)).exitCode).toBe(1);
-      expect((await answerTo(command, answered, outcome(1))).exitCode).toBe(1);
-      expect((await answerTo(command, answered, outcome(0, "1.0.0"))).exitCode).toBe(1);
     },
   );
+
+  test.each([outcome(1), outcome(0, "1.0.0"), outcome(0, "{}")])(
+    "that has no answer to VERSION is no failure when its error is one of the environment: %p",
+    async (version) => {
+      for (const [what, answered] of OF_OLD) {
+        const { exitCode } = await answerTo(command, answered, version);
+        expect([what, exitCode]).toEqual([what, what === MISSES ? 0 : 1]);
+      }
+    },
+  );
+
+  test.each([...REFUSALS])("that refuses VERSION likewise is no failure: %s", async (_, refusal) => {
+    const answer = await answerTo(command, refusal(command), refusal("VERSION"));
+    expect([answer.exitCode, answer.stdout]).toEqual([0, ""]);
+    expect(answer.stderr).toContain(`plugin "old-ipam" does not know the command ${command}`);
+    // As one that does know VERSION, and as one that says of each command that the same is wrong.
+    expect((await answerTo(command, refusal(command), NEW)).exitCode).toBe(1);
+    expect((await answerTo(command, refusal("pool"), refusal("pool"))).exitCode).toBe(1);
+    expect((await answerTo(command, refusal(command), outcome(1))).exitCode).toBe(1);
+  });
 
   test.each([...FAILURES])("that fails is a failure: %s", async (_, answered) => {
     expect((await answerTo(command, answered)).exitCode).toBe(1);
