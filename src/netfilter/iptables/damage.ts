@@ -52,11 +52,15 @@ function damageOf(
   // Another container of the chain may masquerade first: what lets its subnet pass does so for this one.
   const effective = effectiveRules(state, masquerade);
   const reached = (accept: AddressRule): boolean => effective.some(({ rule }) => doTheSame(rule, accept));
+  const stands = (rule: AddressRule): boolean => texts(state.rules).includes(iptablesText(rule));
   const lost = (where: string, text: string): string =>
     `chain ${where} of the nat table of ${table} lacks the rule "-A ${where} ${text}"`;
   return [
-    ...accepts.flatMap((accept) => (reached(accept) ? [] : [lost(chain, iptablesText(accept))])),
-    ...(texts(state.rules).includes(iptablesText(masquerade)) ? [] : [lost(chain, iptablesText(masquerade))]),
+    // The reference writes that of a second subnet behind the masquerading, so that it never was reached.
+    ...accepts.flatMap((accept) =>
+      reached(accept) || stands(accept) ? [] : [lost(chain, iptablesText(accept))],
+    ),
+    ...(stands(masquerade) ? [] : [lost(chain, iptablesText(masquerade))]),
     ...jumps
       .map(iptablesText)
       .flatMap((text) => (texts(state.jumps).includes(text) ? [] : [lost("POSTROUTING", text)])),

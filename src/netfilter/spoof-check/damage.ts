@@ -34,7 +34,7 @@ export function spoofCheckDamage(
   const expected = layoutOf(check.names, hostInterface, parseMac(mac) ?? new Uint8Array());
   const differs = [PREROUTING.chain, ...names].filter((chain) => {
     const wanted = expected.filter((rule) => rule.chain === chain).map(essence);
-    const found = [...jumps, ...rules].filter((rule) => rule.chain === chain).map(essence);
+    const found = [...jumps, ...rules].filter((rule) => rule.chain === chain && decides(rule)).map(essence);
     return !(chain === PREROUTING.chain
       ? wanted.every((rule) => found.includes(rule))
       : `${wanted}` === `${found}`);
@@ -49,6 +49,13 @@ export function spoofCheckDamage(
         : `chain ${chain} of ${where} has other rules than those that let only ${mac} pass`,
     ),
   ];
+}
+
+/** Whether a rule may decide over a frame. One that ends with a counter or a log only watches: a verdict comes last. */
+function decides({ expressions }: Rule): boolean {
+  const last = expressions.at(-1);
+  const watches = last?.name === "counter" || (last?.name === "unknown" && last.kind === "log");
+  return !watches;
 }
 
 /** What a rule does as a text, without counters that someone may have added. Equal rules have equal texts. */

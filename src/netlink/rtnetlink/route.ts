@@ -21,6 +21,7 @@ const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
 const RTA_PREFSRC = 7;
 const RTA_METRICS = 8;
+const RTA_MULTIPATH = 9;
 const RTA_TABLE = 15;
 const RTAX_MTU = 2;
 const RTAX_ADVMSS = 8;
@@ -126,6 +127,25 @@ export function decodeRoute(payload: Uint8Array): Route {
     unknown: attributes.unread(),
     ...(metrics !== undefined && { unknownMetrics: metrics.unread() }),
   };
+}
+
+/** struct rtnexthop { u16 len; u8 flags, hops; s32 ifindex; }, before the hop's attributes. */
+const NEXT_HOP = 8;
+
+/** The gateways of a route: of each hop, where it has several. @throws DecodeError */
+export function gatewaysOf({ dst, gateway, unknown = [] }: Route): IpAddress[] {
+  const gateways = gateway === undefined ? [] : [gateway];
+  const hops = unknown.find(({ type }) => type === RTA_MULTIPATH)?.payload ?? new Uint8Array();
+  for (let at = 0; at < hops.length; ) {
+    const reader = new ByteReader(hops.subarray(at));
+    const length = reader.u16();
+    if (length < NEXT_HOP || length > hops.length - at)
+      throw new DecodeError(`a next hop of ${length} bytes`);
+    const hop = ipOf(new Attributes(hops, at + NEXT_HOP, at + length), RTA_GATEWAY, dst.address.family);
+    if (hop !== undefined) gateways.push(hop);
+    at += (length + 3) & ~3;
+  }
+  return gateways;
 }
 
 const described = (route: Route): string =>

@@ -7,6 +7,7 @@ import { addressOf, dumpAddresses } from "../../netlink/rtnetlink/address.ts";
 import {
   decodeRoute,
   dumpRoutes,
+  gatewaysOf,
   type Route as KernelRoute,
   RTN_UNICAST,
 } from "../../netlink/rtnetlink/route.ts";
@@ -93,7 +94,8 @@ function matches(candidate: KernelRoute, wanted: Route): boolean {
   if (wanted.priority !== undefined && wanted.priority !== 0 && candidate.priority !== wanted.priority)
     return false;
   if (wanted.gw === undefined || wanted.dst.length === 0) return true;
-  return candidate.gateway !== undefined && sameIp(candidate.gateway, wanted.gw);
+  const { gw } = wanted;
+  return gatewaysOf(candidate).some((gateway) => sameIp(gateway, gw));
 }
 
 /** The bridge, or the VLAN's gateway interface, still is the gateway of each address. */

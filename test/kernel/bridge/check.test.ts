@@ -221,6 +221,39 @@ describe("CHECK", () => {
     }),
   );
 
+  test("K13: a route that got further gateways is no loss", () =>
+    withNetwork(async (host) => {
+      const container = await host.addNamespace("c1");
+      const attachment = new Attachment(host, container, FULL);
+      const result = await attachment.add();
+      const replace = (hops: string) => container.run(`ip route replace 192.0.2.0/24 ${hops}`);
+      await replace("nexthop via 10.77.0.8 weight 2 nexthop via 10.77.0.9 weight 1");
+      await attachment.check(result);
+      await container.run("ip nexthop add id 5 via 10.77.0.9 dev eth0");
+      await replace("nhid 5");
+      await attachment.check(result);
+      await replace("nexthop via 10.77.0.8 weight 2 nexthop via 10.77.0.7 weight 1");
+      expect((await attachment.failure("CHECK", { prevResult: result })).msg).toContain(
+        "Expected Route 192.0.2.0/24 via 10.77.0.9 not found",
+      );
+      await attachment.del();
+    }));
+
+  test("K13: the MAC of a bridge that is no gateway follows its ports, and is no loss", () =>
+    withNetwork(async (host) => {
+      const container = await host.addNamespace("c1");
+      await host.run(`ip link add ${BRIDGE} type bridge`);
+      const attachment = new Attachment(host, container, configuration({ ipam: hostLocal(V4) }));
+      const result = await attachment.add();
+      // As on a bridge of the Go plugins, whose MAC is that of its lowest port.
+      const reported = {
+        ...result,
+        interfaces: result.interfaces.with(0, { name: BRIDGE, mac: "0a:00:00:00:00:01" }),
+      };
+      await attachment.check(reported);
+      await attachment.del();
+    }));
+
   test("K13: each setting that was asked for is a loss when it is off", () =>
     withNetwork(async (host) => {
       const container = await host.addNamespace("c1");

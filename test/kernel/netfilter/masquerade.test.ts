@@ -59,6 +59,19 @@ test("B28: iptables-save shows the rules that the reference writes, one for one"
   });
 });
 
+test("K13: two subnets of a family, as the reference writes them, are no loss; one that is gone is", async () => {
+  await withScratchHost(async (host) => {
+    const addresses = ["10.1.2.3/24", "10.9.2.3/24"];
+    await referenceAddIptables(owner("c1"), addresses);
+    await check("iptables", owner("c1"), ...addresses);
+    // Its third rule, behind the masquerading, spares the second subnet.
+    await host.run(`iptables -t nat -D ${iptablesChain(owner("c1"))} 3`);
+    expect(await complaint("iptables", owner("c1"), ...addresses)).toContain("-d 10.9.2.0/24");
+    await tearDownMasquerade(owner("c1"));
+    await host.run("nft flush ruleset");
+  });
+});
+
 test("B29: nft shows the rules that the reference writes; the source stands in a set of one", async () => {
   const rulesOf = async () =>
     (await nftTable("inet", "cni_plugins_masquerade"))

@@ -179,6 +179,26 @@ describe("G17: CHECK names what is lost", () => {
     });
   });
 
+  test("K13: what only counts or logs is no loss", async () => {
+    await withScratchHost(async (host) => {
+      await setUpSpoofCheck(owner("c1"), "veth1", MAC);
+      for (const chain of ["PREROUTING", "cni-br-iface-c1-eth0", "cni-br-iface-c1-eth0-mac"]) {
+        for (const watches of ["counter", "ether type ip counter", "log prefix x", "counter log"]) {
+          await host.run(
+            `nft insert rule bridge nat ${chain} ${watches}; nft add rule bridge nat ${chain} ${watches}`,
+          );
+          await checkSpoofCheck(owner("c1"), "veth1", MAC);
+        }
+      }
+      await host.run("nft insert rule bridge nat cni-br-iface-c1-eth0-mac log accept");
+      expect(await complaint(owner("c1"), "veth1", MAC)).toContain(
+        "-mac of table bridge nat has other rules",
+      );
+      await tearDownSpoofCheck(owner("c1"));
+      await host.run("nft flush ruleset");
+    });
+  });
+
   test("another port or address than the rules are for", async () => {
     await withScratchHost(async () => {
       await setUpSpoofCheck(owner("c1"), "veth1", MAC);
