@@ -52,6 +52,16 @@ function sameRules(reference: Side, ours: Side): boolean {
 const hasOnlyItsOwnIPv6 = (routes: Side): boolean =>
   isTree(routes) && Object.keys(routes).every((route) => / (fe80:|ff00:)/.test(route));
 
+/** Ours is a host with a bridge that has an address, beside its own of link scope. */
+function hasGateway({ ours }: ComparedStep): boolean {
+  const links = at(ours, "host", "link");
+  const bridges = isTree(links) ? Object.keys(links).filter((name) => /^(cni|br)/.test(name)) : [];
+  return bridges.some((bridge) => {
+    const addresses = at(links, bridge, "address_of");
+    return isTree(addresses) && Object.keys(addresses).some((address) => !address.startsWith("fe80:"));
+  });
+}
+
 const EUI = "fe80::mac(?)";
 
 export const FIELDS: readonly Exception[] = [
@@ -93,6 +103,23 @@ export const FIELDS: readonly Exception[] = [
       ours,
     }),
   ),
+  ...["ipv4 arp_notify", "ipv6 ndisc_notify"].map(
+    (setting): Exception => ({
+      row: "K17",
+      because: "a bridge tells its ports where its addresses are: they may remember another owner",
+      path: new RegExp(`^host > link > (cni|br)[^ ]+ > sysctl > ${setting}$`),
+      reference: "0",
+      ours: "1",
+      when: hasGateway,
+    }),
+  ),
+  {
+    row: "K17",
+    because: "an IPv6 address is announced as one of IPv4: peers may remember another owner",
+    path: /^container > \w+ > link > \w+ > sysctl > ipv6 ndisc_notify$/,
+    reference: "0",
+    ours: "1",
+  },
   {
     row: "P2",
     because: "a call that takes no lease makes no directory for leases",
