@@ -1,6 +1,7 @@
 /** What the kernel and the files say of a network, seen with ip, iptables-save, nft and ping: never with a plugin. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
+import { eventually } from "../test/support/eventually.ts";
 import type { NamedNamespace, ScratchHost } from "../test/support/scratch-host.ts";
 
 /** Something that commands run in: the host, or a namespace. */
@@ -175,6 +176,8 @@ export class Outside {
       ip addr add ${Outside.ADDRESS[4]}/24 dev out1
       ip addr add ${Outside.ADDRESS[6]}/64 dev out1 nodad
       ip link set out1 up`);
+    await atRest(host, "out0", Outside.HOST[6]);
+    await atRest(namespace, "out1", Outside.ADDRESS[6]);
     return new Outside(host, namespace);
   }
 
@@ -182,6 +185,19 @@ export class Outside {
   async close(): Promise<void> {
     await this.#host.run("ip link del out0");
   }
+}
+
+/** The kernel makes addresses of IPv6 in its own time after a link is up, and its route to each of them last. */
+async function atRest(place: Place, link: string, address: string): Promise<void> {
+  const routes = () => place.run(`ip -6 route show table local dev ${link}`);
+  await eventually(
+    `${link} has its own addresses`,
+    async () => {
+      const made = await routes();
+      return [address, "fe80:"].every((text) => made.includes(`local ${text}`));
+    },
+    { state: routes },
+  );
 }
 
 /** Links, leases and masquerade of a host that no container is left on: each must be empty. */

@@ -13,7 +13,7 @@ const vlan10 = (keys: object = {}) =>
 const LOCKED = { forceAddress: true };
 const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
 
-/** Keys by which ADD fails at ever later steps, and the error. */
+/** Keys by which ADD fails before it begins, at the IPAM, and at its last step, and the error. */
 const FAILURES: readonly [string, object, RegExp][] = [
   ["the IPAM is not there", { ipam: { type: "nope" } }, /failed to find plugin "nope"/],
   [
@@ -24,7 +24,7 @@ const FAILURES: readonly [string, object, RegExp][] = [
   [
     "a route cannot be",
     { ipam: { ...hostLocal(V4), routes: [{ dst: "192.0.2.0/24", gw: "198.51.100.1" }] } },
-    /add route 192\.0\.2\.0\/24 via 198\.51\.100\.1/,
+    /^ipam\.routes\[0\]\.gw: gateway 198\.51\.100\.1 of the route to 192\.0\.2\.0\/24 is not in a network/,
   ],
   [
     "forwarding cannot be turned on, after all else",
