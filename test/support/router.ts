@@ -9,6 +9,7 @@
  */
 import { dlopen } from "bun:ffi";
 import { ipToBytes, parseIp } from "../../src/net/ip.ts";
+import { eventually } from "./eventually.ts";
 
 const [name = "", lifetime = "", prefix = "", valid = "", route] = process.argv.slice(2);
 const { symbols: libc } = dlopen("libc.so.6", {
@@ -52,5 +53,9 @@ const destination = new Uint8Array(28);
 destination[0] = AF_INET6;
 destination.set(bytesOf("ff02::1"), 8);
 new DataView(destination.buffer).setUint32(24, index, true);
-const sent = Number(libc.sendto(fd, message, message.length, 0, destination, destination.length));
-if (sent !== message.length) throw new Error(`cannot advertise on ${name} (index ${index})`);
+// The kernel refuses as long as it tries out the link-local address, which is there by then.
+await eventually(
+  `an advertisement on ${name} (index ${index})`,
+  () =>
+    Number(libc.sendto(fd, message, message.length, 0, destination, destination.length)) === message.length,
+);

@@ -48,8 +48,14 @@ export function ctrCases({ daemon, task, root }: Stage): ScratchCase[] {
       name: "ctr run --cni: eight at once",
       run: async () => {
         const containers = Array.from({ length: 8 }, (_, index) => `many${index}`);
+        // The last line tells a container without addresses from one whose output was lost on the way.
         const said = await Promise.all(
-          containers.map((name) => run(name, "ip -o addr show dev eth0 scope global")),
+          containers.map((name) => run(name, "ip -o addr show dev eth0 scope global; echo all of it")),
+        );
+        deepEqual(
+          containers.filter((_, index) => !said[index]?.endsWith("all of it\n")),
+          [],
+          `ctr has not passed on all that these said, of: ${JSON.stringify(said)}`,
         );
         const addresses = said.flatMap((text) => text.match(/inet6? \S+/g) ?? []);
         equal(addresses.length, 16, said.join(""));
