@@ -3,7 +3,7 @@ import { hasCapability } from "./capability.ts";
 import { failedWith, SystemError } from "./errno.ts";
 import { readLink } from "./file.ts";
 import * as libc from "./libc.ts";
-import { Netns } from "./netns.ts";
+import { Netns, OWN_NETNS } from "./netns.ts";
 
 /** Instead of a mount's descriptor: the file system of namespaces. */
 const FD_NSFS_ROOT = -10003;
@@ -27,7 +27,7 @@ export function netnsOracle(): ((netns: NetnsNumbers) => boolean) | undefined {
   try {
     if (readLink("/proc/thread-self/ns/user") !== FIRST_USER_NAMESPACE) return undefined;
     if (hasCapability("CAP_SYS_ADMIN") !== true) return undefined;
-    using own = Netns.open("/proc/thread-self/ns/net");
+    using own = Netns.open(OWN_NETNS);
     const cookie = own.cookie();
     return cookie !== undefined && lives({ inode: own.identity().inode, cookie }) ? lives : undefined;
   } catch (error) {

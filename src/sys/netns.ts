@@ -17,7 +17,8 @@ const SOL_SOCKET = 1;
 const SO_NETNS_COOKIE = 71;
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
-const OWN = "/proc/thread-self/ns/net";
+/** Leads to the namespace that the calling thread is in. */
+export const OWN_NETNS = "/proc/thread-self/ns/net";
 
 /** A path that leads to no network namespace: nothing there any more, a plain file, or another kind. */
 export class NoNamespaceError extends Error {
@@ -95,7 +96,7 @@ export class Netns implements Disposable {
 
   /** Runs synchronous code inside the namespace. Ends the process if the way back fails: no other code may run there. */
   run<T>(inside: () => T): T {
-    const home = libc.open(OWN, libc.O.RDONLY);
+    const home = libc.open(OWN_NETNS, libc.O.RDONLY);
     try {
       libc.setns(this.fd, CLONE_NEWNET);
       try {
@@ -145,7 +146,7 @@ function returnTo(home: number): void {
 /** Whether `path` leads to the namespace that this process is in. False if nothing is there. */
 export function isOwnNetns(path: string): boolean {
   try {
-    return sameFile(status(path), status(OWN));
+    return sameFile(status(path), status(OWN_NETNS));
   } catch (error) {
     if (error instanceof SystemError) return false;
     throw error;

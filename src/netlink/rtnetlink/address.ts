@@ -134,16 +134,16 @@ export function dumpAddresses(index: number): Request {
 }
 
 /**
- * Asks for the addresses of all interfaces of another namespace, by the number that the kernel has for it in this one.
- * Kernels before 4.20 answer with those of this one: look at `targetNetnsId`.
+ * Asks for the addresses of all interfaces of this namespace, or of another by the number that the kernel has for it in
+ * this one. Kernels before 4.20 answer with those of this one: look at `targetNetnsId`.
  */
-export function dumpAddressesIn(netnsId: number): Request {
+export function dumpAddressesIn(netnsId?: number): Request {
   const writer = new ByteWriter();
   writer.u32(0);
   writer.u32(0);
   putI32(writer, IFA_TARGET_NETNSID, netnsId);
   return {
-    action: `list addresses of namespace ${netnsId}`,
+    action: netnsId === undefined ? "list addresses" : `list addresses of namespace ${netnsId}`,
     type: RTM_GETADDR,
     flags: 0,
     payload: writer.finish(),

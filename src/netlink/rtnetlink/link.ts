@@ -222,10 +222,11 @@ export function getLink(link: LinkName): Request {
 }
 
 /**
- * Asks for all links, or those that are ports of `master` or of a kind. Kernels before 4.20 do not filter, and none
- * does by a kind that it has no driver for: look at the links that come.
+ * Asks for all links, or those that are ports of `master` or of a kind, or those of another namespace. Kernels before
+ * 4.20 do not filter, and none does by a kind that it has no driver for; before 4.15 none answers for another namespace:
+ * look at the links that come.
  */
-export function dumpLinks(filter: { master?: number; kind?: string } = {}): Request {
+export function dumpLinks(filter: { master?: number; kind?: string; targetNetnsId?: number } = {}): Request {
   const writer = new ByteWriter();
   putLink(writer, filter);
   putU32(writer, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);

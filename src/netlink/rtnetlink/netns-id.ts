@@ -20,8 +20,20 @@ export function getNetnsId(fd: number): Request {
   return { action: "find the number of a namespace", type: RTM_GETNSID, flags: 0, payload: writer.finish() };
 }
 
+/** Asks for the numbers of all other namespaces that have one here, since a link leads or led there. */
+export const dumpNetnsIds = (): Request => ({
+  action: "list the numbers of namespaces",
+  type: RTM_GETNSID,
+  flags: 0,
+  payload: new Uint8Array(HEADER),
+});
+
+/** The number in a message of a dump; undefined for any other message. @throws DecodeError */
+export const netnsIdIn = ({ type, payload }: Message): number | undefined =>
+  type === RTM_NEWNSID ? new Attributes(payload, HEADER).i32(NETNSA_NSID) : undefined;
+
 /** The number in a reply to `getNetnsId`. @throws DecodeError */
 export function netnsIdOf(replies: readonly Message[]): number | undefined {
   const message = replies.find((reply) => reply.type === RTM_NEWNSID);
-  return message === undefined ? undefined : new Attributes(message.payload, HEADER).i32(NETNSA_NSID);
+  return message === undefined ? undefined : netnsIdIn(message);
 }

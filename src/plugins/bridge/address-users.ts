@@ -1,16 +1,16 @@
 /**
  * Which interface still uses an address that is leased to an attachment (docs/decisions/0028-who-has-an-address.md). Host
  * veths with an alias of ours say whose they are. Of those that the Go plugins made only their address tells: the kernel
- * answers for the namespace at their other end, without that anything enters it.
+ * answers for the namespace at their other end, without that anything enters it. Where the host has nothing, the host's end
+ * may have been moved elsewhere (strays.ts).
  */
 import type { NetworkConfig } from "../../cni/config.ts";
 import type { HeldAddress } from "../../cni/plugin.ts";
-import { formatIp } from "../../net/ip.ts";
-import type { Prefix } from "../../net/prefix.ts";
+import { formatIp, type IpAddress } from "../../net/ip.ts";
+import { present } from "../../netlink/attribute.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { refusedWith } from "../../netlink/error.ts";
-import { decodeAddress, dumpAddressesIn, RTM_NEWADDR } from "../../netlink/rtnetlink/address.ts";
 import { getLink, linkOf } from "../../netlink/rtnetlink/link.ts";
+import { addressesIn } from "./addresses-in.ts";
 import { isAliasOf, isOwnerAlias, ownerAlias } from "./attachment.ts";
 import { findLink, removeLink } from "./bridge-link.ts";
 import { bridgeName } from "./config.ts";
@@ -22,6 +22,7 @@ import {
   livesElsewhere,
   OwnMarks,
 } from "./own-veth.ts";
+import { Strays } from "./strays.ts";
 
 /** An interface that uses an address. */
 export interface AddressUser {
@@ -32,10 +33,10 @@ export interface AddressUser {
   readonly isOwn: boolean;
 }
 
-/** A veth without an alias of ours, and its other end's namespace. */
+/** A veth without an alias of ours, and its other end's namespace; undefined if that is the host's. */
 interface Unmarked {
   readonly veth: HostVeth;
-  readonly netnsId: number;
+  readonly netnsId: number | undefined;
 }
 
 /** Veths by alias, and those without one. */
@@ -58,6 +59,7 @@ export class AddressUsers {
   private bridge: number | undefined;
   private links: Links | undefined;
   private addresses: Map<string, SeenAddress> | undefined;
+  private strays: Strays | undefined;
   /** Host veths that were removed since, by index: with them their other ends and the addresses of these are gone. */
   private readonly removed = new Set<number>();
 
@@ -86,13 +88,26 @@ export class AddressUsers {
     }
     this.addresses ??= this.readAddresses(unmarked);
     const seen = this.addresses.get(formatIp(address));
-    if (seen === undefined) return undefined;
+    if (seen === undefined) return this.findStray(address, ownerAlias(owner), ifname);
     const { veth, netnsId, index } = seen;
     if (index === veth.peerIndex && this.removed.has(veth.index)) return undefined;
-    const [outcome] = this.host.askAll([getLink({ index, targetNetnsId: netnsId })]);
+    const [outcome] = this.host.askAll([getLink({ index, ...present({ targetNetnsId: netnsId }) })]);
     const found = linkOf(outcome?.replies ?? [])?.name ?? "";
     const isOwn = found === ifname && index === veth.peerIndex && veth.master === this.bridge;
     return { veth, isOwn, name: `interface ${JSON.stringify(found)} behind ${describeHostEnd(veth)}` };
+  }
+
+  /** A pair of the attachment whose host's end is in another namespace: marked, or an interface with name and address. */
+  private findStray(address: IpAddress, alias: string, ifname: string): AddressUser | undefined {
+    this.strays ??= new Strays(this.host);
+    const marked = this.strays.marked(alias);
+    if (marked !== undefined) {
+      return { veth: marked, isOwn: false, name: `${describeHostEnd(marked)}, moved to another namespace,` };
+    }
+    const user = this.strays.withAddress(address, ifname);
+    if (user === undefined) return undefined;
+    const name = `interface ${JSON.stringify(ifname)} of another namespace, with its other end outside the host,`;
+    return { veth: user, isOwn: false, name };
   }
 
   /** Removes an interface that is the attachment's own. @throws NetlinkError */
@@ -121,43 +136,41 @@ export class AddressUsers {
       const { alias } = veth;
       if (alias !== undefined && isOwnerAlias(alias)) marked.set(alias, [...(marked.get(alias) ?? []), veth]);
       else if (isElsewhere(veth)) unmarked.push({ veth, netnsId: veth.linkNetnsId });
+      else if (veth.linkNetnsId === undefined) unmarked.push({ veth, netnsId: undefined });
     }
     this.links = { marked, unmarked };
     return this.links;
   }
 
-  /** Without an alias a port of another bridge is of another network, whose addresses may be the same. */
+  /**
+   * Without an alias a port of another bridge is of another network, whose addresses may be the same; unless the bridge
+   * is not there under its name, and so may have another now.
+   */
   private mayUse({ index, alias, master }: HostVeth): boolean {
     if (index === this.except) return false;
     if (alias !== undefined && isOwnerAlias(alias)) return isAliasOf(alias, this.config.name);
-    return master === undefined || master === this.bridge;
+    return master === undefined || this.bridge === undefined || master === this.bridge;
   }
 
   private readAddresses(unmarked: readonly Unmarked[]): Map<string, SeenAddress> {
     const byNetns = new Map<number, HostVeth[]>();
-    for (const { veth, netnsId } of unmarked) byNetns.set(netnsId, [...(byNetns.get(netnsId) ?? []), veth]);
     const addresses = new Map<string, SeenAddress>();
+    for (const { veth, netnsId } of unmarked) {
+      if (netnsId !== undefined) byNetns.set(netnsId, [...(byNetns.get(netnsId) ?? []), veth]);
+    }
+    // A container's end that was moved to the host.
+    for (const { index, prefix } of addressesIn(this.host)) {
+      const pair = unmarked.find(({ veth, netnsId }) => netnsId === undefined && veth.peerIndex === index);
+      const { veth } = pair ?? unmarked.find((each) => each.veth.index === index) ?? {};
+      if (veth !== undefined) addresses.set(formatIp(prefix.address), { veth, netnsId: undefined, index });
+    }
     for (const [netnsId, veths] of byNetns) {
-      for (const { index, prefix } of this.addressesIn(netnsId)) {
+      for (const { index, prefix } of addressesIn(this.host, netnsId)) {
         const veth = veths.find(({ peerIndex }) => peerIndex === index) ?? veths[0];
         if (veth !== undefined) addresses.set(formatIp(prefix.address), { veth, netnsId, index });
       }
     }
     return addresses;
-  }
-
-  /** None for a namespace that is gone by now, and on kernels before 4.20, which answer for another. */
-  private addressesIn(netnsId: number): { index: number; prefix: Prefix }[] {
-    try {
-      return this.host.dump(dumpAddressesIn(netnsId), ({ type, payload }) => {
-        if (type !== RTM_NEWADDR) return undefined;
-        const { index, prefix, targetNetnsId } = decodeAddress(payload);
-        return targetNetnsId === netnsId ? { index, prefix } : undefined;
-      });
-    } catch (error) {
-      if (refusedWith(error, "EINVAL")) return [];
-      throw error;
-    }
   }
 }
 

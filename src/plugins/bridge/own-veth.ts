@@ -12,7 +12,10 @@ import { findLink } from "./bridge-link.ts";
 export type Claim = "own" | "another's" | "unmarked";
 
 /** What is of interest of a veth on the host. */
-export type HostVeth = Pick<Link, "mac" | "alias" | "master" | "peerIndex" | "linkNetnsId"> & {
+export type HostVeth = Pick<
+  Link,
+  "mac" | "alias" | "master" | "peerIndex" | "linkNetnsId" | "targetNetnsId"
+> & {
   readonly index: number;
   readonly name: string;
   readonly kind: "veth";
@@ -69,36 +72,39 @@ function macsOf(owner: Owner, reported: Interface | undefined): Set<string> {
   return macs;
 }
 
-/** What `keep` makes of each veth of the connection's namespace. Kernels before 4.20 send all links. */
-export const dumpVeths = <T>(host: Connection, keep: (veth: HostVeth) => T | undefined): T[] =>
-  host.dump(dumpLinks({ kind: "veth" }), ({ payload }) => {
-    const { index, name, kind, mac, alias, master, peerIndex, linkNetnsId } = decodeLink(payload);
+/**
+ * What `keep` makes of each veth of the connection's namespace, or of the one that the kernel has a number for there.
+ * Kernels before 4.20 send all links.
+ */
+export const dumpVeths = <T>(
+  host: Connection,
+  keep: (veth: HostVeth) => T | undefined,
+  inNetns?: number,
+): T[] =>
+  host.dump(dumpLinks({ kind: "veth", ...present({ targetNetnsId: inNetns }) }), ({ payload }) => {
+    const { index, name, kind, mac, alias, master, peerIndex, linkNetnsId, targetNetnsId } =
+      decodeLink(payload);
     if (index === undefined || name === undefined || kind !== "veth") return undefined;
-    return keep({ index, name, kind, ...present({ mac, alias, master, peerIndex, linkNetnsId }) });
+    const known = present({ mac, alias, master, peerIndex, linkNetnsId, targetNetnsId });
+    return keep({ index, name, kind, ...known });
   });
-
-/** What a look for an attachment's host ends has found. */
-export interface FoundVeths {
-  readonly own: readonly { readonly index: number }[];
-  /** Whether there are others that lead to another namespace and do not say whose they are. */
-  readonly hasUnmarked: boolean;
-}
 
 /**
  * The host's ends that carry the marks: found by one of the names, which is one question whatever the number of
  * containers, else among all veths.
  */
-export function findOwnVeths(host: Connection, marks: OwnMarks, names: readonly string[]): FoundVeths {
+export function findOwnVeths(
+  host: Connection,
+  marks: OwnMarks,
+  names: readonly string[],
+): readonly { readonly index: number }[] {
   for (const name of names) {
     const named = findLink(host, name);
-    if (named !== undefined && marks.claim(named) === "own") return { own: [named], hasUnmarked: false };
+    if (named !== undefined && marks.claim(named) === "own") return [named];
   }
-  const begin = () => ({ own: [] as { index: number }[], hasUnmarked: false });
-  return host.fold(dumpLinks({ kind: "veth" }), begin, (found, { payload }) => {
+  return host.dump(dumpLinks({ kind: "veth" }), ({ payload }) => {
     const link = decodeLink(payload);
-    const claim = marks.claim(link);
-    if (claim === "own" && link.index !== undefined) found.own.push({ index: link.index });
-    found.hasUnmarked ||= claim === "unmarked" && (link.linkNetnsId ?? -1) >= 0;
+    return marks.claim(link) === "own" && link.index !== undefined ? { index: link.index } : undefined;
   });
 }
 

@@ -48,11 +48,11 @@ export function removeInterface(request: Request, owner: Owner): Removal {
   }
   const { host: reportedHost, container: reportedContainer } = report.ends;
   const names = [hostVethName(owner), ...(reportedHost ? [reportedHost.name] : [])];
-  const { own, hasUnmarked } = findOwnVeths(host, marks, names);
+  const own = findOwnVeths(host, marks, names);
   for (const veth of own) removeLink(host, veth);
   if (own.length > 0) return { isGone: true, isReached };
   if (obstacle !== undefined) throw obstacle;
-  if (container === undefined) return { isGone: !hasUnmarked, isReached };
+  if (container === undefined) return { isGone: false, isReached };
   if (claim === "unmarked" && container.hasMacOf(reportedContainer)) {
     container.remove();
     return { isGone: true, isReached };

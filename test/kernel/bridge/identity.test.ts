@@ -8,7 +8,7 @@ import { eventually } from "../../support/eventually.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
 import type { NamedNamespace, ScratchHost } from "../../support/scratch-host.ts";
 import { addByGo, LEASES } from "./go-attachment.ts";
-import { type AddResult, Attachment, configuration, hostLocal, V4, withNetwork } from "./network.ts";
+import { type AddResult, Attachment, BRIDGE, configuration, hostLocal, V4, withNetwork } from "./network.ts";
 
 const CONFIG = configuration({ isGateway: true, ipam: hostLocal(V4) });
 
@@ -136,6 +136,94 @@ describe("K6: DEL removes the pair, and frees its address, with", () => {
       await host.run(`ip link del ${first.veth}`);
       await first.attachment.del("");
       expect(await names(host)).toEqual([]);
+      expect(leased()).toEqual([]);
+    }));
+});
+
+describe("K6: an address stays held while the interface lives on where DEL and GC can't remove it:", () => {
+  const GC = { "cni.dev/valid-attachments": [{ containerID: "c0", ifname: "eth0" }] };
+
+  const FATES_BEYOND: readonly Fate[] = [
+    {
+      what: "the host's end in another namespace",
+      change: (host, { veth, other }) => host.run(`ip link set ${veth} netns ${other.name}`),
+    },
+    {
+      what: "the host's end in another namespace, the container's on the host",
+      change: (host, { veth, other }) =>
+        host.run(
+          `ip link set ${veth} netns ${other.name}; ip -n c1 link set eth0 netns 1; ip addr add 10.77.0.3/24 dev eth0`,
+        ),
+    },
+    {
+      what: "the bridge renamed",
+      change: (host) => host.run(`ip link set ${BRIDGE} down; ip link set ${BRIDGE} name br7 up`),
+    },
+  ];
+
+  /** An attachment that has 10.77.0.3, by us or by the Go plugins, with its fate. */
+  const withFate = (
+    byGo: boolean,
+    { change }: Fate,
+    body: (attachment: Attachment, host: ScratchHost) => Promise<void>,
+  ) =>
+    withNetwork(async (host) => {
+      const keeper = await added(host, "c0");
+      let attachment: Attachment;
+      let veth: string;
+      if (byGo) {
+        attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
+        ({ veth } = await addByGo(host, attachment.namespace, "10.77.0.3"));
+      } else ({ attachment, veth } = await added(host, "c1"));
+      const other = await host.addNamespace("c3");
+      await change(host, { veth, other });
+      await body(attachment, host);
+      await host.run(
+        `ip link del ${veth} || ip -n c3 link del ${veth}; ip link set br7 down name ${BRIDGE} up; true`,
+      );
+      await attachment.del("");
+      expect(leased()).toEqual(["10.77.0.2"]);
+      await keeper.attachment.del();
+    });
+
+  // What is marked as ours is found on a bridge of any name, and removed.
+  const CASES = FATES_BEYOND.flatMap((fate) =>
+    [true, false]
+      .filter((byGo) => byGo || fate.what !== "the bridge renamed")
+      .map((byGo) => [fate.what, byGo ? "the Go plugins" : "ours", byGo, fate] as const),
+  );
+
+  test.each(CASES)("%s, made by %s", (_, __, byGo, fate) =>
+    withFate(byGo, fate, async (attachment) => {
+      const error = await attachment.failure("DEL", {}, "");
+      expect(error.msg).toContain("is still there, and another container must not get its address");
+      expect(leased().sort()).toEqual(["10.77.0.2", "10.77.0.3"]);
+      const collected = await attachment.call("GC", GC, "");
+      expect(`${collected}`).toStartWith("exit code 0");
+      expect(collected.stderr).toContain("10.77.0.3 of container c1, interface eth0 is kept");
+      expect(leased().sort()).toEqual(["10.77.0.2", "10.77.0.3"]);
+    }),
+  );
+
+  test("an interface of the Go plugins that was moved to the host with its address is the attachment's, and goes", () =>
+    withNetwork(async (host) => {
+      const keeper = await added(host, "c0");
+      const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
+      const { veth } = await addByGo(host, attachment.namespace, "10.77.0.3");
+      await host.run("ip -n c1 link set eth0 netns 1; ip addr add 10.77.0.3/24 dev eth0");
+      expect(`${await attachment.call("DEL", {}, "")}`).toStartWith("exit code 0");
+      expect(await names(host)).toEqual([keeper.veth]);
+      expect(leased()).toEqual(["10.77.0.2"]);
+      await keeper.attachment.del();
+      expect(await names(host)).not.toContain(veth);
+    }));
+
+  test("a pair whose other end is in a namespace that has ended holds nothing", () =>
+    withNetwork(async (host) => {
+      const { attachment, veth } = await added(host, "c1");
+      await host.addNamespace("c3");
+      await host.run(`ip link set ${veth} netns c3; ip netns del c1`);
+      await attachment.del("");
       expect(leased()).toEqual([]);
     }));
 });

@@ -2,7 +2,17 @@
 import { describe, expect, test } from "bun:test";
 import { builtBinaries } from "../../support/plugin-call.ts";
 import { stateDifference } from "../../support/state-difference.ts";
-import { Attachment, BRIDGE, configuration, hostLocal, IPAM_FILES, V4, V6, withNetwork } from "./network.ts";
+import {
+  Attachment,
+  BRIDGE,
+  configuration,
+  hostLocal,
+  IPAM_FILES,
+  NETWORK,
+  V4,
+  V6,
+  withNetwork,
+} from "./network.ts";
 
 const IPV4 = configuration({ isGateway: true, ipam: { ...hostLocal(V4), routes: [{ dst: "0.0.0.0/0" }] } });
 const DUAL = configuration({ isGateway: true, ipam: hostLocal(V4, V6) });
@@ -105,4 +115,28 @@ echo done`;
       script,
     ]);
     expect(output).toMatch(/10\.77\.0\.1\/24[^\n]*\nreached\ndone\n$/);
+  }));
+
+test("K6: an uplink to a namespace that may not be looked into holds no address: DEL and GC free those that are gone", () =>
+  withNetwork(async (host) => {
+    // As an unprivileged system container has it: its namespace's other end belongs to a user namespace above.
+    const inside = `
+set -e
+mount -t tmpfs none /run; mkdir -p /run/leases/${NETWORK}
+until ip link show uplink >/dev/null 2>&1; do :; done
+export CNI_CONTAINERID=gone CNI_NETNS= CNI_IFNAME=eth0 CNI_PATH=${builtBinaries()}
+call() { echo "$2" | CNI_COMMAND=$1 $CNI_PATH/bridge 2>&1; }
+for address in 2 3; do printf 'gone%s\\r\\neth0' $address >/run/leases/${NETWORK}/10.77.0.$address; done
+conf='${JSON.stringify({ ...IPV4, ipam: { ...hostLocal(V4), dataDir: "/run/leases" } })}'
+CNI_CONTAINERID=gone2 call DEL "$conf"
+ls /run/leases/${NETWORK} | grep 10
+call GC "{\\"cni.dev/valid-attachments\\":[{\\"containerID\\":\\"other\\",\\"ifname\\":\\"eth0\\"}],\${conf#?}" >/dev/null
+ls /run/leases/${NETWORK} | grep 10 || echo none`;
+    const output = await host.run(
+      `unshare --user --map-root-user --net --mount /bin/sh -c "$INSIDE" & pid=$!
+until [ "$(readlink /proc/$pid/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do :; done
+ip link add up0 type veth peer name uplink netns $pid
+wait $pid; ip link del up0 2>/dev/null; true`.replace("$INSIDE", () => inside.replaceAll(/["$\\`]/g, "\\$&")),
+    );
+    expect(output).toBe("10.77.0.3\nnone\n");
   }));

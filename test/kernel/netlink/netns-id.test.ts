@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import { formatPrefix } from "../../../src/net/prefix.ts";
 import { Connection } from "../../../src/netlink/connection.ts";
 import { decodeAddress, dumpAddressesIn, RTM_NEWADDR } from "../../../src/netlink/rtnetlink/address.ts";
-import { getLink, linkOf } from "../../../src/netlink/rtnetlink/link.ts";
-import { getNetnsId, netnsIdOf } from "../../../src/netlink/rtnetlink/netns-id.ts";
+import { decodeLink, dumpLinks, getLink, linkOf } from "../../../src/netlink/rtnetlink/link.ts";
+import { dumpNetnsIds, getNetnsId, netnsIdIn, netnsIdOf } from "../../../src/netlink/rtnetlink/netns-id.ts";
 import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
 import { Netns } from "../../../src/sys/netns.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
@@ -26,6 +26,13 @@ test("the number of a namespace, its links and addresses; -1 where nothing leads
     expect(linkOf(connection.ask(getLink({ name: "veth0" })))?.linkNetnsId).toBe(number);
     expect(number).toBeGreaterThanOrEqual(0);
     expect(numberOf(two.path)).toBe(-1);
+
+    expect(connection.dump(dumpNetnsIds(), netnsIdIn)).toEqual([number]);
+    const there = connection.dump(dumpLinks({ kind: "veth", targetNetnsId: number }), ({ payload }) => {
+      const { name, targetNetnsId } = decodeLink(payload);
+      return `${name} ${targetNetnsId}`;
+    });
+    expect(there).toEqual([`eth0 ${number}`]);
 
     const index = shown?.link_index ?? 0;
     const inside = linkOf(connection.ask(getLink({ index, targetNetnsId: number })));
