@@ -92,7 +92,7 @@ export const LEASES: readonly Difference[] = [
   {
     what: "an empty file in the leases",
     withGo: "holds its address",
-    withOurs: "is no lease",
+    withOurs: "is not a lease",
     why: "what a crash of the Go plugin leaves",
     measure: async (side) => {
       await side.container("c1");

@@ -66,7 +66,7 @@ export const QUERIES: readonly Difference[] = [
     what: "STATUS",
     withGo: "asks only the IPAM, whose answer is always yes",
     withOurs: "also says when the bridge's name, the firewall or the leases' directory cannot work",
-    why: "the node reports it before a container fails; a full range is [no such failure](docs/host-local.md#commands)",
+    why: "the node reports it before a container fails; a full range is [not a failure](docs/host-local.md#commands)",
     measure: async (side) => {
       const { host } = side;
       const status = async (keys = {}) => whether(await side.call("STATUS", network(keys)));
