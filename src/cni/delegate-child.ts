@@ -49,6 +49,16 @@ export function readChildResult(request: Request, path: string, stdout: Uint8Arr
   }
 }
 
+/** Characters of what a child said that an error quotes: more than a page, which no one line says. */
+const MOST_QUOTED = 4096;
+
+/** What a child said, for an error: its beginning, if it is long. */
+function quoted(words: string): string {
+  if (words.length <= MOST_QUOTED) return JSON.stringify(words);
+  const beginning = JSON.stringify(words.slice(0, MOST_QUOTED).toWellFormed());
+  return `${beginning} (the first ${MOST_QUOTED} of ${words.length} characters)`;
+}
+
 /** The error that a failed child printed, else one made of what there is instead. */
 function childError({ exitCode, signal, stdout }: ChildOutcome, stderr: string, path: string): CniError {
   const printed = new TextDecoder().decode(stdout).trim();
@@ -58,10 +68,10 @@ function childError({ exitCode, signal, stdout }: ChildOutcome, stderr: string, 
       return readError(stdout);
     } catch (failure) {
       const reason = toCniError(failure).message;
-      problem = `netplugin failed but error parsing its diagnostic message ${JSON.stringify(printed)}: ${reason}`;
+      problem = `netplugin failed but error parsing its diagnostic message ${quoted(printed)}: ${reason}`;
     }
   } else if (stderr !== "") {
-    problem = `netplugin failed: ${JSON.stringify(stderr)}`;
+    problem = `netplugin failed: ${quoted(stderr)}`;
   } else {
     problem = "netplugin failed with no error message";
   }

@@ -290,6 +290,16 @@ describe("A47: a failed child", () => {
     for (const part of [...parts, '"/opt/cni/bin/fake-ipam"']) expect(error?.msg).toContain(part);
   });
 
+  test.each([
+    ["stdout", outcome(2, `${"x".repeat(4090)}\u{1F600}`.repeat(4000))],
+    ["stderr", outcome(2, "", "y".repeat(60_000))],
+  ])("K7: much that it says on %s is quoted from its beginning only", async (_, child) => {
+    const { error } = await run("DEL", children(child).delegation);
+    expect(error?.msg.length).toBeLessThan(5000);
+    expect(error?.msg).toMatch(/\(the first 4096 of \d+ characters\)/);
+    expect(error?.msg).toContain('"/opt/cni/bin/fake-ipam"');
+  });
+
   test("A45, K8: ADD is followed by DEL, whose failure is logged and a detail", async () => {
     const { delegation, commands } = children(
       outcome(1, '{"code": 11, "msg": "first"}'),
