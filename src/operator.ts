@@ -1,4 +1,4 @@
-/** What the file says when it is called by its own name, or by one that is no plugin's. */
+/** What the file says when it is called by its own name, or by one that is not a plugin's. */
 import { REFERENCE_LEVEL } from "./cni/version.ts";
 
 /** What the operator commands need of their surroundings. */

@@ -1,4 +1,4 @@
-/** The time of one call, given by main: the protocol has no clock. What waits is told by it how long it may. */
+/** The time of one call, given by main: the protocol has no clock. It says how long a step may wait. */
 export interface CallTime {
   /** Sets the milliseconds of the whole call, from its start. */
   limit(milliseconds: number): void;

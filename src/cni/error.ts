@@ -75,7 +75,7 @@ const isOfTheEngine = (thrown: unknown): thrown is Error =>
     ({ prototype }) => thrown instanceof Error && Object.getPrototypeOf(thrown) === prototype,
   );
 
-/** The engine's words mean nothing to a user: they are a detail, for those who mend it. */
+/** The engine's words mean nothing to a user: they are a detail, for the developer. */
 function ownFault(error: Error): CniError {
   const message = /memory|call stack/i.test(error.message)
     ? "there is not enough memory for this call; send less at once, or raise the limits of this process"

@@ -1,5 +1,5 @@
 /**
- * Going on past errors (rules A31, A37): every step is tried, all failures are told at the end. None takes more than
+ * Going on past errors (rules A31, A37): every step is tried, all failures are reported at the end. None takes more than
  * half of the time that is left, but for the last.
  */
 import type { CallTime } from "./call-time.ts";

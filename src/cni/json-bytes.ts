@@ -1,4 +1,4 @@
-/** JSON out of bytes, with an error that says where it is none (rule A9). */
+/** JSON out of bytes, with an error that says where it stops being JSON (rule A9). */
 import { CniError, code } from "./error.ts";
 import { describeJsonFault, describeUtf8Fault } from "./json-position.ts";
 
@@ -18,7 +18,7 @@ export function parseJson(bytes: Uint8Array, subject: string, whole = bytes): un
   }
 }
 
-/** A byte order mark is no part of JSON (RFC 8259 section 8.1): the parser shall see and refuse it. @throws TypeError */
+/** A byte order mark is not part of JSON (RFC 8259 section 8.1): the parser shall see and refuse it. @throws TypeError */
 export const decodeText = (bytes: Uint8Array): string =>
   new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 

@@ -49,7 +49,7 @@ class Place {
       if (unit === 0x0a) {
         this.line++;
         this.column = 1;
-        // The second half of a pair is no character of its own.
+        // The second half of a pair is not a character of its own.
       } else if ((unit & 0xfc00) !== 0xdc00) this.column++;
     }
     return this;

@@ -24,7 +24,7 @@ export function formatMac(mac: Mac): string {
   return text;
 }
 
-/** What a bridge without ports has that nobody gave an address. */
+/** What a bridge without ports has as long as no address was set. */
 export function isZeroMac(mac: Mac): boolean {
   for (let index = 0; index < mac.length; index++) if (mac[index] !== 0) return false;
   return true;

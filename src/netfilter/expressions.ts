@@ -215,7 +215,7 @@ function actionOf(data: Extract<Expression, { name: "immediate" }>["data"]): Act
   return verdict === "jump" ? { jump: chain } : verdict === "goto" ? { goto: chain } : undefined;
 }
 
-/** A text may begin with U+FEFF, which is no byte order mark there. */
+/** A text may begin with U+FEFF, which is not a byte order mark there. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Text up to the first NUL. */

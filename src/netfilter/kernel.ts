@@ -24,7 +24,7 @@ export const isUnsupported = (error: unknown): boolean =>
 
 /**
  * Whether the kernel at the other end has nf_tables. Only its own word counts that it has not (EINVAL: no such
- * subsystem): who takes any failure for that leaves rules behind.
+ * subsystem): treating every failure as that would leave rules behind.
  */
 function hasNftables(connection: Connection): boolean {
   try {

@@ -29,7 +29,7 @@ export async function setUpSpoofCheck(owner: Owner, hostInterface: string, mac: 
     if (netfilter === undefined) throw new Error("this kernel has no nf_tables");
     update(netfilter, () => {
       const checks = find(netfilter, namesOf(owner));
-      // What an ADD has left that was killed before anybody knew of it. The last names are the attachment's alone.
+      // What an ADD left that was killed before it could report it. The last names are the attachment's alone.
       const removals = checks.map((check, index) => {
         const mayTake = (port: Link): boolean => port.name === hostInterface || index === checks.length - 1;
         return removal(check, ownJumps(check.jumps, mayTake));

@@ -10,7 +10,7 @@ export const NLA_F_NESTED = 0x8000;
 const TYPE_MASK = 0x3fff;
 
 const encoder = new TextEncoder();
-/** A name may begin with U+FEFF, which is no byte order mark there. */
+/** A name may begin with U+FEFF, which is not a byte order mark there. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** An attribute as it came: its 16-bit type field with the flags, and its payload. */

@@ -97,7 +97,7 @@ export class Connection implements Disposable {
     for (const request of requests) waiting.push(new PendingRequest(request.action, end));
     for (let open = waiting.length; open > 0; ) {
       for (const message of this.receive()) {
-        // An earlier conversation's late message is nobody's business any more.
+        // An earlier conversation's late message does not matter any more.
         if (waiting[message.sequence - first]?.take(message)) open--;
       }
     }
@@ -150,7 +150,7 @@ export class Connection implements Disposable {
     );
   }
 
-  /** The same for what is no list: each walk begins with what `begin` gives, into which `take` puts each message. */
+  /** The same for what is not a list: each walk begins with what `begin` gives, into which `take` puts each message. */
   fold<Sum>(request: Request, begin: () => Sum, take: (sum: Sum, message: Message) => void): Sum {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const sum = begin();
@@ -206,7 +206,7 @@ export class Connection implements Disposable {
     return first;
   }
 
-  /** A failure of the transport itself, told with what was asked. */
+  /** A failure of the transport itself, reported with what was asked. */
   private told(error: unknown): unknown {
     return error instanceof SystemError ? new UnansweredError(this.action, error.errno) : error;
   }

@@ -19,7 +19,7 @@ export class PendingRequest {
     this.end = end;
   }
 
-  /** Takes in a message and tells whether the request ended with it. */
+  /** Takes in a message and returns whether the request ended with it. */
   take(message: Message): boolean {
     if (this.ended) return false;
     if (!isVerdict(message)) {

@@ -6,7 +6,7 @@ import * as libc from "../sys/libc.ts";
 import { ByteWriter, i32At } from "./bytes.ts";
 import type { Transport } from "./connection.ts";
 
-/** Room for a link. Grows when a datagram does not fit; memory that nobody uses costs ADD its page faults. */
+/** Room for a link. Grows when a datagram does not fit; memory that is not used costs ADD its page faults. */
 const FIRST_SIZE = 4096;
 /** The longest datagram that the kernel builds for a dump, if the buffers of the calls before had that length. */
 const DUMP_DATAGRAM = 32768;

@@ -145,7 +145,7 @@ class Child implements Disposable {
     let slice = 1;
     while (!this.hasEnded || this.stdout.fd >= 0 || this.stderr.fd >= 0) {
       if (now() >= end) {
-        // What holds the pipes of one that has ended is none of ours.
+        // What still holds the pipes of a child that has ended is not waited for any longer.
         if (this.reason !== undefined || lingers) break;
         this.stop(
           `it had not ended after ${seconds(milliseconds - grace)} and was stopped; try again later`,

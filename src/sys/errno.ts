@@ -154,7 +154,7 @@ export function describeErrno(errno: number): { name: string; text: string } {
 }
 
 /**
- * What a system call does, where its name is no plain word for it. One text, as above. A message is for people: it says
+ * What a system call does, where its name is not a plain word for it. One text, as above. A message is for people: it says
  * what was tried, and not by which call.
  */
 const ACTIONS = `

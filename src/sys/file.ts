@@ -2,7 +2,7 @@
 import { failedWith } from "./errno.ts";
 import * as libc from "./libc.ts";
 
-/** A name may begin with U+FEFF, which is no byte order mark there. */
+/** A name may begin with U+FEFF, which is not a byte order mark there. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What names a file for as long as it lives: two paths with equal identity are one file. */

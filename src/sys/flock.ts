@@ -57,7 +57,7 @@ export class FileLock implements Disposable {
 
   /**
    * Takes the lock on the file at `path`, which is made when missing. Waits for what is left of the call, and at most
-   * `most` milliseconds, in the kernel's queue, with other programs in the order of arrival: who only tried again and
+   * `most` milliseconds, in the kernel's queue, with other programs in the order of arrival: one that only tried again and
    * again would come last as long as others wait there. The clock is read only if the lock is held.
    * @throws LockTimeoutError; ForeignFileError when what is there cannot be ours; SystemError for everything else,
    * ENOLCK and its like where the file system has no locks.
@@ -92,7 +92,7 @@ function lock(path: string, operation: number, options: LockOptions): OpenFile |
   try {
     closeToOthers(file, options);
     libc.flock(file.fd, operation);
-    // Who locks a file that was unlinked excludes nobody.
+    // A lock on a file that was unlinked keeps no other process out.
     if (sameFile(file.status, status(path, { followLinks: false }))) return file;
   } catch (error) {
     if (!failedWith(error, "EAGAIN", "EINTR", "ENOENT")) {

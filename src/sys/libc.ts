@@ -21,7 +21,7 @@ const SYMBOLS = {
   syscall: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: result },
 } as const;
 
-/** Of these the kernel's own form needs code to return from a signal. Looked up by the few who wait with an alarm. */
+/** Of these the kernel's own form needs code to return from a signal. Looked up only by code that waits with an alarm. */
 const SIGNAL_SYMBOLS = {
   sched_yield: { args: [], returns: "i32" },
   sigaction: { args: ["i32", "ptr", "ptr"], returns: "i32" },
@@ -65,7 +65,7 @@ export function openLibc<Symbols extends Parameters<typeof dlopen>[1]>(symbols: 
 /** Why no function of the C library can be called; undefined when all can be. */
 export let unusable: Error | undefined;
 
-/** A C library all of whose functions fail, so that this module can be loaded and the failure be told. */
+/** A C library all of whose functions fail, so that this module can be loaded and the failure be reported. */
 function without(cause: unknown): Libc {
   const reason = messageOf(cause);
   unusable = new Error(

@@ -2,7 +2,7 @@
 import { SystemError } from "./errno.ts";
 import { readText, status } from "./file.ts";
 
-/** "process 4711 (host-local)", as far as it can be told: a holder in another pid namespace has no number here. */
+/** "process 4711 (host-local)", as far as it is known: a holder in another pid namespace has no number here. */
 export function describeHolder(path: string): string {
   try {
     const { inode, device } = status(path);

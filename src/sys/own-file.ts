@@ -42,7 +42,7 @@ export class OpenFile implements Disposable {
 }
 
 /**
- * Opens the regular file at `path`, whoever it belongs to. `flags` and `mode` as in open(2).
+ * Opens the regular file at `path`, of any owner. `flags` and `mode` as in open(2).
  * @throws ForeignFileError when something else is there; SystemError, ENOENT when nothing is.
  */
 export function openRegular(path: string, flags: number, mode = 0): OpenFile {
@@ -84,7 +84,7 @@ export function strangeness(path: string, found: FileStatus): string | undefined
 
 /**
  * As strangeness, as far as the owner goes. The owner of the directory is one of us: some file systems give all files
- * to one user (NFS with root_squash), and who owns the directory can replace the file anyway.
+ * to one user (NFS with root_squash), and the owner of the directory can replace the file anyway.
  */
 export function strangeOwner(path: string, { owner }: FileStatus): string | undefined {
   if (owner === 0 || owner === process.geteuid?.() || owner === status(directoryOf(path)).owner)

@@ -62,7 +62,7 @@ const MOST_LINKS = 16;
 
 /**
  * The variant of a program. All of iptables is one file per variant, to which the commands are links, so the names
- * along the links tell: xtables-nft-multi, xtables-legacy-multi. Only a program that is no such link is asked.
+ * along the links tell: xtables-nft-multi, xtables-legacy-multi. Only a program that is not such a link is asked.
  */
 function variantOf(path: string): Variant {
   let name = path;

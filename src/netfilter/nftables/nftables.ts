@@ -34,7 +34,7 @@ export function setUpNftables(connection: Connection, owner: Owner, addresses: r
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     let clean = false;
     update(connection, () => {
-      // Rules of an ADD that was killed before anybody knew of it. They go first, in a transaction of their own: a
+      // Rules of an ADD that was killed before it could report them. They go first, in a transaction of their own: a
       // name is not free before that.
       const left = rulesByName(connection, owner);
       clean = left.length === 0;

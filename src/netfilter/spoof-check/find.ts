@@ -98,7 +98,9 @@ export function removal({ port, macs, rules }: FoundCheck, jumps: readonly RuleH
   };
 }
 
-/** Whether a rule leads into the port's chain that is no check's; the chain of a port "…-mac" may be another check's. */
+/**
+ * Whether a rule that is not a check's leads into the port's chain; the chain of a port "…-mac" may be another check's.
+ */
 export const isHeld = ({ port, rules, jumps }: FoundCheck): boolean =>
   port !== undefined && !port.chain.endsWith(macChain("")) && usersOf(port, rules) > jumps.length;
 

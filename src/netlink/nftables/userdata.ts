@@ -19,7 +19,7 @@ const COMMENT = 0;
 const SET_COMMENT = 7;
 
 const encoder = new TextEncoder();
-/** A name may begin with U+FEFF, which is no byte order mark there. */
+/** A name may begin with U+FEFF, which is not a byte order mark there. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A text, which ends with a NUL. */
@@ -71,7 +71,7 @@ export function encodeUserData(data: readonly UserDatum[] | undefined): Uint8Arr
   return writer.finish();
 }
 
-/** @returns undefined for bytes of another form: user data is anybody's, and no reason to fail. */
+/** @returns undefined for bytes of another form: any program may write user data, so it is not a reason to fail. */
 export function decodeUserData(bytes: Uint8Array | undefined): readonly UserDatum[] | undefined {
   if (bytes === undefined) return undefined;
   const reader = new ByteReader(bytes);

@@ -95,7 +95,7 @@ export interface Link {
   alias?: string;
   /** Number of times that promiscuity was asked for. */
   promiscuity?: number;
-  /** Descriptor of the namespace where the link is to be born. */
+  /** Descriptor of the namespace where the link is to be created. */
   netnsFd?: number;
   /** The kernel's number for the peer's namespace, -1 for none; absent when it is this one. */
   linkNetnsId?: number;

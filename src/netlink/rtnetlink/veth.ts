@@ -4,7 +4,7 @@ import { decodeLink, type Link, putLink } from "./link.ts";
 
 const VETH_INFO_PEER = 1;
 
-/** The other end; with `netnsFd` it is born in that namespace and never seen in this one. */
+/** The other end; with `netnsFd` it is created in that namespace and never seen in this one. */
 export const encodeVethPeer = (peer: Link): Uint8Array =>
   encodeAttributes((writer) => putNested(writer, VETH_INFO_PEER, (body) => putLink(body, peer)));
 

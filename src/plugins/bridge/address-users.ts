@@ -1,6 +1,6 @@
 /**
  * Which interface still uses an address that is leased to an attachment (docs/decisions/0028-who-has-an-address.md). Host
- * veths with an alias of ours say whose they are. Of those that the Go plugins made only their address tells: the kernel
+ * veths with an alias of ours say whose they are. Those that the Go plugins made are known only by their address: the kernel
  * answers for the namespace at their other end, without that anything enters it. Where the host has nothing, the host's end
  * may have been moved elsewhere (strays.ts).
  */

@@ -158,7 +158,7 @@ const missingVlans = (error: NetlinkError, config: BridgeConfig): string =>
     ? "; this kernel is built without VLAN filtering of bridges (CONFIG_BRIDGE_VLAN_FILTERING): use another kernel, or a bridge for each network instead of vlan and vlanTrunk"
     : "";
 
-/** @throws CniError when the link is no bridge (rule B1). */
+/** @throws CniError when the link is not a bridge (rule B1). */
 export function requireBridge(link: PresentLink): void {
   if (link.kind === "bridge") return;
   throw new CniError(

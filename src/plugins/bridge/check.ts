@@ -1,6 +1,6 @@
 /**
  * CHECK: whether all that ADD reported and the configuration asks for is still there (rules A32–A34, B36–B38, G12, G17).
- * What was added or switched on since is no loss (docs/bridge.md has the table). All losses are in one error.
+ * What was added or switched on since is not a loss (docs/bridge.md has the table). All losses are in one error.
  */
 import { delegateCheck } from "../../cni/delegate.ts";
 import { CniError, code } from "../../cni/error.ts";

@@ -1,5 +1,5 @@
 /**
- * What the kernel would refuse of a network's addresses and routes, or what could never work: told by key, value and
+ * What the kernel would refuse of a network's addresses and routes, or what could never work: reported with key, value and
  * remedy (rule K19). Once from the configuration alone, before anything is touched, and once with what the IPAM gave,
  * before the container is. Pure. What is not certain is left to the kernel.
  */

@@ -1,4 +1,4 @@
-/** Hardware addresses for links that nobody gave one. */
+/** Hardware addresses for links for which none was asked. */
 import { localMac, type Mac } from "../../net/mac.ts";
 import { randomBytes } from "../../sys/random.ts";
 

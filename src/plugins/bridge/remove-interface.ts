@@ -73,7 +73,7 @@ export function removeInterface(request: Request, owner: Owner): Removal {
   return { isGone: false, isReached };
 }
 
-/** What prevResult says of the pair, read when it is asked for. One that can't be read is no obstacle to DEL (A31). */
+/** What prevResult says of the pair, read when it is asked for. One that can't be read does not stop DEL (A31). */
 class Report {
   private readonly request: Request;
   private read: ReportedEnds | undefined;

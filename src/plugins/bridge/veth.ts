@@ -19,7 +19,7 @@ export interface VethPair {
 }
 
 /**
- * Makes the pair: both ends are born where they belong, the host's as a port of the bridge, with addresses of their
+ * Makes the pair: each end is created where it belongs, the host's as a port of the bridge, with addresses of their
  * own (so that no program on the host which renames or re-addresses new links changes them). Both are down.
  * @throws CniError when the container has an interface of that name; nothing has changed then.
  */
@@ -66,7 +66,7 @@ const full = (error: NetlinkError): string =>
     ? '; the kernel lets a bridge have 1,023 ports and it has them: use another one ("bridge") for new containers, or remove ports that are gone'
     : "";
 
-/** The host's end as it was born. The container's knows the other's index, which saves asking for it. */
+/** The host's end as it was created. The container's knows the other's index, which saves asking for it. */
 function hostEnd(
   host: Connection,
   born: { name: string; mac: Uint8Array },

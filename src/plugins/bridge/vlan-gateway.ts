@@ -1,6 +1,6 @@
 /**
  * The gateway of a VLAN (rule B24): the interface `<bridge>.<vlan>` on the host, a veth whose other end is an access
- * port of the bridge. Shared by all containers of the VLAN; whoever comes first makes it, also in parallel (G20).
+ * port of the bridge. Shared by all containers of the VLAN; the first ADD makes it, also in parallel (G20).
  */
 import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";

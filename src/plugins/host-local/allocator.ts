@@ -1,6 +1,6 @@
 /**
  * Which address of a set comes next (rules H48, L11): pure arithmetic over intervals, so that a /64 costs what a
- * /29 does. What is taken is somebody else's knowledge.
+ * /29 does. What is taken is not known here.
  */
 import type { Family, IpAddress } from "../../net/ip.ts";
 import { lastAddress } from "../../net/prefix.ts";

@@ -113,7 +113,7 @@ function removeLeftovers(place: LeasePlace, log: (line: string) => void): void {
       if (name.startsWith(leftoverPrefix(place))) unlink(`${directory}/${name}`);
     }
   } catch (error) {
-    // What is there instead of the directory is named by whoever opens the cache.
+    // What is there instead of the directory is named by the code that opens the cache.
     if (error instanceof ForeignFileError || failedWith(error, "ENOENT")) return;
     if (!(error instanceof SystemError)) throw error;
     log(`host-local: cannot remove what a killed ADD left: ${error.message}`);

@@ -1,7 +1,7 @@
 /**
  * What a lease records of the attachment's life, so that its death can be proven later (rules L4, L5). It is an
  * extended attribute of the lease file and so comes and goes with it: a file that another program put in its place
- * has none, and a digest of the content tells when a program wrote a new owner into the same file.
+ * has none, and a digest of the content shows when a program wrote a new owner into the same file.
  */
 import type { NetnsNumbers } from "../../sys/netns-handle.ts";
 

@@ -19,7 +19,7 @@ import type { LeasePlace } from "./config.ts";
 import { type Identity, parseIdentity } from "./identity.ts";
 import { trimmed } from "./lease.ts";
 
-/** An environment variable, and so a container id, has at most 128 KiB (MAX_ARG_STRLEN): larger files are no leases. */
+/** An environment variable, and so a container id, has at most 128 KiB (MAX_ARG_STRLEN): larger files are not leases. */
 const LARGEST = 256 * 1024;
 
 /** More than any address has. */
@@ -36,7 +36,7 @@ export interface LeaseFile {
   readonly address: IpAddress;
   /** The file's name: mostly, but not necessarily, the address's canonical text. */
   readonly name: string;
-  /** Trimmed (rule H53); undefined for what holds its address but can be nobody's lease: a directory, a link. */
+  /** Trimmed (rule H53); undefined for what holds its address but cannot be a lease: a directory, a link. */
   readonly content: string | undefined;
   /** As it was before the content was read; undefined for what can't be opened. */
   readonly status: FileStatus | undefined;
@@ -64,7 +64,7 @@ export class LeaseFiles {
   }
 
   /**
-   * Whether there is a directory at all: without one nobody holds a lease.
+   * Whether there is a directory at all: without one there are no leases.
    * @throws ForeignFileError when something else is there.
    */
   exist(): boolean {

@@ -1,5 +1,5 @@
 /**
- * A network's leases under their lock (rules H47–H53, L6–L8): who holds what, while nobody else who takes the lock
+ * A network's leases under their lock (rules H47–H53, L6–L8): who holds what, while no other process that takes the lock
  * can change it. Answers come from the index, and are believed only as far as the directory confirms them.
  */
 // Long because: what the index says and how the directory confirms it only make sense together.
@@ -167,7 +167,7 @@ export class LeaseStore implements Disposable {
     const name = formatIp(address);
     let done = this.change(() => lease.publish(address));
     if (!done && this.files.read(name, address) === undefined) {
-      // An empty file, left by a crash between its creation and its writing, is no lease (rule L2).
+      // An empty file, left by a crash between its creation and its writing, is not a lease (rule L2).
       done = this.change(() => {
         this.files.remove(name);
         return lease.publish(address);
@@ -193,7 +193,7 @@ export class LeaseStore implements Disposable {
     return result;
   }
 
-  /** Gives the directory a state that the next change of anybody ends. */
+  /** Gives the directory a state that the next change by any process ends. */
   private mark(): void {
     unlessSystemError(() => {
       this.state = distinguish(this.files.path);

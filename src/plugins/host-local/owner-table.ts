@@ -20,7 +20,7 @@ export interface IndexEntry {
 /** The owner number of what is no lease but holds its address. */
 export const NOBODY = 1n;
 
-/** Owner number of a trimmed content. Equal numbers are only a hint: whoever acts on one reads the file. */
+/** Owner number of a trimmed content. Equal numbers are only a hint: the file is read before anything is done. */
 export function ownerOf(content: string): bigint {
   const hash = BigInt(Bun.hash(content));
   return hash <= NOBODY ? hash + 2n : hash;

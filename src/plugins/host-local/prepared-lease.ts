@@ -1,6 +1,6 @@
 /**
  * A lease before it has an address: complete, durable, and without a name. Giving it a name is one step that fails
- * if the name is taken, so a lease appears whole or not at all (rule L2), and its address is nobody else's.
+ * if the name is taken, so a lease appears whole or not at all (rule L2), and no other attachment has its address.
  */
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
