@@ -9,6 +9,7 @@
  */
 import { dlopen } from "bun:ffi";
 import { ipToBytes, parseIp } from "../../src/net/ip.ts";
+import { outputOf } from "./command.ts";
 import { eventually } from "./eventually.ts";
 
 const [name = "", lifetime = "", prefix = "", valid = "", route] = process.argv.slice(2);
@@ -53,7 +54,10 @@ const destination = new Uint8Array(28);
 destination[0] = AF_INET6;
 destination.set(bytesOf("ff02::1"), 8);
 new DataView(destination.buffer).setUint32(24, index, true);
-// The kernel refuses as long as it tries out the link-local address, which is there by then.
+// Until the kernel has seen that the link is up, it throws away what is sent, without a word.
+const shown = () => outputOf(["ip", "-j", "link", "show", "dev", name]);
+await eventually(`${name} is up`, async () => (await shown()).includes('"operstate":"UP"'), { state: shown });
+// And it refuses to send as long as it tries out the link-local address, which is there by then.
 await eventually(
   `an advertisement on ${name} (index ${index})`,
   () =>
