@@ -72,7 +72,7 @@ async function isOlderThan(
     const versions = JsonObject.from(parseJson(printed, "its output"), "").strings("supportedVersions") ?? [];
     if (versions.length > 0) return !versions.some((version) => isAtLeast(version, first));
   } catch {
-    // What is no list of versions says nothing of them.
+    // What is not a list of versions does not say anything of them.
   }
   return isOfEnvironment;
 }

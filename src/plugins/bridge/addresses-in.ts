@@ -1,4 +1,4 @@
-/** Which addresses the interfaces of a namespace have, as the kernel tells without that anything enters it. */
+/** Which addresses the interfaces of a namespace have, as the kernel reports them without that anything enters it. */
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";

@@ -1,7 +1,7 @@
 /**
  * Veths in other namespaces whose other end is not on the host: there the host's end of an attachment was moved to, and
- * the container's end is left behind. The kernel tells of them by its number for a namespace, which each has here that a
- * link leads or led to. Nothing of them is ever changed: on a machine that has nodes in namespaces, they may be a node's.
+ * the container's end is left behind. The kernel lists them by its number for a namespace, which each namespace has here that
+ * a link leads or led to. Nothing of them is ever changed: on a machine that has nodes in namespaces, they may be a node's.
  */
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
