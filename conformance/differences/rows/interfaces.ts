@@ -304,9 +304,14 @@ export const INTERFACES: readonly Difference[] = [
         ip -n router link set dev up up; ip link set up0 up`);
       const isLocal = async () => (await router.run("ip -6 addr show dev up scope link")).includes("fe80");
       await eventually("the router's address", isLocal);
-      await router.run([process.execPath, ROUTER, "up", "1800", "2001:db8:9::", "3600"]);
       const defaults = async () => (await host.json<object[]>("ip -j -6 route show default")).length;
-      await eventually("the host's route", async () => (await defaults()) === 1);
+      const heard = () => host.run("ip -6 addr; ip -6 route; grep . /proc/sys/net/ipv6/conf/up0/accept_ra");
+      // Again and again, as routers do: the first ones get lost while the link is coming up.
+      const advertise = async () => {
+        await router.run([process.execPath, ROUTER, "up", "1800", "2001:db8:9::", "3600"]);
+        return (await defaults()) === 1;
+      };
+      await eventually("the host's route", advertise, { state: heard });
       await side.container("c1");
       await side.add(network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) }));
       return { "default routes after ADD": await defaults() };
