@@ -94,7 +94,7 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
     name: "interface name of the bridge",
     reference:
       /^failed to create bridge ".*": could not add ".*": (invalid argument|numerical result out of range)$/,
-    ours: /^bridge ".*" is no interface name/,
+    ours: /^bridge ".*" is not a valid interface name/,
     codes: toCode(7),
   },
   {
@@ -102,11 +102,6 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
     reference: /^failed to (create bridge ".*": could not add ".*"|make veth pair): invalid argument$/,
     ours: /^invalid mtu /,
     codes: toCode(7),
-  },
-  {
-    name: "mtu too small for IPv6",
-    reference: /^failed to enable keep_addr_on_down for interface "eth0": .*no such file or directory/,
-    ours: /IPv6|fd00:10::2/,
   },
   {
     name: "hardware address",
@@ -201,7 +196,11 @@ export const MESSAGE_CLASSES: readonly MessageClass[] = [
     name: "address is refused",
     reference:
       /^failed to (set bridge addr: could not add IP address|add IP addr) .*: (permission denied|invalid argument|address already assigned|file exists|cannot assign requested address)$/,
-    ours: /address.*(EACCES|EINVAL|EEXIST|EADDRNOTAVAIL)/,
+    ours: /address.*(EACCES|EINVAL|EEXIST|EADDRNOTAVAIL)|^address \S+ of the IPAM plugin: /,
+    codes: [
+      [999, 7],
+      [999, 999],
+    ],
   },
   // CHECK
   {

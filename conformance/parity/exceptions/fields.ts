@@ -58,7 +58,7 @@ function hasGateway({ ours }: ComparedStep): boolean {
   const bridges = isTree(links) ? Object.keys(links).filter((name) => /^(cni|br)/.test(name)) : [];
   return bridges.some((bridge) => {
     const addresses = at(links, bridge, "address_of");
-    return isTree(addresses) && Object.keys(addresses).some((address) => !address.startsWith("fe80:"));
+    return isTree(addresses) && Object.keys(addresses).some((address) => !address.startsWith("fe80::mac("));
   });
 }
 
@@ -110,15 +110,31 @@ export const FIELDS: readonly Exception[] = [
       path: new RegExp(`^host > link > (cni|br)[^ ]+ > sysctl > ${setting}$`),
       reference: "0",
       ours: "1",
-      when: hasGateway,
+      when: (compared) => !isCall(compared, "ADD") || hasGateway(compared),
     }),
   ),
   {
     row: "K17",
     because: "an IPv6 address is announced as one of IPv4: peers may remember another owner",
-    path: /^container > \w+ > link > \w+ > sysctl > ipv6 ndisc_notify$/,
+    path: /^container > \w+ > link > \S+ > sysctl > ipv6 ndisc_notify$/,
     reference: "0",
     ours: "1",
+  },
+  {
+    row: "K16",
+    because: "forwarding that is on already stays as it is: 2 lets the host hear routers",
+    path: /^host > (link > \S+ > sysctl > ipv6 forwarding|link > veth\([^)]*\) > sysctl > ipv6 forwarding|sysctl > ipv6\/conf\/(all|default)\/forwarding)$/,
+    reference: "1",
+    ours: "2",
+    when: inCases(/^IPv6 forwarding is 2$/),
+  },
+  {
+    row: "K18",
+    because: "a route of a family without an address leads nowhere, and is left out",
+    path: /^(stdout > routes|container > c1 > link > eth0 > route > main unicast fd00:99::\/64 metric 1024)$/,
+    reference: there,
+    ours: ABSENT,
+    when: inCases(/^routes: family of no address$/),
   },
   {
     row: "P2",

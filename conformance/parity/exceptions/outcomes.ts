@@ -179,7 +179,7 @@ const OUTCOME_LIST: readonly Outcome[] = [
     cases: /^(STATUS: (hairpin and promiscuous mode|wrong vlan|wrong type of a key)|bad configuration: )/,
     steps: /^STATUS/,
     reference: "ok",
-    ours: /^(cannot set hairpin|invalid (VLAN ID|mtu|MAC)|bridge ".*" is no interface name|minID|incorrect trunk|cannot decode: key)/,
+    ours: /^(cannot set hairpin|invalid (VLAN ID|mtu|MAC)|bridge ".*" is not a valid interface name|mtu: \d+ is too small for |minID|incorrect trunk|cannot decode: key)/,
   },
   {
     row: "L1",
