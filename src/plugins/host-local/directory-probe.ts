@@ -12,9 +12,12 @@ export function requireUsable(files: LeaseFiles): void {
   if (exists(lock, { followLinks: false })) requireLockable(lock);
 }
 
-/** The path, or what of it exists: ADD makes the rest. */
+/** The path, or what of it exists: ADD makes the rest, but for what a link names. @throws SystemError for such a link */
 function nearest(path: string): string {
-  if (exists(path)) return path;
+  if (exists(path, { followLinks: false })) {
+    status(path);
+    return path;
+  }
   const slash = path.lastIndexOf("/");
   return slash > 0 ? nearest(path.slice(0, slash)) : slash === 0 ? "/" : ".";
 }

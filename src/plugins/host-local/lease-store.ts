@@ -10,7 +10,7 @@ import type { Interval } from "./allocator.ts";
 import { type DirectoryState, distinguish, proofOf, sameState, stateOf } from "./directory-state.ts";
 import { IndexFile } from "./index-file.ts";
 import { BrokenIndexError } from "./index-image.ts";
-import { leaseContent, type Owner, oldContent } from "./lease.ts";
+import { contentsOf, type Owner } from "./lease.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
 import type { LeaseIndex } from "./lease-index.ts";
 import { entryOf, scanLeases, unchanged } from "./lease-scan.ts";
@@ -53,7 +53,7 @@ export class LeaseStore implements Disposable {
    * after each file was looked at: a wrong one would leak a lease.
    */
   heldBy(owner: Owner, { sure }: { sure: boolean }): LeaseFile[] {
-    const contents = [leaseContent(owner), oldContent(owner)];
+    const contents = contentsOf(owner);
     const claimed = this.claims(contents);
     const found = claimed.held.length > 0;
     if (this.trust().fresh || (!claimed.stale && (found || !sure))) return claimed.held;

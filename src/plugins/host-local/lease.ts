@@ -15,6 +15,9 @@ export const leaseContent = ({ containerId, ifname }: Owner): string =>
 /** The content of files from before interfaces had names in it; it stands for each interface of the container. */
 export const oldContent = ({ containerId }: Owner): string => trimmed(containerId);
 
+/** What the content of an attachment's lease can be. */
+export const contentsOf = (owner: Owner): readonly string[] => [leaseContent(owner), oldContent(owner)];
+
 /**
  * A content without white space around it (rule H53): Unicode's, as the Go plugin has it. JavaScript's trim() takes
  * U+FEFF for white space too, with which an interface's name may end.

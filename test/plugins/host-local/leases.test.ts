@@ -225,6 +225,28 @@ describe("CHECK", () => {
     expect((await failure(check({ config }))).message).toContain(missing);
   });
 
+  test("K25: each address of the result that is of the ranges is held: one that is gone or another's is named", async () => {
+    using leases = new LeaseDirectory();
+    const result = {
+      interfaces: [{ name: "br0" }, { name: "eth0", sandbox: "/ns" }, { name: "net1", sandbox: "/ns" }],
+      ips: [
+        { interface: 1, address: "10.0.0.2/24" },
+        { interface: 1, address: "fd00::2/64" },
+        // Of other plugins: of another interface, or of no range.
+        { interface: 2, address: "10.0.0.9/24" },
+        { interface: 1, address: "192.0.2.7/24" },
+      ],
+    };
+    const config = { ...leases.network(DUAL), prevResult: result };
+    await add({ config: leases.network(DUAL) });
+    await check({ config });
+    leases.write("10.0.0.2", "other\r\neth0");
+    const { message } = await failure(check({ config }));
+    expect(message).toContain("no lease of its interface eth0 for 10.0.0.2 is in");
+    leases.remove("fd00::2");
+    expect((await failure(check({ config }))).message).toContain("no lease of its interface eth0 is in");
+  });
+
   test("H53, H54: a lease in the old format stands for each interface", async () => {
     using leases = new LeaseDirectory();
     leases.write("10.0.0.5", "c1\n");

@@ -25,6 +25,19 @@ describe("STATUS", () => {
     expect(leases.all()).toEqual(before);
   });
 
+  test("K27: not ready when a link of the data directory leads nowhere, as to a disk that is not mounted", async () => {
+    using leases = new LeaseDirectory();
+    const link = join(leases.dataDir, "link");
+    symlinkSync(join(leases.dataDir, "absent"), link);
+    for (const dataDir of [link, join(link, "deep")]) {
+      const config = leases.network({ ...IPAM, dataDir });
+      expect((await failure(config)).code).toBe(50);
+      await expect(add({ config })).rejects.toThrow(/no such file/);
+    }
+    mkdirSync(join(leases.dataDir, "absent"));
+    await status({ config: leases.network({ ...IPAM, dataDir: link }) });
+  });
+
   test("A35, K27: a full set is no failure: one line with the counts, for each full set of several", async () => {
     using leases = new LeaseDirectory();
     const pools = {
