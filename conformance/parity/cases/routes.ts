@@ -98,6 +98,8 @@ export const ROUTES = [
     { dst: "fd00:99::/64", gw: "fd00:10::7" },
     { dst: "fd00:99::/64", gw: "fd00:10::8" },
   ]),
+  withRoutes("one", IPV4, [{ dst: "10.99.0.0/16" }]),
+  withRoutes("one, IPv6", IPV6, [{ dst: "fd00:99::/64" }]),
   withRoutes("twice the same", IPV4, [{ dst: "10.99.0.0/16" }, { dst: "10.99.0.0/16" }]),
   withRoutes("twice the same, IPv6", IPV6, [{ dst: "fd00:99::/64" }, { dst: "fd00:99::/64" }]),
   withRoutes("gateway that cannot be reached", IPV4, [{ dst: "10.99.0.0/16", gw: "192.0.2.1" }]),

@@ -129,6 +129,14 @@ export const FIELDS: readonly Exception[] = [
     when: inCases(/^IPv6 forwarding is 2$/),
   },
   {
+    row: "K20",
+    because: "ADD waits until the spanning tree lets the port pass frames",
+    path: /^host > link > (cni0 > (bridge ageing_time|flags > LOWER_UP|route > (local multicast ff00|main unicast fe80)::.*)|veth\(c1 eth0\) > (bridge port state|port > state))$/,
+    reference: (side) => side === ABSENT || side === "listening" || side === 30000,
+    ours: there,
+    when: inCases(/^existing: bridge with STP$/),
+  },
+  {
     row: "K18",
     because: "a route of a family without an address leads nowhere, and is left out",
     path: /^(stdout > routes|container > c1 > link > eth0 > route > main unicast fd00:99::\/64 metric 1024)$/,

@@ -107,6 +107,14 @@ export const LEFTOVERS: readonly Exception[] = [
     ),
   },
   {
+    row: "P8",
+    because: "DEL deletes no veth whose other end is in the container as well: it leads to no bridge",
+    path: /^container > c1 > link > (eth0|other)$/,
+    reference: ABSENT,
+    ours: (side) => at(side, "kind") === "veth",
+    when: onDel(/^existing: the container has eth0(, layer 2)?$/),
+  },
+  {
     row: "G7",
     because: "a failed ADD leaves everything as it was",
     path: /^host > link > veth\(c3 eth0\) > bridge port (id|no)$/,

@@ -14,6 +14,7 @@ export interface Like {
 const BOTH_PLUGINS = { row: "A51", because: "bridge and host-local each accept the other's CNI_ARGS" };
 const BEATS = { row: "L10", because: "args.cni.ips takes the place of CNI_ARGS IP (A52)" };
 const ONE_DEFAULT = { row: "G13", because: "one default route, not two that clash" };
+const ONE_ROUTE = { row: "K19", because: "a route that is listed twice is one route" };
 
 export const LIKES: Readonly<Record<string, Like>> = {
   "MAC of CNI_ARGS without IgnoreUnknown": {
@@ -55,6 +56,16 @@ export const LIKES: Readonly<Record<string, Like>> = {
     ...ONE_DEFAULT,
     reference: /^failed to add route .*: file exists$/,
     as: "routes: default of the IPAM, IPv6",
+  },
+  "routes: twice the same": {
+    ...ONE_ROUTE,
+    reference: /^failed to add route .*: file exists$/,
+    as: "routes: one",
+  },
+  "routes: twice the same, IPv6": {
+    ...ONE_ROUTE,
+    reference: /^failed to add route .*: file exists$/,
+    as: "routes: one, IPv6",
   },
   "existing: bridge with another and the gateway address": {
     row: "B25",

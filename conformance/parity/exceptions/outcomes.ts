@@ -114,6 +114,14 @@ const OUTCOME_LIST: readonly Outcome[] = [
     ours: "ok",
   },
   {
+    row: "A34",
+    because: "CHECK finds a route of IPv6 among the ways that the kernel has joined to one route",
+    cases: /^routes: one destination, two gateways, IPv6$/,
+    steps: /^CHECK$/,
+    reference: /^Expected Route \{.* GW:fd00:10::7 .*\} not found in routing table$/,
+    ours: "ok",
+  },
+  {
     row: "A32",
     because: "more promiscuous than asked for is another's wish, and right after ADD it is nobody's loss",
     cases: /^(CHECK: bridge promiscuous|existing: promiscuous bridge)$/,
