@@ -80,7 +80,7 @@ async function takeBack(allocation: Allocation, demand: Demand): Promise<IpAddre
   for (const { lease, proof } of deaths) {
     store.release(lease);
     allocation.log(
-      `host-local: ${describe(store, lease)} is of an earlier life of this attachment: ${proof}`,
+      `host-local: released ${describe(store, lease)}, from an earlier ADD of this attachment: ${proof}`,
     );
   }
   const address = held[0]?.address;
@@ -135,11 +135,11 @@ function taken(store: LeaseStore, set: RangeSet, address: IpAddress): CniError {
 function exhausted(store: LeaseStore, set: RangeSet): CniError {
   const size = capacity(set);
   const state =
-    size === 0n ? "it has no address that may be handed out" : `all ${size} are held in ${store.files.path}`;
-  return failure(
-    `no IP addresses available in range set: ${formatSet(set)}: ${state}, and nothing proves the death of a holder; ` +
-      "DEL attachments that are gone, run GC, or configure a larger range",
-  );
+    size === 0n
+      ? "it has no address that may be handed out; configure a larger range"
+      : `all ${size} are held in ${store.files.path}, and no holder is proven to be gone; ` +
+        "DEL attachments that are gone, run GC, or configure a larger range";
+  return failure(`no IP addresses available in range set: ${formatSet(set)}: ${state}`);
 }
 
 /** A hint that can't be written changes the order of addresses, nothing else (rule L3). */

@@ -18,7 +18,7 @@ export async function openStore(files: LeaseFiles, machine: Machine, most?: numb
   } catch (error) {
     if (error instanceof LockTimeoutError) {
       const { describeHolder } = await import("../../sys/lock-holder.ts");
-      const wait = `held by ${describeHolder(path)} for more than ${Math.floor(error.milliseconds / 10) / 100} s`;
+      const wait = `held by ${describeHolder(path)}; waited ${Math.floor(error.milliseconds / 10) / 100} s`;
       const remedy = "try again later, or stop that program if it hangs";
       throw new CniError(code.tryAgainLater, `cannot lock ${JSON.stringify(path)}: ${wait}; ${remedy}`);
     }
