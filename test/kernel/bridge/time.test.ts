@@ -106,7 +106,9 @@ describe("K7: an IPAM plugin that never ends", () => {
         GC: HANG,
       });
       const namespace = await host.addNamespace("c1");
-      const keys = { ipMasq: true, ipMasqBackend: "nftables", "cni.dev/valid-attachments": [] };
+      // Not an empty list, which keeps what lives: the namespace ends in the kernel's own time.
+      const others = [{ containerID: "c2", ifname: "eth0" }];
+      const keys = { ipMasq: true, ipMasqBackend: "nftables", "cni.dev/valid-attachments": others };
       const added = await host.plugin("bridge", ipam.call("ADD", namespace, keys));
       expect(added.exitCode).toBe(0);
       await host.run("ip netns delete c1");
