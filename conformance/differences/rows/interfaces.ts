@@ -19,7 +19,7 @@ const bridgeMac = async ({ host }: Side): Promise<string> => (await linkNamed(ho
 export const INTERFACES: readonly Difference[] = [
   {
     what: "the host's end of a pair",
-    withGo: "has an IPv6 address that nobody can use",
+    withGo: "has an IPv6 address that is of no use",
     withOurs: "has none; IPv6 of the container passes as before",
     why: "each such address makes the next ADD slower",
     measure: async (side) => {

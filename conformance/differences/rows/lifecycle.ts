@@ -40,7 +40,7 @@ export const LIFECYCLE: readonly Difference[] = [
     what: "DEL when the namespace is gone",
     withGo: "leaves firewall rules for good",
     withOurs: "finds them by network, container and interface",
-    why: "after a crash nobody else cleans up",
+    why: "after a crash no other program cleans up",
     measure: async (side) => {
       const container = await side.container("c1");
       await side.add(MASQUERADED);
