@@ -47,7 +47,7 @@ export function requireFeasibleRoutes(plan: Plan, isDefaultGateway: boolean): vo
     requireValidRoute(key, route);
     requireReachable(plan, route, known.direct, `${key}.gw`);
     if (route.dst.address.family === 6) requireSameMetrics(plan, route, known.ways, key);
-    if (isDirect(route, ips)) known.direct.add(formatPrefix(networkOf(route.dst)));
+    if (isDirect(route, ips)) known.direct.add(directKey(tableOf(route), networkOf(route.dst)));
   }
   if (!isDefaultGateway) return;
   for (const family of families)
@@ -56,7 +56,7 @@ export function requireFeasibleRoutes(plan: Plan, isDefaultGateway: boolean): vo
 
 /** What the routes before one lead to. */
 interface Known {
-  /** Destinations without a gateway. */
+  /** Destinations without a gateway, with their table (directKey). */
   readonly direct: Set<string>;
   /** Each route, with its key, by what makes it another one to the kernel. */
   readonly ways: Map<string, readonly [key: string, route: Route]>;
@@ -126,7 +126,8 @@ function requireReachable(plan: Plan, route: Route, direct: ReadonlySet<string>,
   const same = family === 6 && allocated && own.find(({ address }) => sameIp(address.address, gateway));
   if (same)
     throw invalid(place, `${formatIp(gateway)} is the container's own address`, "use another gateway");
-  if (own.some(({ address }) => contains(address, gateway)) || holds(direct, gateway)) return;
+  if (own.some(({ address }) => contains(address, gateway)) || leadsTo(direct, gateway, tableOf(route)))
+    return;
   const networks = own.map(({ address }) => formatPrefix(networkOf(address))).join(", ");
   throw invalid(
     place,
@@ -135,9 +136,20 @@ function requireReachable(plan: Plan, route: Route, direct: ReadonlySet<string>,
   );
 }
 
-function holds(networks: ReadonlySet<string>, address: IpAddress): boolean {
-  for (let length = 0; networks.size > 0 && length <= bits(address.family); length++)
-    if (networks.has(formatPrefix(networkOf({ address, length })))) return true;
+/** Table 0 is the kernel's word for the main one; the others here are looked through for each packet, as it is. */
+const MAIN_TABLE = 254;
+const FOR_EACH_PACKET: readonly number[] = [0, 253, MAIN_TABLE, 255];
+
+const tableOf = ({ table = 0 }: Route): number => (FOR_EACH_PACKET.includes(table) ? MAIN_TABLE : table);
+
+const directKey = (table: number, network: Prefix): string => `${table} ${formatPrefix(network)}`;
+
+/** Whether a route without a gateway leads to the address. The kernel looks in the new route's table and in the main one. */
+function leadsTo(direct: ReadonlySet<string>, address: IpAddress, table: number): boolean {
+  for (let length = 0; direct.size > 0 && length <= bits(address.family); length++) {
+    const network = networkOf({ address, length });
+    if (direct.has(directKey(table, network)) || direct.has(directKey(MAIN_TABLE, network))) return true;
+  }
   return false;
 }
 

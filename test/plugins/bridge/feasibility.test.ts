@@ -54,6 +54,17 @@ const REFUSED: readonly [string, object, string[]][] = [
     ["routes[0].gw", "10.99.0.1", "10.77.0.0/24", "253"],
   ],
   [
+    "on a link that only another table leads to",
+    routes(
+      [
+        { dst: "10.99.0.0/24", scope: 253, table: 100 },
+        { dst: "1.0.0.0/8", gw: "10.99.0.1" },
+      ],
+      V4,
+    ),
+    ["routes[1].gw", "10.99.0.1"],
+  ],
+  [
     "off link, IPv6",
     routes([{ dst: "2001::/16", gw: "fd99::1" }], V6),
     ["routes[0].gw", "fd99::1", "fd77::/64"],
@@ -164,6 +175,19 @@ const ACCEPTED: readonly [string, object][] = [
       [
         { dst: "10.99.0.0/24", scope: 253 },
         { dst: "1.0.0.0/8", gw: "10.99.0.1" },
+      ],
+      V4,
+    ),
+  ],
+  [
+    "a gateway behind a route of its own table or of the main one",
+    routes(
+      [
+        { dst: "10.98.0.0/24", scope: 253 },
+        { dst: "10.99.0.0/24", scope: 253, table: 100 },
+        { dst: "1.0.0.0/8", gw: "10.99.0.1", table: 100 },
+        { dst: "2.0.0.0/8", gw: "10.98.0.1", table: 100 },
+        { dst: "3.0.0.0/8", gw: "10.98.0.1", table: 254 },
       ],
       V4,
     ),
