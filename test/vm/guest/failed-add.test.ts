@@ -1,6 +1,14 @@
 /** An ADD with VLANs that fails leaves nothing and takes nothing from others (G7, G8); DEL takes all of its own (B33). */
 import { expect, test } from "bun:test";
-import { Attachment, BRIDGE, configuration, hostLocal, IPAM_FILES, V4 } from "../../kernel/bridge/network.ts";
+import {
+  Attachment,
+  BRIDGE,
+  configuration,
+  hostLocal,
+  IPAM_FILES,
+  V4,
+  V6,
+} from "../../kernel/bridge/network.ts";
 import { eventually } from "../../support/eventually.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
 import { expectUnchanged } from "../../support/state-difference.ts";
@@ -15,6 +23,11 @@ const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
 
 /** Keys by which ADD fails before it begins, at the IPAM, and at its last step, and the error. */
 const FAILURES: readonly [string, object, RegExp][] = [
+  [
+    "a route cannot be, before anything is made",
+    { ipam: { ...hostLocal(V4), routes: [{ dst: "192.0.2.0/24", gw: "198.51.100.1" }] } },
+    /^ipam\.routes\[0\]\.gw: gateway 198\.51\.100\.1 of the route to 192\.0\.2\.0\/24 is not in a network/,
+  ],
   ["the IPAM is not there", { ipam: { type: "nope" } }, /failed to find plugin "nope"/],
   [
     "the IPAM is exhausted",
@@ -22,9 +35,9 @@ const FAILURES: readonly [string, object, RegExp][] = [
     /no IP addresses available in range set/,
   ],
   [
-    "a route cannot be",
-    { ipam: { ...hostLocal(V4), routes: [{ dst: "192.0.2.0/24", gw: "198.51.100.1" }] } },
-    /^ipam\.routes\[0\]\.gw: gateway 198\.51\.100\.1 of the route to 192\.0\.2\.0\/24 is not in a network/,
+    "the IPAM is exhausted after it gave one address",
+    { ipam: hostLocal(V4, { ...V6, rangeStart: "fd77::1", rangeEnd: "fd77::1" }) },
+    /no IP addresses available in range set: fd77::1-fd77::1/,
   ],
   [
     "forwarding cannot be turned on, after all else",
