@@ -1,15 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { judgeError } from "./error-case.ts";
-import { hitIn, injection, pointsOf } from "./point.ts";
+import { hitIn, injection, isListed, pointsOf } from "./point.ts";
 
 const TRACE = `execve("/x/bridge", ["/x/bridge"], 0x7ffd /* 7 vars */) = 0
 openat(AT_FDCWD, "/etc/ld.so.cache", O_RDONLY|O_CLOEXEC) = 3
 write(9<anon_inode:[eventfd]>, "", 8) = 8
+ppoll([{fd=0<pipe:[1]>, events=POLLIN}], 1, {tv_sec=0}, NULL, 0) = 1
 read(0<pipe:[1]>, "{}", 4096) = 2
 clone3({flags=CLONE_VM|CLONE_THREAD, stack_size=0x10000}, 88) = 24
 openat(AT_FDCWD, "/proc/self/statm", O_RDONLY) = 5
 openat(AT_FDCWD, "/var/lib/cni/lock", O_RDWR|O_CREAT, 0600) = 5
 openat(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", O_RDONLY) = 6
+write(6</x>, "1", 1) = ? ERESTARTNOINTR (To be restarted)
 write(6</x>, "1", 1) = 1
 ppoll([{fd=3}], 1, NULL, NULL, 8) = 1
 clone3({flags=CLONE_VM|CLONE_VFORK, exit_signal=SIGCHLD}, 88) = 25
@@ -22,12 +24,14 @@ const names = (trace: string, child?: string) =>
 describe("the points of a trace", () => {
   test("begin with standard input, count from the start, and leave out the runtime's own", () => {
     expect(names(TRACE)).toEqual([
+      "ppoll 1 asks",
       "read 1 asks",
       "openat 3",
       "openat 4 asks",
       "write 2",
+      "ppoll 2 asks",
       "clone3 2",
-      "ppoll 2",
+      "ppoll 3",
       "exit_group 1",
     ]);
   });
@@ -42,6 +46,13 @@ describe("the points of a trace", () => {
     const trace =
       '1 read(0, "", 9) = 0\n1 flock(3, 2) = 0\n2 flock(4, 2) = 0\n2 flock(4, 2 <unfinished ...>\n';
     expect(names(trace)).toEqual(["read 1 asks", "flock 1", "flock 2"]);
+  });
+
+  test("cover each system call that the plugin makes", async () => {
+    const numbers = await Bun.file(`${import.meta.dir}/../../src/sys/syscall-number.ts`).text();
+    const calls = [...numbers.matchAll(/^\/\*\* (\w+)\(2\)/gm)].map(([, call = ""]) => call);
+    expect(calls.length).toBe(numbers.match(/^export const/gm)?.length ?? 0);
+    expect(calls.filter((call) => !isListed(call))).toEqual([]);
   });
 
   test("are hit by strace's options", () => {

@@ -16,16 +16,23 @@ export interface Point {
 const CHANGES = new Set([
   ...["sendto", "sendmsg", "write", "writev", "pwrite64", "ioctl", "setsockopt", "setns", "flock", "unshare"],
   ...["link", "linkat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat"],
-  ...["ftruncate", "fsetxattr", "utimensat", "fsync", "fdatasync", "fchmod", "chmod", "fchown"],
-  ...["vfork", "fork", "clone", "clone3", "execve", "wait4", "waitid", "exit_group"],
+  ...["ftruncate", "fsetxattr", "utimensat", "fsync", "fdatasync", "fchmod", "fchmodat", "chmod", "fchown"],
+  ...["vfork", "fork", "clone", "clone3", "execve", "wait4", "waitid", "kill", "exit_group"],
 ]);
 
 /** Calls that change nothing that outlives the process, but whose failure is one of the plugin's own. */
 const ASKS = new Set([
-  ...["recvfrom", "recvmsg", "read", "pread64", "openat", "open", "statx", "poll", "getdents64"],
-  ...["readlink", "readlinkat"],
+  ...["recvfrom", "recvmsg", "read", "pread64", "openat", "open", "open_by_handle_at", "statx"],
+  ...["readlink", "readlinkat", "getdents64", "poll", "ppoll", "getrandom"],
   ...["getsockopt", "statfs", "fgetxattr", "socket", "bind", "pipe2", "setsockopt", "ioctl"],
+  ...["fcntl", "setitimer", "close_range"],
 ]);
+
+/** Calls that change nothing, and whose failure means nothing or cannot come with what the plugin gives them. */
+const NO_POINTS = new Set(["close", "rt_sigaction", "rt_sigprocmask"]);
+
+/** Whether a call is in one of the lists: each that the plugin makes must be. */
+export const isListed = (call: string): boolean => CHANGES.has(call) || ASKS.has(call) || NO_POINTS.has(call);
 
 /** What is asked of a namespace, and options of the plugin's own sockets. iptables-legacy writes with others. */
 const OWN_ONLY = /^ioctl\(.*(NS_GET|_IOC_READ)|^setsockopt\(.*SOL_(NETLINK|SOCKET)/;
@@ -36,6 +43,12 @@ const STARTS_CHILD = /^(vfork\(|clone3?\(.*CLONE_VFORK)/;
 /** A plugin that ends while it waits leaves a child behind that goes on. */
 const WAITS = new Set(["epoll_wait", "epoll_pwait", "epoll_pwait2", "ppoll"]);
 
+/** The plugin waits for its standard input before it reads it. */
+const ASKS_FOR_INPUT = /^(read\(|ppoll\(\[\{fd=)0[<,]/;
+
+/** The kernel was busy and makes the call again by itself: how often depends on what else the machine does. */
+const RESTARTED = / = \? ERESTART/;
+
 const WRITING = /O_CREAT|O_TMPFILE|O_TRUNC|O_WRONLY|O_RDWR/;
 
 /** Threads of the runtime, terminals that it asks for: nothing of the plugin's. */
@@ -43,8 +56,8 @@ const RUNTIMES_OWN =
   /^clone3?\(.*CLONE_THREAD|^ioctl\(.*(TCGETS|TIOC|FION)|\/proc\/self\/(statm|maps|cgroup)|cgroup\//;
 
 /**
- * The points of a trace (strace -o, with or without -f), in the order of the run. What comes before the plugin reads
- * its standard input is the runtime's, as is what matches RUNTIMES_OWN. `child` names the program if it is no plugin:
+ * The points of a trace (strace -o, with or without -f), in the order of the run. What comes before the plugin asks
+ * for its standard input is the runtime's, as is what matches RUNTIMES_OWN. `child` names the program if it is no plugin:
  * then everything counts.
  */
 export function pointsOf(trace: string, child?: string): Point[] {
@@ -54,10 +67,10 @@ export function pointsOf(trace: string, child?: string): Point[] {
   let hasChild = false;
   for (const line of trace.split("\n")) {
     const [, thread = "", shown = "", call = ""] = /^(?:(\d+) +)?(([a-z0-9_]+)\(.*)$/.exec(line) ?? [];
-    if (call === "") continue;
+    if (call === "" || RESTARTED.test(line)) continue;
     const when = (counts.get(`${thread} ${call}`) ?? 0) + 1;
     counts.set(`${thread} ${call}`, when);
-    if (/^read\(0[<,]/.test(shown)) started = true;
+    started ||= ASKS_FOR_INPUT.test(shown);
     if (!started || RUNTIMES_OWN.test(shown) || found.has(`${call} ${when}`)) continue;
     hasChild ||= STARTS_CHILD.test(shown);
     const changes =
