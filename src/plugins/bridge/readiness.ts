@@ -1,5 +1,5 @@
 /** Waiting on the kernel's events, with a deadline, never by sleeping (rules B31, G24; pains of "lower-layer-down"). */
-import { CniError, code } from "../../cni/error.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
 import { formatPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import {
@@ -22,15 +22,21 @@ import { Some } from "./some.ts";
 /** The kernel needs a millisecond; on a machine under heavy load some hundred. */
 const DEADLINE = 10_000;
 
-/** Repeats `probe` at each event of a socket until it gives a value; undefined when `most` milliseconds have passed, or the call's. */
+/** What brings events: each that comes is a reason to look again. */
+export type Events = Pick<NetlinkSocket, "receiveWithin"> & Disposable;
+
+/**
+ * Repeats `probe` at each event of a socket until it gives a value; undefined when `most` milliseconds have passed, or
+ * the call's. @throws CniError; whatever `probe` throws
+ */
 export function awaitState<T>(
-  subscribe: () => NetlinkSocket,
+  subscribe: () => Events,
   probe: () => T | undefined,
   most = DEADLINE,
 ): T | undefined {
   const early = probe();
   if (early !== undefined) return early;
-  using events = subscribe();
+  using events = listen(subscribe);
   const time = timeLeft(most);
   const deadline = now() + time;
   for (let left = time; left > 0; left = deadline - now()) {
@@ -41,11 +47,22 @@ export function awaitState<T>(
       events.receiveWithin(left);
     } catch (error) {
       // Events were lost; the next probe sees the state all the same.
-      if (!failedWith(error, "ENOBUFS")) throw error;
+      if (!failedWith(error, "ENOBUFS")) throw cannotListen(error);
     }
   }
   return undefined;
 }
+
+function listen(subscribe: () => Events): Events {
+  try {
+    return subscribe();
+  } catch (error) {
+    throw cannotListen(error);
+  }
+}
+
+const cannotListen = (error: unknown): CniError =>
+  toCniError(error).during("cannot listen to the kernel's events");
 
 const OPERSTATE_UP = 6;
 
