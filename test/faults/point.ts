@@ -23,13 +23,16 @@ const CHANGES = new Set([
 /** Calls that change nothing that outlives the process, but whose failure is one of the plugin's own. */
 const ASKS = new Set([
   ...["recvfrom", "recvmsg", "read", "pread64", "openat", "open", "open_by_handle_at", "statx"],
-  ...["readlink", "readlinkat", "getdents64", "poll", "ppoll", "getrandom"],
+  ...["readlink", "readlinkat", "getdents64", "poll", "ppoll"],
   ...["getsockopt", "statfs", "fgetxattr", "socket", "bind", "pipe2", "setsockopt", "ioctl"],
   ...["fcntl", "setitimer", "close_range"],
 ]);
 
-/** Calls that change nothing, and whose failure means nothing or cannot come with what the plugin gives them. */
-const NO_POINTS = new Set(["close", "rt_sigaction", "rt_sigprocmask"]);
+/**
+ * Calls that change nothing, and whose failure means nothing or cannot come with what the plugin gives them. getrandom(2)
+ * does not fail for up to 256 bytes, and the runtime, which calls it as well, ends when it does.
+ */
+const NO_POINTS = new Set(["close", "rt_sigaction", "rt_sigprocmask", "getrandom"]);
 
 /** Whether a call is in one of the lists: each that the plugin makes must be. */
 export const isListed = (call: string): boolean => CHANGES.has(call) || ASKS.has(call) || NO_POINTS.has(call);

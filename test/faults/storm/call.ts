@@ -13,6 +13,8 @@ export interface Call {
   readonly config: object;
   /** Milliseconds after which it is killed; not at all when left out. */
   readonly killAfter?: number;
+  /** Whether its standard output takes nothing, as a file on a full disk. */
+  readonly unheard?: boolean;
 }
 
 export interface Ended {
@@ -24,13 +26,15 @@ export interface Ended {
   /** By the storm, before it ended by itself. */
   readonly killed: boolean;
   readonly late: boolean;
+  /** Nobody could hear what it said on standard output. */
+  readonly unheard: boolean;
 }
 
 export async function call(binaries: string, options: Call): Promise<Ended> {
   const began = performance.now();
   const child = Bun.spawn([`${binaries}/bridge`], {
     stdin: Buffer.from(JSON.stringify(options.config)),
-    stdout: "pipe",
+    stdout: options.unheard === true ? Bun.file("/dev/full") : "pipe",
     stderr: "pipe",
     env: {
       PATH: process.env.PATH,
@@ -53,7 +57,7 @@ export async function call(binaries: string, options: Call): Promise<Ended> {
   clearTimeout(deadline);
   clearTimeout(killer);
   const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
+    child.stdout instanceof ReadableStream ? new Response(child.stdout).text() : "",
     new Response(child.stderr).text(),
   ]);
   return {
@@ -64,6 +68,7 @@ export async function call(binaries: string, options: Call): Promise<Ended> {
     stderr,
     killed: options.killAfter !== undefined && !late && child.signalCode === "SIGKILL",
     late,
+    unheard: options.unheard === true,
   };
 }
 
@@ -77,7 +82,7 @@ export interface CniFailure {
  * What the protocol forbids of this end (rules A16 to A21): exit code and output that disagree, an error that is not
  * one object, a stack trace, an end by a signal.
  */
-export function offences(command: string, { exitCode, stdout, stderr, late }: Ended): string[] {
+export function offences(command: string, { exitCode, stdout, stderr, late, unheard }: Ended): string[] {
   const found: string[] = [];
   if (late) found.push(`it hung: no end within ${DEADLINE / 1000} s`);
   else if (exitCode !== 0 && exitCode !== 1) found.push(`exit code ${exitCode}`);
@@ -85,7 +90,8 @@ export function offences(command: string, { exitCode, stdout, stderr, late }: En
   if (exitCode === 0 && command !== "ADD" && stdout !== "") found.push("success with output");
   if (exitCode === 0 && command === "ADD" && resultOf(stdout) === undefined)
     found.push("success without a result");
-  if (exitCode === 1 && failureOf(stdout) === undefined) found.push("failure without an error object");
+  if (exitCode === 1 && !unheard && failureOf(stdout) === undefined)
+    found.push("failure without an error object");
   return found;
 }
 

@@ -15,6 +15,10 @@ export async function collect(storm: StormState, network: Network, random: Rando
   try {
     const ours = storm.attachments.filter((attachment) => attachment.network === network);
     if (random() < 0.15) return await refuse(storm, network, ours);
+    if (random() < 0.3) {
+      const options = { ...killTime(storm, network, random), list: null };
+      return await collectAllBut(storm, network, ours.filter(isAlive), options);
+    }
     const listed = ours.filter(({ state }) =>
       state === "live" ? random() >= FORGOTTEN : state === "uncertain" && random() < 0.5,
     );
@@ -39,14 +43,21 @@ async function refuse(storm: StormState, network: Network, ours: readonly Attach
     if (isQuiet(attachment)) judgeLive(storm, attachment, "after a GC without a list");
 }
 
+/** Whether a collection without a list must leave it alone: its interface is in a namespace that lives. */
+const isAlive = (attachment: Attachment): boolean =>
+  attachment.state === "live" && attachment.container.there && attachment.isWhole("namespace", "link");
+
 const isQuiet = ({ state, container }: Attachment): boolean => state === "live" && !container.busy;
 
-/** GC with a list, and what must be after it. */
+/**
+ * GC with a list, and what must be after it. `list: null` is sent by a runtime that knows of no container: then what
+ * lives stays (rule A39), and `listed` is what surely does.
+ */
 export async function collectAllBut(
   storm: StormState,
   network: Network,
   listed: readonly Attachment[],
-  options: { killAfter?: number },
+  { killAfter, list }: { killAfter?: number; list?: null },
 ): Promise<void> {
   const ours = storm.attachments.filter((attachment) => attachment.network === network);
   const unlisted = ours.filter((attachment) => !listed.includes(attachment));
@@ -58,22 +69,25 @@ export async function collectAllBut(
   const valid = listed.map(({ container, ifname }) => ({ containerID: container.name, ifname }));
   const ended = await call(storm.binaries, {
     command: "GC",
-    config: { ...network.config, "cni.dev/valid-attachments": valid },
-    ...options,
+    config: { ...network.config, "cni.dev/valid-attachments": list === null ? null : valid },
+    ...(killAfter !== undefined && { killAfter }),
   });
   storm.operations++;
-  storm.count("GC");
+  storm.count(list === null ? "GC with null" : "GC");
   const subjects = ours.map(({ key }) => key);
   const failure = failureOf(ended.stdout);
   const outcome = ended.killed ? "killed" : `exit ${ended.exitCode}`;
   storm.history.note(
-    `#${storm.operations} GC of ${network.name} but ${valid.map(({ containerID }) => containerID)}: ${outcome} ` +
+    `#${storm.operations} GC of ${network.name} ${list === null ? "with null" : ""} but ${valid.map(({ containerID }) => containerID)}: ${outcome} ` +
       `${failure?.msg ?? ""} stderr: ${ended.stderr.trim()}`,
     network.name,
     ...subjects,
   );
   for (const attachment of listed) {
-    if (isQuiet(attachment)) judgeLive(storm, attachment, `after a GC that lists it (#${storm.operations})`);
+    if (isQuiet(attachment))
+      judgeLive(storm, attachment, `after a GC that must leave it (#${storm.operations})`);
+    // Its namespace went meanwhile: the collection may have seen that.
+    if (list === null && attachment.state === "live" && !isAlive(attachment)) attachment.become("uncertain");
   }
   if (ended.killed) return storm.count("GC killed");
   for (const offence of offences("GC", ended))
@@ -92,7 +106,7 @@ export async function collectAllBut(
   for (const attachment of unlisted) {
     attachment.given = false;
     // An empty list leaves what lives.
-    if (valid.length === 0 && attachment.state !== "absent") continue;
+    if ((list === null || valid.length === 0) && attachment.state !== "absent") continue;
     if (attachment.state === "absent") judgeAbsent(storm, attachment, "after a GC that does not list it");
     else judgeNoLease(storm, attachment);
   }

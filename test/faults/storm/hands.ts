@@ -4,6 +4,7 @@ import { existsSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { outcomeOf } from "../../support/command.ts";
 import { textOf } from "./eyes.ts";
 import type { Fault, FaultKind } from "./history.ts";
+import { intrude } from "./intrusion.ts";
 import type { Attachment, Container, Part } from "./model.ts";
 import { LEASES, LOCAL_PROGRAMS, NETWORKS } from "./networks.ts";
 import type { Random } from "./operations.ts";
@@ -16,6 +17,8 @@ export async function meddle(storm: StormState, random: Random): Promise<void> {
   const deeds: readonly (readonly [number, () => Promise<void> | void])[] = [
     [24, () => deleteNamespace(storm, pick(storm.containers.filter(({ there }) => there)))],
     [14, () => removeLink(storm, pick(live), random)],
+    [30, () => renameLink(storm, pick(live))],
+    [3, () => intrude(storm, random)],
     [1, () => removeBridge(storm, pick(NETWORKS)?.bridge ?? "")],
     [4, () => flushRules(storm, pick(FLUSHES) ?? FLUSHES[0])],
     [26, () => editLease(storm, pick(live.filter(({ container }) => !container.busy)), random)],
@@ -81,13 +84,34 @@ async function removeLink(
   attachment: Attachment | undefined,
   random: Random,
 ): Promise<void> {
-  if (attachment?.result === undefined) return;
-  const { key, container, ifname, result } = attachment;
+  // What a GC with an empty list finds living must go on living while it looks.
+  if (attachment?.result === undefined || storm.gates.get(attachment.network.name)?.isClosed !== false)
+    return;
+  const { key, container, ifname, result, renamed } = attachment;
   const veth = result.interfaces[1]?.name ?? "";
   const command =
-    random() < 0.5 ? ["ip", "link", "delete", veth] : ["ip", "-n", container.name, "link", "delete", ifname];
+    random() < 0.5 && !renamed
+      ? ["ip", "link", "delete", veth]
+      : ["ip", "-n", container.name, "link", "delete", ifname];
   const about = { kind: "link removed", scope: key, part: "link", hit: () => [attachment] } as const;
   await damage(storm, { ...about, what: command.join(" ") }, () => works(command));
+}
+
+/** Some programs that watch for new links give them names of their own. */
+async function renameLink(storm: StormState, attachment: Attachment | undefined): Promise<void> {
+  if (attachment?.result === undefined || attachment.renamed) return;
+  const veth = attachment.result.interfaces[1]?.name ?? "";
+  const name = veth.replace("veth", "own");
+  attachment.renamed = true;
+  attachment.stamp++;
+  // A spoof check names the port: the old name's is stale, and any GC may remove it.
+  if (attachment.network.spoofCheck) attachment.harm("rules", "doubtful");
+  const done = await works(["ip", "link", "set", "dev", veth, "name", name]);
+  // It may have come to another life of the attachment meanwhile.
+  attachment.renamed ||= done;
+  storm.count("link renamed");
+  const { key } = attachment;
+  storm.history.note(`by hand: ${veth} of ${key} is ${name} now${done ? "" : " (refused)"}`, key);
 }
 
 async function removeBridge(storm: StormState, bridge: string): Promise<void> {

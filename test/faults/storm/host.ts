@@ -3,7 +3,7 @@
  * when there are that many operations or the time is over, whichever is first, and after that all is taken down again.
  * Prints lines of JSON: progress as {"say": TEXT}, and at the end a StormReport.
  */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { outputOf } from "../../support/command.ts";
 import { hostState } from "../../support/host-state.ts";
 import { keptBridge, keptForwarding, keptIptablesChains, keptLeaseFolder } from "../../support/leftovers.ts";
@@ -13,6 +13,7 @@ import { randomFrom } from "../part.ts";
 import { collect, collectAllBut } from "./collection.ts";
 import { listRules, missingRules, rulesOf } from "./eyes.ts";
 import { clearDebris, deleteNamespace, meddle } from "./hands.ts";
+import { endIntrusion, intrude } from "./intrusion.ts";
 import type { Attachment, Container } from "./model.ts";
 import { LOCAL_PROGRAMS, NETWORKS } from "./networks.ts";
 import { add, check, del, judgeAbsent, judgeLive, type Random } from "./operations.ts";
@@ -40,11 +41,13 @@ const over = () =>
   storm.failed || storm.operations >= Number(most) || performance.now() - began >= Number(time);
 let raging = true;
 
+await intrude(storm, randomFrom(seed ^ 0x10c4ed));
 const watching = watch();
 await Promise.all(Array.from({ length: WORKERS }, (_, index) => work(randomFrom(seed * 31 + index))));
 const seconds = (performance.now() - began) / 1000;
 const operations = storm.operations;
 raging = false;
+await endIntrusion(storm);
 await watching;
 await Promise.all(storm.pending);
 await calm();
@@ -64,8 +67,8 @@ async function work(random: Random): Promise<void> {
 async function step(random: Random): Promise<void> {
   const choice = random();
   if (choice < 0.07) return await meddle(storm, random);
-  if (choice < 0.085) return await collect(storm, oneOf(NETWORKS, random), random);
-  if (choice < 0.1) return await rush(random);
+  if (choice < 0.095) return await collect(storm, oneOf(NETWORKS, random), random);
+  if (choice < 0.11) return await rush(random);
   await occupy(oneOf(oneOf(storm.containers, random).attachments, random), async (attachment) => {
     await operateOn(attachment, random);
     // Mostly a runtime takes down at once what went wrong.
@@ -158,6 +161,13 @@ async function look(when: string): Promise<void> {
   const rules = await listRules();
   if (rules === undefined) return storm.count("looks in vain");
   storm.count("looks at the host");
+  for (const name of storm.strangers) {
+    if (existsSync(`/sys/class/net/${name}`)) continue;
+    storm.violation(
+      `${when}, ${name} is gone, which another program made after the plugin's link was renamed`,
+    );
+    storm.strangers.delete(name);
+  }
   for (const attachment of storm.attachments) {
     if (attachment.container.busy || stamps.get(attachment) !== attachment.stamp) continue;
     const { key, state } = attachment;
@@ -197,7 +207,7 @@ async function calm(): Promise<void> {
   await look("after the storm");
   for (const container of storm.containers)
     if (container.there) await outputOf(["ip", "netns", "delete", container.name]);
-  clearDebris(storm);
+  await clearDebris(storm);
   const mayStay = [
     ...NETWORKS.flatMap(({ name, bridge }) => [...keptBridge(bridge), ...keptLeaseFolder(name)]),
     ...keptForwarding,

@@ -35,6 +35,8 @@ export class Attachment {
   readonly #health = new Map<Part, Health>();
   /** Lease files that the storm has edited: path to what it wrote. */
   readonly edited = new Map<string, { content: string; kind: "garbage" | "owner"; since: number }>();
+  /** Whether the host's end has another name than ADD gave it. */
+  renamed = false;
   /** While an ADD of it runs although it is live. */
   repeating = false;
   /** Whether a lease in this owner's name was written into another's file. */
@@ -72,6 +74,7 @@ export class Attachment {
   become(state: State, result?: AddResult): void {
     this.state = state;
     this.stamp++;
+    if (state !== "uncertain") this.renamed = false;
     if (state === "live") {
       this.result = result;
       this.liveSince = performance.now();
@@ -143,5 +146,9 @@ export class NetworkGate {
 
   open(): void {
     this.#closed = false;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 }

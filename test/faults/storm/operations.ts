@@ -1,6 +1,6 @@
 /** ADD, DEL and CHECK of an attachment: what must come of them, given what the storm knows. */
 // Long because: each command's expectations are one case analysis over the same states.
-import { type CniFailure, call, type Ended, failureOf, offences, resultOf } from "./call.ts";
+import { type Call, type CniFailure, call, type Ended, failureOf, offences, resultOf } from "./call.ts";
 import { insideOf, leaseFiles, linksByOwner, textOf } from "./eyes.ts";
 import { type AddResult, type Attachment, PARTS } from "./model.ts";
 import { LEASES, LOCAL_PROGRAMS, type Network } from "./networks.ts";
@@ -29,7 +29,7 @@ async function operate(
   storm: StormState,
   attachment: Attachment,
   command: string,
-  options: { config?: object; args?: string; killAfter?: number; why?: string },
+  options: Pick<Call, "args" | "killAfter" | "netns" | "unheard"> & { config?: object; why?: string },
 ): Promise<Ended> {
   const { container, ifname, network, key } = attachment;
   attachment.stamp++;
@@ -40,9 +40,8 @@ async function operate(
     containerId: container.name,
     netns: container.path,
     ifname,
+    ...options,
     config: { ...network.config, ...options.config },
-    ...(options.args !== undefined && { args: options.args }),
-    ...(options.killAfter !== undefined && { killAfter: options.killAfter }),
   });
   attachment.stamp++;
   storm.running.delete(key);
@@ -75,6 +74,7 @@ interface Variation {
   readonly why: string;
   readonly keys: object;
   readonly args?: string;
+  readonly unheard?: boolean;
   /** Whether it can't succeed. */
   readonly mustFail: boolean;
 }
@@ -82,18 +82,19 @@ interface Variation {
 function variationOf(storm: StormState, attachment: Attachment, random: Random): Variation {
   const { network } = attachment;
   const choice = random();
-  const v4 = network.families.includes(4);
-  if (choice < 0.08) {
-    // The addresses are leased and set by the time when this route fails.
-    const route = v4
-      ? { dst: "192.0.2.0/24", gw: "198.51.100.1" }
-      : { dst: "2001:db8::/48", gw: "2001:db8:ffff::1" };
+  if (choice < 0.04) {
+    // The links are made and the other addresses leased by the time when this range has none: its only one is the gateway's.
+    const ipam = network.config.ipam as { ranges: readonly object[] };
+    const full = [{ subnet: "10.99.0.0/24", rangeStart: "10.99.0.1", rangeEnd: "10.99.0.1" }];
     return {
-      why: "a route that can't be",
-      keys: { ipam: { ...(network.config.ipam as object), routes: [route] } },
+      why: "one range more that is full",
+      keys: { ipam: { ...ipam, ranges: [...ipam.ranges, full] } },
       mustFail: true,
     };
   }
+  // The last step of all: when this fails, there is everything to take back.
+  if (choice < 0.08)
+    return { why: "a result that can't be delivered", keys: {}, unheard: true, mustFail: true };
   if (choice < 0.12) {
     const others = storm.attachments.filter((other) => other.network === network && other.isProtected());
     const victim = others[Math.floor(random() * others.length)];
@@ -117,6 +118,7 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
     ...killTime(storm, attachment.network, random),
     config: variation.keys,
     ...(variation.args !== undefined && { args: variation.args }),
+    ...(variation.unheard === true && { unheard: true }),
     why: [before === "absent" ? "" : `while ${before}`, variation.why]
       .filter((part) => part !== "")
       .join(", "),
@@ -216,7 +218,13 @@ export async function del(storm: StormState, attachment: Attachment, random: Ran
   if (attachment.state === "live" && random() < 0.5) await judgeInside(storm, attachment);
   // From now on it has no claim on anything.
   if (attachment.state === "live") attachment.state = "uncertain";
-  const ended = await operate(storm, attachment, "DEL", killTime(storm, attachment.network, random));
+  // containerd and CRI-O leave the path out when they do not know it any more, though the container may live.
+  const unnamed = random() < (attachment.renamed ? 0.5 : 0.2);
+  const ended = await operate(storm, attachment, "DEL", {
+    ...killTime(storm, attachment.network, random),
+    ...(unnamed && { netns: "", why: "without a path" }),
+  });
+  if (unnamed && attachment.container.there) storm.count("DEL without the path of a namespace that is there");
   if (ended.killed) return;
   if (ended.exitCode !== 0) {
     const failure = failureOf(ended.stdout);
@@ -254,6 +262,7 @@ export async function check(storm: StormState, attachment: Attachment, random: R
   const { key, result } = attachment;
   const lost = attachment.state === "live" && attachment.hasLost(...PARTS);
   const wasLive = attachment.state === "live";
+  const renamed = attachment.renamed;
   const ended = await operate(storm, attachment, "CHECK", {
     ...killTime(storm, attachment.network, random),
     config: { prevResult: { cniVersion: "1.1.0", ...result } },
@@ -275,6 +284,7 @@ export async function check(storm: StormState, attachment: Attachment, random: R
   const failure = failureOf(ended.stdout);
   if (
     attachment.isWhole(...PARTS) &&
+    !(renamed || attachment.renamed) &&
     !(busy && failure?.code === 11) &&
     !programVanished(storm, ended, failure)
   )

@@ -1,5 +1,6 @@
 /** What all workers of a storm share: the model, the story so far, and the count of what was done and found. */
 
+import type { Intruder } from "../../support/intruder.ts";
 import { History } from "./history.ts";
 import { Container, NetworkGate } from "./model.ts";
 import { NETWORKS } from "./networks.ts";
@@ -25,6 +26,12 @@ export class StormState {
   readonly pending = new Set<Promise<unknown>>();
   /** Lease files that the storm has emptied: they may stay, for they are no leases. */
   readonly emptied = new Set<string>();
+  /** The process that holds what it can now. */
+  intruder: Intruder | undefined;
+  /** While another one begins. */
+  isIntruding = false;
+  /** Links of others that have got a name which a plugin gave once. */
+  readonly strangers = new Set<string>();
 
   constructor(binaries: string, seed: number) {
     this.binaries = binaries;
