@@ -3,7 +3,7 @@
  * when there are that many operations or the time is over, whichever is first, and after that all is taken down again.
  * Prints lines of JSON: progress as {"say": TEXT}, and at the end a StormReport.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { outputOf } from "../../support/command.ts";
 import { hostState } from "../../support/host-state.ts";
 import { keptBridge, keptForwarding, keptIptablesChains, keptLeaseFolder } from "../../support/leftovers.ts";
@@ -161,13 +161,6 @@ async function look(when: string): Promise<void> {
   const rules = await listRules();
   if (rules === undefined) return storm.count("looks in vain");
   storm.count("looks at the host");
-  for (const name of storm.strangers) {
-    if (existsSync(`/sys/class/net/${name}`)) continue;
-    storm.violation(
-      `${when}, ${name} is gone, which another program made after the plugin's link was renamed`,
-    );
-    storm.strangers.delete(name);
-  }
   for (const attachment of storm.attachments) {
     if (attachment.container.busy || stamps.get(attachment) !== attachment.stamp) continue;
     const { key, state } = attachment;
@@ -207,7 +200,7 @@ async function calm(): Promise<void> {
   await look("after the storm");
   for (const container of storm.containers)
     if (container.there) await outputOf(["ip", "netns", "delete", container.name]);
-  await clearDebris(storm);
+  clearDebris(storm);
   const mayStay = [
     ...NETWORKS.flatMap(({ name, bridge }) => [...keptBridge(bridge), ...keptLeaseFolder(name)]),
     ...keptForwarding,

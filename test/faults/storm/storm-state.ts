@@ -30,8 +30,6 @@ export class StormState {
   intruder: Intruder | undefined;
   /** While another one begins. */
   isIntruding = false;
-  /** Links of others that have got a name which a plugin gave once. */
-  readonly strangers = new Set<string>();
 
   constructor(binaries: string, seed: number) {
     this.binaries = binaries;
