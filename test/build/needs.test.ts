@@ -6,7 +6,7 @@ import { outputOf } from "../support/command.ts";
 import { builtBinaries } from "../support/plugin-call.ts";
 import { testUnless, whyNoProgram } from "../support/skip.ts";
 
-const ELF_X64 = "\x7fELF".padEnd(18, "\0") + "\x3e\0";
+const ELF_X64 = `${"\x7fELF".padEnd(18, "\0")}\x3e\0`;
 const program = (...strings: string[]) => Buffer.from(`${ELF_X64}\0${strings.join("\0")}\0`, "latin1");
 
 testUnless(whyNoProgram("readelf"))("as readelf says of the built file", async () => {
