@@ -10,16 +10,26 @@ import { Attachment, configuration, hostLocal, STAYS, V4, V6 } from "./network.t
 const ROUTER = `${import.meta.dir}/../../support/router.ts`;
 const GATEWAY = configuration({ isGateway: true, ipam: hostLocal(V6) });
 
-/** An advertisement out of `router`; lifetimes in seconds. */
-async function advertise(
-  router: NamedNamespace,
-  device: string,
-  options: { lifetime: number; prefix: string; valid: number; route?: string },
-): Promise<void> {
-  const { lifetime, prefix, valid, route } = options;
-  const words = [process.execPath, ROUTER, device, lifetime, prefix, valid, ...(route ? [route] : [])];
-  await router.run(words.map(String));
+/** What a router says; lifetimes in seconds. */
+interface Advertisement {
+  readonly lifetime: number;
+  readonly prefix: string;
+  readonly valid: number;
+  readonly route?: string;
 }
+
+/** Advertises out of `router`, as often as it takes until `look` sees what comes of it. */
+const advertise = <T>(
+  router: NamedNamespace,
+  { lifetime, prefix, valid, route }: Advertisement,
+  what: string,
+  look: () => Promise<T | undefined | false>,
+): Promise<T> =>
+  eventually(what, async () => {
+    const words = [process.execPath, ROUTER, "up", lifetime, prefix, valid, ...(route ? [route] : [])];
+    await router.run(words.map(String));
+    return look();
+  });
 
 /** A cable from the host to a router of its own. Both ends have a link-local address at once. */
 async function uplink(host: ScratchHost, name: string): Promise<NamedNamespace> {
@@ -30,11 +40,19 @@ async function uplink(host: ScratchHost, name: string): Promise<NamedNamespace> 
   );
   await router.run("sysctl -qw net.ipv6.conf.up.accept_dad=0 && ip link set dev up up");
   await host.run(`ip link set ${name} up`);
-  await eventually("a link-local address", async () =>
-    (await router.run("ip -6 addr show dev up scope link")).includes("fe80"),
-  );
+  // Before that the router can't send, and the host does not listen. The kernel takes its time for both.
+  for (const [machine, device] of [
+    [router, "up"],
+    [host, name],
+  ] as const) {
+    await eventually(`a link-local address of ${device} that may be used`, async () =>
+      (await machine.run(`ip -6 addr show dev ${device} scope link -tentative`)).includes("fe80"),
+    );
+  }
   return router;
 }
+
+const RENEWED = { lifetime: 1800, prefix: "fd01::", valid: 30_000 };
 
 interface ShownRoute {
   dst: string;
@@ -61,16 +79,23 @@ async function validity(host: ScratchHost, dev: string, prefix: string): Promise
 const acceptRa = async (host: ScratchHost, dev: string) =>
   Number(await host.run(`cat /proc/sys/net/ipv6/conf/${dev}/accept_ra`));
 
-const learned = (host: ScratchHost, dev: string, dst: string) =>
-  eventually(`${dst} on ${dev}`, () => expiry(host, dev, dst));
+const learn = (host: ScratchHost, router: NamedNamespace, dev: string, dst: string, said: Advertisement) =>
+  advertise(router, said, `${dst} on ${dev}`, () => expiry(host, dev, dst));
 
-async function expectRenewed(host: ScratchHost, dev: string, dst: string, prefix: string): Promise<void> {
-  await eventually(`${dst} on ${dev} renewed`, async () => ((await expiry(host, dev, dst)) ?? 0) > 1000, {
-    state: () => routesOf(host, dev),
-  });
-  await eventually(
-    `${prefix} on ${dev} renewed`,
-    async () => ((await validity(host, dev, prefix)) ?? 0) > 20_000,
+async function expectRenewed(
+  host: ScratchHost,
+  router: NamedNamespace,
+  dev: string,
+  dst: string,
+  said: Advertisement,
+): Promise<void> {
+  await advertise(
+    router,
+    said,
+    `${dst} and ${said.prefix} on ${dev} renewed`,
+    async () =>
+      ((await expiry(host, dev, dst)) ?? 0) > 1000 &&
+      ((await validity(host, dev, said.prefix)) ?? 0) > 20_000,
   );
 }
 
@@ -120,10 +145,7 @@ describe("K16: the host keeps what it has from router advertisements", () => {
       ];
       for (const { router, dev, prefix, dst, lifetime } of links) {
         const route = dst === "fd99::/48" ? { route: dst } : {};
-        await eventually(`${dst} on ${dev}`, async () => {
-          await advertise(router, "up", { lifetime, prefix, valid: 200, ...route });
-          return expiry(host, dev, dst);
-        });
+        await learn(host, router, dev, dst, { lifetime, prefix, valid: 200, ...route });
       }
       const added = await (await attachment("c1")).call("ADD");
       expect(`${added}`).toStartWith("exit code 0");
@@ -132,9 +154,8 @@ describe("K16: the host keeps what it has from router advertisements", () => {
       for (const { router, dev, prefix, dst, lifetime } of links) {
         expect(added.stderr).toContain(`"${dev}" accepts router advertisements`);
         const route = dst === "fd99::/48" ? { route: dst } : {};
-        const options = { lifetime: lifetime && 1800, prefix, valid: 30_000, ...route };
-        await advertise(router, "up", options);
-        await expectRenewed(host, dev, dst, prefix);
+        const said = { lifetime: lifetime && 1800, prefix, valid: 30_000, ...route };
+        await expectRenewed(host, router, dev, dst, said);
       }
       // The second network finds nothing to do.
       const again = await (await attachment("c2")).call("ADD");
@@ -145,8 +166,7 @@ describe("K16: the host keeps what it has from router advertisements", () => {
     withUplinks(async (host, attachment) => {
       const router = await uplink(host, "up0");
       await (await attachment("c1")).add();
-      await advertise(router, "up", { lifetime: 1800, prefix: "fd01::", valid: 30_000 });
-      await expectRenewed(host, "up0", "default", "fd01::");
+      await expectRenewed(host, router, "up0", "default", RENEWED);
     }));
 
   test("what does not listen is left alone: accept_ra 0, forwarding already on, the bridge and its ports", () =>
@@ -172,13 +192,11 @@ describe("K16: the host keeps what it has from router advertisements", () => {
   test("16 first ADDs at once", () =>
     withUplinks(async (host, attachment) => {
       const router = await uplink(host, "up0");
-      await advertise(router, "up", { lifetime: 100, prefix: "fd01::", valid: 200 });
-      await learned(host, "up0", "default");
+      await learn(host, router, "up0", "default", { lifetime: 100, prefix: "fd01::", valid: 200 });
       const all = await Promise.all(Array.from({ length: 16 }, (_, index) => attachment(`c${index}`)));
       await Promise.all(all.map((one) => one.add()));
       expect(await expiry(host, "up0", "default")).toBeLessThanOrEqual(100);
-      await advertise(router, "up", { lifetime: 1800, prefix: "fd01::", valid: 30_000 });
-      await expectRenewed(host, "up0", "default", "fd01::");
+      await expectRenewed(host, router, "up0", "default", RENEWED);
     }));
 
   test("a network of IPv4 alone, or without a gateway, changes nothing", () =>
@@ -245,17 +263,13 @@ describe("K16: a bridge to the host's own network", () => {
     withUplinks(async (host, attachment) => {
       const router = await uplink(host, "up0");
       await host.run("ip link add br0 type bridge && ip link set up0 master br0 && ip link set br0 up");
-      await eventually("a default route on br0", async () => {
-        await advertise(router, "up", { lifetime: 100, prefix: "fd01::", valid: 200 });
-        return expiry(host, "br0", "default");
-      });
+      await learn(host, router, "br0", "default", { lifetime: 100, prefix: "fd01::", valid: 200 });
       const { exitCode, stderr } = await (await attachment("c1")).call("ADD");
       expect({ exitCode, stderr }).toEqual({
         exitCode: 0,
         stderr: expect.stringContaining('bridge "br0" has routes'),
       });
-      await advertise(router, "up", { lifetime: 1800, prefix: "fd01::", valid: 30_000 });
-      await expectRenewed(host, "br0", "default", "fd01::");
+      await expectRenewed(host, router, "br0", "default", RENEWED);
       await host.run("ip link add br1 type bridge");
       const other = await attachment("c2", configuration({ bridge: "br1", name: "othernet" }));
       await other.add();
