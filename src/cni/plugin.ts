@@ -45,9 +45,9 @@ export interface Request {
   /**
    * Given to a delegate in this process by a plugin that makes interfaces, where it is not sure that the interface is
    * gone: what still uses an address, as a clause (`interface "eth0" … has it`), so that the address must stay; undefined
-   * when it may be freed.
+   * when it may be freed. `among` gives all that will be asked for together, so that one look serves them all.
    */
-  readonly userOf?: (held: HeldAddress) => Promise<string | undefined>;
+  readonly userOf?: (held: HeldAddress, among: () => readonly HeldAddress[]) => Promise<string | undefined>;
 }
 
 /**

@@ -208,10 +208,10 @@ async function giveAddresses(
 /** Says what uses an address beside the new pair: an interface of the same attachment may live in another namespace. */
 function otherUsers(host: Connection, { config }: Request, pair: VethPair): NonNullable<Request["userOf"]> {
   let users: AddressUsers | undefined;
-  return async (held) => {
+  return async (held, among) => {
     const { AddressUsers, stillThere } = await import("./address-users.ts");
     users ??= new AddressUsers(host, config, pair.host);
-    return stillThere(users.find(held));
+    return stillThere(users.find(held, among));
   };
 }
 

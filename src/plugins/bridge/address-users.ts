@@ -51,6 +51,19 @@ interface SeenAddress extends Unmarked {
   readonly index: number;
 }
 
+/** What is asked for together: a container may have any number of others, of which nothing is kept. */
+class Wanted {
+  readonly addresses: ReadonlySet<string>;
+  readonly aliases: ReadonlySet<string>;
+  readonly ifnames: ReadonlySet<string>;
+
+  constructor(network: string, all: readonly HeldAddress[]) {
+    this.addresses = new Set(all.map(({ address }) => formatIp(address)));
+    this.aliases = new Set(all.map((held) => ownerAlias({ network, ...held })));
+    this.ifnames = new Set(all.map(({ ifname }) => ifname));
+  }
+}
+
 /** The state of one moment: looked at when it is first asked for. */
 export class AddressUsers {
   private readonly host: Connection;
@@ -58,7 +71,8 @@ export class AddressUsers {
   private readonly except: number | undefined;
   private bridge: number | undefined;
   private links: Links | undefined;
-  private addresses: Map<string, SeenAddress> | undefined;
+  private wanted: Wanted;
+  private addresses: ReadonlyMap<string, SeenAddress> | undefined;
   private strays: Strays | undefined;
   /** Host veths that were removed since, by index: with them their other ends and the addresses of these are gone. */
   private readonly removed = new Set<number>();
@@ -68,13 +82,17 @@ export class AddressUsers {
     this.host = host;
     this.config = config;
     this.except = except?.index;
+    this.wanted = new Wanted(config.name, []);
   }
 
   /**
    * The interface that uses an address; undefined when there is none. What is left of the attachment's own in a namespace
-   * that has ended is removed. @throws NetlinkError
+   * that has ended is removed.
+   * @param among gives all that will be asked for together: one look at what the containers have serves them all
+   * @throws NetlinkError
    */
-  find({ address, containerId, ifname }: HeldAddress): AddressUser | undefined {
+  find(held: HeldAddress, among: () => readonly HeldAddress[] = () => []): AddressUser | undefined {
+    const { address, containerId, ifname } = held;
     const owner = { network: this.config.name, containerId, ifname };
     const { marked, unmarked } = this.look();
     const marks = new OwnMarks(owner);
@@ -86,6 +104,7 @@ export class AddressUsers {
       }
       this.removeLink(veth);
     }
+    this.want(held, among);
     this.addresses ??= this.readAddresses(unmarked);
     const seen = this.addresses.get(formatIp(address));
     if (seen === undefined) return this.findStray(address, ownerAlias(owner), ifname);
@@ -97,9 +116,19 @@ export class AddressUsers {
     return { veth, isOwn, name: `interface ${JSON.stringify(found)} behind ${describeHostEnd(veth)}` };
   }
 
+  /** What was looked at for others is looked at anew. */
+  private want(held: HeldAddress, among: () => readonly HeldAddress[]): void {
+    const { name } = this.config;
+    const isWanted = this.wanted.addresses.has(formatIp(held.address));
+    if (isWanted && this.wanted.aliases.has(ownerAlias({ network: name, ...held }))) return;
+    this.wanted = new Wanted(name, [held, ...among()]);
+    this.addresses = undefined;
+    this.strays = undefined;
+  }
+
   /** A pair of the attachment whose host's end is in another namespace: marked, or an interface with name and address. */
   private findStray(address: IpAddress, alias: string, ifname: string): AddressUser | undefined {
-    this.strays ??= new Strays(this.host);
+    this.strays ??= new Strays(this.host, this.wanted);
     const marked = this.strays.marked(alias);
     if (marked !== undefined) {
       return { veth: marked, isOwn: false, name: `${describeHostEnd(marked)}, moved to another namespace,` };
@@ -158,16 +187,21 @@ export class AddressUsers {
     for (const { veth, netnsId } of unmarked) {
       if (netnsId !== undefined) byNetns.set(netnsId, [...(byNetns.get(netnsId) ?? []), veth]);
     }
+    const ifWanted = (text: string) => (this.wanted.addresses.has(text) ? text : undefined);
     // A container's end that was moved to the host.
-    for (const { index, prefix } of addressesIn(this.host)) {
-      const pair = unmarked.find(({ veth, netnsId }) => netnsId === undefined && veth.peerIndex === index);
-      const { veth } = pair ?? unmarked.find((each) => each.veth.index === index) ?? {};
-      if (veth !== undefined) addresses.set(formatIp(prefix.address), { veth, netnsId: undefined, index });
+    const ownOf = (index: number) =>
+      unmarked.find(({ veth, netnsId }) => netnsId === undefined && veth.peerIndex === index) ??
+      unmarked.find(({ veth }) => veth.index === index);
+    const ifOwn = (text: string, index: number) =>
+      ifWanted(text) !== undefined && ownOf(index) !== undefined ? text : undefined;
+    for (const [text, index] of addressesIn(this.host, ifOwn)) {
+      const { veth } = ownOf(index) ?? {};
+      if (veth !== undefined) addresses.set(text, { veth, netnsId: undefined, index });
     }
     for (const [netnsId, veths] of byNetns) {
-      for (const { index, prefix } of addressesIn(this.host, netnsId)) {
+      for (const [text, index] of addressesIn(this.host, ifWanted, netnsId)) {
         const veth = veths.find(({ peerIndex }) => peerIndex === index) ?? veths[0];
-        if (veth !== undefined) addresses.set(formatIp(prefix.address), { veth, netnsId, index });
+        if (veth !== undefined) addresses.set(text, { veth, netnsId, index });
       }
     }
     return addresses;

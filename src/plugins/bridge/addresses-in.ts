@@ -1,22 +1,30 @@
 /** Which addresses the interfaces of a namespace have, as the kernel reports them without that anything enters it. */
-import type { Prefix } from "../../net/prefix.ts";
+import { formatIp } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { decodeAddress, dumpAddressesIn, RTM_NEWADDR } from "../../netlink/rtnetlink/address.ts";
 
 /**
- * Those of all interfaces of this namespace, or of another by its number. None for a namespace
- * that is closed, and on kernels before 4.20, which answer for another.
+ * The interfaces that have wanted addresses, of this namespace or of another by its number, by what `keyOf` makes of an
+ * address's text and an interface's index; undefined for what is not wanted. A container may have any number of
+ * addresses: nothing else is kept. Empty for a namespace that is closed, and on kernels before 4.20, which answer for
+ * another.
  */
-export function addressesIn(host: Connection, netnsId?: number): { index: number; prefix: Prefix }[] {
+export function addressesIn(
+  host: Connection,
+  keyOf: (text: string, index: number) => string | undefined,
+  netnsId?: number,
+): ReadonlyMap<string, number> {
+  const begin = () => new Map<string, number>();
   try {
-    return host.dump(dumpAddressesIn(netnsId), ({ type, payload }) => {
-      if (type !== RTM_NEWADDR) return undefined;
+    return host.fold(dumpAddressesIn(netnsId), begin, (found, { type, payload }) => {
+      if (type !== RTM_NEWADDR) return;
       const { index, prefix, targetNetnsId } = decodeAddress(payload);
-      return targetNetnsId === netnsId ? { index, prefix } : undefined;
+      const key = targetNetnsId === netnsId ? keyOf(formatIp(prefix.address), index) : undefined;
+      if (key !== undefined) found.set(key, index);
     });
   } catch (error) {
-    if (isClosed(error)) return [];
+    if (isClosed(error)) return new Map();
     throw error;
   }
 }

@@ -44,8 +44,8 @@ async function delDoubtful(request: Request, ipam: string): Promise<void> {
   const { AddressUsers, stillThere } = await import("./address-users.ts");
   using host = connect();
   const users = new AddressUsers(host, request.config);
-  const userOf = async (held: HeldAddress) => {
-    const user = users.find(held);
+  const userOf = async (held: HeldAddress, among: () => readonly HeldAddress[]) => {
+    const user = users.find(held, among);
     if (user?.isOwn !== true) return stillThere(user);
     users.remove(user, held, request.log);
     return undefined;

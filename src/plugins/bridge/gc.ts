@@ -94,7 +94,7 @@ class Collection {
   async collectAddresses(ipam: string): Promise<void> {
     const { request } = this;
     if (!this.keepsLiving || isInThisProcess(request, ipam)) {
-      return await delegateGc({ ...request, userOf: async (held) => this.userOf(held) }, ipam);
+      return await delegateGc({ ...request, userOf: async (held, among) => this.userOf(held, among) }, ipam);
     }
     // A child can't ask: it gets the list of what lives.
     if (this.namesAllThatLive("addresses")) {
@@ -118,8 +118,8 @@ class Collection {
     return false;
   }
 
-  private userOf(held: HeldAddress): string | undefined {
-    const user = this.users.find(held);
+  private userOf(held: HeldAddress, among: () => readonly HeldAddress[]): string | undefined {
+    const user = this.users.find(held, among);
     if (user === undefined) return undefined;
     if (user.isOwn && !this.keepsLiving) {
       this.users.remove(user, held, this.request.log);

@@ -11,17 +11,28 @@ import { addressesIn, isClosed } from "./addresses-in.ts";
 import { isOwnerAlias } from "./attachment.ts";
 import { dumpVeths, type HostVeth, livesElsewhere } from "./own-veth.ts";
 
+/** What strays are looked for: by alias, or by name and address. */
+export interface WantedStrays {
+  readonly aliases: ReadonlySet<string>;
+  readonly ifnames: ReadonlySet<string>;
+  readonly addresses: ReadonlySet<string>;
+}
+
 /** The strays of one moment. What is about to go with the namespace of its other end does not count. */
 export class Strays {
   private readonly host: Connection;
-  /** All veths of other namespaces, by the kernel's number for these. */
+  private readonly wanted: WantedStrays;
+  /** Veths of other namespaces with a wanted alias or name, by the kernel's number for these. */
   private readonly veths: ReadonlyMap<number, readonly HostVeth[]>;
   private unmarked: Map<string, HostVeth[]> | undefined;
 
   /** @throws NetlinkError */
-  constructor(host: Connection) {
+  constructor(host: Connection, wanted: WantedStrays) {
     this.host = host;
-    this.veths = new Map(otherNamespaces(host).map((netnsId) => [netnsId, vethsIn(host, netnsId)]));
+    this.wanted = wanted;
+    const isWanted = ({ alias, name }: HostVeth): boolean =>
+      alias !== undefined && isOwnerAlias(alias) ? wanted.aliases.has(alias) : wanted.ifnames.has(name);
+    this.veths = new Map(otherNamespaces(host).map((netnsId) => [netnsId, vethsIn(host, netnsId, isWanted)]));
   }
 
   /** The one with this alias. */
@@ -45,10 +56,12 @@ export class Strays {
         ({ alias, index }) => !isOwnerAlias(alias) && !behindHost.has(`${netnsId} ${index}`),
       );
       if (unmarked.length === 0) continue;
-      for (const { index, prefix } of addressesIn(this.host, netnsId)) {
-        const veth = unmarked.find((each) => each.index === index);
-        const text = formatIp(prefix.address);
-        if (veth !== undefined) byAddress.set(text, [...(byAddress.get(text) ?? []), veth]);
+      for (const veth of unmarked) {
+        const ifOnIt = (text: string, index: number) =>
+          index === veth.index && this.wanted.addresses.has(text) ? text : undefined;
+        for (const text of addressesIn(this.host, ifOnIt, netnsId).keys()) {
+          byAddress.set(text, [...(byAddress.get(text) ?? []), veth]);
+        }
       }
     }
     return byAddress;
@@ -63,9 +76,10 @@ function otherNamespaces(host: Connection): number[] {
 }
 
 /** None for a namespace that is closed, and on kernels before 4.15, which answer for another. */
-function vethsIn(host: Connection, netnsId: number): HostVeth[] {
+function vethsIn(host: Connection, netnsId: number, isWanted: (veth: HostVeth) => boolean): HostVeth[] {
   try {
-    return dumpVeths(host, (veth) => (veth.targetNetnsId === netnsId ? veth : undefined), netnsId);
+    const keep = (veth: HostVeth) => (veth.targetNetnsId === netnsId && isWanted(veth) ? veth : undefined);
+    return dumpVeths(host, keep, netnsId);
   } catch (error) {
     if (isClosed(error)) return [];
     throw error;

@@ -27,9 +27,10 @@ async function release(files: LeaseFiles, request: Request, machine: Machine): P
     const held = store.heldBy(request, { sure: true });
     // Files in the old format are the fallback only: they may stand for another interface of the container.
     const exact = held.filter(({ content }) => content === leaseContent(request));
-    for (const lease of exact.length > 0 ? exact : held) {
+    const leases = exact.length > 0 ? exact : held;
+    for (const lease of leases) {
       await failures.attemptLast(async () => {
-        const user = await userOfLease(request.userOf, lease);
+        const user = await userOfLease(request.userOf, lease, leases);
         if (user !== undefined) throw stillUsed(lease, user, files.at(lease.name));
         // A lease that comes back with a power failure is reclaimed after it, if it says what boot it is of.
         mustBeDurable ||= files.identityOf(lease) === undefined;

@@ -43,20 +43,13 @@ async function releaseInvalid(
   keeper: Keeper,
 ): Promise<unknown[]> {
   const failures: unknown[] = [];
-  for (const { address } of store.everything()) {
-    for (const lease of store.at(address)) {
-      const { content, strangeness } = lease;
-      if (content === undefined || isLeaseOf(content, valid) || !isLeaseContent(content)) continue;
-      if (strangeness !== undefined) {
-        const path = JSON.stringify(store.files.at(lease.name));
-        keeper.log(`host-local: the address of ${path} stays held: the file ${strangeness}`);
-        continue;
-      }
+  for (const piece of inPieces(staleLeases(store, valid, keeper.log))) {
+    for (const lease of piece) {
       try {
-        if (await keeper.keeps(lease)) continue;
+        if (await keeper.keeps(lease, piece)) continue;
         store.release(lease);
         keeper.log(
-          `host-local: released ${lease.name}: ${describeContent(content)} is not a valid attachment`,
+          `host-local: released ${lease.name}: ${describeContent(lease.content ?? "")} is not a valid attachment`,
         );
       } catch (error) {
         failures.push(during(`cannot remove ${store.files.at(lease.name)}`, error));
@@ -64,6 +57,39 @@ async function releaseInvalid(
     }
   }
   return failures;
+}
+
+/** Leases that are read before their users are asked for, with one look at what the containers have. */
+const PIECE = 1024;
+
+function* inPieces(leases: Iterable<LeaseFile>): Generator<LeaseFile[]> {
+  let piece: LeaseFile[] = [];
+  for (const lease of leases) {
+    piece.push(lease);
+    if (piece.length < PIECE) continue;
+    yield piece;
+    piece = [];
+  }
+  yield piece;
+}
+
+/** The leases of attachments that are not listed. What has another form than a lease is left alone. */
+function* staleLeases(
+  store: LeaseStore,
+  valid: ValidAttachments,
+  log: (line: string) => void,
+): Generator<LeaseFile> {
+  for (const { address } of store.everything()) {
+    for (const lease of store.at(address)) {
+      const { content, strangeness } = lease;
+      if (content === undefined || isLeaseOf(content, valid) || !isLeaseContent(content)) continue;
+      if (strangeness === undefined) yield lease;
+      else {
+        const path = JSON.stringify(store.files.at(lease.name));
+        log(`host-local: the address of ${path} stays held: the file ${strangeness}`);
+      }
+    }
+  }
 }
 
 /** Keeps leases of attachments that are not listed and whose interfaces live. */
@@ -93,10 +119,11 @@ class Keeper {
     return new Keeper(request, new Set(living.map(({ name }) => name)));
   }
 
-  async keeps(lease: LeaseFile): Promise<boolean> {
+  /** `among` are the leases that are asked for together. */
+  async keeps(lease: LeaseFile, among: readonly LeaseFile[]): Promise<boolean> {
     const user = this.living.has(lease.name)
       ? "its network namespace lives"
-      : await userOfLease(this.userOf, lease);
+      : await userOfLease(this.userOf, lease, among);
     if (user === undefined) return false;
     const { name, content = "" } = lease;
     this.log(`host-local: ${name} of ${describeContent(content)} is kept: ${user}`);

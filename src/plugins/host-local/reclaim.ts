@@ -66,8 +66,11 @@ export async function findDead(
 }
 
 async function withoutUser(deaths: readonly Death[], userOf: UserOf): Promise<Death[]> {
+  const leases = deaths.map(({ lease }) => lease);
   const unused: Death[] = [];
-  for (const death of deaths) if ((await userOfLease(userOf, death.lease)) === undefined) unused.push(death);
+  for (const death of deaths) {
+    if ((await userOfLease(userOf, death.lease, leases)) === undefined) unused.push(death);
+  }
   return unused;
 }
 
