@@ -171,6 +171,7 @@ getdents64 list the directory
 getrandom draw random bytes
 getsockopt read from a socket
 ioctl look at what is open
+linkat make the file
 mkdir make the directory
 open_by_handle_at open by its handle
 path use the path

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { outcomeOf } from "../../support/command.ts";
+import { eventually } from "../../support/eventually.ts";
 import { builtBinaries, type PluginOutcome } from "../../support/plugin-call.ts";
 import { type Capability, callWith, type Privileges } from "../../support/privileges.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
@@ -136,6 +137,11 @@ async function withLife(
     const life = new Life(host, new Attachment(host, await host.addNamespace("c1"), config));
     // What stays by design is there before: the bridge, its addresses, tables, forwarding.
     await life.attachment.add();
+    // The kernel adds the route to the bridge's own address when it has begun to use that, in its own time,
+    // and with a port only.
+    await eventually("the route to the bridge's address", async () =>
+      (await host.run("ip -6 route show table local dev br0")).includes("local fd77::1 "),
+    );
     await life.attachment.del();
     await body(life, host);
   });
