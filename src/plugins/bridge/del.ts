@@ -24,9 +24,10 @@ export async function del(request: Request): Promise<void> {
   await failures.attempt(() => tearDownMasquerade(owner, rules));
   // Before the address: nothing may send from one that the next container can get.
   const removal = await failures.attempt(() => removeInterface(request, owner));
-  // A check belongs to its port. One of the Go plugin's, which says no owner, is taken for this attachment's where the
-  // container's end can't be reached.
-  const mayTake = ({ alias }: Link): boolean => removal?.isReached === false && !isOwnerAlias(alias);
+  // A check belongs to its port. A link on no bridge has no check of its own: it took the name of ours, which was renamed. A
+  // port of the Go plugin's, which says no owner, counts as this attachment's where the container can't be reached.
+  const mayTake = ({ alias, master }: Link): boolean =>
+    master === undefined || (removal?.isReached === false && !isOwnerAlias(alias));
   await failures.attempt(() => tearDownSpoofCheck(owner, { mayTake, connection: rules }));
   if (ipam !== undefined && removal?.isGone === true) {
     await failures.attemptLast(() => delegateDel(request, ipam));

@@ -499,6 +499,24 @@ describe("K6: ADD", () => {
     }));
 });
 
+test("K6: the spoof check of a renamed port goes, also where another link has the port's old name", () =>
+  withNetwork(async (host) => {
+    const config = configuration({ macspoofchk: true });
+    const one = new Attachment(host, await host.addNamespace("c1"), config);
+    const two = new Attachment(host, await host.addNamespace("c2"), config);
+    const veth = (await one.add()).interfaces[1]?.name ?? "";
+    const result = await two.add();
+    await host.run(
+      `ip link set ${veth} down; ip link set ${veth} name pod7; ip link add ${veth} type veth peer name stranger1`,
+    );
+    await one.del();
+    expect(await host.run("nft list ruleset")).not.toContain("cni-br-iface-c1-");
+    await two.check(result);
+    await host.run(`ip link del ${veth}`);
+    await two.del();
+    expect(await host.run("nft list ruleset")).not.toContain("cni-br-iface-");
+  }));
+
 test("K6: the MAC of a host's end follows from its attachment", () =>
   withNetwork(async (host) => {
     const [one, two] = [await added(host, "c1"), await added(host, "c2")];
