@@ -61,8 +61,22 @@ function damageOf(
       reached(accept) || stands(accept) ? [] : [lost(chain, iptablesText(accept))],
     ),
     ...(stands(masquerade) ? [] : [lost(chain, iptablesText(masquerade))]),
+    ...effective.flatMap(({ rule }) =>
+      rule !== undefined && endsForAll(rule)
+        ? [
+            `chain ${chain} of the nat table of ${table} has the rule "-A ${chain} ${iptablesText(rule)}", behind which no rule is reached`,
+          ]
+        : [],
+    ),
     ...jumps
       .map(iptablesText)
       .flatMap((text) => (texts(state.jumps).includes(text) ? [] : [lost("POSTROUTING", text)])),
   ];
 }
+
+/** Whether the way of each packet through the chain ends at the rule, without a masquerade. */
+const endsForAll = ({ source, sourceSet, destination, action }: AddressRule): boolean =>
+  source === undefined &&
+  sourceSet === undefined &&
+  destination === undefined &&
+  (action === "accept" || action === "return");

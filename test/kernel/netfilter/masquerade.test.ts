@@ -286,6 +286,19 @@ describe("G17: CHECK names what is lost", () => {
     ],
     [
       "iptables",
+      `iptables-nft -t nat -I ${chain} 1 -j RETURN`,
+      /has the rule "-A \S+ -j RETURN", behind which no rule is reached/,
+    ],
+    [
+      "iptables",
+      `ip6tables-nft -t nat -I ${chain} 2 -j ACCEPT`,
+      /of ip6tables-nft has the rule "-A \S+ -j ACCEPT", behind which no rule is reached/,
+    ],
+    // Such a rule concerns some packets only, or comes too late.
+    ["iptables", `iptables-nft -t nat -I ${chain} 1 -p udp -j RETURN`, /has nothing to complain of/],
+    ["iptables", `iptables-nft -t nat -I ${chain} 3 -j RETURN`, /has nothing to complain of/],
+    [
+      "iptables",
       "ip6tables-nft -t nat -F POSTROUTING",
       /chain POSTROUTING of the nat table of ip6tables-nft lacks .*fd00:2::3\/128/,
     ],
