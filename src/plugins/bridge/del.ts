@@ -8,7 +8,7 @@ import { Failures } from "../../cni/failures.ts";
 import type { HeldAddress, Request } from "../../cni/plugin.ts";
 import type { Link } from "../../netlink/rtnetlink/link.ts";
 import { connect } from "../namespaces.ts";
-import { isOwnerAlias } from "./attachment.ts";
+import { hostVethNames, isOwnerAlias } from "./attachment.ts";
 import { ipamType } from "./config.ts";
 import { removeInterface } from "./remove-interface.ts";
 
@@ -24,10 +24,12 @@ export async function del(request: Request): Promise<void> {
   await failures.attempt(() => tearDownMasquerade(owner, rules));
   // Before the address: nothing may send from one that the next container can get.
   const removal = await failures.attempt(() => removeInterface(request, owner));
-  // A check belongs to its port. A link on no bridge has no check of its own: it took the name of ours, which was renamed. A
-  // port of the Go plugin's, which says no owner, counts as this attachment's where the container can't be reached.
-  const mayTake = ({ alias, master }: Link): boolean =>
-    master === undefined || (removal?.isReached === false && !isOwnerAlias(alias));
+  // A check belongs to its port. A link that says no owner is not another attachment's port when it has the name of ours,
+  // which was renamed; one of the Go plugin's is taken for this attachment's where the container can't be reached.
+  const mayTake = ({ alias, name = "" }: Link): boolean =>
+    removal !== undefined &&
+    !isOwnerAlias(alias) &&
+    (!removal.isReached || hostVethNames(owner).includes(name));
   await failures.attempt(() => tearDownSpoofCheck(owner, { mayTake, connection: rules }));
   if (ipam !== undefined && removal?.isGone === true) {
     await failures.attemptLast(() => delegateDel(request, ipam));
