@@ -6,8 +6,10 @@
 import { delegateDel } from "../../cni/delegate.ts";
 import { Failures } from "../../cni/failures.ts";
 import type { HeldAddress, Request } from "../../cni/plugin.ts";
+import type { Connection } from "../../netlink/connection.ts";
 import type { Link } from "../../netlink/rtnetlink/link.ts";
 import { connect } from "../namespaces.ts";
+import type { AddressUsers } from "./address-users.ts";
 import { hostVethNames, isOwnerAlias } from "./attachment.ts";
 import { ipamType } from "./config.ts";
 import { removeInterface } from "./remove-interface.ts";
@@ -44,14 +46,21 @@ export async function del(request: Request): Promise<void> {
  * that it is the attachment's. The delegate asks before it frees an address that it has.
  */
 async function delDoubtful(request: Request, ipam: string): Promise<void> {
-  const { AddressUsers, stillThere } = await import("./address-users.ts");
-  using host = connect();
-  const users = new AddressUsers(host, request.config);
+  // Mostly no address is held any more, as when a DEL is repeated: then there is nothing to ask.
+  let host: Connection | undefined;
+  let users: AddressUsers | undefined;
   const userOf = async (held: HeldAddress, among: () => readonly HeldAddress[]) => {
+    const { AddressUsers, stillThere } = await import("./address-users.ts");
+    host ??= connect();
+    users ??= new AddressUsers(host, request.config);
     const user = users.find(held, among);
     if (user?.isOwn !== true) return stillThere(user);
     users.remove(user, held, request.log);
     return undefined;
   };
-  await delegateDel({ ...request, userOf }, ipam);
+  try {
+    await delegateDel({ ...request, userOf }, ipam);
+  } finally {
+    host?.[Symbol.dispose]();
+  }
 }
