@@ -8,6 +8,7 @@ import { JOB_LIMIT } from "../test/support/limits.ts";
 
 const HERE = import.meta.dir;
 const PROJECT = join(HERE, "..");
+const bun = process.execPath;
 
 /** Survives from run to run; git ignores it. */
 export const CACHE = join(HERE, ".cache");
@@ -38,27 +39,38 @@ const TOOLS = {
 } as const;
 
 /**
- * Builds what is not there. `bin` is a folder with built plugins to measure instead of this tree's.
- * @throws Error that says what is missing and how to get it.
+ * Builds the plugins and the launcher. `bin` is a folder with built plugins to measure instead of this tree's; `more`
+ * are further tools, as in TOOLS. @throws Error that says what is missing and how to get it.
  */
+export async function provideOurs(
+  bin: string | undefined,
+  say: (line: string) => void,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Pick<Programs, "ours" | "launcher">> {
+  mkdirSync(CACHE, { recursive: true });
+  await provideDebian({ ...TOOLS, ...more }, say);
+  if (bin === undefined) await outputOf([bun, "build.ts"], { cwd: PROJECT, timeout: JOB_LIMIT });
+  return {
+    ours: bin === undefined ? join(PROJECT, "dist/bin") : resolve(bin),
+    launcher: await made("launcher", "launcher.c", compileC),
+  };
+}
+
+/** The same, and what they are measured beside. */
 export async function providePrograms(
   bin: string | undefined,
   say: (line: string) => void,
 ): Promise<Programs> {
-  mkdirSync(CACHE, { recursive: true });
-  await provideDebian(TOOLS, say);
-  const bun = process.execPath;
-  if (bin === undefined) await outputOf([bun, "build.ts"], { cwd: PROJECT, timeout: JOB_LIMIT });
+  const ours = await provideOurs(bin, say);
   const conformance = join(PROJECT, "conformance/.cache");
   mkdirSync(conformance, { recursive: true });
   return {
-    ours: bin === undefined ? join(PROJECT, "dist/bin") : resolve(bin),
+    ...ours,
     reference: await provideReference(conformance, say),
     hello: await made(`hello-${Bun.version}`, "hello.ts", (file, source) => [
       ...[bun, "build", "--compile", "--minify", "--bytecode", "--outfile", file, source],
     ]),
     floor: await made("floor", "floor.c", compileC),
-    launcher: await made("launcher", "launcher.c", compileC),
   };
 }
 

@@ -9,6 +9,7 @@
  *   npm run bench -- --nice=-20      before others, on a machine that has other work; prints, and writes nothing
  *   npm run bench -- --list          the names of the cases
  *   npm run bench -- limits          memory, and the least of it: prints the tables of docs/security.md
+ *   npm run bench -- instructions    those that each call executes, beside the recorded ones; --write records them
  *
  * Ends with exit code 0 whatever the figures are: speed is no test. 1 means that something failed.
  */
@@ -22,9 +23,10 @@ import { judgeAims } from "./aims.ts";
 import type { BenchCase } from "./case.ts";
 import { CASES } from "./cases/all.ts";
 import { BenchHost } from "./host.ts";
+import { countInstructions } from "./instructions.ts";
 import { measureLimits } from "./limits/limits.ts";
 import { measure } from "./measure.ts";
-import { CACHE, type Programs, providePrograms } from "./programs.ts";
+import { CACHE, type Programs, provideOurs, providePrograms } from "./programs.ts";
 import { formatAims, formatCase, type MeasuredCase } from "./report.ts";
 import { conditionsNow, writeResults } from "./results.ts";
 
@@ -34,6 +36,7 @@ const { values: options, positionals } = parseArgs({
     rounds: { type: "string" },
     nice: { type: "string" },
     list: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   },
   allowPositionals: true,
 });
@@ -44,8 +47,9 @@ if (positionals.length === 1 && positionals[0] === "limits") {
   await measureLimits(resolve(options.bin ?? join(import.meta.dir, "../dist/bin")), CACHE);
   process.exit();
 }
+const instructions = positionals.length === 1 && positionals[0] === "instructions";
 const quick = positionals.includes("quick");
-const wanted = positionals.filter((word) => word !== "quick");
+const wanted = positionals.filter((word) => word !== "quick" && !instructions);
 const unknown = wanted.filter((name) => !CASES.some((known) => known.name === name));
 if (options.list || unknown.length > 0) {
   if (unknown.length > 0) console.error(`no case ${unknown.join(", ")}; there is:`);
@@ -117,9 +121,17 @@ async function revision(): Promise<string> {
   return described.exitCode === 0 ? described.stdout.trim() : "of unknown revision";
 }
 
+async function runInstructions(): Promise<void> {
+  if (process.arch !== "x64") throw new Error(`instructions are counted on x64, and this is ${process.arch}`);
+  const { ours, launcher } = await provideOurs(options.bin, console.log, { valgrind: "valgrind" });
+  await using host = await BenchHost.open("instructions", [launcher], disk, [ours, CACHE]);
+  await countInstructions(host, ours, options.write);
+}
+
 async function main(): Promise<void> {
   const cause = await whyNotIsolated();
   if (cause !== undefined) throw new Error(`cannot measure: ${cause}`);
+  if (instructions) return runInstructions();
   const programs = await providePrograms(options.bin, console.log);
   const selected = CASES.filter(({ name, fullOnly }) =>
     wanted.length > 0 ? wanted.includes(name) : !(quick && fullOnly === true),
