@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/plugins/host-local": ["src/plugins/*", "src/cni", "src/net", "src/sys"],
   "src/plugins/loopback": ["src/plugins/*", "src/cni", "src/netlink", "src/net", "src/sys"],
   "src/plugins": ["src/cni", "src/netlink", "src/net", "src/sys"],
-  "src/netfilter": ["src/cni/error.ts", "src/netlink", "src/net", "src/sys"],
+  "src/netfilter": ["src/cni", "src/netlink", "src/net", "src/sys"],
   // The protocol knows no Linux.
   "src/cni": ["src/net"],
   "src/netlink/rtnetlink": ["src/netlink/*", "src/net", "src/sys/errno.ts"],

@@ -2,7 +2,8 @@
  * GC's lists in a large document. They grow with the node, up to a million attachments in each of two keys, and their
  * text is more than fits into memory as objects: so they are read in pieces, and what is left of the document is small.
  */
-import { type ValidAttachment, ValidAttachments } from "./attachments.ts";
+import type { ContainerInterface } from "./attachment.ts";
+import { ValidAttachments } from "./attachments.ts";
 import { CniError, code } from "./error.ts";
 import { decodeText } from "./json-bytes.ts";
 import { JsonObject, wrongType } from "./json-object.ts";
@@ -111,7 +112,7 @@ function* entriesOf(
   start: number,
   key: string,
   piece: number,
-): Generator<ValidAttachment, number> {
+): Generator<ContainerInterface, number> {
   let count = 0;
   let collected = start;
   for (let from = start; ; ) {
@@ -142,7 +143,7 @@ function* entriesOf(
 }
 
 /** One entry of a list. One without id or name would protect none: it is refused. @throws CniError code 6 */
-export function attachmentOf(value: unknown, key: string, index: number): ValidAttachment {
+export function attachmentOf(value: unknown, key: string, index: number): ContainerInterface {
   const { containerID, ifname } = (value ?? {}) as { containerID?: unknown; ifname?: unknown };
   if (typeof containerID === "string" && typeof ifname === "string" && containerID && ifname) {
     return { containerId: containerID, ifname };

@@ -1,23 +1,18 @@
 /** The attachments that GC must keep (rules A37, A39). */
-
-/** One attachment of GC's list. */
-export interface ValidAttachment {
-  readonly containerId: string;
-  readonly ifname: string;
-}
+import type { ContainerInterface } from "./attachment.ts";
 
 /**
  * A node may have a million of them, so they are not kept as objects: a sorted list of hashes answers, 16 bytes for each
  * of them. Two with one hash, by a chance of 1 in 10^9 among a million, keep what could go until the next GC, which hashes
  * otherwise; nothing valid is ever taken for stale.
  */
-export class ValidAttachments implements Iterable<ValidAttachment> {
-  private readonly source: () => Iterable<ValidAttachment>;
+export class ValidAttachments implements Iterable<ContainerInterface> {
+  private readonly source: () => Iterable<ContainerInterface>;
   private readonly seed = crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
   private readonly hashes: Float64Array;
 
   /** `source` gives all of them each time that it is called. */
-  constructor(source: () => Iterable<ValidAttachment>) {
+  constructor(source: () => Iterable<ContainerInterface>) {
     this.source = source;
     const hashes: number[] = [];
     for (const attachment of source()) {
@@ -31,7 +26,7 @@ export class ValidAttachments implements Iterable<ValidAttachment> {
     return this.hashes.length === 0;
   }
 
-  has(attachment: ValidAttachment): boolean {
+  has(attachment: ContainerInterface): boolean {
     return this.holds(nameOf(attachment));
   }
 
@@ -40,7 +35,7 @@ export class ValidAttachments implements Iterable<ValidAttachment> {
     return this.holds(containerId);
   }
 
-  [Symbol.iterator](): Iterator<ValidAttachment> {
+  [Symbol.iterator](): Iterator<ContainerInterface> {
     return this.source()[Symbol.iterator]();
   }
 
@@ -62,4 +57,4 @@ export class ValidAttachments implements Iterable<ValidAttachment> {
 }
 
 /** No id and no interface has a line break in it. */
-const nameOf = ({ containerId, ifname }: ValidAttachment): string => `${containerId}\n${ifname}`;
+const nameOf = ({ containerId, ifname }: ContainerInterface): string => `${containerId}\n${ifname}`;

@@ -86,21 +86,3 @@ function ownFault(error: Error): CniError {
 /** What an error may say of itself, whatever layer it is of. */
 const says = (thrown: unknown, what: "isTemporary" | "nothingTaken"): boolean =>
   thrown instanceof Error && (thrown as Error & { [what]?: unknown })[what] === true;
-
-/**
- * Several failures as one (rule A31): the code of the first, all messages, each said once. Undefined when there are
- * none; the error itself when there is one.
- */
-export function combineErrors(failures: readonly unknown[]): CniError | undefined {
-  const errors = failures.map(toCniError);
-  const first = errors[0];
-  if (first === undefined || errors.length === 1) return first;
-  const all = (text: (error: CniError) => string): string =>
-    [...new Set(errors.map(text).filter((each) => each !== ""))].join("; ");
-  return new CniError(
-    first.code,
-    all(({ message }) => message),
-    all(({ details }) => details),
-    { cause: first, remark: all(({ remark }) => remark) },
-  );
-}

@@ -1,5 +1,6 @@
 /** What a plugin is to the protocol: a name and one function for each command. */
 import type { IpAddress } from "../net/ip.ts";
+import type { Attachment, ContainerInterface } from "./attachment.ts";
 import type { CallTime } from "./call-time.ts";
 import type { NetworkConfig } from "./config.ts";
 import type { Delegation } from "./delegate.ts";
@@ -14,22 +15,18 @@ export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
 export type Command = (typeof COMMANDS)[number];
 
 /** An address that an IPAM is about to free, and the attachment that holds it. */
-export interface HeldAddress {
+export interface HeldAddress extends ContainerInterface {
   readonly address: IpAddress;
-  readonly containerId: string;
-  readonly ifname: string;
 }
 
 /**
  * One call, validated: environment by A1–A4, configuration by A9–A15. For GC and STATUS the strings of the
  * attachment are empty (rule A2); for DEL `netns` may be (rule A30).
  */
-export interface Request {
+export interface Request extends Attachment {
   readonly command: Command;
-  readonly containerId: string;
   /** CNI_NETNS: a path, not yet opened. */
   readonly netns: string;
-  readonly ifname: string;
   /** CNI_ARGS as it came; args.ts parses it. */
   readonly args: string;
   /** CNI_PATH split at ":". */

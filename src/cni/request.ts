@@ -20,7 +20,18 @@ export function readRequest(invocation: Invocation, stdin: Uint8Array, surroundi
   const config = readNetworkConfig(document, command);
   const timeout = callTimeout(document);
   if (timeout !== undefined) surroundings.time.limit(timeout * 1000);
-  return { command, containerId, netns, ifname, args, path, config, stdin, ...surroundings };
+  return {
+    command,
+    network: config.name,
+    containerId,
+    ifname,
+    netns,
+    args,
+    path,
+    config,
+    stdin,
+    ...surroundings,
+  };
 }
 
 /** Rule A6. */

@@ -98,7 +98,7 @@ const latin1 = new TextDecoder("latin1");
 /** Whether the bytes of a message contain an ASCII text: cheaper than decoding thousands of rules. */
 export const holds = ({ payload }: Message, text: string): boolean => latin1.decode(payload).includes(text);
 
-/** Of a chain's rules whose messages hold a text, such as an owner's comment, those wanted. @throws NetlinkError */
+/** Of a chain's rules whose messages hold a text, such as an attachment's comment, those wanted. @throws NetlinkError */
 export const rulesHolding = (
   connection: Connection,
   chain: ChainName,

@@ -2,14 +2,14 @@
  * Masquerading of an attachment's addresses (rules B27 to B29, B33): what the bridge plugin calls. All of it works on
  * the network namespace that the process is in.
  */
-import { CniError, code, combineErrors, toCniError } from "../cni/error.ts";
+import type { Attachment } from "../cni/attachment.ts";
+import { CniError, code, toCniError } from "../cni/error.ts";
+import { Failures } from "../cni/failures.ts";
 import { formatPrefix, type Prefix } from "../net/prefix.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { ifNftables, openNftables } from "./kernel.ts";
-import type { Owner } from "./owner.ts";
 
 export { openNftables } from "./kernel.ts";
-export type { Owner } from "./owner.ts";
 
 /** How masquerading is done: ipMasqBackend of the configuration. */
 export type Backend = "iptables" | "nftables";
@@ -49,14 +49,14 @@ function cannot(backend: Backend, asked: Backend | undefined, problem: string): 
  */
 export async function setUpMasquerade(
   backend: Backend | undefined,
-  owner: Owner,
+  attachment: Attachment,
   addresses: readonly Prefix[],
 ): Promise<void> {
   using netfilter = openNftables();
   const choice = await chosen(backend, netfilter);
   try {
-    if (choice === "iptables") (await loadIptables()).setUpIptables(netfilter, owner, addresses);
-    else if (netfilter !== undefined) (await loadNftables()).setUpNftables(netfilter, owner, addresses);
+    if (choice === "iptables") (await loadIptables()).setUpIptables(netfilter, attachment, addresses);
+    else if (netfilter !== undefined) (await loadNftables()).setUpNftables(netfilter, attachment, addresses);
     else throw new Error("this kernel has no nf_tables");
   } catch (error) {
     if (error instanceof CniError) throw error;
@@ -66,25 +66,25 @@ export async function setUpMasquerade(
 }
 
 /**
- * Removes what any backend holds of `owner`, whoever of the plugins has written it: found by the owner alone (G5).
+ * Removes what any backend holds of `attachment`, whoever of the plugins has written it: found by the attachment alone (G5).
  * Nothing there is success. Goes on past errors.
  * @param connection of `openNftables`, for a caller that has more to do before it closes it. @throws CniError
  */
-export async function tearDownMasquerade(owner: Owner, connection?: Connection): Promise<void> {
+export async function tearDownMasquerade(attachment: Attachment, connection?: Connection): Promise<void> {
   using own = connection === undefined ? openNftables() : undefined;
   const netfilter = own ?? ifNftables(connection);
   const { tearDownIptables } = await loadIptables();
   const { tearDownNftables } = await loadNftables();
-  attemptAll("remove the masquerade rules", [
-    () => netfilter && tearDownNftables(netfilter, owner),
-    () => tearDownIptables(netfilter, owner),
-  ]);
+  const failures = new Failures();
+  await failures.attempt(() => netfilter && tearDownNftables(netfilter, attachment));
+  await failures.attempt(() => tearDownIptables(netfilter, attachment));
+  failures.throwIfAny("failed to remove the masquerade rules");
 }
 
 /** Checks that the attachment's addresses are masqueraded. @throws CniError that names what is lost or altered (G17) */
 export async function checkMasquerade(
   backend: Backend | undefined,
-  owner: Owner,
+  attachment: Attachment,
   addresses: readonly Prefix[],
 ): Promise<void> {
   using netfilter = openNftables();
@@ -93,15 +93,15 @@ export async function checkMasquerade(
   const { nftablesDamage } = await import("./nftables/damage.ts");
   const damage =
     choice === "iptables"
-      ? iptablesDamage(netfilter, owner, addresses)
+      ? iptablesDamage(netfilter, attachment, addresses)
       : netfilter === undefined
         ? ["this kernel has no nf_tables"]
-        : nftablesDamage(netfilter, owner, addresses);
+        : nftablesDamage(netfilter, attachment, addresses);
   if (damage.length === 0) return;
   throw new CniError(
     code.internal,
-    `masquerade rules of container ${JSON.stringify(owner.containerId)} interface ${JSON.stringify(owner.ifname)} ` +
-      `(${addresses.map(formatPrefix).join(", ")}) in network ${JSON.stringify(owner.network)} are lost or altered: ` +
+    `masquerade rules of container ${JSON.stringify(attachment.containerId)} interface ${JSON.stringify(attachment.ifname)} ` +
+      `(${addresses.map(formatPrefix).join(", ")}) in network ${JSON.stringify(attachment.network)} are lost or altered: ` +
       `${damage.join("; ")}. Something flushed or changed them, as a firewall's reload does; DEL and ADD the attachment`,
   );
 }
@@ -114,10 +114,10 @@ export async function collectMasquerade(
   using netfilter = openNftables();
   const { collectIptables } = await import("./iptables/collect.ts");
   const { collectNftables } = await import("./nftables/collect.ts");
-  attemptAll("collect the masquerade rules", [
-    () => netfilter && collectNftables(netfilter, network, valid),
-    () => collectIptables(netfilter, network, valid),
-  ]);
+  const failures = new Failures();
+  await failures.attempt(() => netfilter && collectNftables(netfilter, network, valid));
+  await failures.attempt(() => collectIptables(netfilter, network, valid));
+  failures.throwIfAny("failed to collect the masquerade rules");
 }
 
 /** @throws CniError code 50 with the remedy when the backend cannot work here; changes nothing (G2) */
@@ -126,18 +126,4 @@ export async function masqueradeReady(backend: Backend | undefined): Promise<voi
   const choice = await chosen(backend, netfilter);
   const problem = await problemOf(choice, netfilter);
   if (problem !== undefined) throw new CniError(code.notAvailable, cannot(choice, backend, problem));
-}
-
-/** Does all of `actions`, whatever fails. @throws CniError, all failures in one */
-function attemptAll(goal: string, actions: readonly (() => void)[]): void {
-  const failures: unknown[] = [];
-  for (const action of actions) {
-    try {
-      action();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  const error = combineErrors(failures);
-  if (error !== undefined) throw error.during(`failed to ${goal}`);
 }

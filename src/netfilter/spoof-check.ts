@@ -4,6 +4,7 @@
  * long, or another attachment has them), so that each program can remove what the other has added: one rule in
  * PREROUTING leads the port's frames into a chain of their own (docs/decisions/0012-spoof-check-layout.md).
  */
+import type { Attachment } from "../cni/attachment.ts";
 import { CniError, code, toCniError } from "../cni/error.ts";
 import { parseMac } from "../net/mac.ts";
 import type { Connection, Request } from "../netlink/connection.ts";
@@ -13,13 +14,16 @@ import { addRule } from "../netlink/nftables/rule.ts";
 import { addTable } from "../netlink/nftables/table.ts";
 import type { Link } from "../netlink/rtnetlink/link.ts";
 import { ask, ifNftables, isUnsupported, openNftables } from "./kernel.ts";
-import type { Owner } from "./owner.ts";
 import { deleteEmpty, madeHere } from "./skeleton.ts";
 import { type FoundCheck, find, isHeld, namesOf, ownJumps, removal } from "./spoof-check/find.ts";
 import { chainsOf, layoutOf, PREROUTING, TABLE } from "./spoof-check/layout.ts";
 
 /** Drops frames that enter the bridge through `hostInterface` with another source than `mac`. @throws CniError */
-export async function setUpSpoofCheck(owner: Owner, hostInterface: string, mac: string): Promise<void> {
+export async function setUpSpoofCheck(
+  attachment: Attachment,
+  hostInterface: string,
+  mac: string,
+): Promise<void> {
   const address = parseMac(mac);
   if (address === undefined) {
     throw new CniError(code.internal, `cannot check MAC addresses: ${JSON.stringify(mac)} is none`);
@@ -28,7 +32,7 @@ export async function setUpSpoofCheck(owner: Owner, hostInterface: string, mac: 
   try {
     if (netfilter === undefined) throw new Error("this kernel has no nf_tables");
     update(netfilter, () => {
-      const checks = find(netfilter, namesOf(owner));
+      const checks = find(netfilter, namesOf(attachment));
       // What an ADD left that was killed before it could report it. The last names are the attachment's alone.
       const removals = checks.map((check, index) => {
         const mayTake = (port: Link): boolean => port.name === hostInterface || index === checks.length - 1;
@@ -68,7 +72,7 @@ export interface TearDownOptions {
  * @throws CniError
  */
 export async function tearDownSpoofCheck(
-  owner: Owner,
+  attachment: Attachment,
   { mayTake = () => false, connection }: TearDownOptions = {},
 ): Promise<void> {
   using own = connection === undefined ? openNftables() : undefined;
@@ -77,7 +81,7 @@ export async function tearDownSpoofCheck(
   try {
     let held: FoundCheck | undefined;
     remove(netfilter, () => {
-      const checks = find(netfilter, namesOf(owner));
+      const checks = find(netfilter, namesOf(attachment));
       held = checks.find(isHeld);
       return checks.flatMap((check) => removal(check, ownJumps(check.jumps, mayTake)).requests);
     });
@@ -103,18 +107,22 @@ function remove(connection: Connection, find: () => readonly Request[]): void {
 }
 
 /** @throws CniError naming what is lost or altered (G17) */
-export async function checkSpoofCheck(owner: Owner, hostInterface: string, mac: string): Promise<void> {
+export async function checkSpoofCheck(
+  attachment: Attachment,
+  hostInterface: string,
+  mac: string,
+): Promise<void> {
   using netfilter = openNftables();
   const { spoofCheckDamage } = await import("./spoof-check/damage.ts");
   const damage =
     netfilter === undefined
       ? ["this kernel has no nf_tables"]
-      : spoofCheckDamage(netfilter, owner, hostInterface, mac);
+      : spoofCheckDamage(netfilter, attachment, hostInterface, mac);
   if (damage.length === 0) return;
   throw new CniError(
     code.internal,
-    `the spoof check of ${JSON.stringify(hostInterface)} for container ${JSON.stringify(owner.containerId)} interface ` +
-      `${JSON.stringify(owner.ifname)} is lost or altered: ${damage.join("; ")}. Something flushed or changed it, as a ` +
+    `the spoof check of ${JSON.stringify(hostInterface)} for container ${JSON.stringify(attachment.containerId)} interface ` +
+      `${JSON.stringify(attachment.ifname)} is lost or altered: ${damage.join("; ")}. Something flushed or changed it, as a ` +
       `firewall's reload does; DEL and ADD the attachment`,
   );
 }

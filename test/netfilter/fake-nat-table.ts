@@ -1,6 +1,7 @@
-/** The nat table as a list of lines, for plans. Keeps owners as nf_tables does, or in notes as x_tables does. */
+/** The nat table as a list of lines, for plans. Keeps attachments as nf_tables does, or in notes as x_tables does. */
 import type { AddressRule } from "../../src/netfilter/address-rule.ts";
 import { iptablesText } from "../../src/netfilter/address-rule.ts";
+import { attachmentMark } from "../../src/netfilter/attachment-names.ts";
 import {
   type ChainState,
   chainState,
@@ -8,7 +9,6 @@ import {
   type Step,
   type StoredRule,
 } from "../../src/netfilter/iptables/state.ts";
-import { attachmentMark } from "../../src/netfilter/owner.ts";
 
 interface Line {
   readonly chain: string;
@@ -89,8 +89,8 @@ export class FakeNatTable {
         break;
       case "add jump": {
         if (step.rule.source === undefined) throw new Error("no rule of B28");
-        this.#add("POSTROUTING", step.rule, this.#keepsNotes ? undefined : attachmentMark(step.owner));
-        if (this.#keepsNotes) this.#add(chain, note(step.owner, step.rule.source));
+        this.#add("POSTROUTING", step.rule, this.#keepsNotes ? undefined : attachmentMark(step.attachment));
+        if (this.#keepsNotes) this.#add(chain, note(step.attachment, step.rule.source));
         break;
       }
       case "delete rule":

@@ -6,7 +6,7 @@ import { linesOf } from "../../src/netfilter/iptables/legacy-table.ts";
 import { note, type Step } from "../../src/netfilter/iptables/state.ts";
 
 const address: IpAddress = { family: 4, value: 0x0a010203n };
-const owner = { network: "net1", containerId: "c1", ifname: "eth0" };
+const attachment = { network: "net1", containerId: "c1", ifname: "eth0" };
 const comment = 'name: "net1" id: "c1"';
 const jump = { source: exactly(address), comment, action: { jump: "CNI-x" } };
 const accept = { comment, action: "accept" } as const;
@@ -17,7 +17,7 @@ const CASES: readonly [Step, readonly string[]][] = [
   [{ kind: "append", rule: accept }, [`-A CNI-x ${text}" -j ACCEPT`]],
   [{ kind: "insert", rule: accept }, [`-I CNI-x ${text}" -j ACCEPT`]],
   [
-    { kind: "add jump", rule: jump, owner },
+    { kind: "add jump", rule: jump, attachment },
     [
       `-A POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`,
       // The note says the interface, and does nothing.
@@ -26,7 +26,7 @@ const CASES: readonly [Step, readonly string[]][] = [
   ],
   [{ kind: "delete rule", rule: { rule: accept } }, [`-D CNI-x ${text}" -j ACCEPT`]],
   [
-    { kind: "delete jump", jump: { rule: jump, note: { rule: note(owner, jump.source) } } },
+    { kind: "delete jump", jump: { rule: jump, note: { rule: note(attachment, jump.source) } } },
     [`-D POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`, `-D CNI-x -s 10.1.2.3/32 ${text} if: \\"eth0\\""`],
   ],
   [{ kind: "delete jump", jump: { rule: jump } }, [`-D POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`]],

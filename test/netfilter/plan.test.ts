@@ -1,15 +1,21 @@
 /** What ADD and DEL change in the nat table, in both ways of keeping an attachment's interface. */
+
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Attachment } from "../../src/cni/attachment.ts";
 import { formatIp } from "../../src/net/ip.ts";
 import { contains, networkOf, type Prefix, parsePrefix } from "../../src/net/prefix.ts";
 import { exactly, MULTICAST, outside, within } from "../../src/netfilter/address-rule.ts";
+import { iptablesChain, iptablesComment } from "../../src/netfilter/attachment-names.ts";
 import { planSetUp, planTearDown } from "../../src/netfilter/iptables/plan.ts";
-import { iptablesChain, iptablesComment, type Owner } from "../../src/netfilter/owner.ts";
 import { FakeNatTable } from "./fake-nat-table.ts";
 
-const owner = (ifname: string, containerId = "c1"): Owner => ({ network: "net1", containerId, ifname });
-const chain = iptablesChain(owner("eth0"));
+const attachment = (ifname: string, containerId = "c1"): Attachment => ({
+  network: "net1",
+  containerId,
+  ifname,
+});
+const chain = iptablesChain(attachment("eth0"));
 const comment = '-m comment --comment "name: \\"net1\\" id: \\"c1\\""';
 
 const prefixes = (...texts: string[]): Prefix[] =>
@@ -19,13 +25,13 @@ const prefixes = (...texts: string[]): Prefix[] =>
     return prefix;
   });
 
-const add = (table: FakeNatTable, who: Owner, ...addresses: string[]) =>
+const add = (table: FakeNatTable, who: Attachment, ...addresses: string[]) =>
   table.update(iptablesChain(who), (state) => planSetUp(state, who, 4, prefixes(...addresses)));
-const del = (table: FakeNatTable, who: Owner) =>
+const del = (table: FakeNatTable, who: Attachment) =>
   table.update(iptablesChain(who), (state) => planTearDown(state, who));
 
 /** The rules that the reference writes for one address. */
-function addLikeReference(table: FakeNatTable, address: string, who = owner("")): void {
+function addLikeReference(table: FakeNatTable, address: string, who = attachment("")): void {
   const [prefix] = prefixes(address);
   if (prefix === undefined) throw new Error(address);
   const chain = iptablesChain(who);
@@ -43,7 +49,7 @@ describe.each([
 
   test("B28: the first ADD writes chain, rules and jumps", () => {
     const table = fresh();
-    add(table, owner("eth0"), "10.1.2.3/24", "10.1.2.4/24", "10.9.0.1/16");
+    add(table, attachment("eth0"), "10.1.2.3/24", "10.1.2.4/24", "10.9.0.1/16");
     expect(table.listing).toEqual([
       `-A ${chain} -d 10.1.2.0/24 ${comment} -j ACCEPT`,
       `-A ${chain} -d 10.9.0.0/16 ${comment} -j ACCEPT`,
@@ -57,19 +63,19 @@ describe.each([
 
   test("a repeated ADD writes nothing, a DEL takes all away, a repeated DEL writes nothing", () => {
     const table = fresh();
-    add(table, owner("eth0"), "10.1.2.3/24");
-    add(table, owner("eth0"), "10.1.2.3/24");
+    add(table, attachment("eth0"), "10.1.2.3/24");
+    add(table, attachment("eth0"), "10.1.2.3/24");
     expect(table.writes).toBe(1);
-    del(table, owner("eth0"));
+    del(table, attachment("eth0"));
     expect([table.listing, table.chains]).toEqual([[], []]);
-    del(table, owner("eth0"));
+    del(table, attachment("eth0"));
     expect(table.writes).toBe(2);
   });
 
   test("an ADD with other addresses than the one before replaces them", () => {
     const table = fresh();
-    add(table, owner("eth0"), "10.1.2.3/24");
-    add(table, owner("eth0"), "10.1.3.3/24");
+    add(table, attachment("eth0"), "10.1.2.3/24");
+    add(table, attachment("eth0"), "10.1.3.3/24");
     expect(table.listing.filter((line) => line.startsWith("-A POSTROUTING"))).toEqual([
       `-A POSTROUTING -s 10.1.3.3/32 ${comment} -j ${chain}`,
     ]);
@@ -77,35 +83,35 @@ describe.each([
 
   test("G16: the DEL of one interface keeps the other masqueraded", () => {
     const table = fresh();
-    add(table, owner("eth0"), "10.1.2.3/24");
-    add(table, owner("eth1"), "10.1.7.3/24");
-    del(table, owner("eth0"));
+    add(table, attachment("eth0"), "10.1.2.3/24");
+    add(table, attachment("eth1"), "10.1.7.3/24");
+    del(table, attachment("eth0"));
     expect(table.listing).toEqual([
       `-A ${chain} -d 10.1.7.0/24 ${comment} -j ACCEPT`,
       `-A ${chain} ! -d 224.0.0.0/4 ${comment} -j MASQUERADE`,
       `-A POSTROUTING -s 10.1.7.3/32 ${comment} -j ${chain}`,
     ]);
     // Also when it comes twice, or for an interface that never was.
-    del(table, owner("eth0"));
-    del(table, owner("eth9"));
+    del(table, attachment("eth0"));
+    del(table, attachment("eth9"));
     expect(table.listing.length).toBe(3);
-    del(table, owner("eth1"));
+    del(table, attachment("eth1"));
     expect([table.listing, table.chains]).toEqual([[], []]);
   });
 
   test("G16: a subnet that both interfaces are in is kept for the other", () => {
     const table = fresh();
-    add(table, owner("eth0"), "10.1.2.3/24");
-    add(table, owner("eth1"), "10.1.2.4/24");
+    add(table, attachment("eth0"), "10.1.2.3/24");
+    add(table, attachment("eth1"), "10.1.2.4/24");
     expect(table.listing.filter((line) => line.includes("ACCEPT")).length).toBe(1);
-    del(table, owner("eth0"));
+    del(table, attachment("eth0"));
     expect(table.listing[0]).toBe(`-A ${chain} -d 10.1.2.0/24 ${comment} -j ACCEPT`);
   });
 
   test("the accept rule of a second interface comes before the masquerading", () => {
     const table = fresh();
-    add(table, owner("eth0"), "10.1.2.3/24");
-    add(table, owner("eth1"), "10.1.7.3/24");
+    add(table, attachment("eth0"), "10.1.2.3/24");
+    add(table, attachment("eth1"), "10.1.7.3/24");
     const inChain = table.listing.filter((line) => line.startsWith(`-A ${chain}`));
     expect(inChain.findIndex((line) => line.includes("10.1.7.0/24"))).toBeLessThan(
       inChain.findIndex((line) => line.includes("MASQUERADE")),
@@ -116,39 +122,39 @@ describe.each([
     const table = fresh();
     addLikeReference(table, "10.1.2.3/24");
     addLikeReference(table, "10.1.7.3/24");
-    add(table, owner("eth0"), "10.1.2.3/24", "10.1.7.3/24");
+    add(table, attachment("eth0"), "10.1.2.3/24", "10.1.7.3/24");
     expect(table.listing[0]).toBe(`-A ${chain} -d 10.1.7.0/24 ${comment} -j ACCEPT`);
   });
 
   test("a chain without rules, as `iptables -F` leaves it, is filled again and deleted", () => {
     const flushed = (): FakeNatTable => {
       const table = fresh();
-      add(table, owner("eth0"), "10.1.2.3/24");
+      add(table, attachment("eth0"), "10.1.2.3/24");
       table.remove(() => true);
       return table;
     };
     const again = flushed();
-    add(again, owner("eth0"), "10.1.2.3/24");
+    add(again, attachment("eth0"), "10.1.2.3/24");
     expect(again.listing.length).toBe(3);
     const gone = flushed();
-    del(gone, owner("eth0"));
+    del(gone, attachment("eth0"));
     expect(gone.chains).toEqual([]);
   });
 
   test("what the reference wrote is cleaned, by its comment alone (G5)", () => {
     const table = fresh();
     addLikeReference(table, "10.1.2.3/24");
-    del(table, owner("eth0"));
+    del(table, attachment("eth0"));
     expect([table.listing, table.chains]).toEqual([[], ["POSTROUTING"]]);
   });
 
   test("what the reference wrote becomes ours with an ADD, and is not doubled", () => {
     const table = fresh();
     addLikeReference(table, "10.1.2.3/24");
-    add(table, owner("eth0"), "10.1.2.3/24");
+    add(table, attachment("eth0"), "10.1.2.3/24");
     expect(table.listing.length).toBe(3);
-    add(table, owner("eth1"), "10.1.2.4/24");
-    del(table, owner("eth0"));
+    add(table, attachment("eth1"), "10.1.2.4/24");
+    del(table, attachment("eth0"));
     expect(table.listing.filter((line) => line.startsWith("-A POSTROUTING"))).toEqual([
       `-A POSTROUTING -s 10.1.2.4/32 ${comment} -j ${chain}`,
     ]);
@@ -156,9 +162,9 @@ describe.each([
 
   test("another program's way into the chain is left alone, and with it the chain", () => {
     const table = fresh();
-    add(table, owner("eth0"), "10.1.2.3/24");
+    add(table, attachment("eth0"), "10.1.2.3/24");
     table.append("POSTROUTING", { comment: "mine", action: { jump: chain } });
-    del(table, owner("eth0"));
+    del(table, attachment("eth0"));
     expect(table.listing).toContain(`-A POSTROUTING -m comment --comment "mine" -j ${chain}`);
     expect(table.chains).toContain(chain);
   });
@@ -178,9 +184,9 @@ describe.each([
     fc.assert(
       fc.property(fc.array(call, { maxLength: 25 }), (calls) => {
         const table = fresh();
-        const attached = new Map<string, { who: Owner; addresses: string[] }>();
+        const attached = new Map<string, { who: Attachment; addresses: string[] }>();
         for (const { command, container, ifname, addresses } of calls) {
-          const who = owner(ifname, container);
+          const who = attachment(ifname, container);
           if (command === "add") {
             add(table, who, ...addresses);
             attached.set(container + ifname, { who, addresses });
@@ -222,8 +228,8 @@ const PAIRS = [
 ] as const;
 
 describe.each([
-  ["owners in user data", false],
-  ["owners in notes", true],
+  ["attachments in user data", false],
+  ["attachments in notes", true],
 ])("K3: two containers that share a chain, %s", (_, keepsNotes) => {
   test.each(PAIRS)("%s: they keep apart, in any order of ADDs and DELs", (_, one, two) => {
     const sameComment = iptablesComment(one) === iptablesComment(two);
@@ -243,7 +249,7 @@ describe.each([
     fc.assert(
       fc.property(fc.array(call, { maxLength: 12 }), (calls) => {
         const table = new FakeNatTable(keepsNotes);
-        const attached = new Map<string, { who: Owner; addresses: string[]; byReference: boolean }>();
+        const attached = new Map<string, { who: Attachment; addresses: string[]; byReference: boolean }>();
         for (const { command, byReference, container, ifname, addresses } of calls) {
           const who = { ...container, ifname: byReference ? "eth9" : ifname };
           const key = `${container.network} ${who.ifname}`;
@@ -301,7 +307,7 @@ describe.each([
   });
 });
 
-type Attached = ReadonlyMap<string, { who: Owner; addresses: string[]; byReference: boolean }>;
+type Attached = ReadonlyMap<string, { who: Attachment; addresses: string[]; byReference: boolean }>;
 
 const isMasqueradedByReference = (
   attached: Attached,
@@ -318,7 +324,7 @@ const isMasqueradedByReference = (
 /** Walks through the rules as the kernel would. */
 function expectMasqueraded(
   table: FakeNatTable,
-  who: Owner,
+  who: Attachment,
   { address, length }: Prefix,
   sparesOwnSubnet = true,
 ): void {

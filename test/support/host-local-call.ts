@@ -34,14 +34,16 @@ export const networkOf = (dataDir: string, ipam: object, whole: object = {}): ob
 /** The request that the protocol would make of a call. @throws CniError for the configuration */
 export function requestOf(command: Command, call: HostLocalCall): Request {
   const stdin = new TextEncoder().encode(JSON.stringify(call.config));
+  const config = readNetworkConfig(decodeDocument(stdin), command);
   return {
     command,
+    network: config.name,
     containerId: call.containerId ?? "c1",
     netns: call.netns ?? "/nowhere",
     ifname: call.ifname ?? "eth0",
     args: call.args ?? "",
     path: ["/nowhere"],
-    config: readNetworkConfig(decodeDocument(stdin), command),
+    config,
     stdin,
     environment: {},
     delegation: {

@@ -1,17 +1,16 @@
 /** GC of the masquerade rules of iptables (G1). */
+import type { ContainerInterface } from "../../cni/attachment.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { attachmentMark, iptablesChain, networkMark, parseIptablesComment } from "../owner.ts";
+import { attachmentMark, iptablesChain, networkMark, parseIptablesComment } from "../attachment-names.ts";
 import { forAllTables } from "./iptables.ts";
 import { planRemoval } from "./plan.ts";
 import type { ChainState, Step, StoredRule } from "./state.ts";
-
-type Attachment = { readonly containerId: string; readonly ifname: string };
 
 /** Removes rules of the network's attachments that are not valid (G1). @throws CniError */
 export function collectIptables(
   connection: Connection | undefined,
   network: string,
-  valid: Iterable<Attachment>,
+  valid: Iterable<ContainerInterface>,
 ): void {
   forAllTables(connection, (table) => {
     const living = new Map(table.readAll(network).map(({ chain }) => [chain, new Set<string>()]));
@@ -26,11 +25,11 @@ export function collectIptables(
 function addMarks(
   living: ReadonlyMap<string, Set<string>>,
   network: string,
-  valid: Iterable<Attachment>,
+  valid: Iterable<ContainerInterface>,
 ): void {
-  for (const attachment of valid) {
-    const owner = { network, ...attachment };
-    living.get(iptablesChain(owner))?.add(attachmentMark(owner));
+  for (const each of valid) {
+    const attachment = { network, ...each };
+    living.get(iptablesChain(attachment))?.add(attachmentMark(attachment));
   }
 }
 

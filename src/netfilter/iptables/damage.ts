@@ -1,9 +1,10 @@
 /** CHECK of the masquerade rules of iptables (G17). */
+import type { Attachment } from "../../cni/attachment.ts";
 import type { Family } from "../../net/ip.ts";
 import { formatPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { type AddressRule, iptablesText } from "../address-rule.ts";
-import { iptablesChain, type Owner } from "../owner.ts";
+import { iptablesChain } from "../attachment-names.ts";
 import { allTables, byFamily, hostTable } from "./iptables.ts";
 import { doTheSame, effectiveRules, layoutOf } from "./plan.ts";
 import type { ChainState } from "./state.ts";
@@ -15,38 +16,38 @@ import type { ChainState } from "./state.ts";
  */
 export function iptablesDamage(
   connection: Connection | undefined,
-  owner: Owner,
+  attachment: Attachment,
   addresses: readonly Prefix[],
 ): string[] {
   return byFamily(addresses).flatMap(([family, own]) => {
     const first = hostTable(connection, family);
     const others = allTables(connection).filter((table) => table.family === family);
     const usable = first === undefined ? others : [first, ...others];
-    const chain = iptablesChain(owner);
+    const chain = iptablesChain(attachment);
     let told: string[] | undefined;
     for (const table of usable) {
       const state = table.read(chain);
-      const damage = damageOf(state, table.name, owner, family, own);
+      const damage = damageOf(state, table.name, attachment, family, own);
       if (damage.length === 0) return [];
       if (state !== undefined) told ??= damage;
     }
-    return told ?? damageOf(undefined, usable[0]?.name ?? "iptables", owner, family, own);
+    return told ?? damageOf(undefined, usable[0]?.name ?? "iptables", attachment, family, own);
   });
 }
 
 function damageOf(
   state: ChainState | undefined,
   table: string,
-  owner: Owner,
+  attachment: Attachment,
   family: Family,
   addresses: readonly Prefix[],
 ): string[] {
-  const chain = iptablesChain(owner);
+  const chain = iptablesChain(attachment);
   if (state === undefined) {
     const lost = addresses.map(formatPrefix).join(" and ");
     return [`the nat table of ${table} has no chain ${chain}, by which ${lost} is masqueraded`];
   }
-  const { accepts, masquerade, jumps } = layoutOf(owner, family, addresses);
+  const { accepts, masquerade, jumps } = layoutOf(attachment, family, addresses);
   const texts = (rules: ChainState["rules"]): string[] =>
     rules.map(({ rule }) => (rule === undefined ? "" : iptablesText(rule)));
   // Another container of the chain may masquerade first: what lets its subnet pass does so for this one.

@@ -1,11 +1,13 @@
 /** Masquerading with the rules of iptables (rules B28, G5, G16, G17, G27). */
-import { CniError, code, combineErrors, toCniError } from "../../cni/error.ts";
+import type { Attachment } from "../../cni/attachment.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
+import { Failures } from "../../cni/failures.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { rehearse } from "../../netlink/nftables/batch.ts";
+import { iptablesChain } from "../attachment-names.ts";
 import { isUnsupported, permissionRemedy } from "../kernel.ts";
-import { iptablesChain, type Owner } from "../owner.ts";
 import { findLegacyRestore, findRestore } from "./executable.ts";
 import { hasLegacyTable, LegacyNatTable } from "./legacy-table.ts";
 import { type Change, NftNatTable, updateTogether } from "./nft-table.ts";
@@ -52,7 +54,7 @@ export function iptablesProblem(connection: Connection | undefined): string | un
       : `${JSON.stringify(found.path)} works on nf_tables, which this kernel does not have; load the module nf_tables, or install iptables-legacy`;
   }
   if (!(table instanceof NftNatTable) || connection === undefined) return undefined;
-  const example: Owner = { network: "", containerId: "", ifname: "" };
+  const example: Attachment = { network: "", containerId: "", ifname: "" };
   const steps = planSetUp(undefined, example, family, [{ address: { family, value: 1n }, length: 8 }]);
   try {
     rehearse(connection, table.requests(iptablesChain(example), steps));
@@ -67,14 +69,14 @@ export function iptablesProblem(connection: Connection | undefined): string | un
 /** Adds what is missing. @throws CniError */
 export function setUpIptables(
   connection: Connection | undefined,
-  owner: Owner,
+  attachment: Attachment,
   addresses: readonly Prefix[],
 ): void {
-  const chain = iptablesChain(owner);
+  const chain = iptablesChain(attachment);
   const changes = byFamily(addresses).map(([family, own]) => ({
     family,
     table: usableTable(connection, family),
-    plan: (state: ChainState | undefined) => planSetUp(state, owner, family, own),
+    plan: (state: ChainState | undefined) => planSetUp(state, attachment, family, own),
   }));
   if (connection !== undefined && setUpTogether(connection, chain, changes)) return;
   for (const { family, table, plan } of changes) {
@@ -131,21 +133,20 @@ export const allTables = (connection: Connection | undefined): NatTable[] =>
 
 /** Does the same to all tables and goes on past errors. @throws CniError, all errors in one */
 export function forAllTables(connection: Connection | undefined, action: (table: NatTable) => void): void {
-  const failures: unknown[] = [];
+  const failures = new Failures();
   for (const table of allTables(connection)) {
     try {
       action(table);
     } catch (error) {
-      if (!isUnsupported(error)) failures.push(error);
+      if (!isUnsupported(error)) failures.add(error);
     }
   }
-  const error = combineErrors(failures);
-  if (error !== undefined) throw error;
+  failures.throwIfAny();
 }
 
 /** Removes the attachment's rules of all variants. @throws CniError */
-export function tearDownIptables(connection: Connection | undefined, owner: Owner): void {
+export function tearDownIptables(connection: Connection | undefined, attachment: Attachment): void {
   forAllTables(connection, (table) =>
-    table.update(iptablesChain(owner), (state) => planTearDown(state, owner)),
+    table.update(iptablesChain(attachment), (state) => planTearDown(state, attachment)),
   );
 }

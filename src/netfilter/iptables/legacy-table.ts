@@ -9,7 +9,7 @@ import { failedWith } from "../../sys/errno.ts";
 import { readText } from "../../sys/file.ts";
 import * as libc from "../../sys/libc.ts";
 import { iptablesText } from "../address-rule.ts";
-import { networkMark, parseIptablesComment, parseNote } from "../owner.ts";
+import { networkMark, parseIptablesComment, parseNote } from "../attachment-names.ts";
 import { findLegacyRestore } from "./executable.ts";
 import {
   decodeEntries,
@@ -151,10 +151,10 @@ export function linesOf(chain: string, step: Step): string[] {
     case "append":
       return [`-A ${chain} ${iptablesText(step.rule)}`];
     case "add jump": {
-      const { rule, owner } = step;
+      const { rule, attachment } = step;
       return [
         `-A POSTROUTING ${iptablesText(rule)}`,
-        ...(rule.source ? [`-A ${chain} ${iptablesText(note(owner, rule.source))}`] : []),
+        ...(rule.source ? [`-A ${chain} ${iptablesText(note(attachment, rule.source))}`] : []),
       ];
     }
     case "delete rule":

@@ -3,6 +3,7 @@
  * (docs/decisions/0010-iptables-rules-over-netlink.md). The rules have the form that all versions of iptables-nft
  * read as their own; the attachment that a rule was added for stands in its user data, which iptables does not show.
  */
+import type { Attachment } from "../../cni/attachment.ts";
 import type { Family } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
 import { update } from "../../netlink/nftables/batch.ts";
@@ -29,9 +30,9 @@ import {
 import { addTable } from "../../netlink/nftables/table.ts";
 import { text, textOf, type UserDatum } from "../../netlink/nftables/userdata.ts";
 import type { AddressRule } from "../address-rule.ts";
+import { attachmentMark, networkMark, parseIptablesComment } from "../attachment-names.ts";
 import { leadsTo, matchAddress, readAddressRule, verdict } from "../expressions.ts";
 import { ask, dump, holds, rulesHolding, rulesIn } from "../kernel.ts";
-import { attachmentMark, networkMark, type Owner, parseIptablesComment } from "../owner.ts";
 import { datumType, deleteEmpty, madeHere } from "../skeleton.ts";
 import { type ChainState, chainState, type NatTable, type Step, type StoredRule } from "./state.ts";
 
@@ -122,7 +123,7 @@ export class NftNatTable implements NatTable {
       case "append":
         return [addRule(this.encoded(chain, step.rule))];
       case "add jump":
-        return [addRule(this.encoded(postrouting, step.rule, step.owner))];
+        return [addRule(this.encoded(postrouting, step.rule, step.attachment))];
       case "delete rule":
         return this.deletion(chain, step.rule);
       case "delete jump":
@@ -140,9 +141,9 @@ export class NftNatTable implements NatTable {
     return handle === undefined ? [] : [deleteRule({ ...chain, handle })];
   }
 
-  private encoded(chain: ChainName, rule: AddressRule, owner?: Owner): Rule {
+  private encoded(chain: ChainName, rule: AddressRule, attachment?: Attachment): Rule {
     const userData: UserDatum[] =
-      owner === undefined ? [] : [text(datumType.attachment, attachmentMark(owner))];
+      attachment === undefined ? [] : [text(datumType.attachment, attachmentMark(attachment))];
     return {
       ...chain,
       expressions: encodeIptablesRule(rule, this.family),

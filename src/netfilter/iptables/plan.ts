@@ -1,4 +1,5 @@
 /** What to change in the nat table (rule B28, G16). Pure: from the state to steps. */
+import type { Attachment } from "../../cni/attachment.ts";
 import type { Family } from "../../net/ip.ts";
 import { contains, networkOf, type Prefix } from "../../net/prefix.ts";
 import {
@@ -10,13 +11,7 @@ import {
   outside,
   within,
 } from "../address-rule.ts";
-import {
-  attachmentMark,
-  iptablesChain,
-  iptablesComment,
-  type Owner,
-  parseIptablesComment,
-} from "../owner.ts";
+import { attachmentMark, iptablesChain, iptablesComment, parseIptablesComment } from "../attachment-names.ts";
 import type { ChainState, Step, StoredJump, StoredRule } from "./state.ts";
 
 /** The rules that an attachment needs, in the order in which the first ADD writes them. */
@@ -29,9 +24,9 @@ export interface Layout {
 }
 
 /** The rules for `addresses`, which are of one family and keep their host bits. */
-export function layoutOf(owner: Owner, family: Family, addresses: readonly Prefix[]): Layout {
-  const comment = iptablesComment(owner);
-  const chain = iptablesChain(owner);
+export function layoutOf(attachment: Attachment, family: Family, addresses: readonly Prefix[]): Layout {
+  const comment = iptablesComment(attachment);
+  const chain = iptablesChain(attachment);
   const accepts = addresses.map((prefix): AddressRule => {
     return { destination: within(networkOf(prefix)), comment, action: "accept" };
   });
@@ -69,12 +64,12 @@ export function effectiveRules({ rules }: ChainState, masquerade: AddressRule): 
  */
 export function planSetUp(
   state: ChainState | undefined,
-  owner: Owner,
+  attachment: Attachment,
   family: Family,
   addresses: readonly Prefix[],
 ): Step[] {
-  const { accepts, masquerade, jumps } = layoutOf(owner, family, addresses);
-  const addJump = (rule: AddressRule): Step => ({ kind: "add jump", rule, owner });
+  const { accepts, masquerade, jumps } = layoutOf(attachment, family, addresses);
+  const addJump = (rule: AddressRule): Step => ({ kind: "add jump", rule, attachment });
   if (state === undefined) {
     return [
       { kind: "add chain" },
@@ -86,9 +81,9 @@ export function planSetUp(
   const effective = effectiveRules(state, masquerade);
   const missing = accepts.filter((accept) => !effective.some(({ rule }) => same(rule, accept)));
   const masquerades = state.rules.some(({ rule }) => same(rule, masquerade));
-  const mark = attachmentMark(owner);
+  const mark = attachmentMark(attachment);
   const own = state.jumps.filter((jump) => jump.mark === mark);
-  // Of two equal rules one is enough; and one that names no attachment gets its owner's mark.
+  // Of two equal rules one is enough; and one that names no attachment gets its attachment's mark.
   const kept = jumps.flatMap((rule) => own.find((jump) => same(jump.rule, rule)) ?? []);
   const stale = state.jumps.filter(
     (jump) =>
@@ -107,10 +102,10 @@ export function planSetUp(
  * Steps that remove an attachment's rules, and the chain with its last user. Rules that name no attachment (the
  * reference writes such) are taken for this one's when they name its container and it has no others.
  */
-export function planTearDown(state: ChainState | undefined, owner: Owner): Step[] {
+export function planTearDown(state: ChainState | undefined, attachment: Attachment): Step[] {
   if (state === undefined) return [];
-  const comment = iptablesComment(owner);
-  const mark = attachmentMark(owner);
+  const comment = iptablesComment(attachment);
+  const mark = attachmentMark(attachment);
   const marked = state.jumps.filter((jump) => jump.mark === mark);
   const unmarked = state.jumps.filter((jump) => jump.mark === undefined && jump.rule?.comment === comment);
   const notes = state.idleNotes.filter((idle) => idle.mark === mark);

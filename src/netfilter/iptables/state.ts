@@ -2,9 +2,10 @@
  * What the nat table holds of one container in one network (rule B28), and changes to it. Both variants of iptables
  * read and write it in these terms.
  */
+import type { Attachment } from "../../cni/attachment.ts";
 import type { Family } from "../../net/ip.ts";
 import { type AddressRule, iptablesText } from "../address-rule.ts";
-import { mayBeOf, noteComment, type Owner, parseNote } from "../owner.ts";
+import { mayBeOf, noteComment, parseNote } from "../attachment-names.ts";
 
 /** A rule as it stands in the table. */
 export interface StoredRule {
@@ -42,7 +43,7 @@ export type Step =
   /** Puts a rule at the beginning or the end of the chain. */
   | { readonly kind: "insert" | "append"; readonly rule: AddressRule }
   /** Lets an address of an attachment into the chain. */
-  | { readonly kind: "add jump"; readonly rule: AddressRule; readonly owner: Owner }
+  | { readonly kind: "add jump"; readonly rule: AddressRule; readonly attachment: Attachment }
   | { readonly kind: "delete rule"; readonly rule: StoredRule }
   | { readonly kind: "delete jump"; readonly jump: StoredJump }
   /** Deletes the chain with the rules that are in it. */
@@ -68,9 +69,9 @@ export interface NatTable {
  * The note: a rule of the chain without a target, which does nothing but say the attachment of an address. x_tables
  * has no other place for it. It goes with the chain, whoever deletes that.
  */
-export const note = (owner: Owner, source: NonNullable<AddressRule["source"]>): AddressRule => ({
+export const note = (attachment: Attachment, source: NonNullable<AddressRule["source"]>): AddressRule => ({
   source,
-  comment: noteComment(owner),
+  comment: noteComment(attachment),
   action: "continue",
 });
 

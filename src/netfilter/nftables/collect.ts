@@ -1,17 +1,20 @@
 /** GC of the masquerade table (G1). */
+import type { ContainerInterface } from "../../cni/attachment.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { decodeRule, dumpRules, type Rule } from "../../netlink/nftables/rule.ts";
 import { commentOf } from "../../netlink/nftables/userdata.ts";
+import { attachmentMark, markOf, networkMark } from "../attachment-names.ts";
 import { dump, holds } from "../kernel.ts";
-import { attachmentMark, markOf, networkMark } from "../owner.ts";
 import { rulesMarked } from "./find.ts";
 import { CHECKS } from "./layout.ts";
 import { remove } from "./nftables.ts";
 
-type Attachment = { readonly containerId: string; readonly ifname: string };
-
 /** Removes rules of the network's attachments that are not valid, whoever has written them. @throws NetlinkError */
-export function collectNftables(connection: Connection, network: string, valid: Iterable<Attachment>): void {
+export function collectNftables(
+  connection: Connection,
+  network: string,
+  valid: Iterable<ContainerInterface>,
+): void {
   let stale: Set<string> | undefined;
   remove(connection, () => {
     stale ??= staleMarks(connection, network, valid);
@@ -21,14 +24,17 @@ export function collectNftables(connection: Connection, network: string, valid: 
 }
 
 /** The marks that rules of the network have and no valid attachment. */
-function staleMarks(connection: Connection, network: string, valid: Iterable<Attachment>): Set<string> {
+function staleMarks(
+  connection: Connection,
+  network: string,
+  valid: Iterable<ContainerInterface>,
+): Set<string> {
   const mark = networkMark(network);
   const marks = dump(connection, dumpRules(CHECKS), (message) => {
     const found = holds(message, mark) ? markOf(commentOf(decodeRule(message).userData) ?? "") : "";
     return found.startsWith(mark) ? found : undefined;
   });
   const stale = new Set(marks);
-  if (stale.size > 0)
-    for (const attachment of valid) stale.delete(attachmentMark({ network, ...attachment }));
+  if (stale.size > 0) for (const each of valid) stale.delete(attachmentMark({ network, ...each }));
   return stale;
 }

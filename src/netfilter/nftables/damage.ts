@@ -1,4 +1,5 @@
 /** CHECK of the masquerade table (G17). */
+import type { Attachment } from "../../cni/attachment.ts";
 import { bits, formatIp, ipFromBytes, sameIp } from "../../net/ip.ts";
 import { formatPrefix, networkOf, type Prefix, samePrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
@@ -7,16 +8,19 @@ import { decodeElements, getElements } from "../../netlink/nftables/element.ts";
 import type { AddressRule } from "../address-rule.ts";
 import { readAddressRule } from "../expressions.ts";
 import { ask, dump, rulesIn } from "../kernel.ts";
-import type { Owner } from "../owner.ts";
 import { type FoundRule, postroutingDamage, rulesOf } from "./find.ts";
 import { CHECKS, POSTROUTING, TABLE } from "./layout.ts";
 
 /** What is lost or altered of the attachment's rules, in sentences. @throws NetlinkError */
-export function nftablesDamage(connection: Connection, owner: Owner, addresses: readonly Prefix[]): string[] {
+export function nftablesDamage(
+  connection: Connection,
+  attachment: Attachment,
+  addresses: readonly Prefix[],
+): string[] {
   if (addresses.length === 0) return [];
   const table = `table ${TABLE.family} ${TABLE.table}`;
   const entry = entryDamage(connection);
-  const rules = rulesOf(connection, owner).map((rule) => masqueradedBy(connection, rule));
+  const rules = rulesOf(connection, attachment).map((rule) => masqueradedBy(connection, rule));
   return [
     ...(entry === undefined ? [] : [`chain ${POSTROUTING.chain} of ${table} ${entry}`]),
     ...addresses.flatMap((prefix) => {

@@ -1,4 +1,5 @@
 /** What the masquerade table of nftables consists of, as requests (rule B29). Pure. */
+import type { Attachment } from "../../cni/attachment.ts";
 import { ipToBytes } from "../../net/ip.ts";
 import { networkOf, type Prefix } from "../../net/prefix.ts";
 import type { Request } from "../../netlink/connection.ts";
@@ -10,8 +11,8 @@ import { addSet, type SetName } from "../../netlink/nftables/set.ts";
 import { addTable } from "../../netlink/nftables/table.ts";
 import { comment } from "../../netlink/nftables/userdata.ts";
 import { MULTICAST, outside, within } from "../address-rule.ts";
+import { attachmentMark, nftablesComment } from "../attachment-names.ts";
 import { matchAddress, matchSourceSet, ofFamily, verdict } from "../expressions.ts";
-import { attachmentMark, nftablesComment, type Owner } from "../owner.ts";
 import { madeHere } from "../skeleton.ts";
 
 /** The table of the backend: the reference has the same. */
@@ -52,25 +53,25 @@ export const postroutingRules = (): Request[] => {
 export const POSTROUTING_RULES = 3;
 
 /** Name of the anonymous set of an attachment's nth address. */
-export const setName = (owner: Owner, index: number): SetName => ({
+export const setName = (attachment: Attachment, index: number): SetName => ({
   ...TABLE,
-  set: `${attachmentMark(owner)}-${index}`,
+  set: `${attachmentMark(attachment)}-${index}`,
 });
 
 /**
  * An anonymous set with the address, then its rule. In this order and right behind each other in one transaction: the
  * kernel numbers a table's objects as they come, so that the rule's handle is the set's plus RULE_BEHIND_SET.
  */
-export function addressRule(owner: Owner, index: number, prefix: Prefix): Request[] {
+export function addressRule(attachment: Attachment, index: number, prefix: Prefix): Request[] {
   const { family } = prefix.address;
-  const set = { ...setName(owner, index), id: index + 1 };
+  const set = { ...setName(attachment, index), id: index + 1 };
   const key = [family === 4 ? "ipv4_addr" : "ipv6_addr"] as const;
   return [
     addSet({ ...set, key, anonymous: true, constant: true, size: 1 }, { exclusive: true }),
     addElements(set, [{ key: ipToBytes(prefix.address) }]),
     addRule({
       ...CHECKS,
-      userData: [comment(nftablesComment(owner))],
+      userData: [comment(nftablesComment(attachment))],
       expressions: [
         ...ofFamily(family),
         ...matchSourceSet(family, set.set, set.id),

@@ -2,10 +2,11 @@
  * Masquerading with a table of nftables (rules B29, B33, G1, G5), without a child process.
  *
  * Each address has one rule in `masq_checks` whose comment says the attachment, as the reference writes it: so each
- * program can delete what the other has added, and an address that is used again before its old owner's DEL keeps the
- * new owner's rule. Yet no one searches the chain: the address stands in an anonymous set whose name is made of the
+ * program can delete what the other has added, and an address that is used again before its old attachment's DEL keeps the
+ * new attachment's rule. Yet no one searches the chain: the address stands in an anonymous set whose name is made of the
  * attachment's mark, and from the set the rule is found (docs/decisions/0011-one-rule-an-address.md).
  */
+import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
@@ -13,7 +14,6 @@ import { rehearse, update } from "../../netlink/nftables/batch.ts";
 import { decodeChain, getChain } from "../../netlink/nftables/chain.ts";
 import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
 import { ask, isUnsupported, permissionRemedy } from "../kernel.ts";
-import type { Owner } from "../owner.ts";
 import { deleteEmpty } from "../skeleton.ts";
 import { type FoundRule, rulesByName, rulesOf } from "./find.ts";
 import {
@@ -30,18 +30,22 @@ import {
 const ATTEMPTS = 20;
 
 /** Adds the attachment's rules, and the table where it is missing or damaged. @throws NetlinkError, CniError */
-export function setUpNftables(connection: Connection, owner: Owner, addresses: readonly Prefix[]): void {
+export function setUpNftables(
+  connection: Connection,
+  attachment: Attachment,
+  addresses: readonly Prefix[],
+): void {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     let clean = false;
     update(connection, () => {
       // Rules of an ADD that was killed before it could report them. They go first, in a transaction of their own: a
       // name is not free before that.
-      const left = rulesByName(connection, owner);
+      const left = rulesByName(connection, attachment);
       clean = left.length === 0;
       if (!clean) return left.map((rule) => deleteRule(rule));
       return [
         ...(isComplete(connection) ? [] : [...skeleton(), flushChain(POSTROUTING), ...postroutingRules()]),
-        ...addresses.flatMap((prefix, index) => addressRule(owner, index, prefix)),
+        ...addresses.flatMap((prefix, index) => addressRule(attachment, index, prefix)),
       ];
     });
     if (clean) return;
@@ -60,8 +64,8 @@ function isComplete(connection: Connection): boolean {
 }
 
 /** Removes the attachment's rules, whoever of the plugins has written them. @throws NetlinkError */
-export function tearDownNftables(connection: Connection, owner: Owner): void {
-  remove(connection, () => rulesOf(connection, owner));
+export function tearDownNftables(connection: Connection, attachment: Attachment): void {
+  remove(connection, () => rulesOf(connection, attachment));
 }
 
 /** Deletes rules, and with the last one the table, if it was we who made it. @throws NetlinkError */
@@ -85,7 +89,7 @@ export function nftablesProblem(connection: Connection | undefined): string | un
   const remedy =
     "load the kernel modules nf_tables, nft_chain_nat and nft_masq; NAT of the family inet needs Linux 5.2 or later";
   if (connection === undefined) return `this kernel has no nf_tables; ${remedy}`;
-  const example: Owner = { network: "", containerId: "", ifname: "" };
+  const example: Attachment = { network: "", containerId: "", ifname: "" };
   const addresses = ([4, 6] as const).map(
     (family): Prefix => ({ address: { family, value: 1n }, length: 8 }),
   );

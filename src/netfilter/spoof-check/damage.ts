@@ -1,21 +1,21 @@
 /** CHECK of a spoof check (G17). */
+import type { Attachment } from "../../cni/attachment.ts";
 import { parseMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { decodeChain, getChain } from "../../netlink/nftables/chain.ts";
 import type { Rule } from "../../netlink/nftables/rule.ts";
 import { ask } from "../kernel.ts";
-import type { Owner } from "../owner.ts";
 import { type FoundCheck, find, namesOf } from "./find.ts";
 import { chainsOf, layoutOf, PREROUTING, portOf, TABLE } from "./layout.ts";
 
 /** What is lost or altered of an attachment's check, in sentences. @throws NetlinkError */
 export function spoofCheckDamage(
   connection: Connection,
-  owner: Owner,
+  attachment: Attachment,
   hostInterface: string,
   mac: string,
 ): string[] {
-  const checks = find(connection, namesOf(owner));
+  const checks = find(connection, namesOf(attachment));
   // What is under the first names may be about another attachment's port.
   const isOwn = ({ jumps }: FoundCheck): boolean => jumps.some((rule) => portOf(rule) === hostInterface);
   const check = checks.find(isOwn) ?? checks[0];

@@ -1,4 +1,5 @@
 /** Finds the checks under an attachment's names, and what of them is its own (G5, K3). */
+import type { Attachment } from "../../cni/attachment.ts";
 import { Connection, type Request } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { type Chain, decodeChain, deleteChain, getChain } from "../../netlink/nftables/chain.ts";
@@ -12,15 +13,14 @@ import {
 } from "../../netlink/nftables/rule.ts";
 import { getLink, type Link, linkOf } from "../../netlink/rtnetlink/link.ts";
 import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
-import { leadsTo } from "../expressions.ts";
-import { ask, rulesIn } from "../kernel.ts";
 import {
   macChain,
-  type Owner,
   ownSpoofCheckNames,
   referenceSpoofCheckNames,
   type SpoofCheckNames,
-} from "../owner.ts";
+} from "../attachment-names.ts";
+import { leadsTo } from "../expressions.ts";
+import { ask, rulesIn } from "../kernel.ts";
 import { chainsOf, PREROUTING, portOf, RULE_BEHIND_CHAIN } from "./layout.ts";
 
 type FoundRule = Rule & RuleHandle;
@@ -68,9 +68,9 @@ const usersOf = (chain: Chain, rules: readonly Rule[]): number =>
   (chain.use ?? 0) - rules.filter((rule) => rule.chain === chain.chain).length;
 
 /** The names that an attachment's check may have. */
-export const namesOf = (owner: Owner): SpoofCheckNames[] => {
-  const reference = referenceSpoofCheckNames(owner);
-  return [...(reference === undefined ? [] : [reference]), ownSpoofCheckNames(owner)];
+export const namesOf = (attachment: Attachment): SpoofCheckNames[] => {
+  const reference = referenceSpoofCheckNames(attachment);
+  return [...(reference === undefined ? [] : [reference]), ownSpoofCheckNames(attachment)];
 };
 
 /** What takes a check away. */

@@ -6,8 +6,8 @@ import { metaKey } from "../../netlink/nftables/expression/meta.ts";
 import { payloadBase } from "../../netlink/nftables/expression/payload.ts";
 import type { Rule } from "../../netlink/nftables/rule.ts";
 import { comment } from "../../netlink/nftables/userdata.ts";
+import { macChain, type SpoofCheckNames } from "../attachment-names.ts";
 import { cString } from "../expressions.ts";
-import { macChain, type SpoofCheckNames } from "../owner.ts";
 import { madeHere } from "../skeleton.ts";
 
 /** The table of ebtables as well. */

@@ -15,7 +15,6 @@ import type { Netns } from "../../sys/netns.ts";
 import { connect, connectInside, openNetns } from "../namespaces.ts";
 import type { AddressUsers } from "./address-users.ts";
 import { planAddressing } from "./addressing.ts";
-import { hostVethName, type Owner } from "./attachment.ts";
 import { ensureBridge, giveMacBack, type PresentLink, removeLink, settle } from "./bridge-link.ts";
 import { reportMtu } from "./bridge-mtu.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
@@ -27,12 +26,12 @@ import { linkNameProblem } from "./link-name.ts";
 import { portsOf } from "./ports.ts";
 import { awaitAddressesSettled, awaitPortUp, portState } from "./readiness.ts";
 import { addVethPair, setUpHostEnd, type VethPair } from "./veth.ts";
+import { hostVethName } from "./veth-identity.ts";
 
 /** What the steps of one ADD share. */
-interface Attachment {
+interface Addition {
   readonly request: Request;
   readonly config: BridgeConfig;
-  readonly owner: Owner;
   readonly netns: Netns;
   readonly host: Connection;
   readonly container: Connection;
@@ -53,22 +52,21 @@ export async function add(request: Request): Promise<Result> {
   using host = connect();
   using container = connectInside(netns);
   const undo = new UndoStack();
-  const owner = { network: request.config.name, containerId: request.containerId, ifname: request.ifname };
   try {
-    return await attach({ request, config, owner, netns, host, container, undo });
+    return await attach({ request, config, netns, host, container, undo });
   } catch (error) {
     throw toCniError(error).afterUndo(await undo.run(request));
   }
 }
 
-async function attach(attachment: Attachment): Promise<Result> {
-  const { request, config, owner, netns, host, container, undo } = attachment;
+async function attach(addition: Addition): Promise<Result> {
+  const { request, config, netns, host, container, undo } = addition;
   const { log } = request;
   const { cniVersion, prevResult } = request.config;
   const result = emptyResult();
 
-  const { bridge, pair } = connectToBridge(attachment);
-  setUpHostEnd(host, pair.host, { owner, config, log });
+  const { bridge, pair } = connectToBridge(addition);
+  setUpHostEnd(host, pair.host, { attachment: request, config, log });
   if (config.vlan !== 0 || config.trunk !== undefined) {
     const { setPortVlans } = await import("./vlan.ts");
     setPortVlans(host, bridge.link, pair.host, { ...config, trunk: config.trunk ?? [] });
@@ -77,9 +75,9 @@ async function attach(attachment: Attachment): Promise<Result> {
     const spoof = await import("../../netfilter/spoof-check.ts");
     // The port is still there when this is undone.
     undo.push("spoof check", () =>
-      spoof.tearDownSpoofCheck(owner, { mayTake: ({ name }) => name === pair.host.name }),
+      spoof.tearDownSpoofCheck(request, { mayTake: ({ name }) => name === pair.host.name }),
     );
-    await spoof.setUpSpoofCheck(owner, pair.host.name, macOf(pair.container));
+    await spoof.setUpSpoofCheck(request, pair.host.name, macOf(pair.container));
   }
 
   result.interfaces.push(interfaceOf(bridge.link), interfaceOf(pair.host), {
@@ -87,7 +85,7 @@ async function attach(attachment: Attachment): Promise<Result> {
     sandbox: request.netns,
   });
   if (config.ipam !== undefined) {
-    await giveAddresses(attachment, { ipam: config.ipam, bridge: bridge.link, pair, result });
+    await giveAddresses(addition, { ipam: config.ipam, bridge: bridge.link, pair, result });
   } else if (!config.disableContainerInterface) {
     container.call(setLinkUp(pair.container.index, true, pair.container.name));
   }
@@ -123,12 +121,18 @@ const HOST_END = 1;
 const CONTAINER_END = 2;
 
 /** The bridge, and a veth pair that is a port of it. No other ADD's undo can take the bridge away in between. */
-function connectToBridge({ request, config, owner, netns, host, container, undo }: Attachment) {
+function connectToBridge({ request, config, netns, host, container, undo }: Addition) {
   const { log } = request;
   using _lock = lockHost(log);
   const bridge = ensureBridge(host, config, { undo, log });
   if (!bridge.created) undo.push("MAC of the bridge", () => giveMacBack(host, bridge.link));
-  const pair = addVethPair(host, container, { owner, netns, bridge: bridge.link, config, undo });
+  const pair = addVethPair(host, container, {
+    attachment: request,
+    netns,
+    bridge: bridge.link,
+    config,
+    undo,
+  });
   const link = settle(host, bridge.link);
   reportMtu(bridge.link, link, pair.host, log);
   return { bridge: { ...bridge, link }, pair };
@@ -136,7 +140,7 @@ function connectToBridge({ request, config, owner, netns, host, container, undo 
 
 /** Layer 3: addresses from the IPAM, into the container, the bridge and the masquerade rules. */
 async function giveAddresses(
-  { request, config, owner, netns, host, container, undo }: Attachment,
+  { request, config, netns, host, container, undo }: Addition,
   options: {
     ipam: string;
     bridge: PresentLink;
@@ -145,8 +149,8 @@ async function giveAddresses(
   },
 ): Promise<void> {
   const { ipam, bridge, pair, result } = options;
-  if (pair.host.name !== hostVethName(owner) && !isInThisProcess(request, ipam)) {
-    (await import("./second-attachment.ts")).refuseSecond(host, owner, pair.host);
+  if (pair.host.name !== hostVethName(request) && !isInThisProcess(request, ipam)) {
+    (await import("./second-attachment.ts")).refuseSecond(host, request, pair.host);
   }
   const leased = await delegateAdd({ ...request, userOf: otherUsers(host, request, pair) }, ipam);
   undo.push(`addresses of IPAM plugin ${JSON.stringify(ipam)}`, () => {
@@ -197,8 +201,8 @@ async function giveAddresses(
   }
   if (config.ipMasq) {
     const masquerade = await import("../../netfilter/masquerade.ts");
-    undo.push("masquerade rules", () => masquerade.tearDownMasquerade(owner));
-    await masquerade.setUpMasquerade(config.ipMasqBackend, owner, addresses);
+    undo.push("masquerade rules", () => masquerade.tearDownMasquerade(request));
+    await masquerade.setUpMasquerade(config.ipMasqBackend, request, addresses);
   }
   result.ips.push(...ips);
   result.routes.push(...routes);

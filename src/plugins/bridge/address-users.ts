@@ -11,7 +11,6 @@ import { present } from "../../netlink/attribute.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { getLink, linkOf } from "../../netlink/rtnetlink/link.ts";
 import { addressesIn } from "./addresses-in.ts";
-import { isAliasOf, isOwnerAlias, ownerAlias } from "./attachment.ts";
 import { findLink, removeLink } from "./bridge-link.ts";
 import { bridgeName } from "./config.ts";
 import {
@@ -23,6 +22,7 @@ import {
   OwnMarks,
 } from "./own-veth.ts";
 import { Strays } from "./strays.ts";
+import { attachmentAlias, isAliasOf, isAttachmentAlias } from "./veth-identity.ts";
 
 /** An interface that uses an address. */
 export interface AddressUser {
@@ -59,7 +59,7 @@ class Wanted {
 
   constructor(network: string, all: readonly HeldAddress[]) {
     this.addresses = new Set(all.map(({ address }) => formatIp(address)));
-    this.aliases = new Set(all.map((held) => ownerAlias({ network, ...held })));
+    this.aliases = new Set(all.map((held) => attachmentAlias({ network, ...held })));
     this.ifnames = new Set(all.map(({ ifname }) => ifname));
   }
 }
@@ -93,11 +93,11 @@ export class AddressUsers {
    */
   find(held: HeldAddress, among: () => readonly HeldAddress[] = () => []): AddressUser | undefined {
     const { address, containerId, ifname } = held;
-    const owner = { network: this.config.name, containerId, ifname };
+    const attachment = { network: this.config.name, containerId, ifname };
     const { marked, unmarked } = this.look();
-    const marks = new OwnMarks(owner);
+    const marks = new OwnMarks(attachment);
     const unmarkedOwn = unmarked.filter(({ veth }) => marks.claim(veth) === "own").map(({ veth }) => veth);
-    for (const veth of [...(marked.get(ownerAlias(owner)) ?? []), ...unmarkedOwn]) {
+    for (const veth of [...(marked.get(attachmentAlias(attachment)) ?? []), ...unmarkedOwn]) {
       if (this.removed.has(veth.index)) continue;
       if (!isElsewhere(veth) || livesElsewhere(this.host, veth)) {
         return { veth, isOwn: true, name: describeHostEnd(veth) };
@@ -107,7 +107,7 @@ export class AddressUsers {
     this.want(held, among);
     this.addresses ??= this.readAddresses(unmarked);
     const seen = this.addresses.get(formatIp(address));
-    if (seen === undefined) return this.findStray(address, ownerAlias(owner), ifname);
+    if (seen === undefined) return this.findStray(address, attachmentAlias(attachment), ifname);
     const { veth, netnsId, index } = seen;
     if (index === veth.peerIndex && this.removed.has(veth.index)) return undefined;
     const [outcome] = this.host.askAll([getLink({ index, ...present({ targetNetnsId: netnsId }) })]);
@@ -120,7 +120,7 @@ export class AddressUsers {
   private want(held: HeldAddress, among: () => readonly HeldAddress[]): void {
     const { name } = this.config;
     const isWanted = this.wanted.addresses.has(formatIp(held.address));
-    if (isWanted && this.wanted.aliases.has(ownerAlias({ network: name, ...held }))) return;
+    if (isWanted && this.wanted.aliases.has(attachmentAlias({ network: name, ...held }))) return;
     this.wanted = new Wanted(name, [held, ...among()]);
     this.addresses = undefined;
     this.strays = undefined;
@@ -163,7 +163,8 @@ export class AddressUsers {
     const unmarked: Unmarked[] = [];
     for (const veth of dumpVeths(this.host, (found) => (this.mayUse(found) ? found : undefined))) {
       const { alias } = veth;
-      if (alias !== undefined && isOwnerAlias(alias)) marked.set(alias, [...(marked.get(alias) ?? []), veth]);
+      if (alias !== undefined && isAttachmentAlias(alias))
+        marked.set(alias, [...(marked.get(alias) ?? []), veth]);
       else if (isElsewhere(veth)) unmarked.push({ veth, netnsId: veth.linkNetnsId });
       else if (veth.linkNetnsId === undefined) unmarked.push({ veth, netnsId: undefined });
     }
@@ -177,7 +178,7 @@ export class AddressUsers {
    */
   private mayUse({ index, alias, master }: HostVeth): boolean {
     if (index === this.except) return false;
-    if (alias !== undefined && isOwnerAlias(alias)) return isAliasOf(alias, this.config.name);
+    if (alias !== undefined && isAttachmentAlias(alias)) return isAliasOf(alias, this.config.name);
     return master === undefined || this.bridge === undefined || master === this.bridge;
   }
 

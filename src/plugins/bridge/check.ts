@@ -2,6 +2,7 @@
  * CHECK: whether all that ADD reported and the configuration asks for is still there (rules A32–A34, B36–B38, G12, G17).
  * What was added or switched on since is not a loss (docs/bridge.md has the table). All losses are in one error.
  */
+import type { Attachment } from "../../cni/attachment.ts";
 import { delegateCheck } from "../../cni/delegate.ts";
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -9,7 +10,6 @@ import type { IpConfig, Result } from "../../cni/result.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { connect, connectInside, openNetns } from "../namespaces.ts";
-import type { Owner } from "./attachment.ts";
 import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
 import { Losses } from "./lost.ts";
 import { verifyAddresses, verifyGateways, verifyRoutes } from "./verify-addressing.ts";
@@ -48,11 +48,10 @@ interface Verification {
 
 async function verify({ request, config, result, host, container, losses }: Verification): Promise<void> {
   const { netns, ifname } = request;
-  const owner = { network: request.config.name, containerId: request.containerId, ifname };
   const links = await losses.attempt(() =>
-    verifyLinks({ host, container, config, owner, netns, result, losses }),
+    verifyLinks({ host, container, config, attachment: request, netns, result, losses }),
   );
-  if (links !== undefined && config.macspoofchk) await losses.attempt(() => verifySpoofCheck(owner, links));
+  if (links !== undefined && config.macspoofchk) await losses.attempt(() => verifySpoofCheck(request, links));
   // Addresses of interfaces that other plugins of the chain added are theirs to check.
   const own = (ip: IpConfig) =>
     ip.interface === undefined || result.interfaces[ip.interface]?.name === ifname;
@@ -71,15 +70,15 @@ async function verify({ request, config, result, host, container, losses }: Veri
     const { checkMasquerade } = await import("../../netfilter/masquerade.ts");
     await checkMasquerade(
       config.ipMasqBackend,
-      owner,
+      request,
       ips.map(({ address }) => address),
     );
   });
 }
 
 /** Its rules name the host's end and the container's address: without those there is nothing to compare them with. */
-async function verifySpoofCheck(owner: Owner, { port, container }: VerifiedLinks): Promise<void> {
+async function verifySpoofCheck(attachment: Attachment, { port, container }: VerifiedLinks): Promise<void> {
   if (port === undefined || container === undefined) return;
   const { checkSpoofCheck } = await import("../../netfilter/spoof-check.ts");
-  await checkSpoofCheck(owner, port.name, formatMac(container.mac ?? new Uint8Array()));
+  await checkSpoofCheck(attachment, port.name, formatMac(container.mac ?? new Uint8Array()));
 }

@@ -10,29 +10,28 @@ import type { Connection } from "../../netlink/connection.ts";
 import type { Link } from "../../netlink/rtnetlink/link.ts";
 import { connect } from "../namespaces.ts";
 import type { AddressUsers } from "./address-users.ts";
-import { hostVethNames, isOwnerAlias } from "./attachment.ts";
 import { ipamType } from "./config.ts";
 import { removeInterface } from "./remove-interface.ts";
+import { hostVethNames, isAttachmentAlias } from "./veth-identity.ts";
 
 export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
-  const owner = { network: request.config.name, containerId: request.containerId, ifname: request.ifname };
   const failures = new Failures(request.time);
   const { openNftables, tearDownMasquerade } = await import("../../netfilter/masquerade.ts");
   const { tearDownSpoofCheck } = await import("../../netfilter/spoof-check.ts");
   // The kernel waits some 20 ms when rules go and when a link goes. For rules it does so when their socket is closed:
   // begun first and closed last, both waits pass at the same time (docs/decisions/0015-overlapping-waits.md).
   using rules = await failures.attempt(openNftables);
-  await failures.attempt(() => tearDownMasquerade(owner, rules));
+  await failures.attempt(() => tearDownMasquerade(request, rules));
   // Before the address: nothing may send from one that the next container can get.
-  const removal = await failures.attempt(() => removeInterface(request, owner));
-  // A check belongs to its port. A link that says no owner is not another attachment's port when it has the name of ours,
+  const removal = await failures.attempt(() => removeInterface(request));
+  // A check belongs to its port. A link that names no attachment is not another attachment's port when it has the name of ours,
   // which was renamed; one of the Go plugin's is taken for this attachment's where the container can't be reached.
   const mayTake = ({ alias, name = "" }: Link): boolean =>
     removal !== undefined &&
-    !isOwnerAlias(alias) &&
-    (!removal.isReached || hostVethNames(owner).includes(name));
-  await failures.attempt(() => tearDownSpoofCheck(owner, { mayTake, connection: rules }));
+    !isAttachmentAlias(alias) &&
+    (!removal.isReached || hostVethNames(request).includes(name));
+  await failures.attempt(() => tearDownSpoofCheck(request, { mayTake, connection: rules }));
   if (ipam !== undefined && removal?.isGone === true) {
     await failures.attemptLast(() => delegateDel(request, ipam));
   } else if (ipam !== undefined && removal !== undefined) {

@@ -76,7 +76,7 @@ export function ensureGatewayAddresses(
 
 /**
  * Has the kernel tell the neighbours where the link's addresses are whenever its MAC is set: containers may remember
- * another owner of a gateway's address (K17).
+ * another interface with a gateway's address (K17).
  */
 function announceChanges(
   { name }: PresentLink,
@@ -157,7 +157,7 @@ export const FORWARDING = {
 export const isForwarding = (family: Family): boolean =>
   (sysctlIfThere(...FORWARDING[family]) ?? "0") !== "0";
 
-/** Forgets what the host knew of an address that had another owner before: it would be dead for seconds (G25). */
+/** Forgets what the host knew of an address that another attachment had before: it would be dead for seconds (G25). */
 export function forgetNeighbours(host: Connection, link: PresentLink, addresses: readonly IpAddress[]): void {
   for (const { error } of host.callAll(addresses.map((address) => deleteNeighbour(link.index, address)))) {
     // Best effort: a kernel with nothing to forget says ENOENT.

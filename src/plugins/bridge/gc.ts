@@ -1,10 +1,12 @@
 /**
  * GC: removes what attachments of this network that are not listed have left (rules A37–A39, G1). Only what proves to
  * be of this network is touched: host veths by their marks, or by the address that is leased to an attachment which is
- * not listed; rules by their owner; leases by the IPAM.
+ * not listed; rules by their attachment; leases by the IPAM.
  */
+
+import type { ContainerInterface } from "../../cni/attachment.ts";
 import { isListKey, LIST_KEYS } from "../../cni/attachment-lists.ts";
-import type { ValidAttachment, ValidAttachments } from "../../cni/attachments.ts";
+import type { ValidAttachments } from "../../cni/attachments.ts";
 import { requireValidAttachments } from "../../cni/config.ts";
 import { delegateGc, isInThisProcess } from "../../cni/delegate.ts";
 import { Failures } from "../../cni/failures.ts";
@@ -13,10 +15,16 @@ import { sameMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { connect } from "../namespaces.ts";
 import { AddressUsers, stillThere } from "./address-users.ts";
-import { hostVethMac, hostVethNames, isOwnerAlias, parseOwnerAlias, staleAliases } from "./attachment.ts";
 import { removeLink } from "./bridge-link.ts";
 import { ipamType } from "./config.ts";
 import { describeHostEnd, dumpVeths, type HostVeth, livesElsewhere } from "./own-veth.ts";
+import {
+  hostVethMac,
+  hostVethNames,
+  isAttachmentAlias,
+  parseAttachmentAlias,
+  staleAliases,
+} from "./veth-identity.ts";
 
 export async function gc(request: Request): Promise<void> {
   const valid = requireValidAttachments(request.config);
@@ -55,7 +63,7 @@ export async function gc(request: Request): Promise<void> {
 /** What stays although it is not listed. */
 class Collection {
   /** Attachments whose interface, address and rules stay. */
-  readonly kept: ValidAttachment[] = [];
+  readonly kept: ContainerInterface[] = [];
   private readonly request: Request;
   private readonly host: Connection;
   private readonly users: AddressUsers;
@@ -78,11 +86,11 @@ class Collection {
   /** Whether a host veth that is not listed stays. */
   keeps(veth: HostVeth): boolean {
     if (!this.keepsLiving || !livesElsewhere(this.host, veth)) return false;
-    const owner = veth.alias === undefined ? undefined : parseOwnerAlias(veth.alias);
-    if (owner === undefined) this.nameless.push(veth);
+    const attachment = veth.alias === undefined ? undefined : parseAttachmentAlias(veth.alias);
+    if (attachment === undefined) this.nameless.push(veth);
     else {
       this.known.add(veth.index);
-      this.kept.push(owner);
+      this.kept.push(attachment);
     }
     this.request.log(
       `kept ${describeHostEnd(veth)}: the list of attachments is empty, but its container lives; DEL removes it`,
@@ -132,7 +140,7 @@ class Collection {
 }
 
 /** The configuration of a call with another list of attachments in the place of an empty one. */
-function withAttachments({ config, stdin }: Request, list: readonly ValidAttachment[]): Uint8Array {
+function withAttachments({ config, stdin }: Request, list: readonly ContainerInterface[]): Uint8Array {
   if (list.length === 0) return stdin;
   const entries = list.map(({ containerId, ifname }) => ({ containerID: containerId, ifname }));
   const others = Object.entries(config.json.raw).filter(([key]) => !isListKey(key));
@@ -142,27 +150,27 @@ function withAttachments({ config, stdin }: Request, list: readonly ValidAttachm
 
 /** Those of both, without a copy of a list that may be long. */
 function* allOf(
-  valid: Iterable<ValidAttachment>,
-  kept: Iterable<ValidAttachment>,
-): Generator<ValidAttachment> {
+  valid: Iterable<ContainerInterface>,
+  kept: Iterable<ContainerInterface>,
+): Generator<ContainerInterface> {
   yield* valid;
   yield* kept;
 }
 
-/** The host veths of this network whose owner is not listed. */
+/** The host veths of this network whose attachment is not listed. */
 function staleVeths(host: Connection, network: string, valid: ValidAttachments): HostVeth[] {
   const isStale = staleAliases(network, valid);
   const stale = dumpVeths(host, (veth) => {
     const { alias, mac, name } = veth;
-    if (isOwnerAlias(alias)) return alias !== undefined && isStale(alias) ? veth : undefined;
+    if (isAttachmentAlias(alias)) return alias !== undefined && isStale(alias) ? veth : undefined;
     // Killed before it had an alias, or the alias was taken away.
     return mac !== undefined && sameMac(mac, hostVethMac(network, name)) ? veth : undefined;
   });
-  const unsure = new Set(stale.flatMap(({ alias, name }) => (isOwnerAlias(alias) ? [] : [name])));
+  const unsure = new Set(stale.flatMap(({ alias, name }) => (isAttachmentAlias(alias) ? [] : [name])));
   if (unsure.size > 0) {
     for (const attachment of valid) {
       for (const name of hostVethNames({ network, ...attachment })) unsure.delete(name);
     }
   }
-  return stale.filter(({ alias, name }) => isOwnerAlias(alias) || unsure.has(name));
+  return stale.filter(({ alias, name }) => isAttachmentAlias(alias) || unsure.has(name));
 }

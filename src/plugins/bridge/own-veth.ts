@@ -1,12 +1,13 @@
 /** Which veth of the host is an attachment's (rules B33, G5, G19): by what it carries, whatever it is called now. */
+import type { Attachment } from "../../cni/attachment.ts";
 import type { Interface, Result } from "../../cni/result.ts";
 import { formatMac, type Mac } from "../../net/mac.ts";
 import { present } from "../../netlink/attribute.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import { decodeLink, dumpLinks, getLink, type Link } from "../../netlink/rtnetlink/link.ts";
-import { hostVethMac, hostVethNames, isOwnerAlias, type Owner, ownerAlias } from "./attachment.ts";
 import { findLink } from "./bridge-link.ts";
+import { attachmentAlias, hostVethMac, hostVethNames, isAttachmentAlias } from "./veth-identity.ts";
 
 /** Whose a link is: "unmarked" is one that says nothing, as those that the Go plugins make. */
 export type Claim = "own" | "another's" | "unmarked";
@@ -36,7 +37,7 @@ export function reportedEnds({ interfaces }: Result, ifname: string): ReportedEn
 
 /** What a veth has on it when it is the host's end of an attachment. */
 export class OwnMarks {
-  private readonly owner: Owner;
+  private readonly attachment: Attachment;
   private readonly alias: string;
   private readonly reported: () => Interface | undefined;
   private macs: ReadonlySet<string> | undefined;
@@ -45,9 +46,9 @@ export class OwnMarks {
    * `reported` is the host's end as ADD reported it: its MAC is all that is known of a pair that the Go plugins made.
    * It is asked for when there is a link without an alias.
    */
-  constructor(owner: Owner, reported: () => Interface | undefined = () => undefined) {
-    this.owner = owner;
-    this.alias = ownerAlias(owner);
+  constructor(attachment: Attachment, reported: () => Interface | undefined = () => undefined) {
+    this.attachment = attachment;
+    this.alias = attachmentAlias(attachment);
     this.reported = reported;
   }
 
@@ -55,20 +56,20 @@ export class OwnMarks {
   claim({ kind, alias, mac }: Link): Claim {
     if (kind !== "veth") return "another's";
     if (alias === this.alias) return "own";
-    if (alias !== undefined && isOwnerAlias(alias)) return "another's";
+    if (alias !== undefined && isAttachmentAlias(alias)) return "another's";
     return mac !== undefined && this.hasMac(mac) ? "own" : "unmarked";
   }
 
   private hasMac(mac: Mac): boolean {
-    this.macs ??= macsOf(this.owner, this.reported());
+    this.macs ??= macsOf(this.attachment, this.reported());
     return this.macs.has(formatMac(mac));
   }
 }
 
-function macsOf(owner: Owner, reported: Interface | undefined): Set<string> {
+function macsOf(attachment: Attachment, reported: Interface | undefined): Set<string> {
   const macs = new Set<string>();
   if (reported?.mac !== undefined) macs.add(reported.mac.toLowerCase());
-  for (const name of hostVethNames(owner)) macs.add(formatMac(hostVethMac(owner.network, name)));
+  for (const name of hostVethNames(attachment)) macs.add(formatMac(hostVethMac(attachment.network, name)));
   return macs;
 }
 

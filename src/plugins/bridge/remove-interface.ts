@@ -11,10 +11,10 @@ import { getLink, linkOf } from "../../netlink/rtnetlink/link.ts";
 import { getNetnsId, netnsIdOf } from "../../netlink/rtnetlink/netns-id.ts";
 import { Netns, NoNamespaceError } from "../../sys/netns.ts";
 import { connect, connectInside } from "../namespaces.ts";
-import { hostVethName, type Owner } from "./attachment.ts";
 import { findLink, type PresentLink, removeLink } from "./bridge-link.ts";
 import { bridgeName } from "./config.ts";
 import { findOwnVeths, OwnMarks, type ReportedEnds, reportedEnds } from "./own-veth.ts";
+import { hostVethName } from "./veth-identity.ts";
 
 /** What is known of the interface afterwards. */
 export interface Removal {
@@ -25,7 +25,7 @@ export interface Removal {
 }
 
 /** Removes the attachment's pair. @throws CniError when it can't be, or when the namespace can't be looked into. */
-export function removeInterface(request: Request, owner: Owner): Removal {
+export function removeInterface(request: Request): Removal {
   using host = connect();
   let obstacle: unknown;
   let isReached = false;
@@ -39,7 +39,7 @@ export function removeInterface(request: Request, owner: Owner): Removal {
   }
   using container = end;
   const report = new Report(request);
-  const marks = new OwnMarks(owner, () => report.ends.host);
+  const marks = new OwnMarks(request, () => report.ends.host);
   const peer = container?.peer;
   const claim = peer === undefined ? "unmarked" : marks.claim(peer);
   if (container !== undefined && claim === "own") {
@@ -47,7 +47,7 @@ export function removeInterface(request: Request, owner: Owner): Removal {
     return { isGone: true, isReached };
   }
   const { host: reportedHost, container: reportedContainer } = report.ends;
-  const names = [hostVethName(owner), ...(reportedHost ? [reportedHost.name] : [])];
+  const names = [hostVethName(request), ...(reportedHost ? [reportedHost.name] : [])];
   const own = findOwnVeths(host, marks, names);
   for (const veth of own) removeLink(host, veth);
   if (own.length > 0) return { isGone: true, isReached };

@@ -1,7 +1,7 @@
 /** The same attachment, added a second time while it lives in another namespace. */
+import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, code } from "../../cni/error.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import type { Owner } from "./attachment.ts";
 import { describeHostEnd, dumpVeths, livesElsewhere, OwnMarks } from "./own-veth.ts";
 
 /**
@@ -9,8 +9,12 @@ import { describeHostEnd, dumpVeths, livesElsewhere, OwnMarks } from "./own-veth
  * free the address of the living container when its ADD fails (rule A45).
  * @throws CniError when a host veth other than `own` is the attachment's, with a living namespace at its other end.
  */
-export function refuseSecond(host: Connection, owner: Owner, own: { readonly index: number }): void {
-  const marks = new OwnMarks(owner);
+export function refuseSecond(
+  host: Connection,
+  attachment: Attachment,
+  own: { readonly index: number },
+): void {
+  const marks = new OwnMarks(attachment);
   const others = dumpVeths(host, (veth) =>
     veth.index !== own.index && marks.claim(veth) === "own" ? veth : undefined,
   );
@@ -18,6 +22,6 @@ export function refuseSecond(host: Connection, owner: Owner, own: { readonly ind
   if (other === undefined) return;
   throw new CniError(
     code.internal,
-    `cannot add container ${JSON.stringify(owner.containerId)} again: ${describeHostEnd(other)} is its interface in another namespace; DEL that attachment first`,
+    `cannot add container ${JSON.stringify(attachment.containerId)} again: ${describeHostEnd(other)} is its interface in another namespace; DEL that attachment first`,
   );
 }

@@ -8,8 +8,8 @@ import type { Connection } from "../../netlink/connection.ts";
 import { dumpNetnsIds, getNetnsId, netnsIdIn, netnsIdOf } from "../../netlink/rtnetlink/netns-id.ts";
 import { Netns, OWN_NETNS } from "../../sys/netns.ts";
 import { addressesIn, isClosed } from "./addresses-in.ts";
-import { isOwnerAlias } from "./attachment.ts";
 import { dumpVeths, type HostVeth, livesElsewhere } from "./own-veth.ts";
+import { isAttachmentAlias } from "./veth-identity.ts";
 
 /** What strays are looked for: by alias, or by name and address. */
 export interface WantedStrays {
@@ -31,7 +31,7 @@ export class Strays {
     this.host = host;
     this.wanted = wanted;
     const isWanted = ({ alias, name }: HostVeth): boolean =>
-      alias !== undefined && isOwnerAlias(alias) ? wanted.aliases.has(alias) : wanted.ifnames.has(name);
+      alias !== undefined && isAttachmentAlias(alias) ? wanted.aliases.has(alias) : wanted.ifnames.has(name);
     this.veths = new Map(otherNamespaces(host).map((netnsId) => [netnsId, vethsIn(host, netnsId, isWanted)]));
   }
 
@@ -53,7 +53,7 @@ export class Strays {
     const byAddress = new Map<string, HostVeth[]>();
     for (const [netnsId, veths] of this.veths) {
       const unmarked = veths.filter(
-        ({ alias, index }) => !isOwnerAlias(alias) && !behindHost.has(`${netnsId} ${index}`),
+        ({ alias, index }) => !isAttachmentAlias(alias) && !behindHost.has(`${netnsId} ${index}`),
       );
       if (unmarked.length === 0) continue;
       for (const veth of unmarked) {

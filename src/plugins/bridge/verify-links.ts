@@ -1,22 +1,23 @@
 /** CHECK of the interfaces: the bridge, both ends of the pair, the port's settings (rules B37, G17). */
+import type { Attachment } from "../../cni/attachment.ts";
 import type { Interface, Result } from "../../cni/result.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { decodeBridge } from "../../netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
 import { interfaceFlag } from "../../netlink/rtnetlink/link.ts";
-import { isOwnerAlias, type Owner, ownerAlias } from "./attachment.ts";
 import { findLink, type PresentLink } from "./bridge-link.ts";
 import { type BridgeConfig, wantsVlanFiltering } from "./config.ts";
 import type { Losses } from "./lost.ts";
 import { verifyPortVlans, verifyVlanGateway } from "./verify-vlans.ts";
+import { attachmentAlias, isAttachmentAlias } from "./veth-identity.ts";
 
 /** What CHECK compares the interfaces with, and where it notes what differs. */
 export interface Expectation {
   readonly host: Connection;
   readonly container: Connection;
   readonly config: BridgeConfig;
-  readonly owner: Owner;
+  readonly attachment: Attachment;
   /** The CNI_NETNS string. */
   readonly netns: string;
   readonly result: Result;
@@ -72,8 +73,8 @@ function verifyBridge({ host, config, result, losses }: Expectation): PresentLin
 }
 
 function verifyContainerEnd(expected: Expectation): PresentLink | undefined {
-  const { container, owner, netns, config, result, losses } = expected;
-  const { ifname } = owner;
+  const { container, attachment, netns, config, result, losses } = expected;
+  const { ifname } = attachment;
   const reported = result.interfaces.find(({ name, sandbox }) => name === ifname && sandbox === netns);
   if (reported === undefined && result.interfaces.length > 0) {
     const other = result.interfaces.find(({ name }) => name === ifname);
@@ -146,7 +147,7 @@ function verifyHostEnd(
 
 /** The host's end is whatever the container's end is connected to; its name may have changed. */
 function findHostEnd(
-  { host, owner }: Expectation,
+  { host, attachment }: Expectation,
   container: PresentLink,
   reported: readonly Interface[],
 ): PresentLink | undefined {
@@ -156,7 +157,7 @@ function findHostEnd(
   if (named !== undefined || reported.length === 0 || container.peerIndex === undefined) return named;
   const renamed = findLink(host, { index: container.peerIndex });
   // Indexes of another namespace may look the same: that end is in one, and the link here is another attachment's.
-  const isOthers = isOwnerAlias(renamed?.alias) && renamed?.alias !== ownerAlias(owner);
+  const isOthers = isAttachmentAlias(renamed?.alias) && renamed?.alias !== attachmentAlias(attachment);
   return isOtherEnd(renamed) && renamed.kind === "veth" && !isOthers ? renamed : undefined;
 }
 

@@ -1,4 +1,5 @@
 /** The veth pair of an attachment (rules B13, B14, G7, G19): how it is made. own-veth.ts finds it again. */
+import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, code } from "../../cni/error.ts";
 import type { UndoStack } from "../../cni/undo.ts";
 import type { Connection } from "../../netlink/connection.ts";
@@ -7,11 +8,11 @@ import { encodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
 import { changeLink, interfaceFlag } from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
 import type { Netns } from "../../sys/netns.ts";
-import { hostVethMac, hostVethNames, type Owner, ownerAlias } from "./attachment.ts";
 import { findLink, makeLink, type PresentLink, removeLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
 import { randomMac } from "./random-mac.ts";
 import { trySysctl } from "./sysctl.ts";
+import { attachmentAlias, hostVethMac, hostVethNames } from "./veth-identity.ts";
 
 export interface VethPair {
   readonly host: PresentLink;
@@ -26,20 +27,32 @@ export interface VethPair {
 export function addVethPair(
   host: Connection,
   container: Connection,
-  options: { owner: Owner; netns: Netns; bridge: PresentLink; config: BridgeConfig; undo: UndoStack },
+  options: {
+    attachment: Attachment;
+    netns: Netns;
+    bridge: PresentLink;
+    config: BridgeConfig;
+    undo: UndoStack;
+  },
 ): VethPair {
-  const { owner, netns, bridge, config } = options;
+  const { attachment, netns, bridge, config } = options;
   const mtu = config.mtu === undefined ? {} : { mtu: config.mtu };
-  const peer = { name: owner.ifname, netnsFd: netns.fd, mac: config.mac ?? randomMac(), ...mtu };
-  const names = hostVethNames(owner);
+  const peer = { name: attachment.ifname, netnsFd: netns.fd, mac: config.mac ?? randomMac(), ...mtu };
+  const names = hostVethNames(attachment);
   for (const name of names) {
-    const link = { name, kind: "veth", mac: hostVethMac(owner.network, name), master: bridge.index, ...mtu };
+    const link = {
+      name,
+      kind: "veth",
+      mac: hostVethMac(attachment.network, name),
+      master: bridge.index,
+      ...mtu,
+    };
     let made: { name: string } | { index: number } = { name };
     const takeBack = () => removeLink(host, made);
     const error = makeLink(host, { ...link, data: encodeVethPeer(peer) }, options.undo, takeBack);
     if (error === undefined) {
       options.undo.push(`veth ${JSON.stringify(name)}`, takeBack);
-      const inside = presentLink(container, owner.ifname);
+      const inside = presentLink(container, attachment.ifname);
       const pair = { host: hostEnd(host, link, inside), container: inside };
       made = { index: pair.host.index };
       return pair;
@@ -47,13 +60,13 @@ export function addVethPair(
     if (!refusedWith(error, "EEXIST")) {
       throw new CniError(
         code.internal,
-        `failed to make veth pair: ${JSON.stringify(owner.ifname)} in ${netns.path} and ${JSON.stringify(name)} on bridge ${JSON.stringify(bridge.name)}: ${error.message}${full(error)}`,
+        `failed to make veth pair: ${JSON.stringify(attachment.ifname)} in ${netns.path} and ${JSON.stringify(name)} on bridge ${JSON.stringify(bridge.name)}: ${error.message}${full(error)}`,
       );
     }
-    if (findLink(container, owner.ifname) !== undefined) {
+    if (findLink(container, attachment.ifname) !== undefined) {
       throw new CniError(
         code.internal,
-        `cannot add veth ${JSON.stringify(owner.ifname)} in ${netns.path}: an interface of that name already exists; DEL the attachment first`,
+        `cannot add veth ${JSON.stringify(attachment.ifname)} in ${netns.path}: an interface of that name already exists; DEL the attachment first`,
       );
     }
   }
@@ -85,13 +98,13 @@ function presentLink(connection: Connection, name: string): PresentLink {
   );
 }
 
-/** Marks the host's end as the owner's, sets what the configuration wants of the port, and brings it up. */
+/** Marks the host's end as the attachment's, sets what the configuration wants of the port, and brings it up. */
 export function setUpHostEnd(
   host: Connection,
   link: PresentLink,
-  options: { owner: Owner; config: BridgeConfig; log: (line: string) => void },
+  options: { attachment: Attachment; config: BridgeConfig; log: (line: string) => void },
 ): void {
-  const { owner, config, log } = options;
+  const { attachment, config, log } = options;
   const ipv6 = ["net", "ipv6", "conf", link.name];
   trySysctl([...ipv6, "accept_ra"], "0", log);
   // Before it comes up: a port speaks no IPv6 itself, and each one that does makes the next one's start slower.
@@ -108,7 +121,7 @@ export function setUpHostEnd(
         index: link.index,
         flags: interfaceFlag.up,
         change: interfaceFlag.up,
-        alias: ownerAlias(owner),
+        alias: attachmentAlias(attachment),
         ...portData,
       },
       `set up bridge port ${JSON.stringify(link.name)}`,

@@ -9,7 +9,6 @@ import { refusedWith } from "../../netlink/error.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../netlink/rtnetlink/veth.ts";
 import { claimNetns } from "../../sys/netns-lock.ts";
-import { randomVethName } from "./attachment.ts";
 import { findLink, makeLink, type PresentLink, removeLink } from "./bridge-link.ts";
 import type { BridgeConfig } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
@@ -18,6 +17,7 @@ import { portsOf } from "./ports.ts";
 import { randomMac } from "./random-mac.ts";
 import { awaitPortUp } from "./readiness.ts";
 import { trySysctl } from "./sysctl.ts";
+import { randomVethName } from "./veth-identity.ts";
 import { portsCarrying, setPortVlans } from "./vlan.ts";
 
 /** The gateway interface's name. */

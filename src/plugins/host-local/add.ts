@@ -76,7 +76,14 @@ async function take(
   const addresses: IpAddress[] = [];
   {
     using store = await openStore(files, machine);
-    const allocation = { store, machine, owner: request, identity, userOf: request.userOf, log: request.log };
+    const allocation = {
+      store,
+      machine,
+      attachment: request,
+      identity,
+      userOf: request.userOf,
+      log: request.log,
+    };
     try {
       store.inspectSome();
       const held = store.heldBy(request, { sure: false });

@@ -1,9 +1,10 @@
 /** How one range set gives an address to an attachment, and why it can't (rules H46–H48, L4, L5, L11). */
+import type { ContainerInterface } from "../../cni/attachment.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { capacity, type Interval, searchOrder } from "./allocator.ts";
 import type { Identity } from "./identity.ts";
-import { describeContent, isLeaseContent, type Owner } from "./lease.ts";
+import { describeContent, isLeaseContent } from "./lease.ts";
 import type { LeaseFile } from "./lease-files.ts";
 import type { LeaseStore } from "./lease-store.ts";
 import type { Machine } from "./machine.ts";
@@ -15,7 +16,7 @@ import type { UserOf } from "./user.ts";
 export interface Allocation {
   readonly store: LeaseStore;
   readonly machine: Machine;
-  readonly owner: Owner;
+  readonly attachment: ContainerInterface;
   /** What will be recorded of the attachment; undefined if its namespace can't be opened. */
   readonly identity: Identity | undefined;
   /** Says what still uses an address, where the plugin that delegates knows. */
@@ -64,7 +65,7 @@ function refuseReserved(set: RangeSet, address: IpAddress): void {
  */
 async function takeBack(allocation: Allocation, demand: Demand): Promise<IpAddress | undefined> {
   const { set, requested, held } = demand;
-  const { store, owner } = allocation;
+  const { store, attachment } = allocation;
   const deaths = await deathsAmong(allocation, held);
   const alive = held.find((lease) => !deaths.some((death) => death.lease === lease));
   if (alive !== undefined) {
@@ -73,7 +74,7 @@ async function takeBack(allocation: Allocation, demand: Demand): Promise<IpAddre
         ? ""
         : `requested IP address ${formatIp(requested)} is not available in range set ${formatSet(set)}: `;
     throw failure(
-      `${unavailable}${formatIp(alive.address)} has been allocated to ${owner.containerId}, duplicate allocation is not allowed: ` +
+      `${unavailable}${formatIp(alive.address)} has been allocated to ${attachment.containerId}, duplicate allocation is not allowed: ` +
         `${store.files.at(alive.name)} is the lease of ${describeContent(alive.content ?? "")}; DEL that attachment first`,
     );
   }

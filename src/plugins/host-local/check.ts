@@ -44,5 +44,5 @@ function given({ config, ifname }: Request, sets: readonly RangeSet[]): IpAddres
 }
 
 /** The index may know some of an attachment's addresses alone: the file itself decides. */
-const isHeld = (store: LeaseStore, address: IpAddress, owner: Request): boolean =>
-  store.at(address).some(({ content }) => content !== undefined && contentsOf(owner).includes(content));
+const isHeld = (store: LeaseStore, address: IpAddress, attachment: Request): boolean =>
+  store.at(address).some(({ content }) => content !== undefined && contentsOf(attachment).includes(content));

@@ -2,7 +2,7 @@
 
 import type { ValidAttachments } from "../../cni/attachments.ts";
 import { requireValidAttachments } from "../../cni/config.ts";
-import { combineErrors } from "../../cni/error.ts";
+import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
 import { listDirectory } from "../../sys/file.ts";
@@ -28,21 +28,16 @@ export async function gc(request: Request, machine: Machine = thisMachine): Prom
     const keeper = await Keeper.of(request, store, machine, valid.isEmpty);
     const failures = await releaseInvalid(store, valid, keeper);
     store.commit();
-    const failure = combineErrors(failures);
-    if (failure !== undefined) throw failure;
+    failures.throwIfAny();
     files.sync();
   } catch (error) {
     throw during("cannot collect all stale leases", error);
   }
 }
 
-/** Goes on past a lease that can't be removed. Returns the errors. */
-async function releaseInvalid(
-  store: LeaseStore,
-  valid: ValidAttachments,
-  keeper: Keeper,
-): Promise<unknown[]> {
-  const failures: unknown[] = [];
+/** Goes on past a lease that can't be removed. */
+async function releaseInvalid(store: LeaseStore, valid: ValidAttachments, keeper: Keeper): Promise<Failures> {
+  const failures = new Failures();
   for (const piece of inPieces(staleLeases(store, valid, keeper.log))) {
     for (const lease of piece) {
       try {
@@ -52,7 +47,7 @@ async function releaseInvalid(
           `host-local: released ${lease.name}: ${describeContent(lease.content ?? "")} is not a valid attachment`,
         );
       } catch (error) {
-        failures.push(during(`cannot remove ${store.files.at(lease.name)}`, error));
+        failures.add(during(`cannot remove ${store.files.at(lease.name)}`, error));
       }
     }
   }

@@ -3,6 +3,7 @@
  * can change it. Answers come from the index, and are believed only as far as the directory confirms them.
  */
 // Long because: what the index says and how the directory confirms it only make sense together.
+import type { ContainerInterface } from "../../cni/attachment.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { SystemError } from "../../sys/errno.ts";
 import type { FileLock } from "../../sys/flock.ts";
@@ -10,7 +11,7 @@ import type { Interval } from "./allocator.ts";
 import { type DirectoryState, distinguish, proofOf, sameState, stateOf } from "./directory-state.ts";
 import { IndexFile } from "./index-file.ts";
 import { BrokenIndexError } from "./index-image.ts";
-import { contentsOf, type Owner } from "./lease.ts";
+import { contentsOf } from "./lease.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
 import type { LeaseIndex } from "./lease-index.ts";
 import { entryOf, scanLeases, unchanged } from "./lease-scan.ts";
@@ -52,8 +53,8 @@ export class LeaseStore implements Disposable {
    * The leases of one attachment, those in the old format included (rule H53). With `sure` "none" is an answer only
    * after each file was looked at: a wrong one would leak a lease.
    */
-  heldBy(owner: Owner, { sure }: { sure: boolean }): LeaseFile[] {
-    const contents = contentsOf(owner);
+  heldBy(attachment: ContainerInterface, { sure }: { sure: boolean }): LeaseFile[] {
+    const contents = contentsOf(attachment);
     const claimed = this.claims(contents);
     const found = claimed.held.length > 0;
     if (this.trust().fresh || (!claimed.stale && (found || !sure))) return claimed.held;

@@ -1,22 +1,20 @@
 /** What is in a lease file (rules H50, H53). */
 
+import type { ContainerInterface } from "../../cni/attachment.ts";
 import type { ValidAttachments } from "../../cni/attachments.ts";
 
-/** Whom an address belongs to. */
-export interface Owner {
-  readonly containerId: string;
-  readonly ifname: string;
-}
-
 /** The whole content of a lease file: no final newline. */
-export const leaseContent = ({ containerId, ifname }: Owner): string =>
+export const leaseContent = ({ containerId, ifname }: ContainerInterface): string =>
   `${trimmed(containerId)}\r\n${ifname}`;
 
 /** The content of files from before interfaces had names in it; it stands for each interface of the container. */
-export const oldContent = ({ containerId }: Owner): string => trimmed(containerId);
+export const oldContent = ({ containerId }: ContainerInterface): string => trimmed(containerId);
 
 /** What the content of an attachment's lease can be. */
-export const contentsOf = (owner: Owner): readonly string[] => [leaseContent(owner), oldContent(owner)];
+export const contentsOf = (attachment: ContainerInterface): readonly string[] => [
+  leaseContent(attachment),
+  oldContent(attachment),
+];
 
 /**
  * A content without white space around it (rule H53): Unicode's, as the Go plugin has it. JavaScript's trim() takes

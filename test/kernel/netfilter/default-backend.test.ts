@@ -13,7 +13,7 @@ import { iptablesRules, nftTable } from "./listings.ts";
 import { prefixes } from "./prefixes.ts";
 import { Programs } from "./programs.ts";
 
-const OWNER = { network: "net1", containerId: "c1", ifname: "eth0" };
+const ATTACHMENT = { network: "net1", containerId: "c1", ifname: "eth0" };
 const ADDRESSES = prefixes("10.1.2.3/24", "fd00:2::3/64");
 
 /** All files that iptables consists of: the commands are links to them. */
@@ -52,13 +52,13 @@ describe("the host has iptables-nft", () => {
       programs.trap("nft");
       await withoutPath(async () => {
         await masqueradeReady(undefined);
-        await setUpMasquerade(undefined, OWNER, ADDRESSES);
-        await checkMasquerade(undefined, OWNER, ADDRESSES);
-        await checkMasquerade("iptables", OWNER, ADDRESSES);
+        await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
+        await checkMasquerade(undefined, ATTACHMENT, ADDRESSES);
+        await checkMasquerade("iptables", ATTACHMENT, ADDRESSES);
       });
       expect(programs.calls()).toEqual([]);
       expect(await iptablesRules("/usr/sbin/iptables-nft")).not.toEqual([]);
-      await withoutPath(() => tearDownMasquerade(OWNER));
+      await withoutPath(() => tearDownMasquerade(ATTACHMENT));
       expect(programs.calls()).toEqual([]);
     });
   });
@@ -67,10 +67,10 @@ describe("the host has iptables-nft", () => {
     await withScratchHost(async () => {
       await using programs = await Programs.replace();
       programs.trap("iptables-restore", "/usr/sbin/iptables-nft-restore");
-      await setUpMasquerade(undefined, OWNER, prefixes("10.1.2.3/24"));
+      await setUpMasquerade(undefined, ATTACHMENT, prefixes("10.1.2.3/24"));
       expect(programs.calls()).toEqual(["iptables-restore --version"]);
       expect(await iptablesRules("iptables-nft")).not.toEqual([]);
-      await tearDownMasquerade(OWNER);
+      await tearDownMasquerade(ATTACHMENT);
     });
   });
 });
@@ -88,21 +88,21 @@ describe("the host has no iptables", () => {
       await programs.disable("/usr/sbin/nft");
       await withoutPath(async () => {
         await masqueradeReady(undefined);
-        await setUpMasquerade(undefined, OWNER, ADDRESSES);
-        await checkMasquerade(undefined, OWNER, ADDRESSES);
-        await checkMasquerade("nftables", OWNER, ADDRESSES);
-        await setUpSpoofCheck(OWNER, "veth1", "02:00:00:00:00:01");
-        await tearDownSpoofCheck(OWNER);
-        await tearDownMasquerade(OWNER);
+        await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
+        await checkMasquerade(undefined, ATTACHMENT, ADDRESSES);
+        await checkMasquerade("nftables", ATTACHMENT, ADDRESSES);
+        await setUpSpoofCheck(ATTACHMENT, "veth1", "02:00:00:00:00:01");
+        await tearDownSpoofCheck(ATTACHMENT);
+        await tearDownMasquerade(ATTACHMENT);
       });
     });
   });
 
   test("nft lists what was written without it", async () => {
     await withoutIptables(async () => {
-      await setUpMasquerade(undefined, OWNER, ADDRESSES);
+      await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
       expect(await nftTable("inet", "cni_plugins_masquerade")).toContain("ip saddr { 10.1.2.3 }");
-      await tearDownMasquerade(OWNER);
+      await tearDownMasquerade(ATTACHMENT);
     });
   });
 
@@ -111,7 +111,7 @@ describe("the host has no iptables", () => {
       const words =
         'cannot masquerade with iptables: there is no program iptables-restore in the system\'s folders or on PATH; install iptables, or set "ipMasqBackend": "nftables"';
       expect(await codeOf(masqueradeReady("iptables"))).toEqual([code.notAvailable, words]);
-      const [number, message] = await codeOf(setUpMasquerade("iptables", OWNER, ADDRESSES));
+      const [number, message] = await codeOf(setUpMasquerade("iptables", ATTACHMENT, ADDRESSES));
       expect(number).toBe(code.internal);
       expect(message).toContain('install iptables, or set "ipMasqBackend": "nftables"');
     });
@@ -119,10 +119,10 @@ describe("the host has no iptables", () => {
 
   test("what an iptables that is gone has left is still removed", async () => {
     await withScratchHost(async () => {
-      await setUpMasquerade("iptables", OWNER, ADDRESSES);
+      await setUpMasquerade("iptables", ATTACHMENT, ADDRESSES);
       await using programs = await Programs.replace();
       for (const file of FILES) await programs.disable(file);
-      await tearDownMasquerade(OWNER);
+      await tearDownMasquerade(ATTACHMENT);
     });
   });
 });

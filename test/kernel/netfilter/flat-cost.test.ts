@@ -2,11 +2,12 @@
  * What ADD and DEL ask the kernel for does not depend on how many attachments there are (G27). The traffic is counted,
  * not the time.
  */
+
 import { expect, test } from "bun:test";
+import type { Attachment } from "../../../src/cni/attachment.ts";
 import { setUpIptables, tearDownIptables } from "../../../src/netfilter/iptables/iptables.ts";
 import { openNftables, tearDownMasquerade } from "../../../src/netfilter/masquerade.ts";
 import { setUpNftables, tearDownNftables } from "../../../src/netfilter/nftables/nftables.ts";
-import type { Owner } from "../../../src/netfilter/owner.ts";
 import { setUpSpoofCheck, tearDownSpoofCheck } from "../../../src/netfilter/spoof-check.ts";
 import { Connection, type Transport } from "../../../src/netlink/connection.ts";
 import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
@@ -55,9 +56,9 @@ async function trafficOf(action: (connection: Connection) => Promise<void>) {
 }
 
 const MANY = 150;
-const owner = (containerId: string): Owner => ({ network: "net1", containerId, ifname: "eth0" });
+const attachment = (containerId: string): Attachment => ({ network: "net1", containerId, ifname: "eth0" });
 /** Of equal length, so that their rules are. */
-const nth = (index: number): Owner => owner(`c${String(index).padStart(4, "0")}`);
+const nth = (index: number): Attachment => attachment(`c${String(index).padStart(4, "0")}`);
 const addressesOf = (index: number) =>
   prefixes(`10.1.${100 + (index >> 7)}.${100 + (index & 127)}/24`, `fd00:2::${1000 + index}/64`);
 
@@ -118,8 +119,8 @@ test("macspoofchk: DEL beside 3 others and beside 150", async () => {
 test("a DEL of what was never attached asks little, and changes nothing", async () => {
   await withScratchHost(async () => {
     const { datagrams } = await trafficOf(async (counted) => {
-      await tearDownMasquerade(owner("nobody"), counted);
-      await tearDownSpoofCheck(owner("nobody"), { connection: counted });
+      await tearDownMasquerade(attachment("nobody"), counted);
+      await tearDownSpoofCheck(attachment("nobody"), { connection: counted });
     });
     expect(datagrams).toBeLessThan(20);
   });

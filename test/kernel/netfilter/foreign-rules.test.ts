@@ -87,21 +87,21 @@ test("100 ADDs and DELs of all kinds", async () => {
     }
     const before = await listings();
     expect(before.split("\n").length).toBeGreaterThan(150);
-    const owners = Array.from({ length: 5 }, (_, index) => ({
+    const attachments = Array.from({ length: 5 }, (_, index) => ({
       network: `net${index % 2}`,
       containerId: `c${index}`,
       ifname: "eth0",
     }));
     for (let round = 0; round < 10; round++) {
-      for (const [index, owner] of owners.entries()) {
+      for (const [index, attachment] of attachments.entries()) {
         const addresses = prefixes(`10.1.${round}.${index + 2}/24`, `fd00:${round}::${index + 2}/64`);
-        await setUpMasquerade("iptables", owner, addresses);
-        await setUpMasquerade("nftables", owner, addresses);
-        await setUpSpoofCheck(owner, `veth${index}`, `02:00:00:00:00:0${index}`);
+        await setUpMasquerade("iptables", attachment, addresses);
+        await setUpMasquerade("nftables", attachment, addresses);
+        await setUpSpoofCheck(attachment, `veth${index}`, `02:00:00:00:00:0${index}`);
       }
-      for (const owner of round % 2 === 0 ? owners : owners.toReversed()) {
-        await tearDownMasquerade(owner);
-        await tearDownSpoofCheck(owner);
+      for (const attachment of round % 2 === 0 ? attachments : attachments.toReversed()) {
+        await tearDownMasquerade(attachment);
+        await tearDownSpoofCheck(attachment);
       }
     }
     expect(await listings()).toBe(before);

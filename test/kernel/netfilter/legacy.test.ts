@@ -1,6 +1,9 @@
 /** iptables-legacy: rules in x_tables, one child process for each family, and the lock that all of them take. */
+
 import { describe, expect } from "bun:test";
+import type { Attachment } from "../../../src/cni/attachment.ts";
 import { CniError, code } from "../../../src/cni/error.ts";
+import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
 import { LegacyNatTable } from "../../../src/netfilter/iptables/legacy-table.ts";
 import {
   checkMasquerade,
@@ -9,7 +12,6 @@ import {
   setUpMasquerade,
   tearDownMasquerade,
 } from "../../../src/netfilter/masquerade.ts";
-import { iptablesChain, type Owner } from "../../../src/netfilter/owner.ts";
 import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
 import { outcomeOf } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -21,11 +23,15 @@ import { prefixes } from "./prefixes.ts";
 import { legacyHost, Programs, whyNoLegacy } from "./programs.ts";
 import { referenceAddIptables, referenceDelIptables } from "./reference.ts";
 
-const owner = (containerId: string, ifname = "eth0"): Owner => ({ network: "net1", containerId, ifname });
+const attachment = (containerId: string, ifname = "eth0"): Attachment => ({
+  network: "net1",
+  containerId,
+  ifname,
+});
 const ADDRESSES = ["10.1.2.3/24", "fd00:2::3/64"];
-const setUp = (who: Owner, ...addresses: string[]) =>
+const setUp = (who: Attachment, ...addresses: string[]) =>
   setUpMasquerade("iptables", who, prefixes(...addresses));
-const check = (who: Owner, ...addresses: string[]) =>
+const check = (who: Attachment, ...addresses: string[]) =>
   checkMasquerade("iptables", who, prefixes(...addresses));
 
 /** Rules of both families, and notes apart. */
@@ -43,17 +49,17 @@ describe("the host's iptables is legacy", () => {
   legacyTest("the rules are those of the reference, and a note for each address", async () => {
     await withScratchHost(async () => {
       await using _ = await legacyHost();
-      await referenceAddIptables(owner("c1"), ADDRESSES, "legacy");
+      await referenceAddIptables(attachment("c1"), ADDRESSES, "legacy");
       const expected = await rules();
-      await referenceDelIptables(owner("c1"), ADDRESSES, "legacy");
-      await setUp(owner("c1"), ...ADDRESSES);
+      await referenceDelIptables(attachment("c1"), ADDRESSES, "legacy");
+      await setUp(attachment("c1"), ...ADDRESSES);
       const ours = await rules();
       expect(ours.rules).toEqual(expected.rules);
       expect(ours.notes).toEqual([
-        `-A ${iptablesChain(owner("c1"))} -s 10.1.2.3/32 -m comment --comment "name: \\"net1\\" id: \\"c1\\" if: \\"eth0\\""`,
-        `-A ${iptablesChain(owner("c1"))} -s fd00:2::3/128 -m comment --comment "name: \\"net1\\" id: \\"c1\\" if: \\"eth0\\""`,
+        `-A ${iptablesChain(attachment("c1"))} -s 10.1.2.3/32 -m comment --comment "name: \\"net1\\" id: \\"c1\\" if: \\"eth0\\""`,
+        `-A ${iptablesChain(attachment("c1"))} -s fd00:2::3/128 -m comment --comment "name: \\"net1\\" id: \\"c1\\" if: \\"eth0\\""`,
       ]);
-      await tearDownMasquerade(owner("c1"));
+      await tearDownMasquerade(attachment("c1"));
       expect(await rules()).toEqual({ rules: [], notes: [] });
     });
   });
@@ -68,14 +74,14 @@ describe("the host's iptables is legacy", () => {
           await action();
           return programs.calls().length - before;
         };
-        expect(await childrenOf(() => setUp(owner("c1"), "10.1.2.3/24"))).toBe(1);
-        expect(await childrenOf(() => setUp(owner("c1"), "10.1.2.3/24"))).toBe(0);
-        expect(await childrenOf(() => setUp(owner("c2"), ...ADDRESSES))).toBe(2);
-        expect(await childrenOf(() => check(owner("c2"), ...ADDRESSES))).toBe(0);
+        expect(await childrenOf(() => setUp(attachment("c1"), "10.1.2.3/24"))).toBe(1);
+        expect(await childrenOf(() => setUp(attachment("c1"), "10.1.2.3/24"))).toBe(0);
+        expect(await childrenOf(() => setUp(attachment("c2"), ...ADDRESSES))).toBe(2);
+        expect(await childrenOf(() => check(attachment("c2"), ...ADDRESSES))).toBe(0);
         expect(await childrenOf(() => masqueradeReady("iptables"))).toBe(0);
-        expect(await childrenOf(() => tearDownMasquerade(owner("c1")))).toBe(1);
-        expect(await childrenOf(() => tearDownMasquerade(owner("c2")))).toBe(2);
-        expect(await childrenOf(() => tearDownMasquerade(owner("c2")))).toBe(0);
+        expect(await childrenOf(() => tearDownMasquerade(attachment("c1")))).toBe(1);
+        expect(await childrenOf(() => tearDownMasquerade(attachment("c2")))).toBe(2);
+        expect(await childrenOf(() => tearDownMasquerade(attachment("c2")))).toBe(0);
       });
     },
   );
@@ -83,21 +89,21 @@ describe("the host's iptables is legacy", () => {
   legacyTest("G16, and the reference in both directions", async () => {
     await withScratchHost(async () => {
       await using _ = await legacyHost();
-      await setUp(owner("c1", "eth0"), "10.1.2.3/24");
-      await setUp(owner("c1", "eth1"), "10.1.3.3/24");
-      await tearDownMasquerade(owner("c1", "eth0"));
-      await tearDownMasquerade(owner("c1", "eth0"));
-      await check(owner("c1", "eth1"), "10.1.3.3/24");
-      await tearDownMasquerade(owner("c1", "eth1"));
+      await setUp(attachment("c1", "eth0"), "10.1.2.3/24");
+      await setUp(attachment("c1", "eth1"), "10.1.3.3/24");
+      await tearDownMasquerade(attachment("c1", "eth0"));
+      await tearDownMasquerade(attachment("c1", "eth0"));
+      await check(attachment("c1", "eth1"), "10.1.3.3/24");
+      await tearDownMasquerade(attachment("c1", "eth1"));
       expect(await rules()).toEqual({ rules: [], notes: [] });
 
-      await referenceAddIptables(owner("c1"), ADDRESSES, "legacy");
-      await check(owner("c1"), ...ADDRESSES);
-      await tearDownMasquerade(owner("c1"));
+      await referenceAddIptables(attachment("c1"), ADDRESSES, "legacy");
+      await check(attachment("c1"), ...ADDRESSES);
+      await tearDownMasquerade(attachment("c1"));
       expect(await rules()).toEqual({ rules: [], notes: [] });
 
-      await setUp(owner("c1"), ...ADDRESSES);
-      await referenceDelIptables(owner("c1"), ADDRESSES, "legacy");
+      await setUp(attachment("c1"), ...ADDRESSES);
+      await referenceDelIptables(attachment("c1"), ADDRESSES, "legacy");
       expect(await rules()).toEqual({ rules: [], notes: [] });
     });
   });
@@ -105,13 +111,13 @@ describe("the host's iptables is legacy", () => {
   legacyTest("G1, G17: GC and CHECK", async () => {
     await withScratchHost(async (host) => {
       await using _ = await legacyHost();
-      await setUp(owner("c1"), ...ADDRESSES);
-      await setUp(owner("c2"), "10.1.2.4/24");
+      await setUp(attachment("c1"), ...ADDRESSES);
+      await setUp(attachment("c2"), "10.1.2.4/24");
       await collectMasquerade("net1", [{ containerId: "c1", ifname: "eth0" }]);
-      await check(owner("c1"), ...ADDRESSES);
+      await check(attachment("c1"), ...ADDRESSES);
       expect((await rules()).rules.join("\n")).not.toContain("10.1.2.4");
       await host.run("iptables-legacy -t nat -F POSTROUTING");
-      const failure = check(owner("c1"), ...ADDRESSES);
+      const failure = check(attachment("c1"), ...ADDRESSES);
       await expect(failure).rejects.toThrow(
         /chain POSTROUTING of the nat table of iptables-legacy lacks the rule "-A POSTROUTING -s 10\.1\.2\.3\/32/,
       );
@@ -127,16 +133,18 @@ describe("the host's iptables is legacy", () => {
         const before = await rules();
         {
           await using _ = await legacyHost();
-          await setUp(owner("c1"), ...ADDRESSES);
+          await setUp(attachment("c1"), ...ADDRESSES);
         }
         await host.run("iptables-legacy -t nat -F; ip6tables-legacy -t nat -F");
-        await setUp(owner("c1"), ...ADDRESSES);
+        await setUp(attachment("c1"), ...ADDRESSES);
         {
           await using _ = await legacyHost();
-          await check(owner("c1"), ...ADDRESSES);
+          await check(attachment("c1"), ...ADDRESSES);
           await host.run("iptables-nft -t nat -F POSTROUTING");
-          await expect(check(owner("c1"), ...ADDRESSES)).rejects.toThrow(/lost or altered.*"-A POSTROUTING/);
-          await tearDownMasquerade(owner("c1"));
+          await expect(check(attachment("c1"), ...ADDRESSES)).rejects.toThrow(
+            /lost or altered.*"-A POSTROUTING/,
+          );
+          await tearDownMasquerade(attachment("c1"));
           expect(await rules()).toEqual(before);
         }
         await host.run("nft flush ruleset");
@@ -149,7 +157,7 @@ describe("the host's iptables is legacy", () => {
       await using _ = await legacyHost();
       const names = ["eth0", "eth1", "eth2", "eth3"];
       for (const [index, ifname] of names.entries())
-        await setUp(owner("c1", ifname), `10.1.2.${index + 2}/24`);
+        await setUp(attachment("c1", ifname), `10.1.2.${index + 2}/24`);
       expect(await callAtOnce(names.map((ifname) => ["del", "c1", ifname]))).toEqual(names.map(() => 0));
       expect(await rules()).toEqual({ rules: [], notes: [] });
     });
@@ -164,7 +172,7 @@ describe("the host's iptables is legacy", () => {
           return (await outcomeOf(["flock", "--nonblock", "/run/xtables.lock", "true"])).exitCode === 1;
         });
         withDeadline(500);
-        const error: unknown = await setUp(owner("c1"), "10.1.2.3/24").catch((thrown) => thrown);
+        const error: unknown = await setUp(attachment("c1"), "10.1.2.3/24").catch((thrown) => thrown);
         expect(error).toBeInstanceOf(CniError);
         expect((error as CniError).code).toBe(code.tryAgainLater);
         expect((error as CniError).message).toContain("another program has held the lock /run/xtables.lock");
@@ -181,7 +189,7 @@ describe("the host's iptables is legacy", () => {
     await withScratchHost(async (host) => {
       await using programs = await legacyHost();
       const table = new LegacyNatTable(4);
-      const chain = iptablesChain(owner("c1"));
+      const chain = iptablesChain(attachment("c1"));
       const rule = { comment: "another one each time", action: "accept" } as const;
       const update = () =>
         table.update(chain, (state) => [
@@ -201,7 +209,7 @@ describe("the host's iptables is legacy", () => {
       await using programs = await Programs.replace();
       programs.trap("iptables-legacy-restore");
       programs.link("iptables-restore", "iptables-legacy-restore");
-      const failure = setUp(owner("c1"), "10.1.2.3/24");
+      const failure = setUp(attachment("c1"), "10.1.2.3/24");
       await expect(failure).rejects.toThrow(
         'cannot change the nat table with "/usr/local/sbin/iptables-legacy-restore" (exit status 1): it printed no message',
       );

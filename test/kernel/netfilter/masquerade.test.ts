@@ -1,6 +1,9 @@
 /** The rules of both backends, judged by iptables-save and nft. */
+
 import { describe, expect, test } from "bun:test";
+import type { Attachment } from "../../../src/cni/attachment.ts";
 import { CniError } from "../../../src/cni/error.ts";
+import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
 import {
   type Backend,
   checkMasquerade,
@@ -8,7 +11,6 @@ import {
   setUpMasquerade,
   tearDownMasquerade,
 } from "../../../src/netfilter/masquerade.ts";
-import { iptablesChain, type Owner } from "../../../src/netfilter/owner.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { everything, iptablesRules, nftTable } from "./listings.ts";
 import { callAtOnce } from "./parallel.ts";
@@ -23,14 +25,18 @@ import {
 const BACKENDS: readonly Backend[] = ["iptables", "nftables"];
 const ADDRESSES = ["10.1.2.3/24", "10.9.0.4/16", "fd00:2::3/64"];
 
-const owner = (containerId: string, ifname = "eth0"): Owner => ({ network: "net1", containerId, ifname });
-const setUp = (backend: Backend | undefined, who: Owner, ...addresses: string[]) =>
+const attachment = (containerId: string, ifname = "eth0"): Attachment => ({
+  network: "net1",
+  containerId,
+  ifname,
+});
+const setUp = (backend: Backend | undefined, who: Attachment, ...addresses: string[]) =>
   setUpMasquerade(backend, who, prefixes(...addresses));
-const check = (backend: Backend, who: Owner, ...addresses: string[]) =>
+const check = (backend: Backend, who: Attachment, ...addresses: string[]) =>
   checkMasquerade(backend, who, prefixes(...addresses));
 
 /** The message of the error that CHECK gives. */
-async function complaint(backend: Backend, who: Owner, ...addresses: string[]): Promise<string> {
+async function complaint(backend: Backend, who: Attachment, ...addresses: string[]): Promise<string> {
   try {
     await check(backend, who, ...addresses);
   } catch (error) {
@@ -42,32 +48,32 @@ async function complaint(backend: Backend, who: Owner, ...addresses: string[]): 
 
 const reference = {
   iptables: { add: referenceAddIptables, del: referenceDelIptables },
-  nftables: { add: referenceAddNftables, del: (who: Owner) => referenceDelNftables(who) },
+  nftables: { add: referenceAddNftables, del: (who: Attachment) => referenceDelNftables(who) },
 } as const;
 
 test("B28: iptables-save shows the rules that the reference writes, one for one", async () => {
   await withScratchHost(async (host) => {
-    await referenceAddIptables(owner("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
+    await referenceAddIptables(attachment("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
     const expected = [await iptablesRules("iptables-nft"), await iptablesRules("ip6tables-nft")];
     await host.run("nft flush ruleset");
-    await setUp("iptables", owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+    await setUp("iptables", attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
     expect([await iptablesRules("iptables-nft"), await iptablesRules("ip6tables-nft")]).toEqual(expected);
     expect(expected[0]).toContain(
-      `-A POSTROUTING -s 10.1.2.3/32 -m comment --comment "name: \\"net1\\" id: \\"c1\\"" -j ${iptablesChain(owner("c1"))}`,
+      `-A POSTROUTING -s 10.1.2.3/32 -m comment --comment "name: \\"net1\\" id: \\"c1\\"" -j ${iptablesChain(attachment("c1"))}`,
     );
-    await tearDownMasquerade(owner("c1"));
+    await tearDownMasquerade(attachment("c1"));
   });
 });
 
 test("K13: two subnets of a family, as the reference writes them, are no loss; one that is gone is", async () => {
   await withScratchHost(async (host) => {
     const addresses = ["10.1.2.3/24", "10.9.2.3/24"];
-    await referenceAddIptables(owner("c1"), addresses);
-    await check("iptables", owner("c1"), ...addresses);
+    await referenceAddIptables(attachment("c1"), addresses);
+    await check("iptables", attachment("c1"), ...addresses);
     // Its third rule, behind the masquerading, spares the second subnet.
-    await host.run(`iptables -t nat -D ${iptablesChain(owner("c1"))} 3`);
-    expect(await complaint("iptables", owner("c1"), ...addresses)).toContain("-d 10.9.2.0/24");
-    await tearDownMasquerade(owner("c1"));
+    await host.run(`iptables -t nat -D ${iptablesChain(attachment("c1"))} 3`);
+    expect(await complaint("iptables", attachment("c1"), ...addresses)).toContain("-d 10.9.2.0/24");
+    await tearDownMasquerade(attachment("c1"));
     await host.run("nft flush ruleset");
   });
 });
@@ -82,10 +88,10 @@ test("B29: nft shows the rules that the reference writes; the source stands in a
       .map((chain) => chain.trim())
       .sort();
   await withScratchHost(async (host) => {
-    await referenceAddNftables(owner("c1"), ADDRESSES);
+    await referenceAddNftables(attachment("c1"), ADDRESSES);
     const expected = await rulesOf();
     await host.run("nft flush ruleset");
-    await setUp("nftables", owner("c1"), ...ADDRESSES);
+    await setUp("nftables", attachment("c1"), ...ADDRESSES);
     expect(
       (await rulesOf())
         .join("\n")
@@ -99,7 +105,7 @@ test("B29: nft shows the rules that the reference writes; the source stands in a
         .map((line) => line.trim())
         .sort(),
     );
-    await tearDownMasquerade(owner("c1"));
+    await tearDownMasquerade(attachment("c1"));
   });
 });
 
@@ -107,39 +113,39 @@ describe.each(BACKENDS)("%s", (backend) => {
   test("ADD, CHECK, ADD again, DEL, DEL again: the host is as before", async () => {
     await withScratchHost(async () => {
       const before = await everything();
-      await setUp(backend, owner("c1"), ...ADDRESSES);
+      await setUp(backend, attachment("c1"), ...ADDRESSES);
       const once = await everything();
       expect(once.length).toBeGreaterThan(before.length);
-      await check(backend, owner("c1"), ...ADDRESSES);
-      await setUp(backend, owner("c1"), ...ADDRESSES);
+      await check(backend, attachment("c1"), ...ADDRESSES);
+      await setUp(backend, attachment("c1"), ...ADDRESSES);
       expect(await everything()).toEqual(once);
-      await tearDownMasquerade(owner("c1"));
+      await tearDownMasquerade(attachment("c1"));
       expect(await everything()).toEqual(before);
-      await tearDownMasquerade(owner("c1"));
+      await tearDownMasquerade(attachment("c1"));
       expect(await everything()).toEqual(before);
     });
   });
 
   test("an ADD with other addresses replaces those of the ADD before", async () => {
     await withScratchHost(async () => {
-      await setUp(backend, owner("c1"), "10.1.2.3/24", "10.1.2.4/24", "10.1.2.5/24");
-      await setUp(backend, owner("c1"), "10.1.2.9/24");
-      await check(backend, owner("c1"), "10.1.2.9/24");
+      await setUp(backend, attachment("c1"), "10.1.2.3/24", "10.1.2.4/24", "10.1.2.5/24");
+      await setUp(backend, attachment("c1"), "10.1.2.9/24");
+      await check(backend, attachment("c1"), "10.1.2.9/24");
       expect((await everything()).join("\n")).not.toMatch(/10\.1\.2\.[345]\b/);
-      await tearDownMasquerade(owner("c1"));
+      await tearDownMasquerade(attachment("c1"));
     });
   });
 
-  test("with many addresses, all go by the owner's name alone (G5)", async () => {
+  test("with many addresses, all go by the attachment's name alone (G5)", async () => {
     await withScratchHost(async () => {
       const many = Array.from({ length: 21 }, (_, index) => `10.1.${index}.3/24`);
-      await setUp(backend, owner("c2"), "10.1.0.9/24");
-      await setUp(backend, owner("c1"), ...many);
-      await check(backend, owner("c1"), ...many);
-      await tearDownMasquerade(owner("c1"));
+      await setUp(backend, attachment("c2"), "10.1.0.9/24");
+      await setUp(backend, attachment("c1"), ...many);
+      await check(backend, attachment("c1"), ...many);
+      await tearDownMasquerade(attachment("c1"));
       expect((await everything()).join("\n")).not.toContain("10.1.1.3");
-      await check(backend, owner("c2"), "10.1.0.9/24");
-      await tearDownMasquerade(owner("c2"));
+      await check(backend, attachment("c2"), "10.1.0.9/24");
+      await tearDownMasquerade(attachment("c2"));
     });
   });
 
@@ -149,15 +155,15 @@ describe.each(BACKENDS)("%s", (backend) => {
         ["eth0", "eth1"],
         ["eth1", "eth0"],
       ] as const) {
-        await setUp(backend, owner("c1", "eth0"), "10.1.2.3/24", "fd00:2::3/64");
-        await setUp(backend, owner("c1", "eth1"), "10.1.2.4/24", "10.7.0.1/16");
+        await setUp(backend, attachment("c1", "eth0"), "10.1.2.3/24", "fd00:2::3/64");
+        await setUp(backend, attachment("c1", "eth1"), "10.1.2.4/24", "10.7.0.1/16");
         const addressesOf = { eth0: ["10.1.2.3/24", "fd00:2::3/64"], eth1: ["10.1.2.4/24", "10.7.0.1/16"] };
-        await check(backend, owner("c1", "eth0"), ...addressesOf.eth0);
-        await check(backend, owner("c1", "eth1"), ...addressesOf.eth1);
-        await tearDownMasquerade(owner("c1", first));
-        await tearDownMasquerade(owner("c1", first));
-        await check(backend, owner("c1", second), ...addressesOf[second]);
-        await tearDownMasquerade(owner("c1", second));
+        await check(backend, attachment("c1", "eth0"), ...addressesOf.eth0);
+        await check(backend, attachment("c1", "eth1"), ...addressesOf.eth1);
+        await tearDownMasquerade(attachment("c1", first));
+        await tearDownMasquerade(attachment("c1", first));
+        await check(backend, attachment("c1", second), ...addressesOf[second]);
+        await tearDownMasquerade(attachment("c1", second));
       }
     });
   });
@@ -165,12 +171,12 @@ describe.each(BACKENDS)("%s", (backend) => {
   test("the reference ADDs: our CHECK passes, our DEL leaves nothing", async () => {
     await withScratchHost(async (host) => {
       // The table itself, which the reference does not take away either.
-      await reference[backend].add(owner("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
-      await reference[backend].del(owner("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
+      await reference[backend].add(attachment("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
+      await reference[backend].del(attachment("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
       const before = await everything();
-      await reference[backend].add(owner("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
-      await check(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
-      await tearDownMasquerade(owner("c1"));
+      await reference[backend].add(attachment("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
+      await check(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
+      await tearDownMasquerade(attachment("c1"));
       expect(await everything()).toEqual(before);
       await host.run("nft flush ruleset");
     });
@@ -178,12 +184,12 @@ describe.each(BACKENDS)("%s", (backend) => {
 
   test("ours ADDs: the reference's DEL leaves nothing", async () => {
     await withScratchHost(async (host) => {
-      await reference[backend].add(owner("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
-      await reference[backend].del(owner("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
+      await reference[backend].add(attachment("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
+      await reference[backend].del(attachment("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
       const before = await everything();
-      await setUp(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+      await setUp(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
       expect(await everything()).not.toEqual(before);
-      await reference[backend].del(owner("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
+      await reference[backend].del(attachment("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
       expect(await everything()).toEqual(before);
       await host.run("nft flush ruleset");
     });
@@ -191,15 +197,15 @@ describe.each(BACKENDS)("%s", (backend) => {
 
   test("both on one host: each removes its own, and the other's attachments stay", async () => {
     await withScratchHost(async (host) => {
-      await setUp(backend, owner("ours"), "10.1.2.3/24");
-      await reference[backend].add(owner("theirs"), ["10.1.2.4/24"]);
-      await setUp(backend, owner("ours2"), "10.1.2.5/24");
-      await check(backend, owner("ours"), "10.1.2.3/24");
-      await tearDownMasquerade(owner("ours"));
-      await check(backend, owner("theirs"), "10.1.2.4/24");
-      await reference[backend].del(owner("theirs"), ["10.1.2.4/24"]);
-      await check(backend, owner("ours2"), "10.1.2.5/24");
-      await tearDownMasquerade(owner("ours2"));
+      await setUp(backend, attachment("ours"), "10.1.2.3/24");
+      await reference[backend].add(attachment("theirs"), ["10.1.2.4/24"]);
+      await setUp(backend, attachment("ours2"), "10.1.2.5/24");
+      await check(backend, attachment("ours"), "10.1.2.3/24");
+      await tearDownMasquerade(attachment("ours"));
+      await check(backend, attachment("theirs"), "10.1.2.4/24");
+      await reference[backend].del(attachment("theirs"), ["10.1.2.4/24"]);
+      await check(backend, attachment("ours2"), "10.1.2.5/24");
+      await tearDownMasquerade(attachment("ours2"));
       expect((await everything()).join("\n")).not.toContain("10.1.2.");
       await host.run("nft flush ruleset");
     });
@@ -207,16 +213,16 @@ describe.each(BACKENDS)("%s", (backend) => {
 
   test("rules that were saved and loaded again are still ours", async () => {
     await withScratchHost(async (host) => {
-      await setUp(backend, owner("c1"), "10.1.2.3/24");
-      await setUp(backend, owner("c2"), "10.1.2.4/24");
+      await setUp(backend, attachment("c1"), "10.1.2.3/24");
+      await setUp(backend, attachment("c2"), "10.1.2.4/24");
       if (backend === "iptables")
         await host.run("iptables-nft-save >/run/saved && iptables-nft-restore </run/saved");
       else await host.run("nft list ruleset >/run/saved && nft flush ruleset && nft -f /run/saved");
       await host.run("rm /run/saved");
-      await check(backend, owner("c1"), "10.1.2.3/24");
-      await tearDownMasquerade(owner("c1"));
-      await check(backend, owner("c2"), "10.1.2.4/24");
-      await tearDownMasquerade(owner("c2"));
+      await check(backend, attachment("c1"), "10.1.2.3/24");
+      await tearDownMasquerade(attachment("c1"));
+      await check(backend, attachment("c2"), "10.1.2.4/24");
+      await tearDownMasquerade(attachment("c2"));
       expect((await everything()).join("\n")).not.toContain("10.1.2.");
       await host.run("nft flush ruleset");
     });
@@ -224,19 +230,19 @@ describe.each(BACKENDS)("%s", (backend) => {
 
   test("G1: GC removes what is not valid, of this network only, whoever wrote it", async () => {
     await withScratchHost(async (host) => {
-      const elsewhere: Owner = { network: "net11", containerId: "c1", ifname: "eth0" };
-      await setUp(backend, owner("c1", "eth0"), "10.1.2.3/24");
-      await setUp(backend, owner("c1", "eth1"), "10.1.3.3/24");
-      await setUp(backend, owner("c2"), "10.1.2.4/24");
-      await reference[backend].add(owner("c3"), ["10.1.2.5/24"]);
-      await reference[backend].add(owner("c4"), ["10.1.2.6/24"]);
+      const elsewhere: Attachment = { network: "net11", containerId: "c1", ifname: "eth0" };
+      await setUp(backend, attachment("c1", "eth0"), "10.1.2.3/24");
+      await setUp(backend, attachment("c1", "eth1"), "10.1.3.3/24");
+      await setUp(backend, attachment("c2"), "10.1.2.4/24");
+      await reference[backend].add(attachment("c3"), ["10.1.2.5/24"]);
+      await reference[backend].add(attachment("c4"), ["10.1.2.6/24"]);
       await setUp(backend, elsewhere, "10.2.2.3/24");
       await collectMasquerade("net1", [
         { containerId: "c1", ifname: "eth1" },
         { containerId: "c4", ifname: "eth0" },
       ]);
-      await check(backend, owner("c1", "eth1"), "10.1.3.3/24");
-      await check(backend, owner("c4"), "10.1.2.6/24");
+      await check(backend, attachment("c1", "eth1"), "10.1.3.3/24");
+      await check(backend, attachment("c4"), "10.1.2.6/24");
       await check(backend, elsewhere, "10.2.2.3/24");
       const left = (await everything()).join("\n");
       for (const address of ["10.1.2.3", "10.1.2.4", "10.1.2.5"]) expect(left).not.toContain(`${address}"`);
@@ -253,14 +259,14 @@ describe.each(BACKENDS)("%s", (backend) => {
 
 test("DEL removes the rules of both backends (B33)", async () => {
   await withScratchHost(async () => {
-    await setUp("iptables", owner("c1"), "10.1.2.3/24");
-    await setUp("nftables", owner("c1"), "10.1.2.3/24");
-    await tearDownMasquerade(owner("c1"));
+    await setUp("iptables", attachment("c1"), "10.1.2.3/24");
+    await setUp("nftables", attachment("c1"), "10.1.2.3/24");
+    await tearDownMasquerade(attachment("c1"));
   });
 });
 
 describe("G17: CHECK names what is lost", () => {
-  const chain = iptablesChain(owner("c1"));
+  const chain = iptablesChain(attachment("c1"));
   const MUTATIONS: readonly [Backend, string, RegExp][] = [
     [
       "iptables",
@@ -332,20 +338,22 @@ describe("G17: CHECK names what is lost", () => {
 
   test.each([...MUTATIONS])("%s: %s", async (backend, mutation, message) => {
     await withScratchHost(async (host) => {
-      await setUp(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+      await setUp(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
       await host.run(mutation);
-      expect(await complaint(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64")).toMatch(message);
+      expect(await complaint(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64")).toMatch(message);
       await host.run("nft flush ruleset");
     });
   });
 
   test.each(BACKENDS)("%s: an address that was never attached", async (backend) => {
     await withScratchHost(async () => {
-      await setUp(backend, owner("c1"), "10.1.2.3/24");
-      expect(await complaint(backend, owner("c1"), "10.1.2.4/24")).toContain("10.1.2.4");
-      expect(await complaint(backend, owner("c1"), "10.1.2.3/25")).toContain("10.1.2.0/25");
-      expect(await complaint(backend, owner("c1", "eth0"), "10.1.2.3/24")).toContain("nothing to complain");
-      await tearDownMasquerade(owner("c1"));
+      await setUp(backend, attachment("c1"), "10.1.2.3/24");
+      expect(await complaint(backend, attachment("c1"), "10.1.2.4/24")).toContain("10.1.2.4");
+      expect(await complaint(backend, attachment("c1"), "10.1.2.3/25")).toContain("10.1.2.0/25");
+      expect(await complaint(backend, attachment("c1", "eth0"), "10.1.2.3/24")).toContain(
+        "nothing to complain",
+      );
+      await tearDownMasquerade(attachment("c1"));
     });
   });
 
@@ -353,14 +361,14 @@ describe("G17: CHECK names what is lost", () => {
     await withScratchHost(async (host) => {
       for (const [, mutation] of MUTATIONS.filter(([which]) => which === backend)) {
         if (mutation.includes(" -I ")) continue;
-        await setUp(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
+        await setUp(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
         await host.run(mutation);
         // Of the postrouting chain ADD only sees that rules are missing.
         if (mutation.startsWith("nft insert"))
           await host.run("nft flush chain inet cni_plugins_masquerade postrouting");
-        await setUp(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
-        await check(backend, owner("c1"), "10.1.2.3/24", "fd00:2::3/64");
-        await tearDownMasquerade(owner("c1"));
+        await setUp(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
+        await check(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
+        await tearDownMasquerade(attachment("c1"));
         await host.run("nft flush ruleset");
       }
     });
@@ -369,15 +377,15 @@ describe("G17: CHECK names what is lost", () => {
 
 test("all rules were flushed and another's DEL took the empty base chain: ADD brings it back", async () => {
   await withScratchHost(async (host) => {
-    await setUp("iptables", owner("c1"), "10.1.2.3/24");
-    await setUp("iptables", owner("c2"), "10.1.2.4/24");
+    await setUp("iptables", attachment("c1"), "10.1.2.3/24");
+    await setUp("iptables", attachment("c2"), "10.1.2.4/24");
     await host.run("nft flush table ip nat");
-    await tearDownMasquerade(owner("c2"));
+    await tearDownMasquerade(attachment("c2"));
     expect(await nftTable("ip", "nat")).not.toContain("POSTROUTING");
-    await setUp("iptables", owner("c1"), "10.1.2.3/24");
-    await check("iptables", owner("c1"), "10.1.2.3/24");
+    await setUp("iptables", attachment("c1"), "10.1.2.3/24");
+    await check("iptables", attachment("c1"), "10.1.2.3/24");
     expect(await nftTable("ip", "nat")).toContain("hook postrouting");
-    await tearDownMasquerade(owner("c1"));
+    await tearDownMasquerade(attachment("c1"));
   });
 });
 
@@ -390,7 +398,7 @@ test("a first ADD of many at once: each has its rules, the table is whole; then 
     );
     expect(await callAtOnce(adds)).toEqual(nothing);
     for (const backend of BACKENDS) {
-      for (const id of ids) await check(backend, owner(`c${id}`), `10.1.2.${id}/24`);
+      for (const id of ids) await check(backend, attachment(`c${id}`), `10.1.2.${id}/24`);
     }
     const table = await nftTable("inet", "cni_plugins_masquerade");
     expect(table.match(/goto masq_checks/g)?.length).toBe(1);

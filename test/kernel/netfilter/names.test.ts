@@ -2,8 +2,11 @@
  * K2, K3: attachments with names of any length, in pairs that share a chain of iptables because their names are the
  * same when joined. Judged by iptables-save and nft.
  */
+
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Attachment } from "../../../src/cni/attachment.ts";
+import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
 import {
   type Backend,
   checkMasquerade,
@@ -11,7 +14,6 @@ import {
   setUpMasquerade,
   tearDownMasquerade,
 } from "../../../src/netfilter/masquerade.ts";
-import { iptablesChain, type Owner } from "../../../src/netfilter/owner.ts";
 import { TEST_LIMIT } from "../../support/limits.ts";
 import {
   type Container,
@@ -69,9 +71,9 @@ const addressesOf = {
   two: [V4.two, "fd00:9::4/64"],
 };
 
-const setUp = (backend: Backend, who: Owner, addresses: readonly string[]) =>
+const setUp = (backend: Backend, who: Attachment, addresses: readonly string[]) =>
   setUpMasquerade(backend, who, prefixes(...addresses));
-const check = (backend: Backend, who: Owner, addresses: readonly string[]) =>
+const check = (backend: Backend, who: Attachment, addresses: readonly string[]) =>
   checkMasquerade(backend, who, prefixes(...addresses));
 
 describe.each(possible)("%s", (_, { backend, variant }) => {
@@ -84,8 +86,8 @@ describe.each(possible)("%s", (_, { backend, variant }) => {
         fc.boolean(),
         async ([a, b], ifname, other, byCollection) => {
           await withVariant(variant, async () => {
-            const one: Owner = { ...a, ifname };
-            const two: Owner = { ...b, ifname: other };
+            const one: Attachment = { ...a, ifname };
+            const two: Attachment = { ...b, ifname: other };
             const before = await listing(variant);
             await setUp(backend, two, addressesOf.two);
             const twoAlone = (await listing(variant)).sort();
@@ -196,13 +198,13 @@ describe.each(possible.filter(([, { backend }]) => backend === "iptables"))(
         const rules = async () =>
           (await iptablesRules(program)).filter((line) => line.includes("CNI-") && !line.includes(" if: "));
         for (const length of [200, 239, 240, 255, 1000, LONGEST_ID]) {
-          const owner = { network: "n", containerId: "c".repeat(length), ifname: "eth0" };
-          await referenceAddIptables(owner, [V4.one], variant);
+          const attachment = { network: "n", containerId: "c".repeat(length), ifname: "eth0" };
+          await referenceAddIptables(attachment, [V4.one], variant);
           const expected = await rules();
-          await referenceDelIptables(owner, [V4.one], variant);
-          await setUp(backend, owner, [V4.one]);
+          await referenceDelIptables(attachment, [V4.one], variant);
+          await setUp(backend, attachment, [V4.one]);
           expect(await rules()).toEqual(expected);
-          await referenceDelIptables(owner, [V4.one], variant);
+          await referenceDelIptables(attachment, [V4.one], variant);
           expect(await rules()).toEqual([]);
         }
       });

@@ -1,7 +1,8 @@
 /** Packets decide: who does a datagram come from? For both backends, over IPv4 and IPv6, routed and bridged. */
+
 import { describe, expect, test } from "bun:test";
+import type { Attachment } from "../../../src/cni/attachment.ts";
 import { type Backend, setUpMasquerade, tearDownMasquerade } from "../../../src/netfilter/masquerade.ts";
-import type { Owner } from "../../../src/netfilter/owner.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
 import { Listener, send, withNetwork } from "./network.ts";
 import { prefixes } from "./prefixes.ts";
@@ -9,7 +10,7 @@ import { prefixes } from "./prefixes.ts";
 const PORT = 5353;
 const GROUP = "239.1.2.99";
 
-const owner = (containerId: string): Owner => ({ network: "net1", containerId, ifname: "eth0" });
+const attachment = (containerId: string): Attachment => ({ network: "net1", containerId, ifname: "eth0" });
 
 /** With this, frames between ports of the bridge pass through the rules of iptables as well. */
 const bridged = (host: ScratchHost) =>
@@ -17,7 +18,7 @@ const bridged = (host: ScratchHost) =>
 
 describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
   const attach = (containerId: string, ...addresses: string[]) =>
-    setUpMasquerade(backend, owner(containerId), prefixes(...addresses));
+    setUpMasquerade(backend, attachment(containerId), prefixes(...addresses));
 
   test.each(["IPv4", "IPv6"])(
     "%s: to the outside, the source is the host's; other traffic is left alone",
@@ -56,7 +57,7 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
           await send(network.outside, v4 ? "10.1.2.3" : "fd00:2::3", PORT, "in");
           expect(await inOne.senderOf("in")).toBe(v4 ? "192.0.2.2" : "2001:db8::2");
         } finally {
-          await tearDownMasquerade(owner("one"));
+          await tearDownMasquerade(attachment("one"));
         }
         await send(one.namespace, v4 ? "192.0.2.2" : "2001:db8::2", PORT, "after");
         expect(await outside.senderOf("after")).toBe(v4 ? "10.1.2.3" : "fd00:2::3");
@@ -78,7 +79,7 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
       expect(await inTwo.senderOf("neighbour6")).toBe("fd00:2::3");
       await send(one.namespace, GROUP, PORT + 1, "group");
       expect(await inTwo.senderOf("group")).toBe("10.1.2.3");
-      await tearDownMasquerade(owner("one"));
+      await tearDownMasquerade(attachment("one"));
     });
   });
 
@@ -92,7 +93,7 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
       await using inTwo = await Listener.start(two.namespace, PORT);
       await send(one.namespace, "10.1.2.4", PORT, "neighbour");
       expect(await inTwo.senderOf("neighbour")).toBe("10.1.2.1");
-      await tearDownMasquerade(owner("one"));
+      await tearDownMasquerade(attachment("one"));
     });
   });
 
@@ -117,34 +118,34 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
       await send(one.namespace, "192.0.2.1", 8000, "from one");
       expect(await inOne.senderOf("from one")).toBe("10.1.2.3");
       await host.run("nft delete table ip published");
-      await tearDownMasquerade(owner("one"));
-      await tearDownMasquerade(owner("two"));
+      await tearDownMasquerade(attachment("one"));
+      await tearDownMasquerade(attachment("two"));
     });
   });
 
   test("G16: with one of two interfaces detached, the other's traffic is masqueraded still", async () => {
     await withNetwork(async (_, network) => {
       const one = await network.container("one", "10.1.2.3/24", "10.1.2.9/24", "fd00:2::3/64");
-      await setUpMasquerade(backend, { ...owner("one"), ifname: "eth1" }, prefixes("10.1.2.9/24"));
-      await setUpMasquerade(backend, owner("one"), prefixes("10.1.2.3/24"));
-      await tearDownMasquerade({ ...owner("one"), ifname: "eth1" });
+      await setUpMasquerade(backend, { ...attachment("one"), ifname: "eth1" }, prefixes("10.1.2.9/24"));
+      await setUpMasquerade(backend, attachment("one"), prefixes("10.1.2.3/24"));
+      await tearDownMasquerade({ ...attachment("one"), ifname: "eth1" });
       await using outside = await Listener.start(network.outside, PORT);
       await send(one.namespace, "192.0.2.2", PORT, "out");
       expect(await outside.senderOf("out")).toBe("192.0.2.1");
-      await tearDownMasquerade(owner("one"));
+      await tearDownMasquerade(attachment("one"));
     });
   });
 
-  test("an address that is used again before its old owner's DEL stays masqueraded", async () => {
+  test("an address that is used again before its old attachment's DEL stays masqueraded", async () => {
     await withNetwork(async (_, network) => {
       const one = await network.container("one", "10.1.2.3/24", "fd00:2::3/64");
       await attach("old", ...one.addresses);
       await attach("new", ...one.addresses);
-      await tearDownMasquerade(owner("old"));
+      await tearDownMasquerade(attachment("old"));
       await using outside = await Listener.start(network.outside, PORT);
       await send(one.namespace, "192.0.2.2", PORT, "out");
       expect(await outside.senderOf("out")).toBe("192.0.2.1");
-      await tearDownMasquerade(owner("new"));
+      await tearDownMasquerade(attachment("new"));
     });
   });
 });

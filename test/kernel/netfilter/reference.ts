@@ -1,14 +1,15 @@
 /** What the reference plugin has its tools do on ADD and DEL, command by command. */
 
+import type { Attachment } from "../../../src/cni/attachment.ts";
 import { formatIp } from "../../../src/net/ip.ts";
 import { formatPrefix, networkOf } from "../../../src/net/prefix.ts";
-import { attachmentMark, iptablesChain, nftablesComment, type Owner } from "../../../src/netfilter/owner.ts";
+import { attachmentMark, iptablesChain, nftablesComment } from "../../../src/netfilter/attachment-names.ts";
 import { outcomeOf, outputOf } from "../../support/command.ts";
 import { prefixes } from "./prefixes.ts";
 
 const programOf = (family: 4 | 6, variant: string): string =>
   `${family === 4 ? "iptables" : "ip6tables"}-${variant}`;
-const commentOf = ({ network, containerId }: Owner): string[] => [
+const commentOf = ({ network, containerId }: Attachment): string[] => [
   "-m",
   "comment",
   "--comment",
@@ -17,12 +18,12 @@ const commentOf = ({ network, containerId }: Owner): string[] => [
 
 /** SetupIPMasq of the backend iptables: one program after the other. */
 export async function referenceAddIptables(
-  owner: Owner,
+  attachment: Attachment,
   addresses: readonly string[],
   variant = "nft",
 ): Promise<void> {
-  const chain = iptablesChain(owner);
-  const comment = commentOf(owner);
+  const chain = iptablesChain(attachment);
+  const comment = commentOf(attachment);
   for (const prefix of prefixes(...addresses)) {
     const { family } = prefix.address;
     const nat = [programOf(family, variant), "-t", "nat"];
@@ -39,11 +40,11 @@ export async function referenceAddIptables(
 
 /** TeardownIPMasq of the backend iptables. What is not there is no error to it. */
 export async function referenceDelIptables(
-  owner: Owner,
+  attachment: Attachment,
   addresses: readonly string[],
   variant = "nft",
 ): Promise<void> {
-  const chain = iptablesChain(owner);
+  const chain = iptablesChain(attachment);
   for (const prefix of prefixes(...addresses)) {
     const { family } = prefix.address;
     const nat = [programOf(family, variant), "-t", "nat"];
@@ -55,7 +56,7 @@ export async function referenceDelIptables(
       formatIp(prefix.address),
       "-j",
       chain,
-      ...commentOf(owner),
+      ...commentOf(attachment),
     ]);
     await outcomeOf([
       ...nat,
@@ -65,7 +66,7 @@ export async function referenceDelIptables(
       formatPrefix(prefix),
       "-j",
       chain,
-      ...commentOf(owner),
+      ...commentOf(attachment),
     ]);
     await outcomeOf([...nat, "-F", chain]);
     await outcomeOf([...nat, "-X", chain]);
@@ -75,7 +76,7 @@ export async function referenceDelIptables(
 const TABLE = "inet cni_plugins_masquerade";
 
 /** Handles of the rules whose comments begin with the attachment's mark. */
-async function handlesOf(owner: Owner): Promise<number[]> {
+async function handlesOf(attachment: Attachment): Promise<number[]> {
   const { exitCode, stdout } = await outcomeOf([
     "nft",
     "-j",
@@ -89,18 +90,21 @@ async function handlesOf(owner: Owner): Promise<number[]> {
     nftables: { rule?: { comment?: string; handle: number } }[];
   };
   return nftables.flatMap(({ rule }) =>
-    rule?.comment?.startsWith(attachmentMark(owner)) ? [rule.handle] : [],
+    rule?.comment?.startsWith(attachmentMark(attachment)) ? [rule.handle] : [],
   );
 }
 
 /** setupIPMasqNFTables: one transaction, which empties postrouting each time. */
-export async function referenceAddNftables(owner: Owner, addresses: readonly string[]): Promise<void> {
-  const stale = await handlesOf(owner);
+export async function referenceAddNftables(
+  attachment: Attachment,
+  addresses: readonly string[],
+): Promise<void> {
+  const stale = await handlesOf(attachment);
   const rules = prefixes(...addresses).map((prefix) => {
     const ip = prefix.address.family === 4 ? "ip" : "ip6";
     return (
       `add rule ${TABLE} masq_checks ${ip} saddr == ${formatIp(prefix.address)} ` +
-      `${ip} daddr != ${formatPrefix(networkOf(prefix))} masquerade comment "${nftablesComment(owner)}"`
+      `${ip} daddr != ${formatPrefix(networkOf(prefix))} masquerade comment "${nftablesComment(attachment)}"`
     );
   });
   await nft([
@@ -117,17 +121,23 @@ export async function referenceAddNftables(owner: Owner, addresses: readonly str
 }
 
 /** teardownIPMasqNFTables. */
-export async function referenceDelNftables(owner: Owner): Promise<void> {
-  await nft((await handlesOf(owner)).map((handle) => `delete rule ${TABLE} masq_checks handle ${handle}`));
+export async function referenceDelNftables(attachment: Attachment): Promise<void> {
+  await nft(
+    (await handlesOf(attachment)).map((handle) => `delete rule ${TABLE} masq_checks handle ${handle}`),
+  );
 }
 
-const spoofId = ({ containerId, ifname }: Owner): string => `${containerId}-${ifname}`;
+const spoofId = ({ containerId, ifname }: Attachment): string => `${containerId}-${ifname}`;
 
 /** SpoofChecker.Setup: two transactions, as JSON, in which nft takes names and comments that it refuses as text. */
-export async function referenceSpoofCheck(owner: Owner, hostInterface: string, mac: string): Promise<void> {
+export async function referenceSpoofCheck(
+  attachment: Attachment,
+  hostInterface: string,
+  mac: string,
+): Promise<void> {
   const table = { family: "bridge", table: "nat" };
-  const chain = `cni-br-iface-${spoofId(owner)}`;
-  const comment = `macspoofchk-${spoofId(owner)}`;
+  const chain = `cni-br-iface-${spoofId(attachment)}`;
+  const comment = `macspoofchk-${spoofId(attachment)}`;
   const add = (what: string, object: object) => ({ add: { [what]: object } });
   const rule = (where: string, ...expr: object[]) => add("rule", { ...table, chain: where, expr, comment });
   const equals = (left: object, right: string) => ({ match: { op: "==", left, right } });
@@ -154,14 +164,14 @@ export async function referenceSpoofCheck(owner: Owner, hostInterface: string, m
 }
 
 /** SpoofChecker.Teardown: the rule of PREROUTING by its comment, then the chains. @throws CommandFailed */
-export async function referenceSpoofCheckRemoval(owner: Owner): Promise<void> {
+export async function referenceSpoofCheckRemoval(attachment: Attachment): Promise<void> {
   const table = { family: "bridge", table: "nat" };
-  const chain = `cni-br-iface-${spoofId(owner)}`;
+  const chain = `cni-br-iface-${spoofId(attachment)}`;
   const { nftables } = JSON.parse(
     await outputOf(["nft", "-j", "list", "chain", "bridge", "nat", "PREROUTING"]),
   ) as { nftables: { rule?: { comment?: string; handle: number } }[] };
   const handles = nftables.flatMap(({ rule }) =>
-    rule?.comment === `macspoofchk-${spoofId(owner)}` ? [rule.handle] : [],
+    rule?.comment === `macspoofchk-${spoofId(attachment)}` ? [rule.handle] : [],
   );
   await nftJson(handles.map((handle) => ({ delete: { rule: { ...table, chain: "PREROUTING", handle } } })));
   await nftJson([chain, `${chain}-mac`].map((name) => ({ delete: { chain: { ...table, name } } })));

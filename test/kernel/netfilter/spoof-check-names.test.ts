@@ -2,9 +2,10 @@
  * K2, K3: spoof checks of attachments with names of any length, in pairs that have the same names for the reference.
  * Judged by nft: which addresses a port lets in.
  */
+
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Owner } from "../../../src/netfilter/owner.ts";
+import type { Attachment } from "../../../src/cni/attachment.ts";
 import {
   checkSpoofCheck,
   collectSpoofChecks,
@@ -64,7 +65,7 @@ describe("two attachments that the reference would give the same names", () => {
         fc.boolean(),
         fc.boolean(),
         async (pair, swapped, byCollection) => {
-          const [one, two]: readonly Owner[] = swapped ? pair.toReversed() : pair;
+          const [one, two]: readonly Attachment[] = swapped ? pair.toReversed() : pair;
           if (one === undefined || two === undefined) throw new Error("a pair has two");
           await withScratchHost(async (host) => {
             const before = await nftRules();
@@ -102,18 +103,18 @@ describe("two attachments that the reference would give the same names", () => {
 
   test("A31: a chain that another program's rule leads to stays, and DEL says so after it has removed the rest", async () => {
     await withScratchHost(async (host) => {
-      const owner = { network: "net1", containerId: "c1", ifname: "eth0" };
-      await setUpSpoofCheck(owner, "veth1", MACS.p1);
+      const attachment = { network: "net1", containerId: "c1", ifname: "eth0" };
+      await setUpSpoofCheck(attachment, "veth1", MACS.p1);
       const hold = "add chain bridge nat theirs; add rule bridge nat theirs jump cni-br-iface-c1-eth0";
       await host.run(["nft", hold]);
       for (const _ of ["once", "again"]) {
-        await expect(tearDownSpoofCheck(owner)).rejects.toThrow(
+        await expect(tearDownSpoofCheck(attachment)).rejects.toThrow(
           "failed to teardown spoof-check: chain cni-br-iface-c1-eth0 is busy: a rule of another program leads there",
         );
       }
       expect((await nftRules()).join("\n")).not.toContain("veth1");
       await host.run(["nft", "delete chain bridge nat theirs"]);
-      await tearDownSpoofCheck(owner);
+      await tearDownSpoofCheck(attachment);
       await host.run("nft flush ruleset");
     });
   });
@@ -172,13 +173,13 @@ describe("K2: names longer than a chain's", () => {
   test("as long as the reference has names, they are its names, and it removes what is ours", async () => {
     await withScratchHost(async (host) => {
       for (const length of [1, 100, 111, 128, 232, 233]) {
-        const owner = { network: "net1", containerId: "c".repeat(length), ifname: "eth0" };
-        await referenceSpoofCheck(owner, "veth1", MACS.p1);
+        const attachment = { network: "net1", containerId: "c".repeat(length), ifname: "eth0" };
+        await referenceSpoofCheck(attachment, "veth1", MACS.p1);
         const expected = await nftRules();
         await host.run("nft flush ruleset");
-        await setUpSpoofCheck(owner, "veth1", MACS.p1);
+        await setUpSpoofCheck(attachment, "veth1", MACS.p1);
         expect(await nftRules()).toEqual(expected);
-        await referenceSpoofCheckRemoval(owner);
+        await referenceSpoofCheckRemoval(attachment);
         expect((await nftRules()).filter((line) => line.includes("cni-br-iface"))).toEqual([]);
         await host.run("nft flush ruleset");
       }
@@ -188,10 +189,10 @@ describe("K2: names longer than a chain's", () => {
   test.each([234, 238, 300, 100_000, LONGEST_ID])("a container id of %d bytes", async (length) => {
     await withScratchHost(async () => {
       const before = await nftRules();
-      const owner = { network: "n".repeat(255), containerId: "c".repeat(length), ifname: "eth0" };
-      await setUpSpoofCheck(owner, "veth1", MACS.p1);
-      await checkSpoofCheck(owner, "veth1", MACS.p1);
-      await tearDownSpoofCheck(owner);
+      const attachment = { network: "n".repeat(255), containerId: "c".repeat(length), ifname: "eth0" };
+      await setUpSpoofCheck(attachment, "veth1", MACS.p1);
+      await checkSpoofCheck(attachment, "veth1", MACS.p1);
+      await tearDownSpoofCheck(attachment);
       expect(await nftRules()).toEqual(before);
     });
   });

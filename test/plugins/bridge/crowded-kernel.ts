@@ -1,5 +1,5 @@
 /**
- * A kernel with one host veth that says no owner, and a namespace at its other end that has as many addresses as are
+ * A kernel with one host veth that says no attachment, and a namespace at its other end that has as many addresses as are
  * wanted: 2001:db8::1 and on. As a program, `bun crowded-kernel.ts users COUNT` looks for the users of two addresses, the
  * last that the namespace has and one that it has not, and `… check COUNT` for these two on the interface itself; each
  * prints what it found.

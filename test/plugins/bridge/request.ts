@@ -7,6 +7,7 @@ export function requestWith(keys: object, args = ""): Request {
   const document = { cniVersion: "1.1.0", name: "net", ...keys };
   return {
     command: "ADD",
+    network: "net",
     containerId: "c1",
     netns: "/var/run/netns/c1",
     ifname: "eth0",

@@ -4,20 +4,20 @@
  */
 import { describe, expect, test } from "bun:test";
 import { CniError, code } from "../../../src/cni/error.ts";
+import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
 import {
   checkMasquerade,
   masqueradeReady,
   setUpMasquerade,
   tearDownMasquerade,
 } from "../../../src/netfilter/masquerade.ts";
-import { iptablesChain } from "../../../src/netfilter/owner.ts";
 import { checkSpoofCheck, setUpSpoofCheck, tearDownSpoofCheck } from "../../../src/netfilter/spoof-check.ts";
 import { iptablesRules } from "../../kernel/netfilter/listings.ts";
 import { prefixes } from "../../kernel/netfilter/prefixes.ts";
 import { Programs } from "../../kernel/netfilter/programs.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 
-const OWNER = { network: "net1", containerId: "c1", ifname: "eth0" };
+const ATTACHMENT = { network: "net1", containerId: "c1", ifname: "eth0" };
 const ADDRESSES = prefixes("10.1.2.3/24", "fd00:2::3/64");
 
 const rules = async (): Promise<string[]> => [
@@ -25,7 +25,7 @@ const rules = async (): Promise<string[]> => [
   ...(await iptablesRules("ip6tables-legacy")),
 ];
 
-const chain = iptablesChain(OWNER);
+const chain = iptablesChain(ATTACHMENT);
 const comment = '-m comment --comment "name: \\"net1\\" id: \\"c1\\""';
 const EXPECTED = [
   `:${chain} -`,
@@ -48,14 +48,14 @@ describe.each([
       for (const name of legacy ? ["iptables", "ip6tables"] : [])
         programs.link(`${name}-restore`, `/usr/sbin/${name}-legacy-restore`);
       await masqueradeReady(undefined);
-      await setUpMasquerade(undefined, OWNER, ADDRESSES);
+      await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
       const once = await rules();
       expect(once.filter((line) => !line.includes("if: "))).toEqual(EXPECTED);
-      await checkMasquerade(undefined, OWNER, ADDRESSES);
-      await setUpMasquerade(undefined, OWNER, ADDRESSES);
+      await checkMasquerade(undefined, ATTACHMENT, ADDRESSES);
+      await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
       expect(await rules()).toEqual(once);
-      await tearDownMasquerade(OWNER);
-      await tearDownMasquerade(OWNER);
+      await tearDownMasquerade(ATTACHMENT);
+      await tearDownMasquerade(ATTACHMENT);
       expect(await rules()).toEqual([]);
     });
   });
@@ -65,7 +65,7 @@ test("nftables was asked for: the error names what the kernel lacks", async () =
   await withScratchHost(async () => {
     for (const attempt of [
       () => masqueradeReady("nftables"),
-      () => setUpMasquerade("nftables", OWNER, ADDRESSES),
+      () => setUpMasquerade("nftables", ATTACHMENT, ADDRESSES),
     ]) {
       const error: unknown = await attempt().catch((thrown) => thrown);
       expect(error).toBeInstanceOf(CniError);
@@ -79,8 +79,8 @@ test("nftables was asked for: the error names what the kernel lacks", async () =
 
 test("B17: a spoof check is set up, checked and removed", async () => {
   await withScratchHost(async () => {
-    await setUpSpoofCheck(OWNER, "veth1", "02:00:00:00:00:01");
-    await checkSpoofCheck(OWNER, "veth1", "02:00:00:00:00:01");
-    await tearDownSpoofCheck(OWNER);
+    await setUpSpoofCheck(ATTACHMENT, "veth1", "02:00:00:00:00:01");
+    await checkSpoofCheck(ATTACHMENT, "veth1", "02:00:00:00:00:01");
+    await tearDownSpoofCheck(ATTACHMENT);
   });
 });

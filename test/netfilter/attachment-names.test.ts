@@ -14,7 +14,7 @@ import {
   parseIptablesComment,
   parseNote,
   referenceSpoofCheckNames,
-} from "../../src/netfilter/owner.ts";
+} from "../../src/netfilter/attachment-names.ts";
 
 /** A container's id or a network's name. */
 const identifier = (maxLength: number): fc.Arbitrary<string> =>
@@ -25,20 +25,20 @@ const identifier = (maxLength: number): fc.Arbitrary<string> =>
     )
     .map(([first, rest]) => first + rest);
 
-const owner = { network: "mybridge", containerId: "1234567890", ifname: "eth12" };
+const attachment = { network: "mybridge", containerId: "1234567890", ifname: "eth12" };
 
 describe("B28: iptables", () => {
   test("the chain is named by network and container, in 28 characters", () => {
     // printf mybridge1234567890 | sha512sum
-    expect(iptablesChain(owner)).toBe("CNI-26633426ea992aa1f0477097");
-    expect(iptablesChain(owner).length).toBe(28);
+    expect(iptablesChain(attachment)).toBe("CNI-26633426ea992aa1f0477097");
+    expect(iptablesChain(attachment).length).toBe(28);
     // K3: the names are joined without a separator.
-    expect(iptablesChain({ network: "mybridge1", containerId: "234567890" })).toBe(iptablesChain(owner));
+    expect(iptablesChain({ network: "mybridge1", containerId: "234567890" })).toBe(iptablesChain(attachment));
   });
 
   test("the comment names network and container, and is read again", () => {
-    expect(iptablesComment(owner)).toBe('name: "mybridge" id: "1234567890"');
-    expect(parseIptablesComment(iptablesComment(owner))).toEqual({
+    expect(iptablesComment(attachment)).toBe('name: "mybridge" id: "1234567890"');
+    expect(parseIptablesComment(iptablesComment(attachment))).toEqual({
       network: "mybridge",
       containerId: "1234567890",
     });
@@ -110,42 +110,42 @@ describe("B29: nftables", () => {
   test("the comment begins with digests of the network, and of interface and container", () => {
     // printf mybridge | sha512sum; printf eth12:1234567890 | sha512sum
     expect(networkMark("mybridge")).toBe("6c7c6497465b641a-");
-    expect(attachmentMark(owner)).toBe("6c7c6497465b641a-dfc628d3b344bdb0");
-    expect(nftablesComment(owner)).toBe(
+    expect(attachmentMark(attachment)).toBe("6c7c6497465b641a-dfc628d3b344bdb0");
+    expect(nftablesComment(attachment)).toBe(
       "6c7c6497465b641a-dfc628d3b344bdb0, net: mybridge, if: eth12, id: 1234567890",
     );
   });
 
   test("it has at most 128 bytes, and no quotation marks", () => {
-    const long = nftablesComment({ ...owner, containerId: "0".repeat(200) });
+    const long = nftablesComment({ ...attachment, containerId: "0".repeat(200) });
     expect(long.length).toBe(128);
     expect(long).toStartWith("6c7c6497465b641a-");
-    const bytes = new TextEncoder().encode(nftablesComment({ ...owner, network: "ä".repeat(60) }));
+    const bytes = new TextEncoder().encode(nftablesComment({ ...attachment, network: "ä".repeat(60) }));
     expect(bytes.length).toBeLessThanOrEqual(128);
     expect(new TextDecoder("utf-8", { fatal: true }).decode(bytes)).toContain("ä");
-    expect(nftablesComment({ ...owner, ifname: 'e"0' })).toContain("if: e0,");
+    expect(nftablesComment({ ...attachment, ifname: 'e"0' })).toContain("if: e0,");
   });
 });
 
 describe("B17: spoof checks", () => {
   test("the reference's names are those of container and interface, not of the network", () => {
-    expect(referenceSpoofCheckNames(owner)).toEqual({
+    expect(referenceSpoofCheckNames(attachment)).toEqual({
       chain: "cni-br-iface-1234567890-eth12",
       comment: "macspoofchk-1234567890-eth12",
     });
   });
 
   test("K2: they end where the name of the second chain is longer than the kernel's 255 bytes", () => {
-    const longest = { ...owner, containerId: "c".repeat(232) };
+    const longest = { ...attachment, containerId: "c".repeat(232) };
     expect(referenceSpoofCheckNames(longest)?.chain.length).toBe(251);
     // Not cut: the reference finds its rules by the whole comment.
     expect(referenceSpoofCheckNames(longest)?.comment).toBe(`macspoofchk-${longest.containerId}-eth12`);
     expect(referenceSpoofCheckNames({ ...longest, ifname: "éth12" })).toBeUndefined();
-    expect(referenceSpoofCheckNames({ ...owner, containerId: "c".repeat(233) })).toBeUndefined();
+    expect(referenceSpoofCheckNames({ ...attachment, containerId: "c".repeat(233) })).toBeUndefined();
   });
 
   test("K3: names of our own say the network too, and are never the reference's of another attachment", () => {
-    expect(ownSpoofCheckNames(owner)).toEqual({
+    expect(ownSpoofCheckNames(attachment)).toEqual({
       chain: "cni-br-iface-_6c7c6497465b641a-dfc628d3b344bdb0",
       comment: "macspoofchk-_6c7c6497465b641a-dfc628d3b344bdb0, net: mybridge, if: eth12, id: 1234567890",
     });

@@ -5,17 +5,11 @@
  * was killed between the two messages is found as well.
  */
 
+import type { Attachment } from "../../cni/attachment.ts";
 import type { ValidAttachments } from "../../cni/attachments.ts";
 import { localMac, type Mac } from "../../net/mac.ts";
 import { bootId } from "../../sys/boot.ts";
 import { randomBytes } from "../../sys/random.ts";
-
-/** One attachment: what the protocol identifies an interface of a container by. */
-export interface Owner {
-  readonly network: string;
-  readonly containerId: string;
-  readonly ifname: string;
-}
 
 /** IFALIASZ of uapi linux/if.h is 256 with the final NUL. */
 const ALIAS_MAX = 255;
@@ -28,14 +22,14 @@ const NAME_ATTEMPTS = 8;
  * `veth` and 8 hex digits (rule B13); later attempts are for when the first name is taken. Two attachments may share
  * one by chance: compare the alias as well.
  */
-export const hostVethName = (owner: Owner, attempt = 0): string =>
+export const hostVethName = (attachment: Attachment, attempt = 0): string =>
   // Not a digest: the first one of a process costs 0.05 ms, and chance is all that this has to keep apart.
-  `veth${Bun.hash.xxHash32(path(owner), attempt).toString(16).padStart(8, "0")}`;
+  `veth${Bun.hash.xxHash32(path(attachment), attempt).toString(16).padStart(8, "0")}`;
 
 /** All names that the host's end can have been created with, in the order of trial. */
-export function hostVethNames(owner: Owner): string[] {
+export function hostVethNames(attachment: Attachment): string[] {
   const names: string[] = [];
-  for (let attempt = 0; attempt < NAME_ATTEMPTS; attempt++) names.push(hostVethName(owner, attempt));
+  for (let attempt = 0; attempt < NAME_ATTEMPTS; attempt++) names.push(hostVethName(attachment, attempt));
   return names;
 }
 
@@ -52,14 +46,14 @@ export const hostVethMac = (network: string, name: string): Mac =>
   );
 
 /** "bridgehead:NETWORK/CONTAINER/IFNAME", with digests where that does not fit. None of the parts can hold a "/". */
-export function ownerAlias(owner: Owner): string {
-  const alias = `${PREFIX}${path(owner)}`;
+export function attachmentAlias(attachment: Attachment): string {
+  const alias = `${PREFIX}${path(attachment)}`;
   if (new TextEncoder().encode(alias).length <= ALIAS_MAX) return alias;
-  return `${longNetworkPrefix(owner.network)}${digest(path(owner), 32)}`;
+  return `${longNetworkPrefix(attachment.network)}${digest(path(attachment), 32)}`;
 }
 
 /** Whether an alias names an attachment, of any network. */
-export const isOwnerAlias = (alias: string | undefined): boolean => alias?.startsWith(PREFIX) ?? false;
+export const isAttachmentAlias = (alias: string | undefined): boolean => alias?.startsWith(PREFIX) ?? false;
 
 /** Whether an alias is one of ours for an attachment of this network. */
 export const isAliasOf = (alias: string, network: string): boolean =>
@@ -75,20 +69,23 @@ export function staleAliases(network: string, valid: ValidAttachments): (alias: 
       return !valid.has({ containerId, ifname });
     }
     if (!alias.startsWith(long)) return false;
-    digests ??= new Set(Iterator.from(valid).map((attachment) => ownerAlias({ network, ...attachment })));
+    digests ??= new Set(
+      Iterator.from(valid).map((attachment) => attachmentAlias({ network, ...attachment })),
+    );
     return !digests.has(alias);
   };
 }
 
 /** The attachment that an alias names in full; undefined for any other text, and for a digest. */
-export function parseOwnerAlias(alias: string): Owner | undefined {
-  if (!isOwnerAlias(alias)) return undefined;
+export function parseAttachmentAlias(alias: string): Attachment | undefined {
+  if (!isAttachmentAlias(alias)) return undefined;
   const [network = "", containerId, ifname, more] = alias.slice(PREFIX.length).split("/");
   if (containerId === undefined || ifname === undefined || more !== undefined) return undefined;
   return { network, containerId, ifname };
 }
 
-const path = (owner: Owner): string => `${owner.network}/${owner.containerId}/${owner.ifname}`;
+const path = (attachment: Attachment): string =>
+  `${attachment.network}/${attachment.containerId}/${attachment.ifname}`;
 
 /** "#" can't begin a network's name (rule A10). */
 const longNetworkPrefix = (network: string): string => `${PREFIX}#${digest(network, 32)}/`;

@@ -1,11 +1,5 @@
 /** Whose rules these are, and the names that say so in the rule sets (rules B17, B28, B29). */
-
-/** The attachment that rules belong to. */
-export interface Owner {
-  readonly network: string;
-  readonly containerId: string;
-  readonly ifname: string;
-}
+import type { Attachment } from "../cni/attachment.ts";
 
 /** First `length` hexadecimal digits of the SHA-512 of `text`. */
 const digest = (text: string, length: number): string => Bun.SHA512.hash(text, "hex").slice(0, length);
@@ -13,22 +7,22 @@ const digest = (text: string, length: number): string => Bun.SHA512.hash(text, "
 /**
  * B28: all interfaces of a container in one network share this chain. 28 characters, iptables allows no more. The names
  * are joined without a separator, so that two containers may share one as well: the name alone says nothing of a rule's
- * owner.
+ * attachment.
  */
-export const iptablesChain = ({ network, containerId }: Omit<Owner, "ifname">): string =>
+export const iptablesChain = ({ network, containerId }: Omit<Attachment, "ifname">): string =>
   `CNI-${digest(network + containerId, 24)}`;
 
 /** Bytes of text in a comment of x_tables: XT_MAX_COMMENT_LEN of uapi linux/netfilter/xt_comment.h less the NUL. */
 const MAX_XT_COMMENT = 255;
 
-const wholeIptablesComment = ({ network, containerId }: Omit<Owner, "ifname">): string =>
+const wholeIptablesComment = ({ network, containerId }: Omit<Attachment, "ifname">): string =>
   `name: "${network}" id: "${containerId}"`;
 
 /**
  * B28: the comment on each rule, cut where iptables cuts it, so that what is read is what was written. Names consist of
  * letters, digits and `_.-`, so that nothing needs escaping.
  */
-export const iptablesComment = (container: Omit<Owner, "ifname">): string =>
+export const iptablesComment = (container: Omit<Attachment, "ifname">): string =>
   shortened(wholeIptablesComment(container), MAX_XT_COMMENT);
 
 /** What a comment of B28 says. What was cut off, or ends where it was cut, is undefined. */
@@ -56,10 +50,10 @@ const BETWEEN = " id: ";
  * The comment of a note, which says the interface as well. Its own form where that is too long: no one but us reads
  * notes.
  */
-export function noteComment(owner: Owner): string {
-  const ending = ` if: "${owner.ifname}"`;
-  const whole = wholeIptablesComment(owner) + ending;
-  return byteLength(whole) <= MAX_XT_COMMENT ? whole : attachmentMark(owner) + ending;
+export function noteComment(attachment: Attachment): string {
+  const ending = ` if: "${attachment.ifname}"`;
+  const whole = wholeIptablesComment(attachment) + ending;
+  return byteLength(whole) <= MAX_XT_COMMENT ? whole : attachmentMark(attachment) + ending;
 }
 
 /** What a note says. */
@@ -98,7 +92,7 @@ const DIGEST = 16;
 export const networkMark = (network: string): string => `${digest(network, DIGEST)}-`;
 
 /** B29: what the comments of an attachment's rules begin with. */
-export const attachmentMark = ({ network, containerId, ifname }: Owner): string =>
+export const attachmentMark = ({ network, containerId, ifname }: Attachment): string =>
   networkMark(network) + digest(`${ifname}:${containerId}`, DIGEST);
 
 /** The mark that a comment of an attachment's rule begins with. */
@@ -108,10 +102,11 @@ export const markOf = (comment: string): string => comment.slice(0, 2 * DIGEST +
 const MAX_NFT_COMMENT = 128;
 
 /** B29: the comment on each rule of an attachment, for the plugin and for people. */
-export const nftablesComment = (owner: Owner): string => described(attachmentMark(owner), owner);
+export const nftablesComment = (attachment: Attachment): string =>
+  described(attachmentMark(attachment), attachment);
 
 /** A comment that begins with a mark, for the plugin, and says in words what for, for people. */
-const described = (mark: string, { network, containerId, ifname }: Owner): string =>
+const described = (mark: string, { network, containerId, ifname }: Attachment): string =>
   shortened(
     `${mark}, net: ${network}, if: ${ifname.replaceAll('"', "")}, id: ${containerId}`,
     MAX_NFT_COMMENT,
@@ -135,16 +130,16 @@ export const macChain = (chain: string): string => `${chain}-mac`;
  * B17: the reference's names, undefined where they are longer than the kernel takes (there the reference fails). They
  * carry neither the network nor a separator that is in no name: a-b with c has those of a with b-c.
  */
-export function referenceSpoofCheckNames({ containerId, ifname }: Owner): SpoofCheckNames | undefined {
+export function referenceSpoofCheckNames({ containerId, ifname }: Attachment): SpoofCheckNames | undefined {
   const chain = `cni-br-iface-${containerId}-${ifname}`;
   if (byteLength(macChain(chain)) > MAX_CHAIN) return undefined;
   return { chain, comment: `macspoofchk-${containerId}-${ifname}` };
 }
 
 /** Names for where the reference's are too long or taken. No container's id begins with "_". */
-export function ownSpoofCheckNames(owner: Owner): SpoofCheckNames {
-  const mark = `_${attachmentMark(owner)}`;
-  return { chain: `cni-br-iface-${mark}`, comment: described(`macspoofchk-${mark}`, owner) };
+export function ownSpoofCheckNames(attachment: Attachment): SpoofCheckNames {
+  const mark = `_${attachmentMark(attachment)}`;
+  return { chain: `cni-br-iface-${mark}`, comment: described(`macspoofchk-${mark}`, attachment) };
 }
 
 const encoder = new TextEncoder();
