@@ -1,5 +1,8 @@
 /** The layers that read what the kernel or the disk gives: netlink replies, the lease index. */
 
+import { BrokenIndexError, memoryBytes } from "../../src/leases/index-image.ts";
+import { LeaseIndex } from "../../src/leases/lease-index.ts";
+import { ownerOf } from "../../src/leases/owner-table.ts";
 import type { IpAddress } from "../../src/net/ip.ts";
 import { Connection } from "../../src/netlink/connection.ts";
 import { DecodeError, NetlinkError } from "../../src/netlink/error.ts";
@@ -14,9 +17,6 @@ import { decodeLink, encodeLink } from "../../src/netlink/rtnetlink/link.ts";
 import { decodeNeighbour } from "../../src/netlink/rtnetlink/neighbour.ts";
 import { decodeRoute } from "../../src/netlink/rtnetlink/route.ts";
 import { decodePortVlans } from "../../src/netlink/rtnetlink/vlan.ts";
-import { BrokenIndexError, memoryBytes } from "../../src/plugins/host-local/index-image.ts";
-import { LeaseIndex } from "../../src/plugins/host-local/lease-index.ts";
-import { ownerOf } from "../../src/plugins/host-local/owner-table.ts";
 import { readGoldens } from "../golden/golden.ts";
 import { FakeKernel } from "../netlink/fake-kernel.ts";
 import type { Chance } from "./chance.ts";

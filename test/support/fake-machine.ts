@@ -1,6 +1,7 @@
 /** A machine whose boots and network namespaces come and go as a test says. */
-import type { Identity } from "../../src/plugins/host-local/identity.ts";
-import type { Machine } from "../../src/plugins/host-local/machine.ts";
+
+import type { Machine } from "../../src/leases/boot.ts";
+import type { Identity } from "../../src/leases/netns-record.ts";
 
 export class FakeMachine implements Machine {
   #boots = 1;

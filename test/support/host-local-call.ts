@@ -2,12 +2,12 @@
 import { decodeDocument, readNetworkConfig } from "../../src/cni/config.ts";
 import type { Command, Request } from "../../src/cni/plugin.ts";
 import type { Result } from "../../src/cni/result.ts";
+import type { Machine } from "../../src/leases/boot.ts";
 import { formatPrefix } from "../../src/net/prefix.ts";
 import { add } from "../../src/plugins/host-local/add.ts";
 import { check } from "../../src/plugins/host-local/check.ts";
 import { del } from "../../src/plugins/host-local/del.ts";
 import { gc } from "../../src/plugins/host-local/gc.ts";
-import type { Machine } from "../../src/plugins/host-local/machine.ts";
 import { status } from "../../src/plugins/host-local/status.ts";
 import { endlessTime } from "./call-time.ts";
 

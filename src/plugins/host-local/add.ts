@@ -2,17 +2,17 @@
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import { type Request, takeBack } from "../../cni/plugin.ts";
 import type { IpConfig, Result } from "../../cni/result.ts";
+import { type Machine, thisMachine } from "../../leases/boot.ts";
+import { during } from "../../leases/failure.ts";
+import { leaseContent } from "../../leases/lease.ts";
+import { LeaseFiles } from "../../leases/lease-files.ts";
+import type { LeaseStore } from "../../leases/lease-store.ts";
+import { formatIdentity, type Identity } from "../../leases/netns-record.ts";
+import { openStore } from "../../leases/open-store.ts";
+import { PreparedLease } from "../../leases/staged-lease.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { allocate } from "./allocation.ts";
 import { type AllocationConfig, parseAllocation, parsePlace } from "./config.ts";
-import { during } from "./failure.ts";
-import { formatIdentity, type Identity } from "./identity.ts";
-import { leaseContent } from "./lease.ts";
-import { LeaseFiles } from "./lease-files.ts";
-import type { LeaseStore } from "./lease-store.ts";
-import { type Machine, thisMachine } from "./machine.ts";
-import { openStore } from "./open-store.ts";
-import { PreparedLease } from "./prepared-lease.ts";
 import { formatSet, type RangeSet, rangeOf } from "./range.ts";
 
 /** An address of a set, and the lease that will have it. */

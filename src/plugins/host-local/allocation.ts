@@ -1,17 +1,18 @@
 /** How one range set gives an address to an attachment, and why it can't (rules H46–H48, L4, L5, L11). */
 import type { ContainerInterface } from "../../cni/attachment.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
+import type { Interval } from "../../leases/address-map.ts";
+import type { Machine } from "../../leases/boot.ts";
+import { describeContent, isLeaseContent } from "../../leases/lease.ts";
+import type { LeaseFile } from "../../leases/lease-files.ts";
+import type { LeaseStore } from "../../leases/lease-store.ts";
+import type { Identity } from "../../leases/netns-record.ts";
+import type { Death } from "../../leases/reclaim.ts";
+import type { PreparedLease } from "../../leases/staged-lease.ts";
+import type { UserOf } from "../../leases/user.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
-import { capacity, type Interval, searchOrder } from "./allocator.ts";
-import type { Identity } from "./identity.ts";
-import { describeContent, isLeaseContent } from "./lease.ts";
-import type { LeaseFile } from "./lease-files.ts";
-import type { LeaseStore } from "./lease-store.ts";
-import type { Machine } from "./machine.ts";
-import type { PreparedLease } from "./prepared-lease.ts";
+import { capacity, searchOrder } from "./allocator.ts";
 import { formatSet, type RangeSet, reservedAs } from "./range.ts";
-import type { Death } from "./reclaim.ts";
-import type { UserOf } from "./user.ts";
 
 export interface Allocation {
   readonly store: LeaseStore;
@@ -106,7 +107,11 @@ async function allocateReclaimed(
 async function deathsAmong(allocation: Allocation, leases: readonly LeaseFile[]): Promise<Death[]> {
   if (leases.length === 0) return [];
   const { store, machine, identity: present, userOf } = allocation;
-  return (await import("./reclaim.ts")).findDead(store.files, leases, { machine, present, userOf });
+  return (await import("../../leases/reclaim.ts")).findDead(store.files, leases, {
+    machine,
+    present,
+    userOf,
+  });
 }
 
 function leasesIn(store: LeaseStore, order: readonly Interval[]): LeaseFile[] {

@@ -2,16 +2,10 @@
  * Which address of a set comes next (rules H48, L11): pure arithmetic over intervals, so that a /64 costs what a
  * /29 does. What is taken is not known here.
  */
+import type { Interval } from "../../leases/address-map.ts";
 import type { Family, IpAddress } from "../../net/ip.ts";
 import { lastAddress } from "../../net/prefix.ts";
 import { type RangeSet, rangeOf } from "./range.ts";
-
-/** Addresses of one family from `from` to `to`, both inclusive. */
-export interface Interval {
-  readonly family: Family;
-  readonly from: bigint;
-  readonly to: bigint;
-}
 
 /**
  * All addresses that the set may hand out, in the order in which they are to be tried: behind the last reserved one

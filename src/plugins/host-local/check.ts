@@ -1,14 +1,14 @@
 /** CHECK: the attachment still holds what it was given (rule H54). */
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
+import { type Machine, thisMachine } from "../../leases/boot.ts";
+import { during } from "../../leases/failure.ts";
+import { contentsOf } from "../../leases/lease.ts";
+import { LeaseFiles } from "../../leases/lease-files.ts";
+import type { LeaseStore } from "../../leases/lease-store.ts";
+import { openStore } from "../../leases/open-store.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { parseAllocation, parsePlace } from "./config.ts";
-import { during } from "./failure.ts";
-import { contentsOf } from "./lease.ts";
-import { LeaseFiles } from "./lease-files.ts";
-import type { LeaseStore } from "./lease-store.ts";
-import { type Machine, thisMachine } from "./machine.ts";
-import { openStore } from "./open-store.ts";
 import { type RangeSet, rangeOf } from "./range.ts";
 
 export async function check(request: Request, machine: Machine = thisMachine): Promise<void> {

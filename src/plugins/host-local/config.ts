@@ -6,6 +6,7 @@ import { arrayOf, JsonObject, wrongType } from "../../cni/json-object.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { Route } from "../../cni/result.ts";
 import { atLeast } from "../../cni/version.ts";
+import type { LeasePlace } from "../../leases/place.ts";
 import { type IpAddress, parseIp, sameIp } from "../../net/ip.ts";
 import { parsePrefix } from "../../net/prefix.ts";
 import { disjoint, parseRangeSet, type RangeSet, setsOverlap } from "./range.ts";
@@ -25,33 +26,6 @@ export interface AllocationConfig {
   /** Whether STATUS fails when a set has no free address (rule A35). */
   readonly statusReportsExhaustion: boolean;
 }
-
-/** The directory that holds the network's leases. All that DEL and GC need to know (rule L9). */
-export interface LeasePlace {
-  readonly dataDir: string;
-  readonly network: string;
-}
-
-/**
- * Where this plugin keeps what is not a lease, beside the directories of leases: no other program reads or lists it
- * there. A network's name starts with a letter or digit (rule A10), so it can't be one.
- */
-export const stateDirectory = ({ dataDir }: LeasePlace): string => `${dataDir}/.bridgehead`;
-
-/** Bytes of a network's name in a file's name of at most 255, before "+" and a UUID of 36 bytes. */
-const LONGEST_PLAIN = 218;
-
-/** How a network is called there. A digest stands for a longer name; no network's name begins with "_". */
-const stateName = ({ network }: LeasePlace): string =>
-  network.length <= LONGEST_PLAIN
-    ? network
-    : `_${new Bun.CryptoHasher("sha256").update(network).digest("hex")}`;
-
-/** Path of the network's index. */
-export const indexPath = (place: LeasePlace): string => `${stateDirectory(place)}/${stateName(place)}.index`;
-
-/** Start of the names of leases in the making; no network's name has a "+". */
-export const leftoverPrefix = (place: LeasePlace): string => `${stateName(place)}+`;
 
 /** @throws CniError code 6 or 7. */
 export function parsePlace(config: NetworkConfig): LeasePlace {

@@ -1,13 +1,13 @@
 /** DEL: releases what the attachment holds, whatever the ranges say now (rules H53, L9). */
 import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
+import { type Machine, thisMachine } from "../../leases/boot.ts";
+import { during } from "../../leases/failure.ts";
+import { leaseContent } from "../../leases/lease.ts";
+import { LeaseFiles } from "../../leases/lease-files.ts";
+import { openStore } from "../../leases/open-store.ts";
+import { stillUsed, userOfLease } from "../../leases/user.ts";
 import { parsePlace } from "./config.ts";
-import { during } from "./failure.ts";
-import { leaseContent } from "./lease.ts";
-import { LeaseFiles } from "./lease-files.ts";
-import { type Machine, thisMachine } from "./machine.ts";
-import { openStore } from "./open-store.ts";
-import { stillUsed, userOfLease } from "./user.ts";
 
 export async function del(request: Request, machine: Machine = thisMachine): Promise<void> {
   const files = new LeaseFiles(parsePlace(request.config), request.log);

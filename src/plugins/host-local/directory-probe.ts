@@ -1,9 +1,10 @@
 /** Whether leases could be written, found out without leaving a trace. */
+
+import type { LeaseFiles } from "../../leases/lease-files.ts";
 import { failedWith } from "../../sys/errno.ts";
 import { status, withFile, writeAll } from "../../sys/file.ts";
 import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
 import * as libc from "../../sys/libc.ts";
-import type { LeaseFiles } from "./lease-files.ts";
 
 /** @throws SystemError or ForeignFileError saying what is in the way of an ADD. */
 export function requireUsable(files: LeaseFiles): void {

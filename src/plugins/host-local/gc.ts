@@ -4,18 +4,19 @@ import type { ValidAttachments } from "../../cni/attachments.ts";
 import { requireValidAttachments } from "../../cni/config.ts";
 import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
+import { type Machine, thisMachine } from "../../leases/boot.ts";
+import { during } from "../../leases/failure.ts";
+import { describeContent, isLeaseContent, isLeaseOf } from "../../leases/lease.ts";
+import { type LeaseFile, LeaseFiles } from "../../leases/lease-files.ts";
+import type { LeaseStore } from "../../leases/lease-store.ts";
+import { openStore } from "../../leases/open-store.ts";
+import { type LeasePlace, leftoverPrefix, stateDirectory } from "../../leases/place.ts";
+import { type UserOf, userOfLease } from "../../leases/user.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
 import { listDirectory } from "../../sys/file.ts";
 import { unlink } from "../../sys/libc.ts";
 import { ForeignFileError, requireOwnDirectory } from "../../sys/own-file.ts";
-import { type LeasePlace, leftoverPrefix, parsePlace, stateDirectory } from "./config.ts";
-import { during } from "./failure.ts";
-import { describeContent, isLeaseContent, isLeaseOf } from "./lease.ts";
-import { type LeaseFile, LeaseFiles } from "./lease-files.ts";
-import type { LeaseStore } from "./lease-store.ts";
-import { type Machine, thisMachine } from "./machine.ts";
-import { openStore } from "./open-store.ts";
-import { type UserOf, userOfLease } from "./user.ts";
+import { parsePlace } from "./config.ts";
 
 export async function gc(request: Request, machine: Machine = thisMachine): Promise<void> {
   const valid = requireValidAttachments(request.config);
@@ -105,7 +106,7 @@ class Keeper {
    */
   static async of(request: Request, store: LeaseStore, machine: Machine, isEmpty: boolean): Promise<Keeper> {
     if (!isEmpty || request.userOf !== undefined) return new Keeper(request, new Set());
-    const { findLiving } = await import("./reclaim.ts");
+    const { findLiving } = await import("../../leases/reclaim.ts");
     const leases = store
       .everything()
       .flatMap(({ address }) => store.at(address))

@@ -5,16 +5,17 @@
  */
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
+import type { Interval } from "../../leases/address-map.ts";
+import { type Machine, thisMachine } from "../../leases/boot.ts";
+import { type LeaseFile, LeaseFiles } from "../../leases/lease-files.ts";
+import { findDead } from "../../leases/reclaim.ts";
 import { type IpAddress, parseIp } from "../../net/ip.ts";
 import { forEachName } from "../../sys/file.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
-import { capacity, type Interval, searchOrder, sizeOf } from "./allocator.ts";
+import { capacity, searchOrder, sizeOf } from "./allocator.ts";
 import { parseAllocation, parsePlace, rangesComeWithAdd } from "./config.ts";
 import { requireUsable } from "./directory-probe.ts";
-import { type LeaseFile, LeaseFiles } from "./lease-files.ts";
-import { type Machine, thisMachine } from "./machine.ts";
 import { formatSet, type RangeSet } from "./range.ts";
-import { findDead } from "./reclaim.ts";
 
 export async function status(request: Request, machine: Machine = thisMachine): Promise<void> {
   const { config } = request;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toCniError } from "../../../src/cni/error.ts";
-import { type Machine, thisMachine } from "../../../src/plugins/host-local/machine.ts";
+import { type Machine, thisMachine } from "../../../src/leases/boot.ts";
 import { SystemError } from "../../../src/sys/errno.ts";
 import { FileLock } from "../../../src/sys/flock.ts";
 import { hostLocalOn } from "../../support/host-local-call.ts";

@@ -4,7 +4,7 @@
  */
 process.env.BRIDGEHEAD_RUNS ??= "30";
 await import("../../plugins/host-local/model.test.ts");
-await import("../../plugins/host-local/stale-index.test.ts");
+await import("../../leases/stale-index.test.ts");
 await import("../../kernel/host-local/reclaim.test.ts");
 
 export {};

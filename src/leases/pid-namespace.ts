@@ -1,6 +1,6 @@
 /** The pid namespace of this process: whose processes it sees. */
-import { SystemError } from "../../sys/errno.ts";
-import { readLink } from "../../sys/file.ts";
+import { SystemError } from "../sys/errno.ts";
+import { readLink } from "../sys/file.ts";
 
 /** Its inode number; undefined if that can't be read. */
 export function ownPidNamespace(): string | undefined {

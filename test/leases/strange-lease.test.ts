@@ -2,11 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, linkSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { toCniError } from "../../../src/cni/error.ts";
-import { FakeMachine } from "../../support/fake-machine.ts";
-import { addressesOf, hostLocalOn } from "../../support/host-local-call.ts";
-import { LeaseDirectory } from "../../support/lease-directory.ts";
-import { testUnless } from "../../support/skip.ts";
+import { toCniError } from "../../src/cni/error.ts";
+import { FakeMachine } from "../support/fake-machine.ts";
+import { addressesOf, hostLocalOn } from "../support/host-local-call.ts";
+import { LeaseDirectory } from "../support/lease-directory.ts";
+import { testUnless } from "../support/skip.ts";
 
 /** Two addresses to give, 10.0.0.2 and 10.0.0.3. */
 const TWO = { ranges: [[{ subnet: "10.0.0.0/29", rangeEnd: "10.0.0.3" }]] };

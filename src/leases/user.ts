@@ -1,6 +1,6 @@
 /** Asks the plugin that makes the interfaces what still uses an address whose lease is to go (rules L1, L4, K6). */
-import { CniError, code } from "../../cni/error.ts";
-import type { HeldAddress, Request } from "../../cni/plugin.ts";
+import { CniError, code } from "../cni/error.ts";
+import type { HeldAddress, Request } from "../cni/plugin.ts";
 import { describeContent } from "./lease.ts";
 import type { LeaseFile } from "./lease-files.ts";
 

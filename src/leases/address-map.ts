@@ -3,8 +3,7 @@
  * (0 in a free page), chunk high, chunk low (the address without its last 12 bits), number of taken ones, 3 unused,
  * 64 words of bits.
  */
-import type { Family, IpAddress } from "../../net/ip.ts";
-import type { Interval } from "./allocator.ts";
+import type { Family, IpAddress } from "../net/ip.ts";
 import { BrokenIndexError, type IndexImage, type Piece } from "./index-image.ts";
 
 /** Size of a page in the image: checksum, header and one bit for each of 4096 addresses. */
@@ -18,6 +17,13 @@ const BITS = 8;
 const CHUNK_BITS = 12n;
 const CHUNK_SIZE = 4096;
 const FULL_WORD = 0xffff_ffff_ffff_ffffn;
+
+/** Addresses of one family from `from` to `to`, both inclusive. */
+export interface Interval {
+  readonly family: Family;
+  readonly from: bigint;
+  readonly to: bigint;
+}
 
 export class AddressMap {
   private readonly image: IndexImage;

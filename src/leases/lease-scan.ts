@@ -1,7 +1,7 @@
 /** Reads a directory of leases into an index. The directory is the truth, and this is where it is learned. */
-import { formatIp, type IpAddress, parseIp } from "../../net/ip.ts";
-import { failedWith } from "../../sys/errno.ts";
-import { type FileStatus, forEachName, inodeAndChange, status } from "../../sys/file.ts";
+import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
+import { failedWith } from "../sys/errno.ts";
+import { type FileStatus, forEachName, inodeAndChange, status } from "../sys/file.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 import { type Built, LeaseIndex, withEntry } from "./lease-index.ts";
 import { type IndexEntry, NOBODY, ownerOf } from "./owner-table.ts";

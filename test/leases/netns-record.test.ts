@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { formatIdentity, type Identity, parseIdentity } from "../../../src/plugins/host-local/identity.ts";
+import { formatIdentity, type Identity, parseIdentity } from "../../src/leases/netns-record.ts";
 
 const hex = (length: number) =>
   fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: length, maxLength: length });

@@ -1,8 +1,8 @@
 /** Which leases are proven dead, so that their addresses may be given to others (rules L4, L5). */
-import { fileSystemType } from "../../sys/file.ts";
-import type { Identity } from "./identity.ts";
+import { fileSystemType } from "../sys/file.ts";
+import type { Machine } from "./boot.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
-import type { Machine } from "./machine.ts";
+import type { Identity } from "./netns-record.ts";
 import { type UserOf, userOfLease } from "./user.ts";
 
 /** How a lease's attachment can be found to live. */

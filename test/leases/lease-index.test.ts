@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { formatIp, type IpAddress } from "../../../src/net/ip.ts";
-import { BrokenIndexError, memoryBytes } from "../../../src/plugins/host-local/index-image.ts";
-import { LeaseIndex } from "../../../src/plugins/host-local/lease-index.ts";
-import { type IndexEntry, NOBODY, ownerOf, PLACES } from "../../../src/plugins/host-local/owner-table.ts";
+import { BrokenIndexError, memoryBytes } from "../../src/leases/index-image.ts";
+import { LeaseIndex } from "../../src/leases/lease-index.ts";
+import { type IndexEntry, NOBODY, ownerOf, PLACES } from "../../src/leases/owner-table.ts";
+import { formatIp, type IpAddress } from "../../src/net/ip.ts";
 
 const entry = (owner: string, address: IpAddress, changed = 1n): IndexEntry => ({
   owner: ownerOf(owner),

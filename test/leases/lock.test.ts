@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { toCniError } from "../../../src/cni/error.ts";
-import { LeaseFiles } from "../../../src/plugins/host-local/lease-files.ts";
-import { openStore } from "../../../src/plugins/host-local/open-store.ts";
-import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
-import { FakeMachine } from "../../support/fake-machine.ts";
-import { hostLocalOn, networkOf } from "../../support/host-local-call.ts";
-import { LeaseDirectory } from "../../support/lease-directory.ts";
-import { LockKeeper } from "../../support/lock-keeper.ts";
+import { toCniError } from "../../src/cni/error.ts";
+import { LeaseFiles } from "../../src/leases/lease-files.ts";
+import { openStore } from "../../src/leases/open-store.ts";
+import { withDeadline, withoutDeadline } from "../support/call-time.ts";
+import { FakeMachine } from "../support/fake-machine.ts";
+import { hostLocalOn, networkOf } from "../support/host-local-call.ts";
+import { LeaseDirectory } from "../support/lease-directory.ts";
+import { LockKeeper } from "../support/lock-keeper.ts";
 
 test("L7: a lock that another holds for too long is code 11, and names the holder", async () => {
   using leases = new LeaseDirectory();

@@ -3,9 +3,8 @@
  * directory and never more. Layout: a header in the first 4096 bytes, the buckets of owner-table.ts, the pages of
  * address-map.ts.
  */
-import type { IpAddress } from "../../net/ip.ts";
-import { AddressMap, PAGE_BYTES } from "./address-map.ts";
-import type { Interval } from "./allocator.ts";
+import type { IpAddress } from "../net/ip.ts";
+import { AddressMap, type Interval, PAGE_BYTES } from "./address-map.ts";
 import { BrokenIndexError, type Bytes, bytesOf, IndexImage, memoryBytes, wordsOf } from "./index-image.ts";
 import { BUCKET_BYTES, type IndexEntry, OwnerTable, PLACES } from "./owner-table.ts";
 

@@ -3,11 +3,11 @@
  * can change it. Answers come from the index, and are believed only as far as the directory confirms them.
  */
 // Long because: what the index says and how the directory confirms it only make sense together.
-import type { ContainerInterface } from "../../cni/attachment.ts";
-import { formatIp, type IpAddress } from "../../net/ip.ts";
-import { SystemError } from "../../sys/errno.ts";
-import type { FileLock } from "../../sys/flock.ts";
-import type { Interval } from "./allocator.ts";
+import type { ContainerInterface } from "../cni/attachment.ts";
+import { formatIp, type IpAddress } from "../net/ip.ts";
+import { SystemError } from "../sys/errno.ts";
+import type { FileLock } from "../sys/flock.ts";
+import type { Interval } from "./address-map.ts";
 import { type DirectoryState, distinguish, proofOf, sameState, stateOf } from "./directory-state.ts";
 import { IndexFile } from "./index-file.ts";
 import { BrokenIndexError } from "./index-image.ts";
@@ -16,7 +16,7 @@ import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
 import type { LeaseIndex } from "./lease-index.ts";
 import { entryOf, scanLeases, unchanged } from "./lease-scan.ts";
 import { type IndexEntry, NOBODY, ownerOf } from "./owner-table.ts";
-import type { PreparedLease } from "./prepared-lease.ts";
+import type { PreparedLease } from "./staged-lease.ts";
 
 /** Files that are looked at for changes in place: four microseconds each. */
 const SAMPLE = 8;

@@ -3,9 +3,9 @@
  * time of their last tick, so two changes within a few milliseconds may bear one time. The modification time that is
  * set here is one that no change can bear: a random moment shortly before a change that has already happened.
  */
-import { status } from "../../sys/file.ts";
-import * as libc from "../../sys/libc.ts";
-import { randomBelow } from "../../sys/random.ts";
+import { status } from "../sys/file.ts";
+import * as libc from "../sys/libc.ts";
+import { randomBelow } from "../sys/random.ts";
 
 const UTIME_OMIT = (1n << 30n) - 2n;
 const SECOND = 1_000_000_000n;

@@ -2,10 +2,10 @@
  * The directory of a network's leases, file by file (rules H50–H52, L2): how a lease is written, read and removed.
  * Who may do so when is lease-store.ts's business.
  */
-import { formatIp, type IpAddress, parseIp } from "../../net/ip.ts";
-import { failedWith, SystemError } from "../../sys/errno.ts";
-import { type FileStatus, readToEnd, status, withFile, writeAll } from "../../sys/file.ts";
-import * as libc from "../../sys/libc.ts";
+import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
+import { failedWith, SystemError } from "../sys/errno.ts";
+import { type FileStatus, readToEnd, status, withFile, writeAll } from "../sys/file.ts";
+import * as libc from "../sys/libc.ts";
 import {
   ForeignFileError,
   grantOwner,
@@ -14,10 +14,10 @@ import {
   openRegular,
   requireDirectory,
   strangeness,
-} from "../../sys/own-file.ts";
-import type { LeasePlace } from "./config.ts";
-import { type Identity, parseIdentity } from "./identity.ts";
+} from "../sys/own-file.ts";
 import { trimmed } from "./lease.ts";
+import { type Identity, parseIdentity } from "./netns-record.ts";
+import type { LeasePlace } from "./place.ts";
 
 /** An environment variable, and so a container id, has at most 128 KiB (MAX_ARG_STRLEN): larger files are not leases. */
 const LARGEST = 256 * 1024;

@@ -15,12 +15,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { toCniError } from "../../../src/cni/error.ts";
-import { LeaseStore } from "../../../src/plugins/host-local/lease-store.ts";
-import { FakeMachine } from "../../support/fake-machine.ts";
-import { type Fault, withFault, withoutSyncing } from "../../support/faulty-libc.ts";
-import { addressesOf, hostLocalOn } from "../../support/host-local-call.ts";
-import { LeaseDirectory } from "../../support/lease-directory.ts";
+import { toCniError } from "../../src/cni/error.ts";
+import { LeaseStore } from "../../src/leases/lease-store.ts";
+import { FakeMachine } from "../support/fake-machine.ts";
+import { type Fault, withFault, withoutSyncing } from "../support/faulty-libc.ts";
+import { addressesOf, hostLocalOn } from "../support/host-local-call.ts";
+import { LeaseDirectory } from "../support/lease-directory.ts";
 
 withoutSyncing();
 

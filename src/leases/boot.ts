@@ -1,10 +1,11 @@
 /** The running machine, as far as the life of attachments goes. Tests put another in its place. */
-import { bootId } from "../../sys/boot.ts";
-import { SystemError } from "../../sys/errno.ts";
-import { Netns, NoNamespaceError } from "../../sys/netns.ts";
-import type { Identity } from "./identity.ts";
+import { bootId } from "../sys/boot.ts";
+import { SystemError } from "../sys/errno.ts";
+import { Netns, NoNamespaceError } from "../sys/netns.ts";
+import type { Identity } from "./netns-record.ts";
 import { ownPidNamespace } from "./pid-namespace.ts";
 
+/** What of the machine decides on the life of attachments. */
 export interface Machine {
   /** The first 16 hex digits of the id that the kernel draws at each boot; undefined if it can't be read. */
   boot(): string | undefined;
@@ -14,12 +15,13 @@ export interface Machine {
   gone(identities: readonly Identity[]): Promise<ReadonlySet<Identity>>;
 }
 
+/** The machine that this process runs on. */
 export const thisMachine: Machine = {
   boot: bootId,
   identify,
   gone: async (identities) => {
-    const { netnsOracle } = await import("../../sys/netns-handle.ts");
-    return (await import("./netns-proof.ts")).provenGone(identities, netnsOracle());
+    const { netnsOracle } = await import("../sys/netns-handle.ts");
+    return (await import("./netns-liveness.ts")).provenGone(identities, netnsOracle());
   },
 };
 

@@ -1,7 +1,7 @@
 /** What is in a lease file (rules H50, H53). */
 
-import type { ContainerInterface } from "../../cni/attachment.ts";
-import type { ValidAttachments } from "../../cni/attachments.ts";
+import type { ContainerInterface } from "../cni/attachment.ts";
+import type { ValidAttachments } from "../cni/attachments.ts";
 
 /** The whole content of a lease file: no final newline. */
 export const leaseContent = ({ containerId, ifname }: ContainerInterface): string =>

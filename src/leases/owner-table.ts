@@ -3,8 +3,8 @@
  * (then it goes on in the next), 85 owners of which 0 is a free place, and 85 records: address high, address low,
  * family, inode, change time.
  */
-import type { IpAddress } from "../../net/ip.ts";
-import { randomBelow } from "../../sys/random.ts";
+import type { IpAddress } from "../net/ip.ts";
+import { randomBelow } from "../sys/random.ts";
 import { BrokenIndexError, type IndexImage, type Piece } from "./index-image.ts";
 
 /** One file that holds an address. */

@@ -1,6 +1,6 @@
 /** The file that the lease index is kept in. */
-import { SystemError } from "../../sys/errno.ts";
-import * as libc from "../../sys/libc.ts";
+import { SystemError } from "../sys/errno.ts";
+import * as libc from "../sys/libc.ts";
 import {
   ensureOwnDirectory,
   ForeignFileError,
@@ -9,10 +9,10 @@ import {
   OWNER_ONLY,
   openOwn,
   requireOwnDirectory,
-} from "../../sys/own-file.ts";
-import { indexPath, type LeasePlace, stateDirectory } from "./config.ts";
+} from "../sys/own-file.ts";
 import { BrokenIndexError, type Bytes } from "./index-image.ts";
 import { LeaseIndex } from "./lease-index.ts";
+import { indexPath, type LeasePlace, stateDirectory } from "./place.ts";
 
 /** The index in its file. The caller holds the lock of the leases. */
 export class IndexFile implements Disposable {

@@ -2,13 +2,13 @@
  * A lease before it has an address: complete, durable, and without a name. Giving it a name is one step that fails
  * if the name is taken, so a lease appears whole or not at all (rule L2), and no other attachment has its address.
  */
-import { formatIp, type IpAddress } from "../../net/ip.ts";
-import { failedWith, SystemError } from "../../sys/errno.ts";
-import { type FileStatus, status, statusOf, writeAll } from "../../sys/file.ts";
-import * as libc from "../../sys/libc.ts";
-import { ensureOwnDirectory, grantOwner, OWNER_ONLY, setDirectoryMode } from "../../sys/own-file.ts";
-import { leftoverPrefix, stateDirectory } from "./config.ts";
+import { formatIp, type IpAddress } from "../net/ip.ts";
+import { failedWith, SystemError } from "../sys/errno.ts";
+import { type FileStatus, status, statusOf, writeAll } from "../sys/file.ts";
+import * as libc from "../sys/libc.ts";
+import { ensureOwnDirectory, grantOwner, OWNER_ONLY, setDirectoryMode } from "../sys/own-file.ts";
 import { type LeaseFiles, recordIdentity, syncDirectory } from "./lease-files.ts";
+import { leftoverPrefix, stateDirectory } from "./place.ts";
 
 export class PreparedLease implements Disposable {
   readonly content: string;

@@ -3,10 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { isLeaseContent, leaseContent, oldContent, trimmed } from "../../../src/plugins/host-local/lease.ts";
-import { addressesOf, hostLocalOn, networkOf } from "../../support/host-local-call.ts";
-import { LeaseDirectory } from "../../support/lease-directory.ts";
-import { collidingAttachments, interfaceNames, LONGEST_ID } from "../../support/names.ts";
+import { isLeaseContent, leaseContent, oldContent, trimmed } from "../../src/leases/lease.ts";
+import { addressesOf, hostLocalOn, networkOf } from "../support/host-local-call.ts";
+import { LeaseDirectory } from "../support/lease-directory.ts";
+import { collidingAttachments, interfaceNames, LONGEST_ID } from "../support/names.ts";
 
 const { add, check, del, gc, status } = hostLocalOn();
 const V4 = { ranges: [[{ subnet: "10.0.0.0/29" }]] };

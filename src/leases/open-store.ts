@@ -1,10 +1,10 @@
 /** Takes the lock of a network's leases (rules H52, L7). */
-import { CniError, code } from "../../cni/error.ts";
-import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
-import { isFileFailure } from "../../sys/own-file.ts";
+import { CniError, code } from "../cni/error.ts";
+import { FileLock, LockTimeoutError } from "../sys/flock.ts";
+import { isFileFailure } from "../sys/own-file.ts";
+import type { Machine } from "./boot.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 import { LeaseStore } from "./lease-store.ts";
-import type { Machine } from "./machine.ts";
 
 /**
  * The leases, locked until the store is disposed of. The directory must exist. The lock is waited for as long as the
@@ -17,7 +17,7 @@ export async function openStore(files: LeaseFiles, machine: Machine, most?: numb
     return new LeaseStore(files, FileLock.acquire(path, most), machine.boot());
   } catch (error) {
     if (error instanceof LockTimeoutError) {
-      const { describeHolder } = await import("../../sys/lock-holder.ts");
+      const { describeHolder } = await import("../sys/lock-holder.ts");
       const wait = `held by ${describeHolder(path)}; waited ${Math.floor(error.milliseconds / 10) / 100} s`;
       const remedy = "try again later, or stop that program if it hangs";
       throw new CniError(code.tryAgainLater, `cannot lock ${JSON.stringify(path)}: ${wait}; ${remedy}`);

@@ -3,8 +3,9 @@
  * extended attribute of the lease file and so comes and goes with it: a file that another program put in its place
  * has none, and a digest of the content shows when a program wrote a new owner into the same file.
  */
-import type { NetnsNumbers } from "../../sys/netns-handle.ts";
+import type { NetnsNumbers } from "../sys/netns-handle.ts";
 
+/** The record. */
 export interface Identity {
   /** The first 16 hex digits of the kernel's boot id. */
   readonly boot: string;

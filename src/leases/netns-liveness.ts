@@ -1,7 +1,7 @@
 /** Proves that network namespaces are gone (rules L4, L5). Where there is doubt, they live. */
-import type { NetnsNumbers } from "../../sys/netns-handle.ts";
-import { BlindSpotError, findLiveNetns, type LiveNetns } from "../../sys/netns-references.ts";
-import type { Identity } from "./identity.ts";
+import type { NetnsNumbers } from "../sys/netns-handle.ts";
+import { BlindSpotError, findLiveNetns, type LiveNetns } from "../sys/netns-references.ts";
+import type { Identity } from "./netns-record.ts";
 import { ownPidNamespace } from "./pid-namespace.ts";
 
 /** The inode number of the machine's first pid namespace (PID_NS_INIT_INO of uapi linux/nsfs.h). */
