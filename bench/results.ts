@@ -1,7 +1,7 @@
-/** Writes what a run gave: bench/results, and the tables of docs/performance.md. */
+/** Writes what a run gave: the plots, the tables of docs/performance.md, and everything in dist/bench. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type AimResult, judgeAims } from "./aims.ts";
 import type { Side } from "./case.ts";
 import { growthPlot, type Line, spreadPlot } from "./plots.ts";
@@ -9,8 +9,7 @@ import { type MeasuredCase, rowsOf } from "./report.ts";
 import { aimsTable, figuresTable } from "./tables.ts";
 
 const PROJECT = join(import.meta.dir, "..");
-const RESULTS = join(PROJECT, "bench/results");
-const PAGE = join(PROJECT, "docs/performance.md");
+const PAGE = "docs/performance.md";
 
 /** What a figure depends on besides the programs. */
 export interface Conditions {
@@ -47,23 +46,31 @@ const sentenceOf = (conditions: Conditions): string =>
   `${conditions.memoryGiB} GiB, Linux ${conditions.kernel}. Bridgehead ${conditions.bridgehead} on Bun ` +
   `${conditions.bun}, reference ${conditions.reference}. Load before the run: ${conditions.load}.`;
 
-/** Writes all files of a run. Returns their names. */
+/** Writes all files of a run. All rows and samples are in dist/bench, for a release to publish. Returns the names. */
 export function writeResults(conditions: Conditions, cases: readonly MeasuredCase[]): string[] {
-  mkdirSync(RESULTS, { recursive: true });
   const aims = judgeAims(cases);
-  const markdown = [sentenceOf(conditions), aimsTable(aims), figuresTable(cases)].join("\n\n");
+  const page = [sentenceOf(conditions), aimsTable(aims), figuresTable(cases, "main")].join("\n\n");
+  const whole = [sentenceOf(conditions), aimsTable(aims), figuresTable(cases, "all")].join("\n\n");
   const files = {
-    "latest.json": jsonOf(documentOf(conditions, aims, cases)),
-    "latest.md": `# Benchmark\n\n${markdown}\n`,
-    "latency-add.svg": spread("Latency of ADD", "ADD", cases),
-    "latency-del.svg": spread("Latency of DEL", "DEL", cases),
-    "attachments.svg": growth("Cost beside standing attachments", "standing attachments", "standing", cases),
-    "leases.svg": growth("Cost of host-local beside leases", "leases", "leases", cases),
-    "parallel.svg": throughput(cases),
+    "dist/bench/results.json": jsonOf(documentOf(conditions, aims, cases)),
+    "dist/bench/results.md": `# Benchmark\n\n${whole}\n`,
+    "bench/results/latency-add.svg": spread("Latency of ADD", "ADD", cases),
+    "bench/results/latency-del.svg": spread("Latency of DEL", "DEL", cases),
+    "bench/results/attachments.svg": growth(
+      "Cost beside standing attachments",
+      "standing attachments",
+      "standing",
+      cases,
+    ),
+    "bench/results/leases.svg": growth("Cost of host-local beside leases", "leases", "leases", cases),
+    "bench/results/parallel.svg": throughput(cases),
+    [PAGE]: withTables(readFileSync(join(PROJECT, PAGE), "utf8"), page),
   };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(RESULTS, name), text);
-  writeFileSync(PAGE, withTables(readFileSync(PAGE, "utf8"), markdown));
-  return [...Object.keys(files).map((name) => `bench/results/${name}`), "docs/performance.md"];
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(PROJECT, name)), { recursive: true });
+    writeFileSync(join(PROJECT, name), text);
+  }
+  return Object.keys(files);
 }
 
 /** JSON for people: a series of numbers stays on one line. */

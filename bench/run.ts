@@ -1,7 +1,7 @@
 /**
  * npm run bench: whole processes side by side with the reference, in turns, each side in a scratch host of its own.
  *
- *   npm run bench                    all cases; writes bench/results and the tables of docs/performance.md
+ *   npm run bench                    all cases; writes the plots and the tables of docs/performance.md
  *   npm run bench -- quick           fewer rounds, within two minutes
  *   npm run bench -- CASE...         only these; prints, and writes nothing
  *   npm run bench -- --bin DIR       the plugins in DIR, without a build

@@ -23,20 +23,26 @@ export function aimsTable(aims: readonly AimResult[]): string {
   return table(["figure", "aim", "stretch", "measured", "95 %", "verdict"], rows);
 }
 
-/** All rows of all cases: ours and the other side in one cell each, as in "11 / 32". */
-export const figuresTable = (cases: readonly MeasuredCase[]): string =>
+/**
+ * Rows of cases: ours and the other side in one cell each, as in "11 / 32". "main" leaves out the rows of a case that
+ * grows, which the plots show, and other sides than the reference.
+ */
+export const figuresTable = (cases: readonly MeasuredCase[], which: "main" | "all"): string =>
   table(
     [...["case", "ms p50", "p99", "ratio", "CPU ms", "ratio", "peak MiB", "system calls", "programs"]],
-    cases.flatMap((measured) => rowsOf(measured).flatMap(linesOf)),
+    cases
+      .flatMap(rowsOf)
+      .filter((row) => which === "all" || row.variant === "")
+      .flatMap((row) => linesOf(row, which === "all" ? undefined : "reference")),
   );
 
-/** A line for each side beside ours. */
-function linesOf(row: Row): string[][] {
+/** A line for each side beside ours, or for the only one. */
+function linesOf(row: Row, only?: Side): string[][] {
   const { ours } = row.sides;
   if (ours === undefined) return [];
   return (Object.keys(row.wallRatio) as Side[]).flatMap((side) => {
     const other = row.sides[side];
-    if (other === undefined) return [];
+    if (other === undefined || (only !== undefined && side !== only)) return [];
     const pair = (of: (figures: Figures) => number | undefined, digits: number) => {
       const [own, its] = [of(ours), of(other)];
       return own === undefined || its === undefined ? "" : `${own.toFixed(digits)} / ${its.toFixed(digits)}`;

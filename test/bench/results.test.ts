@@ -20,7 +20,8 @@ test("a table shows ours and the other side, and a ratio with its bounds", () =>
   const cases = [
     { name: "x", title: "IPv4", rounds: 1, series: [series("ours", 11), series("reference", 32)] },
   ];
-  expect(figuresTable(cases).split("\n").at(-1)).toBe(
+  expect(figuresTable(cases, "main").split("\n")).toHaveLength(2);
+  expect(figuresTable(cases, "all").split("\n").at(-1)).toBe(
     "| ADD, IPv4: 10 leases | 11.0 / 32.0 | 11.0 / 32.0 | 0.34 (0.34–0.34) | 11.0 / 32.0 | 0.34 (0.34–0.34) | 2.0 / 2.0 |  |  |",
   );
   const aim = { name: "speed", unit: "", aim: 0.5, stretch: 0.3, moreIsBetter: false } as const;
