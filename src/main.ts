@@ -4,8 +4,7 @@
  * the plugins into delegation.
  */
 import "./array-methods.ts";
-import type { Delegation } from "./cni/delegate.ts";
-import type { Plugin } from "./cni/plugin.ts";
+import type { Delegation, Plugin } from "./cni/plugin.ts";
 import { pluginIn, pluginsIn, refuseItself } from "./cni/plugin-name.ts";
 import { type Host, runPlugin } from "./cni/protocol.ts";
 import { bridge } from "./plugins/bridge/index.ts";

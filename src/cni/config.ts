@@ -4,11 +4,11 @@
  */
 import { attachmentOf, type Divided, LIST_KEYS, takeLists } from "./attachment-lists.ts";
 import { ValidAttachments } from "./attachments.ts";
+import type { Command } from "./environment.ts";
 import { CniError, code } from "./error.ts";
 import { isIdentifier } from "./identifier.ts";
 import { notJson, parseJson } from "./json-bytes.ts";
 import { JsonObject, wrongType } from "./json-object.ts";
-import type { Command } from "./plugin.ts";
 import type { Result } from "./result.ts";
 import { parseResult } from "./result-parse.ts";
 import { parseVersion, requireCommand, type Version } from "./version.ts";

@@ -1,11 +1,10 @@
 /** A delegate as a child process: how it is run, and what its output means (rules A46–A48). */
 
-import type { ChildOutcome } from "./delegate.ts";
 import type { Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
 import { parseJson } from "./json-bytes.ts";
 import { JsonObject, wrongType } from "./json-object.ts";
-import type { Request } from "./plugin.ts";
+import type { ChildOutcome, Request } from "./plugin.ts";
 import type { Result } from "./result.ts";
 import { parseResult } from "./result-parse.ts";
 

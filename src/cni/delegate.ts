@@ -2,42 +2,13 @@
  * Delegation to an IPAM plugin (rules A42–A49). A delegate that is this very file runs in this process, any other
  * as a child; both get the same environment and configuration, and their results and errors come back alike.
  */
-import type { Environment } from "./environment.ts";
+import type { Command, Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
-import { type Command, type Plugin, type Request, runAdd, runWithoutResult, takeBack } from "./plugin.ts";
+import { type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
 import { refuseItself } from "./plugin-name.ts";
 import type { Result } from "./result.ts";
 import { reduceTo } from "./result-version.ts";
-
-/** What a finished child process left. */
-export interface ChildOutcome {
-  /** Null when a signal ended it. */
-  readonly exitCode: number | null;
-  /** Name of that signal: "SIGKILL". */
-  readonly signal?: string | undefined;
-  readonly stdout: Uint8Array;
-  readonly stderr: Uint8Array;
-}
-
-/**
- * What delegation needs of the system, given by main. The protocol itself knows no files and no processes.
- */
-export interface Delegation {
-  /** The name that this process was called by. To delegate to that name would be to call itself without end. */
-  readonly calledAs?: string;
-  /** Whether `path` is a file that can be executed. */
-  isExecutable(path: string): boolean;
-  /**
-   * The built-in plugin of that name if the executable at `path` is the very file that runs now.
-   * @throws CniError code 7 if it is the caller itself.
-   */
-  builtIn(path: string, name: string): Plugin | undefined;
-  /**
-   * Runs an executable to its end. Rejects if it can't be started, or had to be stopped because it took too long or
-   * printed too much: with an error whose message says why without the path, and which may have `stderr`.
-   */
-  run(path: string, environment: Environment, stdin: Uint8Array): Promise<ChildOutcome>;
-}
+import { takeBack } from "./undo.ts";
 
 /**
  * Runs ADD of the plugin `type`. If it fails, its DEL has run before this throws, so that nothing stays behind

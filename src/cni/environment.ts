@@ -2,6 +2,12 @@
 import { CniError, code } from "./error.ts";
 import { isIdentifier } from "./identifier.ts";
 
+/** The commands that a plugin has. VERSION is not among them: the protocol answers it. */
+export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
+
+/** A command of CNI_COMMAND that a plugin has. */
+export type Command = (typeof COMMANDS)[number];
+
 /** Variables of a process by name. An empty one counts as one that is not set. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -3,20 +3,44 @@ import type { IpAddress } from "../net/ip.ts";
 import type { Attachment, ContainerInterface } from "./attachment.ts";
 import type { CallTime } from "./call-time.ts";
 import type { NetworkConfig } from "./config.ts";
-import type { Delegation } from "./delegate.ts";
-import type { Environment } from "./environment.ts";
+import type { Command, Environment } from "./environment.ts";
 import { toCniError } from "./error.ts";
 import type { Result } from "./result.ts";
-
-/** The commands that a plugin has. VERSION is not among them: the protocol answers it. */
-export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
-
-/** A command of CNI_COMMAND that a plugin has. */
-export type Command = (typeof COMMANDS)[number];
+import { takeBack } from "./undo.ts";
 
 /** An address that an IPAM is about to free, and the attachment that holds it. */
 export interface HeldAddress extends ContainerInterface {
   readonly address: IpAddress;
+}
+
+/** What a finished child process left. */
+export interface ChildOutcome {
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+  /** Name of that signal: "SIGKILL". */
+  readonly signal?: string | undefined;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
+/**
+ * What delegation needs of the system, given by main. The protocol itself knows no files and no processes.
+ */
+export interface Delegation {
+  /** The name that this process was called by. To delegate to that name would be to call itself without end. */
+  readonly calledAs?: string;
+  /** Whether `path` is a file that can be executed. */
+  isExecutable(path: string): boolean;
+  /**
+   * The built-in plugin of that name if the executable at `path` is the very file that runs now.
+   * @throws CniError code 7 if it is the caller itself.
+   */
+  builtIn(path: string, name: string): Plugin | undefined;
+  /**
+   * Runs an executable to its end. Rejects if it can't be started, or had to be stopped because it took too long or
+   * printed too much: with an error whose message says why without the path, and which may have `stderr`.
+   */
+  run(path: string, environment: Environment, stdin: Uint8Array): Promise<ChildOutcome>;
 }
 
 /**
@@ -77,23 +101,6 @@ export async function runAdd<T>(
       plugin.del({ ...request, command: "DEL" }),
     );
     throw toCniError(error).during("cannot deliver the result").afterUndo(left);
-  }
-}
-
-/** Runs a DEL as an undo. What it could not do is logged and returned, with `headline` in front. */
-export async function takeBack(
-  { time, log }: Request,
-  headline: string,
-  del: () => Promise<void>,
-): Promise<string[]> {
-  time.beginUndo();
-  try {
-    await time.half(del);
-    return [];
-  } catch (error) {
-    const line = `${headline}: ${toCniError(error).message}`;
-    log(line);
-    return [line];
   }
 }
 

@@ -4,10 +4,9 @@
  */
 import type { CallTime } from "./call-time.ts";
 import { mostBytes } from "./config.ts";
-import type { Delegation } from "./delegate.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
-import { type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
+import { type Delegation, type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
 import { readRequest, versionForError } from "./request.ts";
 import { formatResult, print } from "./result-format.ts";
 import { CURRENT_VERSION, REFERENCE_LEVEL, SUPPORTED_VERSIONS, type Version } from "./version.ts";

@@ -1,8 +1,8 @@
 /** Makes the request of a call from its environment and stdin. A built-in delegate's is made the same way. */
 import { callTimeout, decodeDocument, networkName, readNetworkConfig } from "./config.ts";
-import type { Invocation } from "./environment.ts";
+import { COMMANDS, type Command, type Invocation } from "./environment.ts";
 import { CniError, code } from "./error.ts";
-import { COMMANDS, type Command, type Request } from "./plugin.ts";
+import type { Request } from "./plugin.ts";
 import { CURRENT_VERSION, findVersion, type Version } from "./version.ts";
 
 /** What the request takes over from the process or from the plugin that delegates. */

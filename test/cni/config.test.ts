@@ -6,8 +6,8 @@ import {
   readNetworkConfig,
   requireValidAttachments,
 } from "../../src/cni/config.ts";
+import { COMMANDS, type Command } from "../../src/cni/environment.ts";
 import type { CniError } from "../../src/cni/error.ts";
-import { COMMANDS, type Command } from "../../src/cni/plugin.ts";
 import { bytes, configOf, prefix, thrownBy } from "./fake-host.ts";
 
 const parse = (stdin: string | Uint8Array) =>

@@ -1,8 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import {
-  type ChildOutcome,
-  type Delegation,
   delegateAdd,
   delegateCheck,
   delegateDel,
@@ -10,6 +8,7 @@ import {
   delegateStatus,
 } from "../../src/cni/delegate.ts";
 import type { Environment } from "../../src/cni/environment.ts";
+import type { ChildOutcome, Delegation } from "../../src/cni/plugin.ts";
 import { StoppedError } from "../../src/sys/child.ts";
 import { NotStartedError } from "../../src/sys/start-failure.ts";
 import { notedTime } from "../support/call-time.ts";

@@ -1,8 +1,8 @@
 /** A process without a process: what the protocol would read and write, and plugins that keep what they were asked. */
-import type { ChildOutcome, Delegation } from "../../src/cni/delegate.ts";
+
 import type { Environment } from "../../src/cni/environment.ts";
 import { CniError } from "../../src/cni/error.ts";
-import type { Plugin, Request } from "../../src/cni/plugin.ts";
+import type { ChildOutcome, Delegation, Plugin, Request } from "../../src/cni/plugin.ts";
 import { type Host, runPlugin } from "../../src/cni/protocol.ts";
 import { emptyResult, type Result } from "../../src/cni/result.ts";
 import { type Prefix, parsePrefix } from "../../src/net/prefix.ts";

@@ -1,12 +1,7 @@
 /** K15: a delegate from before STATUS and GC has not failed; every other failure is one. */
 import { describe, expect, test } from "bun:test";
-import {
-  type ChildOutcome,
-  delegateCheck,
-  delegateDel,
-  delegateGc,
-  delegateStatus,
-} from "../../src/cni/delegate.ts";
+import { delegateCheck, delegateDel, delegateGc, delegateStatus } from "../../src/cni/delegate.ts";
+import type { ChildOutcome } from "../../src/cni/plugin.ts";
 import {
   type Answer,
   call,

@@ -1,6 +1,7 @@
 /** host-local called as functions in this process, through the protocol and without one. */
 import { decodeDocument, readNetworkConfig } from "../../src/cni/config.ts";
-import type { Command, Request } from "../../src/cni/plugin.ts";
+import type { Command } from "../../src/cni/environment.ts";
+import type { Request } from "../../src/cni/plugin.ts";
 import type { Result } from "../../src/cni/result.ts";
 import type { Machine } from "../../src/leases/boot.ts";
 import { formatPrefix } from "../../src/net/prefix.ts";

@@ -1,7 +1,8 @@
 /** ADD: one address of each range set, all of them or none (rules H41, H45, H49, L2, L8). */
 import { CniError, code, toCniError } from "../../cni/error.ts";
-import { type Request, takeBack } from "../../cni/plugin.ts";
+import type { Request } from "../../cni/plugin.ts";
 import type { IpConfig, Result } from "../../cni/result.ts";
+import { takeBack } from "../../cni/undo.ts";
 import { type Machine, thisMachine } from "../../leases/boot.ts";
 import { during } from "../../leases/failure.ts";
 import { leaseContent } from "../../leases/lease.ts";
