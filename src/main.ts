@@ -3,7 +3,6 @@
  * a bare name found on PATH all serve), or else from the configuration. The only file that touches the process; it wires
  * the plugins into delegation.
  */
-import "./array-methods.ts";
 import type { Delegation, Plugin } from "./cni/plugin.ts";
 import { pluginIn, pluginsIn, refuseItself } from "./cni/plugin-name.ts";
 import { type Host, runPlugin } from "./cni/protocol.ts";
