@@ -17,13 +17,13 @@ import { decodeLink, encodeLink } from "../../src/netlink/rtnetlink/link.ts";
 import { decodeNeighbour } from "../../src/netlink/rtnetlink/neighbour.ts";
 import { decodeRoute } from "../../src/netlink/rtnetlink/route.ts";
 import { decodePortVlans } from "../../src/netlink/rtnetlink/vlan.ts";
-import { readGoldens } from "../golden/golden.ts";
+import { type Protocol, readGoldens } from "../golden/golden.ts";
 import { FakeKernel } from "../netlink/fake-kernel.ts";
 import type { Chance } from "./chance.ts";
 import type { Layer } from "./layer.ts";
 import { mutateBytes } from "./mutate.ts";
 
-const datagramsOf = (family: string): Uint8Array[] =>
+const datagramsOf = (family: Protocol): Uint8Array[] =>
   readGoldens(family).flatMap((golden) => golden.datagrams.map(({ bytes }) => bytes));
 const ROUTE = datagramsOf("rtnetlink");
 const NFTABLES = datagramsOf("nftables");

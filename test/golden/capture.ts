@@ -6,7 +6,7 @@
  *   bun test/golden/capture.ts NAME...    only these
  *
  * Each scenario runs in a scratch host of its own. Sequence numbers, ports, counters and the addresses that the kernel
- * makes up differ from run to run, so a fresh capture changes every file: look at what the tests say, not at the diff.
+ * makes up differ from run to run, so a fresh capture changes every line: look at what the tests say, not at the diff.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,35 +15,36 @@ import { decodeMessages, flag } from "../../src/netlink/message.ts";
 import { outcomeOf, outputOf } from "../support/command.ts";
 import { isolated } from "../support/isolation.ts";
 import { provideTools } from "../support/tools.ts";
-import { type Datagram, formatGolden, withoutRest } from "./golden.ts";
+import { type Datagram, fileOf, formatGoldens, readGoldens, withoutRest } from "./golden.ts";
 import { NFTABLES_SCENARIOS } from "./nftables-scenarios.ts";
 import { SCENARIOS, type Scenario } from "./rtnetlink-scenarios.ts";
 
-/** Folders of goldens, with what tells the version of their tools. */
 const PROTOCOLS = [
-  { folder: "rtnetlink", scenarios: SCENARIOS, version: "ip -V" },
-  { folder: "nftables", scenarios: NFTABLES_SCENARIOS, version: "nft -v; iptables-nft -V" },
-];
+  { protocol: "rtnetlink", scenarios: SCENARIOS, version: "ip -V" },
+  { protocol: "nftables", scenarios: NFTABLES_SCENARIOS, version: "nft -v; iptables-nft -V" },
+] as const;
 
 await provideTools(["bridge", "ip", "mount", "nft", "strace", "sysctl", "unshare"], console.log);
 const wanted = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "golden-"));
 try {
   const kernel = `Linux ${(await outputOf("uname -r")).replace(/-.*/s, "")}`;
-  for (const { folder, scenarios, version } of PROTOCOLS) {
-    const tool = (await outputOf(version)).trim().replaceAll("\n", "; ");
+  for (const { protocol, scenarios, version } of PROTOCOLS) {
+    const versions = `${(await outputOf(version)).trim().replaceAll("\n", "; ")}; ${kernel}`;
+    const goldens = new Map(readGoldens(protocol).map((golden) => [golden.name, golden]));
     for (const scenario of scenarios) {
-      if (wanted.length > 0 && !wanted.includes(scenario.name)) continue;
-      if (scenario.unless !== undefined && !(await succeeds(scenario.unless))) {
-        console.log(`${folder}/${scenario.name}: not with this kernel; left as it is`);
+      const { name, command, unless } = scenario;
+      if (wanted.length > 0 && !wanted.includes(name)) continue;
+      if (unless !== undefined && !(await succeeds(unless))) {
+        console.log(`${protocol}, ${name}: not with this kernel; left as it is`);
         continue;
       }
       const datagrams = await capture(scenario);
-      const setUp = (scenario.before ?? []).map((command) => `after: ${command}`);
-      const text = formatGolden([scenario.command, ...setUp, `${tool}; ${kernel}`], datagrams);
-      writeFileSync(join(import.meta.dir, folder, `${scenario.name}.hex`), text);
-      console.log(`${folder}/${scenario.name}: ${datagrams.length} datagrams`);
+      goldens.set(name, { name, command, versions, datagrams });
+      console.log(`${protocol}, ${name}: ${datagrams.length} datagrams`);
     }
+    const sorted = [...goldens.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    writeFileSync(fileOf(protocol), formatGoldens(sorted));
   }
 } finally {
   rmSync(folder, { recursive: true });

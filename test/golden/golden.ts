@@ -1,9 +1,9 @@
 /**
- * Golden files: the datagrams of one run of a tool, as it and the kernel exchanged them. Lines with "#" tell what was
- * run, ">" begins a datagram to the kernel, "<" one from it; its bytes follow in hexadecimal.
+ * Goldens: the datagrams of one run of a tool, as it and the kernel exchanged them. A file has all of a protocol, one
+ * after the other: "# VERSIONS" of tool and kernel where they change, "NAME: COMMAND", and then a line for each
+ * datagram, in hexadecimal after ">" to the kernel or "<" from it.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { decodeMessages, type Message } from "../../src/netlink/message.ts";
 
 export interface Datagram {
@@ -13,52 +13,47 @@ export interface Datagram {
 
 export interface Golden {
   readonly name: string;
-  /** The command as it was typed. */
+  /** As it was typed. */
   readonly command: string;
+  readonly versions: string;
   readonly datagrams: readonly Datagram[];
 }
 
-const BYTES_A_LINE = 32;
+export type Protocol = "rtnetlink" | "nftables";
 
-export function formatGolden(comments: readonly string[], datagrams: readonly Datagram[]): string {
-  const lines = comments.map((comment) => `# ${comment}`);
-  for (const { to, bytes } of datagrams) {
-    lines.push(to === "kernel" ? ">" : "<");
-    for (let at = 0; at < bytes.length; at += BYTES_A_LINE)
-      lines.push(bytes.subarray(at, at + BYTES_A_LINE).toHex());
-  }
+export const fileOf = (protocol: Protocol): string => `${import.meta.dir}/${protocol}.golden`;
+
+export function formatGoldens(goldens: readonly Golden[]): string {
+  const lines = goldens.flatMap(({ name, command, versions, datagrams }, index) => [
+    ...(versions === goldens[index - 1]?.versions ? [] : [`# ${versions}`]),
+    `${name}: ${command}`,
+    ...datagrams.map(({ to, bytes }) => `${to === "kernel" ? ">" : "<"} ${bytes.toHex()}`),
+  ]);
   return `${lines.join("\n")}\n`;
 }
 
-export function parseGolden(name: string, text: string): Golden {
-  const lines = text.split("\n");
-  const datagrams: { to: Datagram["to"]; hex: string }[] = [];
-  for (const line of lines) {
-    if (line === ">" || line === "<") datagrams.push({ to: line === ">" ? "kernel" : "tool", hex: "" });
-    else if (!line.startsWith("#")) {
-      const last = datagrams.at(-1);
-      if (last !== undefined) last.hex += line;
-      else if (line !== "") throw new Error(`${name}: bytes before the first datagram`);
-    }
+/** All goldens of a protocol. @throws Error for one without a datagram */
+export function readGoldens(protocol: Protocol): Golden[] {
+  const goldens: (Golden & { datagrams: Datagram[] })[] = [];
+  let versions = "";
+  for (const line of readFileSync(fileOf(protocol), "utf8").trimEnd().split("\n")) {
+    const [, to, hex = ""] = /^([<>]) (.*)$/.exec(line) ?? [];
+    const [, name = "", command = ""] = /^([\w-]+): (.*)$/.exec(line) ?? [];
+    if (line.startsWith("# ")) versions = line.slice(2);
+    else if (to === undefined) goldens.push({ name, command, versions, datagrams: [] });
+    else
+      goldens.at(-1)?.datagrams.push({ to: to === ">" ? "kernel" : "tool", bytes: Uint8Array.fromHex(hex) });
   }
-  if (datagrams.length === 0) throw new Error(`${name}: no datagram`);
-  return {
-    name,
-    command: (lines[0] ?? "").slice(2),
-    datagrams: datagrams.map(({ to, hex }) => ({ to, bytes: Uint8Array.fromHex(hex) })),
-  };
+  for (const { name, datagrams } of goldens)
+    if (name === "" || datagrams.length === 0) throw new Error(`${protocol}: no datagram in "${name}"`);
+  return goldens;
 }
 
-const folderOf = (protocol: string): string => join(import.meta.dir, protocol);
-
-export const readGolden = (protocol: string, name: string): Golden =>
-  parseGolden(name, readFileSync(join(folderOf(protocol), `${name}.hex`), "utf8"));
-
-/** All goldens of a protocol: a folder beside this file. @throws Error when there are none. */
-export function readGoldens(protocol: string): Golden[] {
-  const names = readdirSync(folderOf(protocol)).filter((name) => name.endsWith(".hex"));
-  if (names.length === 0) throw new Error(`no goldens of ${protocol}`);
-  return names.sort().map((name) => readGolden(protocol, name.slice(0, -".hex".length)));
+/** @throws Error when there is none of that name */
+export function readGolden(protocol: Protocol, name: string): Golden {
+  const found = readGoldens(protocol).find((golden) => golden.name === name);
+  if (found === undefined) throw new Error(`no golden ${name} of ${protocol}`);
+  return found;
 }
 
 /**

@@ -5,7 +5,7 @@ import { RTM_GETNEIGH } from "../../src/netlink/rtnetlink/neighbour.ts";
 import { RTM_GETROUTE } from "../../src/netlink/rtnetlink/route.ts";
 
 export interface Scenario {
-  /** Name of the file. */
+  /** Of the golden. */
   readonly name: string;
   /** Shell commands that make the state in which `command` runs. */
   readonly before?: readonly string[];

@@ -54,7 +54,7 @@ if (family === undefined) {
     const script = `printf '%s' '${rules}' | ${program} && ${process.execPath} ${import.meta.path} ${version}`;
     const hex = await outputOf(isolated(["/bin/sh", "-c", script]));
     const head = [...rules.trimEnd().split("\n"), (await outputOf([program, "--version"])).trim()];
-    const lines = [...head.map((line) => `# ${line}`), ...(hex.match(/.{1,64}/g) ?? []), ""];
+    const lines = [...head.map((line) => `# ${line}`), hex, ""];
     writeFileSync(join(import.meta.dir, `legacy-nat-v${version}.hex`), lines.join("\n"));
   }
 } else {

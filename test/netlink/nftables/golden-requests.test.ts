@@ -1,7 +1,5 @@
 /** What we write beside what `nft` writes for the same: equal to the last byte. */
 import { expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { ipToBytes, parseIp } from "../../../src/net/ip.ts";
 import { parseMac } from "../../../src/net/mac.ts";
 import type { Request } from "../../../src/netlink/connection.ts";
@@ -17,7 +15,7 @@ import { addRule, deleteRule, flushChain, insertRule } from "../../../src/netlin
 import { addSet, deleteSet } from "../../../src/netlink/nftables/set.ts";
 import { addTable, deleteTable } from "../../../src/netlink/nftables/table.ts";
 import { comment, number, setComment } from "../../../src/netlink/nftables/userdata.ts";
-import { readGolden, requestsOf } from "../../golden/golden.ts";
+import { readGolden, readGoldens, requestsOf } from "../../golden/golden.ts";
 
 const T = { family: "inet", table: "t" } as const;
 const C = { ...T, chain: "c" };
@@ -260,8 +258,6 @@ test("the bounds of a transaction are those of nft and iptables-nft", () => {
 });
 
 test("every golden is used", () => {
-  const names = readdirSync(join(import.meta.dir, "../../golden/nftables")).map((file) =>
-    file.replace(/\.hex$/, ""),
-  );
+  const names = readGoldens("nftables").map(({ name }) => name);
   expect(names.sort()).toEqual([...Object.keys(REQUESTS), ...ELSEWHERE].sort());
 });
