@@ -1,4 +1,4 @@
-/** What a worker is asked and what it answers, one JSON document a line. */
+/** What a worker is asked and what it answers. */
 import type { Point } from "./point.ts";
 
 export type DisturbedCommand = "ADD" | "DEL";
@@ -7,27 +7,25 @@ export type DisturbedCommand = "ADD" | "DEL";
  * How the runtime's DEL comes after a kill: with the namespace, without its path though it is there, after it went, and
  * after it went without its path.
  */
-export type Aftermath = "present" | "unnamed" | "gone" | "nameless";
-export const AFTERMATHS: readonly Aftermath[] = ["present", "unnamed", "gone", "nameless"];
+export const AFTERMATHS = ["present", "unnamed", "gone", "nameless"] as const;
 
+interface Disturbance {
+  readonly scenario: string;
+  readonly command: DisturbedCommand;
+  readonly point: Point;
+}
+
+export type Kill = Disturbance & { readonly kind: "kill"; readonly aftermath: (typeof AFTERMATHS)[number] };
+export type SystemCallError = Disturbance & {
+  readonly kind: "error";
+  readonly errno: string;
+  /** Whether a whole life follows. It costs as much as the case; the next case on the host shows most of it. */
+  readonly live: boolean;
+};
 export type Job =
   | { readonly kind: "record"; readonly scenario: string; readonly command: DisturbedCommand }
-  | {
-      readonly kind: "kill";
-      readonly scenario: string;
-      readonly command: DisturbedCommand;
-      readonly point: Point;
-      readonly aftermath: Aftermath;
-    }
-  | {
-      readonly kind: "error";
-      readonly scenario: string;
-      readonly command: DisturbedCommand;
-      readonly point: Point;
-      readonly errno: string;
-      /** Whether a whole life follows. It costs as much as the case; the next case on the host shows most of it. */
-      readonly live: boolean;
-    };
+  | Kill
+  | SystemCallError;
 
 /** Something that is not as it must be: "link", "rule", "lease", "neighbour", … and the words for it. */
 export interface Problem {
@@ -42,7 +40,5 @@ export interface Answer {
   readonly hit?: string | undefined;
   /** How the disturbed call ended, in a word for the figures. */
   readonly end?: string;
-  /** The message of its error, if it gave one. */
-  readonly message?: string | undefined;
   readonly problems: readonly Problem[];
 }

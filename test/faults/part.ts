@@ -11,8 +11,8 @@ export interface FaultContext {
   readonly long: boolean;
   /** Of the sweeps, only cases whose words contain this: how to see one again that was found. */
   readonly only: string;
-  /** Milliseconds that the part may take, from its start; with `long` there is no limit. */
-  readonly budgetMs: number;
+  /** The end of the part's time, or of a share of it, as performance.now() gives it. */
+  until(share?: number): number;
   /** Prints a line at once: progress, never what was found. */
   say(line: string): void;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { judgeError } from "./error-case.ts";
+import { judgeError } from "./disturb.ts";
 import { hitIn, injection, isListed, pointsOf } from "./point.ts";
 
 const TRACE = `execve("/x/bridge", ["/x/bridge"], 0x7ffd /* 7 vars */) = 0
@@ -85,9 +85,7 @@ describe("what was hit", () => {
 
 describe("an error", () => {
   const judge = (stdout: string, exitCode = 1, stderr = "") =>
-    judgeError({ exitCode, stdout, stderr }).problems.map(({ text }) =>
-      text.slice(0, text.indexOf(": exit")),
-    );
+    judgeError({ exitCode, stdout, stderr }).map(({ text }) => text.slice(0, text.indexOf(": exit")));
   const error = (msg: string) => JSON.stringify({ cniVersion: "1.1.0", code: 999, msg });
 
   test("is one object that names the step", () => {
@@ -96,15 +94,15 @@ describe("an error", () => {
 
   test.each<[string, string[]]>([
     [error("setsockopt: input/output error (EIO)"), ["the error names no step"]],
-    [error("cannot a") + error("cannot b"), ["stdout is not one JSON object"]],
-    ["", ["stdout is not one JSON object"]],
-    ['{"msg":"cannot x"}', ["not an error object"]],
+    [error("cannot a") + error("cannot b"), ["failure without an error object"]],
+    ["", ["failure without an error object"]],
+    ['{"msg":"cannot x"}', ["failure without an error object"]],
   ])("is not %j", (stdout, problems) => {
     expect(judge(stdout)).toEqual(problems);
   });
 
   test("comes with exit code 1 and without a stack trace", () => {
-    expect(judge(error("cannot x"), 134)).toEqual(["neither success nor exit code 1"]);
+    expect(judge(error("cannot x"), 134)).toEqual(["exit code 134"]);
     expect(judge(error("cannot x"), 1, "TypeError: x\n    at add (/x/add.ts:1:1)\n")).toEqual([
       "a stack trace",
     ]);

@@ -31,6 +31,9 @@ const PARTS: readonly { name: string; minutes: number }[] = [
   { name: "fuzz", minutes: 3.5 },
 ];
 
+/** Milliseconds for a part with --long. */
+const LONGEST = 6 * 3_600_000;
+
 const { values: options, positionals: wanted } = parseArgs({
   options: {
     bin: { type: "string" },
@@ -79,7 +82,7 @@ for (const { name, minutes } of PARTS) {
       seed,
       long: options.long,
       only: options.case,
-      budgetMs: minutes * 60_000,
+      until: (share = 1) => start + share * (options.long ? LONGEST : minutes * 60_000),
       say: (line) => console.log(line),
     });
     for (const line of figures) console.log(line);

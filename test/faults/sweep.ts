@@ -1,14 +1,10 @@
-/** Runs the cases of a sweep on several lanes, until they or the time are at an end. */
+/** Sweeps: each point of each scenario is disturbed, on several lanes, until the cases or the time are at an end. */
 import { join } from "node:path";
-import { Lane } from "../support/lane.ts";
+import { askInLanes, Lane } from "../support/lane.ts";
 import type { Answer, DisturbedCommand, Job } from "./job.ts";
-import { randomFrom } from "./part.ts";
+import { type FaultContext, randomFrom } from "./part.ts";
 import type { Point } from "./point.ts";
 import { SCENARIOS } from "./scenario.ts";
-
-const WORKER = join(import.meta.dir, "worker.ts");
-
-const COMMANDS: readonly DisturbedCommand[] = ["ADD", "DEL"];
 
 /** A plugin waits for the kernel for a good part of its time. */
 const LANES = navigator.hardwareConcurrency + 1;
@@ -27,25 +23,48 @@ export interface Side {
   readonly side: "ours" | "reference";
 }
 
-const ask = (lane: Lane<Answer>, job: Job): Promise<Answer> => lane.ask(JSON.stringify(job));
-
 export type Done = { readonly job: Job; readonly answer: Answer };
 
+const workerOf = ({ binaries, side }: Side) => ({
+  script: join(import.meta.dir, "worker.ts"),
+  args: [binaries, side],
+  visible: [binaries],
+});
+
 /**
- * The points of all scenarios that cases called `only` can be of, from clean runs.
- * @throws Error when one can't be recorded.
+ * Sweeps one side: `roundsOf` makes the cases of what was recorded in clean runs, round by round, of which those are
+ * tried whose words contain `only`. All cases of a round come before any of the next; `share` is of the part's time.
+ * @throws Error when a scenario can't be recorded.
  */
-export async function recordAll({ binaries, side }: Side, only: string): Promise<Recorded[]> {
-  using lane = new Lane<Answer>(WORKER, [binaries, side], [binaries]);
+export async function sweep(
+  side: Side,
+  context: FaultContext,
+  roundsOf: (recorded: readonly Recorded[]) => readonly (readonly Job[])[],
+  share = 1,
+): Promise<{ done: Done[]; recorded: Recorded[]; planned: number; summary: string }> {
+  const deadline = context.until(share);
+  const recorded = await recordAll(side, context.only);
+  const rounds = roundsOf(recorded).map((jobs) => jobs.filter((job) => describe(job).includes(context.only)));
+  const chunks = rounds.flatMap((round) => shuffled(round, context.seed));
+  const done: Done[] = await askInLanes<Job, Answer>(workerOf(side), chunks, { lanes: LANES, deadline });
+  const planned = rounds.flat().length;
+  const left = planned - done.length;
+  const summary = `${done.length} of ${planned} cases tried${left > 0 ? ` (no time for ${left})` : ""}`;
+  return { done, recorded, planned, summary };
+}
+
+/** The points of all scenarios that cases called `only` can be of. */
+async function recordAll(side: Side, only: string): Promise<Recorded[]> {
+  const { script, args, visible } = workerOf(side);
+  using lane = new Lane<Answer>(script, args, visible);
   const recorded: Recorded[] = [];
   const [scenario = "", rest] = only.split(": ");
   for (const { name } of SCENARIOS.filter((one) => rest === undefined || one.name.endsWith(scenario))) {
-    for (const command of COMMANDS) {
-      const { points, problems } = await ask(lane, { kind: "record", scenario: name, command });
-      const [problem] = problems;
-      if (points === undefined || problem !== undefined) {
-        throw new Error(`cannot trace ${command} of "${name}" (${side}): ${problem?.text}`);
-      }
+    for (const command of ["ADD", "DEL"] as const) {
+      const job: Job = { kind: "record", scenario: name, command };
+      const { points, problems } = await lane.ask(JSON.stringify(job));
+      if (points === undefined || problems.length > 0)
+        throw new Error(`cannot trace ${command} of "${name}" (${side.side}): ${problems[0]?.text}`);
       recorded.push({ scenario: name, command, points });
     }
   }
@@ -61,16 +80,13 @@ export const findings = (done: readonly Done[]): string[] =>
   });
 
 /** All of `jobs` in an order that follows from the seed, in chunks of one scenario: a cut leaves out some of each. */
-export function shuffled(jobs: readonly Job[], seed: number): Job[][] {
+function shuffled(jobs: readonly Job[], seed: number): Job[][] {
   const random = randomFrom(seed);
-  const shuffle = <T>(list: T[]): T[] => {
-    for (let left = list.length - 1; left > 0; left--) {
-      const other = Math.floor(random() * (left + 1));
-      const [a, b] = [list[left], list[other]];
-      if (a !== undefined && b !== undefined) [list[left], list[other]] = [b, a];
-    }
-    return list;
-  };
+  const shuffle = <T>(list: readonly T[]): T[] =>
+    list
+      .map((item) => ({ item, place: random() }))
+      .sort((a, b) => a.place - b.place)
+      .map(({ item }) => item);
   const chunks: Job[][] = [];
   for (const { name } of SCENARIOS) {
     const own = shuffle(jobs.filter(({ scenario }) => scenario === name));
@@ -79,39 +95,20 @@ export function shuffled(jobs: readonly Job[], seed: number): Job[][] {
   return shuffle(chunks);
 }
 
-/** Runs chunks until they are done or `deadline` (of performance.now()) has passed. */
-export async function sweep(
-  { binaries, side }: Side,
-  chunks: readonly (readonly Job[])[],
-  deadline: number,
-): Promise<Done[]> {
-  const left = [...chunks];
-  const done: Done[] = [];
-  const run = async () => {
-    using lane = new Lane<Answer>(WORKER, [binaries, side], [binaries]);
-    for (let chunk = left.shift(); chunk !== undefined; chunk = left.shift()) {
-      for (const job of chunk) {
-        if (performance.now() > deadline) return;
-        done.push({ job, answer: await ask(lane, job) });
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: LANES }, run));
-  return done;
-}
-
 /** "2 of that, 5 of this": how often each word came. */
 export function tally(words: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
-  return [...counts]
-    .sort(([, a], [, b]) => b - a)
-    .map(([word, count]) => `${count} ${word}`)
-    .join(", ");
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  return sorted.map(([word, count]) => `${count} ${word}`).join(", ");
 }
 
+/** How the disturbed calls ended. */
+export const ends = (done: readonly Done[]): string =>
+  tally(done.map(({ answer }) => answer.end ?? "trouble"));
+
 /** A case in words that name all there is to choose. */
-export function describe(job: Job): string {
+function describe(job: Job): string {
   if (job.kind === "record") return `${job.scenario}: trace of ${job.command}`;
   const { scenario, command, point } = job;
   const fault = job.kind === "kill" ? "killed at" : `${job.errno} from`;

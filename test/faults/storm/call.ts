@@ -1,5 +1,6 @@
 /** One call of a plugin as a runtime makes it, with a deadline, and perhaps killed on the way. */
 import { COMMAND_LIMIT } from "../../support/limits.ts";
+import { objectOf, protocolProblems } from "../../support/protocol.ts";
 
 /** No operation may take longer: the longest wait of a plugin is 20 s, for a lock. */
 export const DEADLINE = COMMAND_LIMIT;
@@ -72,47 +73,19 @@ export async function call(binaries: string, options: Call): Promise<Ended> {
   };
 }
 
-/** The error object of a failed operation, undefined when it printed something else. */
-export interface CniFailure {
-  readonly code: number;
-  readonly msg: string;
+/** What the protocol forbids of this end. An error that nothing could hear is not missed. */
+export function offences(command: string, ended: Ended): string[] {
+  if (ended.late) return [`it hung: no end within ${DEADLINE / 1000} s`];
+  return protocolProblems(command, ended).filter(
+    (problem) => !(ended.unheard && ended.exitCode === 1 && problem.startsWith("failure without")),
+  );
 }
 
-/**
- * What the protocol forbids of this end (rules A16 to A21): exit code and output that disagree, an error that is not
- * one object, a stack trace, an end by a signal.
- */
-export function offences(command: string, { exitCode, stdout, stderr, late, unheard }: Ended): string[] {
-  const found: string[] = [];
-  if (late) found.push(`it hung: no end within ${DEADLINE / 1000} s`);
-  else if (exitCode !== 0 && exitCode !== 1) found.push(`exit code ${exitCode}`);
-  if (/^\s+at .*:\d+:\d+|panic|Bun v\d/m.test(stderr)) found.push("a stack trace");
-  if (exitCode === 0 && command !== "ADD" && stdout !== "") found.push("success with output");
-  if (exitCode === 0 && command === "ADD" && resultOf(stdout) === undefined)
-    found.push("success without a result");
-  if (exitCode === 1 && !unheard && failureOf(stdout) === undefined)
-    found.push("failure without an error object");
-  return found;
-}
-
-function objectOf(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-export function failureOf(stdout: string): CniFailure | undefined {
-  const { code, msg, cniVersion, ips } = objectOf(stdout) ?? {};
-  if (typeof code !== "number" || code === 0 || typeof msg !== "string" || msg === "") return undefined;
-  return typeof cniVersion === "string" && ips === undefined ? { code, msg } : undefined;
-}
-
+/** A whole result of ADD; undefined for any other text. */
 export function resultOf<T>(stdout: string): T | undefined {
-  const { cniVersion, interfaces, ips, code } = objectOf(stdout) ?? {};
+  const result = objectOf(stdout);
+  const { cniVersion, interfaces, ips, code } = result ?? {};
   const whole =
     cniVersion !== undefined && Array.isArray(interfaces) && Array.isArray(ips) && code === undefined;
-  return whole ? (JSON.parse(stdout) as T) : undefined;
+  return whole ? (result as T) : undefined;
 }

@@ -1,5 +1,6 @@
 /** GC of a network: the runtime's list decides; what is on it stays as it is, all else goes. */
-import { call, failureOf, offences } from "./call.ts";
+import { errorObject } from "../../support/protocol.ts";
+import { call, offences } from "./call.ts";
 import { leaseFiles } from "./eyes.ts";
 import type { Attachment } from "./model.ts";
 import type { Network } from "./networks.ts";
@@ -33,7 +34,7 @@ async function refuse(storm: StormState, network: Network, ours: readonly Attach
   const ended = await call(storm.binaries, { command: "GC", config: network.config });
   storm.operations++;
   storm.count("GC");
-  const failure = failureOf(ended.stdout);
+  const failure = errorObject(ended.stdout);
   storm.history.note(
     `#${storm.operations} GC of ${network.name} without a list: ${failure?.msg}`,
     network.name,
@@ -75,7 +76,7 @@ export async function collectAllBut(
   storm.operations++;
   storm.count(list === null ? "GC with null" : "GC");
   const subjects = ours.map(({ key }) => key);
-  const failure = failureOf(ended.stdout);
+  const failure = errorObject(ended.stdout);
   const outcome = ended.killed ? "killed" : `exit ${ended.exitCode}`;
   storm.history.note(
     `#${storm.operations} GC of ${network.name} ${list === null ? "with null" : ""} but ${valid.map(({ containerID }) => containerID)}: ${outcome} ` +

@@ -1,11 +1,11 @@
 /**
- * One storm on the scratch host that this process is in: `bun host.ts BINARIES SEED OPERATIONS MILLISECONDS`. It ends
- * when there are that many operations or the time is over, whichever is first, and after that all is taken down again.
- * Prints lines of JSON: progress as {"say": TEXT}, and at the end a StormReport.
+ * One storm on the scratch host that this process is in. It ends when there are as many operations as the task says or
+ * its time is over, whichever is first, and after that all is taken down again. Progress goes to stderr.
  */
 import { mkdirSync } from "node:fs";
 import { outputOf } from "../../support/command.ts";
 import { hostState } from "../../support/host-state.ts";
+import { answerEach } from "../../support/lane.ts";
 import { keptBridge, keptForwarding, keptIptablesChains, keptLeaseFolder } from "../../support/leftovers.ts";
 import { requireScratchHost } from "../../support/scratch-host.ts";
 import { stateDifference } from "../../support/state-difference.ts";
@@ -19,6 +19,15 @@ import { LOCAL_PROGRAMS, NETWORKS } from "./networks.ts";
 import { add, check, del, judgeAbsent, judgeLive, type Random } from "./operations.ts";
 import { StormState } from "./storm-state.ts";
 
+export interface StormTask {
+  readonly binaries: string;
+  readonly seed: number;
+  /** Operations. */
+  readonly most: number;
+  /** Milliseconds. */
+  readonly time: number;
+}
+
 export interface StormReport {
   readonly operations: number;
   readonly seconds: number;
@@ -28,8 +37,7 @@ export interface StormReport {
 
 const WORKERS = 8;
 const MOST_TOLD = 8;
-const [binaries = "", seedText = "", most = "", time = ""] = process.argv.slice(2);
-const seed = Number(seedText);
+const { binaries, seed, most, time } = JSON.parse(process.argv[2] ?? "") as StormTask;
 requireScratchHost();
 mkdirSync(LOCAL_PROGRAMS, { recursive: true });
 await outputOf(["mount", "-n", "-t", "tmpfs", "tmpfs", LOCAL_PROGRAMS]);
@@ -37,27 +45,25 @@ await outputOf(["mount", "-n", "-t", "tmpfs", "tmpfs", LOCAL_PROGRAMS]);
 const storm = new StormState(binaries, seed);
 const baseline = await hostState();
 const began = performance.now();
-const over = () =>
-  storm.failed || storm.operations >= Number(most) || performance.now() - began >= Number(time);
+const over = () => storm.failed || storm.operations >= most || performance.now() - began >= time;
 let raging = true;
+await answerEach(rage);
 
-await intrude(storm, randomFrom(seed ^ 0x10c4ed));
-const watching = watch();
-await Promise.all(Array.from({ length: WORKERS }, (_, index) => work(randomFrom(seed * 31 + index))));
-const seconds = (performance.now() - began) / 1000;
-const operations = storm.operations;
-raging = false;
-await endIntrusion(storm);
-await watching;
-await Promise.all(storm.pending);
-await calm();
-const violations = storm.violations.slice(0, MOST_TOLD);
-if (violations.length < storm.violations.length)
-  violations.push(`and ${storm.violations.length - violations.length} more`);
-print({ operations, seconds, counts: Object.fromEntries(storm.counts), violations } satisfies StormReport);
-
-function print(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+async function rage(): Promise<StormReport> {
+  await intrude(storm, randomFrom(seed ^ 0x10c4ed));
+  const watching = watch();
+  await Promise.all(Array.from({ length: WORKERS }, (_, index) => work(randomFrom(seed * 31 + index))));
+  const seconds = (performance.now() - began) / 1000;
+  const { operations } = storm;
+  raging = false;
+  await endIntrusion(storm);
+  await watching;
+  await Promise.all(storm.pending);
+  await calm();
+  const violations = storm.violations.slice(0, MOST_TOLD);
+  const more = storm.violations.length - violations.length;
+  if (more > 0) violations.push(`and ${more} more`);
+  return { operations, seconds, counts: Object.fromEntries(storm.counts), violations };
 }
 
 async function work(random: Random): Promise<void> {
@@ -150,7 +156,7 @@ async function watch(): Promise<void> {
     await look("in the storm");
     if (performance.now() - said > 20_000) {
       said = performance.now();
-      print({ say: `${storm.operations} operations, ${storm.violations.length} violations` });
+      console.error(`${storm.operations} operations, ${storm.violations.length} violations`);
     }
     await Bun.sleep(400);
   }

@@ -1,6 +1,7 @@
 /** ADD, DEL and CHECK of an attachment: what must come of them, given what the storm knows. */
 // Long because: each command's expectations are one case analysis over the same states.
-import { type Call, type CniFailure, call, type Ended, failureOf, offences, resultOf } from "./call.ts";
+import { errorObject } from "../../support/protocol.ts";
+import { type Call, call, type Ended, offences, resultOf } from "./call.ts";
 import { insideOf, leaseFiles, linksByOwner, textOf } from "./eyes.ts";
 import { type AddResult, type Attachment, PARTS } from "./model.ts";
 import { LEASES, LOCAL_PROGRAMS, type Network } from "./networks.ts";
@@ -53,7 +54,7 @@ async function operate(
     ended.exitCode === 0 && command === "ADD" ? (resultOf<AddResult>(ended.stdout)?.ips ?? []) : [];
   const plain = addresses.map(({ address }) => address.slice(0, address.indexOf("/")));
   const outcome = ended.killed ? "killed" : `exit ${ended.exitCode}`;
-  const words = ended.exitCode === 0 ? plain.join(" ") : (failureOf(ended.stdout)?.msg ?? ended.stdout);
+  const words = ended.exitCode === 0 ? plain.join(" ") : (errorObject(ended.stdout)?.msg ?? ended.stdout);
   storm.history.note(
     `#${storm.operations} from ${since} ${command}${options.why ? ` (${options.why})` : ""} ${key}: ${outcome} ${words} ` +
       `[${ended.milliseconds.toFixed(0)} ms]${ended.stderr === "" ? "" : ` stderr: ${ended.stderr.trim()}`}`,
@@ -133,7 +134,10 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
   }
   if (ended.exitCode === 0) {
     const result = resultOf<AddResult>(ended.stdout);
-    if (result === undefined) return attachment.become("uncertain");
+    if (result === undefined) {
+      storm.violation(`ADD of ${key} gave no whole result: ${ended.stdout}`, key);
+      return attachment.become("uncertain");
+    }
     if (couldExist && !met("namespace deleted", "link removed", "bridge removed"))
       storm.violation(`ADD of ${key} succeeded, though it is there already`, key);
     if (variation.mustFail) storm.violation(`ADD of ${key} succeeded with ${variation.why}`, key);
@@ -187,7 +191,7 @@ function judgeRefusal(
 ): void {
   const { network, container, key } = attachment;
   const { ended, before, variation, noNamespace } = about;
-  const failure: CniFailure = failureOf(ended.stdout) ?? { code: 0, msg: "" };
+  const failure: { code: number; msg: string } = errorObject(ended.stdout) ?? { code: 0, msg: "" };
   const met = (...kinds: Parameters<StormState["history"]["met"]>[1]) =>
     storm.history.met(ended.began, kinds, container.name, network.bridge, key, network.name);
   const explained =
@@ -209,7 +213,7 @@ function judgeRefusal(
 export const programVanished = (
   storm: StormState,
   { began }: Ended,
-  failure: CniFailure | undefined,
+  failure: { code: number; msg: string } | undefined,
 ): boolean =>
   storm.history.met(began, ["other iptables"], "all") && (failure?.msg ?? "").includes(`"${LOCAL_PROGRAMS}/`);
 
@@ -227,7 +231,7 @@ export async function del(storm: StormState, attachment: Attachment, random: Ran
   if (unnamed && attachment.container.there) storm.count("DEL without the path of a namespace that is there");
   if (ended.killed) return;
   if (ended.exitCode !== 0) {
-    const failure = failureOf(ended.stdout);
+    const failure = errorObject(ended.stdout);
     const locked = storm.history.met(
       ended.began,
       ["xtables lock held", "lease lock held", "rule set kept busy"],
@@ -281,7 +285,7 @@ export async function check(storm: StormState, attachment: Attachment, random: R
     ["lease lock held", "rule set kept busy"],
     attachment.network.name,
   );
-  const failure = failureOf(ended.stdout);
+  const failure = errorObject(ended.stdout);
   if (
     attachment.isWhole(...PARTS) &&
     !(renamed || attachment.renamed) &&
