@@ -3,24 +3,18 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LeaseDirectory } from "../support/lease-directory.ts";
+import { protocolProblems } from "../support/protocol.ts";
 import { testUnless } from "../support/skip.ts";
-import { disagreement, surroundedCall } from "../support/surrounded-call.ts";
+import { surroundedCall } from "../support/surrounded-call.ts";
 
 async function expectWholeLife(line: string): Promise<void> {
   using leases = new LeaseDirectory();
   const added = await surroundedCall(leases, { line });
-  expect({ line, exitCode: added.exitCode, problem: disagreement(added) }).toEqual({
-    line,
-    exitCode: 0,
-    problem: undefined,
-  });
+  expect(`${line}: ${added}`).toStartWith(`${line}: exit code 0`);
+  expect(protocolProblems("ADD", added)).toEqual([]);
   expect(Object.keys(leases.leases())).toEqual(["10.1.0.2"]);
   const deleted = await surroundedCall(leases, { line, command: "DEL" });
-  expect({ line, exitCode: deleted.exitCode, stdout: deleted.stdout }).toEqual({
-    line,
-    exitCode: 0,
-    stdout: "",
-  });
+  expect(`${line}: ${deleted}`).toStartWith(`${line}: exit code 0, stdout ""`);
   expect(leases.leases()).toEqual({});
 }
 
@@ -28,12 +22,9 @@ async function expectWholeLife(line: string): Promise<void> {
 async function expectOneError(line: string, text: RegExp): Promise<void> {
   using leases = new LeaseDirectory();
   const outcome = await surroundedCall(leases, { line });
-  expect({ line, exitCode: outcome.exitCode, problem: disagreement(outcome) }).toEqual({
-    line,
-    exitCode: 1,
-    problem: undefined,
-  });
-  expect(JSON.parse(outcome.stdout).msg).toMatch(text);
+  expect(`${line}: ${outcome}`).toStartWith(`${line}: exit code 1`);
+  expect(protocolProblems("ADD", outcome)).toEqual([]);
+  expect(outcome.json().msg).toMatch(text);
   expect(leases.leases()).toEqual({});
 }
 
@@ -76,13 +67,13 @@ describe("what is too little is one error", () => {
 });
 
 describe("whatever the umask, new files have their modes", () => {
-  const modes = (leases: LeaseDirectory): Record<string, string> => {
-    const found: Record<string, string> = {};
-    for (const name of readdirSync(leases.dataDir, { recursive: true, encoding: "utf8" })) {
-      found[name] = (statSync(join(leases.dataDir, name)).mode & 0o7777).toString(8);
-    }
-    return found;
-  };
+  const modes = ({ dataDir }: LeaseDirectory) =>
+    Object.fromEntries(
+      readdirSync(dataDir, { recursive: true, encoding: "utf8" }).map((name) => [
+        name,
+        (statSync(join(dataDir, name)).mode & 0o7777).toString(8),
+      ]),
+    );
 
   test.each([
     ["0", "755"],
@@ -134,18 +125,8 @@ describe("under a seccomp filter", () => {
   });
 
   onX64("that forbids what is only for speed or for a proof", async () => {
-    for (const call of [
-      "fsetxattr",
-      "fgetxattr",
-      "utimensat",
-      "statfs",
-      "ioctl",
-      "fcntl",
-      "pwrite64",
-      "madvise",
-    ]) {
-      await expectWholeLife(filter(EPERM, call));
-    }
+    const calls = "fsetxattr fgetxattr utimensat statfs ioctl fcntl pwrite64 madvise";
+    for (const call of calls.split(" ")) await expectWholeLife(filter(EPERM, call));
   });
 
   onX64("that forbids what is needed: one error says what was not permitted", async () => {

@@ -1,31 +1,21 @@
 /** Standard input, output and error as a caller should not leave them. What was not delivered was not done. */
 import { describe, expect, test } from "bun:test";
 import { LeaseDirectory } from "../support/lease-directory.ts";
-import { builtBinaries } from "../support/plugin-call.ts";
-import { disagreement, surroundedCall } from "../support/surrounded-call.ts";
+import { builtBinaries, environmentOf } from "../support/plugin-call.ts";
+import { protocolProblems } from "../support/protocol.ts";
+import { SUBNET, surroundedCall } from "../support/surrounded-call.ts";
 
 const PROGRAM = `${builtBinaries()}/host-local`;
+const NO_JSON = "cannot decode the network configuration: line 1, column 1: unexpected end, expected a value";
 
-const environmentOf = (command: string) => ({
-  CNI_COMMAND: command,
-  CNI_CONTAINERID: "c1",
-  CNI_NETNS: "/nowhere",
-  CNI_IFNAME: "eth0",
-  CNI_PATH: "/nowhere",
-});
+/** The variables of a call whose streams a test holds itself. */
+const variables = (command: string) =>
+  environmentOf({ command, containerId: "c1", netns: "/nowhere", ifname: "eth0", path: "/nowhere" });
 
 describe("standard input", () => {
   test.each([
-    [
-      "closed",
-      'exec "$@" <&-',
-      "cannot decode the network configuration: line 1, column 1: unexpected end, expected a value",
-    ],
-    [
-      "empty",
-      'exec "$@" </dev/null',
-      "cannot decode the network configuration: line 1, column 1: unexpected end, expected a value",
-    ],
+    ["closed", 'exec "$@" <&-', NO_JSON],
+    ["empty", 'exec "$@" </dev/null', NO_JSON],
     ["endless", 'exec "$@" </dev/zero', "cannot decode the network configuration: more than 16777216 bytes"],
     ["a directory", 'exec "$@" </', "error reading from stdin: read: is a directory (EISDIR)"],
     [
@@ -36,8 +26,7 @@ describe("standard input", () => {
   ])("%s", async (_, line, msg) => {
     using leases = new LeaseDirectory();
     const outcome = await surroundedCall(leases, { line });
-    expect({ exitCode: outcome.exitCode, stderr: outcome.stderr }).toEqual({ exitCode: 1, stderr: "" });
-    expect(JSON.parse(outcome.stdout).msg).toBe(msg);
+    expect([outcome.exitCode, outcome.stderr, outcome.json().msg]).toEqual([1, "", msg]);
     expect(leases.all()).toEqual({});
   });
 
@@ -46,7 +35,7 @@ describe("standard input", () => {
     // script(1) gives a terminal; its input ends with Ctrl-D.
     const outcome = await surroundedCall(leases, {
       line: 'exec script -qec "$1" /dev/null',
-      stdin: `${JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/24" }]] }))}\n\x04`,
+      stdin: `${JSON.stringify(leases.network(SUBNET))}\n\x04`,
     });
     expect(outcome.exitCode).toBe(0);
     expect(Object.keys(leases.leases())).toEqual(["10.1.0.2"]);
@@ -64,10 +53,10 @@ describe("standard output: the ADD undoes itself and fails", () => {
   ])("%s", async (_, line, errno) => {
     using leases = new LeaseDirectory();
     const config = `${leases.dataDir}/config`;
-    await Bun.write(config, JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/24" }]] })));
+    await Bun.write(config, JSON.stringify(leases.network(SUBNET)));
     const env = { CONFIG: config, FILE: `${leases.dataDir}/output` };
     const outcome = await surroundedCall(leases, { line, env });
-    expect({ exitCode: outcome.exitCode, stdout: outcome.stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(`${outcome}`).toStartWith('exit code 1, stdout ""');
     expect(outcome.stderr).toContain(`cannot deliver the result: write`);
     expect(outcome.stderr).toContain(`(${errno})`);
     expect(outcome.stderr).not.toMatch(/\n\s+at /);
@@ -77,14 +66,14 @@ describe("standard output: the ADD undoes itself and fails", () => {
   test("closed with standard error: the exit code says it", async () => {
     using leases = new LeaseDirectory();
     const outcome = await surroundedCall(leases, { line: 'exec "$@" >&- 2>&-' });
-    expect({ ...outcome, command: "" }).toEqual({ command: "", exitCode: 1, stdout: "", stderr: "" });
+    expect(`${outcome}`).toBe('exit code 1, stdout "", stderr ""');
     expect(leases.leases()).toEqual({});
   });
 
   test("/dev/null is not closed: somebody wanted no result", async () => {
     using leases = new LeaseDirectory();
     const outcome = await surroundedCall(leases, { line: 'exec "$@" >/dev/null' });
-    expect({ ...outcome, command: "" }).toEqual({ command: "", exitCode: 0, stdout: "", stderr: "" });
+    expect(`${outcome}`).toBe('exit code 0, stdout "", stderr ""');
     expect(Object.keys(leases.leases())).toEqual(["10.1.0.2"]);
   });
 });
@@ -92,10 +81,10 @@ describe("standard output: the ADD undoes itself and fails", () => {
 test("a pipe that nobody reads takes the result of an attachment, and the plugin ends", async () => {
   using leases = new LeaseDirectory();
   const child = Bun.spawn([PROGRAM], {
-    stdin: Buffer.from(JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/24" }]] }))),
+    stdin: Buffer.from(JSON.stringify(leases.network(SUBNET))),
     stdout: "pipe",
     stderr: "pipe",
-    env: environmentOf("ADD"),
+    env: variables("ADD"),
   });
   expect(await child.exited).toBe(0);
   expect(JSON.parse(await new Response(child.stdout).text())).toMatchObject({ cniVersion: "1.1.0" });
@@ -107,25 +96,20 @@ test.each([
 ])("standard error %s does no harm", async (_, line) => {
   using leases = new LeaseDirectory();
   const added = await surroundedCall(leases, { line });
-  expect({ exitCode: added.exitCode, problem: disagreement(added) }).toEqual({
-    exitCode: 0,
-    problem: undefined,
-  });
+  expect(`${added}`).toStartWith("exit code 0");
+  expect(protocolProblems("ADD", added)).toEqual([]);
   // GC tells each lease that it frees.
-  const collected = await surroundedCall(leases, {
-    line,
-    command: "GC",
-    whole: { "cni.dev/valid-attachments": [] },
-  });
-  expect(disagreement(collected)).toBeUndefined();
+  const whole = { "cni.dev/valid-attachments": [] };
+  const collected = await surroundedCall(leases, { line, command: "GC", whole });
+  expect(protocolProblems("GC", collected)).toEqual([]);
 });
 
 describe("K8: the other end of a stream is waited for no longer than the call lasts", () => {
   test("standard input that is never closed: code 5", async () => {
     using leases = new LeaseDirectory();
-    const config = JSON.stringify(leases.network({ ranges: [[{ subnet: "10.1.0.0/24" }]] }));
+    const config = JSON.stringify(leases.network(SUBNET));
     // Before all of it was read, no key of it counts.
-    const child = Bun.spawn([PROGRAM], { env: environmentOf("ADD"), stdin: "pipe", stdout: "pipe" });
+    const child = Bun.spawn([PROGRAM], { env: variables("ADD"), stdin: "pipe", stdout: "pipe" });
     child.stdin.write(config);
     await child.stdin.flush();
     const { code, msg } = JSON.parse(await new Response(child.stdout).text());
@@ -135,7 +119,7 @@ describe("K8: the other end of a stream is waited for no longer than the call la
   });
 
   test("VERSION does not read it at all", async () => {
-    const child = Bun.spawn([PROGRAM], { env: environmentOf("VERSION"), stdin: "pipe", stdout: "pipe" });
+    const child = Bun.spawn([PROGRAM], { env: variables("VERSION"), stdin: "pipe", stdout: "pipe" });
     expect(JSON.parse(await new Response(child.stdout).text())).toHaveProperty("supportedVersions");
     expect(await child.exited).toBe(0);
   });
@@ -151,7 +135,7 @@ describe("K8: the other end of a stream is waited for no longer than the call la
       env: { FILE: `${leases.dataDir}/output` },
       whole: { callTimeout: 1 },
     });
-    expect({ exitCode: outcome.exitCode, stdout: outcome.stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(`${outcome}`).toStartWith('exit code 1, stdout ""');
     expect(outcome.stderr).toStartWith("cannot deliver the result: standard output is full");
     expect(leases.leases()).toEqual({});
   });
@@ -165,7 +149,7 @@ describe("K8: the other end of a stream is waited for no longer than the call la
       env: { FILE: `${leases.dataDir}/output` },
       whole: { "cni.dev/valid-attachments": [] },
     });
-    expect({ exitCode: outcome.exitCode, stdout: outcome.stdout }).toEqual({ exitCode: 0, stdout: "" });
+    expect(`${outcome}`).toStartWith('exit code 0, stdout ""');
     expect(leases.leases()).toEqual({});
   });
 });

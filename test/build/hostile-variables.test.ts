@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { variablePatches } from "../../build/close-variables.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
-import { disagreement, surroundedCall } from "../support/surrounded-call.ts";
+import { protocolProblems } from "../support/protocol.ts";
+import { surroundedCall } from "../support/surrounded-call.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "variables-"));
 afterEach(() => {
@@ -83,13 +84,12 @@ test.each([...CLOSED, ...WITHOUT_EFFECT])("%s=%s changes nothing", async (name, 
   using leases = new LeaseDirectory();
   const call = { cwd: folder, env: { [name]: value } };
   const added = await surroundedCall(leases, call);
-  expect({ exitCode: added.exitCode, stderr: added.stderr }).toEqual({ exitCode: 0, stderr: "" });
-  expect(JSON.parse(added.stdout)).toMatchObject({ ips: [{ address: "10.1.0.2/24" }] });
+  expect([added.exitCode, added.stderr]).toEqual([0, ""]);
+  expect(added.json()).toMatchObject({ ips: [{ address: "10.1.0.2/24" }] });
   const again = await surroundedCall(leases, call);
-  expect(disagreement(again)).toBeUndefined();
-  expect(again.exitCode).toBe(1);
+  expect([again.exitCode, ...protocolProblems("ADD", again)]).toEqual([1]);
   const deleted = await surroundedCall(leases, { ...call, command: "DEL" });
-  expect({ ...deleted, command: "" }).toEqual({ command: "", exitCode: 0, stdout: "", stderr: "" });
+  expect(`${deleted}`).toBe('exit code 0, stdout "", stderr ""');
   expect(leases.leases()).toEqual({});
   expect(readdirSync(folder)).toEqual(["script.js"]);
   expect(existsSync(made)).toBe(false);

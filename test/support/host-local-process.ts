@@ -1,6 +1,6 @@
 /** host-local as an executable, ours or the reference's, over one directory of leases. */
 import { expect } from "bun:test";
-import { builtBinaries } from "./plugin-call.ts";
+import { builtBinaries, environmentOf, PluginOutcome } from "./plugin-call.ts";
 
 /** The built file. */
 export const OURS = `${builtBinaries()}/host-local`;
@@ -22,15 +22,7 @@ export class HostLocalProcess {
       stdin: Buffer.from(JSON.stringify(config)),
       stdout: "pipe",
       stderr: "pipe",
-      env: {
-        PATH: process.env.PATH,
-        CNI_COMMAND: command,
-        CNI_CONTAINERID: attachment.containerId,
-        CNI_IFNAME: attachment.ifname ?? "eth0",
-        CNI_NETNS: attachment.netns ?? "/nowhere",
-        CNI_ARGS: attachment.args ?? "",
-        CNI_PATH: builtBinaries(),
-      },
+      env: environmentOf({ command, ifname: "eth0", netns: "/nowhere", ...attachment }),
     });
   }
 
@@ -42,16 +34,19 @@ export class HostLocalProcess {
     this.#process.kill("SIGKILL");
   }
 
-  /** Exit code, and what it said. A killed one has no exit code that means anything. */
-  async outcome(): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  /** A killed one has no exit code that means anything. */
+  async outcome(): Promise<PluginOutcome> {
     const [stdout, stderr, exitCode] = await Promise.all([
       new Response(this.#process.stdout).text(),
       new Response(this.#process.stderr).text(),
       this.#process.exited,
     ]);
-    return { exitCode, stdout, stderr };
+    return new PluginOutcome(exitCode, stdout, stderr);
   }
 }
+
+const call = (...parameters: ConstructorParameters<typeof HostLocalProcess>): Promise<PluginOutcome> =>
+  new HostLocalProcess(...parameters).outcome();
 
 /** A call that must succeed. The addresses of its result, none if it has no result. */
 export async function succeed(
@@ -60,15 +55,10 @@ export async function succeed(
   config: object,
   attachment: Attachment,
 ): Promise<string[]> {
-  const { exitCode, stdout } = await new HostLocalProcess(program, command, config, attachment).outcome();
-  expect({ command, attachment, exitCode, stdout: exitCode === 0 ? "" : stdout }).toEqual({
-    command,
-    attachment,
-    exitCode: 0,
-    stdout: "",
-  });
-  const result = stdout === "" ? {} : (JSON.parse(stdout) as { ips?: { address: string }[] });
-  return (result.ips ?? []).map(({ address }) => address);
+  const outcome = await call(program, command, config, attachment);
+  expect(`${command} of ${attachment.containerId}: ${outcome}`).toContain(": exit code 0, ");
+  if (outcome.stdout === "") return [];
+  return (outcome.json<{ ips?: { address: string }[] }>().ips ?? []).map(({ address }) => address);
 }
 
 /** A call that must fail. Its error object. */
@@ -78,20 +68,7 @@ export async function fail(
   config: object,
   attachment: Attachment,
 ): Promise<{ code: number; msg: string }> {
-  const { exitCode, stdout } = await new HostLocalProcess(program, command, config, attachment).outcome();
-  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: expect.stringContaining('"code"') });
-  return JSON.parse(stdout);
-}
-
-/** Runs as many at a time as `lanes` says. */
-export async function inLanes<T>(
-  lanes: number,
-  jobs: readonly T[],
-  run: (job: T) => Promise<void>,
-): Promise<void> {
-  const left = [...jobs];
-  const lane = async () => {
-    for (let job = left.shift(); job !== undefined; job = left.shift()) await run(job);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  const outcome = await call(program, command, config, attachment);
+  expect(`${outcome}`).toStartWith("exit code 1");
+  return outcome.json<{ code: number; msg: string }>();
 }

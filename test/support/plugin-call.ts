@@ -10,9 +10,10 @@ export interface PluginCall {
   readonly args?: string;
   /** CNI_PATH; the folder of the plugin when left out. */
   readonly path?: string;
-  /** An object is written as JSON; a string goes as it is. */
-  readonly config: object | string;
+  /** An object is written as JSON; text and bytes go as they are. */
+  readonly config: object | string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
   /** Milliseconds after which it is killed; COMMAND_LIMIT if left out. */
   readonly timeout?: number;
 }
@@ -62,9 +63,8 @@ export async function measuredCall(
   name: string,
   call: PluginCall,
 ): Promise<{ outcome: PluginOutcome; mebibytes: number }> {
-  const folder = builtBinaries();
-  const program = [process.execPath, `${import.meta.dir}/peak-memory.ts`, `${folder}/${name}`];
-  const { exitCode, stdout, stderr } = await callProgram(program, call, folder);
+  const program = [process.execPath, `${import.meta.dir}/peak-memory.ts`, `${builtBinaries()}/${name}`];
+  const { exitCode, stdout, stderr } = await callProgram(program, call);
   return { outcome: new PluginOutcome(exitCode, stdout, ""), mebibytes: Number(stderr) / 2 ** 20 };
 }
 
@@ -72,8 +72,23 @@ export async function measuredCall(
 export async function callProgram(
   program: readonly string[],
   call: PluginCall,
-  folder: string,
+  folder = builtBinaries(),
 ): Promise<PluginOutcome> {
+  const { timeout, cwd } = call;
+  const { exitCode, stdout, stderr } = await outcomeOf(program, {
+    env: environmentOf(call, folder),
+    stdin: stdinOf(call),
+    ...(timeout !== undefined && { timeout }),
+    ...(cwd !== undefined && { cwd }),
+  });
+  return new PluginOutcome(exitCode, stdout, stderr);
+}
+
+/** The variables of a call. */
+export function environmentOf(
+  call: Omit<PluginCall, "config">,
+  folder = builtBinaries(),
+): Record<string, string> {
   const variables: Record<string, string | undefined> = {
     CNI_COMMAND: call.command,
     CNI_CONTAINERID: call.containerId,
@@ -84,14 +99,13 @@ export async function callProgram(
     PATH: process.env.PATH,
     ...call.env,
   };
-  const env = Object.fromEntries(
+  return Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-  const stdin = typeof call.config === "string" ? call.config : JSON.stringify(call.config);
-  const { exitCode, stdout, stderr } = await outcomeOf(program, {
-    env,
-    stdin,
-    ...(call.timeout === undefined ? {} : { timeout: call.timeout }),
-  });
-  return new PluginOutcome(exitCode, stdout, stderr);
 }
+
+/** The standard input of a call. */
+export const stdinOf = ({ config }: PluginCall): Uint8Array =>
+  config instanceof Uint8Array
+    ? config
+    : Buffer.from(typeof config === "string" ? config : JSON.stringify(config));

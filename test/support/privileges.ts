@@ -1,6 +1,5 @@
 /** Calls a plugin with some of the capabilities(7) only, as root or as another user. */
-import { outcomeOf } from "./command.ts";
-import { builtBinaries, type PluginCall, PluginOutcome } from "./plugin-call.ts";
+import { builtBinaries, callProgram, type PluginCall, type PluginOutcome } from "./plugin-call.ts";
 
 /** As setpriv(1) calls them. */
 export type Capability =
@@ -20,37 +19,19 @@ export interface Privileges {
 }
 
 /** As callPlugin, with these privileges. */
-export async function callWith(
+export function callWith(
   { capabilities, user, folder = builtBinaries() }: Privileges,
   name: string,
   call: PluginCall,
 ): Promise<PluginOutcome> {
   const set = ["-all", ...capabilities.map((capability) => `+${capability}`)].join(",");
-  const become =
-    user === undefined
-      ? []
-      : [
-          `--reuid=${user}`,
-          `--regid=${user}`,
-          "--clear-groups",
-          `--inh-caps=${set}`,
-          `--ambient-caps=${set}`,
-        ];
-  const { exitCode, stdout, stderr } = await outcomeOf(
-    ["setpriv", ...become, `--bounding-set=${set}`, "--", `${folder}/${name}`],
-    {
-      stdin: typeof call.config === "string" ? call.config : JSON.stringify(call.config),
-      env: Object.fromEntries(
-        Object.entries({
-          PATH: process.env.PATH,
-          CNI_PATH: folder,
-          CNI_COMMAND: call.command,
-          CNI_CONTAINERID: call.containerId,
-          CNI_NETNS: call.netns,
-          CNI_IFNAME: call.ifname,
-        }).filter((entry): entry is [string, string] => entry[1] !== undefined),
-      ),
-    },
-  );
-  return new PluginOutcome(exitCode, stdout, stderr);
+  const other = [
+    `--reuid=${user}`,
+    `--regid=${user}`,
+    "--clear-groups",
+    `--inh-caps=${set}`,
+    `--ambient-caps=${set}`,
+  ];
+  const become = [...(user === undefined ? [] : other), `--bounding-set=${set}`];
+  return callProgram(["setpriv", ...become, "--", `${folder}/${name}`], call, folder);
 }

@@ -69,6 +69,14 @@ export class ScratchHost {
     return hostState();
   }
 
+  /** Runs `body`, after which the host must be as it was before. Gives what `body` gives. */
+  async unchangedBy<T>(body: () => Promise<T>, mayDiffer: readonly RegExp[] = []): Promise<T> {
+    const before = await hostState();
+    const value = await body();
+    expectUnchanged(before, await hostState(), mayDiffer);
+    return value;
+  }
+
   /** Removes the namespaces of this test, those that are gone already included. */
   async removeNamespaces(): Promise<void> {
     for (const { name } of this.#namespaces.splice(0)) await outcomeOf(["ip", "netns", "delete", name]);
@@ -86,7 +94,7 @@ export interface ScratchHostOptions {
  * @throws the error of `body`, or one that lists what is not as it was.
  */
 export async function withScratchHost(
-  body: (host: ScratchHost) => Promise<void>,
+  body: (host: ScratchHost) => Promise<unknown>,
   options: ScratchHostOptions = {},
 ): Promise<void> {
   requireScratchHost();

@@ -2,9 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Outcome, outcomeOf } from "./command.ts";
 import type { LeaseDirectory } from "./lease-directory.ts";
-import { builtBinaries } from "./plugin-call.ts";
+import { builtBinaries, callProgram, type PluginOutcome } from "./plugin-call.ts";
 
 export interface SurroundedCall {
   readonly command?: string;
@@ -25,38 +24,18 @@ export interface SurroundedCall {
 export const SUBNET = { ranges: [[{ subnet: "10.1.0.0/24" }]] };
 
 /** Runs it to its end; a signal that kills it gives 128 and its number. */
-export function surroundedCall(leases: LeaseDirectory, call: SurroundedCall = {}): Promise<Outcome> {
+export function surroundedCall(leases: LeaseDirectory, call: SurroundedCall = {}): Promise<PluginOutcome> {
   const { command = "ADD", containerId = "c1", line = 'exec "$@"', ipam = SUBNET, whole = {} } = call;
-  return outcomeOf(["/bin/sh", "-c", line, "sh", `${builtBinaries()}/host-local`], {
-    env: {
-      PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: containerId,
-      CNI_NETNS: "/nowhere",
-      CNI_IFNAME: "eth0",
-      CNI_PATH: "/nowhere",
-      ...call.env,
-    },
-    stdin: call.stdin ?? JSON.stringify(leases.network(ipam, whole)),
-    ...(call.cwd === undefined ? {} : { cwd: call.cwd }),
+  return callProgram(["/bin/sh", "-c", line, "sh", `${builtBinaries()}/host-local`], {
+    command,
+    containerId,
+    netns: "/nowhere",
+    ifname: "eth0",
+    path: "/nowhere",
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...call.env },
+    config: call.stdin ?? leases.network(ipam, whole),
+    ...(call.cwd !== undefined && { cwd: call.cwd }),
   });
-}
-
-/** What is wrong with an outcome by the protocol: output and exit code must agree. Undefined if nothing is. */
-export function disagreement({ exitCode, stdout, stderr }: Outcome): string | undefined {
-  if (/\n\s+at .*:\d+/.test(stdout + stderr)) return `a stack trace: ${stdout}${stderr}`;
-  if (exitCode === 0) return stdout === "" || isObject(stdout) ? undefined : `success with ${stdout}`;
-  if (exitCode !== 1) return `exit code ${exitCode} with ${stdout}${stderr}`;
-  return isObject(stdout) && "code" in JSON.parse(stdout) ? undefined : `failure with ${stdout}${stderr}`;
-}
-
-function isObject(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
 }
 
 /** What strace(1) tells of the system calls of an ADD that goes well; `trace` says of which (strace -e trace=). */

@@ -1,5 +1,6 @@
 /** Counts what test files did, and says it at the end in one line. */
 import { EXPECTED_SKIPS } from "../expected-skips.ts";
+import { inParallel } from "./parallel.ts";
 import { causeOf } from "./skip.ts";
 import type { FileRun } from "./test-files.ts";
 
@@ -53,13 +54,5 @@ export class Tally {
 }
 
 /** Does `work` for each of `files`, as many at a time as there are processors. */
-export async function forEachFile(
-  files: readonly string[],
-  work: (file: string) => Promise<void>,
-): Promise<void> {
-  const left = [...files];
-  const worker = async () => {
-    for (let file = left.shift(); file !== undefined; file = left.shift()) await work(file);
-  };
-  await Promise.all(Array.from({ length: navigator.hardwareConcurrency }, worker));
-}
+export const forEachFile = (files: readonly string[], work: (file: string) => Promise<void>) =>
+  inParallel(files, navigator.hardwareConcurrency, work);

@@ -3,9 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../../support/eventually.ts";
-import { HostLocalProcess, inLanes, OURS, succeed } from "../../support/host-local-process.ts";
+import { fail, HostLocalProcess, OURS, succeed } from "../../support/host-local-process.ts";
 import { LeaseDirectory } from "../../support/lease-directory.ts";
 import { LockKeeper } from "../../support/lock-keeper.ts";
+import { inParallel } from "../../support/parallel.ts";
 
 /** 28 addresses to give in each set. */
 const IPAM = {
@@ -31,24 +32,12 @@ describe("processes at once", () => {
   test("L8: exactly as many ADDs as there are addresses succeed, each with addresses of its own", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(IPAM);
-    const given: string[] = [];
-    await inLanes(
-      28,
-      containers(28),
-      async (attachment) => void given.push(...(await succeed(OURS, "ADD", config, attachment))),
-    );
-    expect(new Set(given).size).toBe(56);
+    const given = await inParallel(containers(28), 28, (one) => succeed(OURS, "ADD", config, one));
+    expect(new Set(given.flat()).size).toBe(56);
     expect(Object.keys(leases.leases())).toHaveLength(56);
-    const { exitCode, stdout } = await new HostLocalProcess(OURS, "ADD", config, {
-      containerId: "c99",
-    }).outcome();
-    expect(exitCode).toBe(1);
-    expect(stdout).toContain("no IP addresses available in range set");
-    await inLanes(
-      28,
-      containers(28),
-      async (attachment) => void (await succeed(OURS, "DEL", config, attachment)),
-    );
+    const { msg } = await fail(OURS, "ADD", config, { containerId: "c99" });
+    expect(msg).toContain("no IP addresses available in range set");
+    await inParallel(containers(28), 28, (one) => succeed(OURS, "DEL", config, one));
     expect(leases.leases()).toEqual({});
   });
 
@@ -56,7 +45,7 @@ describe("processes at once", () => {
     using leases = new LeaseDirectory();
     const config = leases.network(IPAM);
     // As a runtime does: what fails or is killed is deleted, sometimes after the next try has begun.
-    await inLanes(6, containers(60), async (attachment) => {
+    await inParallel(containers(60), 6, async (attachment) => {
       const add = new HostLocalProcess(OURS, "ADD", config, attachment);
       const killer = setTimeout(() => add.kill(), Math.random() * 60);
       await add.outcome();
@@ -70,11 +59,7 @@ describe("processes at once", () => {
       if (killsDel) await succeed(OURS, "DEL", config, attachment);
     });
     expect(leases.leases()).toEqual({});
-    await inLanes(
-      8,
-      containers(28),
-      async (attachment) => void (await succeed(OURS, "ADD", config, attachment)),
-    );
+    await inParallel(containers(28), 8, (one) => succeed(OURS, "ADD", config, one));
     const owners = ownersIn(leases);
     expect(owners.size).toBe(28);
     for (const addresses of owners.values()) expect(addresses).toHaveLength(2);

@@ -1,7 +1,8 @@
 /** Side by side with the reference on one directory (rules H50–H53): an upgrade, a downgrade, and both at once. */
 import { describe, expect } from "bun:test";
-import { fail, inLanes, OURS, succeed } from "../../support/host-local-process.ts";
+import { fail, OURS, succeed } from "../../support/host-local-process.ts";
 import { LeaseDirectory } from "../../support/lease-directory.ts";
+import { inParallel } from "../../support/parallel.ts";
 import { referencePlugin, whyNoReference } from "../../support/reference-plugin.ts";
 import { testUnless } from "../../support/skip.ts";
 
@@ -76,7 +77,7 @@ describe("beside the reference", () => {
     const program = () => (Math.random() < 0.5 ? OURS : THEIRS);
     const standing = new Map<string, string[]>();
     const jobs = Array.from({ length: 80 }, (_, n) => `c${n}`);
-    await inLanes(10, jobs, async (containerId) => {
+    await inParallel(jobs, 10, async (containerId) => {
       const given = await succeed(program(), "ADD", config, { containerId });
       expect(given).toHaveLength(2);
       for (const others of standing.values())

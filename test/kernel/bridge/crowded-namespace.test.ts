@@ -2,9 +2,9 @@
  * K9: what a container has in its namespace does not decide over the memory of a plugin that looks at it. Many routes: the
  * kernel takes ever longer for each further address, so that addresses are counted in test/plugins/bridge.
  */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { measuredCall } from "../../support/plugin-call.ts";
-import { type AddResult, Attachment, configuration, hostLocal, V4, V6, withNetwork } from "./network.ts";
+import { attach, hostLocal, networkTest, V4, V6 } from "./network.ts";
 
 const ROUTES = 120_000;
 const ADDRESSES = 500;
@@ -17,43 +17,27 @@ const parts = (index: number): string => `${index >> 16}.${(index >> 8) & 255}.$
 const lines = (count: number, line: (index: number) => string): string =>
   `${Array.from({ length: count }, (_, index) => line(index)).join("\n")}\n`;
 
-test("CHECK of a container with 120,000 routes and 500 addresses", () =>
-  withNetwork(async (host) => {
-    const config = configuration({
-      isGateway: true,
-      ipam: { ...hostLocal(V4, V6), routes: [{ dst: "0.0.0.0/0" }] },
-    });
-    const container = new Attachment(host, await host.addNamespace("crowded"), config);
-    const result = await container.add();
-    const check = (prevResult: AddResult) =>
-      measuredCall("bridge", {
-        command: "CHECK",
-        containerId: "crowded",
-        netns: container.namespace.path,
-        ifname: "eth0",
-        config: { ...config, prevResult },
-      });
-    const before = await check(result);
-    expect(`${before.outcome}`).toStartWith("exit code 0");
+networkTest("CHECK of a container with 120,000 routes and 500 addresses", async (host) => {
+  const ipam = { ...hostLocal(V4, V6), routes: [{ dst: "0.0.0.0/0" }] };
+  const one = await attach(host, "crowded", { isGateway: true, ipam });
+  const check = (prevResult: object) => measuredCall("bridge", one.request("CHECK", { prevResult }));
+  const before = await check(one.result);
+  expect(`${before.outcome}`).toStartWith("exit code 0");
 
-    const batch = ["ip", "-batch", "-"];
-    await container.namespace.run(batch, {
-      stdin: lines(ROUTES, (index) => `route add 11.${parts(index)}/32 dev eth0`),
-    });
-    await container.namespace.run(batch, {
-      stdin: lines(ADDRESSES, (index) => `addr add 12.${parts(index)}/32 dev eth0`),
-    });
-    const crowded = await check(result);
-    expect(`${crowded.outcome}`).toStartWith("exit code 0");
-    expect(crowded.mebibytes).toBeLessThan(before.mebibytes + MORE);
+  for (const stdin of [
+    lines(ROUTES, (index) => `route add 11.${parts(index)}/32 dev eth0`),
+    lines(ADDRESSES, (index) => `addr add 12.${parts(index)}/32 dev eth0`),
+  ])
+    await one.namespace.run(["ip", "-batch", "-"], { stdin });
+  const crowded = await check(one.result);
+  expect(`${crowded.outcome}`).toStartWith("exit code 0");
+  expect(crowded.mebibytes).toBeLessThan(before.mebibytes + MORE);
 
-    const [ip] = result.ips;
-    const lost = await check({ ...result, ips: [{ ...ip, address: "10.77.0.99/24", interface: 2 }] });
-    const { msg } = lost.outcome.json<{ msg: string }>();
-    expect(msg).toMatch(
-      /Failed to match addr 10\.77\.0\.99\/24 on interface eth0: it has (\S+, ){7}\S+ and \d+ more$/,
-    );
-    expect(lost.mebibytes).toBeLessThan(before.mebibytes + MORE);
-
-    await container.del();
-  }));
+  const [ip] = one.result.ips;
+  const lost = await check({ ...one.result, ips: [{ ...ip, address: "10.77.0.99/24", interface: 2 }] });
+  expect(lost.outcome.json().msg).toMatch(
+    /Failed to match addr 10\.77\.0\.99\/24 on interface eth0: it has (\S+, ){7}\S+ and \d+ more$/,
+  );
+  expect(lost.mebibytes).toBeLessThan(before.mebibytes + MORE);
+  await one.del();
+});

@@ -1,125 +1,94 @@
 /** DEL: whatever is left of an attachment, any number of times, and whatever the namespace has become. */
-import { describe, expect, test } from "bun:test";
-import { expectUnchanged } from "../../support/state-difference.ts";
-import { Attachment, configuration, hostLocal, IPAM_FILES, V4, V6, withNetwork } from "./network.ts";
+import { describe, expect } from "bun:test";
+import {
+  Attachment,
+  attach,
+  hostLocal,
+  IPAM_FILES,
+  linkNames,
+  networkTest,
+  prepare,
+  V4,
+  V6,
+} from "./network.ts";
 
-const CONFIG = configuration({ isGateway: true, ipMasq: true, ipam: hostLocal(V4, V6) });
+const KEYS = { isGateway: true, ipMasq: true, ipam: hostLocal(V4, V6) };
+const PATH = "/var/run/netns/c1";
 
-/** Makes the namespace what the case says, and gives what DEL gets as CNI_NETNS; undefined is the usual path. */
-type Prepare = (path: string, run: (command: string) => Promise<string>) => Promise<string | undefined>;
-
-const NAMESPACES: readonly [string, Prepare][] = [
-  ["the namespace there", async () => undefined],
-  ["CNI_NETNS empty", async () => ""],
-  [
-    "the namespace gone",
-    async (path, run) => {
-      await run("ip netns del c1");
-      return path;
-    },
-  ],
-  [
-    "the namespace's file still there, no longer mounted",
-    async (path, run) => {
-      await run(`umount ${path}`);
-      return path;
-    },
-  ],
-  ["a path of a process that is gone", async () => "/proc/4194304/ns/net"],
-  [
-    "the interface gone",
-    async (_path, run) => {
-      await run("ip netns exec c1 ip link del eth0");
-      return undefined;
-    },
-  ],
-  [
-    "the host's end gone from the bridge",
-    async (_path, run) => {
-      await run("ip link del br0");
-      return undefined;
-    },
-  ],
+/** What happens to the namespace, and what DEL gets as CNI_NETNS; undefined is the usual path. */
+const NAMESPACES: readonly [string, string, string | undefined][] = [
+  ["the namespace there", "true", undefined],
+  ["CNI_NETNS empty", "true", ""],
+  ["the namespace gone", "ip netns del c1", PATH],
+  ["the namespace's file still there, no longer mounted", `umount ${PATH}`, PATH],
+  ["a path of a process that is gone", "true", "/proc/4194304/ns/net"],
+  ["the interface gone", "ip netns exec c1 ip link del eth0", undefined],
+  ["the host's end gone from the bridge", "ip link del br0", undefined],
 ];
 
 describe("DEL", () => {
-  test.each([...NAMESPACES])("A29-A31, B33, G5, G15: with %s, twice", (_what, prepare) =>
-    withNetwork(async (host) => {
+  networkTest.each(NAMESPACES)(
+    "A29-A31, B33, G5, G15: with %s, twice",
+    async (host, _what, command, netns) => {
       // The first attachment makes what stays: the bridge, its addresses, the tables.
-      const first = new Attachment(host, await host.addNamespace("c0"), CONFIG);
-      await first.add();
-      await first.del();
-      const container = await host.addNamespace("c1");
-      const attachment = new Attachment(host, container, CONFIG);
-      const before = await host.state();
-      await attachment.add();
-      const netns = await prepare(container.path, (command) => host.run(command));
-      await attachment.del(netns);
-      await attachment.del(netns);
-      expectUnchanged(before, await host.state(), [IPAM_FILES, /^namespace c1/, /\bbr0\b/]);
-      expect(await host.run("ip -br link show type veth")).toBe("");
-    }),
+      await (await attach(host, "c0", KEYS)).del();
+      const one = await prepare(host, "c1", KEYS);
+      const mayDiffer = [IPAM_FILES, /^namespace c1/, /\bbr0\b/];
+      await host.unchangedBy(async () => {
+        await one.add();
+        await host.run(command);
+        await one.del(netns);
+        await one.del(netns);
+      }, mayDiffer);
+      expect(await linkNames(host, "type veth")).toEqual([]);
+    },
   );
 
-  test("A30: an attachment that never was", () =>
-    withNetwork(async (host) => {
-      const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
-      const before = await host.state();
-      await attachment.del();
-      expectUnchanged(before, await host.state(), [IPAM_FILES]);
-    }));
+  networkTest("A30: an attachment that never was", async (host) => {
+    const one = await prepare(host, "c1", KEYS);
+    await host.unchangedBy(() => one.del(), [IPAM_FILES]);
+  });
 
-  test("an interface of that name that is no veth belongs to somebody else", () =>
-    withNetwork(async (host) => {
-      const container = await host.addNamespace("c1");
-      await container.run("ip link add eth0 type bridge");
-      await new Attachment(host, container, CONFIG).del();
-      expect(await container.json("ip -j link show dev eth0")).toHaveLength(1);
-    }));
+  networkTest("an interface of that name that is no veth belongs to somebody else", async (host) => {
+    const one = await prepare(host, "c1", KEYS);
+    await one.namespace.run("ip link add eth0 type bridge");
+    await one.del();
+    expect(await one.interfaces()).toEqual(["eth0", "lo"]);
+  });
 
-  test("other attachments are not disturbed", () =>
-    withNetwork(async (host) => {
-      const [one, two] = [await host.addNamespace("c1"), await host.addNamespace("c2")];
-      const first = new Attachment(host, one, CONFIG);
-      const sibling = new Attachment(host, one, CONFIG, { ifname: "eth1" });
-      const second = new Attachment(host, two, CONFIG);
-      await first.add();
-      const siblingResult = await sibling.add();
-      const result = await second.add();
-      await first.del();
-      await first.del("");
-      await second.check(result);
-      await sibling.check(siblingResult);
-      await two.run("ping -c1 -W2 10.77.0.3");
-      await second.del();
-      await sibling.del();
-    }));
+  networkTest("other attachments are not disturbed", async (host) => {
+    const first = await attach(host, "c1", KEYS);
+    const sibling = new Attachment(host, first.namespace, KEYS, { ifname: "eth1" });
+    await sibling.add();
+    const second = await attach(host, "c2", KEYS);
+    await first.del();
+    await first.del("");
+    await second.check();
+    await sibling.check();
+    await second.namespace.run("ping -c1 -W2 10.77.0.3");
+    await second.del();
+    await sibling.del();
+  });
 
-  test("G5, G19: the host veth's name was somebody else's", () =>
-    withNetwork(async (host) => {
-      const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
-      const name = (await attachment.add()).interfaces[1]?.name ?? "";
-      await attachment.del();
-      await host.run(`ip link add ${name} type veth peer name foreign0`);
-      const result = await attachment.add();
-      expect(result.interfaces[1]?.name).not.toBe(name);
-      await attachment.check(result);
-      await attachment.del("");
-      expect((await host.run("ip -br link show type veth")).match(/^\S+?(?=@)/gm)).toEqual([
-        "foreign0",
-        name,
-      ]);
-      await host.run("ip link del foreign0");
-    }));
+  networkTest("G5, G19: the host veth's name was somebody else's", async (host) => {
+    const one = await attach(host, "c1", KEYS);
+    const name = one.veth;
+    await one.del();
+    await host.run(`ip link add ${name} type veth peer name foreign0`);
+    await one.add();
+    expect(one.veth).not.toBe(name);
+    await one.check();
+    await one.del("");
+    expect(await linkNames(host, "type veth")).toEqual(["foreign0", name]);
+    await host.run("ip link del foreign0");
+  });
 
-  test("A31, G14: goes on past errors and tells them all", () =>
-    withNetwork(async (host) => {
-      const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
-      await attachment.add();
-      const error = await attachment.failure("DEL", { ipam: { type: "no-such-ipam" } });
-      expect(error.msg).toContain('failed to find plugin "no-such-ipam"');
-      expect(await host.run("ip -br link show type veth")).toBe("");
-      expect(await host.run("iptables-save | grep -c 'CNI-[0-9a-f]' || true")).toBe("0\n");
-      await attachment.del();
-    }));
+  networkTest("A31, G14: goes on past errors and tells them all", async (host) => {
+    const one = await attach(host, "c1", KEYS);
+    const { msg } = await one.failure("DEL", { ipam: { type: "no-such-ipam" } });
+    expect(msg).toContain('failed to find plugin "no-such-ipam"');
+    expect(await linkNames(host, "type veth")).toEqual([]);
+    expect(await host.run("iptables-save | grep -c 'CNI-[0-9a-f]' || true")).toBe("0\n");
+    await one.del();
+  });
 });

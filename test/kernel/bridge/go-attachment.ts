@@ -1,9 +1,7 @@
 /** An attachment as the Go plugins leave it: a pair whose host's end has a random name and MAC and no alias, and a lease. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { NamedNamespace, ScratchHost } from "../../support/scratch-host.ts";
-import { type AddResult, BRIDGE, NETWORK } from "./network.ts";
-
-export const LEASES = `/var/lib/cni/networks/${NETWORK}`;
+import { type AddResult, BRIDGE, LEASES } from "./network.ts";
 
 export interface GoAttachment {
   readonly containerId: string;

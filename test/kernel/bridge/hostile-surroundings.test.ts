@@ -1,56 +1,41 @@
 /** The whole life of an attachment in surroundings that a line of /bin/sh makes, and ADDs whose result is lost. */
-import { describe, expect, test } from "bun:test";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { type Outcome, outcomeOf } from "../../support/command.ts";
-import { builtBinaries } from "../../support/plugin-call.ts";
-import type { NamedNamespace } from "../../support/scratch-host.ts";
+import { describe, expect } from "bun:test";
+import { copyFileSync, existsSync } from "node:fs";
+import { hostTests } from "../../support/host-test.ts";
+import { builtBinaries, type PluginOutcome } from "../../support/plugin-call.ts";
+import { ProgramFolder } from "../../support/program-folder.ts";
+import { protocolProblems } from "../../support/protocol.ts";
+import type { ScratchHost } from "../../support/scratch-host.ts";
 import { testUnless } from "../../support/skip.ts";
-import { stateDifference } from "../../support/state-difference.ts";
-import { disagreement } from "../../support/surrounded-call.ts";
-import { type AddResult, configuration, hostLocal, STAYS, V4, V6, withNetwork } from "./network.ts";
+import { type Attachment, hostLocal, networkTest, prepare, STAYS, V4, V6 } from "./network.ts";
 
-const CONFIG = configuration({ isGateway: true, ipMasq: true, ipam: hostLocal(V4, V6) });
-const IPTABLES = { ...CONFIG, ipMasqBackend: "iptables" };
+const KEYS = { isGateway: true, ipMasq: true, ipam: hostLocal(V4, V6) };
+const IPTABLES = { ...KEYS, ipMasqBackend: "iptables" };
 
-interface Call {
-  readonly command: string;
-  readonly container: NamedNamespace;
-  readonly line: string;
+interface Surroundings {
   readonly env?: Record<string, string>;
-  readonly config?: object;
+  readonly path?: string;
 }
 
 /** `line` makes the surroundings and runs the program, which is "$@". */
-function call({ command, container, line, env = {}, config = CONFIG }: Call): Promise<Outcome> {
-  return outcomeOf(["/bin/sh", "-c", line, "sh", `${builtBinaries()}/bridge`], {
-    stdin: JSON.stringify(config),
-    env: {
-      PATH: process.env.PATH ?? "",
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: container.name,
-      CNI_NETNS: container.path,
-      CNI_IFNAME: "eth0",
-      CNI_PATH: builtBinaries(),
-      ...env,
-    },
-  });
-}
+const call = (one: Attachment, line: string, command: string, keys: object = {}, more: Surroundings = {}) =>
+  one.callUnder(["/bin/sh", "-c", line, "sh"], { ...one.request(command, keys), ...more });
 
 /** ADD, CHECK and DEL, each of which must work. */
-async function wholeLife(plan: Omit<Call, "command">): Promise<void> {
-  const { config = CONFIG } = plan;
-  const added = await call({ ...plan, command: "ADD" });
-  expect({ exitCode: added.exitCode, problem: disagreement(added) }).toEqual({
-    exitCode: 0,
-    problem: undefined,
-  });
-  const prevResult = JSON.parse(added.stdout) as AddResult;
+async function wholeLife(one: Attachment, line: string, more?: Surroundings): Promise<void> {
+  const added: PluginOutcome = await call(one, line, "ADD", {}, more);
+  expect(`${added}`).toStartWith("exit code 0");
+  expect(protocolProblems("ADD", added)).toEqual([]);
+  const prevResult = added.json<{ ips: object[] }>();
   expect(prevResult.ips).toHaveLength(2);
   for (const command of ["CHECK", "DEL"]) {
-    const { exitCode, stdout } = await call({ ...plan, command, config: { ...config, prevResult } });
-    expect({ command, exitCode, stdout }).toEqual({ command, exitCode: 0, stdout: "" });
+    const outcome = await call(one, line, command, { prevResult }, more);
+    expect(`${command}: ${outcome}`).toStartWith(`${command}: exit code 0, stdout ""`);
   }
 }
+
+const lifeIn = async (host: ScratchHost, line: string, more?: Surroundings) =>
+  wholeLife(await prepare(host, "c1", KEYS), line, more);
 
 const inMounts = (prepare: string): string =>
   `exec unshare --mount --propagation=private /bin/sh -ec '${prepare}; exec "$@"' sh "$@"`;
@@ -59,7 +44,7 @@ const CONFINED = `"${process.execPath}" "${import.meta.dir}/../../support/confin
 const NEWER = "statx+,memfd_create";
 
 describe("an attachment has its whole life", () => {
-  test.each([
+  networkTest.each([
     ["without /sys", inMounts("mount -n -t tmpfs none /sys")],
     ["on a read-only /", inMounts("mount -n -o remount,bind,ro /")],
     ["as the only process that it sees", 'exec unshare --pid --fork --mount-proc "$@"'],
@@ -73,87 +58,54 @@ describe("an attachment has its whole life", () => {
     ["with few descriptors", 'exec prlimit --nofile=16 "$@"'],
     ["with the lowest priority", 'exec nice -n 19 "$@"'],
     ["without HOME, TMPDIR and PATH", 'unset HOME TMPDIR PATH; exec "$@"'],
-  ])("%s", (_, line) =>
-    withNetwork(async (host) => wholeLife({ container: await host.addNamespace("c1"), line })),
+  ])("%s", (host, _, line) => lifeIn(host, line));
+
+  const onX64 = testUnless(process.arch === "x64" ? undefined : "the numbers are those of x64");
+  hostTests({ mayKeep: STAYS }, onX64)("K21: with only the system calls of Linux 4.11", (host) =>
+    lifeIn(host, `exec ${CONFINED} 38 ${NEWER} "$@"`),
   );
 
-  testUnless(process.arch === "x64" ? undefined : "the numbers are those of x64")(
-    "K21: with only the system calls of Linux 4.11",
-    () =>
-      withNetwork(async (host) => {
-        await wholeLife({
-          container: await host.addNamespace("c1"),
-          line: `exec ${CONFINED} 38 ${NEWER} "$@"`,
-        });
-      }),
-  );
-
-  test.each([
+  networkTest.each([
     ["the caller ignores SIGCHLD", 'exec env --ignore-signal=CHLD "$@"'],
     ["the caller blocks all signals", 'exec env --block-signal "$@"'],
     ["there are few descriptors", 'exec prlimit --nofile=20 "$@"'],
-  ])("with an IPAM plugin as a child, when %s", (_, line) =>
-    withNetwork(async (host) => {
-      // A copy is another file, so that it does not run in the same process.
-      mkdirSync("/run/plugins");
-      copyFileSync(`${builtBinaries()}/host-local`, "/run/plugins/host-local");
-      await wholeLife({ container: await host.addNamespace("c1"), line, env: { CNI_PATH: "/run/plugins" } });
-      await host.run("rm -r /run/plugins");
-    }),
-  );
+  ])("with an IPAM plugin as a child, when %s", async (host, _, line) => {
+    using plugins = new ProgramFolder();
+    // A copy is another file, so that it does not run in the same process.
+    copyFileSync(`${builtBinaries()}/host-local`, `${plugins.path}/host-local`);
+    await lifeIn(host, line, { path: plugins.path });
+  });
 });
 
-test("what PATH plants is not run: the system's own programs come first, host-local from CNI_PATH", () =>
-  withNetwork(async (host) => {
-    mkdirSync("/run/planted");
-    const names = [
-      "iptables",
-      "iptables-restore",
-      "iptables-nft",
-      "iptables-legacy-restore",
-      "iptables-save",
-      "nft",
-    ];
-    for (const name of [
-      ...names,
-      ...names.map((each) => each.replace("ip", "ip6")),
-      "ip",
-      "modprobe",
-      "host-local",
-    ]) {
-      writeFileSync(`/run/planted/${name}`, "#!/bin/sh\ntouch /run/ran\n");
-      chmodSync(`/run/planted/${name}`, 0o755);
-    }
-    const env = { PATH: `/run/planted:.:${process.env.PATH}` };
-    for (const config of [CONFIG, IPTABLES]) {
-      await wholeLife({
-        container: await host.addNamespace("c1"),
-        line: 'cd /run/planted; exec "$@"',
-        env,
-        config,
-      });
+networkTest(
+  "what PATH plants is not run: the system's own programs come first, host-local from CNI_PATH",
+  async (host) => {
+    using planted = new ProgramFolder();
+    const names = ["", "-restore", "-nft", "-legacy-restore", "-save"].map((end) => `iptables${end}`);
+    const others = names.map((name) => name.replace("ip", "ip6"));
+    for (const name of [...names, ...others, "nft", "ip", "modprobe", "host-local"])
+      planted.script(name, `touch ${planted.path}/ran`);
+    const env = { PATH: `${planted.path}:.:${process.env.PATH}` };
+    for (const keys of [KEYS, IPTABLES]) {
+      await wholeLife(await prepare(host, "c1", keys), `cd ${planted.path}; exec "$@"`, { env });
       await host.removeNamespaces();
     }
-    expect(existsSync("/run/ran")).toBe(false);
-    await host.run("rm -r /run/planted");
-  }));
+    expect(existsSync(`${planted.path}/ran`)).toBe(false);
+  },
+);
 
 describe("an ADD whose result is lost is taken back", () => {
-  test.each([
+  networkTest.each([
     ["closed", 'exec "$@" >&-'],
     ["full", 'exec "$@" >/dev/full'],
     ["a pipe without a reader", 'mkfifo /run/p; exec 5<>/run/p 6>/run/p 5<&-; rm /run/p; exec "$@" >&6'],
     ["closed, like standard error", 'exec "$@" >&- 2>&-'],
-  ])("standard output is %s", (_, line) =>
-    withNetwork(async (host) => {
-      const container = await host.addNamespace("c1");
-      const before = await host.state();
-      const { exitCode, stdout } = await call({ command: "ADD", container, line, config: IPTABLES });
-      expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
-      // As after a DEL: the bridge stays (rule B33).
-      expect(stateDifference(before, await host.state(), STAYS)).toEqual([]);
-      expect(await container.json("ip -j link")).toHaveLength(1);
-      await wholeLife({ container, line: 'exec "$@"', config: IPTABLES });
-    }),
-  );
+  ])("standard output is %s", async (host, _, line) => {
+    const one = await prepare(host, "c1", IPTABLES);
+    // As after a DEL: the bridge stays (rule B33).
+    const outcome = await host.unchangedBy(() => call(one, line, "ADD"), STAYS);
+    expect(`${outcome}`).toStartWith('exit code 1, stdout ""');
+    expect(await one.interfaces()).toEqual(["lo"]);
+    await wholeLife(one, 'exec "$@"');
+  });
 });

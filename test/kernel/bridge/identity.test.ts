@@ -2,550 +2,459 @@
  * DEL finds an attachment by what its pair carries, whatever its links are called now and wherever they are (K6), touches
  * no other pair, and no address is freed that an interface still has.
  */
-import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { describe, expect } from "bun:test";
+import { existsSync, writeFileSync } from "node:fs";
 import { eventually } from "../../support/eventually.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
+import { ProgramFolder } from "../../support/program-folder.ts";
 import type { NamedNamespace, ScratchHost } from "../../support/scratch-host.ts";
-import { addByGo, LEASES } from "./go-attachment.ts";
-import { type AddResult, Attachment, BRIDGE, configuration, hostLocal, V4, withNetwork } from "./network.ts";
+import { addByGo, type GoAttachment } from "./go-attachment.ts";
+import {
+  type AddResult,
+  Attachment,
+  attach,
+  BRIDGE,
+  hostCall,
+  hostLocal,
+  LEASES,
+  leased,
+  linkNames,
+  listing,
+  networkTest,
+  prepare,
+  type ShownLink,
+  shownLink,
+  V4,
+} from "./network.ts";
 
-const CONFIG = configuration({ isGateway: true, ipam: hostLocal(V4) });
+const KEYS = { isGateway: true };
 
-interface ShownVeth {
-  readonly ifname: string;
-  readonly address: string;
-  readonly ifalias?: string;
-}
+const vethsIn = (place: ScratchHost | NamedNamespace) => linkNames(place, "type veth");
+const veths = (host: ScratchHost) => host.json<ShownLink[]>("ip -j -d link show type veth");
 
-const veths = (place: ScratchHost | NamedNamespace): Promise<ShownVeth[]> =>
-  place.json<ShownVeth[]>("ip -j -d link show type veth");
-const names = async (place: ScratchHost | NamedNamespace) =>
-  (await veths(place)).map(({ ifname }) => ifname).sort();
-
-/** Addresses that a lease holds. */
-const leased = (): string[] =>
-  existsSync(LEASES) ? readdirSync(LEASES).filter((name) => name.startsWith("10.")) : [];
-
-async function added(host: ScratchHost, name: string, ifname = "eth0") {
-  const attachment = new Attachment(host, await host.addNamespace(name), CONFIG, { ifname });
-  const result = await attachment.add();
-  return { attachment, result, veth: result.interfaces[1]?.name ?? "" };
-}
-
-/** Something that happens to a pair after its ADD. */
-interface Fate {
-  readonly what: string;
-  /** `other` is a namespace beside the container's. */
-  readonly change: (host: ScratchHost, pair: { veth: string; other: NamedNamespace }) => Promise<unknown>;
-}
-
-const FATES: readonly Fate[] = [
-  {
-    what: "the host's end renamed",
-    change: (host, { veth }) =>
-      host.run(`ip link set ${veth} down; ip link set ${veth} name pod7; ip link set pod7 up`),
-  },
-  {
-    what: "the host's end renamed, its name given to another link",
-    change: (host, { veth }) =>
-      host.run(`ip link set ${veth} down; ip link set ${veth} name pod7; ip link add ${veth} type bridge`),
-  },
-  {
-    what: "the container's end renamed",
-    change: (host) => host.run("ip -n c1 link set eth0 down; ip -n c1 link set eth0 name net1"),
-  },
-  {
-    what: "both ends renamed",
-    change: (host, { veth }) =>
-      host.run(
-        `ip link set ${veth} down; ip link set ${veth} name pod7; ip -n c1 link set eth0 down; ip -n c1 link set eth0 name net1`,
-      ),
-  },
-  {
-    what: "the container's end in another namespace, with its address",
-    change: (host, { other }) =>
-      host.run(
-        `ip -n c1 link set eth0 netns ${other.name}; ip -n ${other.name} addr add 10.77.0.2/24 dev eth0`,
-      ),
-  },
-  { what: "the alias taken away", change: (host, { veth }) => host.run(`ip link set ${veth} alias ""`) },
-  {
-    what: "the alias changed and the host's end renamed",
-    change: (host, { veth }) =>
-      host.run(`ip link set ${veth} down; ip link set ${veth} name pod7 alias "uplink of pod 7"`),
-  },
-  {
-    what: "the host's end on another bridge",
-    change: (host, { veth }) =>
-      host.run(`ip link add br9 type bridge; ip link set ${veth} down name pod7 master br9`),
-  },
-  {
-    what: "the host's end on no bridge",
-    change: (host, { veth }) => host.run(`ip link set ${veth} nomaster down name pod7`),
-  },
-  {
-    what: "another address in the container",
-    change: (host, { veth }) =>
-      host.run(
-        `ip link set ${veth} down name pod7; ip -n c1 addr flush dev eth0; ip -n c1 addr add 10.77.0.99/24 dev eth0`,
-      ),
-  },
+/**
+ * What happens to a pair after its ADD. VETH is the host's end; the container is c1, and another namespace, c3, is
+ * beside it.
+ */
+const FATES: readonly [what: string, command: string][] = [
+  ["the host's end renamed", "ip link set VETH down; ip link set VETH name pod7; ip link set pod7 up"],
+  [
+    "the host's end renamed, its name given to another link",
+    "ip link set VETH down; ip link set VETH name pod7; ip link add VETH type bridge",
+  ],
+  ["the container's end renamed", "ip -n c1 link set eth0 down; ip -n c1 link set eth0 name net1"],
+  [
+    "both ends renamed",
+    "ip link set VETH down; ip link set VETH name pod7; ip -n c1 link set eth0 down; ip -n c1 link set eth0 name net1",
+  ],
+  [
+    "the container's end in another namespace, with its address",
+    "ip -n c1 link set eth0 netns c3; ip -n c3 addr add 10.77.0.2/24 dev eth0",
+  ],
+  ["the alias taken away", 'ip link set VETH alias ""'],
+  [
+    "the alias changed and the host's end renamed",
+    'ip link set VETH down; ip link set VETH name pod7 alias "uplink of pod 7"',
+  ],
+  [
+    "the host's end on another bridge",
+    "ip link add br9 type bridge; ip link set VETH down name pod7 master br9",
+  ],
+  ["the host's end on no bridge", "ip link set VETH nomaster down name pod7"],
+  [
+    "another address in the container",
+    "ip link set VETH down name pod7; ip -n c1 addr flush dev eth0; ip -n c1 addr add 10.77.0.99/24 dev eth0",
+  ],
 ];
 
 describe("K6: DEL removes the pair, and frees its address, with", () => {
-  test.each(FATES.flatMap((fate) => ["", undefined].map((netns) => [fate.what, netns, fate] as const)))(
-    "%s, CNI_NETNS %p",
-    (_, netns, { change }) =>
-      withNetwork(async (host) => {
-        const neighbour = await added(host, "c0");
-        expect(neighbour.result.ips[0]?.address).toBe("10.77.0.2/24");
-        await neighbour.attachment.del();
-        const { attachment, veth } = await added(host, "c1");
-        const other = await added(host, "c2");
-        expect((await names(host)).length).toBe(2);
-        await change(host, { veth, other: await host.addNamespace("c3") });
-        await attachment.del(netns);
-        expect(await names(host)).toEqual([other.veth]);
-        expect(leased()).toEqual([(other.result.ips[0]?.address ?? "").replace(/\/.*/, "")]);
-        await other.attachment.check(other.result);
-        await attachment.del(netns);
-        await other.attachment.del();
-        await host.run(`ip link del br9; ip link del ${veth}; true`);
-      }),
-  );
+  networkTest.each(
+    FATES.flatMap(([what, fate]) => ["", undefined].map((netns) => [what, netns, fate] as const)),
+  )("%s, CNI_NETNS %p", async (host, _, netns, fate) => {
+    const neighbour = await attach(host, "c0", KEYS);
+    expect(neighbour.result.ips[0]?.address).toBe("10.77.0.2/24");
+    await neighbour.del();
+    const [one, other] = [await attach(host, "c1", KEYS), await attach(host, "c2", KEYS)];
+    expect((await vethsIn(host)).length).toBe(2);
+    await host.addNamespace("c3");
+    await host.run(fate.replaceAll("VETH", one.veth));
+    await one.del(netns);
+    expect(await vethsIn(host)).toEqual([other.veth]);
+    expect(leased().map((address) => `${address}/24`)).toEqual(
+      other.result.ips.map(({ address }) => address),
+    );
+    await other.check();
+    await one.del(netns);
+    await other.del();
+    await host.run(`ip link del br9; ip link del ${one.veth}; true`);
+  });
 
-  test("the host's end in another namespace", () =>
-    withNetwork(async (host) => {
-      const { attachment, veth } = await added(host, "c1");
-      const other = await host.addNamespace("c2");
-      await host.run(`ip link set ${veth} netns c2`);
-      await attachment.del();
-      expect(await names(other)).toEqual([]);
-      expect(await names(attachment.namespace)).toEqual([]);
-      expect(leased()).toEqual([]);
-    }));
+  networkTest("the host's end in another namespace", async (host) => {
+    const one = await attach(host, "c1", KEYS);
+    const other = await host.addNamespace("c2");
+    await host.run(`ip link set ${one.veth} netns c2`);
+    await one.del();
+    for (const place of [other, one.namespace]) expect(await vethsIn(place)).toEqual([]);
+    expect(leased()).toEqual([]);
+  });
 
-  test("the name taken at ADD and free later", () =>
-    withNetwork(async (host) => {
-      const first = await added(host, "c1");
-      await first.attachment.del();
-      await host.run(`ip link add ${first.veth} type veth peer name foreign0`);
-      const result = await first.attachment.add();
-      expect(result.interfaces[1]?.name).not.toBe(first.veth);
-      await host.run(`ip link del ${first.veth}`);
-      await first.attachment.del("");
-      expect(await names(host)).toEqual([]);
-      expect(leased()).toEqual([]);
-    }));
+  networkTest("the name taken at ADD and free later", async (host) => {
+    const one = await attach(host, "c1", KEYS);
+    const name = one.veth;
+    await one.del();
+    await host.run(`ip link add ${name} type veth peer name foreign0`);
+    await one.add();
+    expect(one.veth).not.toBe(name);
+    await host.run(`ip link del ${name}`);
+    await one.del("");
+    expect(await vethsIn(host)).toEqual([]);
+    expect(leased()).toEqual([]);
+  });
 });
 
 describe("K6: an address stays held while the interface lives on where DEL and GC can't remove it:", () => {
-  const GC = { "cni.dev/valid-attachments": [{ containerID: "c0", ifname: "eth0" }] };
-
-  const FATES_BEYOND: readonly Fate[] = [
-    {
-      what: "the host's end in another namespace",
-      change: (host, { veth, other }) => host.run(`ip link set ${veth} netns ${other.name}`),
-    },
-    {
-      what: "the host's end in another namespace, the container's on the host",
-      change: (host, { veth, other }) =>
-        host.run(
-          `ip link set ${veth} netns ${other.name}; ip -n c1 link set eth0 netns 1; ip addr add 10.77.0.3/24 dev eth0`,
-        ),
-    },
-    {
-      what: "the bridge renamed",
-      change: (host) => host.run(`ip link set ${BRIDGE} down; ip link set ${BRIDGE} name br7 up`),
-    },
+  const RENAMED = "the bridge renamed";
+  const FATES_BEYOND: typeof FATES = [
+    ["the host's end in another namespace", "ip link set VETH netns c3"],
+    [
+      "the host's end in another namespace, the container's on the host",
+      "ip link set VETH netns c3; ip -n c1 link set eth0 netns 1; ip addr add 10.77.0.3/24 dev eth0",
+    ],
+    [RENAMED, `ip link set ${BRIDGE} down; ip link set ${BRIDGE} name br7 up`],
   ];
-
-  /** An attachment that has 10.77.0.3, by us or by the Go plugins, with its fate. */
-  const withFate = (
-    byGo: boolean,
-    { change }: Fate,
-    body: (attachment: Attachment, host: ScratchHost) => Promise<void>,
-  ) =>
-    withNetwork(async (host) => {
-      const keeper = await added(host, "c0");
-      let attachment: Attachment;
-      let veth: string;
-      if (byGo) {
-        attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
-        ({ veth } = await addByGo(host, attachment.namespace, "10.77.0.3"));
-      } else ({ attachment, veth } = await added(host, "c1"));
-      const other = await host.addNamespace("c3");
-      await change(host, { veth, other });
-      await body(attachment, host);
-      await host.run(
-        `ip link del ${veth} || ip -n c3 link del ${veth}; ip link set br7 down name ${BRIDGE} up; true`,
-      );
-      await attachment.del("");
-      expect(leased()).toEqual(["10.77.0.2"]);
-      await keeper.attachment.del();
-    });
-
   // What is marked as ours is found on a bridge of any name, and removed.
-  const CASES = FATES_BEYOND.flatMap((fate) =>
-    [true, false]
-      .filter((byGo) => byGo || fate.what !== "the bridge renamed")
-      .map((byGo) => [fate.what, byGo ? "the Go plugins" : "ours", byGo, fate] as const),
+  const CASES = FATES_BEYOND.flatMap(([what, fate]) =>
+    (what === RENAMED ? ["the Go plugins"] : ["the Go plugins", "ours"]).map(
+      (by) => [what, by, fate] as const,
+    ),
   );
 
-  test.each(CASES)("%s, made by %s", (_, __, byGo, fate) =>
-    withFate(byGo, fate, async (attachment) => {
-      const error = await attachment.failure("DEL", {}, "");
-      expect(error.msg).toContain("is still there, and another container must not get its address");
-      expect(leased().sort()).toEqual(["10.77.0.2", "10.77.0.3"]);
-      const collected = await attachment.call("GC", GC, "");
-      expect(`${collected}`).toStartWith("exit code 0");
-      expect(collected.stderr).toContain("10.77.0.3 of container c1, interface eth0 is kept");
-      expect(leased().sort()).toEqual(["10.77.0.2", "10.77.0.3"]);
-    }),
-  );
+  networkTest.each(CASES)("%s, made by %s", async (host, _, by, fate) => {
+    const keeper = await attach(host, "c0", KEYS);
+    const one = await prepare(host, "c1", KEYS);
+    if (by === "ours") await one.add();
+    const veth = by === "ours" ? one.veth : (await addByGo(host, one.namespace, "10.77.0.3")).veth;
+    await host.addNamespace("c3");
+    await host.run(fate.replaceAll("VETH", veth));
+    const { msg } = await one.failure("DEL", {}, "");
+    expect(msg).toContain("is still there, and another container must not get its address");
+    expect(leased()).toEqual(["10.77.0.2", "10.77.0.3"]);
+    const collected = await hostCall(host, "GC", { ...KEYS, ...listing("c0") });
+    expect(`${collected}`).toStartWith("exit code 0");
+    expect(collected.stderr).toContain("10.77.0.3 of container c1, interface eth0 is kept");
+    expect(leased()).toEqual(["10.77.0.2", "10.77.0.3"]);
+    await host.run(
+      `ip link del ${veth} || ip -n c3 link del ${veth}; ip link set br7 down name ${BRIDGE} up; true`,
+    );
+    await one.del("");
+    expect(leased()).toEqual(["10.77.0.2"]);
+    await keeper.del();
+  });
 
-  test("an interface of the Go plugins that was moved to the host with its address is the attachment's, and goes", () =>
-    withNetwork(async (host) => {
-      const keeper = await added(host, "c0");
-      const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
-      const { veth } = await addByGo(host, attachment.namespace, "10.77.0.3");
+  networkTest(
+    "an interface of the Go plugins that was moved to the host with its address is the attachment's, and goes",
+    async (host) => {
+      const keeper = await attach(host, "c0", KEYS);
+      const one = await prepare(host, "c1", KEYS);
+      await addByGo(host, one.namespace, "10.77.0.3");
       await host.run("ip -n c1 link set eth0 netns 1; ip addr add 10.77.0.3/24 dev eth0");
-      expect(`${await attachment.call("DEL", {}, "")}`).toStartWith("exit code 0");
-      expect(await names(host)).toEqual([keeper.veth]);
+      await one.del("");
+      expect(await vethsIn(host)).toEqual([keeper.veth]);
       expect(leased()).toEqual(["10.77.0.2"]);
-      await keeper.attachment.del();
-      expect(await names(host)).not.toContain(veth);
-    }));
+      await keeper.del();
+    },
+  );
 
-  test("a pair whose other end is in a namespace that has ended holds nothing", () =>
-    withNetwork(async (host) => {
-      const { attachment, veth } = await added(host, "c1");
-      await host.addNamespace("c3");
-      await host.run(`ip link set ${veth} netns c3; ip netns del c1`);
-      await attachment.del("");
-      expect(leased()).toEqual([]);
-    }));
+  networkTest("a pair whose other end is in a namespace that has ended holds nothing", async (host) => {
+    const one = await attach(host, "c1", KEYS);
+    await host.addNamespace("c3");
+    await host.run(`ip link set ${one.veth} netns c3; ip netns del c1`);
+    await one.del("");
+    expect(leased()).toEqual([]);
+  });
 });
 
 describe("K6: DEL leaves alone", () => {
-  test("two interfaces of one container that have swapped their names: each goes with its own DEL", () =>
-    withNetwork(async (host) => {
-      const one = await added(host, "c1");
-      const two = new Attachment(host, one.attachment.namespace, CONFIG, { ifname: "eth1" });
-      const vethOfTwo = (await two.add()).interfaces[1]?.name ?? "";
-      await one.attachment.namespace.run(
+  networkTest(
+    "two interfaces of one container that have swapped their names: each goes with its own DEL",
+    async (host) => {
+      const one = await attach(host, "c1", KEYS);
+      const two = new Attachment(host, one.namespace, KEYS, { ifname: "eth1" });
+      await two.add();
+      await one.namespace.run(
         "ip link set eth0 down name x; ip link set eth1 down name eth0; ip link set x name eth1",
       );
-      await one.attachment.del();
-      expect(await names(host)).toEqual([vethOfTwo]);
+      await one.del();
+      expect(await vethsIn(host)).toEqual([two.veth]);
       expect(leased()).toEqual(["10.77.0.3"]);
       await two.del();
-      expect(await names(host)).toEqual([]);
-    }));
+      expect(await vethsIn(host)).toEqual([]);
+    },
+  );
 
-  /** The path of c1's namespace leads to that of c2. */
-  const rebound = async (host: ScratchHost) => {
-    const there = await host.addNamespace("c2");
-    return async (path: string) => {
-      await host.run(`umount ${path}; mount --bind ${there.path} ${path}`);
-      return there;
-    };
-  };
+  /** Makes the path of one namespace lead to another. */
+  const rebind = (host: ScratchHost, { path }: NamedNamespace, to: NamedNamespace) =>
+    host.run(`umount ${path}; mount --bind ${to.path} ${path}`);
 
-  test("a stranger of ours in the namespace that the path leads to now", () =>
-    withNetwork(async (host) => {
-      const { attachment, veth } = await added(host, "c1");
-      const bind = await rebound(host);
-      const stranger = new Attachment(host, await bind(attachment.namespace.path), CONFIG);
-      const result = await stranger.add();
-      expect((await names(host)).length).toBeLessThanOrEqual(2);
-      await attachment.del();
-      expect(await names(host)).not.toContain(veth);
-      await stranger.check(result);
-      expect(leased()).toEqual(["10.77.0.3"]);
-      await stranger.del();
-    }));
+  networkTest("a stranger of ours in the namespace that the path leads to now", async (host) => {
+    const one = await attach(host, "c1", KEYS);
+    const stranger = await prepare(host, "c2", KEYS);
+    await rebind(host, one.namespace, stranger.namespace);
+    await stranger.add();
+    expect((await vethsIn(host)).length).toBeLessThanOrEqual(2);
+    await one.del();
+    expect(await vethsIn(host)).not.toContain(one.veth);
+    await stranger.check();
+    expect(leased()).toEqual(["10.77.0.3"]);
+    await stranger.del();
+  });
 
-  test("a stranger of the Go plugins there, by what ADD reported", () =>
-    withNetwork(async (host) => {
-      const keeper = await added(host, "c0");
-      const c1 = await host.addNamespace("c1");
-      const made = await addByGo(host, c1, "10.77.0.10");
-      const c2 = await host.addNamespace("c2");
-      const stranger = await addByGo(host, c2, "10.77.0.11");
-      await host.run(`umount ${c1.path}; mount --bind ${c2.path} ${c1.path}`);
-      const outcome = await new Attachment(host, c1, CONFIG).call("DEL", { prevResult: made.result });
-      expect(`${outcome}`).toStartWith("exit code 0");
-      expect(await names(host)).toEqual([keeper.veth, stranger.veth].sort());
-      expect(await names(c2)).toEqual(["eth0"]);
-      expect(leased().sort()).toEqual(["10.77.0.11", "10.77.0.2"]);
-      await new Attachment(host, c2, CONFIG).del();
-      await keeper.attachment.del();
-    }));
+  networkTest("a stranger of the Go plugins there, by what ADD reported", async (host) => {
+    const keeper = await attach(host, "c0", KEYS);
+    const [one, two] = [await prepare(host, "c1", KEYS), await prepare(host, "c2", KEYS)];
+    const { result } = await addByGo(host, one.namespace, "10.77.0.10");
+    const stranger = await addByGo(host, two.namespace, "10.77.0.11");
+    await rebind(host, one.namespace, two.namespace);
+    expect(`${await one.call("DEL", { prevResult: result })}`).toStartWith("exit code 0");
+    expect(await vethsIn(host)).toEqual([keeper.veth, stranger.veth].sort());
+    expect(await vethsIn(two.namespace)).toEqual(["eth0"]);
+    expect(leased()).toEqual(["10.77.0.11", "10.77.0.2"]);
+    await two.del();
+    await keeper.del();
+  });
 
-  test("a pair between two other namespaces whose links have the same numbers", () =>
-    withNetwork(async (host) => {
-      const keeper = await added(host, "c0");
-      const { index } = await indexOf(host, keeper.veth);
-      const inner = await host.addNamespace("inner");
-      await host.addNamespace("outer");
-      const end = await indexOf(keeper.attachment.namespace, "eth0");
-      await host.run(
-        `ip -n outer link add index ${index} name other0 type veth peer name eth0 index ${end.index} netns ${inner.name}`,
-      );
-      const stranger = new Attachment(host, inner, CONFIG);
-      await stranger.del();
-      expect(await names(inner)).toEqual(["eth0"]);
-      // Not the attachment whose links have these numbers either.
-      const namesake = new Attachment(host, inner, CONFIG);
-      await namesake.del();
-      expect(await names(host)).toEqual([keeper.veth]);
-      await keeper.attachment.del();
-    }));
+  networkTest("a pair between two other namespaces whose links have the same numbers", async (host) => {
+    const keeper = await attach(host, "c0", KEYS);
+    const { ifindex: index } = await shownLink(host, keeper.veth);
+    const { ifindex: end } = await shownLink(keeper.namespace, "eth0");
+    const [inner] = [await prepare(host, "inner", KEYS), await host.addNamespace("outer")];
+    await host.run(
+      `ip -n outer link add index ${index} name other0 type veth peer name eth0 index ${end} netns inner`,
+    );
+    await inner.del();
+    expect(await vethsIn(inner.namespace)).toEqual(["eth0"]);
+    // Not the attachment whose links have these numbers either.
+    await inner.del();
+    expect(await vethsIn(host)).toEqual([keeper.veth]);
+    await keeper.del();
+  });
 });
 
-const indexOf = async (place: ScratchHost | NamedNamespace, name: string) => {
-  const [link] = await place.json<{ ifindex: number }[]>(["ip", "-j", "link", "show", "dev", name]);
-  return { index: link?.ifindex ?? 0 };
-};
-
 describe("K6: an attachment of the Go plugins", () => {
-  const withGo = (
-    body: (host: ScratchHost, c1: Attachment, made: { veth: string; result: AddResult }) => Promise<void>,
-  ) =>
-    withNetwork(async (host) => {
-      const keeper = await added(host, "c0");
-      const c1 = new Attachment(host, await host.addNamespace("c1"), CONFIG);
-      const made = await addByGo(host, c1.namespace, "10.77.0.10");
-      await body(host, c1, made);
-      await keeper.attachment.check(keeper.result);
-      await keeper.attachment.del();
-      expect(leased()).toEqual([]);
-    });
+  const withGo = async (host: ScratchHost, body: (one: Attachment, made: GoAttachment) => Promise<void>) => {
+    const keeper = await attach(host, "c0", KEYS);
+    const one = await prepare(host, "c1", KEYS);
+    await body(one, await addByGo(host, one.namespace, "10.77.0.10"));
+    await keeper.check();
+    await keeper.del();
+    expect(leased()).toEqual([]);
+  };
 
-  test.each([
+  networkTest.each([
     ["the namespace", undefined, true],
     ["the namespace, no prevResult", undefined, false],
     ["CNI_NETNS empty", "", true],
     ["CNI_NETNS empty, no prevResult", "", false],
     ["a path that is gone", "/proc/4194304/ns/net", false],
-  ])("goes with its address: %s", (_, netns, withResult) =>
-    withGo(async (host, c1, { veth, result }) => {
-      const keys = withResult ? { prevResult: result } : {};
-      const outcome = await c1.call("DEL", keys, netns);
+  ])("goes with its address: %s", (host, _, netns, withResult) =>
+    withGo(host, async (one, { veth, result }) => {
+      const outcome = await one.call("DEL", withResult ? { prevResult: result } : {}, netns);
       expect(`${outcome}`).toStartWith("exit code 0");
-      expect(await names(host)).not.toContain(veth);
+      expect(await vethsIn(host)).not.toContain(veth);
       expect(leased()).toEqual(["10.77.0.2"]);
     }),
   );
 
-  test.each([
+  networkTest.each([
     ["DEL", {}],
-    ["GC", { "cni.dev/valid-attachments": [{ containerID: "c0", ifname: "eth0" }] }],
-  ])("goes with all its addresses when %s finds it by one of them", (command, keys) =>
-    withGo(async (host, c1, { veth }) => {
-      await c1.namespace.run("ip addr add 10.77.0.12/24 dev eth0; ip addr add fd77::12/64 dev eth0 nodad");
+    ["GC", listing("c0")],
+  ])("goes with all its addresses when %s finds it by one of them", (host, command, keys) =>
+    withGo(host, async (one, { veth }) => {
+      await one.namespace.run("ip addr add 10.77.0.12/24 dev eth0; ip addr add fd77::12/64 dev eth0 nodad");
       for (const name of ["10.77.0.12", "fd77::12"]) writeFileSync(`${LEASES}/${name}`, "c1\r\neth0");
-      expect(`${await c1.call(command, keys, "")}`).toStartWith("exit code 0");
-      expect(await names(host)).not.toContain(veth);
+      expect(`${await one.call(command, keys, "")}`).toStartWith("exit code 0");
+      expect(await vethsIn(host)).not.toContain(veth);
       expect(leased()).toEqual(["10.77.0.2"]);
       expect(existsSync(`${LEASES}/fd77::12`)).toBe(false);
     }),
   );
 
-  test("is found by the MAC that ADD reported when both its ends have other names", () =>
-    withGo(async (host, c1, { veth, result }) => {
+  networkTest("is found by the MAC that ADD reported when both its ends have other names", (host) =>
+    withGo(host, async (one, { veth, result }) => {
       await host.run(`ip link set ${veth} down name pod7; ip -n c1 link set eth0 down name net1`);
-      expect(`${await c1.call("DEL", { prevResult: result }, "")}`).toStartWith("exit code 0");
-      expect(await names(host)).not.toContain("pod7");
+      expect(`${await one.call("DEL", { prevResult: result }, "")}`).toStartWith("exit code 0");
+      expect(await vethsIn(host)).not.toContain("pod7");
       expect(leased()).toEqual(["10.77.0.2"]);
-    }));
+    }),
+  );
 
-  test("keeps its address as long as an interface has it that does not prove to be its own", () =>
-    withGo(async (host, c1, { veth }) => {
-      await c1.namespace.run(
+  networkTest("keeps its address as long as an interface has it that does not prove to be its own", (host) =>
+    withGo(host, async (one, { veth }) => {
+      await one.namespace.run(
         "ip link set eth0 down name net1; ip addr add 10.77.0.10/24 dev net1; ip link set net1 up || true",
       );
-      const error = await c1.failure("DEL", {}, "");
-      expect(error.msg).toContain(`interface "net1" behind host veth "${veth}" is still there`);
-      expect(error.msg).toContain(`${LEASES}/10.77.0.10`);
-      expect(await names(host)).toContain(veth);
-      expect(leased().sort()).toEqual(["10.77.0.10", "10.77.0.2"]);
+      const { msg } = await one.failure("DEL", {}, "");
+      expect(msg).toContain(`interface "net1" behind host veth "${veth}" is still there`);
+      expect(msg).toContain(`${LEASES}/10.77.0.10`);
+      expect(await vethsIn(host)).toContain(veth);
+      expect(leased()).toEqual(["10.77.0.10", "10.77.0.2"]);
       await host.run(`ip link del ${veth}`);
-      await c1.del("");
-    }));
+      await one.del("");
+    }),
+  );
 
-  test("does not hold an address that a container on another bridge has", () =>
-    withGo(async (host, c1, { veth }) => {
+  networkTest("does not hold an address that a container on another bridge has", (host) =>
+    withGo(host, async (one, { veth }) => {
       await host.run(`ip link add br9 type bridge; ip link set ${veth} master br9`);
-      await c1.del("");
+      await one.del("");
       expect(leased()).toEqual(["10.77.0.2"]);
       await host.run(`ip link del ${veth}; ip link del br9`);
-    }));
+    }),
+  );
 });
 
 describe("K6: the first moment", () => {
   /** Kills an ADD at each of its messages to the kernel, until one has left a host veth without an alias. */
-  async function killBeforeAlias(attachment: Attachment): Promise<string> {
-    const { host, namespace, config } = attachment;
+  async function killBeforeAlias(one: Attachment): Promise<string> {
     for (let message = 1; message <= 40; message++) {
-      const environment = `CNI_COMMAND=ADD CNI_CONTAINERID=${namespace.name} CNI_NETNS=${namespace.path} CNI_IFNAME=eth0 CNI_PATH=${builtBinaries()}`;
-      await host.run(
-        `${environment} strace -qq -o /dev/null -e trace=sendto -e inject=sendto:signal=KILL:when=${message} ${builtBinaries()}/bridge || true`,
-        { stdin: JSON.stringify(config) },
-      );
-      const half = (await veths(host)).filter(({ ifalias }) => ifalias === undefined);
-      if (half[0] !== undefined) return half[0].ifname;
-      await attachment.del();
+      const inject = `--inject=sendto:signal=KILL:when=${message}`;
+      await one.callUnder(["strace", "-qq", "-o", "/dev/null", "--trace=sendto", inject], one.request("ADD"));
+      const half = (await veths(one.host)).find(({ ifalias }) => ifalias === undefined);
+      if (half !== undefined) return half.ifname;
+      await one.del();
     }
     throw new Error("no ADD was killed between the pair and its alias");
   }
 
-  test.each([
+  networkTest.each([
     ["with the namespace", undefined],
     ["with CNI_NETNS empty", ""],
-  ])("a pair whose ADD was killed before it had an alias goes with DEL %s", (_, netns) =>
-    withNetwork(async (host) => {
-      const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
-      const veth = await killBeforeAlias(attachment);
-      expect(veth).toMatch(/^veth[0-9a-f]{8}$/);
-      await attachment.del(netns);
-      expect(await names(host)).toEqual([]);
-    }),
-  );
+  ])("a pair whose ADD was killed before it had an alias goes with DEL %s", async (host, _, netns) => {
+    const one = await prepare(host, "c1", KEYS);
+    expect(await killBeforeAlias(one)).toMatch(/^veth[0-9a-f]{8}$/);
+    await one.del(netns);
+    expect(await vethsIn(host)).toEqual([]);
+  });
 
-  test("such a pair goes with GC, unless its attachment is listed; another network's GC leaves it", () =>
-    withNetwork(async (host) => {
-      const attachment = new Attachment(host, await host.addNamespace("c1"), CONFIG);
-      const veth = await killBeforeAlias(attachment);
+  networkTest(
+    "such a pair goes with GC, unless its attachment is listed; another network's GC leaves it",
+    async (host) => {
+      const veth = await killBeforeAlias(await prepare(host, "c1", KEYS));
       const collect = async (name: string, ...ids: string[]) => {
-        const valid = ids.map((containerID) => ({ containerID, ifname: "eth0" }));
-        const config = { ...CONFIG, name, "cni.dev/valid-attachments": valid };
-        expect(`${await host.plugin("bridge", { command: "GC", config })}`).toStartWith("exit code 0");
-        return names(host);
+        const outcome = await hostCall(host, "GC", { ...KEYS, name, ...listing(...ids) });
+        expect(`${outcome}`).toStartWith("exit code 0");
+        return vethsIn(host);
       };
       expect(await collect("testnet", "c1", "c9")).toEqual([veth]);
       expect(await collect("othernet", "c9")).toEqual([veth]);
       expect(await collect("testnet", "c9")).toEqual([]);
-    }));
+    },
+  );
 });
 
 describe("K6: ADD", () => {
-  test("of an attachment that lives in another namespace fails, and the living one keeps its address", () =>
-    withNetwork(async (host) => {
-      const { attachment, result, veth } = await added(host, "c1");
-      const again = new Attachment(host, attachment.namespace, CONFIG);
-      const error = await again.failure("ADD", {}, (await host.addNamespace("c2")).path);
-      expect(error.msg).toContain("duplicate allocation is not allowed");
-      expect(leased()).toEqual(["10.77.0.2"]);
-      expect(await names(host)).toEqual([veth]);
-      await attachment.check(result);
-      await attachment.del();
-    }));
+  networkTest.each([
+    [
+      "of an attachment that lives in another namespace fails, and the living one keeps its address",
+      false,
+      "duplicate allocation is not allowed",
+    ],
+    [
+      "of such an attachment fails with an IPAM that is another file, which would free the living one's address",
+      true,
+      "(bridgehead:testnet/c1/eth0) is its interface",
+    ],
+  ])("%s", async (host, _, otherFile, words) => {
+    const one = await attach(host, "c1", KEYS);
+    using folder = new ProgramFolder();
+    await host.run(`cp ${builtBinaries()}/host-local ${folder.path}`);
+    const { path: netns } = await host.addNamespace("c2");
+    const request = { ...one.request("ADD", {}, netns), ...(otherFile && { path: folder.path }) };
+    const outcome = await host.plugin("bridge", request);
+    expect(`${outcome}`).toStartWith("exit code 1");
+    expect(outcome.json().msg).toContain(otherFile ? `host veth "${one.veth}" ${words}` : words);
+    expect(leased()).toEqual(["10.77.0.2"]);
+    expect(await vethsIn(host)).toEqual([one.veth]);
+    await one.check();
+    await one.del();
+  });
 
-  test("of such an attachment fails with an IPAM that is another file, which would free the living one's address", () =>
-    withNetwork(async (host) => {
-      const { attachment, result, veth } = await added(host, "c1");
-      const folder = "/run/other-file";
-      await host.run(`mkdir ${folder}; cp ${builtBinaries()}/host-local ${folder}/host-local`);
-      const outcome = await host.plugin("bridge", {
-        command: "ADD",
-        containerId: "c1",
-        netns: (await host.addNamespace("c2")).path,
-        ifname: "eth0",
-        path: folder,
-        config: CONFIG,
-      });
-      expect(outcome.json()).toMatchObject({
-        msg: expect.stringContaining(`host veth "${veth}" (bridgehead:testnet/c1/eth0) is its interface`),
-      });
-      expect(leased()).toEqual(["10.77.0.2"]);
-      expect(await names(host)).toEqual([veth]);
-      await attachment.check(result);
-      await attachment.del();
-      await host.run(`rm -r ${folder}`);
-    }));
-
-  test("L4: with a full range takes no address of an interface that lives on in another namespace", () =>
-    withNetwork(async (host) => {
-      const config = configuration({
-        isGateway: true,
-        ipam: hostLocal({ ...V4, rangeStart: "10.77.0.2", rangeEnd: "10.77.0.3" }),
-      });
-      const [moved, gone] = [
-        new Attachment(host, await host.addNamespace("c1"), config),
-        new Attachment(host, await host.addNamespace("c2"), config),
-      ];
-      await moved.add();
-      await gone.add();
+  networkTest(
+    "L4: with a full range takes no address of an interface that lives on in another namespace",
+    async (host) => {
+      const ipam = hostLocal({ ...V4, rangeStart: "10.77.0.2", rangeEnd: "10.77.0.3" });
+      const keys = { ...KEYS, ipam };
+      const [moved, gone] = [await attach(host, "c1", keys), await attach(host, "c2", keys)];
       const other = await host.addNamespace("c3");
       await host.run(
-        `ip -n c1 link set eth0 netns c3; ip -n c3 addr add 10.77.0.2/24 dev eth0; ip netns del c1; ip netns del c2`,
+        "ip -n c1 link set eth0 netns c3; ip -n c3 addr add 10.77.0.2/24 dev eth0; ip netns del c1; ip netns del c2",
       );
-      const late = new Attachment(host, await host.addNamespace("c4"), config);
+      const late = await prepare(host, "c4", keys);
       const result = await eventually("the end of the namespace", async () => {
         const outcome = await late.call("ADD");
         return outcome.exitCode === 0 && outcome.json<AddResult>();
       });
       expect(result.ips[0]?.address).toBe("10.77.0.3/24");
-      const error = await new Attachment(host, await host.addNamespace("c5"), config).failure("ADD");
-      expect(error.msg).toContain("no IP addresses available");
-      expect(await names(other)).toEqual(["eth0"]);
+      const { msg } = await (await prepare(host, "c5", keys)).failure("ADD");
+      expect(msg).toContain("no IP addresses available");
+      expect(await vethsIn(other)).toEqual(["eth0"]);
       await late.del();
       await moved.del("");
-      expect(await names(other)).toEqual([]);
+      expect(await vethsIn(other)).toEqual([]);
       await gone.del("");
-    }));
+    },
+  );
 });
 
-test("K6: the spoof check of a renamed port goes, also where another link has the port's old name", () =>
-  withNetwork(async (host) => {
-    const config = configuration({ macspoofchk: true });
-    const one = new Attachment(host, await host.addNamespace("c1"), config);
-    const two = new Attachment(host, await host.addNamespace("c2"), config);
-    const veth = (await one.add()).interfaces[1]?.name ?? "";
-    const result = await two.add();
+networkTest(
+  "K6: the spoof check of a renamed port goes, also where another link has the port's old name",
+  async (host) => {
+    const [one, two] = [
+      await attach(host, "c1", { macspoofchk: true }),
+      await attach(host, "c2", { macspoofchk: true }),
+    ];
     await host.run(
-      `ip link set ${veth} down; ip link set ${veth} name pod7; ip link add ${veth} type veth peer name stranger1`,
+      `ip link set ${one.veth} down; ip link set ${one.veth} name pod7; ip link add ${one.veth} type veth peer name stranger1`,
     );
     await one.del();
     expect(await host.run("nft list ruleset")).not.toContain("cni-br-iface-c1-");
-    await two.check(result);
-    await host.run(`ip link del ${veth}`);
+    await two.check();
+    await host.run(`ip link del ${one.veth}`);
     await two.del();
     expect(await host.run("nft list ruleset")).not.toContain("cni-br-iface-");
-  }));
+  },
+);
 
-test("K6: the MAC of a host's end follows from its attachment", () =>
-  withNetwork(async (host) => {
-    const [one, two] = [await added(host, "c1"), await added(host, "c2")];
-    const macs = async () => (await veths(host)).map(({ ifname, address }) => `${ifname} ${address}`).sort();
-    const before = await macs();
-    expect(new Set(before).size).toBe(2);
-    for (const line of before) expect(line).toMatch(/^veth[0-9a-f]{8} .[26ae]:/);
-    for (const { attachment } of [one, two]) {
-      await attachment.del();
-      await attachment.add();
-    }
-    expect(await macs()).toEqual(before);
-    for (const { attachment } of [one, two]) await attachment.del();
-  }));
+networkTest("K6: the MAC of a host's end follows from its attachment", async (host) => {
+  const all = [await attach(host, "c1", KEYS), await attach(host, "c2", KEYS)];
+  const macs = async () => (await veths(host)).map(({ ifname, address }) => `${ifname} ${address}`).sort();
+  const before = await macs();
+  expect(new Set(before).size).toBe(2);
+  for (const line of before) expect(line).toMatch(/^veth[0-9a-f]{8} .[26ae]:/);
+  for (const one of all) {
+    await one.del();
+    await one.add();
+  }
+  expect(await macs()).toEqual(before);
+  for (const one of all) await one.del();
+});
 
-test("K6, L5: a retry gets its address back as soon as its namespace has ended, however long its links stay", () =>
-  withNetwork(async (host) => {
-    const { attachment, result } = await added(host, "c1");
+networkTest(
+  "K6, L5: a retry gets its address back as soon as its namespace has ended, however long its links stay",
+  async (host) => {
+    const one = await attach(host, "c1", KEYS);
     for (let round = 0; round < 5; round++) {
       await host.run("ip netns del c1; ip netns add c1");
       // Until the kernel says that the namespace has ended it lives, and each ADD is one too many.
       const { ips } = await eventually("the end of the namespace", async () => {
-        const outcome = await attachment.call("ADD");
+        const outcome = await one.call("ADD");
         if (outcome.exitCode !== 0) expect(`${outcome}`).toContain("duplicate allocation is not allowed");
         return outcome.exitCode === 0 && outcome.json<AddResult>();
       });
-      expect(ips).toEqual(result.ips);
+      expect(ips).toEqual(one.result.ips);
       expect(leased()).toEqual(["10.77.0.2"]);
     }
-    await attachment.del();
-    await eventually("the end of all links", async () => (await names(host)).length === 0);
-  }));
+    await one.del();
+    await eventually("the end of all links", async () => (await vethsIn(host)).length === 0);
+  },
+);

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { linkNameProblem } from "../../../src/plugins/bridge/link-name.ts";
 import { outcomeOf } from "../../support/command.ts";
+import { hostTest } from "../../support/host-test.ts";
 import {
   collidingAttachments,
   collidingContainers,
@@ -15,16 +16,12 @@ import {
   LONGEST_NETWORK,
   seeded,
 } from "../../support/names.ts";
-import { callPlugin, type PluginOutcome } from "../../support/plugin-call.ts";
+import { builtBinaries, environmentOf, type PluginOutcome } from "../../support/plugin-call.ts";
 import { type NamedNamespace, type ScratchHost, withScratchHost } from "../../support/scratch-host.ts";
-import { expectUnchanged } from "../../support/state-difference.ts";
-import { type AddResult, BRIDGE, hostLocal, STAYS, V4, V6 } from "./network.ts";
+import { Attachment, hostLocal, listing, STAYS, V4, V6 } from "./network.ts";
 
 /** Both networks keep their leases where their names say. */
 const MAY_STAY = [...STAYS, /^file \/var\/lib\/cni\//];
-
-/** A list that names none of the attachments; with an empty one those that live would stay (rule A39). */
-const OTHERS = [{ containerID: "other", ifname: "other" }];
 
 interface Names {
   readonly network: string;
@@ -36,43 +33,35 @@ interface Names {
 const interfacesIn = (list: string): string[] =>
   list.split("\n").flatMap((line) => /^ *(.*?):/s.exec(line)?.[1] ?? []);
 
-class Attachment {
-  readonly names: Names;
-  readonly namespace: NamedNamespace;
-  readonly keys: object;
+class NamedAttachment extends Attachment {
+  readonly network: string;
 
-  constructor(names: Names, namespace: NamedNamespace, keys: object) {
-    this.names = names;
-    this.namespace = namespace;
-    this.keys = keys;
-  }
-
-  call(command: string, keys: object = {}): Promise<PluginOutcome> {
-    const { network, containerId, ifname } = this.names;
-    const whole = { cniVersion: "1.1.0", name: network, type: "bridge", bridge: BRIDGE };
-    const config = { ...whole, ...this.keys, ...keys };
-    return callPlugin("bridge", { command, containerId, ifname, netns: this.namespace.path, config });
+  constructor(
+    host: ScratchHost,
+    { network, containerId, ifname }: Names,
+    namespace: NamedNamespace,
+    keys: object,
+  ) {
+    super(host, namespace, { name: network, ipam: undefined, ...keys }, { containerId, ifname });
+    this.network = network;
   }
 
   async must(command: string, keys: object = {}): Promise<PluginOutcome> {
     const outcome = await this.call(command, keys);
-    const problem = outcome.exitCode === 0 ? "" : `${outcome}`.slice(0, 2000);
-    expect([command, problem]).toEqual([command, ""]);
+    expect(`${command}: ${outcome}`.slice(0, 2000)).toStartWith(`${command}: exit code 0`);
     return outcome;
   }
 
   /** What the kernel's own list says of the interface. */
   async isThere(): Promise<boolean> {
-    return interfacesIn(await this.namespace.run("cat /proc/net/dev")).includes(this.names.ifname);
+    return interfacesIn(await this.namespace.run("cat /proc/net/dev")).includes(this.ifname);
   }
 
   /** The lease files of the attachment. */
   leases(): string[] {
-    const { network, containerId, ifname } = this.names;
-    const folder = `/var/lib/cni/networks/${network}`;
-    return readdirSync(folder).filter(
-      (name) => readFileSync(`${folder}/${name}`, "utf8") === `${containerId}\r\n${ifname}`,
-    );
+    const folder = `/var/lib/cni/networks/${this.network}`;
+    const content = `${this.containerId}\r\n${this.ifname}`;
+    return readdirSync(folder).filter((name) => readFileSync(`${folder}/${name}`, "utf8") === content);
   }
 }
 
@@ -93,30 +82,27 @@ const KINDS: readonly [string, object][] = [
 
 /** Two attachments through their lives: what is done with one changes nothing of the other. */
 async function live(host: ScratchHost, pair: readonly [Names, Names], keys: object): Promise<void> {
-  const [one, two] = [
-    new Attachment(pair[0], await host.addNamespace("one"), keys),
-    new Attachment(pair[1], await host.addNamespace("two"), keys),
-  ] as const;
-  const results = [];
+  const one = new NamedAttachment(host, pair[0], await host.addNamespace("one"), keys);
+  const two = new NamedAttachment(host, pair[1], await host.addNamespace("two"), keys);
   for (const attachment of [one, two]) {
-    results.push((await attachment.must("ADD")).json<AddResult>());
+    await attachment.add();
     expect(await attachment.isThere()).toBe(true);
   }
-  const [first, second] = results;
-  await one.must("CHECK", { prevResult: first });
-  await two.must("CHECK", { prevResult: second });
-  await one.must("DEL", { prevResult: first });
+  await one.check();
+  await two.check();
+  await one.must("DEL", { prevResult: one.result });
   await one.must("DEL");
   expect([await one.isThere(), await two.isThere()]).toEqual([false, true]);
-  await two.must("CHECK", { prevResult: second });
+  await two.check();
   if ("ipam" in keys) expect([one.leases(), two.leases().length]).toEqual([[], 2]);
   // A GC of either network keeps what is listed.
-  const { containerId: containerID, ifname } = two.names;
+  const { containerId: containerID, ifname } = two;
   await two.must("GC", { "cni.dev/valid-attachments": [{ containerID, ifname }] });
-  if (one.names.network !== two.names.network) await one.must("GC", { "cni.dev/valid-attachments": OTHERS });
-  await two.must("CHECK", { prevResult: second });
+  // With an empty list those that live would stay (rule A39).
+  if (one.network !== two.network) await one.must("GC", listing("other"));
+  await two.check();
   expect(await two.isThere()).toBe(true);
-  await two.must("GC", { "cni.dev/valid-attachments": OTHERS });
+  await two.must("GC", listing("other"));
   expect(await two.isThere()).toBe(false);
   await two.must("DEL");
   if ("ipam" in keys) expect(two.leases()).toEqual([]);
@@ -171,10 +157,12 @@ test("a second DEL of one leaves the spoof check of the Go plugin's that has the
         add rule bridge nat PREROUTING iifname "p1" jump cni-br-iface-a-b-c comment "macspoofchk-a-b-c"'`);
     const before = await host.run("nft -s list ruleset");
     const names = { network: "net", containerId: "a", ifname: "b-c" };
-    const attachment = new Attachment(names, await host.addNamespace("one"), { macspoofchk: true });
+    const attachment = new NamedAttachment(host, names, await host.addNamespace("one"), {
+      macspoofchk: true,
+    });
     await attachment.must("DEL");
-    const result = (await attachment.must("ADD")).json<AddResult>();
-    await attachment.must("CHECK", { prevResult: result });
+    await attachment.add();
+    await attachment.check();
     await attachment.must("DEL");
     await attachment.must("DEL");
     expect(await host.run("nft -s list ruleset")).toBe(before);
@@ -186,20 +174,15 @@ test("a second DEL of one leaves the spoof check of the Go plugin's that has the
   }));
 
 describe("beyond the limits nothing is touched", () => {
-  const refused = async (names: Partial<Names>, command: string, expected: object | undefined) => {
-    await withCase(async (host) => {
-      const attachment = new Attachment(
-        { network: "net", containerId: "c", ifname: "eth0", ...names },
-        await host.addNamespace("one"),
-        masquerading("nftables"),
-      );
-      const before = await host.state();
-      const outcome = await attachment.call(command);
+  const refused = (names: Partial<Names>, command: string, expected: object | undefined) =>
+    withCase(async (host) => {
+      const whole = { network: "net", containerId: "c", ifname: "eth0", ...names };
+      const namespace = await host.addNamespace("one");
+      const attachment = new NamedAttachment(host, whole, namespace, masquerading("nftables"));
+      const outcome = await host.unchangedBy(() => attachment.call(command));
       if (expected === undefined) expect(`${outcome}`).toBe('exit code 0, stdout "", stderr ""');
       else expect(outcome.json()).toMatchObject(expected);
-      expectUnchanged(before, await host.state());
     });
-  };
 
   test.each(["é".repeat(8), "sixteen-bytes-xx", "à", "all", "default", "eth%d", "%"])(
     "interface name %j: code 4 of ADD",
@@ -217,36 +200,32 @@ describe("beyond the limits nothing is touched", () => {
     await refused({ network }, "DEL", undefined);
   });
 
-  test("an interface name of bytes that are not UTF-8: code 4", async () => {
-    await withCase(async (host) => {
-      const namespace = await host.addNamespace("one");
-      const config = JSON.stringify({ cniVersion: "1.1.0", name: "n", type: "bridge", bridge: BRIDGE });
+  test("an interface name of bytes that are not UTF-8: code 4", () =>
+    withCase(async (host) => {
+      const { path: netns } = await host.addNamespace("one");
+      const stdin = JSON.stringify({ cniVersion: "1.1.0", name: "n", type: "bridge", bridge: "br0" });
       const call = (command: string, octal: string) =>
-        outcomeOf(
-          `CNI_COMMAND=${command} CNI_CONTAINERID=c CNI_NETNS=${namespace.path} CNI_PATH=${bin} CNI_IFNAME="$(printf '${octal}')" ${bin}/bridge`,
-          { stdin: config },
-        );
-      const bin = process.env.BRIDGEHEAD_BIN ?? "dist/bin";
-      const before = await host.state();
-      for (const command of ["ADD", "DEL"]) {
-        const { exitCode, stdout } = await call(command, "a\\377");
-        expect([exitCode, JSON.parse(stdout)]).toMatchObject([
-          1,
-          { code: 4, msg: "interface name is not UTF-8: CNI_IFNAME has other bytes" },
-        ]);
-      }
-      expectUnchanged(before, await host.state());
+        outcomeOf(`CNI_IFNAME="$(printf '${octal}')" exec ${builtBinaries()}/bridge`, {
+          stdin,
+          env: environmentOf({ command, containerId: "c", netns }),
+        });
+      await host.unchangedBy(async () => {
+        for (const command of ["ADD", "DEL"]) {
+          const { exitCode, stdout } = await call(command, "a\\377");
+          const msg = "interface name is not UTF-8: CNI_IFNAME has other bytes";
+          expect([exitCode, JSON.parse(stdout)]).toMatchObject([1, { code: 4, msg }]);
+        }
+      });
       // The character that such bytes read as is one like others.
       for (const command of ["ADD", "DEL"]) {
         const { exitCode, stdout } = await call(command, "a\\357\\277\\275");
         expect([exitCode, command === "ADD" || stdout === ""]).toEqual([0, true]);
       }
-    });
-  });
+    }));
 });
 
-test("the kernel takes the names that it is said to take, and no others", async () => {
-  const names = [
+hostTest("the kernel takes the names that it is said to take, and no others", async (host) => {
+  const taken = [
     "a",
     "é",
     "…",
@@ -261,27 +240,14 @@ test("the kernel takes the names that it is said to take, and no others", async 
     "--",
     "!",
   ];
-  const others = [
-    "à",
-    "\u00a0",
-    "all",
-    "default",
-    "a b",
-    "a%",
-    "%d",
-    "a:b",
-    ".",
-    "..",
-    "sixteen-bytes-xx",
-    "é".repeat(8),
-  ];
-  await withScratchHost(async (host) => {
-    for (const name of [...names, ...others]) {
-      const before = interfacesIn(await host.run("cat /proc/net/dev"));
-      await outcomeOf(["ip", "link", "add", "name", name, "type", "bridge"]);
-      const made = interfacesIn(await host.run("cat /proc/net/dev")).filter((one) => !before.includes(one));
-      for (const one of made) await outcomeOf(["ip", "link", "delete", "dev", one]);
-      expect([name, linkNameProblem(name) === undefined]).toEqual([name, made.includes(name)]);
-    }
-  });
+  const bytes = ["sixteen-bytes-xx", "é".repeat(8)];
+  const others = ["à", "\u00a0", "all", "default", "a b", "a%", "%d", "a:b", ".", "..", ...bytes];
+  const links = async () => interfacesIn(await host.run("cat /proc/net/dev"));
+  for (const name of [...taken, ...others]) {
+    const before = await links();
+    await outcomeOf(["ip", "link", "add", "name", name, "type", "bridge"]);
+    const made = (await links()).filter((one) => !before.includes(one));
+    for (const one of made) await outcomeOf(["ip", "link", "delete", "dev", one]);
+    expect([name, linkNameProblem(name) === undefined]).toEqual([name, made.includes(name)]);
+  }
 });

@@ -2,13 +2,14 @@
  * K16: the host's own IPv6 comes by router advertisements, and the first IPv6 network makes it a router. Its routes
  * and addresses are there afterwards, and the next advertisement renews them.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect } from "bun:test";
 import { eventually } from "../../support/eventually.ts";
-import { type NamedNamespace, type ScratchHost, withScratchHost } from "../../support/scratch-host.ts";
-import { Attachment, configuration, hostLocal, STAYS, V4, V6 } from "./network.ts";
+import { hostTests } from "../../support/host-test.ts";
+import type { NamedNamespace, ScratchHost } from "../../support/scratch-host.ts";
+import { type Attachment, hostLocal, linkNames, prepare, STAYS, settings, V4, V6 } from "./network.ts";
 
 const ROUTER = `${import.meta.dir}/../../support/router.ts`;
-const GATEWAY = configuration({ isGateway: true, ipam: hostLocal(V6) });
+const GATEWAY = { isGateway: true, ipam: hostLocal(V6) };
 
 /** What a router says; lifetimes in seconds. */
 interface Advertisement {
@@ -76,8 +77,8 @@ async function validity(host: ScratchHost, dev: string, prefix: string): Promise
   return link?.addr_info.find(({ local }) => local?.startsWith(prefix.slice(0, -1)))?.valid_life_time;
 }
 
-const acceptRa = async (host: ScratchHost, dev: string) =>
-  Number(await host.run(`cat /proc/sys/net/ipv6/conf/${dev}/accept_ra`));
+const acceptRa = (host: ScratchHost, ...devices: string[]) =>
+  settings(host, ...devices.map((dev) => `ipv6/conf/${dev}/accept_ra`));
 
 const learn = (host: ScratchHost, router: NamedNamespace, dev: string, dst: string, said: Advertisement) =>
   advertise(router, said, `${dst} on ${dev}`, () => expiry(host, dev, dst));
@@ -103,32 +104,31 @@ async function expectRenewed(
 const OTHER_NETWORKS =
   /^file \/var\/lib\/cni\/networks\/(\.bridgehead\/)?(othernet|net\d)(\.index|\/(lock|last_reserved_ip\.\d)?) /;
 
+const hostTest = hostTests({ mayKeep: [...STAYS, /\bbr1\b/, OTHER_NETWORKS] });
+
 /** A test with containers on networks: at its end all of them are deleted, and the uplinks too. */
-function withUplinks(
+const uplinkTest = (
+  name: string,
   body: (
     host: ScratchHost,
-    attachment: (name: string, config?: Record<string, unknown>) => Promise<Attachment>,
-  ) => Promise<void>,
-): Promise<void> {
-  return withScratchHost(
-    async (host) => {
-      const all: Attachment[] = [];
-      await body(host, async (name, config = GATEWAY) => {
-        const one = new Attachment(host, await host.addNamespace(name), config);
-        all.push(one);
-        return one;
-      });
-      for (const one of all) await one.del();
-      for (const { ifname } of await host.json<{ ifname: string }[]>("ip -j link show type veth"))
-        await host.run(`ip link del ${ifname}`);
-    },
-    { mayKeep: [...STAYS, /\bbr1\b/, OTHER_NETWORKS] },
-  );
-}
+    container: (name: string, keys?: object) => Promise<Attachment>,
+  ) => Promise<unknown>,
+) =>
+  hostTest(name, async (host) => {
+    const all: Attachment[] = [];
+    await body(host, async (name, keys = GATEWAY) => {
+      const one = await prepare(host, name, keys);
+      all.push(one);
+      return one;
+    });
+    for (const one of all) await one.del();
+    for (const link of await linkNames(host, "type veth")) await host.run(`ip link del ${link}`);
+  });
 
 describe("K16: the host keeps what it has from router advertisements", () => {
-  test("default routes of two uplinks, a route of the site, addresses alone: there after ADD, and renewed", () =>
-    withUplinks(async (host, attachment) => {
+  uplinkTest(
+    "default routes of two uplinks, a route of the site, addresses alone: there after ADD, and renewed",
+    async (host, container) => {
       const [first, second, third] = [
         await uplink(host, "up0"),
         await uplink(host, "up1"),
@@ -147,7 +147,7 @@ describe("K16: the host keeps what it has from router advertisements", () => {
         const route = dst === "fd99::/48" ? { route: dst } : {};
         await learn(host, router, dev, dst, { lifetime, prefix, valid: 200, ...route });
       }
-      const added = await (await attachment("c1")).call("ADD");
+      const added = await (await container("c1")).call("ADD");
       expect(`${added}`).toStartWith("exit code 0");
       expect(await host.run("cat /proc/sys/net/ipv6/conf/all/forwarding")).toBe("1\n");
       for (const { dev, dst } of links) expect(await expiry(host, dev, dst)).toBeLessThanOrEqual(200);
@@ -158,19 +158,20 @@ describe("K16: the host keeps what it has from router advertisements", () => {
         await expectRenewed(host, router, dev, dst, said);
       }
       // The second network finds nothing to do.
-      const again = await (await attachment("c2")).call("ADD");
+      const again = await (await container("c2")).call("ADD");
       expect({ code: again.exitCode, stderr: again.stderr }).toEqual({ code: 0, stderr: "" });
-    }));
+    },
+  );
 
-  test("an interface that has heard no router yet hears the first one", () =>
-    withUplinks(async (host, attachment) => {
-      const router = await uplink(host, "up0");
-      await (await attachment("c1")).add();
-      await expectRenewed(host, router, "up0", "default", RENEWED);
-    }));
+  uplinkTest("an interface that has heard no router yet hears the first one", async (host, container) => {
+    const router = await uplink(host, "up0");
+    await (await container("c1")).add();
+    await expectRenewed(host, router, "up0", "default", RENEWED);
+  });
 
-  test("what does not listen is left alone: accept_ra 0, forwarding already on, the bridge and its ports", () =>
-    withUplinks(async (host, attachment) => {
+  uplinkTest(
+    "what does not listen is left alone: accept_ra 0, forwarding already on, the bridge and its ports",
+    async (host, container) => {
       for (const [name, setting] of [
         ["up0", "accept_ra=0"],
         ["up1", "forwarding=1"],
@@ -179,44 +180,38 @@ describe("K16: the host keeps what it has from router advertisements", () => {
         await host.run(`sysctl -qw net.ipv6.conf.${name}.${setting}`);
       }
       await host.run("ip -6 route add default via fe80::1 dev up0 proto ra");
-      const { stderr } = await (await attachment("c1")).call("ADD");
+      const { stderr } = await (await container("c1")).call("ADD");
       expect(stderr).toBe("");
-      expect([await acceptRa(host, "up0"), await acceptRa(host, "up1"), await acceptRa(host, "br0")]).toEqual(
-        [0, 1, 0],
-      );
+      expect(await acceptRa(host, "up0", "up1", "br0")).toBe("0 1 0");
       expect(await routesOf(host, "up0")).toContainEqual(
         expect.objectContaining({ dst: "default", protocol: "ra" }),
       );
-    }));
+    },
+  );
 
-  test("16 first ADDs at once", () =>
-    withUplinks(async (host, attachment) => {
-      const router = await uplink(host, "up0");
-      await learn(host, router, "up0", "default", { lifetime: 100, prefix: "fd01::", valid: 200 });
-      const all = await Promise.all(Array.from({ length: 16 }, (_, index) => attachment(`c${index}`)));
-      await Promise.all(all.map((one) => one.add()));
-      expect(await expiry(host, "up0", "default")).toBeLessThanOrEqual(100);
-      await expectRenewed(host, router, "up0", "default", RENEWED);
-    }));
+  uplinkTest("16 first ADDs at once", async (host, container) => {
+    const router = await uplink(host, "up0");
+    await learn(host, router, "up0", "default", { lifetime: 100, prefix: "fd01::", valid: 200 });
+    const all = await Promise.all(Array.from({ length: 16 }, (_, index) => container(`c${index}`)));
+    await Promise.all(all.map((one) => one.add()));
+    expect(await expiry(host, "up0", "default")).toBeLessThanOrEqual(100);
+    await expectRenewed(host, router, "up0", "default", RENEWED);
+  });
 
-  test("a network of IPv4 alone, or without a gateway, changes nothing", () =>
-    withUplinks(async (host, attachment) => {
-      await uplink(host, "up0");
-      const configs = [
-        configuration({ isGateway: true }),
-        configuration({ bridge: "br1", ipam: hostLocal(V4, V6) }),
-      ];
-      for (const [index, config] of configs.entries()) {
-        const one = await attachment(`c${index}`, { ...config, name: `net${index}` });
-        expect((await one.call("ADD")).stderr).toBe("");
-      }
-      expect(await acceptRa(host, "up0")).toBe(1);
-    }));
+  uplinkTest("a network of IPv4 alone, or without a gateway, changes nothing", async (host, container) => {
+    await uplink(host, "up0");
+    for (const [index, keys] of [{ isGateway: true }, { bridge: "br1", ipam: hostLocal(V4, V6) }].entries()) {
+      const one = await container(`c${index}`, { ...keys, name: `net${index}` });
+      expect((await one.call("ADD")).stderr).toBe("");
+    }
+    expect(await acceptRa(host, "up0")).toBe("1");
+  });
 });
 
 describe("K16: what ADD sets, a failing ADD takes back", () => {
-  test("accept_ra of the uplink, forwarding of single interfaces, redirects", () =>
-    withUplinks(async (host, attachment) => {
+  uplinkTest(
+    "accept_ra of the uplink, forwarding of single interfaces, redirects",
+    async (host, container) => {
       await uplink(host, "up0");
       await uplink(host, "up1");
       await host.run(
@@ -228,51 +223,38 @@ describe("K16: what ADD sets, a failing ADD takes back", () => {
             "net.ipv4.conf.up0.forwarding net.ipv4.conf.up1.forwarding net.ipv4.conf.all.accept_redirects",
         );
       const before = await settings();
-      const both = await attachment("c1", { ...GATEWAY, ipam: hostLocal(V4, V6) });
+      const both = await container("c1", { ...GATEWAY, ipam: hostLocal(V4, V6) });
       // The last thing that can fail: the result can't be printed, or IPv6 forwarding can't be written.
       const path = "/proc/sys/net/ipv6/conf/all/forwarding";
-      const outcome = await host.run(
-        [
-          "unshare",
-          "--mount",
-          "/bin/sh",
-          "-c",
-          `mount --bind ${path} ${path} && mount -o remount,bind,ro ${path} && "$0" || true`,
-          `${process.env.BRIDGEHEAD_BIN}/bridge`,
-        ],
-        {
-          stdin: JSON.stringify(both.config),
-          env: {
-            ...(process.env as Record<string, string>),
-            CNI_COMMAND: "ADD",
-            CNI_CONTAINERID: "c1",
-            CNI_NETNS: both.namespace.path,
-            CNI_IFNAME: "eth0",
-            CNI_PATH: process.env.BRIDGEHEAD_BIN ?? "",
-          },
-        },
+      const script = `mount --bind ${path} ${path} && mount -o remount,bind,ro ${path} && exec "$@"`;
+      const { stdout } = await both.callUnder(
+        ["unshare", "--mount", "/bin/sh", "-c", script, "sh"],
+        both.request("ADD"),
       );
-      expect(outcome).toContain("failed to enable forwarding");
+      expect(stdout).toContain("failed to enable forwarding");
       expect(await settings()).toBe(before);
       await host.run("sysctl -qw net.ipv4.conf.all.accept_redirects=1");
-    }));
+    },
+  );
 });
 
 describe("K16: a bridge to the host's own network", () => {
-  test("goes on listening where it has learned its routes; a bridge that has learned none stops (B12)", () =>
-    withUplinks(async (host, attachment) => {
+  uplinkTest(
+    "goes on listening where it has learned its routes; a bridge that has learned none stops (B12)",
+    async (host, container) => {
       const router = await uplink(host, "up0");
       await host.run("ip link add br0 type bridge && ip link set up0 master br0 && ip link set br0 up");
       await learn(host, router, "br0", "default", { lifetime: 100, prefix: "fd01::", valid: 200 });
-      const { exitCode, stderr } = await (await attachment("c1")).call("ADD");
+      const { exitCode, stderr } = await (await container("c1")).call("ADD");
       expect({ exitCode, stderr }).toEqual({
         exitCode: 0,
         stderr: expect.stringContaining('bridge "br0" has routes'),
       });
       await expectRenewed(host, router, "br0", "default", RENEWED);
       await host.run("ip link add br1 type bridge");
-      const other = await attachment("c2", configuration({ bridge: "br1", name: "othernet" }));
+      const other = await container("c2", { bridge: "br1", name: "othernet" });
       await other.add();
-      expect(await acceptRa(host, "br1")).toBe(0);
-    }));
+      expect(await acceptRa(host, "br1")).toBe("0");
+    },
+  );
 });

@@ -1,11 +1,8 @@
 /** K26: messages for people. Failures of many kinds are provoked on the built file, and judged by one rule. */
 import { describe, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { builtBinaries } from "../../support/plugin-call.ts";
-import type { ScratchHost } from "../../support/scratch-host.ts";
-import { Attachment, configuration, type ErrorDocument, hostLocal, V4, withNetwork } from "./network.ts";
+import { ProgramFolder } from "../../support/program-folder.ts";
+import { type ErrorDocument, hostLocal, lifeTest, networkTest, prepare, V4 } from "./network.ts";
 
 /** Names of classes, calls of libraries and of the kernel, words of the engine, and what an empty list leaves. */
 const INSIDE =
@@ -20,75 +17,38 @@ function wrongWords({ msg, details = "" }: ErrorDocument, stderr: string): strin
   return undefined;
 }
 
-/** A plugin of one's own beside the built ones. */
-class Folder implements Disposable {
-  readonly path = mkdtempSync(join(tmpdir(), "words-"));
-
-  file(name: string, content: string): void {
-    writeFileSync(join(this.path, name), content);
-    chmodSync(join(this.path, name), 0o755);
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.path, { recursive: true });
-  }
-}
-
 interface Case {
-  readonly command?: string;
+  /** What the message has to say. */
+  readonly says: RegExp;
   readonly keys?: object;
   /** Instead of a configuration. */
   readonly stdin?: string;
-  /** Content of the program `odd`, an IPAM plugin. */
-  readonly odd?: string;
   readonly path?: string;
-  /** Done on the host before. */
-  readonly before?: (host: ScratchHost) => Promise<unknown>;
-  readonly after?: (host: ScratchHost) => Promise<unknown>;
-  /** What the message has to say. */
-  readonly says: RegExp;
+  /** Run on the host before and after. */
+  readonly around?: readonly [string, string];
 }
 
 const ipam = { type: "odd" };
+const NOWHERE = { ipam: { type: "nowhere" } };
 const DEEP = "[".repeat(400_000) + "]".repeat(400_000);
 
+/** Contents of the program `odd`, an IPAM plugin, and what the message has to say. */
+const PROGRAMS: Readonly<Record<string, readonly [string, RegExp]>> = {
+  "a script without #!": ["echo hi\n", /first line such as/],
+  "an interpreter that is missing": ["#!/nowhere/python\n", /interpreter of its first line/],
+  "a loader that is missing": ["#!/nowhere/ld.so", /not on this machine/],
+  "a program of another machine": [
+    `\x7fELF\x02\x01\x01${"\0".repeat(9)}\x02\0\xf3\0${"\0".repeat(60)}`,
+    /right architecture/,
+  ],
+  "an IPAM plugin that a signal ends": ["#!/bin/sh\nkill -SEGV $$\n", /killed by SIGSEGV/],
+  "an IPAM plugin that says nothing": ["#!/bin/sh\nexit 3\n", /no error message/],
+  "an IPAM plugin that prints what is not JSON": ["#!/bin/sh\necho {\n", /valid result/],
+};
+
 const CASES: Readonly<Record<string, Case>> = {
-  "a script without #!": { keys: { ipam }, odd: "echo hi\n", says: /first line such as/ },
-  "an interpreter that is missing": {
-    keys: { ipam },
-    odd: "#!/nowhere/python\n",
-    says: /interpreter of its first line/,
-  },
-  "a loader that is missing": {
-    keys: { ipam },
-    odd: "#!/nowhere/ld.so",
-    says: /not on this machine/,
-  },
-  "a program of another machine": {
-    keys: { ipam },
-    odd: `\x7fELF\x02\x01\x01${"\0".repeat(9)}\x02\0\xf3\0${"\0".repeat(60)}`,
-    says: /right architecture/,
-  },
-  "an IPAM plugin that a signal ends": {
-    keys: { ipam },
-    odd: "#!/bin/sh\nkill -SEGV $$\n",
-    says: /killed by SIGSEGV/,
-  },
-  "an IPAM plugin that says nothing": {
-    keys: { ipam },
-    odd: "#!/bin/sh\nexit 3\n",
-    says: /no error message/,
-  },
-  "an IPAM plugin that prints what is not JSON": {
-    keys: { ipam },
-    odd: "#!/bin/sh\necho {\n",
-    says: /valid result/,
-  },
-  "an IPAM plugin that is nowhere": {
-    keys: { ipam: { type: "nowhere" } },
-    says: /^failed to find plugin "nowhere"/,
-  },
-  "a CNI_PATH without a folder": { keys: { ipam: { type: "nowhere" } }, path: ":", says: /CNI_PATH/ },
+  "an IPAM plugin that is nowhere": { keys: NOWHERE, says: /^failed to find plugin "nowhere"/ },
+  "a CNI_PATH without a folder": { keys: NOWHERE, path: ":", says: /CNI_PATH/ },
   "JSON that is nested too deeply": {
     stdin: DEEP,
     says: /nested too deeply|more than \d+ objects and arrays|must be an object/,
@@ -108,8 +68,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "settings that can only be read": {
     keys: { isGateway: true },
-    before: (host) => host.run("mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys"),
-    after: (host) => host.run("umount /proc/sys"),
+    around: ["mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys", "umount /proc/sys"],
     says: /^failed to enable forwarding: .*read-only file system.*sysctl -w/,
   },
   "a route's number that has no room": {
@@ -119,39 +78,35 @@ const CASES: Readonly<Record<string, Case>> = {
 };
 
 describe("K26: no class, no call, no empty list in a message", () => {
-  test.each(Object.entries(CASES))("%s", (_, one) =>
-    withNetwork(async (host) => {
-      using folder = new Folder();
-      if (one.odd !== undefined) folder.file("odd", one.odd);
-      await one.before?.(host);
-      const namespace = await host.addNamespace("c1");
-      const outcome = await host.plugin("bridge", {
-        command: one.command ?? "ADD",
-        containerId: "c1",
-        netns: namespace.path,
-        ifname: "eth0",
-        path: one.path ?? `${folder.path}:${builtBinaries()}`,
-        config: one.stdin ?? configuration(one.keys),
-      });
-      await one.after?.(host);
-      expect(`${outcome}`).toStartWith("exit code 1");
-      const document = outcome.json<ErrorDocument>();
-      expect(document.msg).toMatch(one.says);
-      expect(wrongWords(document, outcome.stderr)).toBeUndefined();
-    }),
-  );
+  const rows = [
+    ...Object.entries(PROGRAMS).map(([what, [odd, says]]) => [what, { keys: { ipam }, says }, odd] as const),
+    ...Object.entries(CASES).map(([what, one]) => [what, one, undefined] as const),
+  ];
+  networkTest.each<readonly [string, Case, string | undefined]>(rows)("%s", async (host, _, one, odd) => {
+    using folder = new ProgramFolder();
+    if (odd !== undefined) folder.file("odd", odd);
+    const [before = "true", after = "true"] = one.around ?? [];
+    await host.run(before);
+    const request = (await prepare(host, "c1", one.keys)).request("ADD");
+    const outcome = await host.plugin("bridge", {
+      ...request,
+      path: one.path ?? `${folder.path}:${builtBinaries()}`,
+      config: one.stdin ?? request.config,
+    });
+    await host.run(after);
+    expect(`${outcome}`).toStartWith("exit code 1");
+    const document = outcome.json<ErrorDocument>();
+    expect(document.msg).toMatch(one.says);
+    expect(wrongWords(document, outcome.stderr)).toBeUndefined();
+  });
 
-  test("CHECK after the pair was cut: no list that is empty", () =>
-    withNetwork(async (host) => {
-      const attachment = new Attachment(host, await host.addNamespace("c1"), configuration());
-      const result = await attachment.add();
-      for (const interfaces of [[], result.interfaces.slice(0, 1), result.interfaces.slice(2)]) {
-        const prevResult = { ...result, interfaces, ips: [] };
-        const document = await attachment.failure("CHECK", { prevResult });
-        expect(wrongWords(document, "")).toBeUndefined();
-      }
-      await attachment.del();
-    }));
+  lifeTest("CHECK after the pair was cut: no list that is empty", {}, async (one) => {
+    const { interfaces } = one.result;
+    for (const left of [[], interfaces.slice(0, 1), interfaces.slice(2)]) {
+      const prevResult = { ...one.result, interfaces: left, ips: [] };
+      expect(wrongWords(await one.failure("CHECK", { prevResult }), "")).toBeUndefined();
+    }
+  });
 
   test("the rule finds what it is about", () => {
     for (const msg of [

@@ -68,7 +68,7 @@ describe("the host's iptables is legacy", () => {
     "G27: one child for each family on ADD and on DEL, none for what is done already or only read",
     async () => {
       await withScratchHost(async () => {
-        await using programs = await legacyHost();
+        await using programs = await legacyHost(true);
         const childrenOf = async (action: () => Promise<void>): Promise<number> => {
           const before = programs.calls().length;
           await action();
@@ -187,7 +187,7 @@ describe("the host's iptables is legacy", () => {
 
   legacyTest("K2: a change that is never what is read afterwards comes to an end", async () => {
     await withScratchHost(async (host) => {
-      await using programs = await legacyHost();
+      await using programs = await legacyHost(true);
       const table = new LegacyNatTable(4);
       const chain = iptablesChain(attachment("c1"));
       const rule = { comment: "another one each time", action: "accept" } as const;

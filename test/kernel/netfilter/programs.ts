@@ -48,12 +48,13 @@ export class Programs implements AsyncDisposable {
   }
 }
 
-/** Makes legacy the host's iptables, behind traps that count its calls. */
-export async function legacyHost(): Promise<Programs> {
+/** Makes legacy the host's iptables; behind traps if its calls are to be counted. */
+export async function legacyHost(counted = false): Promise<Programs> {
   const programs = await Programs.replace();
   for (const name of ["iptables", "ip6tables"]) {
-    programs.trap(`${name}-legacy-restore`, `/usr/sbin/${name}-legacy-restore`);
-    programs.link(`${name}-restore`, `${name}-legacy-restore`);
+    const real = `/usr/sbin/${name}-legacy-restore`;
+    if (counted) programs.trap(`${name}-legacy-restore`, real);
+    programs.link(`${name}-restore`, counted ? `${name}-legacy-restore` : real);
   }
   return programs;
 }
