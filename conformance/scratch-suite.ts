@@ -1,10 +1,54 @@
-/** Suites whose cases run in a scratch host: from outside of it. */
+/** Suites of runtimes, whose cases run in a scratch host: from outside of it. */
 import { mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isolated, whyNotIsolated } from "../test/support/isolation.ts";
+import { provideTools } from "../test/support/tools.ts";
+import { provideBusybox } from "./busybox.ts";
 import { ownCgroup, removeCgroups } from "./cgroups.ts";
-import type { SuiteCase, SuiteContext, SuiteReport } from "./suite.ts";
+import { provideDebian } from "./debian.ts";
+import { provideNeighbours } from "./reference.ts";
+import type { Suite, SuiteCase, SuiteContext, SuiteReport } from "./suite.ts";
+
+/** A folder, or what makes it. */
+type Place = string | ((cache: string, say: (line: string) => void) => Promise<string>);
+
+interface RuntimeSuite {
+  readonly title: string;
+  /** Of the suite. Its worker.ts runs the cases. */
+  readonly folder: string;
+  /** Packages by the programs that are needed of them. */
+  readonly debian: Readonly<Record<string, string>>;
+  /** Further folders of WorkerTask, for each run of the worker. */
+  readonly runs: readonly Readonly<Record<string, Place>>[];
+  /** For one run. */
+  readonly minutes: number;
+}
+
+/** Gets what a suite needs, and runs its worker in a fresh scratch host for each of `runs`. */
+export const runtimeSuite = ({ title, folder, debian, runs, minutes }: RuntimeSuite): Suite => ({
+  title,
+  run: async (context) => {
+    const { cache, say } = context;
+    await provideTools(
+      ["bridge", "ip", "ip6tables-save", "iptables-save", "nft", "nsenter", "ping", "strace", "unshare"],
+      say,
+    );
+    await provideBusybox(say);
+    await provideDebian(debian, say);
+    const reports: SuiteReport[] = [];
+    for (const places of runs) {
+      const folders: Record<string, string> = {};
+      for (const [name, place] of Object.entries({ neighbours: provideNeighbours, ...places }))
+        folders[name] = typeof place === "string" ? place : await place(cache, say);
+      reports.push(await runInScratchHost(join(folder, "worker.ts"), folders, minutes, context));
+    }
+    return {
+      cases: reports.flatMap(({ cases }) => cases),
+      summary: reports.flatMap(({ summary }) => summary),
+    };
+  },
+});
 
 /** What the process in the scratch host gets, as JSON in its first argument. */
 export interface WorkerTask {
@@ -25,7 +69,7 @@ export type WorkerLine = { readonly row: SuiteCase } | { readonly summary: strin
  * Runs `worker` in a fresh scratch host, and takes its rows. When it ends, or this process does, all its processes end.
  * @throws Error when it ends in another way than with exit code 0, or not in `minutes`.
  */
-export async function runInScratchHost(
+async function runInScratchHost(
   worker: string,
   places: Readonly<Record<string, string>>,
   minutes: number,
@@ -35,13 +79,7 @@ export async function runInScratchHost(
   if (obstacle !== undefined) throw new Error(obstacle);
   const folder = mkdtempSync(join(tmpdir(), "bridgehead-conformance-"));
   const cgroup = ownCgroup();
-  const task: WorkerTask = {
-    binaries: context.binaries,
-    patterns: context.patterns,
-    folder,
-    cgroup,
-    places,
-  };
+  const task: WorkerTask = { binaries: context.binaries, patterns: context.patterns, folder, cgroup, places };
   const visible = [context.binaries, folder, ...Object.values(places)];
   const command = isolated([process.execPath, worker, JSON.stringify(task)], visible);
   // The worker ends when its stdin does: that is when this process dies.

@@ -1,42 +1,46 @@
 /** Suites whose cases run in a scratch host: from inside of it. */
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { outputOf } from "../test/support/command.ts";
+import { eventually } from "../test/support/eventually.ts";
 import { type HostState, hostState } from "../test/support/host-state.ts";
+import { keptForwarding, keptIptablesChains } from "../test/support/leftovers.ts";
 import { requireScratchHost } from "../test/support/scratch-host.ts";
 import { stateDifference } from "../test/support/state-difference.ts";
+import { makeRoot } from "./busybox.ts";
 import { mountCgroups } from "./cgroups.ts";
+import { addOutside, clearNetwork } from "./outside.ts";
 import type { WorkerLine, WorkerTask } from "./scratch-suite.ts";
 import type { SuiteCase } from "./suite.ts";
 
-/** A case, which cleans up after itself as its users would. */
-export interface ScratchCase {
-  readonly name: string;
-  /** Whether it makes things anew, in another order. */
-  readonly reorders?: boolean;
-  /** @returns what was compared, in a few words. @throws Error when something is not as it should be. */
-  run(): Promise<string>;
-}
+/**
+ * Cases by their names. Each cleans up after itself as its users would, tells what was compared in a few words, and
+ * throws when something is not as it should be.
+ */
+export type Cases = Readonly<Record<string, () => Promise<string>>>;
 
 /** Programs of the distribution go before those of a package of another origin. */
 export const PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
-/** What the suite asked for. @throws Error outside of a scratch host. */
-export function workerTask(): WorkerTask {
-  requireScratchHost();
-  const task = JSON.parse(process.argv[2] ?? "") as WorkerTask;
-  // Ends with the process that started it.
-  void (async () => {
-    for await (const _ of Bun.stdin.stream());
-    process.exit(1);
-  })();
-  return task;
+/** What the cases of a suite work with. */
+export interface Stage {
+  readonly task: WorkerTask;
+  /** The root file system of containers: see busybox.ts. */
+  readonly root: string;
 }
 
 /**
  * Makes a host for daemons: an empty folder for their files, a copy of /etc that may be written into, without a
- * configuration of CNI, and control groups.
+ * configuration of CNI, control groups, and a machine outside. Ends with the process that started it.
+ * @throws Error outside of a scratch host.
  */
-export async function prepareHost({ folder }: WorkerTask): Promise<void> {
+export async function openStage(): Promise<Stage> {
+  requireScratchHost();
+  const task = JSON.parse(process.argv[2] ?? "") as WorkerTask;
+  void (async () => {
+    for await (const _ of Bun.stdin.stream());
+    process.exit(1);
+  })();
+  const { folder } = task;
   await outputOf(["mount", "-n", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder]);
   await outputOf(["cp", "-a", "/etc", `${folder}/etc`]);
   await outputOf(["mount", "-n", "--bind", `${folder}/etc`, "/etc"]);
@@ -46,7 +50,46 @@ export async function prepareHost({ folder }: WorkerTask): Promise<void> {
   // Locks and shared memory of daemons.
   await outputOf("mount -n -t tmpfs tmpfs /dev/shm");
   await mountCgroups();
+  const root = `${folder}/root`;
+  await makeRoot(root);
+  await addOutside(root);
+  return { task, root };
 }
+
+/** Starts a daemon, and waits until it answers. @throws Error with the end of its log when it does not. */
+export async function startDaemon(
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+  log: string,
+  answers: () => Promise<boolean>,
+): Promise<Bun.Subprocess> {
+  const output = openSync(log, "a");
+  const daemon = Bun.spawn([...words], { env: { ...env }, stdin: "ignore", stdout: output, stderr: output });
+  const said = () => readFileSync(log, "utf8").split("\n").slice(-30).join("\n");
+  await eventually(`${words[0]} answers`, async () => daemon.exitCode !== null || (await answers()), {
+    state: said,
+  });
+  if (daemon.exitCode !== null) throw new Error(`${words[0]} ended: ${said()}`);
+  return daemon;
+}
+
+/** What chains with the reference's plugins, and the runtimes, keep on a host. */
+export const KEPT_BY_CHAINS: readonly RegExp[] = [
+  ...keptForwarding,
+  ...keptIptablesChains,
+  // An address of routers, which the host becomes.
+  /^route \{"type":"anycast",/,
+  // What firewall, portmap and tuning keep.
+  /^ip6?tables-nft \w+ :CNI-(ADMIN|FORWARD|HOSTPORT-|ISOLATION-)/,
+  /^nft \{"(chain|rule)":.*"CNI-(ADMIN|FORWARD|HOSTPORT-|ISOLATION-)/,
+  /^ip6?tables-nft \w+ -A (FORWARD|CNI-FORWARD|PREROUTING|OUTPUT|POSTROUTING) .*-j CNI-(ADMIN|FORWARD|HOSTPORT|ISOLATION)/,
+  /^ip6?tables-nft \w+ -A CNI-(HOSTPORT|ISOLATION)-/,
+  // tuning forgets the address that it has replaced only when DEL comes with an interface.
+  /^file \/run\/cni\/(tuning\/\S*)? /,
+  // The folders that libcni and containerd keep.
+  /^file \/var\/lib\/cni\/results\/ /,
+  /^file \/run\/(containerd|nri)\//,
+];
 
 /** The environment of programs in the scratch host. */
 export const hostEnvironment = ({ folder }: WorkerTask): Record<string, string> => ({
@@ -63,22 +106,29 @@ const print = (line: WorkerLine) => console.log(JSON.stringify(line));
 /** A line below the table. */
 export const summarize = (summary: string): void => print({ summary });
 
-/**
- * Runs the wanted cases one after the other. After each the host must be as it was before, except for lines of its
- * state that match `mayDiffer`; `rescue` clears the ground after a case that failed.
- */
+export interface Rules {
+  /** Lines of the host's state that may differ after a case. */
+  readonly mayDiffer: readonly RegExp[];
+  /** Clears the ground after a case that failed, beside the network. */
+  readonly rescue: () => Promise<unknown>;
+  /** Makes the ground anew then. */
+  readonly afterRescue?: () => Promise<unknown>;
+  /** Names of cases that make things anew, in another order. */
+  readonly reorders?: readonly string[];
+}
+
+/** Runs the wanted cases one after the other. After each the host must be as it was before. Ends the process. */
 export async function runCases(
-  cases: readonly ScratchCase[],
-  task: WorkerTask,
-  mayDiffer: readonly RegExp[],
-  rescue: () => Promise<unknown>,
-): Promise<void> {
-  const { patterns } = task;
-  const wanted = cases.filter(
-    ({ name }) => patterns.length === 0 || patterns.some((word) => name.includes(word)),
+  cases: Cases,
+  { patterns }: WorkerTask,
+  { mayDiffer, rescue, afterRescue, reorders = [] }: Rules,
+  finish: () => Promise<unknown> = async () => {},
+): Promise<never> {
+  const wanted = Object.entries(cases).filter(
+    ([name]) => patterns.length === 0 || patterns.some((word) => name.includes(word)),
   );
-  for (const { name, run, reorders = false } of wanted) {
-    const inOrder = (state: HostState) => (reorders ? [...state].sort() : state);
+  for (const [name, run] of wanted) {
+    const inOrder = (state: HostState) => (reorders.includes(name) ? [...state].sort() : state);
     const start = performance.now();
     const before = await hostState();
     const problems: string[] = [];
@@ -91,7 +141,11 @@ export async function runCases(
       if (left.length > 0) problems.push("the host is not as it was before:", ...left.slice(0, MOST));
       if (left.length > MOST) problems.push(`and ${left.length - MOST} lines more`);
     }
-    if (problems.length > 0) await rescue().catch((error) => problems.push("cleaning up:", ...textOf(error)));
+    if (problems.length > 0)
+      await rescue()
+        .then(clearNetwork)
+        .then(afterRescue)
+        .catch((error) => problems.push("cleaning up:", ...textOf(error)));
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     const row: SuiteCase = {
       name,
@@ -101,6 +155,8 @@ export async function runCases(
     };
     print({ row });
   }
+  await finish();
+  process.exit(0);
 }
 
 const textOf = (error: unknown): string[] =>

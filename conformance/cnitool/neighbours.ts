@@ -107,13 +107,7 @@ const firewall = (keys: JsonRecord = {}): Neighbour => ({
 const RATE = 80_000_000;
 
 const bandwidth: Neighbour = {
-  plugin: {
-    type: "bandwidth",
-    ingressRate: RATE,
-    ingressBurst: RATE,
-    egressRate: RATE,
-    egressBurst: RATE,
-  },
+  plugin: { type: "bandwidth", ingressRate: RATE, ingressBurst: RATE, egressRate: RATE, egressBurst: RATE },
   changes: { added: ["bwp"] },
   works: async ({ scene: { judge, host } }) => {
     interface Discipline {

@@ -60,13 +60,7 @@ const ASKED: readonly Asked[] = [
     families: [4, 6],
     addresses: { 6: STATIC[6] },
   },
-  {
-    what: "CNI_ARGS MAC",
-    options: { args: `MAC=${MAC}` },
-    families: [4],
-    mac: MAC,
-    referenceFails: FOREIGN,
-  },
+  { what: "CNI_ARGS MAC", options: { args: `MAC=${MAC}` }, families: [4], mac: MAC, referenceFails: FOREIGN },
   {
     what: "CNI_ARGS IP and MAC",
     options: { args: `IP=${STATIC[4]};MAC=${MAC}` },

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { type Outcome, outcomeOf, outputOf } from "../../test/support/command.ts";
 import { eventually } from "../../test/support/eventually.ts";
 import type { WorkerTask } from "../scratch-suite.ts";
+import type { Stage } from "../scratch-worker.ts";
 import { type Containerd, IMAGE } from "./daemon.ts";
 
 export interface Pod {
@@ -35,6 +36,14 @@ export interface PortMapping {
 
 /** What the runtime says of its state, by kind. */
 export type Conditions = Readonly<Record<string, { readonly status: boolean; readonly message: string }>>;
+
+/** What the cases of this suite work with. */
+export interface ContainerdStage extends Stage {
+  readonly daemon: Containerd;
+  readonly cri: Cri;
+  /** Of containerd, as in "2.4.2". */
+  readonly version: string;
+}
 
 export class Cri {
   readonly #task: WorkerTask;

@@ -1,9 +1,9 @@
 /** A containerd on its own socket, with folders of its own. */
-import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { outcomeOf, outputOf } from "../../test/support/command.ts";
-import { eventually } from "../../test/support/eventually.ts";
 import type { WorkerTask } from "../scratch-suite.ts";
-import { hostEnvironment } from "../scratch-worker.ts";
+import { hostEnvironment, startDaemon } from "../scratch-worker.ts";
+import { writeImage } from "./image.ts";
 
 /** The image that each container is made of; there is no registry to get another from. */
 export const IMAGE = "localhost/busybox:1";
@@ -14,13 +14,16 @@ export class Containerd {
   readonly socket: string;
   readonly #programs: string;
   readonly #folder: string;
+  readonly #root: string;
   #daemon: Bun.Subprocess | undefined;
 
-  /** `programs` is the folder of containerd, ctr and the shim. */
-  constructor(task: WorkerTask, programs: string) {
+  /** Its programs are in the place "daemon" of the task; images are made of the root file system `root`. */
+  constructor(task: WorkerTask, root: string) {
     const { PATH = "", ...rest } = hostEnvironment(task);
+    const { daemon: programs = "" } = task.places;
     this.environment = { ...rest, PATH: `${programs}:${PATH}` };
     this.#programs = programs;
+    this.#root = root;
     this.#folder = `${task.folder}/containerd`;
     this.socket = `${this.#folder}/socket`;
     mkdirSync(this.#folder);
@@ -30,19 +33,17 @@ export class Containerd {
   async start(): Promise<void> {
     const config = `${this.#folder}/config.toml`;
     writeFileSync(config, (await this.version()).startsWith("1.") ? this.#config1() : this.#config2());
-    const log = openSync(this.#log, "a");
-    const daemon = Bun.spawn([`${this.#programs}/containerd`, "--config", config], {
-      env: { ...this.environment },
-      stdin: "ignore",
-      stdout: log,
-      stderr: log,
-    });
-    this.#daemon = daemon;
     const answers = async () =>
-      daemon.exitCode !== null ||
       (await outcomeOf(this.ctrCommand(["version"]), { env: this.environment })).exitCode === 0;
-    await eventually("containerd answers", answers, { state: () => this.log() });
-    if (daemon.exitCode !== null) throw new Error(`containerd ended: ${this.log()}`);
+    const words = [`${this.#programs}/containerd`, "--config", config];
+    this.#daemon = await startDaemon(words, this.environment, this.#log, answers);
+  }
+
+  /** Writes the image for its users to load. */
+  async imageArchive(): Promise<string> {
+    const archive = `${this.#folder}/image.tar`;
+    await writeImage(this.#root, IMAGE, archive);
+    return archive;
   }
 
   /** Its containers live on. */

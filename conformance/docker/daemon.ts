@@ -1,9 +1,8 @@
 /** A Docker daemon on its own socket, with folders of its own, without any network. */
-import { mkdirSync, openSync, readFileSync, symlinkSync } from "node:fs";
-import { outputOf } from "../../test/support/command.ts";
-import { eventually } from "../../test/support/eventually.ts";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { outcomeOf, outputOf } from "../../test/support/command.ts";
 import type { WorkerTask } from "../scratch-suite.ts";
-import { hostEnvironment } from "../scratch-worker.ts";
+import { hostEnvironment, startDaemon } from "../scratch-worker.ts";
 
 export class Docker {
   /** For programs that call docker. */
@@ -28,26 +27,11 @@ export class Docker {
       ...["--data-root", `${folder}/data`, "--exec-root", `${folder}/exec`, "--storage-driver", "vfs"],
       ...["--cgroup-parent", `/${task.cgroup}`, "--exec-opt", "native.cgroupdriver=cgroupfs"],
     ];
-    const log = `${folder}/log`;
-    const output = openSync(log, "w");
     const noNetwork = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"];
-    const daemon = Bun.spawn(["dockerd", ...own, ...noNetwork], {
-      env: { ...environment, PATH: `${folder}/bin:${PATH}` },
-      stdin: "ignore",
-      stdout: output,
-      stderr: output,
-    });
-    const docker = new Docker(environment, daemon);
-    const answers = () =>
-      docker.run(["info"]).then(
-        () => true,
-        () => daemon.exitCode !== null,
-      );
-    await eventually("dockerd answers", answers, {
-      state: () => readFileSync(log, "utf8"),
-    });
-    if (daemon.exitCode !== null) throw new Error(`dockerd ended: ${readFileSync(log, "utf8")}`);
-    return docker;
+    const env = { ...environment, PATH: `${folder}/bin:${PATH}` };
+    const answers = async () => (await outcomeOf(["docker", "info"], { env: environment })).exitCode === 0;
+    const daemon = await startDaemon(["dockerd", ...own, ...noNetwork], env, `${folder}/log`, answers);
+    return new Docker(environment, daemon);
   }
 
   /** Standard output of a docker command, without the newline at its end. @throws CommandFailed */

@@ -5,7 +5,7 @@ import { outputOf } from "../../test/support/command.ts";
 import { ask } from "../busybox.ts";
 import { HOST, OUTSIDE } from "../outside.ts";
 import type { WorkerTask } from "../scratch-suite.ts";
-import { hostEnvironment, type ScratchCase } from "../scratch-worker.ts";
+import { type Cases, hostEnvironment } from "../scratch-worker.ts";
 
 const NETNS = "1234567890";
 const IFNAME = "eth12";
@@ -32,7 +32,7 @@ interface Steps {
 }
 
 /** The cases; the outside of the host is where 1.1.1.1 is. */
-export function walkThroughCases(task: WorkerTask): ScratchCase[] {
+export function walkThroughCases(task: WorkerTask): Cases {
   const conf = `${task.folder}/mybridge.conf`;
   const env = hostEnvironment(task);
   const steps: Steps = {
@@ -43,22 +43,19 @@ export function walkThroughCases(task: WorkerTask): ScratchCase[] {
     },
     inside: (command) => outputOf(`ip netns exec ${NETNS} ${command}`, { env }),
   };
-  const walk = (name: string, look: (result: string) => Promise<string>): ScratchCase => ({
-    name: `walk-through: ${name}`,
-    run: async () => {
-      writeFileSync(conf, JSON.stringify(MYBRIDGE));
-      await outputOf(`ip netns add ${NETNS}`);
-      const result = await steps.call("ADD");
-      const compared = await look(result);
-      equal(await steps.call("DEL"), "");
-      equal(await outputOf("iptables-save | grep mybridge || true"), "", "iptables-save after DEL");
-      equal((await steps.inside("ip -j link show type veth")).trim() || "[]", "[]", "veths after DEL");
-      await outputOf(`ip netns delete ${NETNS}`);
-      return compared;
-    },
-  });
-  return [
-    walk("the result of ADD", async (result) => {
+  const walk = (look: (result: string) => Promise<string>) => async () => {
+    writeFileSync(conf, JSON.stringify(MYBRIDGE));
+    await outputOf(`ip netns add ${NETNS}`);
+    const result = await steps.call("ADD");
+    const compared = await look(result);
+    equal(await steps.call("DEL"), "");
+    equal(await outputOf("iptables-save | grep mybridge || true"), "", "iptables-save after DEL");
+    equal((await steps.inside("ip -j link show type veth")).trim() || "[]", "[]", "veths after DEL");
+    await outputOf(`ip netns delete ${NETNS}`);
+    return compared;
+  };
+  return {
+    "walk-through: the result of ADD": walk(async (result) => {
       const expected = {
         cniVersion: "0.2.0",
         ip4: {
@@ -72,7 +69,7 @@ export function walkThroughCases(task: WorkerTask): ScratchCase[] {
       equal(JSON.stringify(JSON.parse(result)), JSON.stringify(expected));
       return "all fields of a result of 0.2.0";
     }),
-    walk("iptables-save | grep mybridge", async (result) => {
+    "walk-through: iptables-save | grep mybridge": walk(async (result) => {
       const { ip4 } = JSON.parse(result) as { ip4: { ip: string } };
       const rules = await outputOf("iptables-save | grep mybridge");
       match(rules, new RegExp(`-A POSTROUTING -s ${ip4.ip.replace("/24", "/32")} .*mybridge.* -j CNI-`));
@@ -80,7 +77,7 @@ export function walkThroughCases(task: WorkerTask): ScratchCase[] {
       match(rules, /-A CNI-\w+ ! -d 224\.0\.0\.0\/4 .*mybridge.* -j MASQUERADE/);
       return "jump, accept, masquerade";
     }),
-    walk("address and routes of eth12", async (result) => {
+    "walk-through: address and routes of eth12": walk(async (result) => {
       const ip = (JSON.parse(result) as { ip4: { ip: string } }).ip4.ip;
       match(await steps.inside(`ip addr show ${IFNAME}`), new RegExp(`inet ${ip} brd 10\\.15\\.20\\.255`));
       match(await steps.inside(`ifconfig ${IFNAME}`), new RegExp(`inet ${ip.replace("/24", " ")}`));
@@ -96,13 +93,13 @@ export function walkThroughCases(task: WorkerTask): ScratchCase[] {
       );
       return "ip addr, ifconfig, ip route";
     }),
-    walk("the port of cni_bridge0", async () => {
+    "walk-through: the port of cni_bridge0": walk(async () => {
       match(await outputOf("brctl show"), /^cni_bridge0\s+\S+\s+no\s+veth\w+$/m);
       match(await outputOf("bridge link"), /veth\w+@.* master cni_bridge0 state forwarding/);
       match(await outputOf("ip addr show cni_bridge0"), /inet 10\.15\.20\.1\/24 brd 10\.15\.20\.255/);
       return "brctl show, bridge link, ip addr";
     }),
-    walk("the way out", async () => {
+    "walk-through: the way out": walk(async () => {
       await steps.inside("ping -c 1 -W 30 10.15.20.1");
       for (const address of [OUTSIDE.walkThrough, OUTSIDE.v4]) {
         const asked = await steps.inside(`chroot ${task.folder}/root ${ask(address).join(" ")}`);
@@ -110,5 +107,5 @@ export function walkThroughCases(task: WorkerTask): ScratchCase[] {
       }
       return "gateway answers; 1.1.1.1 and the default route, masqueraded";
     }),
-  ];
+  };
 }

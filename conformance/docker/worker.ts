@@ -1,25 +1,14 @@
 /** The cases of the suite, in a scratch host with a Docker daemon of its own. Started by suite.ts. */
 import { outputOf } from "../../test/support/command.ts";
-import {
-  keptBridge,
-  keptForwarding,
-  keptIptablesChains,
-  keptLeaseFolder,
-} from "../../test/support/leftovers.ts";
-import { makeRoot } from "../busybox.ts";
-import { addOutside, clearNetwork } from "../outside.ts";
-import { prepareHost, runCases, summarize, workerTask } from "../scratch-worker.ts";
+import { keptBridge, keptLeaseFolder } from "../../test/support/leftovers.ts";
+import { KEPT_BY_CHAINS, openStage, runCases, summarize } from "../scratch-worker.ts";
 import { containerCases } from "./containers.ts";
 import { Docker } from "./daemon.ts";
 import { namespaceCases } from "./namespaces.ts";
 import { Scripts } from "./scripts.ts";
 import { walkThroughCases } from "./walk-through.ts";
 
-const task = workerTask();
-await prepareHost(task);
-const root = `${task.folder}/root`;
-await makeRoot(root);
-await addOutside(root);
+const { task, root } = await openStage();
 const docker = await Docker.start(task);
 const scripts = new Scripts(task, docker.environment);
 await docker.importImage(root, "busybox:latest");
@@ -28,27 +17,13 @@ summarize(`Docker ${await docker.version()}, ${(await outputOf("uname -sr")).tri
 const mayDiffer = [
   ...["cni0", "cni_bridge0"].flatMap(keptBridge),
   ...["mybridge", "mynet"].flatMap(keptLeaseFolder),
-  ...keptForwarding,
-  ...keptIptablesChains,
-  // Of the uplink, as soon as the host forwards.
-  /^route \{"type":"anycast",.*"dev":"uplink"/,
-  // What firewall, portmap and tuning keep. The scripts delete in the order of ADD, so tuning finds no interface to
-  // set back, and leaves its note.
-  /^ip6?tables-nft \w+ :CNI-/,
-  /^nft \{"(chain|rule)":.*"CNI-(ADMIN|FORWARD|HOSTPORT-)/,
-  /^ip6?tables-nft \w+ -A (FORWARD|CNI-FORWARD|PREROUTING|OUTPUT|POSTROUTING|CNI-HOSTPORT-\w+) /,
-  /^file \/run\/cni\/(tuning\/(\w+_eth0\.json)?)? /,
-  // The sockets of containerd's shims.
-  /^file \/run\/containerd\/(s\/)? /,
+  ...KEPT_BY_CHAINS,
+  // The scripts delete in the order of ADD and without its result: firewall keeps what it has permitted.
+  /^iptables-nft filter -A CNI-FORWARD -[sd] 10\.22\./,
 ];
 await runCases(
-  [...walkThroughCases(task), ...namespaceCases(scripts, task), ...containerCases(scripts, docker)],
+  { ...walkThroughCases(task), ...namespaceCases(scripts, task), ...containerCases(scripts, docker) },
   task,
-  mayDiffer,
-  async () => {
-    await docker.removeAll();
-    await clearNetwork();
-  },
+  { mayDiffer, rescue: () => docker.removeAll() },
+  () => docker.stop(),
 );
-await docker.stop();
-process.exit(0);

@@ -98,20 +98,8 @@ export const MUTATIONS: readonly Mutation[] = [
 exit 0`,
     cases: "A31",
   },
-  {
-    name: "check-blind",
-    plugins: PLUGINS,
-    commands: ["CHECK"],
-    script: "cat > /dev/null",
-    cases: "A33",
-  },
-  {
-    name: "status-blind",
-    plugins: PLUGINS,
-    commands: ["STATUS"],
-    script: "cat > /dev/null",
-    cases: "A35",
-  },
+  { name: "check-blind", plugins: PLUGINS, commands: ["CHECK"], script: "cat > /dev/null", cases: "A33" },
+  { name: "status-blind", plugins: PLUGINS, commands: ["STATUS"], script: "cat > /dev/null", cases: "A35" },
   {
     name: "log-on-stdout",
     plugins: ["bridge"],

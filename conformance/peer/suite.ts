@@ -111,9 +111,4 @@ const caseOf = (
   verdict: SuiteCase["verdict"],
   compared: string,
   problems: readonly string[],
-) => ({
-  name,
-  verdict,
-  compared,
-  problems,
-});
+) => ({ name, verdict, compared, problems });

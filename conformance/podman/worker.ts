@@ -1,19 +1,13 @@
 /** The cases of the suite, in a scratch host. Started by suite.ts. */
 import { outputOf } from "../../test/support/command.ts";
 import { keptForwarding } from "../../test/support/leftovers.ts";
-import { makeRoot } from "../busybox.ts";
-import { addOutside, clearNetwork } from "../outside.ts";
-import { prepareHost, runCases, summarize, workerTask } from "../scratch-worker.ts";
+import { openStage, runCases, summarize } from "../scratch-worker.ts";
 import { defaultNetworkCases } from "./default-network.ts";
 import { lifeCases } from "./life.ts";
 import { networkCases } from "./networks.ts";
 import { Podman } from "./podman.ts";
 
-const task = workerTask();
-await prepareHost(task);
-const root = `${task.folder}/root`;
-await makeRoot(root);
-await addOutside(root);
+const { task, root } = await openStage();
 const podman = await Podman.prepare(task, root);
 summarize(`${await podman.version()}, ${(await outputOf("uname -sr")).trim()}`);
 await makeGround();
@@ -40,13 +34,12 @@ const mayDiffer = [
   /^route \{"type":"anycast",.*"dev":"uplink"/,
 ];
 await runCases(
-  [...defaultNetworkCases(podman, root), ...networkCases(podman, root), ...lifeCases(podman, root)],
+  { ...defaultNetworkCases(podman, root), ...networkCases(podman, root), ...lifeCases(podman, root) },
   task,
-  mayDiffer,
-  async () => {
-    await podman.removeAll();
-    await clearNetwork();
-    await makeGround();
+  {
+    mayDiffer,
+    reorders: ["network reload after the firewall was flushed"],
+    rescue: () => podman.removeAll(),
+    afterRescue: makeGround,
   },
 );
-process.exit(0);

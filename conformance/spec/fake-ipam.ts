@@ -1,11 +1,12 @@
 /** Plugins that play an IPAM: shell scripts that write down how they were called, and answer as a case wants. */
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Bench, CallOptions } from "./bench.ts";
-import { FILES, type JsonRecord, network, PLUGIN_PATH } from "./case.ts";
+import type { Bench, CallOptions } from "../engine/bench.ts";
+import { type JsonRecord, NOTES, network, PLUGIN_PATH } from "../engine/network.ts";
 
 /** Where fake plugins are. */
-export const FAKES = join(FILES, "plugins");
+export const FAKES = join(NOTES, "plugins");
 
 /** Shell commands by CNI_COMMAND; a command that is left out succeeds. */
 export type Script = Readonly<Record<string, string>>;
@@ -13,7 +14,7 @@ export type Script = Readonly<Record<string, string>>;
 /** What a fake's ADD prints unless a case wants something else. */
 export const ADDRESS = `echo '{"cniVersion":"1.1.0","ips":[{"address":"10.10.0.77/24","gateway":"10.10.0.1"}]}'`;
 
-const recordOf = (name: string): string => join(FILES, `record-${name}`);
+const recordOf = (name: string): string => join(NOTES, `record-${name}`);
 
 /** Writes a fake into a folder. Each call leaves its command, and per command its environment and stdin. */
 export function writeFake(bench: Bench, name: string, script: Script = {}, folder = FAKES): void {

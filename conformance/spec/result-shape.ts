@@ -1,5 +1,5 @@
 /** The form of an ADD's result in each version (rules A21, A22, A25). */
-import type { Json, JsonRecord, PluginName } from "./case.ts";
+import type { Json, JsonRecord, PluginName } from "../engine/network.ts";
 
 export interface Expectation {
   readonly version: string;

@@ -1,38 +1,37 @@
 /** Links, addresses, routes, and the result that tells of them. */
+
 import { readFileSync } from "node:fs";
 import { eventually } from "../../../test/support/eventually.ts";
 import type { NamedNamespace } from "../../../test/support/scratch-host.ts";
+import type { Bench } from "../../engine/bench.ts";
+import { type JsonRecord, layer2 } from "../../engine/network.ts";
 import { answers, hostVeths, linkNamed } from "../../kernel-facts.ts";
-import type { Difference } from "../difference.ts";
-import { type Config, endOf, ipam, network, type Result, type Side, whether } from "../side.ts";
+import { add, type Difference, endOf, ipam, network, type Result, whether } from "../difference.ts";
 
 const ROUTER = `${import.meta.dir}/../../../test/support/router.ts`;
 
 /** Addresses of a link of the host, link-local ones included. */
-async function addressesOf({ host }: Side, name: string): Promise<string[]> {
+async function addressesOf({ host }: Bench, name: string): Promise<string[]> {
   const [link] = await host.json<{ addr_info: { local: string }[] }[]>(`ip -j addr show dev ${name}`);
   return (link?.addr_info ?? []).map(({ local }) => local.replace(/^fe80::.*/, "fe80::…"));
 }
 
-const bridgeMac = async ({ host }: Side): Promise<string> => (await linkNamed(host, "cni0"))?.mac ?? "";
+const bridgeMac = async ({ host }: Bench): Promise<string> => (await linkNamed(host, "cni0"))?.mac ?? "";
 
 export const INTERFACES: readonly Difference[] = [
   {
     what: "the host's end of a pair",
-    withGo: "has an IPv6 address that is of no use",
-    withOurs: "has none; IPv6 of the container passes as before",
-    why: "each such address makes the next ADD slower",
-    measure: async (side) => {
-      const container = await side.container("c1");
+    measure: async (bench) => {
+      const container = await bench.container("c1");
       const config = network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) });
-      await side.add(config);
-      const port = (await hostVeths(side.host))[0]?.name ?? "";
+      await add(bench, config);
+      const port = (await hostVeths(bench.host))[0]?.name ?? "";
       // The kernel gives the address in its own time, if it gives one; the bridge's comes after it.
       await eventually("the bridge's address", async () =>
-        (await addressesOf(side, "cni0")).includes("fe80::…"),
+        (await addressesOf(bench, "cni0")).includes("fe80::…"),
       );
       return {
-        addresses: await addressesOf(side, port),
+        addresses: await addressesOf(bench, port),
         "gateway reached": await answers(container, "fd00:1::1"),
       };
     },
@@ -41,25 +40,22 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "an IPv6 address that is used again",
-    withGo: "the host and neighbours ask the old MAC address until they give up",
-    withOurs: "the container announces it, and the host's old entry is removed",
-    why: "no answer for half a minute",
-    measure: async (side) => {
+    measure: async (bench) => {
       const config = network({ isGateway: true, ipam: ipam(["fd00:1::/126"]) });
-      const neighbour = await side.container("neighbour");
-      await side.add(config, { id: "neighbour" });
-      const places = { "a neighbour": neighbour, "the host": side.host };
+      const neighbour = await bench.container("neighbour");
+      await add(bench, config, { container: "neighbour" });
+      const places = { "a neighbour": neighbour, "the host": bench.host };
       const macs = async (place: Pick<typeof neighbour, "json">) =>
         (await place.json<{ lladdr?: string }[]>("ip -j -6 neigh show to fd00:1::3")).map(
           ({ lladdr }) => lladdr,
         );
-      await side.container("c1");
-      await side.add(config);
+      await bench.container("c1");
+      await add(bench, config);
       for (const place of Object.values(places)) await place.run("ping -n -q -c 1 -w 30 fd00:1::3");
       const before = await Promise.all(Object.values(places).map(macs));
-      await side.call("DEL", config);
-      await side.container("c2");
-      await side.add(config, { id: "c2" });
+      await bench.call("DEL", config);
+      await bench.container("c2");
+      await add(bench, config, { container: "c2" });
       const facts: Record<string, string> = {};
       for (const [index, [name, place]] of Object.entries(places).entries()) {
         const isNew = async () =>
@@ -80,21 +76,18 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "MAC address of a bridge without a gateway address",
-    withGo: "changes when containers come and go",
-    withOurs: "is set when the bridge is made",
-    why: "open connections stall",
-    measure: async (side) => {
+    measure: async (bench) => {
       const results = new Map<string, Result>();
       for (const id of ["c1", "c2"]) {
-        await side.container(id);
-        results.set(id, await side.add(network(), { id }));
+        await bench.container(id);
+        results.set(id, await add(bench, network(), { container: id }));
       }
-      const before = await bridgeMac(side);
+      const before = await bridgeMac(bench);
       // A bridge that has none of its own takes that of a port; that port goes.
       const ports = [...results].map(([id, { interfaces = [] }]) => ({ id, mac: interfaces[1]?.mac }));
       const source = ports.find(({ mac }) => mac === before);
-      await side.call("DEL", network(), { id: source?.id ?? "c1" });
-      const after = await bridgeMac(side);
+      await bench.call("DEL", network(), { container: source?.id ?? "c1" });
+      const after = await bridgeMac(bench);
       return {
         "is that of a port": source !== undefined,
         "after a DEL": before === after ? "the same" : "another",
@@ -105,11 +98,8 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "`prevResult` on ADD",
-    withGo: "is lost",
-    withOurs: "comes out behind the bridge's own entries, without those of loopback",
-    why: "plugins can be chained, and `firewall` finds the bridge where it looks: first",
-    measure: async (side) => {
-      await side.container("c1");
+    measure: async (bench) => {
+      await bench.container("c1");
       const prevResult = {
         cniVersion: "1.1.0",
         interfaces: [{ name: "lo" }, { name: "other0", mac: "02:00:00:00:00:01" }],
@@ -118,7 +108,7 @@ export const INTERFACES: readonly Difference[] = [
           { address: "192.0.2.7/24", interface: 1 },
         ],
       };
-      const { interfaces = [], ips = [] } = await side.add(network({ prevResult }));
+      const { interfaces = [], ips = [] } = await add(bench, network({ prevResult }));
       return {
         interfaces: interfaces.map(({ name }) => name.replace(/^veth\w+/, "veth…")),
         addresses: ips.map(({ address }) => address),
@@ -129,13 +119,11 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "`mtu` in the result, `mtu` and `advmss` of routes",
-    withGo: "missing",
-    withOurs: "there",
-    why: "",
-    measure: async (side) => {
-      const container = await side.container("c1");
+    measure: async (bench) => {
+      const container = await bench.container("c1");
       const route = { dst: "10.99.0.0/16", mtu: 1300, advmss: 1200 };
-      const { interfaces = [] } = await side.add(
+      const { interfaces = [] } = await add(
+        bench,
         network({ mtu: 1400, isGateway: true, ipam: ipam(undefined, { routes: [route] }) }),
       );
       const [shown] = await container.json<{ metrics?: object[] }[]>("ip -j route show 10.99.0.0/16");
@@ -149,16 +137,13 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "two default routes (`isDefaultGateway` and the IPAM's)",
-    withGo: "`file exists`",
-    withOurs: "one default route",
-    why: "",
-    measure: async (side) => {
-      const container = await side.container("c1");
+    measure: async (bench) => {
+      const container = await bench.container("c1");
       const config = network({
         isDefaultGateway: true,
         ipam: ipam(undefined, { routes: [{ dst: "0.0.0.0/0" }] }),
       });
-      const end = endOf(await side.call("ADD", config)).replace(/: .*: /, ": … ");
+      const end = endOf(await bench.call("ADD", config)).replace(/: .*: /, ": … ");
       return {
         ADD: end,
         "default routes": (await container.json<object[]>("ip -j route show default")).length,
@@ -169,14 +154,11 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "a route listed twice",
-    withGo: "`file exists`",
-    withOurs: "one route",
-    why: "",
-    measure: async (side) => {
-      const container = await side.container("c1");
+    measure: async (bench) => {
+      const container = await bench.container("c1");
       const routes = [{ dst: "10.99.0.0/16" }, { dst: "10.99.0.0/16" }];
       const end = whether(
-        await side.call("ADD", network({ isGateway: true, ipam: ipam(undefined, { routes }) })),
+        await bench.call("ADD", network({ isGateway: true, ipam: ipam(undefined, { routes }) })),
       );
       return { ADD: end, routes: (await container.json<object[]>("ip -j route show 10.99.0.0/16")).length };
     },
@@ -185,14 +167,11 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "a default route of IPv6 where no range is IPv6",
-    withGo: "is set, and leads nowhere",
-    withOurs: "is left out, which is said on stderr",
-    why: "connections hang for many seconds",
-    measure: async (side) => {
-      const container = await side.container("c1");
+    measure: async (bench) => {
+      const container = await bench.container("c1");
       const routes = [{ dst: "::/0" }];
       const config = network({ isGateway: true, ipam: ipam(undefined, { routes }) });
-      const { exitCode, stderr } = await side.call("ADD", config);
+      const { exitCode, stderr } = await bench.call("ADD", config);
       return {
         "exit code": exitCode,
         routes: (await container.json<object[]>("ip -j -6 route show default")).length,
@@ -204,23 +183,20 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "values that the kernel refuses (host bits in a route, an mtu below 1280 with IPv6)",
-    withGo: "are found when the interface is there, which stays",
-    withOurs: "are found in the configuration, before anything is touched",
-    why: "",
-    measure: async (side) => {
+    measure: async (bench) => {
       const wrong = {
         "host bits": ipam(undefined, { routes: [{ dst: "10.99.3.4/16" }] }),
         "mtu 1200": ipam(["fd00:1::/64"]),
       };
       const facts: Record<string, string> = {};
       for (const [name, section] of Object.entries(wrong)) {
-        const container = await side.container("c1");
+        const container = await bench.container("c1");
         const config = network({ mtu: 1200, ipam: section });
-        const outcome = await side.call("ADD", config);
+        const outcome = await bench.call("ADD", config);
         const { code } = JSON.parse(outcome.stdout) as { code: number };
         const left = (await linkNamed(container, "eth0")) !== undefined;
         facts[name] = `code ${code}, ${left ? "an interface left" : "nothing left"}`;
-        await side.host.removeNamespaces();
+        await bench.host.removeContainers();
       }
       return facts;
     },
@@ -229,12 +205,9 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "a result that its version cannot tell (0.2.0 without an address)",
-    withGo: "is noticed at the end; the interface stays",
-    withOurs: "is noticed too, and undone",
-    why: "",
-    measure: async (side) => {
-      const container = await side.container("c1");
-      const end = whether(await side.call("ADD", network({ cniVersion: "0.2.0", ipam: undefined })));
+    measure: async (bench) => {
+      const container = await bench.container("c1");
+      const end = whether(await bench.call("ADD", layer2({ cniVersion: "0.2.0" })));
       return { ADD: end, "interface left": (await linkNamed(container, "eth0")) !== undefined };
     },
     go: { ADD: "fails", "interface left": true },
@@ -242,14 +215,11 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "processes of an ADD with `ipMasq`",
-    withGo: "13: `bridge`, `host-local`, 11 times `iptables`",
-    withOurs: "one (with iptables-legacy one `iptables-restore` more for each family)",
-    why: "each one costs time and waits for locks",
-    measure: async (side) => {
-      await side.container("c1");
+    measure: async (bench) => {
+      await bench.container("c1");
       const log = "/run/trace";
-      const under = ["strace", "-f", "-e", "trace=execve", "-o", log];
-      await side.add(network({ isGateway: true, ipMasq: true }), { under });
+      const through = ["strace", "-f", "-e", "trace=execve", "-o", log];
+      await add(bench, network({ isGateway: true, ipMasq: true }), { through });
       const started = [...readFileSync(log, "utf8").matchAll(/execve\("[^"]*\/([\w-]+)", /g)];
       const count = (name: string) => started.filter(([, program]) => program === name).length;
       return {
@@ -264,13 +234,10 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "errors",
-    withGo: "often one word of the kernel",
-    withOurs: "action, object, state found, what to do",
-    why: "",
-    measure: async (side) => {
-      await side.container("c1");
-      const says = async (keys: Config, kernel: string, allowed: RegExp) => {
-        const { stdout } = await side.call("ADD", network({ ipam: undefined, ...keys }));
+    measure: async (bench) => {
+      await bench.container("c1");
+      const says = async (keys: JsonRecord, kernel: string, allowed: RegExp) => {
+        const { stdout } = await bench.call("ADD", layer2(keys));
         const { msg } = JSON.parse(stdout) as { msg: string };
         if (msg.endsWith(`: ${kernel}`)) return kernel;
         return allowed.test(msg) ? "what is allowed" : msg;
@@ -285,18 +252,12 @@ export const INTERFACES: readonly Difference[] = [
       "the bridge's name is too long": "numerical result out of range",
       "the mtu is too large": "invalid argument",
     },
-    ours: {
-      "the bridge's name is too long": "what is allowed",
-      "the mtu is too large": "what is allowed",
-    },
+    ours: { "the bridge's name is too long": "what is allowed", "the mtu is too large": "what is allowed" },
   },
   {
     what: "the first IPv6 network, where the host's own IPv6 comes by router advertisements",
-    withGo: "the host loses its default route",
-    withOurs: "it keeps it: such interfaces get `accept_ra` 2 first",
-    why: "a router ignores advertisements",
-    measure: async (side) => {
-      const { host } = side;
+    measure: async (bench) => {
+      const { host } = bench;
       const router = await host.addNamespace("router");
       await host.run(`ip link add up0 type veth peer name up netns router
         sysctl -qw net.ipv6.conf.up0.accept_dad=0
@@ -312,8 +273,8 @@ export const INTERFACES: readonly Difference[] = [
         return (await defaults()) === 1;
       };
       await eventually("the host's route", advertise, { state: heard });
-      await side.container("c1");
-      await side.add(network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) }));
+      await bench.container("c1");
+      await add(bench, network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) }));
       return { "default routes after ADD": await defaults() };
     },
     go: { "default routes after ADD": 0 },
@@ -321,23 +282,20 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "IPv6 addresses in the container and of the gateway",
-    withGo: "without `nodad`",
-    withOurs: "with `nodad`; in the container not with `enabledad`",
-    why: "no duplicate check, and no wait for it",
-    measure: async (side) => {
+    measure: async (bench) => {
       type Link = { addr_info: { local: string; nodad?: boolean }[] };
       const marked = async (place: Pick<NamedNamespace, "json">, name: string) => {
         const [link] = await place.json<Link[]>(`ip -j -6 addr show dev ${name}`);
         return link?.addr_info.find(({ local }) => local.startsWith("fd00"))?.nodad === true;
       };
-      const [first, second] = [await side.container("c1"), await side.container("c2")];
+      const [first, second] = [await bench.container("c1"), await bench.container("c2")];
       const config = network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) });
-      await side.add(config);
-      await side.add({ ...config, enabledad: true }, { id: "c2" });
+      await add(bench, config);
+      await add(bench, { ...config, enabledad: true }, { container: "c2" });
       return {
         "nodad in the container": await marked(first, "eth0"),
         "with enabledad": await marked(second, "eth0"),
-        "on the bridge": await marked(side.host, "cni0"),
+        "on the bridge": await marked(bench.host, "cni0"),
       };
     },
     go: { "nodad in the container": false, "with enabledad": false, "on the bridge": false },
@@ -345,14 +303,11 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "queue and alias of the host's end",
-    withGo: "no queue, no alias",
-    withOurs: "the kernel's queue, and an alias that names the attachment",
-    why: "GC knows by it whose it is",
-    measure: async (side) => {
-      await side.container("c1");
-      await side.add(network());
+    measure: async (bench) => {
+      await bench.container("c1");
+      await add(bench, network());
       const [port] =
-        await side.host.json<{ txqlen?: number; ifalias?: string }[]>("ip -j link show type veth");
+        await bench.host.json<{ txqlen?: number; ifalias?: string }[]>("ip -j link show type veth");
       return { txqlen: port?.txqlen ?? 0, "has an alias": port?.ifalias !== undefined };
     },
     go: { txqlen: 0, "has an alias": false },
@@ -360,44 +315,35 @@ export const INTERFACES: readonly Difference[] = [
   },
   {
     what: "the gateway's address stands on the bridge already, behind another one",
-    withGo: "an error",
-    withOurs: "works",
-    why: "",
-    measure: async (side) => {
-      await side.host.run(`ip link add cni0 type bridge
+    measure: async (bench) => {
+      await bench.host.run(`ip link add cni0 type bridge
         ip addr add 10.9.9.1/24 dev cni0 && ip addr add 10.1.0.1/24 dev cni0`);
-      await side.container("c1");
-      return { ADD: whether(await side.call("ADD", network({ isGateway: true }))) };
+      await bench.container("c1");
+      return { ADD: whether(await bench.call("ADD", network({ isGateway: true }))) };
     },
     go: { ADD: "fails" },
     ours: { ADD: "succeeds" },
   },
   {
     what: "a route of link scope",
-    withGo: "gets a gateway, and fails",
-    withOurs: "gets none",
-    why: "",
-    measure: async (side) => {
-      await side.container("c1");
+    measure: async (bench) => {
+      await bench.container("c1");
       const routes = [{ dst: "10.99.0.0/16", scope: 253 }];
       const config = network({ isGateway: true, ipam: ipam(undefined, { routes }) });
-      return { ADD: whether(await side.call("ADD", config)) };
+      return { ADD: whether(await bench.call("ADD", config)) };
     },
     go: { ADD: "fails" },
     ours: { ADD: "succeeds" },
   },
   {
     what: "a bridge with the spanning tree protocol",
-    withGo: "ADD returns while the port still listens",
-    withOurs: "ADD waits until it passes frames, or says how long that takes",
-    why: "the first seconds of a container",
-    measure: async (side) => {
-      await side.host.run(
+    measure: async (bench) => {
+      await bench.host.run(
         "ip link add cni0 type bridge stp_state 1 forward_delay 200 && ip link set cni0 up",
       );
-      await side.container("c1");
-      await side.add(network());
-      const [port] = await side.host.json<{ state: string }[]>("bridge -j link");
+      await bench.container("c1");
+      await add(bench, network());
+      const [port] = await bench.host.json<{ state: string }[]>("bridge -j link");
       return { "state of the port": port?.state ?? "none" };
     },
     go: { "state of the port": "listening" },

@@ -1,36 +1,35 @@
 /** ADD that fails, DEL in hard cases, and what a crash leaves. */
+
 import { existsSync } from "node:fs";
+import type { Bench } from "../../engine/bench.ts";
+import { NOTES } from "../../engine/network.ts";
 import { linkNamed, links, masqueraded } from "../../kernel-facts.ts";
-import type { Difference } from "../difference.ts";
-import { endOf, ipam, leaseFiles, network, type Side, whether } from "../side.ts";
+import { add, crash, type Difference, endOf, ipam, network, whether } from "../difference.ts";
 
 const MASQUERADED = network({ isGateway: true, ipMasq: true, ipMasqBackend: "iptables" });
 
 /** Rules of iptables that name the network. */
-async function rulesOf({ host }: Side): Promise<number> {
+async function rulesOf({ host }: Bench): Promise<number> {
   return (await host.run("iptables-save")).split("\n").filter((line) => line.includes('"net')).length;
 }
 
 export const LIFECYCLE: readonly Difference[] = [
   {
     what: "a failed ADD",
-    withGo: "leaves the interface; the next try fails",
-    withOurs: "undoes each step in reverse order",
-    why: "the runtime repeats an ADD that failed",
-    measure: async (side) => {
-      const { host } = side;
+    measure: async (bench) => {
+      const { host } = bench;
       // The gateway's address cannot be set: that comes after the pair and the lease.
       await host.run("ip link add cni0 type bridge && ip addr add 10.9.9.1/24 dev cni0");
-      const container = await side.container("c1");
+      const container = await bench.container("c1");
       const config = network({ isGateway: true });
-      const first = await side.call("ADD", config);
+      const first = await bench.call("ADD", config);
       const left = (await linkNamed(container, "eth0")) !== undefined;
       await host.run("ip addr del 10.9.9.1/24 dev cni0");
       return {
         ADD: whether(first),
         "interface left": left,
-        "leases left": leaseFiles().length,
-        "the next ADD": whether(await side.call("ADD", config)),
+        "leases left": bench.leases().length,
+        "the next ADD": whether(await bench.call("ADD", config)),
       };
     },
     go: { ADD: "fails", "interface left": true, "leases left": 0, "the next ADD": "fails" },
@@ -38,35 +37,29 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "DEL when the namespace is gone",
-    withGo: "leaves firewall rules for good",
-    withOurs: "finds them by network, container and interface",
-    why: "after a crash no other program cleans up",
-    measure: async (side) => {
-      const container = await side.container("c1");
-      await side.add(MASQUERADED);
-      const before = await rulesOf(side);
-      await side.crash(container);
-      const end = whether(await side.call("DEL", MASQUERADED, { netns: "" }));
-      return { "rules before": before, DEL: end, "rules left": await rulesOf(side) };
+    measure: async (bench) => {
+      const container = await bench.container("c1");
+      await add(bench, MASQUERADED);
+      const before = await rulesOf(bench);
+      await crash(bench, container);
+      const end = whether(await bench.call("DEL", MASQUERADED, { env: { CNI_NETNS: "" } }));
+      return { "rules before": before, DEL: end, "rules left": await rulesOf(bench) };
     },
     go: { "rules before": 3, DEL: "succeeds", "rules left": 3 },
     ours: { "rules before": 3, DEL: "succeeds", "rules left": 0 },
   },
   {
     what: "DEL when one step fails",
-    withGo: "stops there",
-    withOurs: "goes on, and reports all errors",
-    why: "one broken thing must not leak the others",
-    measure: async (side) => {
-      const container = await side.container("c1");
-      await side.add(MASQUERADED);
+    measure: async (bench) => {
+      const container = await bench.container("c1");
+      await add(bench, MASQUERADED);
       // The lease can't be released: its lock is no file.
-      await side.host.run("cd /var/lib/cni/networks/net && rm lock && mkdir lock");
-      const outcome = await side.call("DEL", MASQUERADED);
+      await bench.host.run("cd /var/lib/cni/networks/net && rm lock && mkdir lock");
+      const outcome = await bench.call("DEL", MASQUERADED);
       return {
         DEL: whether(outcome),
         "interface left": (await linkNamed(container, "eth0")) !== undefined,
-        "rules left": await rulesOf(side),
+        "rules left": await rulesOf(bench),
       };
     },
     go: { DEL: "fails", "interface left": false, "rules left": 3 },
@@ -74,16 +67,13 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "DEL of one of two interfaces of a container",
-    withGo: "fails, and the other one loses its masquerade",
-    withOurs: "the other one keeps it",
-    why: "with iptables they share a chain",
-    measure: async (side) => {
-      await side.container("c1");
-      await side.add(MASQUERADED);
-      await side.add(MASQUERADED, { ifname: "eth1" });
-      const before = await masqueraded(side.host);
-      const end = whether(await side.call("DEL", MASQUERADED));
-      const after = await masqueraded(side.host);
+    measure: async (bench) => {
+      await bench.container("c1");
+      await add(bench, MASQUERADED);
+      await add(bench, MASQUERADED, { ifname: "eth1" });
+      const before = await masqueraded(bench.host);
+      const end = whether(await bench.call("DEL", MASQUERADED));
+      const after = await masqueraded(bench.host);
       return {
         "masqueraded before": before.map(({ source }) => source),
         DEL: end,
@@ -95,16 +85,13 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "after a crash",
-    withGo: "leases of dead containers stay, until no address is left",
-    withOurs: "leases that are proven dead come back when they are needed",
-    why: "`no IP addresses available in range set`",
-    measure: async (side) => {
+    measure: async (bench) => {
       const config = network({ ipam: ipam(["10.1.0.0/30"]) });
-      const container = await side.container("c1");
-      await side.add(config);
-      await side.crash(container);
-      await side.container("c2");
-      const outcome = await side.call("ADD", config, { id: "c2" });
+      const container = await bench.container("c1");
+      await add(bench, config);
+      await crash(bench, container);
+      await bench.container("c2");
+      const outcome = await bench.call("ADD", config, { container: "c2" });
       return { "addresses in the range": 1, "ADD of another": endOf(outcome).replace(/: .*?: no/, ": no") };
     },
     go: {
@@ -115,15 +102,12 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "the same container again after a crash",
-    withGo: "`duplicate allocation`",
-    withOurs: "it gets its address back, if the old namespace is proven gone",
-    why: "restart must work",
-    measure: async (side) => {
-      const container = await side.container("c1");
-      const before = await side.add(network());
-      await side.crash(container);
-      await side.container("c1");
-      const outcome = await side.call("ADD", network());
+    measure: async (bench) => {
+      const container = await bench.container("c1");
+      const before = await add(bench, network());
+      await crash(bench, container);
+      await bench.container("c1");
+      const outcome = await bench.call("ADD", network());
       const after = outcome.exitCode === 0 ? outcome.json<typeof before>() : undefined;
       return {
         "before the crash": before.ips?.[0]?.address ?? "",
@@ -136,24 +120,18 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "a wrong namespace path",
-    withGo: "a new bridge stays behind",
-    withOurs: "is found first",
-    why: "",
-    measure: async (side) => {
-      const outcome = await side.call("ADD", network(), { netns: "/var/run/netns/nowhere" });
-      return { ADD: whether(outcome), "bridge left": (await linkNamed(side.host, "cni0")) !== undefined };
+    measure: async (bench) => {
+      const outcome = await bench.call("ADD", network(), { env: { CNI_NETNS: "/var/run/netns/nowhere" } });
+      return { ADD: whether(outcome), "bridge left": (await linkNamed(bench.host, "cni0")) !== undefined };
     },
     go: { ADD: "fails", "bridge left": true },
     ours: { ADD: "fails", "bridge left": false },
   },
   {
     what: "own namespace as CNI_NETNS",
-    withGo: "is noticed after everything is done",
-    withOurs: "is noticed first",
-    why: "",
-    measure: async (side) => {
-      const outcome = await side.call("ADD", network(), { netns: "/proc/self/ns/net" });
-      const names = (await links(side.host)).map(({ name }) => name.replace(/^veth\w+/, "veth…")).sort();
+    measure: async (bench) => {
+      const outcome = await bench.call("ADD", network(), { env: { CNI_NETNS: "/proc/self/ns/net" } });
+      const names = (await links(bench.host)).map(({ name }) => name.replace(/^veth\w+/, "veth…")).sort();
       return { ADD: whether(outcome), links: names };
     },
     go: { ADD: "fails", links: ["cni0", "eth0", "lo", "veth…"] },
@@ -161,33 +139,27 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "DEL with a namespace path that is a plain file",
-    withGo: "fails each time, and the lease stays",
-    withOurs: "takes the namespace for gone",
-    why: "what is left of a mount after a reboot",
-    measure: async (side) => {
-      const container = await side.container("c1");
-      await side.add(network());
+    measure: async (bench) => {
+      const container = await bench.container("c1");
+      await add(bench, network());
       await container.run("ip link del eth0");
-      await side.host.run("umount /run/netns/c1");
-      const end = whether(await side.call("DEL", network()));
-      return { DEL: end, "leases left": leaseFiles().length };
+      await bench.host.run("umount /run/netns/c1");
+      const end = whether(await bench.call("DEL", network()));
+      return { DEL: end, "leases left": bench.leases().length };
     },
     go: { DEL: "fails", "leases left": 1 },
     ours: { DEL: "succeeds", "leases left": 0 },
   },
   {
     what: "DEL without a namespace while the interface lives",
-    withGo: "releases the address, the interface keeps it",
-    withOurs: "removes the pair by its host end first",
-    why: "two containers with one address",
-    measure: async (side) => {
-      const container = await side.container("c1");
-      await side.add(network());
-      const end = whether(await side.call("DEL", network(), { netns: "" }));
+    measure: async (bench) => {
+      const container = await bench.container("c1");
+      await add(bench, network());
+      const end = whether(await bench.call("DEL", network(), { env: { CNI_NETNS: "" } }));
       const link = await linkNamed(container, "eth0");
       return {
         DEL: end,
-        "leases left": leaseFiles().length,
+        "leases left": bench.leases().length,
         "addresses in the container": link?.addresses ?? [],
       };
     },
@@ -196,13 +168,10 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "DEL, and an interface of another kind has the container's name",
-    withGo: "deletes it",
-    withOurs: "leaves it alone",
-    why: "",
-    measure: async (side) => {
-      const container = await side.container("c1");
+    measure: async (bench) => {
+      const container = await bench.container("c1");
       await container.run("ip link add eth0 type bridge");
-      const end = whether(await side.call("DEL", network()));
+      const end = whether(await bench.call("DEL", network()));
       return { DEL: end, "interface left": (await linkNamed(container, "eth0")) !== undefined };
     },
     go: { DEL: "succeeds", "interface left": false },
@@ -210,15 +179,12 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "after the last DEL",
-    withGo: "tables and chains stay, empty",
-    withOurs: "what is empty goes, if no one else uses it",
-    why: "",
-    measure: async (side) => {
+    measure: async (bench) => {
       const config = network({ isGateway: true, ipMasq: true, ipMasqBackend: "nftables", macspoofchk: true });
-      await side.container("c1");
-      await side.add(config);
-      await side.call("DEL", config);
-      const tables = (await side.host.run("nft list tables")).trim().split("\n");
+      await bench.container("c1");
+      await add(bench, config);
+      await bench.call("DEL", config);
+      const tables = (await bench.host.run("nft list tables")).trim().split("\n");
       return { tables: tables.filter((line) => line !== "") };
     },
     go: { tables: ["table bridge nat", "table inet cni_plugins_masquerade", "table ip nat"] },
@@ -226,12 +192,9 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "DEL of what was never added",
-    withGo: "makes the network's folder of leases",
-    withOurs: "makes nothing",
-    why: "",
-    measure: async (side) => {
-      await side.container("c1");
-      const end = whether(await side.call("DEL", network()));
+    measure: async (bench) => {
+      await bench.container("c1");
+      const end = whether(await bench.call("DEL", network()));
       return { DEL: end, "folder made": existsSync("/var/lib/cni/networks/net") };
     },
     go: { DEL: "succeeds", "folder made": true },
@@ -239,14 +202,15 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "an IPAM plugin that never ends",
-    withGo: "is waited for (60 seconds measured)",
-    withOurs: "is stopped, and named",
-    why: "",
-    measure: async (side) => {
-      const path = side.ipamPlugin("endless", '[ "$CNI_COMMAND" != ADD ] || exec sleep 1000');
-      await side.container("c1");
+    slow: true,
+    measure: async (bench) => {
+      bench.program(`${NOTES}/endless`, '#!/bin/sh\n[ "$CNI_COMMAND" != ADD ] || exec sleep 1000\n');
+      await bench.container("c1");
       const config = network({ ipam: { type: "endless" } });
-      const { exitCode, stdout } = await side.call("ADD", config, { path, timeout: 60_000 });
+      const { exitCode, stdout } = await bench.call("ADD", config, {
+        env: { CNI_PATH: NOTES },
+        limit: 60_000,
+      });
       return { "answers within 60 s": exitCode === 1, "names it": stdout.includes("endless") };
     },
     go: { "answers within 60 s": false, "names it": false },
@@ -254,13 +218,10 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "several subnets of one family, with iptables",
-    withGo: "traffic to the second one is masqueraded",
-    withOurs: "traffic to all of them is not",
-    why: "",
-    measure: async (side) => {
-      await side.container("c1");
-      await side.add({ ...MASQUERADED, isGateway: false, ipam: ipam(["10.1.0.0/24", "10.2.0.0/24"]) });
-      const rules = (await side.host.run("iptables-save -t nat")).match(/^-A CNI-.* -j [A-Z]+$/gm) ?? [];
+    measure: async (bench) => {
+      await bench.container("c1");
+      await add(bench, { ...MASQUERADED, isGateway: false, ipam: ipam(["10.1.0.0/24", "10.2.0.0/24"]) });
+      const rules = (await bench.host.run("iptables-save -t nat")).match(/^-A CNI-.* -j [A-Z]+$/gm) ?? [];
       return { "targets in order": rules.map((rule) => rule.replace(/.* /, "")) };
     },
     go: { "targets in order": ["ACCEPT", "MASQUERADE", "ACCEPT"] },
@@ -268,10 +229,7 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "attachments whose names are equal when joined (`net1` with `0abc`, `net10` with `abc`)",
-    withGo: "share a chain of iptables: DEL of one takes the masquerade of the other",
-    withOurs: "each keeps its own",
-    why: "",
-    measure: async (side) => {
+    measure: async (bench) => {
       const [one, other] = ["net1", "net10"].map((name, index) => ({
         ...MASQUERADED,
         name,
@@ -279,13 +237,13 @@ export const LIFECYCLE: readonly Difference[] = [
         ipam: ipam([`10.${index + 1}.0.0/24`]),
       }));
       if (one === undefined || other === undefined) throw new Error("two networks");
-      await side.container("0abc");
-      await side.container("abc");
-      await side.add(one, { id: "0abc" });
-      await side.add(other, { id: "abc" });
-      const sources = async () => (await masqueraded(side.host)).map(({ source }) => source);
+      await bench.container("0abc");
+      await bench.container("abc");
+      await add(bench, one, { container: "0abc", id: "0abc" });
+      await add(bench, other, { container: "abc", id: "abc" });
+      const sources = async () => (await masqueraded(bench.host)).map(({ source }) => source);
       const before = await sources();
-      await side.call("DEL", one, { id: "0abc" });
+      await bench.call("DEL", one, { container: "0abc", id: "0abc" });
       return { "masqueraded before": before, "after DEL of the first": await sources() };
     },
     go: { "masqueraded before": ["10.1.0.2", "10.2.0.2"], "after DEL of the first": [] },
@@ -293,15 +251,12 @@ export const LIFECYCLE: readonly Difference[] = [
   },
   {
     what: "`macspoofchk` and a container id of 300 characters",
-    withGo: "ADD fails",
-    withOurs: "works",
-    why: "the name of a chain is shorter",
-    measure: async (side) => {
-      await side.container("c1");
+    measure: async (bench) => {
+      await bench.container("c1");
       const config = network({ macspoofchk: true });
-      const options = { id: "a".repeat(300), netns: "/var/run/netns/c1" };
-      const added = whether(await side.call("ADD", config, options));
-      return { ADD: added, DEL: whether(await side.call("DEL", config, options)) };
+      const options = { id: "a".repeat(300) };
+      const added = whether(await bench.call("ADD", config, options));
+      return { ADD: added, DEL: whether(await bench.call("DEL", config, options)) };
     },
     go: { ADD: "fails", DEL: "succeeds" },
     ours: { ADD: "succeeds", DEL: "succeeds" },

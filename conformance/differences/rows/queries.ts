@@ -1,7 +1,8 @@
 /** CHECK, STATUS and GC. */
+import type { Bench } from "../../engine/bench.ts";
+import { type JsonRecord, layer2, NOTES } from "../../engine/network.ts";
 import { hostVeths, masqueraded } from "../../kernel-facts.ts";
-import type { Difference, Facts } from "../difference.ts";
-import { ipam, leaseFiles, network, type Side, whether } from "../side.ts";
+import { add, type Difference, type Facts, ipam, network, whether } from "../difference.ts";
 
 const MASQUERADED = network({
   isGateway: true,
@@ -11,10 +12,10 @@ const MASQUERADED = network({
 });
 
 /** What a network has on the host. */
-const standing = async ({ host }: Side): Promise<Facts> => ({
-  pairs: (await hostVeths(host)).length,
-  "masqueraded addresses": (await masqueraded(host)).length,
-  leases: leaseFiles().length,
+const standing = async (bench: Bench): Promise<Facts> => ({
+  pairs: (await hostVeths(bench.host)).length,
+  "masqueraded addresses": (await masqueraded(bench.host)).length,
+  leases: bench.leases().length,
 });
 
 /** Losses, each alone: PORT is the host's end. The words are in a message that names the loss. */
@@ -34,42 +35,33 @@ const LOSSES = [
 export const QUERIES: readonly Difference[] = [
   {
     what: "GC",
-    withGo: "does nothing, and reports success",
-    withOurs: "removes interfaces, rules and leases of containers that are not listed",
-    why: "CRI-O and others rely on it",
-    measure: async (side) => {
-      await side.container("c1");
-      await side.container("c2");
-      await side.add(MASQUERADED);
-      await side.add(MASQUERADED, { id: "c2" });
-      const list = [{ containerID: "c2", ifname: "eth0" }];
-      const outcome = await side.call("GC", { ...MASQUERADED, "cni.dev/valid-attachments": list });
-      return { GC: whether(outcome), ...(await standing(side)) };
+    measure: async (bench) => {
+      await bench.container("c1");
+      await bench.container("c2");
+      await add(bench, MASQUERADED);
+      await add(bench, MASQUERADED, { container: "c2" });
+      const list = [{ containerID: "id-c2", ifname: "eth0" }];
+      const outcome = await bench.call("GC", { ...MASQUERADED, "cni.dev/valid-attachments": list });
+      return { GC: whether(outcome), ...(await standing(bench)) };
     },
     go: { GC: "succeeds", pairs: 2, "masqueraded addresses": 2, leases: 2 },
     ours: { GC: "succeeds", pairs: 1, "masqueraded addresses": 1, leases: 1 },
   },
   {
     what: "GC without a list",
-    withGo: "as above: nothing, and success",
-    withOurs: "an error, nothing is touched",
-    why: "a list that is missing is not an empty list",
-    measure: async (side) => {
-      await side.container("c1");
-      await side.add(MASQUERADED);
-      return { GC: whether(await side.call("GC", MASQUERADED)), ...(await standing(side)) };
+    measure: async (bench) => {
+      await bench.container("c1");
+      await add(bench, MASQUERADED);
+      return { GC: whether(await bench.call("GC", MASQUERADED)), ...(await standing(bench)) };
     },
     go: { GC: "succeeds", pairs: 1, "masqueraded addresses": 1, leases: 1 },
     ours: { GC: "fails", pairs: 1, "masqueraded addresses": 1, leases: 1 },
   },
   {
     what: "STATUS",
-    withGo: "asks only the IPAM, whose answer is always yes",
-    withOurs: "also says when the bridge's name, the firewall or the leases' directory cannot work",
-    why: "the node reports it before a container fails; a full range is [not a failure](docs/host-local.md#commands)",
-    measure: async (side) => {
-      const { host } = side;
-      const status = async (keys = {}) => whether(await side.call("STATUS", network(keys)));
+    measure: async (bench) => {
+      const { host } = bench;
+      const status = async (keys = {}) => whether(await bench.call("STATUS", network(keys)));
       const healthy = await status();
       await host.run("ip link add cni0 type veth peer name other0");
       const name = await status();
@@ -87,14 +79,11 @@ export const QUERIES: readonly Difference[] = [
   },
   {
     what: "STATUS of an IPAM plugin that does not know STATUS",
-    withGo: "is a node that is not ready",
-    withOurs: "is said on stderr",
-    why: "IPAM plugins are older than CNI 1.1",
-    measure: async (side) => {
+    measure: async (bench) => {
       const older = `echo '{"code":4,"msg":"unknown CNI_COMMAND: '$CNI_COMMAND'"}'; exit 1`;
-      const folder = side.ipamPlugin("older", older);
+      bench.program(`${NOTES}/older`, `#!/bin/sh\n${older}\n`);
       const config = network({ ipam: { type: "older" } });
-      const outcome = await side.call("STATUS", config, { path: folder });
+      const outcome = await bench.call("STATUS", config, { env: { CNI_PATH: NOTES } });
       return { STATUS: whether(outcome), "said on stderr": outcome.stderr.includes("older") };
     },
     go: { STATUS: "fails", "said on stderr": false },
@@ -102,22 +91,19 @@ export const QUERIES: readonly Difference[] = [
   },
   {
     what: "CHECK",
-    withGo: "misses lost rules, gateway addresses and settings",
-    withOurs: "names all losses, in one error",
-    why: "a firewall reload wipes rules silently",
-    measure: async (side) => {
+    measure: async (bench) => {
       const noticed: Record<string, string> = {};
       for (const [what, script, words] of LOSSES) {
-        await side.container("c1");
-        const result = await side.add(MASQUERADED);
-        const port = (await hostVeths(side.host))[0]?.name ?? "";
-        await side.host.run(script.replace("PORT", port));
-        const outcome = await side.check(MASQUERADED, result);
+        await bench.container("c1");
+        const result = await add(bench, MASQUERADED);
+        const port = (await hostVeths(bench.host))[0]?.name ?? "";
+        await bench.host.run(script.replace("PORT", port));
+        const outcome = await bench.call("CHECK", { ...MASQUERADED, prevResult: result as JsonRecord });
         noticed[what] =
           outcome.exitCode === 0 ? "passes" : words.test(outcome.stdout) ? "named" : outcome.stdout;
-        await side.call("DEL", MASQUERADED);
-        await side.host.removeNamespaces();
-        await side.host.run("ip link del cni0");
+        await bench.call("DEL", MASQUERADED);
+        await bench.host.removeContainers();
+        await bench.host.run("ip link del cni0");
       }
       return noticed;
     },
@@ -140,14 +126,15 @@ export const QUERIES: readonly Difference[] = [
   },
   {
     what: "CHECK of a network without addresses",
-    withGo: "always fails",
-    withOurs: "works",
-    why: "",
-    measure: async (side) => {
-      const config = network({ ipam: undefined });
-      await side.container("c1");
-      const result = await side.add(config);
-      return { "CHECK after ADD": whether(await side.check(config, result)) };
+    measure: async (bench) => {
+      const config = layer2();
+      await bench.container("c1");
+      const result = await add(bench, config);
+      return {
+        "CHECK after ADD": whether(
+          await bench.call("CHECK", { ...config, prevResult: result as JsonRecord }),
+        ),
+      };
     },
     go: { "CHECK after ADD": "fails" },
     ours: { "CHECK after ADD": "succeeds" },

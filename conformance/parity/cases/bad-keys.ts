@@ -1,5 +1,6 @@
 /** Wrong values of each key of the bridge plugin: type by type, range by range, and keys that exclude each other. */
-import { bridgeConfig, call, DUAL, IPV4, type Json, type JsonRecord, parityCase } from "../case.ts";
+import { call, stepsCase } from "../../engine/case.ts";
+import { DUAL, IPV4, type Json, type JsonRecord, layer2 } from "../../engine/network.ts";
 
 const TYPES: Readonly<Record<string, Json>> = {
   text: "x",
@@ -16,10 +17,10 @@ const bad = (
   configs: Readonly<Record<string, JsonRecord>>,
   commands = ["ADD", "DEL", "STATUS"],
 ) =>
-  parityCase(
+  stepsCase(
     `bad configuration: ${name}`,
     Object.entries(configs).flatMap(([label, keys]) =>
-      commands.map((command) => call(command, bridgeConfig(keys), { label: `${command} ${label}` })),
+      commands.map((command) => call(command, layer2(keys), { label: `${command} ${label}` })),
     ),
     { stateAfter: "last" },
   );
@@ -132,7 +133,7 @@ export const BAD_KEYS = [
   bad("ipam.type", {
     "does not exist": { ipam: { type: "no-such-ipam" } },
     "with a slash": { ipam: { type: "../bin/host-local" } },
-    "absolute path": { ipam: { type: "/run/parity/bin/host-local" } },
+    "absolute path": { ipam: { type: "/run/conformance/bin/host-local" } },
     "no IPAM": { ipam: { type: "loopback" } },
   }),
 ];

@@ -1,30 +1,37 @@
 /** CHECK after a single change, and with results of all kinds. */
+
+import { type CallStep, call, change, stepsCase } from "../../engine/case.ts";
 import {
-  bridgeConfig,
-  type CallOptions,
-  call,
-  change,
   DUAL,
   deleteNamespace,
   IPV4,
   inside,
   type JsonRecord,
   LATEST,
-  parityCase,
+  layer2,
   unmountNamespace,
-} from "../case.ts";
+} from "../../engine/network.ts";
+import { gateway } from "../tables.ts";
 
-const CONFIG = bridgeConfig({
+const CONFIG = layer2({
   isDefaultGateway: true,
   ipam: { ...DUAL, routes: [{ dst: "10.99.0.0/16" }, { dst: "fd00:99::/64" }] },
 });
 
-const after = (name: string, script: string, config: JsonRecord = CONFIG, options: CallOptions = {}) =>
-  parityCase(`CHECK: ${name}`, [
+const after = (
+  name: string,
+  script: string,
+  config: JsonRecord = CONFIG,
+  options: CallStep["options"] = {},
+) =>
+  stepsCase(`CHECK: ${name}`, [
     call("ADD", config),
     change("mutation", script),
-    call("CHECK", config, { resultOf: "ADD", ...options }),
+    call("CHECK", config, { after: "ADD", ...options }),
   ]);
+
+/** With these keys of a network of IPv4. */
+const having = (name: string, keys: JsonRecord, script: string) => after(name, script, layer2(gateway(keys)));
 
 const edited = (name: string, edit: (result: Record<string, unknown>) => void) =>
   after(`prevResult ${name}`, ":", CONFIG, { edit });
@@ -72,62 +79,38 @@ export const CHECK = [
   after("bridge's mtu", "ip link set cni0 mtu 1300"),
   after("bridge replaced by another kind", "ip link del cni0; ip link add cni0 type veth peer name other"),
   after("bridge promiscuous", "ip link set cni0 promisc on"),
-  after(
-    "promiscMode lost",
-    "ip link set cni0 promisc off",
-    bridgeConfig({ isGateway: true, promiscMode: true, ipam: IPV4 }),
-  ),
-  after(
-    "hairpin lost",
-    onPort("bridge link set dev $l hairpin off"),
-    bridgeConfig({ isGateway: true, hairpinMode: true, ipam: IPV4 }),
-  ),
+  having("promiscMode lost", { promiscMode: true }, "ip link set cni0 promisc off"),
+  having("hairpin lost", { hairpinMode: true }, onPort("bridge link set dev $l hairpin off")),
   after("hairpin on", onPort("bridge link set dev $l hairpin on")),
   after("isolation on", onPort("bridge link set dev $l isolated on")),
-  after(
-    "mtu larger",
-    onPort("ip link set $l mtu 1500"),
-    bridgeConfig({ isGateway: true, mtu: 1400, ipam: IPV4 }),
-  ),
-  after(
-    "isolation lost",
-    onPort("bridge link set dev $l isolated off"),
-    bridgeConfig({ isGateway: true, portIsolation: true, ipam: IPV4 }),
-  ),
-  after(
-    "mtu lost",
-    onPort("ip link set $l mtu 1300"),
-    bridgeConfig({ isGateway: true, mtu: 1400, ipam: IPV4 }),
-  ),
+  after("mtu larger", onPort("ip link set $l mtu 1500"), layer2({ isGateway: true, mtu: 1400, ipam: IPV4 })),
+  having("isolation lost", { portIsolation: true }, onPort("bridge link set dev $l isolated off")),
+  after("mtu lost", onPort("ip link set $l mtu 1300"), layer2({ isGateway: true, mtu: 1400, ipam: IPV4 })),
   after("gateway address lost", "ip addr del 10.10.0.1/16 dev cni0"),
   after("gateway address lost, IPv6", "ip addr del fd00:10::1/64 dev cni0"),
   after("forwarding off", "echo 0 > /proc/sys/net/ipv4/ip_forward"),
-  after("lease deleted", "rm /var/lib/cni/networks/parity/*.2"),
-  after("one lease deleted", "rm /var/lib/cni/networks/parity/10.10.0.2"),
+  after("lease deleted", "rm /var/lib/cni/networks/net/*.2"),
+  after("one lease deleted", "rm /var/lib/cni/networks/net/10.10.0.2"),
   after(
     "lease of another",
-    "printf 'another\\r\\neth0' | tee /var/lib/cni/networks/parity/10.10.0.2 > /var/lib/cni/networks/parity/fd00:10::2",
+    "printf 'another\\r\\neth0' | tee /var/lib/cni/networks/net/10.10.0.2 > /var/lib/cni/networks/net/fd00:10::2",
   ),
   after("leases deleted", "rm -r /var/lib/cni/networks"),
   after("namespace deleted", deleteNamespace("c1")),
   after("namespace's path is a plain file", unmountNamespace("c1")),
   ...["iptables", "nftables"].flatMap((ipMasqBackend) => {
-    const config = bridgeConfig({ isGateway: true, ipMasq: true, ipMasqBackend, ipam: IPV4 });
+    const keys = { ipMasq: true, ipMasqBackend };
     return [
-      after(`${ipMasqBackend} masquerade lost`, "nft flush ruleset", config),
-      after(`${ipMasqBackend} masquerade whole`, ":", config),
+      having(`${ipMasqBackend} masquerade lost`, keys, "nft flush ruleset"),
+      having(`${ipMasqBackend} masquerade whole`, keys, ":"),
     ];
   }),
-  after(
+  having(
     "iptables masquerade without its jump",
+    { ipMasq: true, ipMasqBackend: "iptables" },
     "iptables -t nat -F POSTROUTING",
-    bridgeConfig({ isGateway: true, ipMasq: true, ipMasqBackend: "iptables", ipam: IPV4 }),
   ),
-  after(
-    "spoof check lost",
-    "nft flush ruleset",
-    bridgeConfig({ isGateway: true, macspoofchk: true, ipam: IPV4 }),
-  ),
+  after("spoof check lost", "nft flush ruleset", layer2({ isGateway: true, macspoofchk: true, ipam: IPV4 })),
 
   after("another address added", inside("c1", "ip addr add 192.0.2.9/24 dev eth0")),
   after("another route added", inside("c1", "ip route add 198.51.100.0/24 via 10.10.0.9")),
@@ -172,12 +155,12 @@ export const CHECK = [
   edited("of an unknown version", (result) => void Object.assign(result, { cniVersion: "9.9.9" })),
   edited("with a wrong address", (result) => void Object.assign(result, { ips: [{ address: "nonsense" }] })),
 
-  parityCase("CHECK without prevResult", [call("ADD", CONFIG), call("CHECK", CONFIG)]),
-  parityCase("CHECK with prevResult null", [
+  stepsCase("CHECK without prevResult", [call("ADD", CONFIG), call("CHECK", CONFIG)]),
+  stepsCase("CHECK with prevResult null", [
     call("ADD", CONFIG),
     call("CHECK", { ...CONFIG, prevResult: null }),
   ]),
-  parityCase("CHECK without ADD", [
+  stepsCase("CHECK without ADD", [
     call("CHECK", {
       ...CONFIG,
       prevResult: {
@@ -187,17 +170,17 @@ export const CHECK = [
       },
     }),
   ]),
-  parityCase("CHECK with another interface name", [
+  stepsCase("CHECK with another interface name", [
     call("ADD", CONFIG),
-    call("CHECK", CONFIG, { resultOf: "ADD", ifname: "eth1" }),
+    call("CHECK", CONFIG, { after: "ADD", ifname: "eth1" }),
   ]),
-  parityCase("CHECK with another container id", [
+  stepsCase("CHECK with another container id", [
     call("ADD", CONFIG),
-    call("CHECK", CONFIG, { resultOf: "ADD", id: "another" }),
+    call("CHECK", CONFIG, { after: "ADD", id: "another" }),
   ]),
-  parityCase("CHECK after DEL", [
+  stepsCase("CHECK after DEL", [
     call("ADD", CONFIG),
-    call("DEL", CONFIG, { resultOf: "ADD" }),
-    call("CHECK", CONFIG, { resultOf: "ADD" }),
+    call("DEL", CONFIG, { after: "ADD" }),
+    call("CHECK", CONFIG, { after: "ADD" }),
   ]),
 ];

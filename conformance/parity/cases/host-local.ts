@@ -1,49 +1,38 @@
 /** host-local alone: all forms of its configuration, requests, and what is on disk. */
-import {
-  type CallOptions,
-  call,
-  change,
-  type Json,
-  type JsonRecord,
-  LATEST,
-  parityCase,
-  type Step,
-  VERSIONS,
-} from "../case.ts";
-
-const NETWORKS = "/var/lib/cni/networks/parity";
+import { type CallStep, call, change, type Step, stepsCase } from "../../engine/case.ts";
+import { BARE, FILES, type Json, type JsonRecord, LATEST, LEASES, VERSIONS } from "../../engine/network.ts";
 
 const config = (ipam: Json, keys: JsonRecord = {}): JsonRecord => ({
   cniVersion: LATEST,
-  name: "parity",
+  name: "net",
   type: "bridge",
   ipam,
   ...keys,
 });
 
-const on = (command: string, ipam: JsonRecord, options: CallOptions = {}, keys: JsonRecord = {}) =>
+const on = (command: string, ipam: JsonRecord, options: CallStep["options"] = {}, keys: JsonRecord = {}) =>
   call(command, config({ type: "host-local", ...ipam }, keys), { plugin: "host-local", ...options });
 
 /** A container's lease from its beginning to its end. */
 const life = (
   name: string,
   ipam: JsonRecord,
-  options: CallOptions & { before?: Step[] } = {},
+  options: CallStep["options"] & { before?: Step[] } = {},
   keys: JsonRecord = {},
 ) => {
   const { before = [], ...rest } = options;
-  return parityCase(`host-local: ${name}`, [
+  return stepsCase(`host-local: ${name}`, [
     ...before,
     on("ADD", ipam, rest, keys),
-    on("CHECK", ipam, { ...rest, resultOf: "ADD" }, keys),
-    on("DEL", ipam, { ...rest, resultOf: "ADD" }, keys),
+    on("CHECK", ipam, { ...rest, after: "ADD" }, keys),
+    on("DEL", ipam, { ...rest, after: "ADD" }, keys),
     on("DEL", ipam, { ...rest, label: "DEL again" }, keys),
   ]);
 };
 
 /** ADDs of several containers, one after the other. */
 const adds = (name: string, ipam: JsonRecord, count: number, then: readonly Step[] = []) =>
-  parityCase(`host-local: ${name}`, [
+  stepsCase(`host-local: ${name}`, [
     ...Array.from({ length: count }, (_, index) =>
       on("ADD", ipam, { id: `id-${index}`, label: `ADD ${index}` }),
     ),
@@ -52,7 +41,7 @@ const adds = (name: string, ipam: JsonRecord, count: number, then: readonly Step
 
 /** ADD, CHECK and DEL of a configuration that is wrong. */
 const wrong = (name: string, ipams: Readonly<Record<string, Json>>, keys: JsonRecord = {}) =>
-  parityCase(
+  stepsCase(
     `host-local, wrong: ${name}`,
     Object.entries(ipams).flatMap(([label, ipam]) =>
       ["ADD", "CHECK", "DEL"].map((command) =>
@@ -74,85 +63,84 @@ const NET6 = range({ subnet: "fd00:10::/64" });
 const BOTH = sets([{ subnet: "10.10.0.0/24" }], [{ subnet: "fd00:10::/64" }]);
 
 const lease = (name: string, content: string) =>
-  `mkdir -p ${NETWORKS}; printf '${content}' > ${NETWORKS}/${name}`;
+  `mkdir -p ${LEASES}; printf '${content}' > ${LEASES}/${name}`;
 
-const requested = (
-  name: string,
-  ipam: JsonRecord,
-  runtimeConfig: JsonRecord,
-  options: CallOptions = {},
-  keys: JsonRecord = {},
-) => life(name, ipam, options, { runtimeConfig, ...keys });
+/** One life each. */
+const lives = (table: Readonly<Record<string, JsonRecord>>) =>
+  Object.entries(table).map(([name, ipam]) => life(name, ipam));
+
+/** The same in every version. */
+const everyVersion = (name: string, ipam: JsonRecord) =>
+  VERSIONS.map((cniVersion) => life(`version ${cniVersion}${name}`, ipam, {}, { cniVersion }));
+
+/** A range of 10.10.0.0/24 with more keys. */
+const within = (keys: JsonRecord) => range({ subnet: "10.10.0.0/24", ...keys });
+
+/** Addresses that the runtime asks for. */
+const requested = (name: string, ipam: JsonRecord, ips: Json) =>
+  life(`runtimeConfig.ips${name}`, ipam, {}, { runtimeConfig: { ips } });
+
+const withArgs = (name: string, CNI_ARGS: string, ipam = NET, keys: JsonRecord = {}) =>
+  life(name, ipam, { env: { CNI_ARGS } }, keys);
+
+/** A file is there before. */
+const prepared = (name: string, label: string, script: string) =>
+  life(name, NET, { before: [change(label, script)] });
+
+const TWO_RANGES = range(
+  { subnet: "10.10.0.0/30" },
+  { subnet: "10.20.0.0/29", rangeStart: "10.20.0.3", rangeEnd: "10.20.0.4" },
+);
 
 export const HOST_LOCAL = [
-  ...VERSIONS.map((cniVersion) => life(`version ${cniVersion}`, NET, {}, { cniVersion })),
-  ...VERSIONS.map((cniVersion) => life(`version ${cniVersion}, both families`, BOTH, {}, { cniVersion })),
-  ...VERSIONS.map((cniVersion) =>
-    life(
-      `version ${cniVersion}, two of a family`,
-      sets([{ subnet: "10.10.0.0/24" }], [{ subnet: "10.20.0.0/24" }]),
-      {},
-      { cniVersion },
-    ),
-  ),
-  ...VERSIONS.map((cniVersion) =>
-    life(
-      `version ${cniVersion}, routes`,
-      {
-        ...BOTH,
-        routes: [
-          { dst: "0.0.0.0/0" },
-          { dst: "fd00:9::/64", gw: "fd00:10::9", priority: 3, mtu: 1400, advmss: 1300, table: 9, scope: 0 },
-        ],
-      },
-      {},
-      { cniVersion },
-    ),
-  ),
-  life("subnet", { subnet: "10.10.0.0/24" }),
-  life("subnet with bounds", {
-    subnet: "10.10.0.0/24",
-    rangeStart: "10.10.0.50",
-    rangeEnd: "10.10.0.60",
-    gateway: "10.10.0.254",
+  ...everyVersion("", NET),
+  ...everyVersion(", both families", BOTH),
+  ...everyVersion(", two of a family", sets([{ subnet: "10.10.0.0/24" }], [{ subnet: "10.20.0.0/24" }])),
+  ...everyVersion(", routes", {
+    ...BOTH,
+    routes: [
+      { dst: "0.0.0.0/0" },
+      { dst: "fd00:9::/64", gw: "fd00:10::9", priority: 3, mtu: 1400, advmss: 1300, table: 9, scope: 0 },
+    ],
   }),
-  life("subnet, IPv6", { subnet: "fd00:10::/64" }),
-  life("subnet and ranges", { subnet: "10.10.0.0/24", ranges: [[{ subnet: "10.20.0.0/24" }]] }),
-  life("several ranges of a set", range({ subnet: "10.10.0.0/30" }, { subnet: "10.20.0.0/30" })),
-  life("bounds", range({ subnet: "10.10.0.0/24", rangeStart: "10.10.0.100", rangeEnd: "10.10.0.110" })),
-  life(
-    "bounds, IPv6",
-    range({ subnet: "fd00:10::/64", rangeStart: "fd00:10::100", rangeEnd: "fd00:10::110" }),
-  ),
-  life("gateway", range({ subnet: "10.10.0.0/24", gateway: "10.10.0.2" })),
-  life("gateway outside", range({ subnet: "10.10.0.0/24", gateway: "192.0.2.1" })),
-  life("gateway of another family", range({ subnet: "10.10.0.0/24", gateway: "fd00::1" })),
-  life("start at the network address", range({ subnet: "10.10.0.0/24", rangeStart: "10.10.0.0" })),
-  life("start at the network address, IPv6", range({ subnet: "fd00:10::/64", rangeStart: "fd00:10::" })),
-  life(
-    "only the broadcast address",
-    range({ subnet: "10.10.0.0/24", rangeStart: "10.10.0.255", rangeEnd: "10.10.0.255" }),
-  ),
-  life(
-    "end at the broadcast address",
-    range({ subnet: "10.10.0.0/24", rangeStart: "10.10.0.254", rangeEnd: "10.10.0.255" }),
-  ),
-  life("one address", range({ subnet: "10.10.0.0/24", rangeStart: "10.10.0.7", rangeEnd: "10.10.0.7" })),
-  life("smallest subnet", range({ subnet: "10.10.0.0/30" })),
-  life("smallest subnet, IPv6", range({ subnet: "fd00:10::/126" })),
-  life("large subnet", range({ subnet: "10.0.0.0/8" })),
-  life("large subnet, IPv6", range({ subnet: "fd00::/16" })),
-  life("whole IPv6", range({ subnet: "::/0", rangeStart: "fd00::5" })),
-  life("IPv4 mapped into IPv6", range({ subnet: "10.10.0.0/24", rangeStart: "::ffff:10.10.0.9" })),
-  life("IPv6 in other letters", range({ subnet: "FD00:0010:0::/64", rangeStart: "fd00:10:0:0:0:0:0:A" })),
-  life(
-    "three sets",
-    sets([{ subnet: "10.10.0.0/24" }], [{ subnet: "fd00:10::/64" }], [{ subnet: "10.20.0.0/24" }]),
-  ),
-  life("dataDir", { ...NET, dataDir: "/run/parity/files/leases" }),
-  life("dataDir empty", { ...NET, dataDir: "" }),
-  life("unknown keys", { ...NET, resolveConf: "/nothing", ipRange: 1 }),
-  life("other letters", { RANGES: [[{ SubNet: "10.10.0.0/24", GATEWAY: "10.10.0.9" }]] }),
+  ...lives({
+    subnet: { subnet: "10.10.0.0/24" },
+    "subnet with bounds": {
+      subnet: "10.10.0.0/24",
+      rangeStart: "10.10.0.50",
+      rangeEnd: "10.10.0.60",
+      gateway: "10.10.0.254",
+    },
+    "subnet, IPv6": { subnet: "fd00:10::/64" },
+    "subnet and ranges": { subnet: "10.10.0.0/24", ranges: [[{ subnet: "10.20.0.0/24" }]] },
+    "several ranges of a set": range({ subnet: "10.10.0.0/30" }, { subnet: "10.20.0.0/30" }),
+    bounds: within({ rangeStart: "10.10.0.100", rangeEnd: "10.10.0.110" }),
+    "bounds, IPv6": range({ subnet: "fd00:10::/64", rangeStart: "fd00:10::100", rangeEnd: "fd00:10::110" }),
+    gateway: within({ gateway: "10.10.0.2" }),
+    "gateway outside": within({ gateway: "192.0.2.1" }),
+    "gateway of another family": within({ gateway: "fd00::1" }),
+    "start at the network address": within({ rangeStart: "10.10.0.0" }),
+    "start at the network address, IPv6": range({ subnet: "fd00:10::/64", rangeStart: "fd00:10::" }),
+    "only the broadcast address": within({ rangeStart: "10.10.0.255", rangeEnd: "10.10.0.255" }),
+    "end at the broadcast address": within({ rangeStart: "10.10.0.254", rangeEnd: "10.10.0.255" }),
+    "one address": within({ rangeStart: "10.10.0.7", rangeEnd: "10.10.0.7" }),
+    "smallest subnet": range({ subnet: "10.10.0.0/30" }),
+    "smallest subnet, IPv6": range({ subnet: "fd00:10::/126" }),
+    "large subnet": range({ subnet: "10.0.0.0/8" }),
+    "large subnet, IPv6": range({ subnet: "fd00::/16" }),
+    "whole IPv6": range({ subnet: "::/0", rangeStart: "fd00::5" }),
+    "IPv4 mapped into IPv6": within({ rangeStart: "::ffff:10.10.0.9" }),
+    "IPv6 in other letters": range({ subnet: "FD00:0010:0::/64", rangeStart: "fd00:10:0:0:0:0:0:A" }),
+    "three sets": sets(
+      [{ subnet: "10.10.0.0/24" }],
+      [{ subnet: "fd00:10::/64" }],
+      [{ subnet: "10.20.0.0/24" }],
+    ),
+    dataDir: { ...NET, dataDir: `${FILES}/leases` },
+    "dataDir empty": { ...NET, dataDir: "" },
+    "unknown keys": { ...NET, resolveConf: "/nothing", ipRange: 1 },
+    "other letters": { RANGES: [[{ SubNet: "10.10.0.0/24", GATEWAY: "10.10.0.9" }]] },
+  }),
   life(
     "ipRanges of the runtime",
     { type: "host-local" },
@@ -163,63 +151,51 @@ export const HOST_LOCAL = [
     "ipRanges of the runtime, subnet and ranges",
     { subnet: "10.10.0.0/24", ranges: [[{ subnet: "10.20.0.0/24" }]] },
     {},
-    {
-      runtimeConfig: { ipRanges: [[{ subnet: "10.30.0.0/24" }]] },
-    },
+    { runtimeConfig: { ipRanges: [[{ subnet: "10.30.0.0/24" }]] } },
   ),
   life("container id with blanks around, as text", NET, { id: "a.b_c-d" }),
   life("no namespace on DEL", NET, { env: { CNI_NETNS: "/run/netns/never" } }),
 
-  requested("runtimeConfig.ips", NET, { ips: ["10.10.0.77"] }),
-  requested("runtimeConfig.ips with a prefix length", NET, { ips: ["10.10.0.77/24"] }),
-  requested("runtimeConfig.ips with another prefix length", NET, { ips: ["10.10.0.77/8"] }),
-  requested("runtimeConfig.ips of both families", BOTH, { ips: ["fd00:10::77", "10.10.0.77"] }),
-  requested("runtimeConfig.ips twice the same", NET, { ips: ["10.10.0.77", "10.10.0.77"] }),
-  requested("runtimeConfig.ips: one too many", NET, { ips: ["10.10.0.77", "10.10.0.78"] }),
-  requested("runtimeConfig.ips: outside", NET, { ips: ["10.11.0.77"] }),
-  requested(
-    "runtimeConfig.ips: outside of the bounds",
-    range({ subnet: "10.10.0.0/24", rangeStart: "10.10.0.100" }),
-    { ips: ["10.10.0.77"] },
-  ),
-  requested("runtimeConfig.ips: gateway", NET, { ips: ["10.10.0.1"] }),
-  requested("runtimeConfig.ips: network address", NET, { ips: ["10.10.0.0"] }),
-  requested("runtimeConfig.ips: broadcast address", NET, { ips: ["10.10.0.255"] }),
-  requested(
-    "runtimeConfig.ips: second range of a set",
-    range({ subnet: "10.10.0.0/24" }, { subnet: "10.20.0.0/24" }),
-    { ips: ["10.20.0.9"] },
-  ),
-  requested("runtimeConfig.ips: second set", BOTH, { ips: ["fd00:10::9"] }),
-  requested("runtimeConfig.ips: IPv6 in full", NET6, { ips: ["FD00:0010:0000::0077"] }),
-  requested("runtimeConfig.ips: none", NET, { ips: [] }),
-  requested("runtimeConfig.ips: null", NET, { ips: null }),
+  requested("", NET, ["10.10.0.77"]),
+  requested(" with a prefix length", NET, ["10.10.0.77/24"]),
+  requested(" with another prefix length", NET, ["10.10.0.77/8"]),
+  requested(" of both families", BOTH, ["fd00:10::77", "10.10.0.77"]),
+  requested(" twice the same", NET, ["10.10.0.77", "10.10.0.77"]),
+  requested(": one too many", NET, ["10.10.0.77", "10.10.0.78"]),
+  requested(": outside", NET, ["10.11.0.77"]),
+  requested(": outside of the bounds", within({ rangeStart: "10.10.0.100" }), ["10.10.0.77"]),
+  requested(": gateway", NET, ["10.10.0.1"]),
+  requested(": network address", NET, ["10.10.0.0"]),
+  requested(": broadcast address", NET, ["10.10.0.255"]),
+  requested(": second range of a set", range({ subnet: "10.10.0.0/24" }, { subnet: "10.20.0.0/24" }), [
+    "10.20.0.9",
+  ]),
+  requested(": second set", BOTH, ["fd00:10::9"]),
+  requested(": IPv6 in full", NET6, ["FD00:0010:0000::0077"]),
+  requested(": none", NET, []),
+  requested(": null", NET, null),
   life("args.cni.ips", NET, {}, { args: { cni: { ips: ["10.10.0.66"] } } }),
-  life(
-    "args.cni.ips and CNI_ARGS",
-    NET,
-    { env: { CNI_ARGS: "IP=10.10.0.65" } },
-    { args: { cni: { ips: ["10.10.0.66"] } } },
-  ),
+  withArgs("args.cni.ips and CNI_ARGS", "IP=10.10.0.65", NET, { args: { cni: { ips: ["10.10.0.66"] } } }),
   life(
     "args.cni.ips and runtimeConfig.ips",
     BOTH,
     {},
     { args: { cni: { ips: ["10.10.0.66"] } }, runtimeConfig: { ips: ["fd00:10::67"] } },
   ),
-  life("CNI_ARGS IP", NET, { env: { CNI_ARGS: "IP=10.10.0.65" } }),
-  life("CNI_ARGS IP with a prefix length", NET, { env: { CNI_ARGS: "IP=10.10.0.65/24" } }),
-  life("CNI_ARGS IP, IPv6", NET6, { env: { CNI_ARGS: "IP=fd00:10::65" } }),
-  life("CNI_ARGS IP and MAC", NET, { env: { CNI_ARGS: "IP=10.10.0.65;MAC=02:00:00:00:00:01" } }),
-  life("CNI_ARGS unknown", NET, { env: { CNI_ARGS: "FOO=1" } }),
-  life("CNI_ARGS unknown, ignored", NET, { env: { CNI_ARGS: "IgnoreUnknown=1;FOO=1" } }),
-  life("CNI_ARGS IP empty", NET, { env: { CNI_ARGS: "IP=" } }),
-  parityCase("host-local: requested address is taken", [
+  withArgs("CNI_ARGS IP", "IP=10.10.0.65"),
+  withArgs("CNI_ARGS IP with a prefix length", "IP=10.10.0.65/24"),
+  withArgs("CNI_ARGS IP, IPv6", "IP=fd00:10::65", NET6),
+  withArgs("CNI_ARGS IP and MAC", "IP=10.10.0.65;MAC=02:00:00:00:00:01"),
+  withArgs("CNI_ARGS unknown", "FOO=1"),
+  withArgs("CNI_ARGS unknown, ignored", "IgnoreUnknown=1;FOO=1"),
+  withArgs("CNI_ARGS IP empty", "IP="),
+
+  stepsCase("host-local: requested address is taken", [
     on("ADD", NET, { id: "first", label: "ADD first" }, { runtimeConfig: { ips: ["10.10.0.77"] } }),
     on("ADD", NET, { id: "second", label: "ADD second" }, { runtimeConfig: { ips: ["10.10.0.77"] } }),
     on("ADD", NET, { id: "third", label: "ADD after it" }),
   ]),
-  parityCase("host-local: second set's request fails", [
+  stepsCase("host-local: second set's request fails", [
     on("ADD", BOTH, { id: "first", label: "ADD first" }, { runtimeConfig: { ips: ["fd00:10::77"] } }),
     on("ADD", BOTH, { id: "second", label: "ADD second" }, { runtimeConfig: { ips: ["fd00:10::77"] } }),
   ]),
@@ -235,39 +211,17 @@ export const HOST_LOCAL = [
     on("DEL", SMALL, { id: "id-0", label: "DEL 0" }),
     on("ADD", SMALL, { id: "id-8", label: "ADD 8" }),
   ]),
-  adds(
-    "round robin through two ranges",
-    range(
-      { subnet: "10.10.0.0/30" },
-      { subnet: "10.20.0.0/29", rangeStart: "10.20.0.3", rangeEnd: "10.20.0.4" },
-    ),
-    4,
-    [
-      on(
-        "DEL",
-        range(
-          { subnet: "10.10.0.0/30" },
-          { subnet: "10.20.0.0/29", rangeStart: "10.20.0.3", rangeEnd: "10.20.0.4" },
-        ),
-        { id: "id-0", label: "DEL 0" },
-      ),
-      on(
-        "ADD",
-        range(
-          { subnet: "10.10.0.0/30" },
-          { subnet: "10.20.0.0/29", rangeStart: "10.20.0.3", rangeEnd: "10.20.0.4" },
-        ),
-        { id: "id-9", label: "ADD 9" },
-      ),
-    ],
-  ),
+  adds("round robin through two ranges", TWO_RANGES, 4, [
+    on("DEL", TWO_RANGES, { id: "id-0", label: "DEL 0" }),
+    on("ADD", TWO_RANGES, { id: "id-9", label: "ADD 9" }),
+  ]),
   adds("second set exhausted", sets([{ subnet: "10.10.0.0/24" }], [{ subnet: "fd00:10::/126" }]), 3),
-  parityCase("host-local: ADD twice", [
+  stepsCase("host-local: ADD twice", [
     on("ADD", NET),
     on("ADD", NET, { label: "ADD again" }),
     on("DEL", NET),
   ]),
-  parityCase("host-local: two interfaces of a container", [
+  stepsCase("host-local: two interfaces of a container", [
     on("ADD", NET),
     on("ADD", NET, { ifname: "eth1", label: "ADD eth1" }),
     on("CHECK", NET, { ifname: "eth2", label: "CHECK eth2" }),
@@ -276,24 +230,18 @@ export const HOST_LOCAL = [
     on("CHECK", NET),
     on("DEL", NET),
   ]),
-  parityCase("host-local: CHECK without lease", [on("CHECK", NET)]),
-  parityCase("host-local: DEL without lease", [on("DEL", NET)]),
-  life("hint of another subnet", NET, { before: [change("hint", lease("last_reserved_ip.0", "192.0.2.7"))] }),
-  life("hint in the middle", NET, { before: [change("hint", lease("last_reserved_ip.0", "10.10.0.99"))] }),
-  life("hint at the end", NET, { before: [change("hint", lease("last_reserved_ip.0", "10.10.0.254"))] }),
-  life("hint that is none", NET, { before: [change("hint", lease("last_reserved_ip.0", "nonsense"))] }),
-  life("hint with a newline", NET, {
-    before: [change("hint", lease("last_reserved_ip.0", "10.10.0.99\\n"))],
-  }),
-  life("lease of another in the way", NET, {
-    before: [change("lease", lease("10.10.0.2", "another\\r\\neth0"))],
-  }),
-  life("empty file in the way", NET, { before: [change("file", lease("10.10.0.2", ""))] }),
-  life("foreign files", NET, {
-    before: [change("files", `${lease("README", "hello")}; ${lease("10.10.0.2.bak", "x")}`)],
-  }),
-  life("lease in the old format", NET, { before: [change("lease", lease("10.10.0.5", "id-c1"))] }),
-  parityCase("host-local: DEL of leases in all formats", [
+  stepsCase("host-local: CHECK without lease", [on("CHECK", NET)]),
+  stepsCase("host-local: DEL without lease", [on("DEL", NET)]),
+  prepared("hint of another subnet", "hint", lease("last_reserved_ip.0", "192.0.2.7")),
+  prepared("hint in the middle", "hint", lease("last_reserved_ip.0", "10.10.0.99")),
+  prepared("hint at the end", "hint", lease("last_reserved_ip.0", "10.10.0.254")),
+  prepared("hint that is none", "hint", lease("last_reserved_ip.0", "nonsense")),
+  prepared("hint with a newline", "hint", lease("last_reserved_ip.0", "10.10.0.99\\n")),
+  prepared("lease of another in the way", "lease", lease("10.10.0.2", "another\\r\\neth0")),
+  prepared("empty file in the way", "file", lease("10.10.0.2", "")),
+  prepared("foreign files", "files", `${lease("README", "hello")}; ${lease("10.10.0.2.bak", "x")}`),
+  prepared("lease in the old format", "lease", lease("10.10.0.5", "id-c1")),
+  stepsCase("host-local: DEL of leases in all formats", [
     change(
       "leases",
       [
@@ -308,26 +256,21 @@ export const HOST_LOCAL = [
     on("DEL", NET),
     on("DEL", NET, { label: "DEL again" }),
   ]),
-  parityCase("host-local: DEL of the old format alone", [
+  stepsCase("host-local: DEL of the old format alone", [
     change("lease", lease("10.10.0.4", " id-c1\\n")),
     on("CHECK", NET),
     on("DEL", NET),
   ]),
-  parityCase("host-local: GC", [
+  stepsCase("host-local: GC", [
     on("ADD", NET, { id: "one", label: "ADD one" }),
     on("ADD", NET, { id: "two", label: "ADD two" }),
-    on(
-      "GC",
-      NET,
-      { env: { CNI_CONTAINERID: undefined, CNI_NETNS: undefined, CNI_IFNAME: undefined } },
-      { "cni.dev/valid-attachments": [{ containerID: "one", ifname: "eth0" }] },
-    ),
+    on("GC", NET, { env: BARE }, { "cni.dev/valid-attachments": [{ containerID: "one", ifname: "eth0" }] }),
   ]),
-  parityCase("host-local: dataDir cannot be made", [
-    change("file", "echo > /run/parity/files/plain"),
-    on("ADD", { ...NET, dataDir: "/run/parity/files/plain" }),
-    on("CHECK", { ...NET, dataDir: "/run/parity/files/plain" }),
-    on("DEL", { ...NET, dataDir: "/run/parity/files/plain" }),
+  stepsCase("host-local: dataDir cannot be made", [
+    change("file", `echo > ${FILES}/plain`),
+    on("ADD", { ...NET, dataDir: `${FILES}/plain` }),
+    on("CHECK", { ...NET, dataDir: `${FILES}/plain` }),
+    on("DEL", { ...NET, dataDir: `${FILES}/plain` }),
     on("ADD", { ...NET, dataDir: "/proc/nothing" }, { label: "ADD in /proc" }),
   ]),
 
@@ -365,17 +308,17 @@ export const HOST_LOCAL = [
     "legacy nonsense": { subnet: "nonsense" },
   }),
   wrong("bounds", {
-    "start outside": range({ subnet: "10.10.0.0/24", rangeStart: "10.11.0.5" }),
-    "end outside": range({ subnet: "10.10.0.0/24", rangeEnd: "10.11.0.5" }),
-    "end before start": range({ subnet: "10.10.0.0/24", rangeStart: "10.10.0.50", rangeEnd: "10.10.0.40" }),
-    "start nonsense": range({ subnet: "10.10.0.0/24", rangeStart: "nonsense" }),
-    "end nonsense": range({ subnet: "10.10.0.0/24", rangeEnd: "nonsense" }),
-    "gateway nonsense": range({ subnet: "10.10.0.0/24", gateway: "nonsense" }),
-    "gateway a number": range({ subnet: "10.10.0.0/24", gateway: 7 }),
-    "start of another family": range({ subnet: "10.10.0.0/24", rangeStart: "fd00::5" }),
+    "start outside": within({ rangeStart: "10.11.0.5" }),
+    "end outside": within({ rangeEnd: "10.11.0.5" }),
+    "end before start": within({ rangeStart: "10.10.0.50", rangeEnd: "10.10.0.40" }),
+    "start nonsense": within({ rangeStart: "nonsense" }),
+    "end nonsense": within({ rangeEnd: "nonsense" }),
+    "gateway nonsense": within({ gateway: "nonsense" }),
+    "gateway a number": within({ gateway: 7 }),
+    "start of another family": within({ rangeStart: "fd00::5" }),
   }),
   wrong("start beyond the default end", {
-    start: range({ subnet: "10.10.0.0/24", rangeStart: "10.10.0.255" }),
+    start: within({ rangeStart: "10.10.0.255" }),
   }),
   wrong("sets", {
     "mixed families": range({ subnet: "10.10.0.0/24" }, { subnet: "fd00:10::/64" }),

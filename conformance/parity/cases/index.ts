@@ -1,5 +1,5 @@
 /** All cases, in the order of the report. */
-import type { ParityCase } from "../case.ts";
+import type { Case } from "../../engine/case.ts";
 import { ADDRESSES } from "./addresses.ts";
 import { BAD_KEYS } from "./bad-keys.ts";
 import { CHECK } from "./check.ts";
@@ -14,7 +14,7 @@ import { PROTOCOL } from "./protocol.ts";
 import { REQUESTS } from "./requests.ts";
 import { ROUTES } from "./routes.ts";
 
-export const CASES: readonly ParityCase[] = [
+export const CASES: readonly Case[] = [
   ...ADDRESSES,
   ...ROUTES,
   ...REQUESTS,
@@ -29,7 +29,3 @@ export const CASES: readonly ParityCase[] = [
   ...LOOPBACK,
   ...HOST_LOCAL,
 ];
-
-const names = CASES.map(({ name }) => name);
-const twice = names.find((name, index) => names.indexOf(name) !== index);
-if (twice !== undefined) throw new Error(`two cases are called ${JSON.stringify(twice)}`);

@@ -1,41 +1,38 @@
 /** Networks without addresses. */
-import { bridgeConfig, change, IPV4, inside, type JsonRecord, life, VERSIONS } from "../case.ts";
+import { change, life } from "../../engine/case.ts";
+import { IPV4, inside, type JsonRecord, layer2, VERSIONS } from "../../engine/network.ts";
+import { lives, NO_IPV6 } from "../tables.ts";
 
-const one = (name: string, keys: JsonRecord) => life(`layer 2: ${name}`, bridgeConfig(keys));
+const KEYS: Readonly<Record<string, JsonRecord>> = {
+  plain: {},
+  "ipam is an empty object": { ipam: {} },
+  "ipam.type is empty": { ipam: { type: "" } },
+  "ipam is null": { ipam: null },
+  "mtu 1400": { mtu: 1400 },
+  hairpinMode: { hairpinMode: true },
+  promiscMode: { promiscMode: true },
+  portIsolation: { portIsolation: true },
+  enabledad: { enabledad: true },
+  isGateway: { isGateway: true },
+  isDefaultGateway: { isDefaultGateway: true },
+  ipMasq: { ipMasq: true },
+  forceAddress: { forceAddress: true },
+  disableContainerInterface: { disableContainerInterface: true },
+  "disableContainerInterface and mtu": { disableContainerInterface: true, mtu: 1300 },
+  "disableContainerInterface with ipam": { disableContainerInterface: true, ipam: IPV4 },
+  "disableContainerInterface with an empty ipam": { disableContainerInterface: true, ipam: {} },
+  "static MAC": { runtimeConfig: { mac: "02:00:5e:00:00:01" } },
+};
 
 export const LAYER2 = [
-  one("plain", {}),
-  one("ipam is an empty object", { ipam: {} }),
-  one("ipam.type is empty", { ipam: { type: "" } }),
-  one("ipam is null", { ipam: null }),
-  one("mtu 1400", { mtu: 1400 }),
-  one("hairpinMode", { hairpinMode: true }),
-  one("promiscMode", { promiscMode: true }),
-  one("portIsolation", { portIsolation: true }),
-  one("enabledad", { enabledad: true }),
-  one("isGateway", { isGateway: true }),
-  one("isDefaultGateway", { isDefaultGateway: true }),
-  one("ipMasq", { ipMasq: true }),
-  one("forceAddress", { forceAddress: true }),
-  one("disableContainerInterface", { disableContainerInterface: true }),
-  one("disableContainerInterface and mtu", { disableContainerInterface: true, mtu: 1300 }),
-  one("disableContainerInterface with ipam", { disableContainerInterface: true, ipam: IPV4 }),
-  one("disableContainerInterface with an empty ipam", { disableContainerInterface: true, ipam: {} }),
-  one("static MAC", { runtimeConfig: { mac: "02:00:5e:00:00:01" } }),
-  life("layer 2: IPv6 is off in the container", bridgeConfig(), {
-    before: [
-      change(
-        "disable IPv6 inside",
-        inside("c1", "for s in all default lo; do echo 1 > /proc/sys/net/ipv6/conf/$s/disable_ipv6; done"),
-      ),
-    ],
+  ...lives(KEYS, "layer 2: "),
+  life("layer 2: IPv6 is off in the container", layer2(), {
+    before: [change("disable IPv6 inside", inside("c1", NO_IPV6))],
   }),
   ...VERSIONS.map((cniVersion) =>
-    one(`mtu, hairpin and dns, version ${cniVersion}`, {
-      cniVersion,
-      mtu: 1400,
-      hairpinMode: true,
-      dns: { domain: "example.org" },
-    }),
+    life(
+      `layer 2: mtu, hairpin and dns, version ${cniVersion}`,
+      layer2({ cniVersion, mtu: 1400, hairpinMode: true, dns: { domain: "example.org" } }),
+    ),
   ),
 ];

@@ -1,32 +1,24 @@
 /** The loopback plugin. */
-import {
-  type CallOptions,
-  call,
-  change,
-  inside,
-  type JsonRecord,
-  LATEST,
-  parityCase,
-  VERSIONS,
-} from "../case.ts";
+import { type CallStep, call, change, stepsCase } from "../../engine/case.ts";
+import { inside, type JsonRecord, LATEST, VERSIONS } from "../../engine/network.ts";
 
 const loopback = (keys: JsonRecord = {}): JsonRecord => ({
   cniVersion: LATEST,
-  name: "parity",
+  name: "net",
   type: "loopback",
   ...keys,
 });
 
-const lo = (command: string, options: CallOptions = {}, keys: JsonRecord = {}) =>
+const lo = (command: string, options: CallStep["options"] = {}, keys: JsonRecord = {}) =>
   call(command, loopback(keys), { plugin: "loopback", ifname: "lo", ...options });
 
-const life = (name: string, keys: JsonRecord = {}, options: CallOptions = {}, script = ":") =>
-  parityCase(`loopback: ${name}`, [
+const life = (name: string, keys: JsonRecord = {}, options: CallStep["options"] = {}, script = ":") =>
+  stepsCase(`loopback: ${name}`, [
     change("before", script),
     lo("ADD", options, keys),
-    lo("CHECK", { ...options, resultOf: "ADD" }, keys),
-    lo("DEL", { ...options, resultOf: "ADD" }, keys),
-    lo("DEL", { ...options, resultOf: "ADD", label: "DEL again" }, keys),
+    lo("CHECK", { ...options, after: "ADD" }, keys),
+    lo("DEL", { ...options, after: "ADD" }, keys),
+    lo("DEL", { ...options, after: "ADD", label: "DEL again" }, keys),
   ]);
 
 /** A result as a plugin before gives it in each version. */
@@ -48,14 +40,14 @@ function previous(cniVersion: string): JsonRecord {
 export const LOOPBACK = [
   ...VERSIONS.map((cniVersion) => life(`version ${cniVersion}`, { cniVersion })),
   ...VERSIONS.map((cniVersion) =>
-    parityCase(`loopback: prevResult, version ${cniVersion}`, [
+    stepsCase(`loopback: prevResult, version ${cniVersion}`, [
       lo("ADD", {}, { cniVersion, prevResult: previous(cniVersion) }),
     ]),
   ),
-  parityCase("loopback: prevResult without version", [
+  stepsCase("loopback: prevResult without version", [
     lo("ADD", {}, { cniVersion: "1.1.0", prevResult: { ips: [{ address: "192.0.2.7/24" }] } }),
   ]),
-  parityCase("loopback: prevResult wrong", [
+  stepsCase("loopback: prevResult wrong", [
     lo("ADD", {}, { prevResult: { cniVersion: LATEST, ips: [{ address: "nonsense" }] } }),
   ]),
   life("another CNI_IFNAME", {}, { ifname: "eth0" }),
@@ -70,18 +62,18 @@ export const LOOPBACK = [
     inside("c1", "ip addr add fd00::1/128 dev lo nodad"),
   ),
   life("dns in the configuration", { dns: { domain: "example.org" } }),
-  parityCase("loopback: CHECK before ADD", [lo("CHECK")]),
-  parityCase("loopback: CHECK after lo went down", [
+  stepsCase("loopback: CHECK before ADD", [lo("CHECK")]),
+  stepsCase("loopback: CHECK after lo went down", [
     lo("ADD"),
     change("down", inside("c1", "ip link set lo down")),
-    lo("CHECK", { resultOf: "ADD" }),
+    lo("CHECK", { after: "ADD" }),
   ]),
-  parityCase("loopback: CHECK after its address went", [
+  stepsCase("loopback: CHECK after its address went", [
     lo("ADD"),
     change("lose it", inside("c1", "ip addr del 127.0.0.1/8 dev lo")),
-    lo("CHECK", { resultOf: "ADD" }),
+    lo("CHECK", { after: "ADD" }),
   ]),
-  parityCase("loopback: DEL without namespace", [
+  stepsCase("loopback: DEL without namespace", [
     lo("DEL", { env: { CNI_NETNS: undefined }, label: "unset" }),
     lo("DEL", { env: { CNI_NETNS: "/run/netns/never" }, label: "never there" }),
     change("a plain file is left", "umount -l /run/netns/c1"),
@@ -89,7 +81,7 @@ export const LOOPBACK = [
     change("remove it", "rm /run/netns/c1"),
     lo("DEL", { label: "gone" }),
   ]),
-  parityCase("loopback: wrong types", [
+  stepsCase("loopback: wrong types", [
     lo("ADD", { label: "dns is text" }, { dns: "x" }),
     lo("ADD", { label: "ipam is text" }, { ipam: "x" }),
     lo("ADD", { label: "prevResult is text" }, { prevResult: "x" }),

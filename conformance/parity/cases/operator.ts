@@ -1,120 +1,104 @@
 /** STATUS, GC, VERSION, the about line, and calls that no command fits. */
+
+import { call, change, stepsCase } from "../../engine/case.ts";
 import {
-  bridgeConfig,
-  call,
-  change,
+  BARE,
   DUAL,
   deleteNamespace,
   hostLocal,
   IPV4,
   type JsonRecord,
-  type Plugin,
-  parityCase,
+  layer2,
+  PLUGINS,
+  VALID,
   VERSIONS,
-} from "../case.ts";
+} from "../../engine/network.ts";
+import { inTurn } from "../tables.ts";
 
-const PLUGINS: readonly Plugin[] = ["bridge", "host-local", "loopback"];
-
-const GATEWAY = bridgeConfig({ isGateway: true, ipMasq: true, ipam: DUAL });
-
-/** Environment of STATUS and GC: nothing of an attachment. */
-const BARE = { CNI_CONTAINERID: undefined, CNI_NETNS: undefined, CNI_IFNAME: undefined };
+const GATEWAY = layer2({ isGateway: true, ipMasq: true, ipam: DUAL });
 
 const status = (name: string, config: JsonRecord | string, script = ":") =>
-  parityCase(`STATUS: ${name}`, [change("before", script), call("STATUS", config, { env: BARE })]);
+  stepsCase(`STATUS: ${name}`, [change("before", script), call("STATUS", config, { env: BARE })]);
 
 const gc = (name: string, keys: JsonRecord) =>
-  parityCase(
+  stepsCase(
     `GC: ${name}`,
     [
-      call("ADD", GATEWAY, { label: "ADD c1" }),
-      call("ADD", GATEWAY, { container: "c2", label: "ADD c2" }),
+      ...inTurn("ADD", GATEWAY, "c1", "c2"),
       call("GC", { ...GATEWAY, ...keys }, { env: BARE }),
-      call("DEL", GATEWAY, { label: "DEL c1", resultOf: "ADD c1" }),
-      call("DEL", GATEWAY, { container: "c2", label: "DEL c2", resultOf: "ADD c2" }),
+      ...inTurn("DEL", GATEWAY, "c1", "c2"),
     ],
     { containers: ["c1", "c2"] },
   );
 
+/** The command of each plugin, and of each version. */
+const each = (command: string, keys: JsonRecord) => [
+  stepsCase(
+    `${command} of every plugin`,
+    PLUGINS.map((plugin) => call(command, layer2(keys), { plugin, label: plugin, env: BARE })),
+  ),
+  stepsCase(
+    `${command} of every version`,
+    VERSIONS.map((cniVersion) =>
+      call(command, layer2({ cniVersion, ...keys }), { label: cniVersion, env: BARE }),
+    ),
+  ),
+];
+
+const SMALL = hostLocal(["10.10.0.0/30"]);
+const NOTHING = { ...BARE, CNI_PATH: undefined };
+
 const C1 = { containerID: "id-c1", ifname: "eth0" };
 const C2 = { containerID: "id-c2", ifname: "eth0" };
-const VALID = "cni.dev/valid-attachments";
 
 export const OPERATOR = [
   status("ready", GATEWAY),
-  status("layer 2", bridgeConfig()),
+  status("layer 2", layer2()),
   status("bridge there", GATEWAY, "ip link add cni0 type bridge"),
   status("bridge's name taken", GATEWAY, "ip link add cni0 type veth peer name other"),
-  status("ipam that does not exist", bridgeConfig({ ipam: { type: "no-such-ipam" } })),
-  status("wrong range", bridgeConfig({ ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/32" }]] }) })),
-  status("no ranges", bridgeConfig({ ipam: hostLocal({}) })),
-  status("hairpin and promiscuous mode", bridgeConfig({ hairpinMode: true, promiscMode: true })),
-  status("wrong vlan", bridgeConfig({ vlan: 5000 })),
-  status("wrong type of a key", bridgeConfig({ mtu: "large" })),
+  status("ipam that does not exist", layer2({ ipam: { type: "no-such-ipam" } })),
+  status("wrong range", layer2({ ipam: hostLocal(["10.10.0.0/32"]) })),
+  status("no ranges", layer2({ ipam: { type: "host-local" } })),
+  status("hairpin and promiscuous mode", layer2({ hairpinMode: true, promiscMode: true })),
+  status("wrong vlan", layer2({ vlan: 5000 })),
+  status("wrong type of a key", layer2({ mtu: "large" })),
   status("every variable set", GATEWAY),
-  parityCase("STATUS: range exhausted", [
-    call("ADD", bridgeConfig({ ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/30" }]] }) })),
-    call("STATUS", bridgeConfig({ ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/30" }]] }) }), {
+  stepsCase("STATUS: range exhausted", [
+    call("ADD", layer2({ ipam: SMALL })),
+    call("STATUS", layer2({ ipam: SMALL }), { env: BARE }),
+    call("STATUS", layer2({ ipam: { ...SMALL, statusReportsExhaustion: true } }), {
       env: BARE,
+      label: "STATUS, strict",
     }),
-    call(
-      "STATUS",
-      bridgeConfig({
-        ipam: hostLocal({ ranges: [[{ subnet: "10.10.0.0/30" }]], statusReportsExhaustion: true }),
-      }),
-      { env: BARE, label: "STATUS, strict" },
-    ),
   ]),
-  parityCase(
-    "STATUS of every plugin",
-    PLUGINS.map((plugin) =>
-      call("STATUS", bridgeConfig({ ipam: IPV4 }), { plugin, label: plugin, env: BARE }),
-    ),
-  ),
-  parityCase(
-    "STATUS of every version",
-    VERSIONS.map((cniVersion) =>
-      call("STATUS", bridgeConfig({ cniVersion, ipam: IPV4 }), { label: cniVersion, env: BARE }),
-    ),
-  ),
+  ...each("STATUS", { ipam: IPV4 }),
 
   gc("all valid", { [VALID]: [C1, C2] }),
   gc("one stale", { [VALID]: [C1] }),
   gc("all stale", { [VALID]: [] }),
   gc("list absent", {}),
   gc("list null", { [VALID]: null }),
-  parityCase("GC: nothing to do", [call("GC", { ...GATEWAY, [VALID]: [] }, { env: BARE })]),
-  parityCase("GC: layer 2", [
-    call("ADD", bridgeConfig()),
-    call("GC", bridgeConfig({ [VALID]: [] }), { env: BARE }),
-    call("DEL", bridgeConfig(), { resultOf: "ADD" }),
+  stepsCase("GC: nothing to do", [call("GC", { ...GATEWAY, [VALID]: [] }, { env: BARE })]),
+  stepsCase("GC: layer 2", [
+    call("ADD", layer2()),
+    call("GC", layer2({ [VALID]: [] }), { env: BARE }),
+    call("DEL", layer2(), { after: "ADD" }),
   ]),
-  parityCase("GC: of another network", [
+  stepsCase("GC: of another network", [
     call("ADD", GATEWAY),
     call("GC", { ...GATEWAY, name: "another", [VALID]: [] }, { env: BARE }),
-    call("CHECK", GATEWAY, { resultOf: "ADD" }),
+    call("CHECK", GATEWAY, { after: "ADD" }),
   ]),
-  parityCase("GC: namespace gone", [
+  stepsCase("GC: namespace gone", [
     call("ADD", GATEWAY),
     change("delete the namespace", deleteNamespace("c1")),
     call("GC", { ...GATEWAY, [VALID]: [] }, { env: BARE }),
   ]),
-  parityCase(
-    "GC of every plugin",
-    PLUGINS.map((plugin) =>
-      call("GC", bridgeConfig({ ipam: IPV4, [VALID]: [] }), { plugin, label: plugin, env: BARE }),
-    ),
-  ),
-  parityCase(
-    "GC of every version",
-    VERSIONS.map((cniVersion) =>
-      call("GC", bridgeConfig({ cniVersion, ipam: IPV4, [VALID]: [] }), { label: cniVersion, env: BARE }),
-    ),
-  ),
+  ...each("GC", { ipam: IPV4, [VALID]: [] }),
 
   ...PLUGINS.map((plugin) =>
-    parityCase(`VERSION of ${plugin}`, [
-      call("VERSION", "", { plugin, label: "nothing on stdin", env: { ...BARE, CNI_PATH: undefined } }),
+    stepsCase(`VERSION of ${plugin}`, [
+      call("VERSION", "", { plugin, label: "nothing on stdin", env: NOTHING }),
       call("VERSION", { cniVersion: "1.0.0" }, { plugin, label: "as libcni asks" }),
       call("VERSION", "nonsense", { plugin, label: "nonsense on stdin" }),
       call("VERSION", "", {
@@ -126,24 +110,24 @@ export const OPERATOR = [
         plugin,
         label: "no command",
         comparesStderr: true,
-        env: { ...BARE, CNI_PATH: undefined },
+        env: NOTHING,
       }),
       call("", "nonsense", { plugin, label: "empty command", comparesStderr: true }),
     ]),
   ),
   ...PLUGINS.map((plugin) =>
-    parityCase(`unknown commands of ${plugin}`, [
-      call("FROB", bridgeConfig({ ipam: IPV4 }), { plugin, label: "FROB" }),
-      call("add", bridgeConfig({ ipam: IPV4 }), { plugin, label: "add" }),
-      call(" ADD", bridgeConfig({ ipam: IPV4 }), { plugin, label: "blank before ADD" }),
+    stepsCase(`unknown commands of ${plugin}`, [
+      call("FROB", layer2({ ipam: IPV4 }), { plugin, label: "FROB" }),
+      call("add", layer2({ ipam: IPV4 }), { plugin, label: "add" }),
+      call(" ADD", layer2({ ipam: IPV4 }), { plugin, label: "blank before ADD" }),
       call("FROB", "nonsense", { plugin, label: "FROB with nonsense" }),
       call("FROB", "", { plugin, label: "FROB with nothing" }),
       call("FROB", { cniVersion: "1.1.0" }, { plugin, label: "FROB without a name" }),
-      call("FROB", bridgeConfig({ cniVersion: "9.0.0" }), { plugin, label: "FROB of an unknown version" }),
-      call("FROB", bridgeConfig({ ipam: IPV4 }), {
+      call("FROB", layer2({ cniVersion: "9.0.0" }), { plugin, label: "FROB of an unknown version" }),
+      call("FROB", layer2({ ipam: IPV4 }), {
         plugin,
         label: "FROB without variables",
-        env: { ...BARE, CNI_PATH: undefined },
+        env: NOTHING,
       }),
     ]),
   ),

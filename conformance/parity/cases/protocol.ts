@@ -1,18 +1,8 @@
 /** The environment and the common part of the configuration, for each plugin and command. */
-import {
-  bridgeConfig,
-  type CallOptions,
-  call,
-  change,
-  FILES,
-  IPV4,
-  type JsonRecord,
-  type Plugin,
-  parityCase,
-} from "../case.ts";
+import { call, change, stepsCase } from "../../engine/case.ts";
+import { FILES, IPV4, type JsonRecord, layer2, PLUGINS, type PluginName } from "../../engine/network.ts";
 
-const CONFIG = bridgeConfig({ isGateway: true, ipam: IPV4 });
-const PLUGINS: readonly Plugin[] = ["bridge", "host-local", "loopback"];
+const CONFIG = layer2({ isGateway: true, ipam: IPV4 });
 const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
 
 type Env = Record<string, string | undefined>;
@@ -67,55 +57,40 @@ const BAD_STDIN: Readonly<Record<string, string | JsonRecord>> = {
   "name with /": { cniVersion: "1.1.0", name: "a/b" },
   "name ..": { cniVersion: "1.1.0", name: ".." },
   "name with blank": { cniVersion: "1.1.0", name: "a b" },
-  "version is a number": { cniVersion: 1, name: "parity" },
-  "version unknown": { cniVersion: "1.2.0", name: "parity" },
-  "version of the future": { cniVersion: "2.0.0", name: "parity" },
-  "version of the past": { cniVersion: "0.0.1", name: "parity" },
-  "version short": { cniVersion: "1.1", name: "parity" },
-  "version long": { cniVersion: "1.1.0.0", name: "parity" },
-  "version no version": { cniVersion: "abc", name: "parity" },
-  "version with v": { cniVersion: "v1.1.0", name: "parity" },
-  "version with zeros": { cniVersion: "01.1.0", name: "parity" },
+  "version is a number": { cniVersion: 1, name: "net" },
+  "version unknown": { cniVersion: "1.2.0", name: "net" },
+  "version of the future": { cniVersion: "2.0.0", name: "net" },
+  "version of the past": { cniVersion: "0.0.1", name: "net" },
+  "version short": { cniVersion: "1.1", name: "net" },
+  "version long": { cniVersion: "1.1.0.0", name: "net" },
+  "version no version": { cniVersion: "abc", name: "net" },
+  "version with v": { cniVersion: "v1.1.0", name: "net" },
+  "version with zeros": { cniVersion: "01.1.0", name: "net" },
 };
 
-const each = (table: Readonly<Record<string, Env>>, plugin: Plugin, command: string) =>
+const each = (table: Readonly<Record<string, Env>>, plugin: PluginName, command: string) =>
   Object.entries(table).map(([label, env]) => call(command, CONFIG, { plugin, label, env }));
 
 const LAST = { stateAfter: "last" } as const;
 
-const netns = (name: string, path: string, options: CallOptions = {}) =>
-  parityCase(`CNI_NETNS: ${name}`, [
+const netns = (name: string, CNI_NETNS: string, more: Env = {}) =>
+  stepsCase(`CNI_NETNS: ${name}`, [
     change(
       "files",
       `echo > ${FILES}/plain; mkdir ${FILES}/folder; ln -s /run/netns/c1 ${FILES}/link; ln -s nowhere ${FILES}/dangling`,
     ),
-    ...PLUGINS.filter((plugin) => plugin !== "host-local").flatMap((plugin) => [
-      call("ADD", CONFIG, {
-        ...options,
-        plugin,
-        label: `${plugin} ADD`,
-        env: { CNI_NETNS: path, ...options.env },
-      }),
-      call("CHECK", CONFIG, {
-        ...options,
-        plugin,
-        label: `${plugin} CHECK`,
-        env: { CNI_NETNS: path, ...options.env },
-      }),
-      call("DEL", CONFIG, {
-        ...options,
-        plugin,
-        label: `${plugin} DEL`,
-        env: { CNI_NETNS: path, ...options.env },
-      }),
-    ]),
+    ...(["bridge", "loopback"] as const).flatMap((plugin) =>
+      ["ADD", "CHECK", "DEL"].map((command) =>
+        call(command, CONFIG, { plugin, label: `${plugin} ${command}`, env: { CNI_NETNS, ...more } }),
+      ),
+    ),
   ]);
 
 export const PROTOCOL = [
   ...PLUGINS.flatMap((plugin) =>
     COMMANDS.flatMap((command) => [
-      parityCase(`missing variables: ${plugin} ${command}`, each(MISSING, plugin, command), LAST),
-      parityCase(
+      stepsCase(`missing variables: ${plugin} ${command}`, each(MISSING, plugin, command), LAST),
+      stepsCase(
         `configurations that are none: ${plugin} ${command}`,
         Object.entries(BAD_STDIN).map(([label, stdin]) => call(command, stdin, { plugin, label })),
         LAST,
@@ -123,10 +98,10 @@ export const PROTOCOL = [
     ]),
   ),
   ...(["ADD", "DEL", "GC"] as const).map((command) =>
-    parityCase(`wrong variables: bridge ${command}`, each(WRONG, "bridge", command), LAST),
+    stepsCase(`wrong variables: bridge ${command}`, each(WRONG, "bridge", command), LAST),
   ),
   ...(["host-local", "loopback"] as const).map((plugin) =>
-    parityCase(`wrong variables: ${plugin} ADD`, each(WRONG, plugin, "ADD"), LAST),
+    stepsCase(`wrong variables: ${plugin} ADD`, each(WRONG, plugin, "ADD"), LAST),
   ),
 
   netns("does not exist", "/run/netns/never"),
@@ -139,9 +114,7 @@ export const PROTOCOL = [
   netns("another kind of namespace", "/proc/self/ns/uts"),
   netns("a file of /proc", "/proc/version"),
   netns("the plugin's own", "/run/netns/host"),
-  netns("the plugin's own, permitted", "/run/netns/host", { env: { CNI_NETNS_OVERRIDE: "true" } }),
-  netns("the plugin's own, permitted with 1", "/proc/self/ns/net", { env: { CNI_NETNS_OVERRIDE: "1" } }),
-  netns("the plugin's own, not permitted with yes", "/proc/self/ns/net", {
-    env: { CNI_NETNS_OVERRIDE: "yes" },
-  }),
+  netns("the plugin's own, permitted", "/run/netns/host", { CNI_NETNS_OVERRIDE: "true" }),
+  netns("the plugin's own, permitted with 1", "/proc/self/ns/net", { CNI_NETNS_OVERRIDE: "1" }),
+  netns("the plugin's own, not permitted with yes", "/proc/self/ns/net", { CNI_NETNS_OVERRIDE: "yes" }),
 ];

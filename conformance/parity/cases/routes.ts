@@ -1,8 +1,9 @@
 /** Routes of the IPAM and those that the bridge plugin adds. */
-import { bridgeConfig, DUAL, IPV4, IPV6, type Json, type JsonRecord, life, VERSIONS } from "../case.ts";
+import { life } from "../../engine/case.ts";
+import { DUAL, IPV4, IPV6, type Json, type JsonRecord, layer2, VERSIONS } from "../../engine/network.ts";
 
 const withRoutes = (name: string, ipam: JsonRecord, routes: Json, keys: JsonRecord = { isGateway: true }) =>
-  life(`routes: ${name}`, bridgeConfig({ ...keys, ipam: { ...ipam, routes } }));
+  life(`routes: ${name}`, layer2({ ...keys, ipam: { ...ipam, routes } }));
 
 const DEFAULT = { isDefaultGateway: true };
 

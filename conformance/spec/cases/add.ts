@@ -1,5 +1,7 @@
 /** ADD: rules A26–A28. */
-import { type JsonRecord, layer2, netnsPath, network, ofEach, spec } from "../case.ts";
+
+import { type JsonRecord, layer2, netnsPath, network } from "../../engine/network.ts";
+import { ofEach, spec } from "../case.ts";
 
 const CREATES = spec(
   "A26: ADD makes CNI_IFNAME in CNI_NETNS (bridge)",
@@ -10,9 +12,7 @@ const CREATES = spec(
       ["c1", "net1"],
       ["c2", "abcdefghijklmno"],
     ] as const) {
-      bench.accepted(
-        await bench.call("ADD", network(), { container, ifname, label: `ADD ${ifname} in ${container}` }),
-      );
+      await bench.accepts("ADD", network(), { container, ifname, label: `ADD ${ifname} in ${container}` });
       const link = (await bench.links(container)).get(ifname);
       bench.is(
         `${ifname} in ${container}: a veth that is up`,
@@ -25,29 +25,21 @@ const CREATES = spec(
 );
 
 const LO = spec("A26: ADD sets lo up in CNI_NETNS (loopback)", {}, async (bench) => {
-  bench.accepted(await bench.call("ADD", network(), { plugin: "loopback", ifname: "lo" }));
+  await bench.accepts("ADD", network(), { plugin: "loopback", ifname: "lo" });
   bench.is("lo is up", (await bench.links("c1")).get("lo")?.flags.includes("UP"), true);
-  bench.accepted(
-    await bench.call("ADD", network(), { plugin: "loopback", ifname: "lo", label: "ADD again" }),
-  );
+  await bench.accepts("ADD", network(), { plugin: "loopback", ifname: "lo", label: "ADD again" });
 });
 
 const TAKEN = ["bridge", "veth", "a pair of its own"].map((kind) =>
   spec(`A26: the interface is there already: ${kind} (bridge)`, {}, async (bench) => {
-    if (kind === "a pair of its own") bench.accepted(await bench.call("ADD", network(), { id: "id-before" }));
+    if (kind === "a pair of its own") await bench.accepts("ADD", network(), { id: "id-before" });
     else await bench.run(`ip link add eth0 netns c1 type ${kind}`);
     const before = await bench.state();
-    const answer = await bench.call("ADD", network(), { label: "ADD of a name that is taken" });
-    bench.refused(answer, { code: 999, says: /already exists/ });
+    await bench.refuses({ code: 999, says: /already exists/ }, "ADD", network(), {
+      label: "ADD of a name that is taken",
+    });
     // The hint is only a hint (L3): the next address may be another one.
-    const after = (await bench.state()).filter((line) => !/last_reserved_ip|\.bridgehead/.test(line));
-    const missing = before.filter(
-      (line) => !/last_reserved_ip|\.bridgehead/.test(line) && !after.includes(line),
-    );
-    const added = after.filter(
-      (line) => !before.includes(line) && !/networks\/(spec\/(lock .*)?)?$/.test(line),
-    );
-    bench.is("what changed", [...missing, ...added], []);
+    await bench.unchanged("afterwards", before, /last_reserved_ip|\.bridgehead|\/networks(\/net(\/lock)?)?$/);
   }),
 );
 
@@ -74,8 +66,7 @@ const PASSED_ON = ofEach(
   "A27: the prevResult of a plugin before comes out",
   {},
   async (bench, plugin) => {
-    const added = await bench.call("ADD", network({ prevResult: PREVIOUS }), { plugin });
-    bench.accepted(added);
+    const added = await bench.accepts("ADD", network({ prevResult: PREVIOUS }), { plugin });
     const {
       interfaces = [],
       ips = [],
@@ -96,7 +87,7 @@ const PASSED_ON = ofEach(
       interfaces[Number(ips[0]?.interface)]?.name,
       "eth0",
     );
-    bench.accepted(await bench.call("DEL", network(), { after: added }));
+    await bench.accepts("DEL", network(), { after: added });
   },
 );
 
@@ -111,8 +102,7 @@ const PASSED_ON_OLD = ofEach(
       ips: [{ version: "4", address: "192.0.2.7/24", interface: 0 }],
       dns: {},
     };
-    const added = await bench.call("ADD", network({ cniVersion: "0.4.0", prevResult: old }), { plugin });
-    bench.accepted(added);
+    const added = await bench.accepts("ADD", network({ cniVersion: "0.4.0", prevResult: old }), { plugin });
     const { interfaces, ips } = (added.document ?? {}) as Record<string, JsonRecord[]>;
     bench.is("interface of before", interfaces?.at(-1)?.name, "dummy0");
     bench.is("address of before", ips?.at(-1)?.address, "192.0.2.7/24");
@@ -130,8 +120,7 @@ const LISTED = [
     async (bench) => {
       const names = async () => [...(await bench.links()).keys(), ...(await bench.links("c1")).keys()];
       const before = await names();
-      const added = await bench.call("ADD", config);
-      bench.accepted(added);
+      const added = await bench.accepts("ADD", config);
       const listed = ((added.document?.interfaces ?? []) as JsonRecord[]).map(({ name }) => String(name));
       const came = (await names()).filter((name) => !before.includes(name));
       bench.is("listed and there", [...listed].sort(), came.sort());

@@ -1,6 +1,8 @@
 /** CNI_ARGS: rules A50–A52. */
-import type { Bench } from "../bench.ts";
-import { type JsonRecord, layer2, network, ofEach, PLUGINS, type PluginName, spec } from "../case.ts";
+
+import type { Bench } from "../../engine/bench.ts";
+import { type JsonRecord, layer2, network, PLUGINS, type PluginName } from "../../engine/network.ts";
+import { ofEach, spec } from "../case.ts";
 
 const MAC = "02:00:5e:00:00:0a";
 const OTHER_MAC = "02:00:5e:00:00:0b";
@@ -9,10 +11,9 @@ const OTHER_MAC = "02:00:5e:00:00:0b";
 async function life(bench: Bench, plugin: PluginName, CNI_ARGS: string, config: JsonRecord = network()) {
   const label = (command: string) => `${command}, ${JSON.stringify(CNI_ARGS)}`;
   const env = { CNI_ARGS };
-  const added = await bench.call("ADD", config, { plugin, env, label: label("ADD") });
-  bench.accepted(added);
+  const added = await bench.accepts("ADD", config, { plugin, env, label: label("ADD") });
   const link = plugin === "bridge" ? (await bench.links("c1")).get("eth0") : undefined;
-  bench.accepted(await bench.call("DEL", config, { plugin, env, label: label("DEL") }));
+  await bench.accepts("DEL", config, { plugin, env, label: label("DEL") });
   return {
     ips: ((added.document?.ips ?? []) as JsonRecord[]).map(({ address }) => address),
     mac: link?.address,
@@ -53,12 +54,11 @@ const NO_PAIRS = ofEach(
   { still: true },
   async (bench, plugin) => {
     for (const args of BAD) {
-      const answer = await bench.call("ADD", network(), {
+      await bench.refuses({ code: [4, 7] }, "ADD", network(), {
         plugin,
         label: JSON.stringify(args),
         env: { CNI_ARGS: args },
       });
-      bench.refused(answer, { code: [4, 7] });
     }
   },
 );
@@ -69,8 +69,11 @@ const CASE = ofEach(
   { still: true },
   async (bench, plugin) => {
     for (const args of ["ip=10.10.0.50", `mac=${MAC}`, "ignoreunknown=1;A=b", "IGNOREUNKNOWN=1"]) {
-      const answer = await bench.call("ADD", network(), { plugin, label: args, env: { CNI_ARGS: args } });
-      bench.refused(answer, { code: [4, 7], says: args.split(";")[0] ?? "" });
+      await bench.refuses({ code: [4, 7], says: args.split(";")[0] ?? "" }, "ADD", network(), {
+        plugin,
+        label: args,
+        env: { CNI_ARGS: args },
+      });
     }
   },
 );
@@ -81,8 +84,11 @@ const UNKNOWN = ofEach(
   { still: true },
   async (bench, plugin) => {
     for (const args of ["K8S_POD_NAME=web-0", "A=b;B=c", "IgnoreUnknown=0;A=b", "IgnoreUnknown=false;A=b"]) {
-      const answer = await bench.call("ADD", network(), { plugin, label: args, env: { CNI_ARGS: args } });
-      bench.refused(answer, { code: [4, 7], says: /unknown args/ });
+      await bench.refuses({ code: [4, 7], says: /unknown args/ }, "ADD", network(), {
+        plugin,
+        label: args,
+        env: { CNI_ARGS: args },
+      });
     }
   },
 );

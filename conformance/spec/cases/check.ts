@@ -1,24 +1,15 @@
 /** CHECK: rules A32–A34. */
+
 // Long because: a table of losses, one line each.
-import type { Bench } from "../bench.ts";
-import {
-  hostLocal,
-  type JsonRecord,
-  layer2,
-  network,
-  ofEach,
-  PLUGINS,
-  SUBNET,
-  SUBNET6,
-  spec,
-  VERSIONS,
-} from "../case.ts";
+import type { Bench } from "../../engine/bench.ts";
+import { hostLocal, type JsonRecord, layer2, network, PLUGINS, VERSIONS } from "../../engine/network.ts";
+import { ofEach, spec } from "../case.ts";
 import { callsOf, fakeNetwork, WITH_FAKES } from "../fake-ipam.ts";
 
 const CONFIGS: Readonly<Record<string, JsonRecord>> = {
   "layer 2": layer2(),
   "a gateway": network(),
-  "both families": network({ ipam: hostLocal([SUBNET, SUBNET6]), isDefaultGateway: true }),
+  "both families": network({ ipam: hostLocal(["10.10.0.0/24", "fd00:10::/64"]), isDefaultGateway: true }),
   "masquerade by iptables": network({ ipMasq: true, ipMasqBackend: "iptables" }),
   "masquerade by nftables": network({ ipMasq: true, ipMasqBackend: "nftables" }),
   "spoof check, isolation, hairpin": network({ macspoofchk: true, portIsolation: true, hairpinMode: true }),
@@ -38,31 +29,27 @@ const AFTER_ADD = [
       for (const cniVersion of VERSIONS.slice(4)) {
         const id = `v${cniVersion}`;
         const versioned = { ...config, cniVersion };
-        const added = await bench.call("ADD", versioned, { id, label: `ADD, ${cniVersion}` });
-        bench.accepted(added);
+        const added = await bench.accepts("ADD", versioned, { id, label: `ADD, ${cniVersion}` });
         for (const label of [`CHECK, ${cniVersion}`, `CHECK again, ${cniVersion}`])
-          bench.accepted(await bench.call("CHECK", versioned, { id, label, after: added }));
-        bench.accepted(await bench.call("DEL", versioned, { id, label: `DEL, ${cniVersion}`, after: added }));
+          await bench.accepts("CHECK", versioned, { id, label, after: added });
+        await bench.accepts("DEL", versioned, { id, label: `DEL, ${cniVersion}`, after: added });
       }
     }),
   ),
   ...ofEach(["host-local", "loopback"], "A34: CHECK right after ADD passes", {}, async (bench, plugin) => {
     for (const cniVersion of VERSIONS.slice(4)) {
       const id = `v${cniVersion}`;
-      const added = await bench.call("ADD", network({ cniVersion }), {
+      const added = await bench.accepts("ADD", network({ cniVersion }), {
         plugin,
         id,
         label: `ADD, ${cniVersion}`,
       });
-      bench.accepted(added);
-      bench.accepted(
-        await bench.call("CHECK", network({ cniVersion }), {
-          plugin,
-          id,
-          label: `CHECK, ${cniVersion}`,
-          after: added,
-        }),
-      );
+      await bench.accepts("CHECK", network({ cniVersion }), {
+        plugin,
+        id,
+        label: `CHECK, ${cniVersion}`,
+        after: added,
+      });
     }
   }),
 ];
@@ -73,12 +60,14 @@ const DELEGATE = spec(
   async (bench) => {
     const config = fakeNetwork(bench, "fake");
     const added = await bench.call("ADD", config, WITH_FAKES);
-    bench.accepted(await bench.call("CHECK", config, { ...WITH_FAKES, after: added }));
+    await bench.accepts("CHECK", config, { ...WITH_FAKES, after: added });
     bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "CHECK"]);
     const CHECK = `echo '{"cniVersion":"1.1.0","code":118,"msg":"the lease is lost","details":"of the pool"}'; exit 1`;
     const failing = fakeNetwork(bench, "fake", { CHECK });
-    const answer = await bench.call("CHECK", failing, { ...WITH_FAKES, after: added });
-    bench.refused(answer, { code: 118, says: /the lease is lost.*of the pool/ });
+    await bench.refuses({ code: 118, says: /the lease is lost.*of the pool/ }, "CHECK", failing, {
+      ...WITH_FAKES,
+      after: added,
+    });
   },
 );
 
@@ -129,8 +118,7 @@ async function check(
 const TOLERATED = Object.entries(LATER).map(([what, { script, edit }]) =>
   spec(`A32: CHECK tolerates what later plugins changed: ${what} (bridge)`, {}, async (bench) => {
     const config = network({ ipMasq: true, ipMasqBackend: "nftables" });
-    const added = await bench.call("ADD", config);
-    bench.accepted(added);
+    const added = await bench.accepts("ADD", config);
     if (script !== undefined) await bench.run(script);
     bench.accepted(await check(bench, config, added, edit));
   }),
@@ -154,8 +142,8 @@ const BY_RESULT = [
     }),
   ),
   spec("A32: CHECK needs prevResult (bridge)", {}, async (bench) => {
-    bench.accepted(await bench.call("ADD", network()));
-    bench.refused(await bench.call("CHECK", network()), { code: 7, says: "Required prevResult missing" });
+    await bench.accepts("ADD", network());
+    await bench.refuses({ code: 7, says: "Required prevResult missing" }, "CHECK", network());
   }),
 ];
 
@@ -163,7 +151,7 @@ const FULL = network({
   mtu: 1400,
   ipMasq: true,
   macspoofchk: true,
-  ipam: hostLocal([SUBNET, SUBNET6], { routes: [{ dst: "192.0.2.0/24", gw: "10.10.0.9" }] }),
+  ipam: hostLocal(["10.10.0.0/24", "fd00:10::/64"], { routes: [{ dst: "192.0.2.0/24", gw: "10.10.0.9" }] }),
 });
 
 /** The one veth of the host. */
@@ -190,7 +178,7 @@ const LOSSES: Readonly<Record<string, string>> = {
   "the host's end is down": `ip link set ${HOST_END} down`,
   "the gateway's address": "ip addr del 10.10.0.1/24 dev cni0",
   "the mtu of the host's end": `ip link set ${HOST_END} mtu 1300`,
-  "the lease": "rm /var/lib/cni/networks/spec/10.10.0.2 /var/lib/cni/networks/spec/fd00:10::2",
+  "the lease": "rm /var/lib/cni/networks/net/10.10.0.2 /var/lib/cni/networks/net/fd00:10::2",
   "the spoof check": "nft delete table bridge nat",
 };
 
@@ -201,12 +189,13 @@ const RULES: Readonly<Record<string, string>> = {
 
 const fails = (what: string, config: JsonRecord, script: string) =>
   spec(`A33: CHECK fails after a loss: ${what} (bridge)`, {}, async (bench) => {
-    const added = await bench.call("ADD", config);
-    bench.accepted(added);
+    const added = await bench.accepts("ADD", config);
     bench.accepted(await check(bench, config, added));
     await bench.run(script);
-    const answer = await bench.call("CHECK", config, { after: added, label: "CHECK after the loss" });
-    bench.refused(answer, { code: [7, 8, 999] });
+    await bench.refuses({ code: [7, 8, 999] }, "CHECK", config, {
+      after: added,
+      label: "CHECK after the loss",
+    });
   });
 
 const LOST = [
@@ -222,12 +211,10 @@ const LOST = [
 
 const DEPENDENCY = spec("A33: CHECK fails without its IPAM (bridge)", {}, async (bench) => {
   const config = fakeNetwork(bench, "fake");
-  const added = await bench.call("ADD", config, WITH_FAKES);
-  bench.accepted(added);
+  const added = await bench.accepts("ADD", config, WITH_FAKES);
   // Not in CNI_PATH any more.
-  bench.refused(await bench.call("CHECK", config, { after: added }), {
-    code: [7, 999],
-    says: 'failed to find plugin "fake"',
+  await bench.refuses({ code: [7, 999], says: 'failed to find plugin "fake"' }, "CHECK", config, {
+    after: added,
   });
 });
 
@@ -236,20 +223,21 @@ const OF_OTHERS = ofEach(
   "A33: CHECK fails after a loss",
   {},
   async (bench, plugin) => {
-    const added = await bench.call("ADD", network(), { plugin });
-    bench.accepted(added);
+    const added = await bench.accepts("ADD", network(), { plugin });
     const losses =
       plugin === "loopback"
         ? { "lo is down": inside("ip link set lo down") }
         : {
-            "the lease is another's": "printf 'other\\r\\neth0' > /var/lib/cni/networks/spec/10.10.0.2",
-            "the lease is gone": "rm /var/lib/cni/networks/spec/10.10.0.2",
+            "the lease is another's": "printf 'other\\r\\neth0' > /var/lib/cni/networks/net/10.10.0.2",
+            "the lease is gone": "rm /var/lib/cni/networks/net/10.10.0.2",
             "all leases are gone": "rm -rf /var/lib/cni/networks",
           };
     for (const [what, script] of Object.entries(losses)) {
       await bench.run(script);
-      bench.refused(await bench.call("CHECK", network(), { plugin, after: added, label: `CHECK, ${what}` }), {
-        code: [7, 999],
+      await bench.refuses({ code: [7, 999] }, "CHECK", network(), {
+        plugin,
+        after: added,
+        label: `CHECK, ${what}`,
       });
     }
   },

@@ -1,6 +1,8 @@
 /** Which command, and in whose namespace: rules A5–A8. */
-import { layer2, netnsPath, network, ofEach, PLUGINS, spec } from "../case.ts";
-import { HOST } from "../host.ts";
+
+import { HOST } from "../../engine/host.ts";
+import { layer2, netnsPath, network, PLUGINS } from "../../engine/network.ts";
+import { ofEach, spec } from "../case.ts";
 
 const STILL = { still: true };
 const ATTACHMENT = ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"] as const;
@@ -33,18 +35,20 @@ const UNKNOWN = ofEach(PLUGINS, "A6: an unknown command", STILL, async (bench, p
   for (const command of ["FROB", "add", " ADD", "ADD ", "VERSION2", "UPDATE"]) {
     const says = `unknown CNI_COMMAND: ${command}`;
     const bare = { plugin, label: `${JSON.stringify(command)}, no variables`, env: NOTHING };
-    bench.refused(await bench.call(command, network(), bare), { code: 4, says });
+    await bench.refuses({ code: 4, says }, command, network(), bare);
     const all = { plugin, label: `${JSON.stringify(command)}, all variables` };
-    bench.refused(await bench.call(command, network(), all), { code: 4, says });
+    await bench.refuses({ code: 4, says }, command, network(), all);
   }
   const first = (label: string) => ({ plugin, label: `stdin first: ${label}` });
-  bench.refused(await bench.call("FROB", "", first("empty")), { code: 6 });
-  bench.refused(await bench.call("FROB", "nonsense", first("no JSON")), { code: 6 });
-  bench.refused(await bench.call("FROB", { cniVersion: "1.1.0" }, first("no name")), {
-    code: 7,
-    says: "missing network name",
-  });
-  bench.refused(await bench.call("FROB", network({ name: "a/b" }), first("bad name")), { code: 7 });
+  await bench.refuses({ code: 6 }, "FROB", "", first("empty"));
+  await bench.refuses({ code: 6 }, "FROB", "nonsense", first("no JSON"));
+  await bench.refuses(
+    { code: 7, says: "missing network name" },
+    "FROB",
+    { cniVersion: "1.1.0" },
+    first("no name"),
+  );
+  await bench.refuses({ code: 7 }, "FROB", network({ name: "a/b" }), first("bad name"));
   bench.refused(await bench.callWith("folder", "FROB", first("unreadable")), { code: 5 });
 });
 
@@ -61,15 +65,12 @@ const OWN = ofEach(PLUGINS, "A8: the plugin's own namespace", STILL, async (benc
       for (const CNI_NETNS_OVERRIDE of [undefined, "", "0", "yes", "false"]) {
         const label = `${command} ${how}, override ${CNI_NETNS_OVERRIDE}`;
         const before = await bench.state();
-        const answer = await bench.call(command, network(), {
-          plugin,
-          label,
-          env: { CNI_NETNS, CNI_NETNS_OVERRIDE },
-        });
-        bench.refused(answer, {
-          code: 8,
-          says: "plugin's netns and netns from CNI_NETNS should not be the same",
-        });
+        await bench.refuses(
+          { code: 8, says: "plugin's netns and netns from CNI_NETNS should not be the same" },
+          command,
+          network(),
+          { plugin, label, env: { CNI_NETNS, CNI_NETNS_OVERRIDE } },
+        );
         await bench.unchanged(label, before);
       }
     }
@@ -81,7 +82,7 @@ const PERMITTED = ofEach(PLUGINS, "A8: the plugin's own namespace, permitted", {
     const env = { CNI_NETNS: netnsPath(HOST), CNI_NETNS_OVERRIDE };
     for (const command of ["ADD", "DEL"]) {
       const label = `${command}, override ${CNI_NETNS_OVERRIDE}`;
-      bench.accepted(await bench.call(command, network(), { plugin, label, env }));
+      await bench.accepts(command, network(), { plugin, label, env });
       const isThere = (await bench.links()).has("eth0");
       if (plugin === "bridge") bench.is(`${label}: eth0 is there`, isThere, command === "ADD");
     }
@@ -90,15 +91,10 @@ const PERMITTED = ofEach(PLUGINS, "A8: the plugin's own namespace, permitted", {
 
 const OWN_CHECK = spec("A8: CHECK is not concerned", {}, async (bench) => {
   const env = { CNI_NETNS: netnsPath(HOST), CNI_NETNS_OVERRIDE: "1" };
-  const added = await bench.call("ADD", layer2(), { env });
-  bench.accepted(added);
-  bench.accepted(await bench.call("ADD", network(), { plugin: "host-local", env }));
-  bench.accepted(
-    await bench.call("CHECK", network(), { plugin: "host-local", env: { CNI_NETNS: netnsPath(HOST) } }),
-  );
-  bench.accepted(
-    await bench.call("CHECK", network(), { plugin: "loopback", env: { CNI_NETNS: netnsPath(HOST) } }),
-  );
+  await bench.accepts("ADD", layer2(), { env });
+  await bench.accepts("ADD", network(), { plugin: "host-local", env });
+  await bench.accepts("CHECK", network(), { plugin: "host-local", env: { CNI_NETNS: netnsPath(HOST) } });
+  await bench.accepts("CHECK", network(), { plugin: "loopback", env: { CNI_NETNS: netnsPath(HOST) } });
 });
 
 export const COMMAND = [...ABOUT, ...UNKNOWN, ...NO_WAIT, ...OWN, ...PERMITTED, OWN_CHECK];

@@ -1,30 +1,21 @@
 /** DEL: rules A29–A31. */
-import type { Bench } from "../bench.ts";
-import {
-  hostLocal,
-  type JsonRecord,
-  layer2,
-  netnsPath,
-  network,
-  ofEach,
-  PLUGINS,
-  SUBNET,
-  SUBNET6,
-  spec,
-} from "../case.ts";
+
+import type { Bench } from "../../engine/bench.ts";
+import { hostLocal, type JsonRecord, layer2, netnsPath, network, PLUGINS } from "../../engine/network.ts";
+import { ofEach, spec } from "../case.ts";
 import { callsOf, fakeNetwork, WITH_FAKES } from "../fake-ipam.ts";
 
 const BACKENDS = ["iptables", "nftables"] as const;
 
 const masqueraded = (ipMasqBackend: string, keys: JsonRecord = {}) =>
-  network({ ipMasq: true, ipMasqBackend, ipam: hostLocal([SUBNET, SUBNET6]), ...keys });
+  network({ ipMasq: true, ipMasqBackend, ipam: hostLocal(["10.10.0.0/24", "fd00:10::/64"]), ...keys });
 
 /** Veths of the host, leases, and rules that name the attachment: what nobody may have after DEL. */
 async function leftovers(bench: Bench): Promise<string[]> {
   const veths = [...(await bench.links()).keys()].filter((name) => name.startsWith("veth"));
   const rules = await bench.run("nft list ruleset; iptables-save; ip6tables-save");
   const own = rules.split("\n").filter((line) => /id-c\d|CNI-[0-9a-f]{24}|cni-br-iface-id/.test(line));
-  return [...veths, ...(await bench.leases()), ...own.map((line) => line.trim())];
+  return [...veths, ...bench.leases(), ...own.map((line) => line.trim())];
 }
 
 const NEVER_ADDED = ofEach(PLUGINS, "A29: DEL without ADD", { still: true }, async (bench, plugin) => {
@@ -35,15 +26,13 @@ const NEVER_ADDED = ofEach(PLUGINS, "A29: DEL without ADD", { still: true }, asy
     masqueraded("nftables"),
     network({ macspoofchk: true }),
   ])
-    if (plugin !== "host-local" || config.ipam !== undefined)
-      bench.accepted(await bench.call("DEL", config, { plugin }));
+    if (plugin !== "host-local" || config.ipam !== undefined) await bench.accepts("DEL", config, { plugin });
 });
 
 const AGAIN = ofEach(PLUGINS, "A29: DEL many times", {}, async (bench, plugin) => {
-  const added = await bench.call("ADD", network(), { plugin });
-  bench.accepted(added);
+  const added = await bench.accepts("ADD", network(), { plugin });
   for (const label of ["DEL", "DEL again", "DEL a third time"])
-    bench.accepted(await bench.call("DEL", network(), { plugin, label, after: added }));
+    await bench.accepts("DEL", network(), { plugin, label, after: added });
   bench.is("left", await leftovers(bench), []);
 });
 
@@ -51,7 +40,7 @@ const AGAIN = ofEach(PLUGINS, "A29: DEL many times", {}, async (bench, plugin) =
 const LOSSES: Readonly<Record<string, string>> = {
   "the container's interface": "ip netns exec c1 ip link del eth0",
   "the bridge": "ip link del cni0",
-  "the lease": "rm /var/lib/cni/networks/spec/10.10.0.2",
+  "the lease": "rm /var/lib/cni/networks/net/10.10.0.2",
   "all leases": "rm -rf /var/lib/cni/networks",
   "the rules": "nft flush ruleset",
   everything: "ip netns exec c1 ip link del eth0; ip link del cni0; rm -rf /var/lib/cni; nft flush ruleset",
@@ -60,10 +49,9 @@ const LOSSES: Readonly<Record<string, string>> = {
 const LOST = BACKENDS.flatMap((backend) =>
   Object.entries(LOSSES).map(([what, script]) =>
     spec(`A29: DEL after somebody removed ${what}, ${backend} (bridge)`, {}, async (bench) => {
-      const added = await bench.call("ADD", masqueraded(backend, { macspoofchk: true }));
-      bench.accepted(added);
+      const added = await bench.accepts("ADD", masqueraded(backend, { macspoofchk: true }));
       await bench.run(script);
-      bench.accepted(await bench.call("DEL", masqueraded(backend, { macspoofchk: true }), { after: added }));
+      await bench.accepts("DEL", masqueraded(backend, { macspoofchk: true }), { after: added });
       bench.is("left", await leftovers(bench), []);
     }),
   ),
@@ -82,10 +70,10 @@ const WITHOUT_NETNS = BACKENDS.flatMap((backend) =>
   Object.entries(GONE).map(([how, { script, ...rest }]) =>
     spec(`A30: DEL with ${how}, ${backend} (bridge)`, {}, async (bench) => {
       const config = masqueraded(backend, { macspoofchk: true });
-      bench.accepted(await bench.call("ADD", config));
+      await bench.accepts("ADD", config);
       if (script !== undefined) await bench.run(script);
       const env = "netns" in rest ? { CNI_NETNS: rest.netns } : {};
-      bench.accepted(await bench.call("DEL", config, { env }));
+      await bench.accepts("DEL", config, { env });
       bench.is("left", await leftovers(bench), []);
     }),
   ),
@@ -101,11 +89,9 @@ const OTHERS_WITHOUT_NETNS = ofEach(
       gone: "/run/netns/never",
       unset: undefined,
     })) {
-      bench.accepted(await bench.call("ADD", network(), { plugin, label: `ADD, ${how}` }));
-      bench.accepted(
-        await bench.call("DEL", network(), { plugin, label: `DEL, ${how}`, env: { CNI_NETNS } }),
-      );
-      bench.is("leases", await bench.leases(), []);
+      await bench.accepts("ADD", network(), { plugin, label: `ADD, ${how}` });
+      await bench.accepts("DEL", network(), { plugin, label: `DEL, ${how}`, env: { CNI_NETNS } });
+      bench.is("leases", bench.leases(), []);
     }
   },
 );
@@ -115,9 +101,9 @@ const IPAM_DEL = spec(
   {},
   async (bench) => {
     const config = fakeNetwork(bench, "fake");
-    bench.accepted(await bench.call("ADD", config, WITH_FAKES));
+    await bench.accepts("ADD", config, WITH_FAKES);
     for (const CNI_NETNS of ["", undefined, "/run/netns/never"])
-      bench.accepted(await bench.call("DEL", config, { env: { ...WITH_FAKES.env, CNI_NETNS } }));
+      await bench.accepts("DEL", config, { env: { ...WITH_FAKES.env, CNI_NETNS } });
     bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "DEL", "DEL", "DEL"]);
   },
 );
@@ -134,10 +120,11 @@ const GOES_ON = BACKENDS.map((backend) =>
         ipMasqBackend: backend,
         macspoofchk: true,
       });
-      const added = await bench.call("ADD", config, WITH_FAKES);
-      bench.accepted(added);
-      const answer = await bench.call("DEL", config, { ...WITH_FAKES, after: added });
-      bench.refused(answer, { code: 117, says: "the pool is away" });
+      const added = await bench.accepts("ADD", config, WITH_FAKES);
+      await bench.refuses({ code: 117, says: "the pool is away" }, "DEL", config, {
+        ...WITH_FAKES,
+        after: added,
+      });
       bench.is("left", await leftovers(bench), []);
       bench.is("eth0 is gone", (await bench.links("c1")).has("eth0"), false);
     },
@@ -153,15 +140,15 @@ const STAYS = spec(
   {},
   async (bench) => {
     const config = fakeNetwork(bench, "fake");
-    const added = await bench.call("ADD", config, WITH_FAKES);
-    bench.accepted(added);
-    const failed = await bench.call("DEL", config, { ...WITH_FAKES, after: added, through: POWERLESS });
-    bench.refused(failed, { code: 999, says: "operation not permitted" });
+    const added = await bench.accepts("ADD", config, WITH_FAKES);
+    await bench.refuses({ code: 999, says: "operation not permitted" }, "DEL", config, {
+      ...WITH_FAKES,
+      after: added,
+      through: POWERLESS,
+    });
     bench.is("eth0 is there", (await bench.links("c1")).has("eth0"), true);
     bench.is("calls of the IPAM", callsOf("fake"), ["ADD"]);
-    bench.accepted(
-      await bench.call("DEL", config, { ...WITH_FAKES, after: added, label: "DEL with all rights" }),
-    );
+    await bench.accepts("DEL", config, { ...WITH_FAKES, after: added, label: "DEL with all rights" });
     bench.is("left", await leftovers(bench), []);
     bench.is("calls of the IPAM at the end", callsOf("fake"), ["ADD", "DEL"]);
   },
@@ -173,11 +160,12 @@ nft add rule bridge nat theirs jump cni-br-iface-id-c1-eth0`;
 
 const ALL_ERRORS = spec("A31: DEL reports every error (bridge)", {}, async (bench) => {
   const config = fakeNetwork(bench, "fake", FAIL_DEL, { macspoofchk: true });
-  const added = await bench.call("ADD", config, WITH_FAKES);
-  bench.accepted(added);
+  const added = await bench.accepts("ADD", config, WITH_FAKES);
   await bench.run(HOLD_CHAIN);
-  const failed = await bench.call("DEL", config, { ...WITH_FAKES, after: added });
-  bench.refused(failed, { code: [117, 999], says: "the pool is away" });
+  const failed = await bench.refuses({ code: [117, 999], says: "the pool is away" }, "DEL", config, {
+    ...WITH_FAKES,
+    after: added,
+  });
   bench.holds("the chain's error as well", /busy/i.test(failed.message), failed.message);
   bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "DEL"]);
   bench.is("eth0 is gone", (await bench.links("c1")).has("eth0"), false);
@@ -185,8 +173,8 @@ const ALL_ERRORS = spec("A31: DEL reports every error (bridge)", {}, async (benc
 
 const NO_RESULT = ofEach(PLUGINS, "A31: DEL without prevResult", {}, async (bench, plugin) => {
   const config = network({ ipMasq: true, macspoofchk: true });
-  bench.accepted(await bench.call("ADD", config, { plugin }));
-  bench.accepted(await bench.call("DEL", config, { plugin }));
+  await bench.accepts("ADD", config, { plugin });
+  await bench.accepts("DEL", config, { plugin });
   bench.is("left", await leftovers(bench), []);
 });
 

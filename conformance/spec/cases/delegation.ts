@@ -1,8 +1,10 @@
 /** Delegation to an IPAM plugin: rules A42–A49. */
+
 // Long because: all that a fake IPAM can do to bridge, rule by rule.
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { BARE, FILES, type JsonRecord, network, PLUGIN_PATH, spec, VALID, VERSIONS } from "../case.ts";
+import { BARE, FILES, type JsonRecord, network, PLUGIN_PATH, VALID, VERSIONS } from "../../engine/network.ts";
+import { spec } from "../case.ts";
 import {
   ADDRESS,
   callsOf,
@@ -30,15 +32,14 @@ const SAME = spec(
   {},
   async (bench) => {
     writeFake(bench, "fake");
-    const text = `{ "type":"bridge",\n\t"cniVersion" : "1.1.0", "name":"spec", "unknown":[1.50, "\u00e4\\u00e4"],\n "ipam":{"type":"fake", "more":{"z":1,"a":2}}, "bridge":"cni0", "${VALID}": [] }\n\n`;
+    const text = `{ "type":"bridge",\n\t"cniVersion" : "1.1.0", "name":"net", "unknown":[1.50, "\u00e4\\u00e4"],\n "ipam":{"type":"fake", "more":{"z":1,"a":2}}, "bridge":"cni0", "${VALID}": [] }\n\n`;
     let printed = "";
     for (const command of COMMANDS) {
       const hasAttachment = command !== "STATUS" && command !== "GC";
       const env = { ...WITH_FAKES.env, ...RUNTIME, ...(hasAttachment ? {} : BARE) };
       // CHECK has the result of the ADD before it, in the midst of the same text.
       const stdin = command === "CHECK" ? text.replace("{ ", `{ "prevResult": ${printed}, `) : text;
-      const answer = await bench.call(command, stdin, { label: command, env });
-      bench.accepted(answer);
+      const answer = await bench.accepts(command, stdin, { label: command, env });
       if (command === "ADD") printed = answer.stdout.trim();
       const { PATH: _, ...seen } = environmentOf("fake", command);
       for (const name of OF_SHELL) delete seen[name];
@@ -72,12 +73,11 @@ const FIRST = spec("A42: the first along CNI_PATH is called (bridge)", {}, async
     ["twice", "10.10.0.10/24"],
     ["late", "10.10.0.30/24"],
   ] as const) {
-    const added = await bench.call("ADD", network({ ipam: { type } }), {
+    const added = await bench.accepts("ADD", network({ ipam: { type } }), {
       ifname: type,
       label: type,
       env: { CNI_PATH },
     });
-    bench.accepted(added);
     bench.is(`${type}: address`, (added.document?.ips as JsonRecord[] | undefined)?.[0]?.address, address);
   }
 });
@@ -92,16 +92,15 @@ const NOT_FOUND = Object.entries(UNFINDABLE).map(([what, [type, says]]) =>
   spec(`A43: the delegate cannot be found: ${what} (bridge)`, { still: true }, async (bench) => {
     const config = network({ ipam: { type } });
     for (const command of ["ADD", "CHECK", "DEL", "STATUS"])
-      bench.refused(await bench.call(command, config, { label: command }), { code: [7, 999], says });
+      await bench.refuses({ code: [7, 999], says }, command, config, { label: command });
   }),
 );
 
 const NO_NAME = spec("A43: an IPAM without a name is none: layer 2 (bridge)", {}, async (bench) => {
   for (const ipam of [{ type: "" }, {}]) {
-    const added = await bench.call("ADD", network({ ipam }));
-    bench.accepted(added);
+    const added = await bench.accepts("ADD", network({ ipam }));
     bench.is("addresses", added.document?.ips, undefined);
-    bench.accepted(await bench.call("DEL", network({ ipam })));
+    await bench.accepts("DEL", network({ ipam }));
   }
 });
 
@@ -116,8 +115,10 @@ const UNDONE = spec("A45: the delegate's ADD fails: its DEL is run (bridge)", {}
   for (const [what, ADD] of Object.entries(failing)) {
     const DEL = what.includes("DEL") ? "exit 4" : "exit 0";
     const config = fakeNetwork(bench, "fake", { ADD, DEL });
-    const answer = await bench.call("ADD", config, { ...WITH_FAKES, label: `ADD, ${what}` });
-    bench.refused(answer, { code: what.includes("error") ? 117 : [6, 999] });
+    await bench.refuses({ code: what.includes("error") ? 117 : [6, 999] }, "ADD", config, {
+      ...WITH_FAKES,
+      label: `ADD, ${what}`,
+    });
     bench.is(`${what}: calls of the IPAM`, callsOf("fake"), ["ADD", "DEL"]);
     bench.is(`${what}: stdin of DEL`, stdinOf("fake", "DEL"), JSON.stringify(config));
     await forget(bench, "fake");
@@ -168,8 +169,7 @@ const ERRORS = spec("A47: the delegate's error is passed on (bridge)", {}, async
       const own = { ...WITH_FAKES, id: `id-${command}-${index}`, ifname: `${command}${index}` };
       const options = command === "CHECK" ? { ...WITH_FAKES, after: added } : own;
       const failing = fakeNetwork(bench, "fake", { [command]: script }, { [VALID]: [] });
-      const answer = await bench.call(command, failing, { ...options, label: `${command}, ${how}` });
-      bench.refused(answer, { code, says });
+      await bench.refuses({ code, says }, command, failing, { ...options, label: `${command}, ${how}` });
     }
   }
 });
@@ -187,10 +187,9 @@ const NO_VERSION = spec(
     for (const cniVersion of VERSIONS) {
       const own = cniVersion < "0.3.0" ? "0.2.0" : cniVersion < "1.0.0" ? "0.4.0" : "1.1.0";
       const config = fakeNetwork(bench, "fake", { ADD: `echo '${RESULTS[own]}'` }, { cniVersion });
-      const added = await bench.call("ADD", config, { ...WITH_FAKES, label: `ADD, ${cniVersion}` });
-      bench.accepted(added);
+      const added = await bench.accepts("ADD", config, { ...WITH_FAKES, label: `ADD, ${cniVersion}` });
       bench.holds(`${cniVersion}: the address`, added.stdout.includes("10.10.0.77/24"), added.stdout);
-      bench.accepted(await bench.call("DEL", config, { ...WITH_FAKES, label: `DEL, ${cniVersion}` }));
+      await bench.accepts("DEL", config, { ...WITH_FAKES, label: `DEL, ${cniVersion}` });
     }
   },
 );
@@ -202,14 +201,13 @@ const OTHER_VERSION = spec(
     for (const [version, text] of Object.entries(RESULTS)) {
       const result = text.replace("{", `{"cniVersion":"${version}",`);
       const config = fakeNetwork(bench, "fake", { ADD: `echo '${result}'` });
-      const added = await bench.call("ADD", config, { ...WITH_FAKES, label: `ADD, ${version}` });
-      bench.accepted(added);
+      const added = await bench.accepts("ADD", config, { ...WITH_FAKES, label: `ADD, ${version}` });
       bench.is(
         `${version}: address`,
         (added.document?.ips as JsonRecord[] | undefined)?.[0]?.address,
         "10.10.0.77/24",
       );
-      bench.accepted(await bench.call("DEL", config, { ...WITH_FAKES, label: `DEL, ${version}` }));
+      await bench.accepts("DEL", config, { ...WITH_FAKES, label: `DEL, ${version}` });
     }
   },
 );
@@ -232,9 +230,7 @@ const BUSY = spec(
 const TRACED = spec("A49: variables of tracing are passed on (bridge)", {}, async (bench) => {
   const config = fakeNetwork(bench, "fake", {}, { [VALID]: [] });
   for (const command of ["ADD", "DEL", "STATUS", "GC"]) {
-    bench.accepted(
-      await bench.call(command, config, { label: command, env: { ...WITH_FAKES.env, ...TRACE } }),
-    );
+    await bench.accepts(command, config, { label: command, env: { ...WITH_FAKES.env, ...TRACE } });
     const { TRACEPARENT, TRACESTATE, BAGGAGE } = environmentOf("fake", command);
     bench.is(`${command}: variables`, { TRACEPARENT, TRACESTATE, BAGGAGE }, TRACE);
   }

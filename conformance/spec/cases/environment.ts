@@ -1,5 +1,7 @@
 /** The environment: rules A1–A4. */
-import { BARE, network, ofEach, PLUGINS, VALID } from "../case.ts";
+
+import { BARE, network, PLUGINS, VALID } from "../../engine/network.ts";
+import { ofEach } from "../case.ts";
 
 const ATTACHMENT = ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"] as const;
 
@@ -30,7 +32,7 @@ const MISSING = ofEach(PLUGINS, "A1: a variable missing", STILL, async (bench, p
         ["empty", ""],
       ] as const) {
         const options = { plugin, label: `${command}, ${name} ${how}`, env: { [name]: value } };
-        bench.refused(await bench.call(command, network(), options), { code: 4, says: missing([name]) });
+        await bench.refuses({ code: 4, says: missing([name]) }, command, network(), options);
       }
     }
   }
@@ -43,13 +45,10 @@ const ALL_MISSING = ofEach(
   async (bench, plugin) => {
     for (const [command, required] of COMMANDS) {
       const options = { plugin, label: `${command}, nothing set`, env: unset(ATTACHMENT) };
-      bench.refused(await bench.call(command, network(), options), { code: 4, says: missing(required) });
+      await bench.refuses({ code: 4, says: missing(required) }, command, network(), options);
     }
     const two = { plugin, label: "ADD, two missing", env: unset(["CNI_PATH", "CNI_NETNS"], "") };
-    bench.refused(await bench.call("ADD", network(), two), {
-      code: 4,
-      says: missing(["CNI_NETNS", "CNI_PATH"]),
-    });
+    await bench.refuses({ code: 4, says: missing(["CNI_NETNS", "CNI_PATH"]) }, "ADD", network(), two);
   },
 );
 
@@ -60,34 +59,25 @@ const FIRST = ofEach(
   async (bench, plugin) => {
     for (const command of OF_ATTACHMENT) {
       const noStdin = { plugin, label: `${command}, no JSON on stdin`, env: { CNI_IFNAME: "" } };
-      bench.refused(await bench.call(command, "nonsense", noStdin), {
-        code: 4,
-        says: missing(["CNI_IFNAME"]),
-      });
+      await bench.refuses({ code: 4, says: missing(["CNI_IFNAME"]) }, command, "nonsense", noStdin);
       const badId = {
         plugin,
         label: `${command}, id invalid, path missing`,
         env: { CNI_CONTAINERID: "a/b", CNI_PATH: "" },
       };
-      bench.refused(await bench.call(command, network(), badId), {
-        code: 4,
-        says: "invalid characters in containerID",
-      });
+      await bench.refuses({ code: 4, says: "invalid characters in containerID" }, command, network(), badId);
       const badName = {
         plugin,
         label: `${command}, name invalid, id missing`,
         env: { CNI_CONTAINERID: "", CNI_IFNAME: "a/b" },
       };
-      bench.refused(await bench.call(command, network(), badName), { code: 4, says: /^(?!.*required env)/ });
+      await bench.refuses({ code: 4, says: /^(?!.*required env)/ }, command, network(), badName);
       const both = {
         plugin,
         label: `${command}, id and name invalid`,
         env: { CNI_CONTAINERID: "/", CNI_IFNAME: "/" },
       };
-      bench.refused(await bench.call(command, network(), both), {
-        code: 4,
-        says: "invalid characters in containerID",
-      });
+      await bench.refuses({ code: 4, says: "invalid characters in containerID" }, command, network(), both);
     }
   },
 );
@@ -105,12 +95,12 @@ const NOT_REQUIRED = ofEach(
         invalid: strange,
       };
       for (const [how, env] of Object.entries(sets))
-        bench.accepted(await bench.call(command, GC_CONFIG, { plugin, label: `${command}, ${how}`, env }));
+        await bench.accepts(command, GC_CONFIG, { plugin, label: `${command}, ${how}`, env });
     }
     for (const env of [unset(ATTACHMENT), { ...strange, CNI_PATH: "" }])
-      bench.accepted(await bench.call("VERSION", "", { plugin, env }));
+      await bench.accepts("VERSION", "", { plugin, env });
     for (const CNI_NETNS of [undefined, ""])
-      bench.accepted(await bench.call("DEL", network(), { plugin, env: { CNI_NETNS } }));
+      await bench.accepts("DEL", network(), { plugin, env: { CNI_NETNS } });
   },
 );
 
@@ -141,30 +131,28 @@ const NAMES = {
 const ID = ofEach(PLUGINS, "A3: container id", STILL, async (bench, plugin) => {
   for (const id of IDS.bad) {
     for (const command of OF_ATTACHMENT) {
-      const answer = await bench.call(command, network(), {
-        plugin,
-        id,
-        label: `${command} of ${JSON.stringify(id)}`,
-      });
-      bench.refused(answer, { code: 4, says: "invalid characters in containerID", details: id });
+      await bench.refuses(
+        { code: 4, says: "invalid characters in containerID", details: id },
+        command,
+        network(),
+        { plugin, id, label: `${command} of ${JSON.stringify(id)}` },
+      );
     }
   }
   for (const id of IDS.good)
-    bench.accepted(await bench.call("DEL", network(), { plugin, id, label: `DEL of ${JSON.stringify(id)}` }));
+    await bench.accepts("DEL", network(), { plugin, id, label: `DEL of ${JSON.stringify(id)}` });
 });
 
 const IFNAME = ofEach(PLUGINS, "A4: interface name", STILL, async (bench, plugin) => {
   for (const ifname of NAMES.bad) {
     for (const command of OF_ATTACHMENT) {
       const label = `${command} of ${JSON.stringify(ifname)}`;
-      bench.refused(await bench.call(command, network(), { plugin, ifname, label }), { code: 4 });
+      await bench.refuses({ code: 4 }, command, network(), { plugin, ifname, label });
     }
   }
   // loopback's DEL sets lo down, which is down here.
   for (const ifname of NAMES.good)
-    bench.accepted(
-      await bench.call("DEL", network(), { plugin, ifname, label: `DEL of ${JSON.stringify(ifname)}` }),
-    );
+    await bench.accepts("DEL", network(), { plugin, ifname, label: `DEL of ${JSON.stringify(ifname)}` });
 });
 
 export const ENVIRONMENT = [...MISSING, ...ALL_MISSING, ...FIRST, ...NOT_REQUIRED, ...ID, ...IFNAME];

@@ -1,17 +1,8 @@
 /** GC: rules A37–A39. */
-import { type Bench, changes } from "../bench.ts";
-import {
-  bare,
-  hostLocal,
-  type Json,
-  type JsonRecord,
-  network,
-  ofEach,
-  SUBNET,
-  SUBNET6,
-  spec,
-  VALID,
-} from "../case.ts";
+
+import type { Bench } from "../../engine/bench.ts";
+import { hostLocal, type Json, type JsonRecord, network, VALID } from "../../engine/network.ts";
+import { bare, ofEach, spec } from "../case.ts";
 import { callsOf, fakeNetwork, stdinOf, WITH_FAKES } from "../fake-ipam.ts";
 
 const FAKE_PATH = { CNI_PATH: String(WITH_FAKES.env?.CNI_PATH) };
@@ -24,7 +15,7 @@ const THREE = { containers: ["c1", "c2", "c3"] };
 async function holdings(bench: Bench): Promise<Record<string, readonly boolean[]>> {
   const rules = await bench.run("nft list ruleset; iptables-save; ip6tables-save");
   const leases = await bench.run(
-    "grep -rl . /var/lib/cni/networks/spec 2>/dev/null | xargs -r grep -al '^id-c' | xargs -r cat",
+    "grep -rl . /var/lib/cni/networks/net 2>/dev/null | xargs -r grep -al '^id-c' | xargs -r cat",
   );
   const held = ["c1", "c2", "c3"].map(async (container) => {
     const link = (await bench.links(container)).has("eth0");
@@ -45,15 +36,15 @@ const collects = (what: string, keys: JsonRecord, left: readonly string[], backe
       ipMasq: true,
       ipMasqBackend: backend,
       macspoofchk: true,
-      ipam: hostLocal([SUBNET, SUBNET6]),
+      ipam: hostLocal(["10.10.0.0/24", "fd00:10::/64"]),
     });
     for (const container of THREE.containers)
-      bench.accepted(await bench.call("ADD", config, { container, label: `ADD ${container}` }));
-    bench.accepted(await bench.call("GC", { ...config, ...keys }, bare("GC")));
+      await bench.accepts("ADD", config, { container, label: `ADD ${container}` });
+    await bench.accepts("GC", { ...config, ...keys }, bare("GC"));
     const expected = THREE.containers.map((container) => [container, left.includes(container) ? ALL : NONE]);
     bench.is("what is left", await holdings(bench), Object.fromEntries(expected));
     for (const container of THREE.containers)
-      bench.accepted(await bench.call("DEL", config, { container, label: `DEL ${container}` }));
+      await bench.accepts("DEL", config, { container, label: `DEL ${container}` });
   });
 
 const COLLECTED = BACKENDS.flatMap((backend) => [
@@ -74,30 +65,27 @@ const COLLECTED = BACKENDS.flatMap((backend) => [
 
 const GC_LEASES = spec("A37: GC frees leases that are not listed (host-local)", {}, async (bench) => {
   for (const id of ["a", "b", "c"])
-    bench.accepted(await bench.call("ADD", network(), { plugin: "host-local", id, label: `ADD ${id}` }));
+    await bench.accepts("ADD", network(), { plugin: "host-local", id, label: `ADD ${id}` });
   const config = network({ [VALID]: [{ containerID: "b", ifname: "eth0" }] });
-  bench.accepted(await bench.call("GC", config, { plugin: "host-local", ...bare("GC") }));
-  bench.is("leases", await bench.leases(), ["10.10.0.3"]);
+  await bench.accepts("GC", config, { plugin: "host-local", ...bare("GC") });
+  bench.is("leases", bench.leases(), ["10.10.0.3"]);
 });
 
 const GC_OTHERS = spec("A37: GC leaves other networks alone (bridge)", {}, async (bench) => {
   const mine = network({ ipMasq: true });
-  bench.accepted(await bench.call("ADD", mine));
+  await bench.accepts("ADD", mine);
   const before = await bench.state();
   const other = network({ name: "other", ipMasq: true, [VALID]: [] });
-  bench.accepted(await bench.call("GC", other, bare("GC of another network")));
-  const own = (line: string) => !/\/networks\/(\.bridgehead|other)/.test(line);
-  bench.is("what changed", changes(before, await bench.state()).filter(own), []);
+  await bench.accepts("GC", other, bare("GC of another network"));
+  await bench.unchanged("afterwards", before, /\/networks\/(\.bridgehead|other)/);
 });
 
 const GC_LOOPBACK = spec("A37: GC has nothing to do (loopback)", { still: true }, async (bench) => {
   for (const list of [[], [entry("c1")]])
-    bench.accepted(
-      await bench.call("GC", network({ [VALID]: list }), {
-        plugin: "loopback",
-        ...bare(`GC, ${list.length} valid`),
-      }),
-    );
+    await bench.accepts("GC", network({ [VALID]: list }), {
+      plugin: "loopback",
+      ...bare(`GC, ${list.length} valid`),
+    });
 });
 
 const GC_ERRORS = spec(
@@ -106,20 +94,18 @@ const GC_ERRORS = spec(
   async (bench) => {
     const keys = { [VALID]: [entry("c1")], marker: " \u00e4 " };
     const config = fakeNetwork(bench, "fake", {}, keys);
-    bench.accepted(await bench.call("GC", config, bare("GC", FAKE_PATH)));
+    await bench.accepts("GC", config, bare("GC", FAKE_PATH));
     bench.is("calls of the IPAM", callsOf("fake"), ["GC"]);
     bench.is("stdin of the IPAM", stdinOf("fake", "GC"), JSON.stringify(config));
     for (const container of ["c1", "c2"])
-      bench.accepted(
-        await bench.call("ADD", config, { ...WITH_FAKES, container, label: `ADD ${container}` }),
-      );
+      await bench.accepts("ADD", config, { ...WITH_FAKES, container, label: `ADD ${container}` });
     const failing = { GC: `echo '{"cniVersion":"1.1.0","code":119,"msg":"the pool is away"}'; exit 1` };
-    const answer = await bench.call(
+    await bench.refuses(
+      { code: 119, says: "the pool is away" },
       "GC",
       fakeNetwork(bench, "fake", failing, keys),
       bare("GC that fails", FAKE_PATH),
     );
-    bench.refused(answer, { code: 119, says: "the pool is away" });
     bench.is("eth0 of c1 is there", (await bench.links("c1")).has("eth0"), true);
     bench.is("eth0 of c2 is gone", (await bench.links("c2")).has("eth0"), false);
   },
@@ -131,9 +117,9 @@ const NO_LIST = ofEach(
   {},
   async (bench, plugin) => {
     const config = network({ ipMasq: true });
-    bench.accepted(await bench.call("ADD", config));
+    await bench.accepts("ADD", config);
     const before = await bench.state();
-    bench.refused(await bench.call("GC", config, { plugin, ...bare("GC, absent") }), { code: 7 });
+    await bench.refuses({ code: 7 }, "GC", config, { plugin, ...bare("GC, absent") });
     await bench.unchanged("GC, absent", before);
     const wrong: Readonly<Record<string, Json>> = {
       text: "all",
@@ -142,9 +128,12 @@ const NO_LIST = ofEach(
       "an empty item": [{}],
     };
     for (const [how, list] of Object.entries(wrong)) {
-      bench.refused(await bench.call("GC", { ...config, [VALID]: list }, { plugin, ...bare(`GC, ${how}`) }), {
-        code: [6, 7],
-      });
+      await bench.refuses(
+        { code: [6, 7] },
+        "GC",
+        { ...config, [VALID]: list },
+        { plugin, ...bare(`GC, ${how}`) },
+      );
       await bench.unchanged(`GC, ${how}`, before);
     }
   },

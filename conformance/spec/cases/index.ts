@@ -1,5 +1,5 @@
 /** All cases, in the order of the report. */
-import type { SpecCase } from "../case.ts";
+import type { Case } from "../../engine/case.ts";
 import { ADD } from "./add.ts";
 import { ARGS } from "./args.ts";
 import { CHECK } from "./check.ts";
@@ -15,7 +15,7 @@ import { RESULTS } from "./results.ts";
 import { STATUS } from "./status.ts";
 import { STDIN } from "./stdin.ts";
 
-export const CASES: readonly SpecCase[] = [
+export const CASES: readonly Case[] = [
   ...ENVIRONMENT,
   ...COMMAND,
   ...STDIN,
@@ -31,7 +31,3 @@ export const CASES: readonly SpecCase[] = [
   ...DELEGATION,
   ...ARGS,
 ];
-
-const names = CASES.map(({ name }) => name);
-const twice = names.find((name, index) => names.indexOf(name) !== index);
-if (twice !== undefined) throw new Error(`there are two cases ${JSON.stringify(twice)}`);

@@ -1,15 +1,15 @@
 /** Keys of the configuration: rules A14 and A15. */
+
 import {
   hostLocal,
   type Json,
   type JsonRecord,
   LATEST,
   network,
-  ofEach,
   PLUGINS,
   type PluginName,
-  spec,
-} from "../case.ts";
+} from "../../engine/network.ts";
+import { ofEach, spec } from "../case.ts";
 
 const STILL = { still: true };
 
@@ -28,10 +28,9 @@ const UNKNOWN_KEYS = {
 
 const UNKNOWN = ofEach(PLUGINS, "A14: unknown keys are accepted", {}, async (bench, plugin) => {
   const config = network(UNKNOWN_KEYS);
-  const added = await bench.call("ADD", config, { plugin });
-  bench.accepted(added);
+  const added = await bench.accepts("ADD", config, { plugin });
   for (const command of ["CHECK", "DEL", "STATUS"])
-    bench.accepted(await bench.call(command, config, { plugin, after: added }));
+    await bench.accepts(command, config, { plugin, after: added });
 });
 
 /** Each with its keys in another case. */
@@ -58,13 +57,12 @@ const OTHER_CASE: Readonly<Record<PluginName, string>> = {
 
 const CASE = ofEach(PLUGINS, "A14: keys in another case", {}, async (bench, plugin) => {
   const config = OTHER_CASE[plugin];
-  const added = await bench.call("ADD", config, { plugin });
-  bench.accepted(added);
+  const added = await bench.accepts("ADD", config, { plugin });
   const ips = JSON.stringify(added.document?.ips);
   if (plugin !== "loopback")
     bench.holds("the range's start counts", ips?.includes("10.10.0.9/24") === true, ips);
   if (plugin === "bridge") bench.is("the mtu counts", (await bench.links("c1")).get("eth0")?.mtu, 1400);
-  bench.accepted(await bench.call("DEL", config, { plugin }));
+  await bench.accepts("DEL", config, { plugin });
 });
 
 /** Values of a wrong type, by the path of the key. */
@@ -107,9 +105,7 @@ const WRONG_TYPES: Readonly<Record<PluginName, Readonly<Record<string, JsonRecor
     "runtimeConfig.ipRanges": { runtimeConfig: { ipRanges: {} } },
     "args.cni.ips": { args: { cni: { ips: "10.10.0.9" } } },
   },
-  loopback: {
-    prevResult: { prevResult: [] },
-  },
+  loopback: { prevResult: { prevResult: [] } },
 };
 
 const TYPES = ofEach(
@@ -119,8 +115,10 @@ const TYPES = ofEach(
   async (bench, plugin) => {
     const common: Record<string, JsonRecord> = { name: { name: 7 }, cniVersion: { cniVersion: 1.1 } };
     for (const [path, keys] of Object.entries({ ...common, ...WRONG_TYPES[plugin] })) {
-      const answer = await bench.call("ADD", network(keys), { plugin, label: `ADD, ${path}` });
-      bench.refused(answer, { code: [6, 7], says: path });
+      await bench.refuses({ code: [6, 7], says: path }, "ADD", network(keys), {
+        plugin,
+        label: `ADD, ${path}`,
+      });
     }
   },
 );
@@ -135,14 +133,12 @@ const RESERVED: JsonRecord = {
 
 const KEPT_FREE = ofEach(PLUGINS, "A15: reserved keys are no trouble", {}, async (bench, plugin) => {
   const config = network(RESERVED);
-  const plain = await bench.call("ADD", network(), { plugin, id: "plain", label: "ADD without them" });
-  bench.accepted(plain);
-  bench.accepted(await bench.call("DEL", network(), { plugin, id: "plain", label: "DEL without them" }));
-  const added = await bench.call("ADD", config, { plugin });
-  bench.accepted(added);
+  const plain = await bench.accepts("ADD", network(), { plugin, id: "plain", label: "ADD without them" });
+  await bench.accepts("DEL", network(), { plugin, id: "plain", label: "DEL without them" });
+  const added = await bench.accepts("ADD", config, { plugin });
   bench.is("keys of the result", Object.keys(added.document ?? {}), Object.keys(plain.document ?? {}));
   for (const command of ["CHECK", "DEL", "STATUS"])
-    bench.accepted(await bench.call(command, config, { plugin, after: added }));
+    await bench.accepts(command, config, { plugin, after: added });
 });
 
 const NULLS = spec("A14, A15: null is a key left out", {}, async (bench) => {
@@ -158,8 +154,8 @@ const NULLS = spec("A14, A15: null is a key left out", {}, async (bench) => {
     "ipMasq",
   ];
   const nothing = Object.fromEntries(keys.map((key): [string, Json] => [key, null]));
-  bench.accepted(await bench.call("ADD", network(nothing)));
-  bench.accepted(await bench.call("DEL", network(nothing)));
+  await bench.accepts("ADD", network(nothing));
+  await bench.accepts("DEL", network(nothing));
 });
 
 export const KEYS = [...UNKNOWN, ...CASE, ...TYPES, ...KEPT_FREE, NULLS];

@@ -4,12 +4,11 @@ import {
   type JsonRecord,
   layer2,
   network,
-  ofEach,
   PLUGINS,
-  spec,
   VALID,
   VERSIONS,
-} from "../case.ts";
+} from "../../engine/network.ts";
+import { ofEach, spec } from "../case.ts";
 
 /** Calls that fail in different parts of a plugin. */
 const FAILING: readonly (readonly [label: string, command: string, config: JsonRecord | string])[] = [
@@ -31,11 +30,12 @@ const FAILURE = ofEach(
       bench.is(`${label}: stderr`, answer.stderr, "");
     }
     for (const cniVersion of VERSIONS) {
-      const answer = await bench.call("ADD", network({ cniVersion, name: "a/b" }), {
-        plugin,
-        label: `ADD, ${cniVersion}`,
-      });
-      bench.refused(answer, { code: 7, details: "a/b" });
+      const answer = await bench.refuses(
+        { code: 7, details: "a/b" },
+        "ADD",
+        network({ cniVersion, name: "a/b" }),
+        { plugin, label: `ADD, ${cniVersion}` },
+      );
       bench.is(`${cniVersion}: cniVersion of the error`, answer.error.cniVersion, cniVersion);
       const plain = await bench.call(
         "ADD",
@@ -80,61 +80,54 @@ async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>):
 
 const VERSION = ofEach(PLUGINS, "A19: VERSION", { still: true }, async (bench, plugin) => {
   for (const config of ["", '{"cniVersion":"0.4.0"}', '{"cniVersion":"9.0.0"}', "nonsense"]) {
-    const answer = await bench.call("VERSION", config, { plugin, label: `VERSION, ${config || "nothing"}` });
-    bench.accepted(answer);
+    const answer = await bench.accepts("VERSION", config, {
+      plugin,
+      label: `VERSION, ${config || "nothing"}`,
+    });
     bench.is("stderr", answer.stderr, "");
   }
   // As podman asks.
   const dummies = { CNI_NETNS: "dummy", CNI_IFNAME: "dummy", CNI_PATH: "dummy", CNI_CONTAINERID: undefined };
-  bench.accepted(await bench.call("VERSION", "", { plugin, label: "VERSION, dummies", env: dummies }));
+  await bench.accepts("VERSION", "", { plugin, label: "VERSION, dummies", env: dummies });
 });
 
 const full = (ipam: JsonRecord = {}) => network({ ipam: hostLocal(["10.10.0.0/30"], ipam) });
 
 const CODES = spec("A18: codes by the kind of failure", { containers: ["c1", "c2", "c3"] }, async (bench) => {
-  bench.refused(await bench.call("ADD", network({ cniVersion: "7.0.0" }), { label: "version" }), { code: 1 });
-  bench.refused(await bench.call("ADD", network(), { label: "environment", env: { CNI_PATH: "" } }), {
-    code: 4,
-  });
+  await bench.refuses({ code: 1 }, "ADD", network({ cniVersion: "7.0.0" }), { label: "version" });
+  await bench.refuses({ code: 4 }, "ADD", network(), { label: "environment", env: { CNI_PATH: "" } });
   const resolvConf = { ipam: hostLocal(undefined, { resolvConf: "/nowhere" }) };
-  bench.refused(await bench.call("ADD", network(resolvConf), { label: "I/O", plugin: "host-local" }), {
-    code: 5,
-  });
-  bench.refused(await bench.call("ADD", "{", { label: "decoding" }), { code: 6 });
-  bench.refused(await bench.call("ADD", network({ vlan: 5000 }), { label: "configuration" }), { code: 7 });
+  await bench.refuses({ code: 5 }, "ADD", network(resolvConf), { label: "I/O", plugin: "host-local" });
+  await bench.refuses({ code: 6 }, "ADD", "{", { label: "decoding" });
+  await bench.refuses({ code: 7 }, "ADD", network({ vlan: 5000 }), { label: "configuration" });
   for (const plugin of ["bridge", "loopback"] as const) {
     const nowhere = { plugin, label: `namespace (${plugin})`, env: { CNI_NETNS: "/run/netns/nowhere" } };
-    bench.refused(await bench.call("ADD", network(), nowhere), { code: 8 });
+    await bench.refuses({ code: 8 }, "ADD", network(), nowhere);
   }
-  bench.accepted(await bench.call("ADD", full(), { label: "the only address" }));
-  bench.refused(
-    await bench.call("STATUS", full({ statusReportsExhaustion: true }), {
-      label: "not available",
-      env: BARE,
-    }),
-    { code: 50 },
-  );
-  const second = await bench.call("ADD", full(), { label: "no address left", container: "c2" });
-  bench.refused(second, { code: 999, says: "no IP addresses available in range set" });
-  bench.refused(await bench.call("ADD", layer2(), { label: "failure", id: "other" }), { code: 999 });
+  await bench.accepts("ADD", full(), { label: "the only address" });
+  await bench.refuses({ code: 50 }, "STATUS", full({ statusReportsExhaustion: true }), {
+    label: "not available",
+    env: BARE,
+  });
+  await bench.refuses({ code: 999, says: "no IP addresses available in range set" }, "ADD", full(), {
+    label: "no address left",
+    container: "c2",
+  });
+  await bench.refuses({ code: 999 }, "ADD", layer2(), { label: "failure", id: "other" });
 });
 
 const LOCKED = spec(
   "A18: code 11, try again later: the lock of the leases is held (host-local)",
   {},
   async (bench) => {
-    await bench.run("mkdir -p /var/lib/cni/networks/spec");
+    await bench.run("mkdir -p /var/lib/cni/networks/net");
     const holder = Bun.spawn(
-      ["flock", "/var/lib/cni/networks/spec/lock", "sh", "-c", "echo held; exec sleep 60"],
-      {
-        stdout: "pipe",
-      },
+      ["flock", "/var/lib/cni/networks/net/lock", "sh", "-c", "echo held; exec sleep 60"],
+      { stdout: "pipe" },
     );
     try {
       await holder.stdout.getReader().read();
-      bench.refused(await bench.call("ADD", network(), { plugin: "host-local", limit: 30_000 }), {
-        code: 11,
-      });
+      await bench.refuses({ code: 11 }, "ADD", network(), { plugin: "host-local", limit: 30_000 });
     } finally {
       holder.kill("SIGKILL");
       await holder.exited;

@@ -1,5 +1,7 @@
 /** Calls at the same time: rule A41. */
-import { hostLocal, type JsonRecord, network, SUBNET, SUBNET6, spec } from "../case.ts";
+
+import { hostLocal, type JsonRecord, network } from "../../engine/network.ts";
+import { spec } from "../case.ts";
 
 const CROWD = Array.from({ length: 10 }, (_, index) => `p${index}`);
 
@@ -16,7 +18,7 @@ const ADDS = spec(
       ((document?.ips ?? []) as JsonRecord[]).map(({ address }) => address),
     );
     bench.is("different addresses", new Set(ips).size, CROWD.length);
-    bench.is("leases", (await bench.leases()).length, CROWD.length);
+    bench.is("leases", bench.leases().length, CROWD.length);
     const checked = await Promise.all(
       CROWD.map((container, index) =>
         bench.call("CHECK", config, { container, label: `CHECK ${container}`, after: added[index] as never }),
@@ -27,7 +29,7 @@ const ADDS = spec(
       CROWD.map((container) => bench.call("DEL", config, { container, label: `DEL ${container}` })),
     );
     for (const answer of deleted) bench.accepted(answer);
-    bench.is("leases at the end", await bench.leases(), []);
+    bench.is("leases at the end", bench.leases(), []);
     const veths = [...(await bench.links()).keys()].filter((name) => name.startsWith("veth"));
     bench.is("veths at the end", veths, []);
   },
@@ -39,17 +41,15 @@ const LEASES = spec(
   "A41: leases taken and given back at the same time (host-local)",
   { compared: false },
   async (bench) => {
-    const config = network({ ipam: hostLocal([SUBNET, SUBNET6]) });
+    const config = network({ ipam: hostLocal(["10.10.0.0/24", "fd00:10::/64"]) });
     const life = async (id: string, keep: boolean) => {
-      const added = await bench.call("ADD", config, { plugin: "host-local", id, label: `ADD ${id}` });
-      bench.accepted(added);
-      if (!keep)
-        bench.accepted(await bench.call("DEL", config, { plugin: "host-local", id, label: `DEL ${id}` }));
+      const added = await bench.accepts("ADD", config, { plugin: "host-local", id, label: `ADD ${id}` });
+      if (!keep) await bench.accepts("DEL", config, { plugin: "host-local", id, label: `DEL ${id}` });
       return keep ? ((added.document?.ips ?? []) as JsonRecord[]).map(({ address }) => String(address)) : [];
     };
     const kept = (await Promise.all(MANY.map((id, index) => life(id, index % 2 === 0)))).flat();
     const addresses = kept.map((address) => address.replace(/\/\d+$/, ""));
-    bench.is("leases", (await bench.leases()).sort(), addresses.sort());
+    bench.is("leases", bench.leases().sort(), addresses.sort());
     bench.is("two for each that is left", new Set(addresses).size, MANY.length);
   },
 );

@@ -1,19 +1,17 @@
 /** Results of ADD: rules A21, A22 and A25. Their form is judged at every call (result-shape.ts). */
-import { objectIn } from "../answer.ts";
-import type { Bench } from "../bench.ts";
+
+import { objectIn } from "../../engine/answer.ts";
+import type { Bench } from "../../engine/bench.ts";
 import {
   FILES,
   hostLocal,
   type JsonRecord,
   layer2,
   network,
-  ofEach,
   type PluginName,
-  SUBNET,
-  SUBNET6,
-  spec,
   VERSIONS,
-} from "../case.ts";
+} from "../../engine/network.ts";
+import { ofEach, spec } from "../case.ts";
 
 const ROUTES = [
   { dst: "192.0.2.0/24", gw: "10.10.0.1" },
@@ -29,10 +27,10 @@ const DNS = {
 /** One address of IPv4, one of IPv6, one of each; and all that a result can hold. */
 const KINDS: Readonly<Record<string, (cniVersion: string) => JsonRecord>> = {
   IPv4: (cniVersion) => network({ cniVersion }),
-  IPv6: (cniVersion) => network({ cniVersion, ipam: hostLocal([SUBNET6]) }),
-  "two families": (cniVersion) => network({ cniVersion, ipam: hostLocal([SUBNET, SUBNET6]) }),
+  IPv6: (cniVersion) => network({ cniVersion, ipam: hostLocal(["fd00:10::/64"]) }),
+  "two families": (cniVersion) => network({ cniVersion, ipam: hostLocal(["10.10.0.0/24", "fd00:10::/64"]) }),
   "routes and dns": (cniVersion) =>
-    network({ cniVersion, dns: DNS, ipam: hostLocal([SUBNET], { routes: ROUTES }) }),
+    network({ cniVersion, dns: DNS, ipam: hostLocal(["10.10.0.0/24"], { routes: ROUTES }) }),
 };
 
 /** What the result must say of addresses, in the words of its version. */
@@ -72,17 +70,14 @@ const FORMS = (["bridge", "host-local"] as const).flatMap((plugin) =>
       async (bench) => {
         for (const cniVersion of VERSIONS) {
           const id = `v${cniVersion}`;
-          const added = await bench.call("ADD", configOf(cniVersion), {
+          const added = await bench.accepts("ADD", configOf(cniVersion), {
             plugin,
             id,
             label: `ADD, ${cniVersion}`,
           });
-          bench.accepted(added);
           judgeAddresses(bench, cniVersion, added.document, cniVersion, kind);
           if (kind === "routes and dns") judgeRoutes(bench, added.document, cniVersion, plugin);
-          bench.accepted(
-            await bench.call("DEL", configOf(cniVersion), { plugin, id, label: `DEL, ${cniVersion}` }),
-          );
+          await bench.accepts("DEL", configOf(cniVersion), { plugin, id, label: `DEL, ${cniVersion}` });
           // The next one shall get the same address.
           await bench.run("rm -rf /var/lib/cni/networks");
         }
@@ -113,11 +108,10 @@ function judgeRoutes(
 
 const LOOPBACK = spec("A21, A22: results of every version (loopback)", {}, async (bench) => {
   for (const cniVersion of VERSIONS) {
-    const added = await bench.call("ADD", network({ cniVersion }), {
+    const added = await bench.accepts("ADD", network({ cniVersion }), {
       plugin: "loopback",
       label: `ADD, ${cniVersion}`,
     });
-    bench.accepted(added);
     const text = JSON.stringify(added.document ?? {});
     bench.holds(
       `${cniVersion}: has 127.0.0.1 and ::1`,
@@ -129,10 +123,9 @@ const LOOPBACK = spec("A21, A22: results of every version (loopback)", {}, async
 
 const NO_ADDRESS = spec("A21: no address, 0.3.0 and later (bridge)", {}, async (bench) => {
   for (const cniVersion of VERSIONS.slice(2)) {
-    const answer = await bench.call("ADD", layer2({ cniVersion }), { label: `ADD, ${cniVersion}` });
-    bench.accepted(answer);
+    const answer = await bench.accepts("ADD", layer2({ cniVersion }), { label: `ADD, ${cniVersion}` });
     bench.is(`${cniVersion}: ips`, "ips" in (answer.document ?? {}), false);
-    bench.accepted(await bench.call("DEL", layer2({ cniVersion }), { label: `DEL, ${cniVersion}` }));
+    await bench.accepts("DEL", layer2({ cniVersion }), { label: `DEL, ${cniVersion}` });
   }
 });
 
@@ -141,8 +134,11 @@ const NO_OLD_RESULT = VERSIONS.slice(0, 2).map((cniVersion) =>
     `A21: no address, ${cniVersion}: cannot convert, and nothing is changed (bridge)`,
     { still: true },
     async (bench) => {
-      const answer = await bench.call("ADD", layer2({ cniVersion }));
-      bench.refused(answer, { code: 999, says: /cannot convert.*no valid IP addresses/ });
+      await bench.refuses(
+        { code: 999, says: /cannot convert.*no valid IP addresses/ },
+        "ADD",
+        layer2({ cniVersion }),
+      );
     },
   ),
 );
@@ -151,11 +147,10 @@ const BRIDGE_INTERFACES = spec(
   "A21, A22: the interfaces of a result are what ip shows (bridge)",
   {},
   async (bench) => {
-    const added = await bench.call(
+    const added = await bench.accepts(
       "ADD",
       network({ mtu: 1400, runtimeConfig: { mac: "02:00:5e:00:00:07" } }),
     );
-    bench.accepted(added);
     const [host, container] = [await bench.links(), await bench.links("c1")];
     const interfaces = (added.document?.interfaces ?? []) as JsonRecord[];
     bench.is("number of interfaces", interfaces.length, 3);
@@ -179,10 +174,8 @@ const SANDBOX = ofEach(
     for (const CNI_NETNS of ["/var/run/netns/c1", "/run/netns/../netns/c1", `${FILES}/link`]) {
       await bench.run(`ln -sf /run/netns/c1 ${FILES}/link`);
       const options = { plugin, label: `ADD in ${CNI_NETNS}`, env: { CNI_NETNS } };
-      bench.accepted(await bench.call("ADD", network(), options));
-      bench.accepted(
-        await bench.call("DEL", network(), { plugin, label: `DEL in ${CNI_NETNS}`, env: { CNI_NETNS } }),
-      );
+      await bench.accepts("ADD", network(), options);
+      await bench.accepts("DEL", network(), { plugin, label: `DEL in ${CNI_NETNS}`, env: { CNI_NETNS } });
     }
   },
 );
@@ -192,8 +185,7 @@ const IPAM_RESULT = spec(
   {},
   async (bench) => {
     const prevResult = { cniVersion: "1.1.0", interfaces: [{ name: "eth9", mac: "02:00:5e:00:00:09" }] };
-    const added = await bench.call("ADD", network({ prevResult }), { plugin: "host-local" });
-    bench.accepted(added);
+    const added = await bench.accepts("ADD", network({ prevResult }), { plugin: "host-local" });
     bench.is("keys", Object.keys(objectIn(added.stdout) ?? {}).sort(), ["cniVersion", "ips"]);
   },
 );

@@ -1,5 +1,7 @@
 /** STATUS: rules A35 and A36. */
-import { bare, hostLocal, type JsonRecord, layer2, network, ofEach, PLUGINS, spec } from "../case.ts";
+
+import { hostLocal, type JsonRecord, layer2, network, PLUGINS } from "../../engine/network.ts";
+import { bare, ofEach, spec } from "../case.ts";
 import { callsOf, fakeNetwork, WITH_FAKES } from "../fake-ipam.ts";
 
 const FAKE_PATH = { CNI_PATH: String(WITH_FAKES.env?.CNI_PATH) };
@@ -8,7 +10,7 @@ const READY = ofEach(PLUGINS, "A35: STATUS of what is ready", { still: true }, a
   const configs = { plain: network(), masquerade: network({ ipMasq: true }), "layer 2": layer2() };
   for (const [what, config] of Object.entries(configs))
     if (plugin !== "host-local" || config.ipam !== undefined)
-      bench.accepted(await bench.call("STATUS", config, { plugin, ...bare(`STATUS, ${what}`) }));
+      await bench.accepts("STATUS", config, { plugin, ...bare(`STATUS, ${what}`) });
 });
 
 const SMALL = network({ ipam: hostLocal(["10.10.0.0/29"]) });
@@ -21,15 +23,13 @@ const EXHAUSTED = ofEach(
   {},
   async (bench, plugin) => {
     for (const id of ["a", "b", "c", "d", "e"]) {
-      bench.accepted(await bench.call("STATUS", SMALL, { plugin, ...bare(`STATUS before ${id}`) }));
-      bench.accepted(await bench.call("ADD", SMALL, { plugin: "host-local", id, label: `ADD of ${id}` }));
+      await bench.accepts("STATUS", SMALL, { plugin, ...bare(`STATUS before ${id}`) });
+      await bench.accepts("ADD", SMALL, { plugin: "host-local", id, label: `ADD of ${id}` });
     }
-    bench.accepted(await bench.call("STATUS", SMALL, { plugin, ...bare("STATUS, exhausted") }));
-    bench.refused(await bench.call("STATUS", STRICT, { plugin, ...bare("STATUS, strict") }), {
-      code: [50, 51],
-    });
-    bench.accepted(await bench.call("DEL", SMALL, { plugin: "host-local", id: "c" }));
-    bench.accepted(await bench.call("STATUS", STRICT, { plugin, ...bare("STATUS, one free again") }));
+    await bench.accepts("STATUS", SMALL, { plugin, ...bare("STATUS, exhausted") });
+    await bench.refuses({ code: [50, 51] }, "STATUS", STRICT, { plugin, ...bare("STATUS, strict") });
+    await bench.accepts("DEL", SMALL, { plugin: "host-local", id: "c" });
+    await bench.accepts("STATUS", STRICT, { plugin, ...bare("STATUS, one free again") });
   },
 );
 
@@ -52,7 +52,7 @@ interface Obstacle {
 const OBSTACLES: Readonly<Record<string, Obstacle>> = {
   "the bridge's name is taken": { script: "ip link add cni0 type veth peer name other" },
   "the leases' folder is a file": {
-    script: "mkdir -p /var/lib/cni/networks; echo > /var/lib/cni/networks/spec",
+    script: "mkdir -p /var/lib/cni/networks; echo > /var/lib/cni/networks/net",
   },
   "there is no iptables to masquerade with": {
     config: network({ ipMasq: true, ipMasqBackend: "iptables" }),
@@ -63,8 +63,7 @@ const OBSTACLES: Readonly<Record<string, Obstacle>> = {
 const UNREADY = Object.entries(OBSTACLES).map(([what, { script, config = network(), ...rest }]) =>
   spec(`A35: STATUS when ${what} (bridge)`, {}, async (bench) => {
     if (script !== undefined) await bench.run(script);
-    const answer = await bench.call("STATUS", config, { ...bare("STATUS"), ...rest });
-    bench.refused(answer, { code: [50, 51] });
+    await bench.refuses({ code: [50, 51] }, "STATUS", config, { ...bare("STATUS"), ...rest });
   }),
 );
 
@@ -73,20 +72,24 @@ const DELEGATE_STATUS = spec(
   { still: true },
   async (bench) => {
     const ready = fakeNetwork(bench, "fake");
-    bench.accepted(await bench.call("STATUS", ready, bare("STATUS, ready", FAKE_PATH)));
+    await bench.accepts("STATUS", ready, bare("STATUS, ready", FAKE_PATH));
     bench.is("calls of the IPAM", callsOf("fake"), ["STATUS"]);
     for (const code of [50, 51, 11, 999, 117]) {
       const STATUS = `echo '{"cniVersion":"1.1.0","code":${code},"msg":"the pool is away","details":"of nobody"}'; exit 1`;
       const config = fakeNetwork(bench, "fake", { STATUS });
-      const answer = await bench.call("STATUS", config, bare(`STATUS, ${code}`, FAKE_PATH));
-      bench.refused(answer, { code, says: /the pool is away.*of nobody/ });
+      await bench.refuses(
+        { code, says: /the pool is away.*of nobody/ },
+        "STATUS",
+        config,
+        bare(`STATUS, ${code}`, FAKE_PATH),
+      );
     }
-    const nobody = await bench.call(
+    await bench.refuses(
+      { code: [7, 50, 999], says: 'failed to find plugin "nobody"' },
       "STATUS",
       network({ ipam: { type: "nobody" } }),
       bare("STATUS, no such IPAM"),
     );
-    bench.refused(nobody, { code: [7, 50, 999], says: 'failed to find plugin "nobody"' });
   },
 );
 
@@ -107,9 +110,7 @@ const OLD_DELEGATE = spec(
         ["STATUS", {}],
         ["GC", { "cni.dev/valid-attachments": [] }],
       ] as const)
-        bench.accepted(
-          await bench.call(command, { ...config, ...keys }, bare(`${command}, ${how}`, FAKE_PATH)),
-        );
+        await bench.accepts(command, { ...config, ...keys }, bare(`${command}, ${how}`, FAKE_PATH));
     }
   },
 );

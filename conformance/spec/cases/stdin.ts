@@ -1,5 +1,7 @@
 /** The configuration on stdin: rules A9–A12. */
-import { BARE, LATEST, network, ofEach, PLUGINS, VALID, VERSIONS } from "../case.ts";
+
+import { BARE, LATEST, network, PLUGINS, VALID, VERSIONS } from "../../engine/network.ts";
+import { ofEach } from "../case.ts";
 
 const STILL = { still: true };
 const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
@@ -24,24 +26,26 @@ const FAULTS: Readonly<Record<string, readonly [text: string, line: number]>> = 
   "cut off": ['{"cniVersion":"1.1.0","name":', 1],
   "third line": ['{\n  "cniVersion": "1.1.0",\n  "name": spec\n}', 3],
   "missing comma": ['{\n  "cniVersion": "1.1.0"\n  "name": "spec"\n}', 3],
-  "comma too many": ['{"cniVersion":"1.1.0",\n"name":"spec",\n}', 3],
-  "two documents": ['{"cniVersion":"1.1.0","name":"spec"}\n{}', 2],
-  comment: ['// a network\n{"cniVersion":"1.1.0","name":"spec"}', 1],
-  "byte order mark": ['\ufeff{"cniVersion":"1.1.0","name":"spec"}', 1],
+  "comma too many": ['{"cniVersion":"1.1.0",\n"name":"net",\n}', 3],
+  "two documents": ['{"cniVersion":"1.1.0","name":"net"}\n{}', 2],
+  comment: ['// a network\n{"cniVersion":"1.1.0","name":"net"}', 1],
+  "byte order mark": ['\ufeff{"cniVersion":"1.1.0","name":"net"}', 1],
 };
 
 const NO_JSON = ofEach(PLUGINS, "A9: stdin is no JSON", STILL, async (bench, plugin) => {
   for (const command of COMMANDS) {
     for (const [how, [text, line]] of Object.entries(FAULTS)) {
-      const answer = await bench.call(command, text, { plugin, label: `${command}, ${how}` });
-      bench.refused(answer, { code: 6, says: new RegExp(`line ${line}, column \\d`) });
+      await bench.refuses({ code: 6, says: new RegExp(`line ${line}, column \\d`) }, command, text, {
+        plugin,
+        label: `${command}, ${how}`,
+      });
     }
   }
 });
 
 const NO_OBJECT = ofEach(PLUGINS, "A9: stdin is no object", STILL, async (bench, plugin) => {
   for (const text of ["[]", "7", '"spec"', "true", "null"])
-    bench.refused(await bench.call("ADD", text, { plugin, label: `ADD, ${text}` }), { code: 6 });
+    await bench.refuses({ code: 6 }, "ADD", text, { plugin, label: `ADD, ${text}` });
 });
 
 const NAMES = {
@@ -57,33 +61,29 @@ const NAME = ofEach(PLUGINS, "A10: the network's name", STILL, async (bench, plu
     ] as const) {
       const { name: _, ...rest } = network({ [VALID]: [] });
       const config = name === undefined ? rest : { ...rest, name };
-      const answer = await bench.call(command, config, { plugin, label: `${command}, name ${how}` });
-      bench.refused(answer, { code: 7, says: "missing network name" });
+      await bench.refuses({ code: 7, says: "missing network name" }, command, config, {
+        plugin,
+        label: `${command}, name ${how}`,
+      });
     }
     for (const name of NAMES.bad) {
       const options = { plugin, label: `${command}, ${JSON.stringify(name)}` };
-      bench.refused(await bench.call(command, network({ name, [VALID]: [] }), options), {
-        code: 7,
-        details: name,
-      });
+      await bench.refuses({ code: 7, details: name }, command, network({ name, [VALID]: [] }), options);
     }
   }
   for (const name of NAMES.good)
-    bench.accepted(
-      await bench.call("STATUS", network({ name }), { plugin, label: `STATUS, ${name}`, env: BARE }),
-    );
+    await bench.accepts("STATUS", network({ name }), { plugin, label: `STATUS, ${name}`, env: BARE });
   for (const config of ["", "{}", '{"name":"a/b"}', "nonsense"])
-    bench.accepted(await bench.call("VERSION", config, { plugin, label: `VERSION, ${config}` }));
+    await bench.accepts("VERSION", config, { plugin, label: `VERSION, ${config}` });
 });
 
 const NO_VERSION = ofEach(PLUGINS, "A11: cniVersion absent or empty is 0.1.0", {}, async (bench, plugin) => {
   const { cniVersion: _, ...rest } = network();
   for (const [how, config] of Object.entries({ absent: rest, empty: { ...rest, cniVersion: "" } })) {
-    const added = await bench.call("ADD", config, { plugin, label: `ADD, version ${how}` });
-    bench.accepted(added);
+    const added = await bench.accepts("ADD", config, { plugin, label: `ADD, version ${how}` });
     bench.is(`version ${how}: keys of the result`, Object.keys(added.document ?? {}).includes("ip4"), true);
-    bench.refused(await bench.call("CHECK", config, { plugin, label: `CHECK, version ${how}` }), { code: 1 });
-    bench.accepted(await bench.call("DEL", config, { plugin, label: `DEL, version ${how}` }));
+    await bench.refuses({ code: 1 }, "CHECK", config, { plugin, label: `CHECK, version ${how}` });
+    await bench.accepts("DEL", config, { plugin, label: `DEL, version ${how}` });
   }
 });
 
@@ -93,8 +93,12 @@ const UNSUPPORTED = ofEach(PLUGINS, "A11: a version that is not supported", STIL
   for (const cniVersion of OTHERS) {
     for (const command of ["ADD", "DEL"]) {
       const options = { plugin, label: `${command}, ${cniVersion}` };
-      const answer = await bench.call(command, network({ cniVersion }), options);
-      bench.refused(answer, { code: 1, says: "incompatible CNI versions" });
+      const answer = await bench.refuses(
+        { code: 1, says: "incompatible CNI versions" },
+        command,
+        network({ cniVersion }),
+        options,
+      );
       const details = String(answer.error.details);
       const namesBoth = [cniVersion, ...VERSIONS].every((version) => details.includes(version));
       bench.holds(
@@ -117,19 +121,21 @@ const COMMAND_VERSIONS = ofEach(
     for (const [command, tooOld] of Object.entries(TOO_OLD)) {
       for (const cniVersion of ["", ...tooOld]) {
         const options = { plugin, label: `${command}, ${cniVersion || "empty"}` };
-        const answer = await bench.call(command, network({ cniVersion, [VALID]: [] }), options);
-        bench.refused(answer, { code: 1, says: `config version does not allow ${command}` });
+        await bench.refuses(
+          { code: 1, says: `config version does not allow ${command}` },
+          command,
+          network({ cniVersion, [VALID]: [] }),
+          options,
+        );
       }
       for (const cniVersion of NO_NUMBERS) {
         const options = { plugin, label: `${command}, ${cniVersion}` };
-        bench.refused(await bench.call(command, network({ cniVersion, [VALID]: [] }), options), { code: 6 });
+        await bench.refuses({ code: 6 }, command, network({ cniVersion, [VALID]: [] }), options);
       }
     }
     const config = network({ [VALID]: [] });
     for (const command of ["GC", "STATUS"])
-      bench.accepted(
-        await bench.call(command, config, { plugin, label: `${command}, ${LATEST}`, env: BARE }),
-      );
+      await bench.accepts(command, config, { plugin, label: `${command}, ${LATEST}`, env: BARE });
   },
 );
 
@@ -137,10 +143,8 @@ const CHECK_VERSIONS = ofEach(PLUGINS, "A12: versions that know CHECK", {}, asyn
   for (const cniVersion of VERSIONS.slice(4)) {
     const config = network({ cniVersion });
     const added = await bench.call("ADD", config, { plugin, label: `ADD, ${cniVersion}` });
-    bench.accepted(
-      await bench.call("CHECK", config, { plugin, label: `CHECK, ${cniVersion}`, after: added }),
-    );
-    bench.accepted(await bench.call("DEL", config, { plugin, label: `DEL, ${cniVersion}`, after: added }));
+    await bench.accepts("CHECK", config, { plugin, label: `CHECK, ${cniVersion}`, after: added });
+    await bench.accepts("DEL", config, { plugin, label: `DEL, ${cniVersion}`, after: added });
   }
 });
 

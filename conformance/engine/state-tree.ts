@@ -1,6 +1,6 @@
 /** From what the tools print to a tree of facts: everything of a link stands below the link. */
 import { type Aliases, linksOf } from "./aliases.ts";
-import type { RawState, Sections } from "./scratch-host.ts";
+import type { RawState, Sections } from "./host.ts";
 import { type Fact, isTree, type Tree, treeOf } from "./tree.ts";
 
 type Json = Record<string, unknown>;

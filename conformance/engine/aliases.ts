@@ -2,7 +2,7 @@
  * Names for what each side chooses by itself: host veths, hardware addresses, and the link-local addresses that follow
  * from them. An alias says whose it is, so that the same role compares equal and another does not.
  */
-import type { RawState } from "./scratch-host.ts";
+import type { RawState } from "./host.ts";
 
 interface LinkFacts {
   readonly ifname: string;
@@ -16,18 +16,14 @@ interface LinkFacts {
 }
 
 const MAC = /\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b/gi;
+/** Those that cases ask for: they are compared as they are. */
+const ASKED = /^02:00:(5e|00:00)/;
 const LINK_LOCAL = /\bfe80::[0-9a-f:]+/gi;
 const HOST_VETH = /\bveth[0-9a-f]{8}\b/g;
 
 export class Aliases {
   readonly #names = new Map<string, string>();
   readonly #macs = new Map<string, string>();
-  readonly #literal: string;
-
-  /** Addresses that occur in `literal`, the text of the case, are compared as they are. */
-  constructor(literal: string) {
-    this.#literal = literal.toLowerCase();
-  }
 
   /** Learns the names of a state. What was learnt before stays, for rules that outlive their interface. */
   learn(state: RawState): void {
@@ -85,7 +81,7 @@ export class Aliases {
 
   #mac(mac: string): string {
     const lower = mac.toLowerCase();
-    if (this.#literal.includes(lower) || /^(00:00:00:00:00:00|ff:ff|33:33|01:)/.test(lower)) return mac;
+    if (ASKED.test(lower) || /^(00:00:00:00:00:00|ff:ff|33:33|01:)/.test(lower)) return mac;
     return this.#macs.get(lower) ?? "mac(?)";
   }
 
@@ -108,3 +104,9 @@ export const linksOf = (text: string | undefined): LinkFacts[] =>
   text === undefined || text.trim() === ""
     ? []
     : (JSON.parse(text) as LinkFacts[]).filter(({ ifname }) => ifname);
+
+/** A text without the names that each side chooses by itself. */
+export const normal = (text: string): string =>
+  text
+    .replace(HOST_VETH, "veth*")
+    .replace(MAC, (mac) => (ASKED.test(mac) || mac === "00:00:00:00:00:00" ? mac : "(mac)"));

@@ -1,15 +1,13 @@
 /** Calls that end otherwise than the reference's: one side fails where the other succeeds. */
 
-import type { ComparedStep } from "../comparison.ts";
-import type { Exception } from "../exceptions.ts";
-import { ABSENT, at, type Side } from "../tree.ts";
+import type { ComparedStep } from "../../engine/comparison.ts";
+import type { Deviation, Reason } from "../../engine/exceptions.ts";
+import { ABSENT, at, type Side } from "../../engine/tree.ts";
 
 /** How a side ends: without an error, or with one that says this. */
 type End = "ok" | RegExp;
 
-interface Outcome {
-  readonly row: string;
-  readonly because: string;
+interface Outcome extends Reason {
   readonly cases: RegExp;
   /** Labels of the steps. */
   readonly steps: RegExp;
@@ -21,13 +19,13 @@ const isEnd = (end: End, side: Side): boolean =>
   end === "ok" ? side === ABSENT : end.test(String(at(side, "message")));
 
 /** The facts that tell how a call ended. */
-function outcome({ row, because, cases, steps, reference, ours }: Outcome): Exception[] {
-  const when = ({ parityCase, step, ...sides }: ComparedStep): boolean =>
-    cases.test(parityCase.name) &&
+function outcome({ cases, steps, reference, ours, ...reason }: Outcome): Deviation[] {
+  const when = ({ name, step, ...sides }: ComparedStep): boolean =>
+    cases.test(name) &&
     steps.test(step.label) &&
     isEnd(reference, at(sides.reference, "error")) &&
     isEnd(ours, at(sides.ours, "error"));
-  const shared = { row, because, when };
+  const shared = { ...reason, when };
   const result = (end: End) => (side: Side) => (end === "ok") === (side !== ABSENT);
   return [
     { ...shared, path: "exit", reference: reference === "ok" ? 0 : 1, ours: ours === "ok" ? 0 : 1 },
@@ -49,7 +47,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   // DEL
   {
     row: "L9",
-    because: "host-local's DEL releases whatever the configuration says of ranges and requests now",
     cases: /^(host-local[:,]|version 0\.[12]\.0, two addresses of IPv6$|DEL with(out| wrong) ranges$)/,
     steps: /^DEL/,
     reference: WRONG_CONFIGURATION,
@@ -57,7 +54,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "A31",
-    because: "bridge's DEL cleans up whatever the keys say now that it does not need",
     cases: /^(bad configuration: |unknown CNI_ARGS|CNI_ARGS )/,
     steps: /^DEL/,
     reference: WRONG_CONFIGURATION,
@@ -65,7 +61,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "G15",
-    because: "a path that leads to no namespace is one that is gone",
     cases: /^(DEL( without ADD)?: (.*path |plain file)|CNI_NETNS: |loopback: DEL without namespace$)/,
     steps: /DEL|^plain file$/,
     reference: /unknown FS magic on |failed to Statfs ".*": not a directory|error switching to ns /,
@@ -73,8 +68,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "G27",
-    because:
-      "chain and rules go in one transaction: the reference's chain is still in use when it deletes it",
     cases: /^ipMasq, (default backend|iptables), two addresses of a family$/,
     steps: /^DEL( again)?$/,
     reference: /CHAIN_DEL failed \(Device or resource busy\)/,
@@ -82,7 +75,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "G16",
-    because: "DEL of one interface does not touch the chain of the other",
     cases: /^masquerade of three attachments, (default backend|iptables)$/,
     steps: /^DEL c1$/,
     reference: /CHAIN_DEL failed \(Device or resource busy\)/,
@@ -99,7 +91,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "G12",
-    because: "CHECK of a network without IPAM works",
     cases: /layer 2|^macspoofchk, disableContainerInterface$/,
     steps: /^CHECK/,
     reference: /^no plugin name provided$/,
@@ -107,7 +98,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "A34",
-    because: "CHECK finds a route in its own table",
     cases: /^routes: (table|table above 255|priority, table and scope|all fields, version .*)$/,
     steps: /^CHECK$/,
     reference: /^Expected Route \{.* Table:\d+ .*\} not found in routing table$/,
@@ -115,7 +105,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "A34",
-    because: "CHECK finds a route of IPv6 among the ways that the kernel has joined to one route",
     cases: /^routes: one destination, two gateways, IPv6$/,
     steps: /^CHECK$/,
     reference: /^Expected Route \{.* GW:fd00:10::7 .*\} not found in routing table$/,
@@ -123,7 +112,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "A32",
-    because: "more promiscuous than asked for is another's wish, and right after ADD it is nobody's loss",
     cases: /^(CHECK: bridge promiscuous|existing: promiscuous bridge)$/,
     steps: /^CHECK$/,
     reference: /^Bridge interface cni0 configured Promisc Mode false doesn't match current state: true $/,
@@ -131,7 +119,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "A32",
-    because: "a hardware address is the same in capitals",
     cases: /^CHECK: prevResult with the MAC in capitals$/,
     steps: /^CHECK$/,
     reference: /^Interface eth0 Mac .* doesn't match container Mac: /,
@@ -139,7 +126,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "A32",
-    because: "the bridge is known from the configuration",
     cases: /^CHECK: prevResult without the bridge$/,
     steps: /^CHECK$/,
     reference: /^Interface name missing $/,
@@ -147,7 +133,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "A32",
-    because: "the host's end is the container's other end, whatever it is called now",
     cases: /^CHECK: host end renamed$/,
     steps: /^CHECK$/,
     reference: /^Interface name .* not found$/,
@@ -183,7 +168,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   // STATUS
   {
     row: "G2",
-    because: "STATUS says that the bridge's name is taken",
     cases: /^STATUS: bridge's name taken$/,
     steps: /^STATUS$/,
     reference: "ok",
@@ -191,7 +175,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "G2",
-    because: "STATUS refuses a configuration that ADD would refuse",
     cases: /^(STATUS: (hairpin and promiscuous mode|wrong vlan|wrong type of a key)|bad configuration: )/,
     steps: /^STATUS/,
     reference: "ok",
@@ -199,7 +182,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "L1",
-    because: "host-local's STATUS refuses wrong ranges",
     cases: /^STATUS: (wrong range|no ranges)$/,
     steps: /^STATUS$/,
     reference: "ok",
@@ -207,7 +189,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "L1",
-    because: "STATUS says that a range is exhausted, if it is asked to",
     cases: /^STATUS: range exhausted$/,
     steps: /^STATUS, strict$/,
     reference: "ok",
@@ -216,16 +197,14 @@ const OUTCOME_LIST: readonly Outcome[] = [
   // GC
   {
     row: "A39",
-    because: "GC without a list deletes nothing",
     cases: /^(GC: list absent|missing variables: (bridge|host-local) GC|wrong variables: bridge GC)$/,
     steps: /./,
     reference: "ok",
-    ours: /^cannot collect garbage in network "parity": "cni\.dev\/valid-attachments" is absent/,
+    ours: /^cannot collect garbage in network "net": "cni\.dev\/valid-attachments" is absent/,
   },
   // ADD
   {
     row: "A8",
-    because: "the plugin's own namespace is refused before anything is touched",
     cases: /^CNI_NETNS: the plugin's own(, not permitted with yes)?$/,
     steps: /^loopback (ADD|DEL)$/,
     reference: "ok",
@@ -233,7 +212,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "L11",
-    because: "a broadcast address is never handed out",
     cases: /^(host-local: only the broadcast address|host-local, wrong: start beyond the default end)$/,
     steps: /^ADD/,
     reference: "ok",
@@ -241,7 +219,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "L11",
-    because: "there is no lease of a broadcast address",
     cases: /^(host-local: only the broadcast address|host-local, wrong: start beyond the default end)$/,
     steps: /^CHECK/,
     reference: "ok",
@@ -249,7 +226,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "A14",
-    because: 'a route without destination is refused: the reference prints one to "<nil>"',
     cases: /^host-local, wrong: a route without dst$/,
     steps: /^(ADD|CHECK) no dst$/,
     reference: "ok",
@@ -257,7 +233,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "B8",
-    because: "ipMasqBackend is checked even where it is not used",
     cases: /^bad configuration: ipMasqBackend unknown, no ipMasq$/,
     steps: /^ADD unknown$/,
     reference: "ok",
@@ -265,7 +240,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "P4",
-    because: "a key that the plugin does not read is not judged",
     cases: /^(loopback: wrong types|host-local, wrong: type)$/,
     steps: /^((dns|ipam) is text|(ADD|CHECK|DEL) type a number)$/,
     reference:
@@ -274,7 +248,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "P5",
-    because: 'an empty "bridge" or "ipMasqBackend" is one left out',
     cases: /^bad configuration: (bridge|ipMasqBackend) empty$/,
     steps: /^ADD empty$/,
     reference:
@@ -283,7 +256,6 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
   {
     row: "P6",
-    because: "an mtu below 0 is a mistake; the reference takes it for none",
     cases: /^bad configuration: mtu below 0$/,
     steps: /^ADD below 0$/,
     reference: "ok",
@@ -291,4 +263,4 @@ const OUTCOME_LIST: readonly Outcome[] = [
   },
 ];
 
-export const OUTCOMES: readonly Exception[] = OUTCOME_LIST.flatMap(outcome);
+export const OUTCOMES: readonly Deviation[] = OUTCOME_LIST.flatMap(outcome);

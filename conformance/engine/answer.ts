@@ -1,6 +1,7 @@
 /** What a call gave, as a runtime reads it. */
 import type { Outcome } from "../../test/support/command.ts";
-import type { JsonRecord, PluginName } from "./case.ts";
+import { PluginOutcome } from "../../test/support/plugin-call.ts";
+import type { JsonRecord, PluginName } from "./network.ts";
 
 /** What was asked. */
 export interface Question {
@@ -19,19 +20,14 @@ export interface ErrorObject {
   readonly details?: unknown;
 }
 
-export class Answer {
+export class Answer extends PluginOutcome {
   readonly question: Question;
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
   /** The one JSON object on stdout; undefined when there is anything else, or nothing. */
   readonly document: JsonRecord | undefined;
 
   constructor(question: Question, { exitCode, stdout, stderr }: Outcome) {
+    super(exitCode, stdout, stderr);
     this.question = question;
-    this.exitCode = exitCode;
-    this.stdout = stdout;
-    this.stderr = stderr;
     this.document = objectIn(stdout);
   }
 
@@ -41,18 +37,20 @@ export class Answer {
 
   /** Message and details as one text; empty where there is no error. */
   get message(): string {
-    const { msg, details } = this.error;
-    if (msg === undefined) return "";
-    return details === undefined || details === "" ? String(msg) : `${msg}: ${details}`;
+    return messageOf(this.error);
   }
 
   /** In a line of a report. */
-  toString(): string {
+  override toString(): string {
     const printed = this.stdout.replace(/\s+/g, " ").trim();
     const text = printed.length > 300 ? `${printed.slice(0, 300)}…` : printed;
     return `exit code ${this.exitCode}${text === "" ? "" : `, ${text}`}`;
   }
 }
+
+/** Message and details of an error object as one text. */
+export const messageOf = ({ msg = "", details = "" }: ErrorObject): string =>
+  details === "" ? String(msg) : `${msg}: ${details}`;
 
 /** The object that a text is, if it is one and nothing else. */
 export function objectIn(text: string): JsonRecord | undefined {

@@ -1,10 +1,16 @@
-/** Which row of the specs explains a difference. What no row explains is a failure, and so is a row that never occurs. */
-import type { SuiteCase } from "../suite.ts";
+/** Which row explains a difference. What no row explains is a failure, and so is a row that never occurs. */
+import { normal } from "./aliases.ts";
 import type { ComparedStep } from "./comparison.ts";
-import { LIKES } from "./exceptions/likes.ts";
-import { EXCEPTIONS, type Exception, type Expected } from "./exceptions.ts";
+import {
+  type Deviation,
+  type Exception,
+  type Expected,
+  isCall,
+  type Reason,
+  reasonText,
+} from "./exceptions.ts";
 import { classOf, MESSAGE_CLASSES } from "./messages.ts";
-import { isCall } from "./situation.ts";
+import type { Problem } from "./observation.ts";
 import { at, type Difference, describe, describePath, differences, type Side } from "./tree.ts";
 
 export interface Judgement {
@@ -12,76 +18,97 @@ export interface Judgement {
   readonly problems: readonly string[];
 }
 
-type Reason = Pick<Exception, "row" | "because">;
-
-/** Entries of one reason count together. */
-const textOf = ({ row, because }: Reason): string => `${row}: ${because}`;
-
 const CODES: Reason = { row: "A18", because: "an error has the code of its kind, not 999 for all" };
-const UNDONE: Reason = { row: "G7", because: "a failed ADD leaves everything as it was" };
+const UNDONE: Reason = { row: "G7" };
+
+/** What may differ in a suite. */
+export interface Declared {
+  /** Each must occur in a run of the whole suite. */
+  readonly exceptions: readonly Exception[];
+  /** Those of another suite, which need not occur in this one. */
+  readonly shared?: readonly Exception[];
+  /** Noted by the suite itself; they must occur as well. */
+  readonly reasons?: readonly Reason[];
+}
 
 export class Explanations {
-  /** By row and reason. */
-  readonly #uses = new Map<string, number>(
-    [...EXCEPTIONS, ...Object.values(LIKES), CODES, UNDONE].map((reason) => [textOf(reason), 0]),
-  );
-  readonly #classes = new Set<unknown>();
+  readonly #exceptions: readonly Exception[];
+  /** How often each was met. */
+  readonly #uses = new Map<Reason | (typeof MESSAGE_CLASSES)[number], number>();
+  readonly #due: readonly Reason[];
+  readonly #dueClasses: typeof MESSAGE_CLASSES;
 
-  /** All steps of a case. */
-  explain(steps: readonly ComparedStep[]): Judgement {
+  constructor({ exceptions, shared, reasons = [] }: Declared) {
+    this.#exceptions = [...exceptions, ...(shared ?? [])];
+    const isHome = shared === undefined;
+    this.#due = [...exceptions, ...reasons, ...(isHome ? [CODES, UNDONE] : [])];
+    this.#dueClasses = isHome ? MESSAGE_CLASSES : [];
+  }
+
+  /** All that a case showed: the steps, and what rules the reference breaks. */
+  explain(name: string, steps: readonly ComparedStep[], breaches: readonly Problem[]): Judgement {
     const rows: string[] = [];
     const problems: string[] = [];
+    const judge = (reason: Reason | undefined, told: string) => {
+      if (reason === undefined) problems.push(told);
+      else {
+        rows.push(reason.row);
+        this.note(reason);
+      }
+    };
+    for (const { text } of breaches) {
+      const line = normal(text);
+      const reason = this.#exceptions.find(
+        (entry) => "breaks" in entry && entry.breaks.test(line) && entry.cases?.test(name) !== false,
+      );
+      judge(reason, `reference: ${line}`);
+    }
     const leftovers = new Leftovers();
     for (const compared of steps) {
       leftovers.enter(compared);
-      for (const difference of compared.differences) {
-        const reason = this.#reason(difference, compared) ?? leftovers.explain(difference, compared);
-        if (reason === undefined) problems.push(describeDifference(difference, compared));
-        else {
-          rows.push(reason.row);
-          this.note(reason);
-        }
-      }
-      this.#noteClass(compared);
+      for (const difference of compared.differences)
+        judge(
+          this.#reason(difference, compared) ?? leftovers.explain(difference, compared),
+          describeDifference(difference, compared),
+        );
+      const [reference, ours] = messagesOf(compared);
+      const found = reference && ours ? classOf(reference, ours) : undefined;
+      if (found !== undefined) this.note(found);
     }
     return { rows, problems };
   }
 
-  /** Counts a use of a reason. */
-  note(reason: Reason): void {
-    this.#uses.set(textOf(reason), (this.#uses.get(textOf(reason)) ?? 0) + 1);
+  /** Counts a use. */
+  note(met: Reason | (typeof MESSAGE_CLASSES)[number]): void {
+    this.#uses.set(met, (this.#uses.get(met) ?? 0) + 1);
   }
 
   #reason(difference: Difference, compared: ComparedStep): Reason | undefined {
-    const found = EXCEPTIONS.find((candidate) => explains(candidate, difference, compared));
+    const found = this.#exceptions.find((entry) => "path" in entry && explains(entry, difference, compared));
     if (found !== undefined) return found;
     const isCode = describePath(difference.path) === "error > code";
     return isCode && hasCodesOfItsClass(difference, compared) ? CODES : undefined;
   }
 
-  #noteClass(compared: ComparedStep): void {
-    const [reference, ours] = messagesOf(compared);
-    if (reference !== undefined && ours !== undefined) this.#classes.add(classOf(reference, ours));
-  }
-
-  /** Entries that explained nothing in a whole run: they are stale. */
-  unused(): SuiteCase[] {
-    const reasons = [...this.#uses].flatMap(([reason, uses]) => (uses > 0 ? [] : [reason]));
-    const classes = MESSAGE_CLASSES.flatMap((entry) =>
-      this.#classes.has(entry) ? [] : [`message class: ${entry.name}`],
-    );
-    return [...reasons, ...classes].map((name) => ({
-      name: `exception ${name}`,
-      verdict: "FAIL",
-      compared: "",
-      problems: ["never occurred: take it out"],
-    }));
+  /** Reasons that explained nothing in a whole run, and classes of messages: they are stale. */
+  unused(): string[] {
+    const met = new Set([...this.#uses.keys()].map((key) => ("row" in key ? reasonText(key) : key.name)));
+    const optional = this.#due.flatMap((entry) => ("chance" in entry ? [reasonText(entry)] : []));
+    return [
+      ...new Set(
+        [...this.#due.map(reasonText), ...this.#dueClasses.map(({ name }) => name)].filter(
+          (text) => !met.has(text) && !optional.includes(text),
+        ),
+      ),
+    ];
   }
 
   /** How often each reason was met, by row. */
   summary(): string[] {
-    return [...this.#uses]
-      .filter(([, uses]) => uses > 0)
+    const sums = new Map<string, number>();
+    for (const [reason, uses] of this.#uses)
+      if ("row" in reason) sums.set(reasonText(reason), (sums.get(reasonText(reason)) ?? 0) + uses);
+    return [...sums]
       .sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
       .map(([reason, uses]) => `${String(uses).padStart(6)} × ${reason}`);
   }
@@ -92,11 +119,13 @@ class Leftovers {
   /** Ours, by path. The difference stays until somebody takes away what the reference has. */
   readonly #accepted = new Map<string, string>();
   #failed = false;
+  #wasSeen = true;
 
   enter(compared: ComparedStep): void {
     const fails = isCall(compared, "ADD") && at(compared.ours, "exit") === 1;
-    // Where no state was taken between an ADD and the last step, ours must be as it was at the beginning.
-    this.#failed = fails || (this.#failed && compared.parityCase.stateAfter === "last");
+    // Where no state was taken between an ADD and a later step, ours must be as it was at the beginning.
+    this.#failed = fails || (this.#failed && !this.#wasSeen);
+    this.#wasSeen = compared.step.state !== undefined;
   }
 
   explain({ path, ours }: Difference, compared: ComparedStep): Reason | undefined {
@@ -110,15 +139,16 @@ class Leftovers {
 }
 
 function explains(
-  exception: Exception,
+  { cases, path: pattern, when, ...expected }: Deviation,
   { path, reference, ours }: Difference,
   compared: ComparedStep,
 ): boolean {
   return (
-    matchesPath(exception.path, path) &&
-    matches(exception.reference, reference, compared) &&
-    matches(exception.ours, ours, compared) &&
-    (exception.when?.(compared) ?? true)
+    cases?.test(compared.name) !== false &&
+    matchesPath(pattern, path) &&
+    matches(expected.reference, reference, compared) &&
+    matches(expected.ours, ours, compared) &&
+    (when?.(compared) ?? true)
   );
 }
 
