@@ -12,13 +12,21 @@ interface Call {
   readonly log: (line: string) => void;
 }
 
-/** Steps that take back what was done. A failed ADD runs them; a successful one forgets them. */
+/**
+ * Steps that take back what was done. A failed ADD runs them; a successful one forgets them. Each is pushed before what it
+ * takes back is tried, since the answer may be lost: so it proves first that what it finds is ours.
+ */
 export class UndoStack {
   private readonly steps: { readonly name: string; readonly undo: () => void | Promise<void> }[] = [];
 
   /** `name` says what the step takes back: `bridge "cni0"`. */
   push(name: string, undo: () => void | Promise<void>): void {
     this.steps.push({ name, undo });
+  }
+
+  /** Takes the latest step off: it was refused, so that there is nothing of it to take back. */
+  drop(): void {
+    this.steps.pop();
   }
 
   /**

@@ -48,3 +48,13 @@ test("K8: undo has a time of its own, of which no step but the last takes more t
   await undo.run({ log: () => {}, time: notedTime(notes) });
   expect(notes).toEqual(["undo", "half", "third", "half", "second", "first"]);
 });
+
+test("undo does not take back what was refused", async () => {
+  const order: string[] = [];
+  const undo = new UndoStack();
+  undo.push("made", () => void order.push("made"));
+  undo.push("refused", () => void order.push("refused"));
+  undo.drop();
+  await undo.run(quiet);
+  expect(order).toEqual(["made"]);
+});

@@ -2,31 +2,30 @@
 import { delegateAdd, delegateDel, isInThisProcess } from "../../cni/delegate.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
-import { emptyResult, type Interface, type IpConfig, type Result } from "../../cni/result.ts";
+import { emptyResult, type Interface, type Result } from "../../cni/result.ts";
 import { reduceTo } from "../../cni/result-version.ts";
 import { UndoStack } from "../../cni/undo.ts";
+import type { AddressUsers } from "../../links/address-users.ts";
+import { isReady, settle } from "../../links/bridge.ts";
+import { announce, configureContainerInterface, hasIpv6 } from "../../links/container-interface.ts";
+import { forgetNeighbours, isForwarding, prefixesOf } from "../../links/gateway.ts";
+import { lockHost } from "../../links/host-lock.ts";
+import { findLink, type PresentLink, portsOf, removeLink } from "../../links/link.ts";
+import { linkNameProblem } from "../../links/link-name.ts";
+import { connect, connectInside, openNetns } from "../../links/namespaces.ts";
+import { awaitAddressesSettled, awaitPortUp, portState } from "../../links/readiness.ts";
+import { addVethPair, setUpHostEnd, type VethPair } from "../../links/veth.ts";
+import { hostVethName } from "../../links/veth-identity.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
-import { formatMac } from "../../net/mac.ts";
-import { formatPrefix } from "../../net/prefix.ts";
+import { formatMac, type Mac } from "../../net/mac.ts";
+import { formatPrefix, samePrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { FORWARDING } from "../../netlink/rtnetlink/bridge-port.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import type { Netns } from "../../sys/netns.ts";
-import { connect, connectInside, openNetns } from "../namespaces.ts";
-import type { AddressUsers } from "./address-users.ts";
 import { planAddressing } from "./addressing.ts";
-import { ensureBridge, giveMacBack, type PresentLink, removeLink, settle } from "./bridge-link.ts";
-import { reportMtu } from "./bridge-mtu.ts";
-import { type BridgeConfig, parseBridgeConfig } from "./config.ts";
-import { announce, configureContainerInterface } from "./container-interface.ts";
+import { type BridgeConfig, bridgeName, parseBridgeConfig } from "./config.ts";
 import { requireFeasibleConfiguration, requireFeasibleResult } from "./feasibility.ts";
-import { ensureGatewayAddresses, forgetNeighbours, isForwarding } from "./gateway.ts";
-import { lockHost } from "./host-lock.ts";
-import { linkNameProblem } from "./link-name.ts";
-import { portsOf } from "./ports.ts";
-import { awaitAddressesSettled, awaitPortUp, portState } from "./readiness.ts";
-import { addVethPair, setUpHostEnd, type VethPair } from "./veth.ts";
-import { hostVethName } from "./veth-identity.ts";
 
 /** What the steps of one ADD share. */
 interface Addition {
@@ -59,99 +58,92 @@ export async function add(request: Request): Promise<Result> {
   }
 }
 
+/** Places in the result's interfaces (rule B16). */
+const HOST_END = 1;
+const CONTAINER_END = 2;
+
 async function attach(addition: Addition): Promise<Result> {
   const { request, config, netns, host, container, undo } = addition;
   const { log } = request;
-  const { cniVersion, prevResult } = request.config;
-  const result = emptyResult();
-
-  const { bridge, pair } = connectToBridge(addition);
-  setUpHostEnd(host, pair.host, { attachment: request, config, log });
-  if (config.vlan !== 0 || config.trunk !== undefined) {
-    const { setPortVlans } = await import("./vlan.ts");
-    setPortVlans(host, bridge.link, pair.host, { ...config, trunk: config.trunk ?? [] });
-  }
+  const { bridge, created, pair } = await connectToBridge(addition);
+  setUpHostEnd(host, pair.host, request, config, log);
+  if (config.vlan !== 0 || config.trunk !== undefined)
+    (await import("../../links/vlan.ts")).setPortVlans(host, bridge, pair.host, config);
   if (config.macspoofchk) {
     const spoof = await import("../../netfilter/spoof-check.ts");
     // The port is still there when this is undone.
     undo.push("spoof check", () =>
       spoof.tearDownSpoofCheck(request, { mayTake: ({ name }) => name === pair.host.name }),
     );
-    await spoof.setUpSpoofCheck(request, pair.host.name, macOf(pair.container));
+    await spoof.setUpSpoofCheck(request, pair.host.name, formatMac(pair.container.mac ?? new Uint8Array()));
   }
 
-  result.interfaces.push(interfaceOf(bridge.link), interfaceOf(pair.host), {
-    ...interfaceOf(pair.container),
-    sandbox: request.netns,
-  });
-  if (config.ipam !== undefined) {
-    await giveAddresses(addition, { ipam: config.ipam, bridge: bridge.link, pair, result });
-  } else if (!config.disableContainerInterface) {
+  const result = emptyResult();
+  const inside = interfaceOf(pair.container);
+  inside.sandbox = request.netns;
+  result.interfaces.push(interfaceOf(bridge), interfaceOf(pair.host), inside);
+  if (config.ipam !== undefined) await giveAddresses(addition, config.ipam, { bridge, pair, result });
+  else if (!config.disableContainerInterface)
     container.call(setLinkUp(pair.container.index, true, pair.container.name));
-  }
 
   if (!config.disableContainerInterface) {
     const port = awaitPortUp(host, pair.host);
-    // Programs on the host that re-address new links have done so by now (rule B32).
     const { mac, mtu } = port;
+    // Programs on the host that re-address new links have done so by now (rule B32).
     result.interfaces[HOST_END] = interfaceOf({ name: pair.host.name, mac, mtu });
-    if (portState(port) !== FORWARDING) {
-      const { awaitForwarding } = await import("./spanning-tree.ts");
-      awaitForwarding(host, bridge.link, pair.host, log);
-    }
-    if (familiesOf(result.ips).includes(6)) awaitAddressesSettled(container, netns, pair.container);
+    if (portState(port) !== FORWARDING)
+      (await import("../../links/spanning-tree.ts")).awaitForwarding(host, bridge, pair.host, log);
+    if (hasIpv6(result.ips)) awaitAddressesSettled(container, netns, pair.container);
     if (config.ipam !== undefined) announce(container, pair.container, log);
   }
   if (config.dns !== undefined) result.dns = config.dns;
   // A result that this version can't express must fail while everything can still be undone (G10).
+  const { cniVersion, prevResult } = request.config;
   const whole =
     prevResult === undefined ? result : (await import("./previous.ts")).withPrevious(result, prevResult);
   const reduced = reduceTo(cniVersion, whole);
+  if (!config.isGateway) return reduced;
   // Last, for it can't be taken back once other containers may rely on it.
-  const closed = config.isGateway ? familiesOf(result.ips).filter((family) => !isForwarding(family)) : [];
+  const closed: Family[] = [];
+  for (const family of FAMILIES) {
+    const isUsed = result.ips.some(({ address }) => address.address.family === family);
+    if (isUsed && !isForwarding(family)) closed.push(family);
+  }
   if (closed.length > 0) {
-    const { enableForwarding } = await import("./forwarding.ts");
-    enableForwarding(host, closed, { undo, takeBack: bridge.created, log });
+    const { enableForwarding } = await import("../../links/forwarding.ts");
+    enableForwarding(host, closed, { undo, takeBack: created, log });
   }
   return reduced;
 }
 
-/** Places in the result's interfaces (rule B16). */
-const HOST_END = 1;
-const CONTAINER_END = 2;
-
 /** The bridge, and a veth pair that is a port of it. No other ADD's undo can take the bridge away in between. */
-function connectToBridge({ request, config, netns, host, container, undo }: Addition) {
+async function connectToBridge({ request, config, netns, host, container, undo }: Addition) {
   const { log } = request;
   using _lock = lockHost(log);
-  const bridge = ensureBridge(host, config, { undo, log });
-  if (!bridge.created) undo.push("MAC of the bridge", () => giveMacBack(host, bridge.link));
-  const pair = addVethPair(host, container, {
-    attachment: request,
-    netns,
-    bridge: bridge.link,
-    config,
-    undo,
-  });
-  const link = settle(host, bridge.link);
-  reportMtu(bridge.link, link, pair.host, log);
-  return { bridge: { ...bridge, link }, pair };
+  const loadSetup = () => import("../../links/bridge-setup.ts");
+  let link = findLink(host, config.bridge);
+  let created = false;
+  if (!isReady(link, config))
+    ({ link, created } = (await loadSetup()).setUpBridge(host, link, config, { undo, log }));
+  const before = link;
+  if (!created) undo.push("MAC of the bridge", async () => (await loadSetup()).giveMacBack(host, before));
+  const pair = addVethPair(host, container, request, { netns, bridge: before, settings: config, undo });
+  const bridge = settle(host, before);
+  if (bridge.mtu !== before.mtu || bridge.mtu !== pair.host.mtu)
+    (await loadSetup()).reportMtu(before, bridge, pair.host, log);
+  return { bridge, created, pair };
 }
 
 /** Layer 3: addresses from the IPAM, into the container, the bridge and the masquerade rules. */
 async function giveAddresses(
   { request, config, netns, host, container, undo }: Addition,
-  options: {
-    ipam: string;
-    bridge: PresentLink;
-    pair: VethPair;
-    result: Result;
-  },
+  ipam: string,
+  { bridge, pair, result }: { bridge: PresentLink; pair: VethPair; result: Result },
 ): Promise<void> {
-  const { ipam, bridge, pair, result } = options;
-  if (pair.host.name !== hostVethName(request) && !isInThisProcess(request, ipam)) {
-    (await import("./second-attachment.ts")).refuseSecond(host, request, pair.host);
-  }
+  const { log } = request;
+  if (pair.host.name !== hostVethName(request) && !isInThisProcess(request, ipam))
+    (await import("../../links/own-veth.ts")).refuseSecond(host, request, pair.host);
+  // It takes back by itself what it did before it failed.
   const leased = await delegateAdd({ ...request, userOf: otherUsers(host, request, pair) }, ipam);
   undo.push(`addresses of IPAM plugin ${JSON.stringify(ipam)}`, () => {
     // The address of an interface that stays must not go to another container.
@@ -167,76 +159,71 @@ async function giveAddresses(
   const { ips, routes, leftOut, gateways } = planAddressing(leased, config, CONTAINER_END);
   requireFeasibleResult(request.config.json, leased, ips, config);
   for (const { dst } of leftOut) {
-    request.log(
+    log(
       `left out the route to ${formatPrefix(dst)}: the container has no IPv${dst.address.family} address, so it would lead ` +
         `nowhere; add an IPv${dst.address.family} range, or take the route out of ipam.routes`,
     );
   }
   const addresses = ips.map(({ address }) => address);
-  configureContainerInterface(
-    container,
-    netns,
-    { link: pair.container, ips, routes, enabledad: config.enabledad },
-    request.log,
-  );
+  const { enabledad, forceAddress } = config;
+  await configureContainerInterface(container, netns, { link: pair.container, ips, routes, enabledad }, log);
 
   if (config.isGateway) {
-    const { log } = request;
-    const gateway =
-      config.vlan === 0
-        ? { link: bridge, isShared: () => hasLaterPort(host, bridge, pair.host) }
-        : (await import("./vlan-gateway.ts")).ensureVlanGateway(host, bridge, {
-            config,
-            port: pair.host,
-            undo,
-            log,
-          });
-    if (config.vlan !== 0) result.interfaces.push(interfaceOf(gateway.link));
-    ensureGatewayAddresses(host, gateway, gateways, { forceAddress: config.forceAddress, undo, log });
-    forgetNeighbours(
-      host,
-      gateway.link,
-      addresses.map(({ address }) => address),
-    );
+    let gateway = {
+      link: bridge,
+      // A port that joined the bridge after ours may rely on what it found there.
+      isShared: () => portsOf(host, bridge).some(({ index }) => index > pair.host.index),
+    };
+    if (config.vlan !== 0) {
+      const { ensureVlanGateway } = await import("../../links/vlan-gateway.ts");
+      gateway = ensureVlanGateway(host, bridge, { plan: config, port: pair.host, undo, log });
+      result.interfaces.push(interfaceOf(gateway.link));
+    }
+    {
+      // No other ADD's undo can take away what is found here.
+      using _lock = lockHost();
+      const present = prefixesOf(host, gateway.link);
+      if (!gateways.every((wanted) => present.some((address) => samePrefix(address, wanted)))) {
+        const { addGatewayAddresses } = await import("../../links/gateway-addresses.ts");
+        const wanted = gateways;
+        addGatewayAddresses(host, gateway, { wanted, present, forceAddress, undo, log });
+      }
+    }
+    forgetNeighbours(host, gateway.link, addresses);
   }
   if (config.ipMasq) {
     const masquerade = await import("../../netfilter/masquerade.ts");
     undo.push("masquerade rules", () => masquerade.tearDownMasquerade(request));
     await masquerade.setUpMasquerade(config.ipMasqBackend, request, addresses);
   }
-  result.ips.push(...ips);
-  result.routes.push(...routes);
+  result.ips = ips;
+  result.routes = routes;
   if (Object.keys(leased.dns).length > 0) result.dns = leased.dns;
 }
 
 /** Says what uses an address beside the new pair: an interface of the same attachment may live in another namespace. */
-function otherUsers(host: Connection, { config }: Request, pair: VethPair): NonNullable<Request["userOf"]> {
+function otherUsers(
+  host: Connection,
+  { network, config }: Request,
+  pair: VethPair,
+): NonNullable<Request["userOf"]> {
   let users: AddressUsers | undefined;
   return async (held, among) => {
-    const { AddressUsers, stillThere } = await import("./address-users.ts");
-    users ??= new AddressUsers(host, config, pair.host);
+    const { AddressUsers, stillThere } = await import("../../links/address-users.ts");
+    users ??= new AddressUsers(host, { network, bridge: () => bridgeName(config.json), except: pair.host });
     return stillThere(users.find(held, among));
   };
 }
 
-const familiesOf = (ips: readonly IpConfig[]): readonly Family[] =>
-  FAMILIES.filter((family) => ips.some(({ address }) => address.address.family === family));
-
-/** Whether a port joined the bridge after ours: it may rely on what it found there. */
-const hasLaterPort = (host: Connection, bridge: PresentLink, own: PresentLink): boolean =>
-  portsOf(host, bridge).some(({ index }) => index > own.index);
-
-const macOf = ({ mac }: Pick<Seen, "mac">): string => formatMac(mac ?? new Uint8Array());
-
-/** What the result says of a link. */
 interface Seen {
   readonly name: string;
-  readonly mac?: Uint8Array | undefined;
+  readonly mac?: Mac | undefined;
   readonly mtu?: number | undefined;
 }
 
-const interfaceOf = (link: Seen): Interface => ({
-  name: link.name,
-  mac: macOf(link),
-  ...(link.mtu !== undefined && { mtu: link.mtu }),
-});
+/** What the result says of a link. */
+function interfaceOf({ name, mac, mtu }: Seen): Interface {
+  const described: Interface = { name, mac: formatMac(mac ?? new Uint8Array()) };
+  if (mtu !== undefined) described.mtu = mtu;
+  return described;
+}

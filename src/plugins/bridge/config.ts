@@ -5,9 +5,10 @@ import type { JsonObject } from "../../cni/json-object.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { refuseItself } from "../../cni/plugin-name.ts";
 import type { Dns } from "../../cni/result.ts";
+import { linkNameProblem } from "../../links/link-name.ts";
+import type { Trunk } from "../../links/vlan.ts";
 import { isUnicastMac, type Mac, parseMac } from "../../net/mac.ts";
-import { linkNameProblem } from "./link-name.ts";
-import { parseTrunk, type Trunk } from "./trunk.ts";
+import { parseTrunk } from "./trunk.ts";
 
 export interface BridgeConfig {
   readonly bridge: string;
@@ -93,10 +94,6 @@ export function ipamType(json: JsonObject): string | undefined {
   if (type !== undefined) refuseItself("bridge", type);
   return type === "" ? undefined : type;
 }
-
-/** Whether the configuration has VLANs at all, so that the bridge must filter by them (rule B10). */
-export const wantsVlanFiltering = (config: BridgeConfig): boolean =>
-  config.vlan !== 0 || config.trunk !== undefined;
 
 /** The bridge's name by rule B1, valid as an interface name. */
 export function bridgeName(json: JsonObject): string {

@@ -5,14 +5,14 @@
  */
 import { delegateDel } from "../../cni/delegate.ts";
 import { Failures } from "../../cni/failures.ts";
-import type { HeldAddress, Request } from "../../cni/plugin.ts";
+import type { Request } from "../../cni/plugin.ts";
+import type { AddressUsers } from "../../links/address-users.ts";
+import { connect } from "../../links/namespaces.ts";
+import { hostVethNames, isAttachmentAlias } from "../../links/veth-identity.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import type { Link } from "../../netlink/rtnetlink/link.ts";
-import { connect } from "../namespaces.ts";
-import type { AddressUsers } from "./address-users.ts";
-import { ipamType } from "./config.ts";
+import { bridgeName, ipamType } from "./config.ts";
 import { removeInterface } from "./remove-interface.ts";
-import { hostVethNames, isAttachmentAlias } from "./veth-identity.ts";
 
 export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
@@ -48,10 +48,11 @@ async function delDoubtful(request: Request, ipam: string): Promise<void> {
   // Mostly no address is held any more, as when a DEL is repeated: then there is nothing to ask.
   let host: Connection | undefined;
   let users: AddressUsers | undefined;
-  const userOf = async (held: HeldAddress, among: () => readonly HeldAddress[]) => {
-    const { AddressUsers, stillThere } = await import("./address-users.ts");
+  const userOf: Request["userOf"] = async (held, among) => {
+    const { AddressUsers, stillThere } = await import("../../links/address-users.ts");
+    const { config, network } = request;
     host ??= connect();
-    users ??= new AddressUsers(host, request.config);
+    users ??= new AddressUsers(host, { network, bridge: () => bridgeName(config.json) });
     const user = users.find(held, among);
     if (user?.isOwn !== true) return stillThere(user);
     users.remove(user, held, request.log);

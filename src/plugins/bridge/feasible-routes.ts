@@ -1,6 +1,7 @@
 /** What the kernel would refuse of routes and their gateways, or what could never work (rule K19). Pure. */
 import { CniError, code } from "../../cni/error.ts";
 import type { IpConfig, Route } from "../../cni/result.ts";
+import { effectiveGateway, wayOf } from "../../links/routes.ts";
 import {
   bits,
   formatIp,
@@ -18,7 +19,7 @@ import {
   networkOf,
   type Prefix,
 } from "../../net/prefix.ts";
-import { effectiveGateway, SCOPE_LINK, wayOf } from "./addressing.ts";
+import { SCOPE_LINK } from "../../netlink/rtnetlink/route.ts";
 
 /** An address with its gateway, and the keys that they come from. */
 export interface PlannedIp extends IpConfig {

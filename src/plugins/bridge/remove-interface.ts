@@ -5,16 +5,16 @@
 import { toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { Interface } from "../../cni/result.ts";
+import { findLink, type PresentLink, removeLink } from "../../links/link.ts";
+import { connect, connectInside } from "../../links/namespaces.ts";
+import { claimsOf, dumpVeths, type Marks } from "../../links/own-veth.ts";
+import { hostVethName } from "../../links/veth-identity.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { getLink, linkOf } from "../../netlink/rtnetlink/link.ts";
+import { getLink, type Link, linkOf } from "../../netlink/rtnetlink/link.ts";
 import { getNetnsId, netnsIdOf } from "../../netlink/rtnetlink/netns-id.ts";
 import { Netns, NoNamespaceError } from "../../sys/netns.ts";
-import { connect, connectInside } from "../namespaces.ts";
-import { findLink, type PresentLink, removeLink } from "./bridge-link.ts";
 import { bridgeName } from "./config.ts";
-import { findOwnVeths, OwnMarks, type ReportedEnds, reportedEnds } from "./own-veth.ts";
-import { hostVethName } from "./veth-identity.ts";
 
 /** What is known of the interface afterwards. */
 export interface Removal {
@@ -29,43 +29,40 @@ export function removeInterface(request: Request): Removal {
   using host = connect();
   let obstacle: unknown;
   let isReached = false;
+  let netns: Netns | undefined;
+  let container: Connection | undefined;
   let end: ContainerEnd | undefined;
   try {
-    using netns = openIfThere(request.netns);
-    end = netns && ContainerEnd.find(request, host, netns);
+    netns = openIfThere(request.netns);
+    container = netns && connectInside(netns);
+    end = netns && container && containerEnd(request, host, netns, container);
     isReached = netns !== undefined;
   } catch (error) {
     obstacle = error;
   }
-  using container = end;
-  const report = new Report(request);
-  const marks = new OwnMarks(request, () => report.ends.host);
-  const peer = container?.peer;
-  const claim = peer === undefined ? "unmarked" : marks.claim(peer);
-  if (container !== undefined && claim === "own") {
-    container.remove();
+  using _netns = netns;
+  using _container = container;
+  let read: Reported | undefined;
+  const reported = () => (read ??= reportedEnds(request));
+  const claim = claimsOf(request, () => reported().host?.mac);
+  const claimed = end?.peer === undefined ? "unmarked" : claim(end.peer);
+  if (end !== undefined && container !== undefined && claimed === "own") {
+    removeLink(container, end.link);
     return { isGone: true, isReached };
   }
-  const { host: reportedHost, container: reportedContainer } = report.ends;
-  const names = [hostVethName(request), ...(reportedHost ? [reportedHost.name] : [])];
-  const own = findOwnVeths(host, marks, names);
+  const own = findOwn(host, [hostVethName(request), reported().host?.name], (link) => claim(link) === "own");
   for (const veth of own) removeLink(host, veth);
   if (own.length > 0) return { isGone: true, isReached };
   if (obstacle !== undefined) throw obstacle;
-  if (container === undefined) return { isGone: false, isReached };
-  if (claim === "unmarked" && container.hasMacOf(reportedContainer)) {
-    container.remove();
-    return { isGone: true, isReached };
-  }
+  if (end === undefined || container === undefined) return { isGone: false, isReached };
+  const { link, peer, isHere } = end;
+  const mac = reported().container?.mac?.toLowerCase();
+  const isReported = mac !== undefined && link.mac !== undefined && mac === formatMac(link.mac);
   // The first versions of the protocol report no interfaces. The Go plugins go by the name alone.
-  if (
-    claim === "unmarked" &&
-    reportedContainer === undefined &&
-    container.isHere &&
-    isPortOf(host, peer, request)
-  ) {
-    container.remove();
-    return { isGone: false, isReached };
+  const mayGoByName = () => reported().container === undefined && isHere && isPortOf(host, peer, request);
+  if (claimed === "unmarked" && (isReported || mayGoByName())) {
+    removeLink(container, link);
+    return { isGone: isReported, isReached };
   }
   request.log(
     `${JSON.stringify(request.ifname)} in ${request.netns} does not belong to this attachment; not deleting it`,
@@ -73,79 +70,68 @@ export function removeInterface(request: Request): Removal {
   return { isGone: false, isReached };
 }
 
-/** What prevResult says of the pair, read when it is asked for. One that can't be read does not stop DEL (A31). */
-class Report {
-  private readonly request: Request;
-  private read: ReportedEnds | undefined;
+/** What the two ends were when they were made, as a result of ADD reports them (rule B16). */
+interface Reported {
+  readonly host?: Interface | undefined;
+  readonly container?: Interface | undefined;
+}
 
-  constructor(request: Request) {
-    this.request = request;
-  }
-
-  get ends(): ReportedEnds {
-    this.read ??= this.parse();
-    return this.read;
-  }
-
-  private parse(): ReportedEnds {
-    try {
-      const { prevResult } = this.request.config;
-      if (prevResult !== undefined) return reportedEnds(prevResult, this.request.ifname);
-    } catch (error) {
-      this.request.log(`DEL goes on without prevResult: ${toCniError(error).message}`);
-    }
-    return { host: undefined, container: undefined };
+/** The ends of the pair in prevResult: the host's stands right before the container's. One that can't be read counts as none (A31). */
+function reportedEnds({ config, ifname, log }: Request): Reported {
+  try {
+    const { interfaces } = config.prevResult ?? { interfaces: [] };
+    const at = interfaces.findIndex(({ name, sandbox }) => name === ifname && sandbox !== undefined);
+    const before = interfaces[at - 1];
+    return { host: before?.sandbox === undefined ? before : undefined, container: interfaces[at] };
+  } catch (error) {
+    log(`DEL goes on without prevResult: ${toCniError(error).message}`);
+    return {};
   }
 }
 
+/**
+ * The host's ends that are the attachment's: found by one of the names, which is one question whatever the number of
+ * containers, else among all veths.
+ */
+function findOwn(
+  host: Connection,
+  names: readonly (string | undefined)[],
+  isOwn: (link: Marks) => boolean,
+): readonly { readonly index: number }[] {
+  for (const name of names) {
+    const named = name === undefined ? undefined : findLink(host, name);
+    if (named !== undefined && isOwn(named)) return [named];
+  }
+  return dumpVeths(host, (veth) => (isOwn(veth) ? { index: veth.index } : undefined));
+}
+
 /** A veth in the container under the attachment's name, and its other end, which should be on the host. */
-class ContainerEnd implements Disposable {
-  readonly peer: PresentLink | undefined;
+interface ContainerEnd {
+  readonly link: PresentLink;
+  readonly peer: Link | undefined;
   /** Whether the other end is on the host. */
   readonly isHere: boolean;
-  private readonly link: PresentLink;
-  private readonly container: Connection;
+}
 
-  private constructor(container: Connection, link: PresentLink, here: PresentLink | undefined) {
-    this.container = container;
-    this.link = link;
-    this.isHere = here !== undefined;
-    this.peer = here ?? otherEndElsewhere(container, link);
+/** Undefined when nothing that can be the attachment's is in the namespace. @throws CniError */
+function containerEnd(
+  { ifname, log, netns: path }: Request,
+  host: Connection,
+  netns: Netns,
+  container: Connection,
+): ContainerEnd | undefined {
+  const link = findLink(container, ifname);
+  if (link?.kind === "veth") {
+    const here = otherEnd(host, link, netns);
+    return { link, peer: here ?? otherEndElsewhere(container, link), isHere: here !== undefined };
   }
-
-  /** Undefined when nothing that can be the attachment's is in the namespace. @throws CniError */
-  static find(request: Request, host: Connection, netns: Netns): ContainerEnd | undefined {
-    const container = connectInside(netns);
-    try {
-      const link = findLink(container, request.ifname);
-      if (link?.kind === "veth") return new ContainerEnd(container, link, otherEnd(host, link, netns));
-      if (link !== undefined) {
-        // Another kind of link under that name belongs to another program.
-        request.log(
-          `${JSON.stringify(request.ifname)} in ${request.netns} is not a veth, so it does not belong to this attachment; not deleting it`,
-        );
-      }
-    } catch (error) {
-      container[Symbol.dispose]();
-      throw error;
-    }
-    container[Symbol.dispose]();
-    return undefined;
+  if (link !== undefined) {
+    // Another kind of link under that name belongs to another program.
+    log(
+      `${JSON.stringify(ifname)} in ${path} is not a veth, so it does not belong to this attachment; not deleting it`,
+    );
   }
-
-  remove(): void {
-    removeLink(this.container, this.link);
-  }
-
-  /** Whether it has the MAC of an interface that ADD reported. */
-  hasMacOf(reported: Interface | undefined): boolean {
-    const { mac } = this.link;
-    return mac !== undefined && reported?.mac?.toLowerCase() === formatMac(mac);
-  }
-
-  [Symbol.dispose](): void {
-    this.container[Symbol.dispose]();
-  }
+  return undefined;
 }
 
 /** The namespace, or undefined when it is gone or its path leads to something else by now. */
@@ -163,30 +149,26 @@ function openIfThere(path: string): Netns | undefined {
  * The link of the host that is the other end of one in the container. Numbers of links mean something in their own
  * namespace only: a pair between two other namespaces can have the same.
  */
-function otherEnd(host: Connection, link: PresentLink, netns: Netns): PresentLink | undefined {
+function otherEnd(host: Connection, link: PresentLink, netns: Netns): Link | undefined {
   if (link.peerIndex === undefined) return undefined;
   const [found, number] = host.askAll([getLink({ index: link.peerIndex }), getNetnsId(netns.fd)]);
   const peer = linkOf(found?.replies ?? []);
   const netnsId = netnsIdOf(number?.replies ?? []);
-  if (peer?.index === undefined || peer.name === undefined || peer.peerIndex !== link.index) return undefined;
-  if (netnsId !== undefined && netnsId !== (peer.linkNetnsId ?? -1)) return undefined;
-  return { ...peer, index: peer.index, name: peer.name };
+  const isPeer =
+    peer?.peerIndex === link.index && (netnsId === undefined || netnsId === (peer.linkNetnsId ?? -1));
+  return isPeer ? peer : undefined;
 }
 
 /** The other end where it was moved to, as the kernel tells it in the container's namespace (Linux 5.0). */
-function otherEndElsewhere(container: Connection, link: PresentLink): PresentLink | undefined {
+function otherEndElsewhere(container: Connection, link: PresentLink): Link | undefined {
   const { peerIndex: index, linkNetnsId: targetNetnsId } = link;
   if (index === undefined || targetNetnsId === undefined || targetNetnsId < 0) return undefined;
   const [outcome] = container.askAll([getLink({ index, targetNetnsId })]);
   const peer = linkOf(outcome?.replies ?? []);
-  if (peer?.index === undefined || peer.name === undefined || peer.targetNetnsId !== targetNetnsId)
-    return undefined;
-  return { ...peer, index: peer.index, name: peer.name };
+  return peer?.targetNetnsId === targetNetnsId ? peer : undefined;
 }
 
 /** Whether a host's end is where this network's are: on the bridge, or taken off any. */
-function isPortOf(host: Connection, peer: PresentLink | undefined, request: Request): boolean {
-  if (peer === undefined) return false;
-  if (peer.master === undefined) return true;
-  return peer.master === findLink(host, bridgeName(request.config.json))?.index;
-}
+const isPortOf = (host: Connection, peer: Link | undefined, request: Request): boolean =>
+  peer !== undefined &&
+  (peer.master === undefined || peer.master === findLink(host, bridgeName(request.config.json))?.index);

@@ -2,9 +2,10 @@
 import { delegateStatus } from "../../cni/delegate.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
+import { requireBridge } from "../../links/bridge.ts";
+import { findLink } from "../../links/link.ts";
+import { connect } from "../../links/namespaces.ts";
 import { missingForAttachments } from "../../sys/missing-capability.ts";
-import { connect } from "../namespaces.ts";
-import { findLink, requireBridge } from "./bridge-link.ts";
 import { parseBridgeConfig } from "./config.ts";
 import { requireFeasibleConfiguration, wantsIpv6 } from "./feasibility.ts";
 
@@ -23,7 +24,7 @@ export async function status(request: Request): Promise<void> {
   if (config.ipam === undefined) return;
   if (wantsIpv6(request.config.json, config)) {
     const gateway = config.vlan === 0 ? config.bridge : `${config.bridge}.${config.vlan}`;
-    const cause = (await import("./ipv6.ts")).whyNoIpv6(config.isGateway ? gateway : undefined);
+    const cause = (await import("../../links/ipv6.ts")).whyNoIpv6(config.isGateway ? gateway : undefined);
     if (cause !== undefined) throw new CniError(code.notAvailable, `no container can be added: ${cause}`);
   }
   await delegateStatus(request, config.ipam);

@@ -1,11 +1,9 @@
 /** The vlanTrunk key (rule B6): single VLANs and ranges, as one sorted list of ranges. */
 import { CniError, code } from "../../cni/error.ts";
 import { JsonObject } from "../../cni/json-object.ts";
+import type { Trunk } from "../../links/vlan.ts";
 
-/** Inclusive ranges of VLAN ids, sorted, not touching each other. Empty when the key is there but names none. */
-export type Trunk = readonly { readonly first: number; readonly last: number }[];
-
-/** @throws CniError code 7 with the reference's words and the key's path. */
+/** Empty when the key is there but names none. @throws CniError code 7 with the reference's words and the key's path. */
 export function parseTrunk(json: JsonObject): Trunk | undefined {
   const ranges = json.array("vlanTrunk", (value, path) => itemRanges(JsonObject.from(value, path)));
   return ranges === undefined ? undefined : union(ranges.flat());

@@ -2,13 +2,13 @@
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { emptyResult, type Result } from "../../cni/result.ts";
+import { connectInside, openNetns } from "../../links/namespaces.ts";
 import { FAMILIES, type Family, formatIp, isLoopback } from "../../net/ip.ts";
 import { formatMac } from "../../net/mac.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { addressOf, dumpAddresses, type InterfaceAddress } from "../../netlink/rtnetlink/address.ts";
 import { getLink, interfaceFlag, type Link, linkOf, setLinkUp } from "../../netlink/rtnetlink/link.ts";
 import { NoNamespaceError } from "../../sys/netns.ts";
-import { connectInside, openNetns } from "../namespaces.ts";
 
 /** Brings `lo` up and reports its addresses; a prevResult passes through unchanged (rule A27). */
 export async function add(request: Request): Promise<Result> {

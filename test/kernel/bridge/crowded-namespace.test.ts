@@ -1,6 +1,6 @@
 /**
  * K9: what a container has in its namespace does not decide over the memory of a plugin that looks at it. Many routes: the
- * kernel takes ever longer for each further address, so that addresses are counted in test/plugins/bridge.
+ * kernel takes ever longer for each further address, so that addresses are counted in test/links.
  */
 import { expect } from "bun:test";
 import { measuredCall } from "../../support/plugin-call.ts";

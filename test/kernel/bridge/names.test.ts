@@ -5,7 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
-import { linkNameProblem } from "../../../src/plugins/bridge/link-name.ts";
+import { linkNameProblem } from "../../../src/links/link-name.ts";
 import { outcomeOf } from "../../support/command.ts";
 import { hostTest } from "../../support/host-test.ts";
 import {

@@ -1,9 +1,10 @@
 /** Gateways and routes out of the IPAM's result (B19, B20, B23, G13). */
 import { describe, expect, test } from "bun:test";
 import type { IpConfig, Result, Route } from "../../../src/cni/result.ts";
+import { effectiveGateway } from "../../../src/links/routes.ts";
 import { formatIp, type IpAddress, parseIp } from "../../../src/net/ip.ts";
 import { formatPrefix, type Prefix, parsePrefix } from "../../../src/net/prefix.ts";
-import { effectiveGateway, planAddressing } from "../../../src/plugins/bridge/addressing.ts";
+import { planAddressing } from "../../../src/plugins/bridge/addressing.ts";
 import { parseBridgeConfig } from "../../../src/plugins/bridge/config.ts";
 import { requestWith } from "./request.ts";
 

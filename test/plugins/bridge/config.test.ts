@@ -2,8 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { CniError } from "../../../src/cni/error.ts";
+import { wantsVlanFiltering } from "../../../src/links/bridge.ts";
 import { formatMac } from "../../../src/net/mac.ts";
-import { parseBridgeConfig, wantsVlanFiltering } from "../../../src/plugins/bridge/config.ts";
+import { parseBridgeConfig } from "../../../src/plugins/bridge/config.ts";
 import { requestWith } from "./request.ts";
 
 const parse = (keys: object, args?: string) => parseBridgeConfig(requestWith(keys, args));

@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { CniError } from "../../../src/cni/error.ts";
 import { JsonObject } from "../../../src/cni/json-object.ts";
+import { plannedVlans } from "../../../src/links/vlan.ts";
 import { parseTrunk } from "../../../src/plugins/bridge/trunk.ts";
-import { plannedVlans } from "../../../src/plugins/bridge/vlan.ts";
 
 const parse = (vlanTrunk: unknown) => parseTrunk(JsonObject.from({ vlanTrunk }, ""));
 

@@ -1,0 +1,114 @@
+/** Gives a gateway's interface addresses that it does not have yet (rules B24, B25, K17). */
+import { CniError, code } from "../cni/error.ts";
+import type { UndoStack } from "../cni/undo.ts";
+import { isLinkLocal } from "../net/ip.ts";
+import { formatPrefix, overlaps, type Prefix, samePrefix } from "../net/prefix.ts";
+import type { Connection } from "../netlink/connection.ts";
+import { type NetlinkError, refusedWith } from "../netlink/error.ts";
+import { addAddress, addressFlag, deleteAddress } from "../netlink/rtnetlink/address.ts";
+import { claimNetns } from "../sys/netns-lock.ts";
+import { sysctlIfThere, sysctlName } from "../sys/sysctl.ts";
+import { pinMac } from "./bridge.ts";
+import type { Gateway } from "./gateway.ts";
+import { whyNoIpv6 } from "./ipv6.ts";
+import type { PresentLink } from "./link.ts";
+import { trySysctl } from "./sysctl.ts";
+
+interface Options {
+  readonly wanted: readonly Prefix[];
+  /** What the interface has. */
+  readonly present: Prefix[];
+  readonly forceAddress: boolean;
+  readonly undo: UndoStack;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Adds what is missing, and with `forceAddress` takes away what is in its way; `undo` takes it back unless others use it by
+ * then. @throws CniError when another address is in the way (rule B25).
+ */
+export function addGatewayAddresses(host: Connection, gateway: Gateway, options: Options): void {
+  const { link } = gateway;
+  const { wanted, present, forceAddress, undo } = options;
+  let added = false;
+  for (const address of wanted) {
+    if (present.some((candidate) => samePrefix(candidate, address))) continue;
+    const inTheWay = present.filter((candidate) => conflicts(candidate, address));
+    const names = inTheWay.map(formatPrefix);
+    if (inTheWay.length > 0 && !forceAddress) {
+      throw new CniError(
+        code.internal,
+        `${JSON.stringify(link.name)} already has an IP address different from ${formatPrefix(address)}: it has ${names.join(", ")}; set "forceAddress": true to replace it, choose another bridge, or remove it with: ip addr del ${names[0]} dev ${link.name}`,
+      );
+    }
+    if (inTheWay.length > 0) {
+      // In their order: the first address of a subnet is the one that the host speaks with.
+      undo.push(`addresses ${names.join(", ")}`, () => {
+        for (const old of inTheWay) {
+          const error = add(host, link, old);
+          if (error !== undefined && !refusedWith(error, "EEXIST")) throw error;
+        }
+      });
+    }
+    for (const old of inTheWay) {
+      remove(host, link, old);
+      present.splice(present.indexOf(old), 1);
+    }
+    // Others whose port is there by now use it, or are about to look for it.
+    undo.push(`address ${formatPrefix(address)}`, () => {
+      using lock = claimNetns();
+      if (lock !== undefined && !gateway.isShared()) remove(host, link, address);
+    });
+    const error = add(host, link, address);
+    if (error === undefined) added = true;
+    else undo.drop();
+    // A concurrent ADD may have been faster.
+    if (error !== undefined && !refusedWith(error, "EEXIST")) throw refused(error, link, address);
+    present.push(address);
+  }
+  if (!added) return;
+  announceChanges(link, options);
+  pinMac(host, link);
+}
+
+/**
+ * Has the kernel tell the neighbours where the link's addresses are whenever its MAC is set: containers may remember
+ * another interface with a gateway's address (K17).
+ */
+function announceChanges({ name }: PresentLink, { undo, log }: Options): void {
+  for (const [family, setting] of [
+    ["ipv4", "arp_notify"],
+    ["ipv6", "ndisc_notify"],
+  ] as const) {
+    const parts = ["net", family, "conf", name, setting];
+    if (sysctlIfThere(...parts) !== "0") continue;
+    undo.push(sysctlName(parts), () => trySysctl(parts, "0", log));
+    trySysctl(parts, "1", log);
+  }
+}
+
+/** With the first address of a subnet the kernel takes the others of that subnet. */
+function remove(host: Connection, link: PresentLink, address: Prefix): void {
+  const [outcome] = host.callAll([deleteAddress(link.index, address, link.name)]);
+  if (outcome?.error !== undefined && !refusedWith(outcome.error, "EADDRNOTAVAIL")) throw outcome.error;
+}
+
+/** One IPv4 address is all that a bridge has; IPv6 networks may stand side by side unless they overlap. */
+function conflicts(present: Prefix, wanted: Prefix): boolean {
+  if (present.address.family !== wanted.address.family || isLinkLocal(present.address)) return false;
+  return wanted.address.family === 4 || overlaps(present, wanted);
+}
+
+/** Adds an address; returns the kernel's refusal: EEXIST when it is there. */
+function add(host: Connection, { index, name }: PresentLink, prefix: Prefix): NetlinkError | undefined {
+  const flags = prefix.address.family === 6 ? addressFlag.noDad : 0;
+  return host.callAll([addAddress(index, prefix, flags, name)])[0]?.error;
+}
+
+/** A refusal of an address, with its cause where IPv6 is off. */
+function refused(error: NetlinkError, { name }: PresentLink, { address }: Prefix): Error {
+  const why = address.family === 6 ? whyNoIpv6(name) : undefined;
+  return why === undefined
+    ? error
+    : new CniError(code.internal, `${error.message}: ${why}`, "", { cause: error });
+}

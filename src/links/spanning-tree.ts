@@ -1,0 +1,47 @@
+/** A port of a bridge that runs the spanning tree protocol passes no frames at first (rule K20). */
+import type { Connection } from "../netlink/connection.ts";
+import { decodeBridge } from "../netlink/rtnetlink/bridge.ts";
+import { FORWARDING } from "../netlink/rtnetlink/bridge-port.ts";
+import { getLink, linkOf } from "../netlink/rtnetlink/link.ts";
+import { timeLeft } from "../sys/deadline.ts";
+import type { PresentLink } from "./link.ts";
+import { awaitState, linkEvents, portState } from "./readiness.ts";
+
+/** Milliseconds of the call that are kept for what comes after. */
+const RESERVE = 3000;
+
+/** IFLA_BR_FORWARD_DELAY counts hundredths of a second. */
+const UNIT = 10;
+
+const LEARNING = 2;
+const STATES = ["disabled", "listening", "learning", "forwarding", "blocking"];
+
+/**
+ * Waits until the port passes frames if that comes within the time of the call; else, or when it did not come, says so
+ * and leaves it at that: the container works as soon as the port does.
+ */
+export function awaitForwarding(
+  host: Connection,
+  bridge: PresentLink,
+  port: PresentLink,
+  log: (line: string) => void,
+): void {
+  const look = () => portState(linkOf(host.ask(getLink({ index: port.index }))) ?? port);
+  const delay = (decodeBridge(bridge.data ?? new Uint8Array()).forwardDelay ?? 0) * UNIT;
+  let state = look();
+  // It listens for one delay and learns for another.
+  const needed = state === LEARNING ? delay : 2 * delay;
+  if (needed + RESERVE <= timeLeft()) {
+    const isForwarding = () => {
+      state = look();
+      return state === FORWARDING || undefined;
+    };
+    if (awaitState(linkEvents, isForwarding, timeLeft() - RESERVE)) return;
+  }
+  log(
+    `port ${JSON.stringify(port.name)} passes no frames yet: bridge ${JSON.stringify(bridge.name)} runs the spanning tree ` +
+      `protocol and the port is ${STATES[state]}, which takes up to ${needed / 1000} s; the container has no network until ` +
+      `then. Where no other bridge is connected to it, turn the protocol off: ip link set ${bridge.name} type bridge ` +
+      `stp_state 0; else shorten it: ip link set ${bridge.name} type bridge forward_delay 200`,
+  );
+}

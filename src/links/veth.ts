@@ -1,0 +1,119 @@
+/** The veth pair of an attachment (rules B13, B14, G7, G19): how it is made. own-veth.ts finds it again. */
+import type { Attachment } from "../cni/attachment.ts";
+import { CniError, code } from "../cni/error.ts";
+import type { UndoStack } from "../cni/undo.ts";
+import type { Mac } from "../net/mac.ts";
+import type { Connection } from "../netlink/connection.ts";
+import { refusedWith } from "../netlink/error.ts";
+import { encodeBridgePort } from "../netlink/rtnetlink/bridge-port.ts";
+import { changeLink, interfaceFlag, type Link } from "../netlink/rtnetlink/link.ts";
+import { encodeVethPeer } from "../netlink/rtnetlink/veth.ts";
+import type { Netns } from "../sys/netns.ts";
+import { findLink, makeLink, type PresentLink, randomMac } from "./link.ts";
+import { trySysctl } from "./sysctl.ts";
+import { attachmentAlias, hostVethMac, hostVethName, NAME_ATTEMPTS } from "./veth-identity.ts";
+
+/** Both ends of a pair. */
+export interface VethPair {
+  readonly host: PresentLink;
+  readonly container: PresentLink;
+}
+
+/** What the ends are to be like. */
+export interface VethSettings {
+  /** Bytes; undefined leaves it to the kernel. */
+  readonly mtu: number | undefined;
+  /** Of the container's end; undefined draws one. */
+  readonly mac: Mac | undefined;
+  readonly hairpinMode: boolean;
+  readonly portIsolation: boolean;
+}
+
+/**
+ * Makes the pair: each end is created where it belongs, the host's as a port of the bridge, with addresses of their
+ * own (so that no program on the host which renames or re-addresses new links changes them). Both are down.
+ * @throws CniError when the container has an interface of that name; nothing has changed then.
+ */
+export function addVethPair(
+  host: Connection,
+  container: Connection,
+  attachment: Attachment,
+  options: { netns: Netns; bridge: PresentLink; settings: VethSettings; undo: UndoStack },
+): VethPair {
+  const { netns, bridge, settings, undo } = options;
+  const { ifname } = attachment;
+  const mtu = settings.mtu === undefined ? {} : { mtu: settings.mtu };
+  const data = encodeVethPeer({
+    name: ifname,
+    netnsFd: netns.fd,
+    mac: settings.mac ?? randomMac(),
+    ...mtu,
+  });
+  for (let attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
+    const name = hostVethName(attachment, attempt);
+    const mac = hostVethMac(attachment.network, name);
+    const made = makeLink(host, { name, kind: "veth", mac, master: bridge.index, data, ...mtu }, undo);
+    if (made.error === undefined) {
+      const inside = requireLink(container, ifname);
+      // The container's end knows the other's index, which saves asking for it.
+      const { peerIndex: index, mtu = 0 } = inside;
+      const end = index === undefined ? requireLink(host, name) : { index, name, mac, mtu };
+      made.index = end.index;
+      return { host: end, container: inside };
+    }
+    if (!refusedWith(made.error, "EEXIST")) {
+      throw new CniError(
+        code.internal,
+        `failed to make veth pair: ${JSON.stringify(ifname)} in ${netns.path} and ${JSON.stringify(name)} on bridge ${JSON.stringify(bridge.name)}: ${made.error.message}${refusedWith(made.error, "EXFULL") ? FULL : ""}`,
+      );
+    }
+    if (findLink(container, ifname) !== undefined) {
+      throw new CniError(
+        code.internal,
+        `cannot add veth ${JSON.stringify(ifname)} in ${netns.path}: an interface of that name already exists; DEL the attachment first`,
+      );
+    }
+  }
+  throw new CniError(code.tryAgainLater, `failed to find a unique veth name in ${NAME_ATTEMPTS} attempts`);
+}
+
+/** BR_MAX_PORTS of the kernel's net/bridge/br_private.h, of which one number is not given. */
+const FULL =
+  '; the kernel lets a bridge have 1,023 ports and it has them: use another one ("bridge") for new containers, or remove ports that are gone';
+
+function requireLink(connection: Connection, name: string): PresentLink {
+  const link = findLink(connection, name);
+  if (link !== undefined) return link;
+  throw new CniError(
+    code.tryAgainLater,
+    `interface ${JSON.stringify(name)} vanished right after it was made: another program deletes it`,
+  );
+}
+
+/** Marks the host's end as the attachment's, sets what is wanted of the port, and brings it up. */
+export function setUpHostEnd(
+  host: Connection,
+  { index, name }: PresentLink,
+  attachment: Attachment,
+  { hairpinMode, portIsolation }: VethSettings,
+  log: (line: string) => void,
+): void {
+  trySysctl(["net", "ipv6", "conf", name, "accept_ra"], "0", log);
+  // Before it comes up: a port speaks no IPv6 itself, and each one that does makes the next one's start slower.
+  trySysctl(["net", "ipv6", "conf", name, "disable_ipv6"], "1", log);
+  const { up } = interfaceFlag;
+  const change: Link & { index: number } = {
+    index,
+    flags: up,
+    change: up,
+    alias: attachmentAlias(attachment),
+  };
+  if (hairpinMode || portIsolation) {
+    change.portKind = "bridge";
+    change.portData = encodeBridgePort({
+      ...(hairpinMode && { hairpin: true }),
+      ...(portIsolation && { isolated: true }),
+    });
+  }
+  host.call(changeLink(change, `set up bridge port ${JSON.stringify(name)}`));
+}

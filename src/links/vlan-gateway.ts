@@ -1,0 +1,114 @@
+/**
+ * The gateway of a VLAN (rule B24): the interface `<bridge>.<vlan>` on the host, a veth whose other end is an access
+ * port of the bridge. Shared by all containers of the VLAN; the first ADD makes it, also in parallel (G20).
+ */
+import { CniError, code } from "../cni/error.ts";
+import type { UndoStack } from "../cni/undo.ts";
+import type { Connection } from "../netlink/connection.ts";
+import { refusedWith } from "../netlink/error.ts";
+import { setLinkUp } from "../netlink/rtnetlink/link.ts";
+import { encodeVethPeer } from "../netlink/rtnetlink/veth.ts";
+import { claimNetns } from "../sys/netns-lock.ts";
+import { randomBytes } from "../sys/random.ts";
+import type { Gateway } from "./gateway.ts";
+import { lockHost } from "./host-lock.ts";
+import { findLink, makeLink, type PresentLink, portsOf, randomMac, removeLink } from "./link.ts";
+import { awaitPortUp } from "./readiness.ts";
+import { trySysctl } from "./sysctl.ts";
+import { carries, dumpVlans, type PortVlanPlan, setPortVlans } from "./vlan.ts";
+
+/** The gateway interface's name. */
+export const vlanGatewayName = (bridge: { readonly name: string }, vlan: number): string =>
+  `${bridge.name}.${vlan}`;
+
+/** What an ADD brings along. */
+interface Adding {
+  readonly plan: PortVlanPlan;
+  /** The container's port, which has its VLANs already: others see by that that the VLAN is in use. */
+  readonly port: PresentLink;
+  readonly undo: UndoStack;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Makes the interface, or completes one that another ADD is just making: each step may be done twice. What it makes,
+ * `undo` takes away again unless others use it by then.
+ * @throws CniError when something else has its name.
+ */
+export function ensureVlanGateway(host: Connection, bridge: PresentLink, adding: Adding): Gateway {
+  const { plan, log } = adding;
+  const name = vlanGatewayName(bridge, plan.vlan);
+  // No other ADD's undo can take it away between finding it and the end.
+  using _lock = lockHost(log);
+  const existing = findLink(host, name);
+  const created = existing === undefined && addPair(host, bridge, name, adding);
+  const link = existing ?? findLink(host, name);
+  if (link === undefined)
+    throw new CniError(
+      code.tryAgainLater,
+      `interface ${JSON.stringify(name)} vanished while it was being set up: another program deletes it`,
+    );
+  const end = otherEnd(host, link, bridge);
+  if (end === undefined)
+    throw new CniError(
+      code.invalidConfig,
+      `interface ${JSON.stringify(name)} exists but is not the VLAN gateway of bridge ${JSON.stringify(bridge.name)}: it is not a veth whose other end is on that bridge; remove or rename it`,
+    );
+  const preserveDefaultVlan = plan.preserveDefaultVlan || !created;
+  setPortVlans(host, bridge, end, { vlan: plan.vlan, preserveDefaultVlan });
+  for (const { index, name } of [end, link]) {
+    // Before it comes up: no container shall be able to give the host routes by router advertisements.
+    trySysctl(["net", "ipv6", "conf", name, "accept_ra"], "0", log);
+    host.call(setLinkUp(index, true, name));
+  }
+  // So that the announcement of its addresses reaches containers that remember an earlier gateway.
+  if (created) awaitPortUp(host, end);
+  return { link, isShared: () => isShared(host, bridge, end, adding) };
+}
+
+/** Whether this call made the pair; false when another was faster. */
+function addPair(host: Connection, bridge: PresentLink, name: string, adding: Adding): boolean {
+  // Frames that the bridge forwards must fit through.
+  const mtu = bridge.mtu === undefined ? {} : { mtu: bridge.mtu };
+  const data = encodeVethPeer({ name, mac: randomMac(), ...mtu });
+  for (;;) {
+    const port = { name: `veth${randomBytes(4).toHex()}`, kind: "veth", mac: randomMac(), data, ...mtu };
+    const { error } = makeLink(host, { ...port, master: bridge.index }, adding.undo, (end) => {
+      // An ADD whose port has the VLAN by now uses the gateway, or is about to look for it.
+      using lock = claimNetns();
+      if (lock !== undefined && !isShared(host, bridge, end, adding)) removeLink(host, end);
+    });
+    if (error === undefined) return true;
+    if (!refusedWith(error, "EEXIST")) {
+      throw new CniError(
+        code.internal,
+        `failed to create vlan gateway ${JSON.stringify(name)}: ${error.message}`,
+      );
+    }
+    // Either name may be the one that is taken.
+    if (findLink(host, name) !== undefined) return false;
+  }
+}
+
+/** The port of `bridge` that is the other end of `link`; undefined when there is none. */
+export function otherEnd(
+  host: Connection,
+  link: PresentLink,
+  bridge: { readonly index: number },
+): PresentLink | undefined {
+  // The index of a peer elsewhere says nothing here.
+  if (link.kind !== "veth" || link.peerIndex === undefined || link.linkNetnsId !== undefined)
+    return undefined;
+  const end = findLink(host, { index: link.peerIndex });
+  return end?.master === bridge.index ? end : undefined;
+}
+
+/** Whether a port of the bridge other than the gateway's and the one that is being added carries the VLAN. */
+function isShared(host: Connection, bridge: PresentLink, end: PresentLink, { plan, port }: Adding): boolean {
+  const carrying = new Set(
+    dumpVlans(host, (index, vlans) => (carries(vlans, plan.vlan) === undefined ? undefined : index)),
+  );
+  return portsOf(host, bridge).some(
+    ({ index }) => index !== end.index && index !== port.index && carrying.has(index),
+  );
+}

@@ -1,0 +1,90 @@
+/** The moments between two ADDs that both make the gateway of a VLAN (G20), with a kernel that plays the other one. */
+import { expect, test } from "bun:test";
+import { UndoStack } from "../../src/cni/undo.ts";
+import type { PresentLink } from "../../src/links/link.ts";
+import { ensureVlanGateway } from "../../src/links/vlan-gateway.ts";
+import { Connection } from "../../src/netlink/connection.ts";
+import type { Message } from "../../src/netlink/message.ts";
+import { encodeBridgePort } from "../../src/netlink/rtnetlink/bridge-port.ts";
+import { decodeLink, encodeLink, type Link } from "../../src/netlink/rtnetlink/link.ts";
+import { acknowledgement, answer, each, FakeKernel, refusal } from "../netlink/fake-kernel.ts";
+import { endlessTime } from "../support/call-time.ts";
+
+const [RTM_NEWLINK, RTM_GETLINK] = [16, 18];
+const [ENODEV, EEXIST] = [19, 17];
+
+const bridge: PresentLink = { index: 2, name: "test-br", kind: "bridge", mtu: 1500 };
+const port: PresentLink = { index: 9, name: "test-port", kind: "veth", master: 2 };
+const gateway: Link = { index: 7, name: "test-br.10", kind: "veth", peerIndex: 8 };
+const end: Link = {
+  index: 8,
+  name: "test-end",
+  kind: "veth",
+  peerIndex: 7,
+  master: 2,
+  operstate: 6,
+  portKind: "bridge",
+  portData: encodeBridgePort({ state: 3 }),
+};
+
+const isCreation = ({ type, flags }: Message) => type === RTM_NEWLINK && (flags & 0x400) !== 0;
+
+/** A kernel that refuses the first `refusals` pairs, and shows the gateway from the `from`th look on. */
+function kernel(refusals: number, from: number): FakeKernel {
+  let [creations, looks] = [0, 0];
+  return new FakeKernel(
+    each((request) => {
+      const found = (link: Link) => [
+        answer(request, RTM_NEWLINK, encodeLink(link)),
+        acknowledgement(request),
+      ];
+      if (request.type === RTM_GETLINK && decodeLink(request.payload).index === end.index) return found(end);
+      if (request.type === RTM_GETLINK) return ++looks >= from ? found(gateway) : [refusal(request, ENODEV)];
+      const isRefused = isCreation(request) && ++creations <= refusals;
+      return [isRefused ? refusal(request, EEXIST) : acknowledgement(request)];
+    }),
+  );
+}
+
+/** What comes of it: the link, how many pairs were asked for, and whether there is something to undo. */
+async function ensure(fake: FakeKernel) {
+  const undo = new UndoStack();
+  using host = new Connection(fake);
+  const { link } = ensureVlanGateway(host, bridge, {
+    plan: { vlan: 10, preserveDefaultVlan: false },
+    port,
+    undo,
+    log: () => {},
+  });
+  const asked = fake.received.flat();
+  const undone = asked.length;
+  await undo.run({ log: () => {}, time: endlessTime });
+  return {
+    index: link.index,
+    creations: asked.filter(isCreation).length,
+    undoes: fake.received.flat().length > undone,
+  };
+}
+
+test("G20: it is not there and is made", async () => {
+  expect(await ensure(kernel(0, 2))).toEqual({ index: 7, creations: 1, undoes: true });
+});
+
+test("G20: it is there", async () => {
+  expect(await ensure(kernel(0, 1))).toEqual({ index: 7, creations: 0, undoes: false });
+});
+
+test("G20: another ADD makes it between looking for it and making it", async () => {
+  expect(await ensure(kernel(1, 2))).toEqual({ index: 7, creations: 1, undoes: false });
+});
+
+test("G19: the name that is taken is that of the other end", async () => {
+  expect(await ensure(kernel(1, 3))).toEqual({ index: 7, creations: 2, undoes: true });
+});
+
+test("G20: what another program takes away at once is an error to try again after", async () => {
+  await expect(ensure(kernel(0, 9))).rejects.toMatchObject({
+    code: 11,
+    message: expect.stringContaining("vanished"),
+  });
+});
