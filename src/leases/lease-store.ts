@@ -2,64 +2,71 @@
  * A network's leases under their lock (rules H47–H53, L6–L8): who holds what, while no other process that takes the lock
  * can change it. Answers come from the index, and are believed only as far as the directory confirms them.
  */
-// Long because: what the index says and how the directory confirms it only make sense together.
 import type { ContainerInterface } from "../cni/attachment.ts";
 import { formatIp, type IpAddress } from "../net/ip.ts";
-import { SystemError } from "../sys/errno.ts";
-import type { FileLock } from "../sys/flock.ts";
-import type { Interval } from "./address-map.ts";
-import { type DirectoryState, distinguish, proofOf, sameState, stateOf } from "./directory-state.ts";
+import type { FileStatus } from "../sys/file.ts";
+import { FileLock } from "../sys/flock.ts";
+import { randomBelow } from "../sys/random.ts";
+import type { Boot } from "./boot.ts";
+import { distinguish, stateOf } from "./directory-state.ts";
 import { IndexFile } from "./index-file.ts";
-import { BrokenIndexError } from "./index-image.ts";
 import { contentsOf } from "./lease.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
-import type { LeaseIndex } from "./lease-index.ts";
-import { entryOf, scanLeases, unchanged } from "./lease-scan.ts";
-import { type IndexEntry, NOBODY, ownerOf } from "./owner-table.ts";
-import type { PreparedLease } from "./staged-lease.ts";
+import { hashOf, type Interval, type LeaseIndex, NO_LEASE } from "./lease-index.ts";
+import { isUnchanged, type Scan, scanLeases } from "./lease-scan.ts";
+import type { StagedLease } from "./staged-lease.ts";
 
 /** Files that are looked at for changes in place: four microseconds each. */
 const SAMPLE = 8;
 
-/** An index and what is known of its relation to the directory. */
-interface Knowledge {
-  readonly index: LeaseIndex;
-  /** The whole image, if the index is not in its file yet. */
-  readonly image: Uint8Array | undefined;
-  /** Made from the directory under this lock, so that it needs no confirmation. */
-  readonly fresh: boolean;
-  readonly oddNames: ReadonlyMap<string, readonly string[]>;
+const NONE: Scan["oddNames"] = new Map();
+
+/**
+ * The leases, locked until the store is disposed of. The directory must exist. The lock is waited for as long as the
+ * call may last: enough for a hundred others that read all leases each time.
+ * @throws CniError code 11 when another holds the lock for too long, code 5 when there is no locking.
+ */
+export async function openStore(files: LeaseFiles, boot: Boot, most?: number): Promise<LeaseStore> {
+  const path = files.at("lock");
+  let lock: FileLock | undefined;
+  try {
+    lock = FileLock.acquire(path, most);
+    return new LeaseStore(files, lock, boot.id());
+  } catch (error) {
+    lock?.[Symbol.dispose]();
+    throw (await import("./lock-failure.ts")).lockFailure(path, error);
+  }
 }
 
 export class LeaseStore implements Disposable {
   readonly files: LeaseFiles;
   private readonly lock: FileLock;
+  /** Without it an index proves nothing. */
   private readonly boot: string | undefined;
   private readonly file: IndexFile;
-  private knowledge: Knowledge | undefined;
-  /** The directory as it was after the last change that is in the index; undefined if another's came between. */
-  private state: DirectoryState | undefined;
-  private changed = false;
+  /** As it was in its file. */
+  private readonly filed: LeaseIndex | undefined;
+  /** The index that is right as far as is known; undefined if only a scan can tell. */
+  private index: LeaseIndex | undefined;
+  /** Whether it was made from the directory under this lock, so that it needs no confirmation. */
+  private isFresh = false;
+  private oddNames = NONE;
+  /** The directory's state after the last change that is in the index; undefined if another's came between. */
+  private state: string | undefined;
+  private isChanged = false;
 
-  /** `boot` names the machine's boot, without which an index proves nothing. */
   constructor(files: LeaseFiles, lock: FileLock, boot: string | undefined) {
     this.files = files;
     this.lock = lock;
     this.boot = boot;
     this.file = new IndexFile(files.place, files.log);
-  }
-
-  /**
-   * The leases of one attachment, those in the old format included (rule H53). With `sure` "none" is an answer only
-   * after each file was looked at: a wrong one would leak a lease.
-   */
-  heldBy(attachment: ContainerInterface, { sure }: { sure: boolean }): LeaseFile[] {
-    const contents = contentsOf(attachment);
-    const claimed = this.claims(contents);
-    const found = claimed.held.length > 0;
-    if (this.trust().fresh || (!claimed.stale && (found || !sure))) return claimed.held;
-    this.scan();
-    return this.claims(contents).held;
+    const filed = boot === undefined ? undefined : this.file.read();
+    if (boot === undefined || filed?.isOfBoot(boot) !== true) return;
+    this.filed = filed;
+    const state = stateOf(files.path);
+    if (state === undefined || !filed.isOfState(state)) return;
+    this.index = filed;
+    this.state = state;
   }
 
   /**
@@ -67,70 +74,94 @@ export class LeaseStore implements Disposable {
    * without a trace in the directory.
    */
   inspectSome(): void {
-    if (this.trust().fresh) return;
-    const sample = this.ask((index) => index.sample(SAMPLE));
-    if (!sample.every((entry) => unchanged(this.files, entry))) this.scan();
+    const index = this.trust();
+    if (this.isFresh) return;
+    const from = index.rows > SAMPLE ? randomBelow(index.rows) : 0;
+    for (let count = 0; count < SAMPLE && count < index.rows; count++) {
+      if (!isUnchanged(this.files, index.entry((from + count) % index.rows))) {
+        this.scan();
+        return;
+      }
+    }
+  }
+
+  /**
+   * The leases of one attachment, those in the old format included (rule H53). With `isSure` "none" is an answer only
+   * after each file was looked at: a wrong one would leak a lease.
+   */
+  heldBy(attachment: ContainerInterface, isSure: boolean): LeaseFile[] {
+    const contents = contentsOf(attachment);
+    for (;;) {
+      const index = this.trust();
+      const held: LeaseFile[] = [];
+      let isStale = false;
+      for (const content of contents) {
+        for (const address of index.find(content)) {
+          const before = held.length;
+          for (const lease of this.at(address)) if (lease.content === content) held.push(lease);
+          if (held.length === before) isStale = true;
+        }
+      }
+      if (this.isFresh || (!isStale && (held.length > 0 || !isSure))) return held;
+      this.scan();
+    }
   }
 
   /** What is at an address: mostly one file or none. */
   at(address: IpAddress): LeaseFile[] {
     const canonical = formatIp(address);
     const found: LeaseFile[] = [];
-    for (const name of [canonical, ...(this.trust().oddNames.get(canonical) ?? [])]) {
+    for (const name of [canonical, ...(this.oddNames.get(canonical) ?? [])]) {
       const lease = this.files.read(name, address);
       if (lease !== undefined) found.push(lease);
     }
     return found;
   }
 
-  /** All that holds an address, as the directory says now. What is released meanwhile may still come. */
-  everything(): IteratorObject<IndexEntry> {
-    if (!this.trust().fresh) this.scan();
-    return this.ask((index) => index.entries());
+  /** All that holds an address, as the directory says now. Each may be released when the next is asked for. */
+  *everything(): Generator<LeaseFile> {
+    const index = this.isFresh ? this.trust() : this.scan();
+    // From the end on: into the place of a removed row comes one that was there before.
+    for (let row = index.rows - 1; row >= 0; row--) yield* this.at(index.entry(row).address);
   }
 
   /** Gives the first free address of the intervals to the lease; undefined if the index knows of none. */
-  allocate(lease: PreparedLease, order: readonly Interval[]): IpAddress | undefined {
+  allocate(lease: StagedLease, order: readonly Interval[]): IpAddress | undefined {
     for (;;) {
-      const address = this.firstFree(order);
+      const index = this.trust();
+      let address: IpAddress | undefined;
+      for (let at = 0; at < order.length && address === undefined; at++) {
+        const interval = order[at];
+        if (interval !== undefined) address = index.firstFree(interval);
+      }
       if (address === undefined || this.publish(lease, address)) return address;
-      if (this.trust().fresh) {
-        // It came after the scan, by someone who does not lock.
-        this.note((index) => index.insert({ owner: NOBODY, address, inode: 0n, changed: 0n }));
-        this.state = undefined;
+      if (this.isFresh) {
+        // It came after the scan, by a program that does not lock.
+        this.enter(NO_LEASE, address, undefined);
       } else {
         this.scan();
       }
     }
   }
 
-  release({ name, address, content }: Omit<LeaseFile, "status">): void {
+  release({ name, address }: Pick<LeaseFile, "name" | "address">): void {
     this.change(() => this.files.remove(name));
-    if (this.knowledge?.oddNames.has(formatIp(address))) this.forget();
-    else
-      this.note((index) =>
-        index.remove({ owner: content === undefined ? NOBODY : ownerOf(content), address }),
-      );
+    if (!this.oddNames.has(formatIp(address))) this.index?.remove(address);
+    else this.index = undefined;
   }
 
   /** Notes the last reserved address of a set. @throws SystemError */
   writeHint(set: number, address: IpAddress): void {
-    if (this.files.writeHint(set, address, { create: false })) return;
-    this.change(() => this.files.writeHint(set, address, { create: true }));
+    if (this.files.writeHint(set, address, false)) return;
+    this.change(() => this.files.writeHint(set, address, true));
   }
 
-  /** Leaves what was learned and done to the next who takes the lock. Not to have done so costs the next a scan. */
+  /** Leaves what was learned and done to the next process that takes the lock. Without that, it has to scan. */
   commit(): void {
-    const { index, image, oddNames } = this.knowledge ?? {};
-    if (index === undefined || this.boot === undefined || oddNames === undefined || oddNames.size > 0) return;
-    if (!this.changed && image === undefined) return;
-    const { path } = this.files;
-    const [state, boot] = [this.state, this.boot];
-    unlessSystemError(() => {
-      if (state === undefined || !sameState(stateOf(path), state)) return;
-      index.seal(proofOf(state, boot));
-      if (image !== undefined) this.file.replace(image);
-    });
+    const { index, boot, state } = this;
+    if (!this.isChanged || this.oddNames.size > 0) return;
+    if (index === undefined || boot === undefined || state === undefined) return;
+    if (stateOf(this.files.path) === state) this.file.write(index.seal(boot, state));
   }
 
   [Symbol.dispose](): void {
@@ -138,136 +169,49 @@ export class LeaseStore implements Disposable {
     this.lock[Symbol.dispose]();
   }
 
-  /** Files that the index says have one of the contents; stale if one of them has another. */
-  private claims(contents: readonly string[]): { held: LeaseFile[]; stale: boolean } {
-    const entries = this.ask((index) => {
-      const found: IndexEntry[] = [];
-      for (const content of contents) found.push(...index.find(ownerOf(content)));
-      return found;
-    });
-    const held: LeaseFile[] = [];
-    for (const { address } of entries) {
-      for (const lease of this.at(address)) {
-        if (lease.content !== undefined && contents.includes(lease.content)) held.push(lease);
-      }
-    }
-    return { held, stale: held.length < entries.length };
-  }
-
-  private firstFree(order: readonly Interval[]): IpAddress | undefined {
-    return this.ask((index) => {
-      for (const interval of order) {
-        const value = index.nextFree(interval);
-        if (value !== undefined) return { family: interval.family, value };
-      }
-      return undefined;
-    });
-  }
-
-  private publish(lease: PreparedLease, address: IpAddress): boolean {
+  private publish(lease: StagedLease, address: IpAddress): boolean {
     const name = formatIp(address);
-    let done = this.change(() => lease.publish(address));
-    if (!done && this.files.read(name, address) === undefined) {
+    let isDone = this.change(() => lease.publish(address));
+    if (!isDone && this.files.read(name, address) === undefined) {
       // An empty file, left by a crash between its creation and its writing, is not a lease (rule L2).
-      done = this.change(() => {
+      isDone = this.change(() => {
         this.files.remove(name);
         return lease.publish(address);
       });
     }
-    if (done) {
-      this.note((index) => {
-        index.insert(entryOf(address, lease.content, lease.status()));
-      });
-    }
-    return done;
+    if (isDone) this.enter(hashOf(lease.content), address, lease.status());
+    return isDone;
   }
 
   /** Changes the directory. If it was not as expected right before, the index does not cover it any more. */
   private change<T>(change: () => T): T {
     const { path } = this.files;
-    const expected = this.state !== undefined && sameState(stateOf(path), this.state);
-    this.changed = true;
+    const isExpected = this.state !== undefined && stateOf(path) === this.state;
+    this.isChanged = true;
     this.state = undefined;
     const result = change();
-    // What has happened has happened: from here on only the index can suffer.
-    if (expected) this.mark();
+    if (isExpected) this.state = distinguish(path);
     return result;
   }
 
-  /** Gives the directory a state that the next change by any process ends. */
-  private mark(): void {
-    unlessSystemError(() => {
-      this.state = distinguish(this.files.path);
-    });
+  /** Puts a file into the index. One that nothing is known of is there for this process only. */
+  private enter(hash: bigint, address: IpAddress, file: FileStatus | undefined): void {
+    this.index?.insert(hash, address, file ?? { inode: 0n, changed: 0n });
+    if (file === undefined) this.state = undefined;
   }
 
-  /** Puts a change of the directory into the index, which grows when it must. */
-  private note(put: (index: LeaseIndex) => void): void {
-    const done = unlessSystemError(() => {
-      if (this.knowledge === undefined) return;
-      if (!this.knowledge.index.hasRoom()) {
-        this.knowledge = { ...this.knowledge, ...this.knowledge.index.grown() };
-      }
-      put(this.knowledge.index);
-    });
-    if (!done) this.forget();
+  private trust(): LeaseIndex {
+    return this.index ?? this.scan();
   }
 
-  private ask<T>(question: (index: LeaseIndex) => T): T {
-    try {
-      return question(this.trust().index);
-    } catch (error) {
-      if (!(error instanceof BrokenIndexError)) throw error;
-      this.forget();
-      return question(this.scan().index);
-    }
-  }
-
-  private forget(): void {
-    this.knowledge = undefined;
-    this.state = undefined;
-  }
-
-  /** What is known: by the index in its file, if the directory is as that says, else by a scan. */
-  private trust(): Knowledge {
-    if (this.knowledge !== undefined) return this.knowledge;
-    const state = stateOf(this.files.path);
-    try {
-      const index = this.file.open();
-      if (this.boot === undefined || index.proof !== proofOf(state, this.boot)) return this.scan();
-      this.state = state;
-      this.knowledge = { index, image: undefined, fresh: false, oddNames: new Map() };
-      return this.knowledge;
-    } catch (error) {
-      if (!(error instanceof BrokenIndexError)) throw error;
-      return this.scan();
-    }
-  }
-
-  private scan(): Knowledge {
-    this.state = undefined;
-    this.mark();
-    this.knowledge = { ...scanLeases(this.files, this.lastKnown()), fresh: true };
-    return this.knowledge;
-  }
-
-  /** What can still be read of the index in its file: a file that is as it was need not be read again. */
-  private *lastKnown(): Generator<IndexEntry> {
-    try {
-      yield* this.file.open().entries();
-    } catch (error) {
-      if (!(error instanceof BrokenIndexError)) throw error;
-    }
-  }
-}
-
-/** Does what only the index needs. False if the system or a broken index was in the way. */
-function unlessSystemError(action: () => void): boolean {
-  try {
-    action();
-    return true;
-  } catch (error) {
-    if (error instanceof BrokenIndexError || error instanceof SystemError) return false;
-    throw error;
+  private scan(): LeaseIndex {
+    // First, so that what other programs do meanwhile shows later.
+    this.state = distinguish(this.files.path);
+    const { index, oddNames } = scanLeases(this.files, this.index ?? this.filed);
+    this.index = index;
+    this.oddNames = oddNames;
+    this.isFresh = true;
+    this.isChanged = true;
+    return index;
   }
 }

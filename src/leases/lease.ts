@@ -1,20 +1,24 @@
 /** What is in a lease file (rules H50, H53). */
-
 import type { ContainerInterface } from "../cni/attachment.ts";
 import type { ValidAttachments } from "../cni/attachments.ts";
 
-/** The whole content of a lease file: no final newline. */
-export const leaseContent = ({ containerId, ifname }: ContainerInterface): string =>
-  `${trimmed(containerId)}\r\n${ifname}`;
+/**
+ * What the content of an attachment's lease can be: that of new files, without a final newline, and that of files from
+ * before interfaces had names in it, which stands for each interface of the container.
+ */
+export function contentsOf({ containerId, ifname }: ContainerInterface): [content: string, old: string] {
+  const id = trimmed(containerId);
+  return [`${id}\r\n${ifname}`, id];
+}
 
-/** The content of files from before interfaces had names in it; it stands for each interface of the container. */
-export const oldContent = ({ containerId }: ContainerInterface): string => trimmed(containerId);
+/** The whole content of a lease file. */
+export const leaseContent = (attachment: ContainerInterface): string => contentsOf(attachment)[0];
 
-/** What the content of an attachment's lease can be. */
-export const contentsOf = (attachment: ContainerInterface): readonly string[] => [
-  leaseContent(attachment),
-  oldContent(attachment),
-];
+/** The attachment that a trimmed content names; without an interface's name for the old content. */
+export function attachmentOf(content: string): ContainerInterface {
+  const [containerId = "", ifname = ""] = content.split("\r\n");
+  return { containerId, ifname };
+}
 
 /**
  * A content without white space around it (rule H53): Unicode's, as the Go plugin has it. JavaScript's trim() takes
@@ -34,20 +38,20 @@ function isSpace(text: string, at: number): boolean {
   return /\p{White_Space}/u.test(text.charAt(at));
 }
 
-/** Whether a trimmed content names an attachment at all. A file that doesn't is never removed. */
+/** Whether a trimmed content names an attachment at all. A file that does not is never removed. */
 export const isLeaseContent = (content: string): boolean =>
   /^[^\p{White_Space}/]+(\r\n[^\p{White_Space}/]+)?$/u.test(content);
 
 /** Whether a trimmed content names one of the attachments. */
 export function isLeaseOf(content: string, attachments: ValidAttachments): boolean {
-  const [containerId = "", ifname] = content.split("\r\n");
-  return ifname === undefined
-    ? attachments.hasContainer(containerId)
-    : attachments.has({ containerId, ifname });
+  const attachment = attachmentOf(content);
+  return attachment.ifname === ""
+    ? attachments.hasContainer(attachment.containerId)
+    : attachments.has(attachment);
 }
 
 /** For messages: the two lines of a content as one. */
-export function describeContent(content: string): string {
-  const [containerId = "", ifname] = content.split("\r\n");
-  return ifname === undefined ? `container ${containerId}` : `container ${containerId}, interface ${ifname}`;
+export function describeContent(content = ""): string {
+  const { containerId, ifname } = attachmentOf(content);
+  return ifname === "" ? `container ${containerId}` : `container ${containerId}, interface ${ifname}`;
 }

@@ -1,12 +1,19 @@
 /**
- * What a lease records of the attachment's life, so that its death can be proven later (rules L4, L5). It is an
+ * What a lease records of its attachment's namespace, so that its end can be proven later (rules L4, L5). It is an
  * extended attribute of the lease file and so comes and goes with it: a file that another program put in its place
- * has none, and a digest of the content shows when a program wrote a new owner into the same file.
+ * has none, and a digest of the content shows when a program wrote another attachment into the same file.
  */
+import { bootId } from "../sys/boot.ts";
+import { SystemError } from "../sys/errno.ts";
+import { readLink } from "../sys/file.ts";
+import { Netns, NoNamespaceError } from "../sys/netns.ts";
 import type { NetnsNumbers } from "../sys/netns-handle.ts";
 
-/** The record. */
-export interface Identity {
+/** Names of the attribute, the first that the file system takes. Before Linux 6.6 tmpfs had no user attributes. */
+export const RECORD_ATTRIBUTES = ["user.bridgehead", "trusted.bridgehead"] as const;
+
+/** A network namespace, and from where it was seen. */
+export interface NetnsRecord {
   /** The first 16 hex digits of the kernel's boot id. */
   readonly boot: string;
   /** A cookie of 0 is unknown. */
@@ -15,26 +22,51 @@ export interface Identity {
   readonly pidNamespace: string;
 }
 
+/** What to record of the namespace at a path; undefined if it cannot be opened. */
+export function takeRecord(path: string): NetnsRecord | undefined {
+  const boot = bootId();
+  const pidNamespace = ownPidNamespace();
+  if (boot === undefined || pidNamespace === undefined) return undefined;
+  try {
+    using netns = Netns.open(path);
+    return { boot, netns: { inode: netns.identity().inode, cookie: netns.cookie() ?? 0n }, pidNamespace };
+  } catch (error) {
+    if (error instanceof SystemError || error instanceof NoNamespaceError) return undefined;
+    throw error;
+  }
+}
+
+/** Inode number of the pid namespace of this process: whose processes it sees. Undefined if it cannot be read. */
+export function ownPidNamespace(): string | undefined {
+  try {
+    const link = readLink("/proc/thread-self/ns/pid");
+    return link.startsWith("pid:[") && link.endsWith("]") ? link.slice("pid:[".length, -1) : undefined;
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+}
+
 /** Short enough for the 60 bytes that ext4 has room for in the inode itself. */
-export function formatIdentity({ boot, netns, pidNamespace }: Identity, content: string): string {
-  const numbers = [BigInt(netns.inode), netns.cookie, BigInt(pidNamespace)].map((number) =>
-    number.toString(16),
-  );
-  return ["1", boot, ...numbers, digest(content)].join(" ");
+export function formatRecord({ boot, netns, pidNamespace }: NetnsRecord, content: string): string {
+  const inode = BigInt(netns.inode).toString(16);
+  const pid = BigInt(pidNamespace).toString(16);
+  const digest = Bun.hash(content).toString(16).padStart(16, "0").slice(0, 12);
+  return `1 ${boot} ${inode} ${netns.cookie.toString(16)} ${pid} ${digest}`;
 }
 
-/** The identity recorded for this content; undefined for any other text. */
-export function parseIdentity(text: string, content: string): Identity | undefined {
-  const fields = /^1 ([0-9a-f]{16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{1,16}) ([0-9a-f]{12})$/.exec(
-    text,
-  );
-  const [, boot, inode, cookie, pidNamespace, itsDigest] = fields ?? [];
-  if (boot === undefined || itsDigest !== digest(content)) return undefined;
-  return {
-    boot,
-    netns: { inode: String(BigInt(`0x${inode}`)), cookie: BigInt(`0x${cookie}`) },
-    pidNamespace: String(BigInt(`0x${pidNamespace}`)),
-  };
+/** What was recorded for this content; undefined for any other text. */
+export function parseRecord(text: string, content: string): NetnsRecord | undefined {
+  const [, boot, inode, cookie, pid] = text.split(" ");
+  try {
+    const record = {
+      boot: BigInt(`0x${boot}`).toString(16).padStart(16, "0"),
+      netns: { inode: String(BigInt(`0x${inode}`)), cookie: BigInt(`0x${cookie}`) },
+      pidNamespace: String(BigInt(`0x${pid}`)),
+    };
+    return formatRecord(record, content) === text ? record : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
-
-const digest = (content: string): string => Bun.hash(content).toString(16).padStart(16, "0").slice(0, 12);

@@ -1,18 +1,28 @@
-/** Which leases are proven dead, so that their addresses may be given to others (rules L4, L5). */
+/** Which leases may be released without the word of a runtime (rules L1, L4, L5), and which must stay all the same (K6). */
+import type { HeldAddress, Request } from "../cni/plugin.ts";
 import { fileSystemType } from "../sys/file.ts";
-import type { Machine } from "./boot.ts";
+import type { Boot } from "./boot.ts";
+import { attachmentOf } from "./lease.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
-import type { Identity } from "./netns-record.ts";
-import { type UserOf, userOfLease } from "./user.ts";
+import type { NetnsRecord } from "./netns-record.ts";
 
-/** How a lease's attachment can be found to live. */
-export interface Judges {
-  readonly machine: Machine;
-  /** What will be recorded of the attachment that wants an address; undefined if its namespace can't be opened. */
-  readonly present: Identity | undefined;
-  /** An interface may live on with the address in another namespace than the recorded one. */
-  readonly userOf: UserOf;
+/** How `Request.userOf` is asked. */
+export type UserOf = Request["userOf"];
+
+/**
+ * What still uses the address of a lease, as a clause; undefined when nothing does, and when the plugin that delegates
+ * says nothing of it. A lease in the old format stands for each interface of its container. `among` are the leases that are
+ * asked for together.
+ */
+export async function userOfLease(
+  userOf: UserOf,
+  lease: LeaseFile,
+  among: readonly LeaseFile[],
+): Promise<string | undefined> {
+  return await userOf?.(heldBy(lease), () => among.map(heldBy));
 }
+
+const heldBy = ({ address, content = "" }: LeaseFile): HeldAddress => ({ address, ...attachmentOf(content) });
 
 /** A lease whose attachment is proven dead. */
 export interface Death {
@@ -37,40 +47,41 @@ const SHARED_FILE_SYSTEMS = new Set([
   0x00c0ffee, // hostfs
 ]);
 
+const NETNS_GONE = "its network namespace is gone";
+
 /**
  * The leases among these whose attachment is dead beyond doubt: recorded under another boot of this machine, or in a
- * network namespace that is gone. What has no record is not judged.
+ * network namespace that is gone; and nothing that `userOf` knows uses the address, as an interface may in another
+ * namespace than the recorded one. What has no record is not judged. `present` is the record of the attachment that wants
+ * an address.
  */
 export async function findDead(
   files: LeaseFiles,
   leases: readonly LeaseFile[],
-  { machine, present, userOf }: Judges,
+  boot: Boot,
+  present?: NetnsRecord,
+  userOf?: UserOf,
 ): Promise<Death[]> {
-  const boot = machine.boot();
-  if (boot === undefined || SHARED_FILE_SYSTEMS.has(fileSystemType(files.path))) return [];
+  const id = boot.id();
+  if (id === undefined || SHARED_FILE_SYSTEMS.has(fileSystemType(files.path))) return [];
   const deaths: Death[] = [];
-  const ofThisBoot = new Map<Identity, LeaseFile>();
+  const ofThisBoot = new Map<NetnsRecord, LeaseFile>();
   for (const lease of leases) {
-    const identity = files.identityOf(lease);
-    if (identity === undefined) continue;
-    if (identity.boot !== boot) deaths.push({ lease, proof: "the machine was booted since" });
-    else if (isReplaced(identity, present)) deaths.push({ lease, proof: NETNS_GONE });
-    else ofThisBoot.set(identity, lease);
+    const record = files.recordOf(lease);
+    if (record === undefined) continue;
+    if (record.boot !== id) deaths.push({ lease, proof: "the machine was booted since" });
+    else if (present !== undefined && isReplaced(record, present)) deaths.push({ lease, proof: NETNS_GONE });
+    else ofThisBoot.set(record, lease);
   }
-  const gone = ofThisBoot.size === 0 ? [] : await machine.gone([...ofThisBoot.keys()]);
-  for (const identity of gone) {
-    const lease = ofThisBoot.get(identity);
+  for (const record of await goneAmong(ofThisBoot, boot)) {
+    const lease = ofThisBoot.get(record);
     if (lease !== undefined) deaths.push({ lease, proof: NETNS_GONE });
   }
-  return withoutUser(deaths, userOf);
-}
-
-async function withoutUser(deaths: readonly Death[], userOf: UserOf): Promise<Death[]> {
-  const leases = deaths.map(({ lease }) => lease);
+  if (userOf === undefined) return deaths;
+  const among = deaths.map(({ lease }) => lease);
   const unused: Death[] = [];
-  for (const death of deaths) {
-    if ((await userOfLease(userOf, death.lease, leases)) === undefined) unused.push(death);
-  }
+  for (const death of deaths)
+    if ((await userOfLease(userOf, death.lease, among)) === undefined) unused.push(death);
   return unused;
 }
 
@@ -80,24 +91,23 @@ async function withoutUser(deaths: readonly Death[], userOf: UserOf): Promise<De
  */
 export async function findLiving(
   files: LeaseFiles,
-  leases: readonly LeaseFile[],
-  machine: Machine,
+  leases: Iterable<LeaseFile>,
+  boot: Boot,
 ): Promise<LeaseFile[]> {
-  const recorded = new Map<Identity, LeaseFile>();
+  const ofThisBoot = new Map<NetnsRecord, LeaseFile>();
   for (const lease of leases) {
-    const identity = files.identityOf(lease);
-    if (identity !== undefined && identity.boot === machine.boot()) recorded.set(identity, lease);
+    const record = files.recordOf(lease);
+    if (record !== undefined && record.boot === boot.id()) ofThisBoot.set(record, lease);
   }
-  if (recorded.size === 0) return [];
-  const gone = await machine.gone([...recorded.keys()]);
-  return [...recorded].flatMap(([identity, lease]) => (gone.has(identity) ? [] : [lease]));
+  for (const record of await goneAmong(ofThisBoot, boot)) ofThisBoot.delete(record);
+  return [...ofThisBoot.values()];
 }
 
-const NETNS_GONE = "its network namespace is gone";
+const goneAmong = async (leases: ReadonlyMap<NetnsRecord, LeaseFile>, boot: Boot) =>
+  leases.size === 0 ? [] : boot.gone([...leases.keys()]);
 
-/** The present attachment's namespace has the number of the recorded one and is another: two can't have it at once. */
-const isReplaced = ({ netns }: Identity, present: Identity | undefined): boolean =>
-  present !== undefined &&
+/** The present attachment's namespace has the number of the recorded one and is another: two cannot have it at once. */
+const isReplaced = ({ netns }: NetnsRecord, present: NetnsRecord): boolean =>
   netns.inode === present.netns.inode &&
   netns.cookie !== 0n &&
   present.netns.cookie !== 0n &&

@@ -7,34 +7,29 @@ import { failedWith, SystemError } from "../sys/errno.ts";
 import { type FileStatus, status, statusOf, writeAll } from "../sys/file.ts";
 import * as libc from "../sys/libc.ts";
 import { ensureOwnDirectory, grantOwner, OWNER_ONLY, setDirectoryMode } from "../sys/own-file.ts";
-import { type LeaseFiles, recordIdentity, syncDirectory } from "./lease-files.ts";
+import { type LeaseFiles, syncDirectory } from "./lease-files.ts";
+import { RECORD_ATTRIBUTES } from "./netns-record.ts";
 import { leftoverPrefix, stateDirectory } from "./place.ts";
 
-export class PreparedLease implements Disposable {
+export class StagedLease implements Disposable {
   readonly content: string;
   private readonly files: LeaseFiles;
-  private readonly fd: number;
+  private fd = -1;
   /** Path of a working name: only on a file system that has no files without a name, until there is a better one. */
   private working: string | undefined;
 
-  private constructor(files: LeaseFiles, content: string, file: OpenFile) {
+  /** Writes the lease, in a directory that is made if it is missing. @throws SystemError, and nothing is left. */
+  constructor(files: LeaseFiles, content: string, record: string | undefined) {
     this.files = files;
     this.content = content;
-    this.fd = file.fd;
-    this.working = file.path;
-  }
-
-  /** Writes the lease, in a directory that is made if it is missing. @throws SystemError, and nothing is left. */
-  static write(files: LeaseFiles, content: string, identity: string | undefined): PreparedLease {
-    const file = openUnnamed(files);
-    const lease = new PreparedLease(files, content, file);
+    this.open();
     try {
-      writeAll(file.fd, new TextEncoder().encode(content));
-      if (identity !== undefined) recordIdentity(file.fd, identity);
-      libc.fsync(file.fd);
-      return lease;
+      const encoder = new TextEncoder();
+      writeAll(this.fd, encoder.encode(content));
+      if (record !== undefined) setRecord(this.fd, encoder.encode(record));
+      libc.fsync(this.fd);
     } catch (error) {
-      lease[Symbol.dispose]();
+      this[Symbol.dispose]();
       throw error;
     }
   }
@@ -51,10 +46,15 @@ export class PreparedLease implements Disposable {
     return true;
   }
 
-  /** The published file, which its owner can read and write whatever the umask. */
-  status(): FileStatus {
-    const found = statusOf(this.fd);
-    return grantOwner({ fd: this.fd, status: found }) ? statusOf(this.fd) : found;
+  /** The published file, which its owner can read and write whatever the umask. Undefined if it cannot be looked at. */
+  status(): FileStatus | undefined {
+    try {
+      const found = statusOf(this.fd);
+      return grantOwner({ fd: this.fd, status: found }) ? statusOf(this.fd) : found;
+    } catch (error) {
+      if (error instanceof SystemError) return undefined;
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {
@@ -62,10 +62,33 @@ export class PreparedLease implements Disposable {
     this.dropWorkingName();
   }
 
-  /** A lease with two names would not be trusted (LeaseFile.strangeness). What can't be removed, GC removes. */
+  private open(): void {
+    const { path, place } = this.files;
+    for (let isThere = false; ; isThere = true) {
+      try {
+        this.fd = libc.open(path, libc.O.TMPFILE | libc.O.RDWR, OWNER_ONLY);
+        return;
+      } catch (error) {
+        // What is there instead of the directory is named.
+        if (failedWith(error, "ENOTDIR")) this.files.exist();
+        const hasUnnamed = !failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL");
+        if (hasUnnamed && (isThere || !failedWith(error, "ENOENT"))) throw error;
+        makeDirectory(path);
+        if (hasUnnamed) continue;
+        ensureOwnDirectory(stateDirectory(place));
+        const working = `${stateDirectory(place)}/${leftoverPrefix(place)}${crypto.randomUUID()}`;
+        this.fd = libc.open(working, libc.O.RDWR | libc.O.CREAT | libc.O.EXCL, OWNER_ONLY);
+        this.working = working;
+        return;
+      }
+    }
+  }
+
+  /** A lease with two names would not be trusted (LeaseFile.strangeness). What cannot be removed, GC removes. */
   private dropWorkingName(): void {
+    if (this.working === undefined) return;
     try {
-      if (this.working !== undefined) libc.unlink(this.working);
+      libc.unlink(this.working);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
     }
@@ -73,27 +96,15 @@ export class PreparedLease implements Disposable {
   }
 }
 
-interface OpenFile {
-  readonly fd: number;
-  readonly path: string | undefined;
-}
-
-function openUnnamed(files: LeaseFiles, mayBeMissing = true): OpenFile {
-  try {
-    return { fd: libc.open(files.path, libc.O.TMPFILE | libc.O.RDWR, OWNER_ONLY), path: undefined };
-  } catch (error) {
-    // What is there instead of the directory is named.
-    if (failedWith(error, "ENOTDIR")) files.exist();
-    if (mayBeMissing && failedWith(error, "ENOENT")) {
-      makeDirectory(files.path);
-      return openUnnamed(files, false);
+/** If the file system has extended attributes at all. */
+function setRecord(fd: number, record: Uint8Array): void {
+  for (const attribute of RECORD_ATTRIBUTES) {
+    try {
+      libc.fsetxattr(fd, attribute, record);
+      return;
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
     }
-    if (!failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL")) throw error;
-    const directory = stateDirectory(files.place);
-    makeDirectory(files.path);
-    ensureOwnDirectory(directory);
-    const path = `${directory}/${leftoverPrefix(files.place)}${crypto.randomUUID()}`;
-    return { fd: libc.open(path, libc.O.RDWR | libc.O.CREAT | libc.O.EXCL, OWNER_ONLY), path };
   }
 }
 
@@ -101,22 +112,18 @@ function openUnnamed(files: LeaseFiles, mayBeMissing = true): OpenFile {
 function makeDirectory(path: string): void {
   const slash = path.lastIndexOf("/");
   const above = slash > 0 ? path.slice(0, slash) : slash === 0 ? "/" : ".";
-  const make = () => {
+  // Twice at most: a file system such as /proc has the directory above and still says that it does not exist.
+  for (let isThere = false; ; isThere = true) {
     try {
       libc.mkdir(path, 0o755);
       const { mode } = status(path, { followLinks: false });
       if ((mode & 0o700) !== 0o700) setDirectoryMode(path, (mode & 0o7777) | 0o700);
       syncDirectory(above);
+      return;
     } catch (error) {
-      if (!failedWith(error, "EEXIST")) throw error;
+      if (failedWith(error, "EEXIST")) return;
+      if (isThere || !failedWith(error, "ENOENT") || above === "." || above === "/") throw error;
+      makeDirectory(above);
     }
-  };
-  try {
-    make();
-  } catch (error) {
-    if (!failedWith(error, "ENOENT") || above === "." || above === "/") throw error;
-    makeDirectory(above);
-    // Once: a file system such as /proc has the directory above and still says that it does not exist.
-    make();
   }
 }

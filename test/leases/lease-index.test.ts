@@ -1,190 +1,166 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { BrokenIndexError, memoryBytes } from "../../src/leases/index-image.ts";
-import { LeaseIndex } from "../../src/leases/lease-index.ts";
-import { type IndexEntry, NOBODY, ownerOf, PLACES } from "../../src/leases/owner-table.ts";
+import { hashOf, LeaseIndex, NO_LEASE } from "../../src/leases/lease-index.ts";
 import { formatIp, type IpAddress } from "../../src/net/ip.ts";
-
-const entry = (owner: string, address: IpAddress, changed = 1n): IndexEntry => ({
-  owner: ownerOf(owner),
-  address,
-  inode: 7n,
-  changed,
-});
 
 const v4 = (value: number): IpAddress => ({ family: 4, value: BigInt(value) });
 const v6 = (value: bigint): IpAddress => ({ family: 6, value });
-const seen = (entries: Iterable<IndexEntry>) =>
-  [...entries].map(({ owner, address }) => `${owner} ${formatIp(address)}`).sort();
+const WHOLE = { family: 4, from: 0n, to: 2n ** 32n - 1n } as const;
 
-/** Few owners and addresses near the borders of chunks and families, so that they meet. */
+type Lease = readonly [content: string, address: IpAddress];
+
+function indexOf(leases: Iterable<Lease>): LeaseIndex {
+  const index = new LeaseIndex();
+  for (const [content, address] of leases) index.insert(hashOf(content), address, fileOf(address));
+  return index;
+}
+
+/** A file that only the one with this address is. */
+const fileOf = ({ family, value }: IpAddress) => ({
+  inode: BigInt(family) * 2n ** 60n + (value % 2n ** 59n),
+  changed: value % 7n,
+});
+
+/** Every row in words: its columns still belong together. */
+const rowsOf = (index: LeaseIndex): string[] =>
+  Array.from({ length: index.rows }, (_, row) => {
+    const { hash, address, inode, changed } = index.entry(row);
+    expect({ inode, changed }).toEqual(fileOf(address));
+    return `${hash} ${formatIp(address)}`;
+  }).sort();
+const wordsOf = (leases: Iterable<Lease>) =>
+  Array.from(leases, ([content, address]) => `${hashOf(content)} ${formatIp(address)}`).sort();
+
+/** Few contents and addresses, at borders of words and families, so that they meet. */
 const anyAddress = fc.oneof(
   fc.integer({ min: 4090, max: 4102 }).map(v4),
   fc.integer({ min: 0, max: 6 }).map((n) => v6((0xfd00n << 112n) + BigInt(n))),
-  fc.constantFrom(0n, 1n, 2n ** 64n - 1n, 2n ** 64n, 2n ** 128n - 1n).map(v6),
+  fc.constantFrom(0n, 1n, 4095n, 2n ** 64n - 1n, 2n ** 64n, 2n ** 128n - 1n).map(v6),
 );
-const anyEntry = fc
-  .tuple(fc.constantFrom("a", "b", "c"), anyAddress)
-  .map(([owner, address]) => entry(owner, address));
+const anyLease = fc.tuple(fc.constantFrom("a", "b", "c"), anyAddress);
 
-describe("the index equals a list of entries", () => {
-  const anySteps = fc.array(fc.record({ remove: fc.boolean(), entry: anyEntry }), { maxLength: 60 });
+describe("the index equals a list of leases", () => {
+  const anySteps = fc.array(fc.record({ remove: fc.boolean(), lease: anyLease }), { maxLength: 60 });
 
   test("L6: after any insertions and removals", () => {
     fc.assert(
       fc.property(anySteps, (steps) => {
-        const { index } = LeaseIndex.build([]);
-        const list = new Map<string, IndexEntry>();
-        for (const { remove, entry } of steps) {
-          const key = formatIp(entry.address);
-          const there = list.get(key);
-          if (remove && there !== undefined) {
-            index.remove(there);
-            list.delete(key);
-          } else if (!remove && there === undefined && index.hasRoom()) {
-            index.insert(entry);
-            list.set(key, entry);
-          }
+        const index = new LeaseIndex();
+        const list = new Map<string, Lease>();
+        for (const { remove, lease } of steps) {
+          const [content, address] = lease;
+          const key = formatIp(address);
+          if (remove) index.remove(address);
+          else if (!list.has(key)) index.insert(hashOf(content), address, fileOf(address));
+          if (remove) list.delete(key);
+          else if (!list.has(key)) list.set(key, lease);
         }
-        expect(seen(index.entries())).toEqual(seen(list.values()));
-        expect(index.size).toBe(list.size);
-        for (const owner of ["a", "b", "c", "nobody"]) {
-          const expected = [...list.values()].filter((each) => each.owner === ownerOf(owner));
-          expect(seen(index.find(ownerOf(owner)))).toEqual(seen(expected));
+        expect(rowsOf(index)).toEqual(wordsOf(list.values()));
+        for (const content of ["a", "b", "c", "another"]) {
+          const expected = [...list].filter(([, lease]) => lease[0] === content).map(([name]) => name);
+          expect(index.find(content).map(formatIp).sort()).toEqual(expected.sort());
         }
-        const taken = new Set(list.keys());
         for (let from = 4088; from < 4106; from++) {
-          let expected: number | undefined = from;
-          while (expected <= 4104 && taken.has(formatIp(v4(expected)))) expected++;
-          if (expected > 4104) expected = undefined;
-          const free = index.nextFree({ family: 4, from: BigInt(from), to: 4104n });
-          expect(free).toBe(expected === undefined ? undefined : BigInt(expected));
+          let expected = from;
+          while (expected <= 4104 && list.has(formatIp(v4(expected)))) expected++;
+          const free = index.firstFree({ family: 4, from: BigInt(from), to: 4104n });
+          expect(free).toEqual(expected <= 4104 ? v4(expected) : undefined);
         }
       }),
     );
   });
 
   test("L6: at any size it finds all, and the gaps", () => {
-    for (const size of [0, 1, 42, 43, 85, 86, 5_000]) {
-      const entries = Array.from({ length: size }, (_, n) => entry(`owner ${n}`, v4(2 * n)));
-      const { index } = LeaseIndex.build(entries);
-      expect(index.hasRoom()).toBe(true);
-      expect(index.size).toBe(size);
-      for (const each of entries) expect(index.find(each.owner)).toEqual([each]);
-      expect(index.nextFree({ family: 4, from: 0n, to: 2n ** 32n - 1n })).toBe(size === 0 ? 0n : 1n);
+    for (const size of [0, 1, 15, 16, 17, 36, 5_000]) {
+      const leases = Array.from({ length: size }, (_, n): Lease => [`c${n}`, v4(2 * n)]);
+      const index = indexOf(leases);
+      expect(index.rows).toBe(size);
+      for (const [content, address] of leases) expect(index.find(content)).toEqual([address]);
+      expect(index.firstFree(WHOLE)).toEqual(v4(size === 0 ? 0 : 1));
     }
   });
 
-  test("L6: full chunks are passed over, also a whole /16", () => {
-    const entries = Array.from({ length: 20_000 }, (_, n) => entry(`owner ${n}`, v4(n)));
-    const { index } = LeaseIndex.build(entries);
-    expect(index.nextFree({ family: 4, from: 5n, to: 2n ** 32n - 1n })).toBe(20_000n);
-    expect(index.nextFree({ family: 4, from: 5n, to: 19_999n })).toBeUndefined();
-    index.remove(entry("owner 12345", v4(12_345)));
-    expect(index.nextFree({ family: 4, from: 5n, to: 19_999n })).toBe(12_345n);
-    expect(index.nextFree({ family: 4, from: 12_346n, to: 19_999n })).toBeUndefined();
+  test("L6: what is full is passed over, be it a whole /16", () => {
+    const index = indexOf(Array.from({ length: 20_000 }, (_, n): Lease => [`c${n}`, v4(n)]));
+    const within = (from: bigint) => index.firstFree({ family: 4, from, to: 19_999n });
+    expect(index.firstFree({ ...WHOLE, from: 5n })).toEqual(v4(20_000));
+    expect(within(5n)).toBeUndefined();
+    index.remove(v4(12_345));
+    expect([within(5n), within(12_345n), within(12_346n)]).toEqual([v4(12_345), v4(12_345), undefined]);
+    // The same numbers of the other family are of other addresses.
+    expect(index.firstFree({ family: 6, from: 5n, to: 5n })).toEqual(v6(5n));
   });
 
-  test("more addresses of one owner than a bucket has places", () => {
-    const entries = Array.from({ length: PLACES * 3 }, (_, n) => ({ ...entry("", v4(n)), owner: NOBODY }));
-    const { index } = LeaseIndex.build(entries);
-    expect(index.find(NOBODY)).toHaveLength(PLACES * 3);
-    index.remove({ owner: NOBODY, address: v4(PLACES + 3) });
-    expect(index.find(NOBODY)).toHaveLength(PLACES * 3 - 1);
-    expect(index.nextFree({ family: 4, from: 0n, to: 2n ** 32n - 1n })).toBe(BigInt(PLACES + 3));
-  });
-
-  test("it asks for a larger one in time", () => {
-    const { index } = LeaseIndex.build([]);
-    let inserted = 0;
-    while (index.hasRoom()) index.insert(entry(`owner ${inserted}`, v4(inserted++)));
-    expect(inserted).toBeGreaterThanOrEqual(Math.floor(PLACES / 2));
-    expect(index.size).toBe(inserted);
-    const scattered = LeaseIndex.build([]).index;
-    let chunks = 0;
-    while (scattered.hasRoom()) scattered.insert(entry("x", v6(BigInt(chunks++) << 64n)));
-    expect(chunks).toBeGreaterThanOrEqual(4);
-  });
-
-  test("a sample holds entries of the index, all when they are few", () => {
-    const entries = Array.from({ length: 5 }, (_, n) => entry(`owner ${n}`, v4(n)));
-    const { index } = LeaseIndex.build(entries);
-    expect(seen(index.sample(8))).toEqual(seen(entries));
-    expect(index.sample(2)).toHaveLength(2);
+  test("any number of addresses may be of one content, or of none", () => {
+    const index = new LeaseIndex();
+    for (let n = 0; n < 300; n++) index.insert(n % 3 === 0 ? NO_LEASE : hashOf("c"), v4(n), fileOf(v4(n)));
+    expect(index.find("c")).toHaveLength(200);
+    index.remove(v4(4));
+    expect(index.find("c")).toHaveLength(199);
+    expect(index.firstFree(WHOLE)).toEqual(v4(4));
   });
 });
 
-describe("an image", () => {
-  const entries = Array.from({ length: 60 }, (_, n) => entry(`owner ${n}`, v4(n * 100)));
+describe("an index in a file", () => {
+  const leases = Array.from({ length: 60 }, (_, n): Lease => [`c${n}`, v4(n * 100)]);
+  const sealed = () => Uint8Array.from(indexOf(leases).seal("this boot", "as it was"));
 
-  function sealed() {
-    const { index, image } = LeaseIndex.build(entries);
-    index.seal(42n);
-    return image;
-  }
-
-  test("L6: opens with what was put in, and its proof", () => {
-    const index = LeaseIndex.open(memoryBytes(sealed()));
-    expect(index.proof).toBe(42n);
-    expect(index.size).toBe(60);
-    expect(seen(index.entries())).toEqual(seen(entries));
+  test("L6: opens with what was put in, and knows its boot and the directory's state", () => {
+    const index = LeaseIndex.open(sealed());
+    if (index === undefined) throw new Error("not opened");
+    expect(rowsOf(index)).toEqual(wordsOf(leases));
+    expect([index.isOfBoot("this boot"), index.isOfBoot("another")]).toEqual([true, false]);
+    expect([index.isOfState("as it was"), index.isOfState("another")]).toEqual([true, false]);
+    index.insert(hashOf("new"), v4(7), fileOf(v4(7)));
+    const again = LeaseIndex.open(Uint8Array.from(index.seal("next", "then")));
+    expect(again && rowsOf(again)).toEqual(wordsOf([...leases, ["new", v4(7)]]));
   });
 
-  test("L6: without its seal it is not opened", () => {
-    expect(() => LeaseIndex.open(memoryBytes(LeaseIndex.build(entries).image))).toThrow(BrokenIndexError);
-  });
-
-  test("L6: any change of a byte is noticed where it matters, or changes nothing", () => {
-    const image = sealed();
+  test("L6: is not opened after any change of a byte", () => {
+    const bytes = sealed();
     fc.assert(
-      fc.property(fc.nat(image.length - 1), fc.integer({ min: 1, max: 255 }), (at, difference) => {
-        const damaged = image.slice();
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, difference) => {
+        const damaged = bytes.slice();
         damaged[at] = (damaged[at] ?? 0) ^ difference;
-        let found: string[];
-        try {
-          const index = LeaseIndex.open(memoryBytes(damaged));
-          found = seen(index.entries());
-          for (const each of entries) expect(index.find(each.owner)).toEqual([each]);
-          expect(index.nextFree({ family: 4, from: 0n, to: 0n })).toBeUndefined();
-          expect(index.nextFree({ family: 4, from: 1n, to: 1n })).toBe(1n);
-        } catch (error) {
-          expect(error).toBeInstanceOf(BrokenIndexError);
-          return;
-        }
-        expect(found).toEqual(seen(entries));
+        expect(LeaseIndex.open(damaged)).toBeUndefined();
       }),
     );
   });
 
-  test("L6: cut short, empty, of zeros, or of another kind, it is noticed", () => {
-    const image = sealed();
-    const open = (bytes: Uint8Array) => () => seen(LeaseIndex.open(memoryBytes(bytes)).entries());
-    expect(open(image)).not.toThrow();
-    for (const bytes of [
-      image.subarray(0, 0),
-      image.subarray(0, 63),
-      image.subarray(0, 5000),
-      new Uint8Array(9000),
-    ]) {
-      expect(open(bytes)).toThrow(BrokenIndexError);
-    }
-  });
-
-  test("L6: pieces of an earlier image in a later one are noticed", () => {
-    const [earlier, later] = [sealed(), sealed()];
-    later.set(earlier.subarray(4096), 4096);
-    expect(() => seen(LeaseIndex.open(memoryBytes(later)).entries())).toThrow(BrokenIndexError);
-  });
-
-  test("L6: pieces that changed places are noticed", () => {
-    const image = sealed();
-    const [first, second] = [image.slice(4096, 8192), image.slice(8192, 12288)];
-    image.set(second, 4096);
-    image.set(first, 8192);
-    expect(() => seen(LeaseIndex.open(memoryBytes(image)).entries())).toThrow(BrokenIndexError);
+  const OTHERS: readonly [name: string, of: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>][] = [
+    ["without its seal", () => new Uint8Array(new LeaseIndex().seal("", "").length)],
+    ["empty", (bytes) => bytes.slice(0, 0)],
+    ["cut within a word", (bytes) => bytes.slice(0, 63)],
+    ["cut within its columns", (bytes) => bytes.slice(0, bytes.length - 40)],
+    ["longer by a row", (bytes) => Uint8Array.from([...bytes, ...new Uint8Array(40)])],
+    ["of zeros", () => new Uint8Array(40 + 40 * 16)],
+    ["of another version", (bytes) => Uint8Array.from([1, ...bytes.subarray(1)])],
+    [
+      "half of an earlier one",
+      (bytes) => Uint8Array.from([...bytes.subarray(0, 800), ...earlier().subarray(800)]),
+    ],
+    [
+      "with rows that changed places",
+      (bytes) =>
+        Uint8Array.from([
+          ...bytes.subarray(0, 40),
+          ...bytes.subarray(48, 56),
+          ...bytes.subarray(40, 48),
+          ...bytes.subarray(56),
+        ]),
+    ],
+  ];
+  const earlier = () => {
+    const index = indexOf(leases);
+    index.remove(v4(5_000));
+    return index.seal("this boot", "before");
+  };
+  test.each(OTHERS)("L6: is not opened %s", (_, of) => {
+    expect(LeaseIndex.open(of(sealed()))).toBeUndefined();
   });
 });
 
-test("owner numbers are never those that mean something else", () => {
-  fc.assert(fc.property(fc.string(), (content) => ownerOf(content) > NOBODY));
+test("no content has the hash of what is not a lease", () => {
+  fc.assert(fc.property(fc.string(), (content) => hashOf(content) !== NO_LEASE));
+  expect(hashOf(undefined)).toBe(NO_LEASE);
 });

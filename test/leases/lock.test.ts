@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { toCniError } from "../../src/cni/error.ts";
 import { LeaseFiles } from "../../src/leases/lease-files.ts";
-import { openStore } from "../../src/leases/open-store.ts";
+import { openStore } from "../../src/leases/lease-store.ts";
 import { withDeadline, withoutDeadline } from "../support/call-time.ts";
-import { FakeMachine } from "../support/fake-machine.ts";
+import { FakeBoot } from "../support/fake-boot.ts";
 import { hostLocalOn, networkOf } from "../support/host-local-call.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
 import { LockKeeper } from "../support/lock-keeper.ts";
@@ -13,7 +13,7 @@ test("L7: a lock that another holds for too long is code 11, and names the holde
   leases.write("lock", "");
   await using keeper = await LockKeeper.on(`${leases.path}/lock`);
   const files = new LeaseFiles({ dataDir: leases.dataDir, network: "net" }, console.error);
-  const error = toCniError(await openStore(files, new FakeMachine(), 50).catch((error) => error));
+  const error = toCniError(await openStore(files, new FakeBoot(), 50).catch((error) => error));
   expect(error.code).toBe(11);
   expect(error.message).toContain(`cannot lock "${leases.path}/lock": held by process ${keeper.pid} (`);
 });
@@ -23,7 +23,7 @@ describe("K8: a failed ADD says what it took", () => {
     config: networkOf(leases.dataDir, { ranges: [[{ subnet: "10.1.0.0/24" }]] }),
     lines: [] as string[],
   });
-  const { add } = hostLocalOn(new FakeMachine());
+  const { add } = hostLocalOn(new FakeBoot());
   afterEach(withoutDeadline);
 
   test("nothing, when the lock was never had: there is no second wait", async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { isLeaseContent, leaseContent, oldContent, trimmed } from "../../src/leases/lease.ts";
+import { contentsOf, isLeaseContent, leaseContent, trimmed } from "../../src/leases/lease.ts";
 import { addressesOf, hostLocalOn, networkOf } from "../support/host-local-call.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
 import { collidingAttachments, interfaceNames, LONGEST_ID } from "../support/names.ts";
@@ -16,10 +16,11 @@ test("K3: what a lease says names one attachment", () => {
     fc.property(collidingAttachments(interfaceNames), ([one, two]) => {
       const same = one.containerId === two.containerId && one.ifname === two.ifname;
       expect(leaseContent(one) === leaseContent(two)).toBe(same);
-      for (const owner of [one, two]) {
-        expect(trimmed(leaseContent(owner))).toBe(leaseContent(owner));
-        expect(isLeaseContent(leaseContent(owner))).toBe(true);
-        expect(leaseContent(owner)).not.toBe(oldContent(owner));
+      for (const attachment of [one, two]) {
+        const [content, old] = contentsOf(attachment);
+        expect(trimmed(content)).toBe(content);
+        expect(isLeaseContent(content)).toBe(true);
+        expect(content).not.toBe(old);
       }
     }),
   );

@@ -4,6 +4,7 @@
  */
 import { describe, expect, spyOn, test } from "bun:test";
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -17,7 +18,7 @@ import {
 import { join } from "node:path";
 import { toCniError } from "../../src/cni/error.ts";
 import { LeaseStore } from "../../src/leases/lease-store.ts";
-import { FakeMachine } from "../support/fake-machine.ts";
+import { FakeBoot } from "../support/fake-boot.ts";
 import { type Fault, withFault, withoutSyncing } from "../support/faulty-libc.ts";
 import { addressesOf, hostLocalOn } from "../support/host-local-call.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
@@ -28,7 +29,7 @@ const IPAM = { ranges: [[{ subnet: "10.0.0.0/24" }]] };
 
 class Scene implements Disposable {
   readonly leases = new LeaseDirectory();
-  readonly #commands = hostLocalOn(new FakeMachine());
+  readonly #commands = hostLocalOn(new FakeBoot());
   readonly #config = this.leases.network(IPAM);
 
   static async withSixty(): Promise<Scene> {
@@ -82,7 +83,7 @@ describe("L6: the index", () => {
   const SPOILED: readonly [name: string, spoil: (index: string) => void][] = [
     ["removed", (index) => rmSync(index)],
     ["emptied", (index) => truncateSync(index, 0)],
-    ["cut short", (index) => truncateSync(index, 9_000)],
+    ["cut short", (index) => truncateSync(index, 1_000)],
     ["of nonsense", (index) => writeFileSync(index, Buffer.alloc(30_000, 7))],
     [
       "a directory",
@@ -98,11 +99,21 @@ describe("L6: the index", () => {
         symlinkSync("/etc/hostname", index);
       },
     ],
+    ["longer than it was", (index) => appendFileSync(index, Buffer.alloc(40))],
+    ["larger than any", (index) => truncateSync(index, 2 ** 40 + 40)],
     [
       "with its body torn",
       (index) => {
         const bytes = readFileSync(index);
-        bytes.fill(0, 4096 + 8, bytes.length);
+        bytes.fill(0, bytes.length / 2, bytes.length);
+        writeFileSync(index, bytes);
+      },
+    ],
+    [
+      "of the version before, which had a header of 4096 bytes",
+      (index) => {
+        const bytes = Buffer.alloc(12_800);
+        bytes.writeBigUInt64LE(0x42_48_69_6e_64_65_78_01n);
         writeFileSync(index, bytes);
       },
     ],
@@ -133,7 +144,7 @@ describe("L6: the index", () => {
 
   test("may be of an earlier boot, whose last writes never reached the disk", async () => {
     using leases = new LeaseDirectory();
-    const machine = new FakeMachine();
+    const machine = new FakeBoot();
     const { add, check } = hostLocalOn(machine);
     const config = leases.network(IPAM);
     await add({ config });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, linkSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toCniError } from "../../src/cni/error.ts";
-import { FakeMachine } from "../support/fake-machine.ts";
+import { FakeBoot } from "../support/fake-boot.ts";
 import { addressesOf, hostLocalOn } from "../support/host-local-call.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
 import { testUnless } from "../support/skip.ts";
@@ -15,7 +15,7 @@ const notRoot = process.getuid?.() === 0 ? undefined : "not root";
 
 class Scene implements Disposable {
   readonly leases = new LeaseDirectory();
-  readonly machine = new FakeMachine();
+  readonly machine = new FakeBoot();
   readonly lines: string[] = [];
   readonly #commands = hostLocalOn(this.machine);
   readonly first = join(this.leases.path, "10.0.0.2");

@@ -3,7 +3,7 @@ import { decodeDocument, readNetworkConfig } from "../../src/cni/config.ts";
 import type { Command } from "../../src/cni/environment.ts";
 import type { Request } from "../../src/cni/plugin.ts";
 import type { Result } from "../../src/cni/result.ts";
-import type { Machine } from "../../src/leases/boot.ts";
+import type { Boot } from "../../src/leases/boot.ts";
 import { formatPrefix } from "../../src/net/prefix.ts";
 import { add } from "../../src/plugins/host-local/add.ts";
 import { check } from "../../src/plugins/host-local/check.ts";
@@ -59,13 +59,13 @@ export function requestOf(command: Command, call: HostLocalCall): Request {
   };
 }
 
-/** The commands; a machine may be put in place of the real one. */
-export const hostLocalOn = (machine?: Machine) => ({
-  add: (call: HostLocalCall): Promise<Result> => add(requestOf("ADD", call), machine),
-  check: (call: HostLocalCall): Promise<void> => check(requestOf("CHECK", call), machine),
-  del: (call: HostLocalCall): Promise<void> => del(requestOf("DEL", call), machine),
-  gc: (call: HostLocalCall): Promise<void> => gc(requestOf("GC", call), machine),
-  status: (call: HostLocalCall): Promise<void> => status(requestOf("STATUS", call), machine),
+/** The commands; a boot may be put in place of the real one. */
+export const hostLocalOn = (boot?: Boot) => ({
+  add: (call: HostLocalCall): Promise<Result> => add(requestOf("ADD", call), boot),
+  check: (call: HostLocalCall): Promise<void> => check(requestOf("CHECK", call), boot),
+  del: (call: HostLocalCall): Promise<void> => del(requestOf("DEL", call), boot),
+  gc: (call: HostLocalCall): Promise<void> => gc(requestOf("GC", call), boot),
+  status: (call: HostLocalCall): Promise<void> => status(requestOf("STATUS", call), boot),
 });
 
 /** The addresses of a result with their lengths, "10.1.0.2/24". */

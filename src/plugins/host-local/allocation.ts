@@ -1,87 +1,80 @@
-/** How one range set gives an address to an attachment, and why it can't (rules H46–H48, L4, L5, L11). */
-import type { ContainerInterface } from "../../cni/attachment.ts";
+/** How one range set gives an address to an attachment, and why it cannot (rules H46–H48, L4, L5, L11). */
 import { CniError, code, toCniError } from "../../cni/error.ts";
-import type { Interval } from "../../leases/address-map.ts";
-import type { Machine } from "../../leases/boot.ts";
+import type { Request } from "../../cni/plugin.ts";
+import type { Boot } from "../../leases/boot.ts";
 import { describeContent, isLeaseContent } from "../../leases/lease.ts";
 import type { LeaseFile } from "../../leases/lease-files.ts";
+import type { Interval } from "../../leases/lease-index.ts";
 import type { LeaseStore } from "../../leases/lease-store.ts";
-import type { Identity } from "../../leases/netns-record.ts";
+import type { NetnsRecord } from "../../leases/netns-record.ts";
 import type { Death } from "../../leases/reclaim.ts";
-import type { PreparedLease } from "../../leases/staged-lease.ts";
-import type { UserOf } from "../../leases/user.ts";
+import type { StagedLease } from "../../leases/staged-lease.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
-import { capacity, searchOrder } from "./allocator.ts";
-import { formatSet, type RangeSet, reservedAs } from "./range.ts";
-
-export interface Allocation {
-  readonly store: LeaseStore;
-  readonly machine: Machine;
-  readonly attachment: ContainerInterface;
-  /** What will be recorded of the attachment; undefined if its namespace can't be opened. */
-  readonly identity: Identity | undefined;
-  /** Says what still uses an address, where the plugin that delegates knows. */
-  readonly userOf: UserOf;
-  readonly log: (line: string) => void;
-}
+import { isWithin, searchOrder, sizeOf } from "./allocator.ts";
+import { formatSet, type RangeSet, rangeOf, reservedAs } from "./range.ts";
 
 /** One set's part of an ADD. */
 export interface Demand {
+  readonly store: LeaseStore;
+  readonly boot: Boot;
+  readonly request: Request;
+  /** What the lease records of the attachment's namespace; undefined if that cannot be opened. */
+  readonly record: NetnsRecord | undefined;
+  /** What the attachment holds already, of this set and others. */
+  readonly held: readonly LeaseFile[];
   readonly set: RangeSet;
   /** The set's place in the configuration. */
   readonly index: number;
   /** The address asked for; inside the set's bounds. */
   readonly requested: IpAddress | undefined;
-  /** What the attachment holds of this set already. */
-  readonly held: readonly LeaseFile[];
-  readonly lease: PreparedLease;
+  readonly lease: StagedLease;
 }
 
 /** The address that the set gives; its lease is in the directory, not yet durable. @throws CniError */
-export async function allocate(allocation: Allocation, demand: Demand): Promise<IpAddress> {
-  const { set, index, requested, held, lease } = demand;
-  const { store } = allocation;
-  if (requested !== undefined) refuseReserved(set, requested);
-  const returned = held.length === 0 ? undefined : await takeBack(allocation, demand);
+export async function allocate(demand: Demand): Promise<IpAddress> {
+  const { store, set, index, requested, lease } = demand;
+  const use = requested && reservedAs(set, requested);
+  if (requested !== undefined && use !== undefined)
+    throw failure(`requested ip ${formatIp(requested)} is ${use}: it is never handed out; ask for another`);
+  const held = demand.held.filter(({ address }) => rangeOf(set, address) !== undefined);
+  const returned = held.length === 0 ? undefined : await takeBack(demand, held);
   const wanted = requested ?? returned;
-  const order = wanted === undefined ? searchOrder(set, store.files.readHint(index)) : [only(wanted)];
-  const address = store.allocate(lease, order) ?? (await allocateReclaimed(allocation, lease, order));
+  const order =
+    wanted === undefined
+      ? searchOrder(set, store.files.readHint(index))
+      : [{ family: wanted.family, from: wanted.value, to: wanted.value }];
+  const address = store.allocate(lease, order) ?? (await allocateReclaimed(demand, order));
   if (address === undefined)
     throw requested === undefined ? exhausted(store, set) : taken(store, set, requested);
-  if (returned === undefined) noteHint(allocation, index, address);
+  if (returned === undefined) {
+    try {
+      store.writeHint(index, address);
+    } catch (error) {
+      // The order of addresses changes, nothing else (rule L3).
+      store.files.log(`host-local: cannot note the last reserved address: ${toCniError(error).message}`);
+    }
+  }
   return address;
 }
 
-const only = ({ family, value }: IpAddress): Interval => ({ family, from: value, to: value });
-
-function refuseReserved(set: RangeSet, address: IpAddress): void {
-  const use = reservedAs(set, address);
-  if (use === undefined) return;
-  throw failure(`requested ip ${formatIp(address)} is ${use}: it is never handed out; ask for another`);
-}
-
 /**
- * Rule L5: the attachment holds an address of this set. If all it holds is proven dead this is the retry after a
- * crash: it is released, and the address to be had again is returned.
+ * Rule L5: the attachment holds addresses of this set. If all are proven dead this is the retry after a crash: they are
+ * released, and the address to be had again is returned.
  */
-async function takeBack(allocation: Allocation, demand: Demand): Promise<IpAddress | undefined> {
-  const { set, requested, held } = demand;
-  const { store, attachment } = allocation;
-  const deaths = await deathsAmong(allocation, held);
+async function takeBack(demand: Demand, held: readonly LeaseFile[]): Promise<IpAddress | undefined> {
+  const { store, request, set, requested } = demand;
+  const deaths = await deathsAmong(demand, held);
   const alive = held.find((lease) => !deaths.some((death) => death.lease === lease));
   if (alive !== undefined) {
-    const unavailable =
-      requested === undefined
-        ? ""
-        : `requested IP address ${formatIp(requested)} is not available in range set ${formatSet(set)}: `;
+    const unavailable = requested === undefined ? "" : `${notAvailable(set, requested)}: `;
     throw failure(
-      `${unavailable}${formatIp(alive.address)} has been allocated to ${attachment.containerId}, duplicate allocation is not allowed: ` +
-        `${store.files.at(alive.name)} is the lease of ${describeContent(alive.content ?? "")}; DEL that attachment first`,
+      `${unavailable}${formatIp(alive.address)} has been allocated to ${request.containerId}, duplicate allocation is not allowed: ` +
+        `${store.files.at(alive.name)} is the lease of ${describeContent(alive.content)}; DEL that attachment first`,
     );
   }
   for (const { lease, proof } of deaths) {
     store.release(lease);
-    allocation.log(
+    store.files.log(
       `host-local: released ${describe(store, lease)}, from an earlier ADD of this attachment: ${proof}`,
     );
   }
@@ -90,56 +83,49 @@ async function takeBack(allocation: Allocation, demand: Demand): Promise<IpAddre
 }
 
 /** Rule L4: nothing is free; what dead attachments hold becomes so. */
-async function allocateReclaimed(
-  allocation: Allocation,
-  lease: PreparedLease,
-  order: readonly Interval[],
-): Promise<IpAddress | undefined> {
-  const { store } = allocation;
-  const leases = leasesIn(store, order);
-  for (const { lease: dead, proof } of await deathsAmong(allocation, leases)) {
+async function allocateReclaimed(demand: Demand, order: readonly Interval[]): Promise<IpAddress | undefined> {
+  const { store, lease } = demand;
+  const leases: LeaseFile[] = [];
+  for (const other of store.everything())
+    if (other.content !== undefined && isWithin(order, other.address)) leases.push(other);
+  for (const { lease: dead, proof } of await deathsAmong(demand, leases)) {
     store.release(dead);
-    allocation.log(`host-local: reclaimed ${describe(store, dead)}: ${proof}`);
+    store.files.log(`host-local: reclaimed ${describe(store, dead)}: ${proof}`);
   }
   return store.allocate(lease, order);
 }
 
-async function deathsAmong(allocation: Allocation, leases: readonly LeaseFile[]): Promise<Death[]> {
+async function deathsAmong(
+  { store, boot, record, request }: Demand,
+  leases: readonly LeaseFile[],
+): Promise<Death[]> {
   if (leases.length === 0) return [];
-  const { store, machine, identity: present, userOf } = allocation;
-  return (await import("../../leases/reclaim.ts")).findDead(store.files, leases, {
-    machine,
-    present,
-    userOf,
-  });
-}
-
-function leasesIn(store: LeaseStore, order: readonly Interval[]): LeaseFile[] {
-  const within = ({ family, value }: IpAddress): boolean =>
-    order.some((piece) => piece.family === family && piece.from <= value && value <= piece.to);
-  const leases: LeaseFile[] = [];
-  for (const { address } of store.everything()) {
-    if (!within(address)) continue;
-    for (const lease of store.at(address)) if (lease.content !== undefined) leases.push(lease);
-  }
-  return leases;
+  const { findDead } = await import("../../leases/reclaim.ts");
+  return findDead(store.files, leases, boot, record, request.userOf);
 }
 
 const describe = (store: LeaseStore, { name, content }: LeaseFile): string =>
-  `${name} of ${describeContent(content ?? "")} (${store.files.at(name)})`;
+  `${name} of ${describeContent(content)} (${store.files.at(name)})`;
+
+const notAvailable = (set: RangeSet, address: IpAddress): string =>
+  `requested IP address ${formatIp(address)} is not available in range set ${formatSet(set)}`;
 
 function taken(store: LeaseStore, set: RangeSet, address: IpAddress): CniError {
   const [holder] = store.at(address);
-  const by = describeHolder(holder);
-  const where = store.files.at(holder?.name ?? formatIp(address));
+  const { name = formatIp(address), content, strangeness } = holder ?? {};
+  // What is not ours beyond doubt, or does not have the form of a lease, is not shown.
+  const by =
+    content === undefined || strangeness !== undefined || !isLeaseContent(content)
+      ? "a file that is not a lease"
+      : describeContent(content);
   return failure(
-    `requested IP address ${formatIp(address)} is not available in range set ${formatSet(set)}: ` +
-      `it belongs to ${by} (${where}); ask for another, or DEL that attachment first`,
+    `${notAvailable(set, address)}: it belongs to ${by} (${store.files.at(name)}); ` +
+      "ask for another, or DEL that attachment first",
   );
 }
 
 function exhausted(store: LeaseStore, set: RangeSet): CniError {
-  const size = capacity(set);
+  const size = sizeOf(searchOrder(set, undefined));
   const state =
     size === 0n
       ? "it has no address that may be handed out; configure a larger range"
@@ -147,20 +133,5 @@ function exhausted(store: LeaseStore, set: RangeSet): CniError {
         "DEL attachments that are gone, run GC, or configure a larger range";
   return failure(`no IP addresses available in range set: ${formatSet(set)}: ${state}`);
 }
-
-/** A hint that can't be written changes the order of addresses, nothing else (rule L3). */
-function noteHint({ store, log }: Allocation, index: number, address: IpAddress): void {
-  try {
-    store.writeHint(index, address);
-  } catch (error) {
-    log(`host-local: cannot note the last reserved address: ${toCniError(error).message}`);
-  }
-}
-
-/** What is not ours beyond doubt, or not in the form of a lease, is not shown. */
-const describeHolder = ({ content, strangeness }: Partial<LeaseFile> = {}): string =>
-  content === undefined || strangeness !== undefined || !isLeaseContent(content)
-    ? "a file that is not a lease"
-    : describeContent(content);
 
 const failure = (message: string): CniError => new CniError(code.internal, message);

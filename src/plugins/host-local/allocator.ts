@@ -2,8 +2,8 @@
  * Which address of a set comes next (rules H48, L11): pure arithmetic over intervals, so that a /64 costs what a
  * /29 does. What is taken is not known here.
  */
-import type { Interval } from "../../leases/address-map.ts";
-import type { Family, IpAddress } from "../../net/ip.ts";
+import type { Interval } from "../../leases/lease-index.ts";
+import type { IpAddress } from "../../net/ip.ts";
 import { lastAddress } from "../../net/prefix.ts";
 import { type RangeSet, rangeOf } from "./range.ts";
 
@@ -13,31 +13,34 @@ import { type RangeSet, rangeOf } from "./range.ts";
  * a hint inside the set, from the first start.
  */
 export function searchOrder(set: RangeSet, last: IpAddress | undefined): Interval[] {
-  const whole = set.ranges.map((range) => interval(set.family, range.start.value, range.end.value));
   const hinted = last === undefined ? undefined : rangeOf(set, last);
-  const index = hinted === undefined ? -1 : set.ranges.indexOf(hinted);
-  const range = whole[index];
-  const order =
-    range === undefined || last === undefined
-      ? whole
-      : [
-          { ...range, from: last.value + 1n },
-          ...whole.slice(index + 1),
-          ...whole.slice(0, index),
-          { ...range, to: last.value },
-        ];
-  const holes = neverHandedOut(set);
-  const pieces: Interval[] = [];
-  for (const piece of order) putWithout(pieces, piece, holes);
-  return pieces;
+  const reserved = neverHandedOut(set);
+  const later: Interval[] = [];
+  const earlier: Interval[] = [];
+  let pieces = hinted === undefined ? later : earlier;
+  for (const range of set.ranges) {
+    let from = range.start.value;
+    if (range === hinted && last !== undefined) {
+      putWithout(reserved, earlier, set.family, from, last.value);
+      pieces = later;
+      from = last.value + 1n;
+    }
+    putWithout(reserved, pieces, set.family, from, range.end.value);
+  }
+  for (const piece of earlier) later.push(piece);
+  return later;
 }
 
-/** Number of addresses in a set that may be handed out. */
-export const capacity = (set: RangeSet): bigint => sizeOf(searchOrder(set, undefined));
-
 /** Number of addresses in pieces of which no two share one. */
-export const sizeOf = (pieces: readonly Interval[]): bigint =>
-  pieces.reduce((sum, piece) => sum + piece.to - piece.from + 1n, 0n);
+export function sizeOf(pieces: readonly Interval[]): bigint {
+  let size = 0n;
+  for (const { from, to } of pieces) size += to - from + 1n;
+  return size;
+}
+
+/** Whether one of the pieces has the address. */
+export const isWithin = (pieces: readonly Interval[], { family, value }: IpAddress): boolean =>
+  pieces.some((piece) => piece.family === family && piece.from <= value && value <= piece.to);
 
 /** Gateways, network addresses and IPv4 broadcast addresses of the set's ranges, ascending. */
 function neverHandedOut(set: RangeSet): bigint[] {
@@ -50,17 +53,22 @@ function neverHandedOut(set: RangeSet): bigint[] {
   return values.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
-/** Adds a piece without some addresses, which are ascending. */
-function putWithout(pieces: Interval[], piece: Interval, holes: readonly bigint[]): void {
-  let { from } = piece;
-  for (let index = firstFrom(holes, from); index < holes.length; index++) {
-    const hole = holes[index];
-    if (hole === undefined || hole > piece.to) break;
-    if (hole < from) continue;
-    if (hole > from) pieces.push({ ...piece, from, to: hole - 1n });
-    from = hole + 1n;
+/** Adds the addresses from `from` to `to` without the reserved ones. */
+function putWithout(
+  reserved: readonly bigint[],
+  pieces: Interval[],
+  family: Interval["family"],
+  from: bigint,
+  to: bigint,
+): void {
+  let next = from;
+  for (let index = firstFrom(reserved, from); index < reserved.length; index++) {
+    const hole = reserved[index];
+    if (hole === undefined || hole > to) break;
+    if (hole > next) pieces.push({ family, from: next, to: hole - 1n });
+    next = hole < next ? next : hole + 1n;
   }
-  if (from <= piece.to) pieces.push({ ...piece, from });
+  if (next <= to) pieces.push({ family, from: next, to });
 }
 
 /** Index of the first of ascending values that is not below `from`; their number if all are. */
@@ -74,5 +82,3 @@ function firstFrom(values: readonly bigint[], from: bigint): number {
   }
   return low;
 }
-
-const interval = (family: Family, from: bigint, to: bigint): Interval => ({ family, from, to });

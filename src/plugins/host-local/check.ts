@@ -1,32 +1,31 @@
 /** CHECK: the attachment still holds what it was given (rule H54). */
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
-import { type Machine, thisMachine } from "../../leases/boot.ts";
+import { type Boot, thisBoot } from "../../leases/boot.ts";
 import { during } from "../../leases/failure.ts";
 import { contentsOf } from "../../leases/lease.ts";
 import { LeaseFiles } from "../../leases/lease-files.ts";
-import type { LeaseStore } from "../../leases/lease-store.ts";
-import { openStore } from "../../leases/open-store.ts";
+import { type LeaseStore, openStore } from "../../leases/lease-store.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { parseAllocation, parsePlace } from "./config.ts";
 import { type RangeSet, rangeOf } from "./range.ts";
 
-export async function check(request: Request, machine: Machine = thisMachine): Promise<void> {
+export async function check(request: Request, boot: Boot = thisBoot): Promise<void> {
   const { sets } = parseAllocation(request);
   const files = new LeaseFiles(parsePlace(request.config), request.log);
-  let lost: readonly IpAddress[] = [];
+  let missing: readonly IpAddress[] = [];
   try {
     if (files.exist()) {
-      using store = await openStore(files, machine);
-      const holds = store.heldBy(request, { sure: true }).length > 0;
-      if (holds) lost = given(request, sets).filter((address) => !isHeld(store, address, request));
+      using store = await openStore(files, boot);
+      const holds = store.heldBy(request, true).length > 0;
+      if (holds) missing = given(request, sets).filter((address) => !isHeld(store, address, request));
       store.commit();
-      if (holds && lost.length === 0) return;
+      if (holds && missing.length === 0) return;
     }
   } catch (error) {
     throw during("cannot look for the lease", error);
   }
-  const which = lost.length === 0 ? "" : ` for ${lost.map(formatIp).join(" and ")}`;
+  const which = missing.length === 0 ? "" : ` for ${missing.map(formatIp).join(" and ")}`;
   throw new CniError(
     code.internal,
     `host-local: Failed to find address added by container ${request.containerId}: ` +

@@ -1,39 +1,39 @@
 /** DEL: releases what the attachment holds, whatever the ranges say now (rules H53, L9). */
+import { CniError, code } from "../../cni/error.ts";
 import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
-import { type Machine, thisMachine } from "../../leases/boot.ts";
+import { type Boot, thisBoot } from "../../leases/boot.ts";
 import { during } from "../../leases/failure.ts";
-import { leaseContent } from "../../leases/lease.ts";
-import { LeaseFiles } from "../../leases/lease-files.ts";
-import { openStore } from "../../leases/open-store.ts";
-import { stillUsed, userOfLease } from "../../leases/user.ts";
+import { describeContent, leaseContent } from "../../leases/lease.ts";
+import { type LeaseFile, LeaseFiles } from "../../leases/lease-files.ts";
+import { openStore } from "../../leases/lease-store.ts";
 import { parsePlace } from "./config.ts";
 
-export async function del(request: Request, machine: Machine = thisMachine): Promise<void> {
+export async function del(request: Request, boot: Boot = thisBoot): Promise<void> {
   const files = new LeaseFiles(parsePlace(request.config), request.log);
   try {
-    if (files.exist()) await release(files, request, machine);
+    if (files.exist()) await release(files, request, boot);
   } catch (error) {
     throw during("cannot release the lease", error);
   }
 }
 
-async function release(files: LeaseFiles, request: Request, machine: Machine): Promise<void> {
+async function release(files: LeaseFiles, request: Request, boot: Boot): Promise<void> {
   let mustBeDurable = false;
   const failures = new Failures(request.time);
   {
-    using store = await openStore(files, machine);
+    using store = await openStore(files, boot);
     store.inspectSome();
-    const held = store.heldBy(request, { sure: true });
+    const held = store.heldBy(request, true);
     // Files in the old format are the fallback only: they may stand for another interface of the container.
-    const exact = held.filter(({ content }) => content === leaseContent(request));
+    const content = leaseContent(request);
+    const exact = held.filter((lease) => lease.content === content);
     const leases = exact.length > 0 ? exact : held;
     for (const lease of leases) {
       await failures.attemptLast(async () => {
-        const user = await userOfLease(request.userOf, lease, leases);
-        if (user !== undefined) throw stillUsed(lease, user, files.at(lease.name));
+        if (request.userOf !== undefined) await requireUnused(request, lease, leases, files);
         // A lease that comes back with a power failure is reclaimed after it, if it says what boot it is of.
-        mustBeDurable ||= files.identityOf(lease) === undefined;
+        mustBeDurable ||= files.recordOf(lease) === undefined;
         store.release(lease);
       });
     }
@@ -41,4 +41,20 @@ async function release(files: LeaseFiles, request: Request, machine: Machine): P
   }
   if (mustBeDurable) files.sync();
   failures.throwIfAny();
+}
+
+/** @throws CniError when an interface has the address (rule K6): another container must not get it. */
+async function requireUnused(
+  { userOf }: Request,
+  lease: LeaseFile,
+  among: readonly LeaseFile[],
+  files: LeaseFiles,
+): Promise<void> {
+  const user = await (await import("../../leases/reclaim.ts")).userOfLease(userOf, lease, among);
+  if (user === undefined) return;
+  throw new CniError(
+    code.internal,
+    `cannot release ${lease.name} of ${describeContent(lease.content)}: ${user}, and another container must not get its address; ` +
+      `remove that interface and try again (the lease is ${files.at(lease.name)})`,
+  );
 }

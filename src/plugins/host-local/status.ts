@@ -5,21 +5,28 @@
  */
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
-import type { Interval } from "../../leases/address-map.ts";
-import { type Machine, thisMachine } from "../../leases/boot.ts";
+import { type Boot, thisBoot } from "../../leases/boot.ts";
+import { requireUsable } from "../../leases/directory-probe.ts";
 import { type LeaseFile, LeaseFiles } from "../../leases/lease-files.ts";
+import type { Interval } from "../../leases/lease-index.ts";
 import { findDead } from "../../leases/reclaim.ts";
-import { type IpAddress, parseIp } from "../../net/ip.ts";
+import { parseIp } from "../../net/ip.ts";
 import { forEachName } from "../../sys/file.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
-import { capacity, searchOrder, sizeOf } from "./allocator.ts";
+import { isWithin, searchOrder, sizeOf } from "./allocator.ts";
 import { parseAllocation, parsePlace, rangesComeWithAdd } from "./config.ts";
-import { requireUsable } from "./directory-probe.ts";
-import { formatSet, type RangeSet } from "./range.ts";
+import { formatSet } from "./range.ts";
 
-export async function status(request: Request, machine: Machine = thisMachine): Promise<void> {
-  const { config } = request;
-  const files = new LeaseFiles(parsePlace(config), request.log);
+/** A range set with what it may hand out. */
+interface Pool {
+  readonly name: string;
+  readonly order: readonly Interval[];
+  readonly size: bigint;
+}
+
+export async function status(request: Request, boot: Boot = thisBoot): Promise<void> {
+  const { config, log } = request;
+  const files = new LeaseFiles(parsePlace(config), log);
   const allocation = rangesComeWithAdd(config) ? undefined : parseAllocation(request);
   try {
     requireUsable(files);
@@ -27,13 +34,22 @@ export async function status(request: Request, machine: Machine = thisMachine): 
     throw unusable(files, error);
   }
   if (allocation === undefined) return;
-  refuseEmpty(allocation.sets);
+  const pools = allocation.sets.map((set, index): Pool => {
+    const order = searchOrder(set, undefined);
+    return { name: `range set ${index} (${formatSet(set)})`, order, size: sizeOf(order) };
+  });
+  // With a set that has nothing to hand out no container can ever be added: the configuration is wrong (L11).
+  const empty = pools.find(({ size }) => size === 0n);
+  if (empty !== undefined) {
+    const problem = `${empty.name} has no address that may be handed out`;
+    throw new CniError(code.notAvailable, `${problem}; configure a larger range`);
+  }
   try {
-    await requireFreeAddresses(files, allocation.sets, machine);
+    await requireFreeAddresses(files, pools, boot);
   } catch (error) {
     const problem = unusable(files, error);
     if (allocation.statusReportsExhaustion) throw problem;
-    request.log(`host-local: ${problem.message}`);
+    log(`host-local: ${problem.message}`);
   }
 }
 
@@ -43,37 +59,22 @@ function unusable(files: LeaseFiles, error: unknown): CniError {
   return new CniError(code.notAvailable, problem, "", { cause: error });
 }
 
-/** A set without any address to hand out is a wrong configuration: no container can ever be added with it (L11). */
-function refuseEmpty(sets: readonly RangeSet[]): void {
-  const index = sets.findIndex((set) => capacity(set) === 0n);
-  const empty = sets[index];
-  if (empty === undefined) return;
-  const problem = `range set ${index} (${formatSet(empty)}) has no address that may be handed out`;
-  throw new CniError(code.notAvailable, `${problem}; configure a larger range`);
-}
-
 /** @throws CniError code 50 with the counts, of each set when one has no free address. */
-async function requireFreeAddresses(
-  files: LeaseFiles,
-  sets: readonly RangeSet[],
-  machine: Machine,
-): Promise<void> {
-  const states: { name: string; size: bigint; held: number }[] = [];
-  for (const [index, set] of sets.entries()) {
-    const order = searchOrder(set, undefined);
-    const size = sizeOf(order);
-    const name = `range set ${index} (${formatSet(set)})`;
-    states.push({ name, size, held: files.exist() ? await countHeld(files, order, machine) : 0 });
+async function requireFreeAddresses(files: LeaseFiles, pools: readonly Pool[], boot: Boot): Promise<void> {
+  const all: string[] = [];
+  const full: string[] = [];
+  for (const pool of pools) {
+    const held = files.exist() ? await countHeld(files, pool, boot) : 0;
+    const state = `${pool.name}: ${held} of ${pool.size} held`;
+    all.push(state);
+    if (BigInt(held) >= pool.size) full.push(state);
   }
-  const full = states.filter(({ held, size }) => BigInt(held) >= size);
   if (full.length === 0) return;
-  const describe = ({ name, held, size }: (typeof states)[number]): string =>
-    `${name}: ${held} of ${size} held`;
   throw new CniError(
     code.notAvailable,
-    `no IP addresses available in ${full.map(describe).join("; ")} in ${files.path}; ` +
+    `no IP addresses available in ${full.join("; ")} in ${files.path}; ` +
       "DEL attachments that are gone, run GC, or configure a larger range",
-    states.map(describe).join("; "),
+    all.join("; "),
   );
 }
 
@@ -81,29 +82,18 @@ async function requireFreeAddresses(
  * How many addresses of the set are held. Names are enough to know that some are free; when they say that none is,
  * empty files and the leases of dead attachments are taken off, as ADD would.
  */
-async function countHeld(files: LeaseFiles, order: readonly Interval[], machine: Machine): Promise<number> {
-  const within = ({ family, value }: IpAddress): boolean =>
-    order.some((piece) => piece.family === family && piece.from <= value && value <= piece.to);
-  let named = 0;
-  forEachHeld(files, within, () => named++);
-  if (BigInt(named) < sizeOf(order)) return named;
-  const held: LeaseFile[] = [];
-  forEachHeld(files, within, (name, address) => {
-    const lease = files.read(name, address);
-    if (lease !== undefined) held.push(lease);
-  });
-  return (
-    held.length - (await findDead(files, held, { machine, present: undefined, userOf: undefined })).length
-  );
-}
-
-/** The files that are named after an address of the set. */
-const forEachHeld = (
-  files: LeaseFiles,
-  within: (address: IpAddress) => boolean,
-  use: (name: string, address: IpAddress) => void,
-): void =>
+async function countHeld(files: LeaseFiles, { order, size }: Pool, boot: Boot): Promise<number> {
+  const names: string[] = [];
   forEachName(files.path, (name) => {
     const address = parseIp(name);
-    if (address !== undefined && within(address)) use(name, address);
+    if (address !== undefined && isWithin(order, address)) names.push(name);
   });
+  if (BigInt(names.length) < size) return names.length;
+  const held: LeaseFile[] = [];
+  for (const name of names) {
+    const address = parseIp(name);
+    const lease = address && files.read(name, address);
+    if (lease !== undefined) held.push(lease);
+  }
+  return held.length - (await findDead(files, held, boot)).length;
+}

@@ -4,8 +4,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { provenGone } from "../../../src/leases/netns-liveness.ts";
-import type { Identity } from "../../../src/leases/netns-record.ts";
-import { ownPidNamespace } from "../../../src/leases/pid-namespace.ts";
+import { type NetnsRecord, ownPidNamespace } from "../../../src/leases/netns-record.ts";
 import { Netns } from "../../../src/sys/netns.ts";
 import { netnsOracle } from "../../../src/sys/netns-handle.ts";
 import { findLiveNetns } from "../../../src/sys/netns-references.ts";
@@ -167,35 +166,35 @@ describe.each([
   test("L4: a namespace is gone although another has its number now", () =>
     withScratchHost(async (host) => {
       const old = await host.addNamespace("old");
-      const identity = identityOf(old.path);
-      expect(provenGone([identity], oracle())).toEqual(new Set());
+      const record = recordOf(old.path);
+      expect(provenGone([record], oracle())).toEqual(new Set());
       await host.run(["ip", "netns", "delete", "old"]);
       const young = await host.addNamespace("young");
-      await eventually("the end of the namespace", () => provenGone([identity], oracle()).has(identity));
-      expect(provenGone([identityOf(young.path)], oracle())).toEqual(new Set());
-      expect(provenGone([{ ...identity, netns: identityOf(young.path).netns }], oracle())).toEqual(new Set());
+      await eventually("the end of the namespace", () => provenGone([record], oracle()).has(record));
+      expect(provenGone([recordOf(young.path)], oracle())).toEqual(new Set());
+      expect(provenGone([{ ...record, netns: recordOf(young.path).netns }], oracle())).toEqual(new Set());
     }));
 });
 
 test("L4: a search says nothing of what another pid namespace's processes may hold", () =>
   withScratchHost(async (host) => {
-    const identity = identityOf((await host.addNamespace("a")).path);
+    const record = recordOf((await host.addNamespace("a")).path);
     await host.run(["ip", "netns", "delete", "a"]);
-    await eventually("the end of the namespace", () => provenGone([identity], undefined).has(identity));
+    await eventually("the end of the namespace", () => provenGone([record], undefined).has(record));
     // From the machine's first pid namespace all others can be seen.
     const seesAll = ownPidNamespace() === "4026531836";
-    expect(provenGone([{ ...identity, pidNamespace: "4026539999" }], undefined).size).toBe(seesAll ? 1 : 0);
+    expect(provenGone([{ ...record, pidNamespace: "4026539999" }], undefined).size).toBe(seesAll ? 1 : 0);
   }));
 
 test("L4: without its cookie a namespace whose number is in use counts as alive", () =>
   withScratchHost(async (host) => {
-    const identity = identityOf((await host.addNamespace("a")).path);
-    const nameless = { ...identity, netns: { ...identity.netns, cookie: 0n } };
+    const record = recordOf((await host.addNamespace("a")).path);
+    const nameless = { ...record, netns: { ...record.netns, cookie: 0n } };
     for (const oracle of [netnsOracle(), undefined])
       expect(provenGone([nameless], oracle)).toEqual(new Set());
   }));
 
-function identityOf(path: string): Identity {
+function recordOf(path: string): NetnsRecord {
   const pidNamespace = ownPidNamespace();
   if (pidNamespace === undefined) throw new Error("no pid namespace");
   return { boot: "0123456789abcdef", netns: numbersOf(path), pidNamespace };

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { CniError, toCniError } from "../../../src/cni/error.ts";
-import { FakeMachine } from "../../support/fake-machine.ts";
+import { FakeBoot } from "../../support/fake-boot.ts";
 import {
   counter,
   type Fault,
@@ -31,7 +31,7 @@ const EIO = 5;
 
 class Scene implements Disposable {
   readonly leases = new LeaseDirectory();
-  readonly machine = new FakeMachine();
+  readonly machine = new FakeBoot();
   readonly commands = hostLocalOn(this.machine);
   readonly config = this.leases.network(IPAM);
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { toCniError } from "../../../src/cni/error.ts";
-import { FakeMachine } from "../../support/fake-machine.ts";
+import { FakeBoot } from "../../support/fake-boot.ts";
 import { hostLocalOn } from "../../support/host-local-call.ts";
 import { LeaseDirectory } from "../../support/lease-directory.ts";
 
@@ -69,7 +69,7 @@ describe("GC", () => {
     "K28: %s frees what is of an earlier boot, of no namespace that lives, or not recorded",
     async (_, list) => {
       using leases = new LeaseDirectory();
-      const machine = new FakeMachine();
+      const machine = new FakeBoot();
       const node = hostLocalOn(machine);
       const config = leases.network({ ranges: [[{ subnet: "10.0.0.0/24" }]] });
       machine.addNetns("old");
@@ -92,7 +92,7 @@ describe("GC", () => {
 
   test("K28: a list with an attachment in it frees what lives in a namespace, too", async () => {
     using leases = new LeaseDirectory();
-    const machine = new FakeMachine();
+    const machine = new FakeBoot();
     const node = hostLocalOn(machine);
     machine.addNetns("living");
     await node.add({ config: leases.network(IPAM), containerId: "living", netns: "living" });

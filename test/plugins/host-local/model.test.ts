@@ -22,7 +22,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { CniError } from "../../../src/cni/error.ts";
 import { formatIp } from "../../../src/net/ip.ts";
-import { FakeMachine } from "../../support/fake-machine.ts";
+import { FakeBoot } from "../../support/fake-boot.ts";
 import { failEach, killAt, withFault, withoutSyncing } from "../../support/faulty-libc.ts";
 import { hostLocalOn } from "../../support/host-local-call.ts";
 import { LeaseDirectory } from "../../support/lease-directory.ts";
@@ -50,7 +50,7 @@ const CONTAINERS = ["a", "b", "c", "d"];
 
 class Life implements Disposable {
   readonly leases = new LeaseDirectory();
-  readonly machine = new FakeMachine();
+  readonly machine = new FakeBoot();
   readonly model = new LeaseModel(SETS);
   readonly #commands = hostLocalOn(this.machine);
   #boot = 1;
@@ -68,7 +68,7 @@ class Life implements Disposable {
   start(netns: string): void {
     if (this.#cookies.has(netns)) return;
     this.machine.addNetns(netns);
-    this.#cookies.set(netns, Number(this.machine.identify(netns)?.netns.cookie));
+    this.#cookies.set(netns, Number(this.machine.record(netns)?.netns.cookie));
   }
 
   stop(netns: string): void {

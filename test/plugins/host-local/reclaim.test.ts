@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { copyFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toCniError } from "../../../src/cni/error.ts";
-import { FakeMachine } from "../../support/fake-machine.ts";
+import { FakeBoot } from "../../support/fake-boot.ts";
 import { addressesOf, hostLocalOn } from "../../support/host-local-call.ts";
 import { LeaseDirectory } from "../../support/lease-directory.ts";
 
@@ -12,7 +12,7 @@ const TWO = { ranges: [[{ subnet: "10.0.0.0/29", rangeEnd: "10.0.0.3" }]] };
 
 class Scene implements Disposable {
   readonly leases = new LeaseDirectory();
-  readonly machine = new FakeMachine();
+  readonly machine = new FakeBoot();
   readonly lines: string[] = [];
   readonly config = this.leases.network(TWO);
   readonly #commands = hostLocalOn(this.machine);
@@ -20,7 +20,7 @@ class Scene implements Disposable {
   /** ADDs a container in a namespace of its name, which is made unless it is there. Its address or the error. */
   async add(containerId: string, args = ""): Promise<string> {
     const netns = `/run/netns/${containerId}`;
-    if (this.machine.identify(netns) === undefined) this.machine.addNetns(netns);
+    if (this.machine.record(netns) === undefined) this.machine.addNetns(netns);
     return this.addIn(netns, containerId, args);
   }
 
@@ -190,10 +190,10 @@ describe("on the retry of the same attachment", () => {
   test("L5: in a new namespace at the same path with the same number", async () => {
     using scene = new Scene();
     await scene.add("a");
-    const before = scene.machine.identify("/run/netns/a")?.netns.inode;
+    const before = scene.machine.record("/run/netns/a")?.netns.inode;
     scene.crash("a");
     scene.machine.addNetns("/run/netns/a");
-    expect(scene.machine.identify("/run/netns/a")?.netns.inode).toBe(before);
+    expect(scene.machine.record("/run/netns/a")?.netns.inode).toBe(before);
     expect(await scene.add("a")).toBe("10.0.0.2/29");
   });
 

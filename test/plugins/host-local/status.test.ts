@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toCniError } from "../../../src/cni/error.ts";
-import { type Machine, thisMachine } from "../../../src/leases/boot.ts";
+import { type Boot, thisBoot } from "../../../src/leases/boot.ts";
 import { SystemError } from "../../../src/sys/errno.ts";
 import { FileLock } from "../../../src/sys/flock.ts";
 import { hostLocalOn } from "../../support/host-local-call.ts";
@@ -65,9 +65,9 @@ describe("STATUS", () => {
     const config = leases.network({ subnet: "10.0.0.0/30" });
     await add({ config });
     const lines: string[] = [];
-    const dazed: Machine = {
-      ...thisMachine,
-      boot: () => {
+    const dazed: Boot = {
+      ...thisBoot,
+      id: () => {
         throw new SystemError("read", 5, "boot_id");
       },
     };

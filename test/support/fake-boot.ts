@@ -1,9 +1,9 @@
-/** A machine whose boots and network namespaces come and go as a test says. */
+/** Boots and network namespaces that come and go as a test says. */
 
-import type { Machine } from "../../src/leases/boot.ts";
-import type { Identity } from "../../src/leases/netns-record.ts";
+import type { Boot } from "../../src/leases/boot.ts";
+import type { NetnsRecord } from "../../src/leases/netns-record.ts";
 
-export class FakeMachine implements Machine {
+export class FakeBoot implements Boot {
   #boots = 1;
   #cookies = 100n;
   readonly #netns = new Map<string, { inode: string; cookie: bigint }>();
@@ -26,17 +26,17 @@ export class FakeMachine implements Machine {
     this.#netns.clear();
   }
 
-  boot(): string {
+  id(): string {
     return this.#boots.toString(16).padStart(16, "0");
   }
 
-  identify(path: string): Identity | undefined {
+  record(path: string): NetnsRecord | undefined {
     const netns = this.#netns.get(path);
-    return netns && { boot: this.boot(), netns, pidNamespace: "4026531836" };
+    return netns && { boot: this.id(), netns, pidNamespace: "4026531836" };
   }
 
-  async gone(identities: readonly Identity[]): Promise<ReadonlySet<Identity>> {
+  async gone(records: readonly NetnsRecord[]): Promise<ReadonlySet<NetnsRecord>> {
     const living = new Set([...this.#netns.values()].map(({ cookie }) => cookie));
-    return new Set(identities.filter(({ netns }) => !living.has(netns.cookie)));
+    return new Set(records.filter(({ netns }) => !living.has(netns.cookie)));
   }
 }

@@ -1,21 +1,26 @@
 /** Whether leases could be written, found out without leaving a trace. */
-
-import type { LeaseFiles } from "../../leases/lease-files.ts";
-import { failedWith } from "../../sys/errno.ts";
-import { status, withFile, writeAll } from "../../sys/file.ts";
-import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
-import * as libc from "../../sys/libc.ts";
+import { failedWith } from "../sys/errno.ts";
+import { status, withFile, writeAll } from "../sys/file.ts";
+import { FileLock, LockTimeoutError } from "../sys/flock.ts";
+import * as libc from "../sys/libc.ts";
+import type { LeaseFiles } from "./lease-files.ts";
 
 /** @throws SystemError or ForeignFileError saying what is in the way of an ADD. */
 export function requireUsable(files: LeaseFiles): void {
   requireWritable(files.exist() ? files.path : nearest(files.path));
   const lock = files.at("lock");
-  if (exists(lock, { followLinks: false })) requireLockable(lock);
+  if (!exists(lock)) return;
+  try {
+    FileLock.acquire(lock, 0)[Symbol.dispose]();
+  } catch (error) {
+    // Another process may hold the lock at the moment; there must be locks.
+    if (!(error instanceof LockTimeoutError)) throw error;
+  }
 }
 
 /** The path, or what of it exists: ADD makes the rest, but for what a link names. @throws SystemError for such a link */
 function nearest(path: string): string {
-  if (exists(path, { followLinks: false })) {
+  if (exists(path)) {
     status(path);
     return path;
   }
@@ -23,9 +28,9 @@ function nearest(path: string): string {
   return slash > 0 ? nearest(path.slice(0, slash)) : slash === 0 ? "/" : ".";
 }
 
-function exists(path: string, options: Parameters<typeof status>[1] = {}): boolean {
+function exists(path: string): boolean {
   try {
-    status(path, options);
+    status(path, { followLinks: false });
     return true;
   } catch (error) {
     if (failedWith(error, "ENOENT")) return false;
@@ -41,14 +46,5 @@ function requireWritable(directory: string): void {
     );
   } catch (error) {
     if (!failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL")) throw error;
-  }
-}
-
-/** Somebody else may hold the lock at the moment; there must be locks. */
-function requireLockable(path: string): void {
-  try {
-    FileLock.acquire(path, 0)[Symbol.dispose]();
-  } catch (error) {
-    if (!(error instanceof LockTimeoutError)) throw error;
   }
 }
