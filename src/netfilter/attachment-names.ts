@@ -127,19 +127,19 @@ const MAX_CHAIN = 255;
 export const macChain = (chain: string): string => `${chain}-mac`;
 
 /**
- * B17: the reference's names, undefined where they are longer than the kernel takes (there the reference fails). They
- * carry neither the network nor a separator that is in no name: a-b with c has those of a with b-c.
+ * B17: the names that an attachment's check may have, in the order of choice. First the reference's, but where they are
+ * longer than the kernel takes (there the reference fails): they carry neither the network nor a separator that is in no
+ * name, so that a-b with c has those of a with b-c. Last names of our own, for where those are too long or taken: no
+ * container's id begins with "_".
  */
-export function referenceSpoofCheckNames({ containerId, ifname }: Attachment): SpoofCheckNames | undefined {
-  const chain = `cni-br-iface-${containerId}-${ifname}`;
-  if (byteLength(macChain(chain)) > MAX_CHAIN) return undefined;
-  return { chain, comment: `macspoofchk-${containerId}-${ifname}` };
-}
-
-/** Names for where the reference's are too long or taken. No container's id begins with "_". */
-export function ownSpoofCheckNames(attachment: Attachment): SpoofCheckNames {
+export function spoofCheckNames(attachment: Attachment): SpoofCheckNames[] {
+  const names: SpoofCheckNames[] = [];
+  const id = `${attachment.containerId}-${attachment.ifname}`;
+  const chain = `cni-br-iface-${id}`;
+  if (byteLength(macChain(chain)) <= MAX_CHAIN) names.push({ chain, comment: `macspoofchk-${id}` });
   const mark = `_${attachmentMark(attachment)}`;
-  return { chain: `cni-br-iface-${mark}`, comment: described(`macspoofchk-${mark}`, attachment) };
+  names.push({ chain: `cni-br-iface-${mark}`, comment: described(`macspoofchk-${mark}`, attachment) });
+  return names;
 }
 
 const encoder = new TextEncoder();

@@ -10,10 +10,9 @@ import {
   networkMark,
   nftablesComment,
   noteComment,
-  ownSpoofCheckNames,
   parseIptablesComment,
   parseNote,
-  referenceSpoofCheckNames,
+  spoofCheckNames,
 } from "../../src/netfilter/attachment-names.ts";
 
 /** A container's id or a network's name. */
@@ -128,33 +127,30 @@ describe("B29: nftables", () => {
 });
 
 describe("B17: spoof checks", () => {
-  test("the reference's names are those of container and interface, not of the network", () => {
-    expect(referenceSpoofCheckNames(attachment)).toEqual({
-      chain: "cni-br-iface-1234567890-eth12",
-      comment: "macspoofchk-1234567890-eth12",
-    });
-  });
-
-  test("K2: they end where the name of the second chain is longer than the kernel's 255 bytes", () => {
-    const longest = { ...attachment, containerId: "c".repeat(232) };
-    expect(referenceSpoofCheckNames(longest)?.chain.length).toBe(251);
-    // Not cut: the reference finds its rules by the whole comment.
-    expect(referenceSpoofCheckNames(longest)?.comment).toBe(`macspoofchk-${longest.containerId}-eth12`);
-    expect(referenceSpoofCheckNames({ ...longest, ifname: "éth12" })).toBeUndefined();
-    expect(referenceSpoofCheckNames({ ...attachment, containerId: "c".repeat(233) })).toBeUndefined();
-  });
-
-  test("K3: names of our own say the network too, and are never the reference's of another attachment", () => {
-    expect(ownSpoofCheckNames(attachment)).toEqual({
-      chain: "cni-br-iface-_6c7c6497465b641a-dfc628d3b344bdb0",
-      comment: "macspoofchk-_6c7c6497465b641a-dfc628d3b344bdb0, net: mybridge, if: eth12, id: 1234567890",
-    });
+  test("first the reference's names, of container and interface alone; then names of our own", () => {
+    expect(spoofCheckNames(attachment)).toEqual([
+      { chain: "cni-br-iface-1234567890-eth12", comment: "macspoofchk-1234567890-eth12" },
+      {
+        chain: "cni-br-iface-_6c7c6497465b641a-dfc628d3b344bdb0",
+        comment: "macspoofchk-_6c7c6497465b641a-dfc628d3b344bdb0, net: mybridge, if: eth12, id: 1234567890",
+      },
+    ]);
+    // K3: so they are never the reference's of another attachment.
     expect(isIdentifier("_6c7c6497465b641a")).toBe(false);
-    const long = ownSpoofCheckNames({
+  });
+
+  test("K2: the reference's end where the name of the second chain is longer than the kernel's 255 bytes", () => {
+    const longest = { ...attachment, containerId: "c".repeat(232) };
+    // Not cut: the reference finds its rules by the whole comment.
+    expect(spoofCheckNames(longest)[0]?.comment).toBe(`macspoofchk-${longest.containerId}-eth12`);
+    expect(spoofCheckNames(longest).map(({ chain }) => chain.length)).toEqual([251, 47]);
+    expect(spoofCheckNames({ ...longest, ifname: "éth12" })).toHaveLength(1);
+    expect(spoofCheckNames({ ...attachment, containerId: "c".repeat(233) })).toHaveLength(1);
+    const [long] = spoofCheckNames({
       network: "n".repeat(255),
       containerId: "c".repeat(131_055),
       ifname: "e",
     });
-    expect([long.chain.length, long.comment.length]).toEqual([47, 128]);
+    expect([long?.chain.length, long?.comment.length]).toEqual([47, 128]);
   });
 });

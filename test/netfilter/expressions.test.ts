@@ -3,18 +3,17 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { bits, type Family } from "../../src/net/ip.ts";
 import { networkOf, type Prefix, parsePrefix } from "../../src/net/prefix.ts";
+import { encodeRule, readRule } from "../../src/netfilter/nftables/expressions.ts";
 import {
-  type Action,
   type AddressMatch,
-  type AddressRule,
   exactly,
-  iptablesText,
   MULTICAST,
   outside,
+  prefixLength,
+  type Rule,
+  ruleText,
   within,
-} from "../../src/netfilter/address-rule.ts";
-import { leadsTo, ofFamily, prefixLength, readAddressRule } from "../../src/netfilter/expressions.ts";
-import { encodeIptablesRule } from "../../src/netfilter/iptables/nft-table.ts";
+} from "../../src/netfilter/rule.ts";
 import type { Expression } from "../../src/netlink/nftables/expression/expression.ts";
 import { addRule, decodeRule } from "../../src/netlink/nftables/rule.ts";
 import { readGolden, requestsOf } from "../golden/golden.ts";
@@ -37,34 +36,48 @@ const match = (version: Family): fc.Arbitrary<AddressMatch> =>
       prefix: networkOf({ address: { family: version, value }, length }),
       inverted,
     }));
-const action: fc.Arbitrary<Action> = fc.constantFrom<Action>(
-  "accept",
-  "masquerade",
-  "return",
-  "continue",
-  { jump: "CNI-x" },
-  { goto: "masq_checks" },
+const verdict: fc.Arbitrary<Pick<Rule, "verdict" | "target">> = fc.constantFrom(
+  { verdict: "accept" },
+  { verdict: "drop" },
+  { verdict: "masquerade" },
+  { verdict: "return" },
+  { verdict: "continue" },
+  { verdict: "jump", target: "CNI-x" },
+  { verdict: "goto", target: "masq_checks" },
 );
-const ruleOf = (version: Family): fc.Arbitrary<AddressRule> =>
-  fc.record(
-    {
-      source: match(version),
-      destination: match(version),
-      comment: fc.stringMatching(/^[ -~]{0,80}$/),
-      action,
-    },
-    { requiredKeys: ["action"] },
-  );
+const ruleOf = (version: Family): fc.Arbitrary<Rule> =>
+  fc
+    .tuple(
+      fc.record(
+        {
+          source: match(version),
+          destination: match(version),
+          input: fc.stringMatching(/^[a-z]{1,15}$/),
+          comment: fc.stringMatching(/^[ -~]{0,80}$/),
+        },
+        { requiredKeys: [] },
+      ),
+      verdict,
+    )
+    .map(([matches, verdict]) => ({ ...matches, ...verdict }));
+
+const tables = { 4: "ip", 6: "ip6" } as const;
+const read = (
+  expressions: readonly Expression[],
+  table: Parameters<typeof readRule>[1],
+): Rule | undefined => {
+  const { rule, isWhole } = readRule(expressions, table);
+  return isWhole ? rule : undefined;
+};
 
 test("what is written is read again", () => {
   fc.assert(
     fc.property(
       family.chain((version) => fc.tuple(fc.constant(version), ruleOf(version))),
       ([version, rule]) => {
-        const expressions = encodeIptablesRule(rule, version);
-        expect(readAddressRule(expressions, version)).toEqual(rule);
+        expect(read(encodeRule(rule, tables[version]), tables[version])).toEqual(rule);
         // In an inet table the rule itself says its family.
-        expect(readAddressRule([...ofFamily(version), ...expressions], undefined)).toEqual(rule);
+        expect(read(encodeRule(rule, "inet"), "inet")).toEqual(rule);
       },
     ),
   );
@@ -80,10 +93,10 @@ describe("B28: the rules of iptables-restore", () => {
         payload: Uint8Array.of(...message.payload, 12, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0),
       }));
   const comment = 'name: "net" id: "cid"';
-  const expected = (subnet: string, address: string, version: Family): AddressRule[] => [
-    { destination: within(prefix(subnet)), comment, action: "accept" },
-    { destination: outside(MULTICAST[version]), comment, action: "masquerade" },
-    { source: exactly(prefix(address).address), comment, action: { jump: "CNI-chain" } },
+  const expected = (subnet: string, address: string, version: Family): Rule[] => [
+    { destination: within(prefix(subnet)), comment, verdict: "accept" },
+    { destination: outside(MULTICAST[version]), comment, verdict: "masquerade" },
+    { source: exactly(prefix(address).address), comment, verdict: "jump", target: "CNI-chain" },
   ];
   const cases = [
     { name: "iptables-restore", version: 4, layout: expected("10.1.2.0/23", "10.1.2.3/32", 4) },
@@ -91,7 +104,7 @@ describe("B28: the rules of iptables-restore", () => {
   ] as const;
 
   test.each(cases)("$name is read", ({ name, version, layout }) => {
-    const found = rules(name).map((message) => readAddressRule(decodeRule(message).expressions, version));
+    const found = rules(name).map((message) => read(decodeRule(message).expressions, tables[version]));
     expect(found).toEqual(layout);
   });
 
@@ -99,10 +112,10 @@ describe("B28: the rules of iptables-restore", () => {
     const messages = requestsOf(readGolden("nftables", name)).filter(({ type }) => type === 0xa06);
     const ours = layout.map((rule, index) =>
       addRule({
-        family: version === 4 ? "ip" : "ip6",
+        family: tables[version],
         table: "nat",
         chain: index === 2 ? "POSTROUTING" : "CNI-chain",
-        expressions: encodeIptablesRule(rule, version),
+        expressions: encodeRule(rule, tables[version]),
         compat: { protocol: 0, flags: 0 },
       }),
     );
@@ -116,6 +129,10 @@ describe("B28: the rules of iptables-restore", () => {
 });
 
 describe("a rule that does anything else is not read", () => {
+  const family6: Expression[] = [
+    { name: "meta", key: 15, register: 1 },
+    { name: "cmp", register: 1, operator: 0, value: Uint8Array.of(10) },
+  ];
   const accept: Expression = { name: "immediate", register: 0, data: { verdict: "accept" } };
   const saddr: Expression = { name: "payload", register: 1, base: 1, offset: 12, length: 4 };
   const cmp = (operator = 0): Expression => ({
@@ -125,7 +142,8 @@ describe("a rule that does anything else is not read", () => {
     value: Uint8Array.of(10, 1, 2, 3),
   });
   const cases: [string, Expression[]][] = [
-    ["an interface", [{ name: "meta", key: 7, register: 1 }, cmp(), accept]],
+    ["an outgoing interface", [{ name: "meta", key: 7, register: 1 }, cmp(), accept]],
+    ["some interfaces by their names' beginning", [{ name: "meta", key: 6, register: 1 }, cmp(), accept]],
     ["a port", [{ name: "payload", register: 1, base: 2, offset: 2, length: 2 }, cmp(), accept]],
     ["another byte of the header", [{ ...saddr, offset: 9, length: 1 } as Expression, cmp(), accept]],
     ["a comparison that is none of equality", [saddr, cmp(2), accept]],
@@ -161,7 +179,7 @@ describe("a rule that does anything else is not read", () => {
     ],
     ["the source twice", [saddr, cmp(), saddr, cmp(), accept]],
     ["something behind the verdict", [saddr, cmp(), accept, { name: "counter", packets: 0n, bytes: 0n }]],
-    ["a drop", [saddr, cmp(), { name: "immediate", register: 0, data: { verdict: "drop" } }]],
+    ["a break", [saddr, cmp(), { name: "immediate", register: 0, data: { verdict: "break" } }]],
     ["masquerading to random ports", [saddr, cmp(), { name: "masq", flags: 4 }]],
     [
       "MASQUERADE --random",
@@ -185,38 +203,49 @@ describe("a rule that does anything else is not read", () => {
     ["a register that nothing was loaded into", [cmp(), accept]],
   ];
   test.each(cases)("%s", (_, expressions) => {
-    expect(readAddressRule(expressions, 4)).toBeUndefined();
+    expect(read(expressions, "ip")).toBeUndefined();
   });
 
   test("an address in a table of both families, without saying which", () => {
-    expect(readAddressRule([saddr, cmp(), accept], undefined)).toBeUndefined();
-    expect(readAddressRule([...ofFamily(6), saddr, cmp(), accept], 4)).toBeUndefined();
+    expect(read([saddr, cmp(), accept], "inet")).toBeUndefined();
+    expect(read([...family6, saddr, cmp(), accept], "ip")).toBeUndefined();
   });
 
   test("but without the odd thing it is", () => {
-    expect(readAddressRule([saddr, cmp(), accept], 4)).toEqual({
+    expect(read([saddr, cmp(), accept], "ip")).toEqual({
       source: exactly(prefix("10.1.2.3/32").address),
-      action: "accept",
+      verdict: "accept",
     });
   });
 });
 
-test("a rule leads to a chain by jump and goto only", () => {
-  const rule = (action: Action) => ({ expressions: encodeIptablesRule({ action }, 4) });
-  expect(leadsTo(rule({ jump: "a" }), "a")).toBe(true);
-  expect(leadsTo(rule({ goto: "a" }), "a")).toBe(true);
-  expect(leadsTo(rule({ jump: "a" }), "b")).toBe(false);
-  expect(leadsTo(rule("accept"), "a")).toBe(false);
+test("where a rule leads, and the interface that it names, is known of any rule", () => {
+  const odd: Expression = { name: "unknown", kind: "quota", data: undefined };
+  const { rule, isWhole } = readRule(
+    [odd, ...encodeRule({ input: "veth1", verdict: "jump", target: "a" }, "bridge")],
+    "bridge",
+  );
+  expect([rule.input, rule.target, isWhole]).toEqual(["veth1", "a", false]);
+});
+
+test("a spoof check's rules are read again", () => {
+  const mac = Uint8Array.of(2, 0, 0, 0, 0, 1);
+  const rules: Rule[] = [
+    { input: "veth1", verdict: "jump", target: "a" },
+    { mac, verdict: "return" },
+    { verdict: "drop" },
+  ];
+  for (const rule of rules) expect(read(encodeRule(rule, "bridge"), "bridge")).toEqual(rule);
 });
 
 test("texts are those of iptables-save", () => {
-  const texts: [AddressRule, string][] = [
-    [{ action: "continue" }, ""],
-    [{ source: within(prefix("0.0.0.0/0")), action: "accept" }, "-j ACCEPT"],
-    [{ source: outside(prefix("10.0.0.0/8")), action: "return" }, "! -s 10.0.0.0/8 -j RETURN"],
-    [{ comment: 'a "b" \\', action: { goto: "x" } }, '-m comment --comment "a \\"b\\" \\\\" -g x'],
+  const texts: [Rule, string][] = [
+    [{ verdict: "continue" }, ""],
+    [{ source: within(prefix("0.0.0.0/0")), verdict: "accept" }, "-j ACCEPT"],
+    [{ source: outside(prefix("10.0.0.0/8")), verdict: "return" }, "! -s 10.0.0.0/8 -j RETURN"],
+    [{ comment: 'a "b" \\', verdict: "goto", target: "x" }, '-m comment --comment "a \\"b\\" \\\\" -g x'],
   ];
-  for (const [rule, text] of texts) expect(iptablesText(rule)).toBe(text);
+  for (const [rule, text] of texts) expect(ruleText(rule)).toBe(text);
 });
 
 test("the length of a mask", () => {

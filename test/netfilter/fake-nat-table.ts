@@ -1,21 +1,15 @@
 /** The nat table as a list of lines, for plans. Keeps attachments as nf_tables does, or in notes as x_tables does. */
-import type { AddressRule } from "../../src/netfilter/address-rule.ts";
-import { iptablesText } from "../../src/netfilter/address-rule.ts";
 import { attachmentMark } from "../../src/netfilter/attachment-names.ts";
 import {
   type ChainState,
+  type Change,
   chainState,
   note,
-  type Step,
-  type StoredRule,
-} from "../../src/netfilter/iptables/state.ts";
+  type Plan,
+} from "../../src/netfilter/iptables/chain-state.ts";
+import { type FoundRule, type Rule, ruleText } from "../../src/netfilter/rule.ts";
 
-interface Line {
-  readonly chain: string;
-  readonly rule: AddressRule;
-  readonly mark?: string;
-  readonly handle: bigint;
-}
+type Line = FoundRule & { readonly rule: Rule };
 
 export class FakeNatTable {
   readonly #keepsNotes: boolean;
@@ -29,18 +23,20 @@ export class FakeNatTable {
     this.#keepsNotes = keepsNotes;
   }
 
+  #texts(areNotes: boolean): string[] {
+    return this.#lines
+      .filter(({ rule }) => (rule.verdict === "continue") === areNotes)
+      .map(({ chain, rule }) => `-A ${chain} ${ruleText(rule)}`);
+  }
+
   /** Notes as iptables-save shows them. */
   get notes(): string[] {
-    return this.#lines
-      .filter(({ rule }) => rule.action === "continue")
-      .map(({ chain, rule }) => `-A ${chain} ${iptablesText(rule)}`);
+    return this.#texts(true);
   }
 
   /** Rules as iptables-save shows them, notes left out. */
   get listing(): string[] {
-    return this.#lines
-      .filter(({ rule }) => rule.action !== "continue")
-      .map(({ chain, rule }) => `-A ${chain} ${iptablesText(rule)}`);
+    return this.#texts(false);
   }
 
   get chains(): string[] {
@@ -48,84 +44,61 @@ export class FakeNatTable {
   }
 
   /** Adds a rule as another program would. */
-  append(chain: string, rule: AddressRule): void {
+  append(chain: string, rule: Rule): void {
     this.#chains.add(chain);
-    this.#add(chain, rule);
+    this.#lines.push({ chain, rule, handle: ++this.#handle });
   }
 
   /** Deletes the rules that match, as another program would. */
-  remove(match: (line: { chain: string; rule: AddressRule }) => boolean): void {
+  remove(match: (line: Line) => boolean): void {
     this.#lines = this.#lines.filter((line) => !match(line));
   }
 
   read(chain: string): ChainState | undefined {
     if (!this.#chains.has(chain)) return undefined;
-    const leads = ({ rule }: Line) =>
-      typeof rule.action === "object" && "jump" in rule.action && rule.action.jump === chain;
     return chainState(
       chain,
-      this.#lines.filter((line) => line.chain === chain).map(stored),
-      this.#lines.filter((line) => line.chain === "POSTROUTING" && leads(line)).map(stored),
+      this.#lines.filter((line) => line.chain === chain),
+      this.#lines.filter((line) => line.chain === "POSTROUTING" && line.rule.target === chain),
     );
   }
 
-  update(chain: string, plan: (state: ChainState | undefined) => readonly Step[]): void {
-    const steps = plan(this.read(chain));
-    if (steps.length > 0) this.writes++;
-    for (const step of steps) this.#take(chain, step);
+  update(chain: string, plan: Plan): void {
+    const changes = plan(this.read(chain));
+    if (changes.length > 0) this.writes++;
+    for (const change of changes) this.#take(chain, change);
   }
 
-  #take(chain: string, step: Step): void {
-    switch (step.kind) {
+  #take(own: string, change: Change): void {
+    switch (change.action) {
       case "add chain":
-        if (this.#chains.has(chain)) throw new Error(`chain ${chain} exists`);
-        this.#chains.add(chain);
+        if (this.#chains.has(own)) throw new Error(`chain ${own} exists`);
+        this.#chains.add(own);
         break;
       case "insert":
-        this.#lines.unshift({ chain, rule: step.rule, handle: ++this.#handle });
+        this.#lines.unshift({ chain: change.chain, rule: change.rule, handle: ++this.#handle });
         break;
-      case "append":
-        this.#add(chain, step.rule);
-        break;
-      case "add jump": {
-        if (step.rule.source === undefined) throw new Error("no rule of B28");
-        this.#add("POSTROUTING", step.rule, this.#keepsNotes ? undefined : attachmentMark(step.attachment));
-        if (this.#keepsNotes) this.#add(chain, note(step.attachment, step.rule.source));
+      case "append": {
+        const { chain, rule, attachment } = change;
+        this.#lines.push({
+          chain,
+          rule,
+          handle: ++this.#handle,
+          mark: attachment && !this.#keepsNotes ? attachmentMark(attachment) : undefined,
+        });
+        if (attachment && rule.source && this.#keepsNotes) this.append(own, note(attachment, rule.source));
         break;
       }
-      case "delete rule":
-        this.#delete(step.rule);
+      case "delete": {
+        const at = this.#lines.findIndex(({ handle }) => handle === change.rule.handle);
+        if (at < 0) throw new Error(`no rule ${change.rule.handle}`);
+        this.#lines.splice(at, 1);
         break;
-      case "delete jump":
-        this.#delete(step.jump);
-        if (step.jump.note !== undefined) this.#delete(step.jump.note);
-        break;
+      }
       case "delete chain":
-        this.#lines = this.#lines.filter((line) => line.chain !== chain);
-        if (
-          this.#lines.some(
-            ({ rule }) =>
-              typeof rule.action === "object" && "jump" in rule.action && rule.action.jump === chain,
-          )
-        )
-          throw new Error(`chain ${chain} is in use`);
-        this.#chains.delete(chain);
+        this.#lines = this.#lines.filter((line) => line.chain !== own);
+        if (this.#lines.some(({ rule }) => rule.target === own)) throw new Error(`chain ${own} is in use`);
+        this.#chains.delete(own);
     }
   }
-
-  #add(chain: string, rule: AddressRule, mark?: string): void {
-    this.#lines.push({ chain, rule, handle: ++this.#handle, ...(mark !== undefined && { mark }) });
-  }
-
-  #delete({ handle }: StoredRule): void {
-    const at = this.#lines.findIndex((line) => line.handle === handle);
-    if (at < 0) throw new Error(`no rule ${handle}`);
-    this.#lines.splice(at, 1);
-  }
 }
-
-const stored = ({ rule, handle, mark }: Line): StoredRule => ({
-  rule,
-  handle,
-  ...(mark !== undefined && { mark }),
-});

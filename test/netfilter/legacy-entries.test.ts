@@ -3,8 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Family } from "../../src/net/ip.ts";
-import { iptablesText } from "../../src/netfilter/address-rule.ts";
 import { decodeEntries, decodeInfo, INFO_LENGTH } from "../../src/netfilter/iptables/legacy-entries.ts";
+import { ruleText } from "../../src/netfilter/rule.ts";
 import { DecodeError } from "../../src/netlink/error.ts";
 
 function golden(family: Family): { head: string[]; bytes: Uint8Array } {
@@ -34,7 +34,7 @@ describe.each([4, 6] as const)("family %d", (family) => {
   });
 
   test("rules of B28, word by word", () => {
-    const texts = (chain: string) => chains.get(chain)?.map(({ rule }) => rule && iptablesText(rule));
+    const texts = (chain: string) => chains.get(chain)?.map(({ rule }) => rule && ruleText(rule));
     expect(texts("CNI-chain")).toEqual(written("CNI-chain"));
     expect(texts("POSTROUTING")?.[0]).toBe(written("POSTROUTING")[0]);
     expect(texts("OTHER")).toEqual(["-j ACCEPT"]);
@@ -44,11 +44,11 @@ describe.each([4, 6] as const)("family %d", (family) => {
     const rules = chains.get("POSTROUTING");
     expect(rules?.length).toBe(5);
     // An outgoing interface, and a way into the chain; that is told.
-    expect(rules?.[1]).toEqual({ rule: undefined, jump: "CNI-chain" });
+    expect(rules?.[1]).toEqual({ chain: "POSTROUTING", rule: undefined, target: "CNI-chain" });
     // Random ports, no target of B28's chains, a mark.
     expect(rules?.[2]?.rule).toBeUndefined();
-    expect(rules?.[3]?.rule).toEqual({ action: "return" });
-    expect(rules?.[4]).toEqual({ rule: undefined });
+    expect(rules?.[3]?.rule).toEqual({ verdict: "return" });
+    expect(rules?.[4]).toEqual({ chain: "POSTROUTING", rule: undefined });
   });
 
   test("bytes that make no sense are a DecodeError", () => {

@@ -1,40 +1,45 @@
 /** What iptables-legacy-restore is given. */
 import { expect, test } from "bun:test";
 import type { IpAddress } from "../../src/net/ip.ts";
-import { exactly } from "../../src/netfilter/address-rule.ts";
+import { type Change, note } from "../../src/netfilter/iptables/chain-state.ts";
 import { linesOf } from "../../src/netfilter/iptables/legacy-table.ts";
-import { note, type Step } from "../../src/netfilter/iptables/state.ts";
+import { exactly } from "../../src/netfilter/rule.ts";
 
 const address: IpAddress = { family: 4, value: 0x0a010203n };
 const attachment = { network: "net1", containerId: "c1", ifname: "eth0" };
 const comment = 'name: "net1" id: "c1"';
-const jump = { source: exactly(address), comment, action: { jump: "CNI-x" } };
-const accept = { comment, action: "accept" } as const;
+const jump = { source: exactly(address), comment, verdict: "jump", target: "CNI-x" } as const;
+const accept = { comment, verdict: "accept" } as const;
 const text = '-m comment --comment "name: \\"net1\\" id: \\"c1\\"';
 
-const CASES: readonly [Step, readonly string[]][] = [
-  [{ kind: "add chain" }, [":CNI-x - [0:0]"]],
-  [{ kind: "append", rule: accept }, [`-A CNI-x ${text}" -j ACCEPT`]],
-  [{ kind: "insert", rule: accept }, [`-I CNI-x ${text}" -j ACCEPT`]],
+const CASES: readonly [string, Change, readonly string[]][] = [
+  ["add a chain", { action: "add chain" }, [":CNI-x - [0:0]"]],
+  ["append", { action: "append", chain: "CNI-x", rule: accept }, [`-A CNI-x ${text}" -j ACCEPT`]],
+  ["insert", { action: "insert", chain: "CNI-x", rule: accept }, [`-I CNI-x ${text}" -j ACCEPT`]],
   [
-    { kind: "add jump", rule: jump, attachment },
+    "append a jump",
+    { action: "append", chain: "POSTROUTING", rule: jump, attachment },
     [
       `-A POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`,
       // The note says the interface, and does nothing.
       `-A CNI-x -s 10.1.2.3/32 ${text} if: \\"eth0\\""`,
     ],
   ],
-  [{ kind: "delete rule", rule: { rule: accept } }, [`-D CNI-x ${text}" -j ACCEPT`]],
   [
-    { kind: "delete jump", jump: { rule: jump, note: { rule: note(attachment, jump.source) } } },
-    [`-D POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`, `-D CNI-x -s 10.1.2.3/32 ${text} if: \\"eth0\\""`],
+    "delete a jump",
+    { action: "delete", rule: { chain: "POSTROUTING", rule: jump } },
+    [`-D POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`],
   ],
-  [{ kind: "delete jump", jump: { rule: jump } }, [`-D POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`]],
-  // A rule of someone else has no words here.
-  [{ kind: "delete rule", rule: { rule: undefined } }, []],
-  [{ kind: "delete chain" }, ["-F CNI-x", "-X CNI-x"]],
+  [
+    "delete a note",
+    { action: "delete", rule: { chain: "CNI-x", rule: note(attachment, jump.source) } },
+    [`-D CNI-x -s 10.1.2.3/32 ${text} if: \\"eth0\\""`],
+  ],
+  // A rule of another program has no words here.
+  ["delete a rule of others", { action: "delete", rule: { chain: "CNI-x", rule: undefined } }, []],
+  ["delete a chain", { action: "delete chain" }, ["-F CNI-x", "-X CNI-x"]],
 ];
 
-test.each(CASES.map(([step, lines]) => [step.kind, step, lines] as const))("%s", (_, step, lines) => {
-  expect(linesOf("CNI-x", step)).toEqual([...lines]);
+test.each(CASES)("%s", (_, change, lines) => {
+  expect(linesOf("CNI-x", change)).toEqual([...lines]);
 });

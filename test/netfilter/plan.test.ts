@@ -5,9 +5,9 @@ import fc from "fast-check";
 import type { Attachment } from "../../src/cni/attachment.ts";
 import { formatIp } from "../../src/net/ip.ts";
 import { contains, networkOf, type Prefix, parsePrefix } from "../../src/net/prefix.ts";
-import { exactly, MULTICAST, outside, within } from "../../src/netfilter/address-rule.ts";
 import { iptablesChain, iptablesComment } from "../../src/netfilter/attachment-names.ts";
-import { planSetUp, planTearDown } from "../../src/netfilter/iptables/plan.ts";
+import { planSetUp, planTearDown } from "../../src/netfilter/masquerade/iptables-plan.ts";
+import { exactly, MULTICAST, outside, within } from "../../src/netfilter/rule.ts";
 import { FakeNatTable } from "./fake-nat-table.ts";
 
 const attachment = (ifname: string, containerId = "c1"): Attachment => ({
@@ -36,9 +36,14 @@ function addLikeReference(table: FakeNatTable, address: string, who = attachment
   if (prefix === undefined) throw new Error(address);
   const chain = iptablesChain(who);
   const text = iptablesComment(who);
-  table.append(chain, { destination: within(networkOf(prefix)), comment: text, action: "accept" });
-  table.append(chain, { destination: outside(MULTICAST[4]), comment: text, action: "masquerade" });
-  table.append("POSTROUTING", { source: exactly(prefix.address), comment: text, action: { jump: chain } });
+  table.append(chain, { destination: within(networkOf(prefix)), comment: text, verdict: "accept" });
+  table.append(chain, { destination: outside(MULTICAST[4]), comment: text, verdict: "masquerade" });
+  table.append("POSTROUTING", {
+    source: exactly(prefix.address),
+    comment: text,
+    verdict: "jump",
+    target: chain,
+  });
 }
 
 describe.each([
@@ -163,7 +168,7 @@ describe.each([
   test("another program's way into the chain is left alone, and with it the chain", () => {
     const table = fresh();
     add(table, attachment("eth0"), "10.1.2.3/24");
-    table.append("POSTROUTING", { comment: "mine", action: { jump: chain } });
+    table.append("POSTROUTING", { comment: "mine", verdict: "jump", target: chain });
     del(table, attachment("eth0"));
     expect(table.listing).toContain(`-A POSTROUTING -m comment --comment "mine" -j ${chain}`);
     expect(table.chains).toContain(chain);

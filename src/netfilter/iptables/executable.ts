@@ -8,6 +8,7 @@ import type { Family } from "../../net/ip.ts";
 import { runProgram } from "../../sys/child.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { isRegular, readLink, status } from "../../sys/file.ts";
+import { toolOf } from "./chain-state.ts";
 
 /** Root's usual PATH, in its order. */
 const FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -23,14 +24,10 @@ export interface Restore {
   readonly variant: Variant;
 }
 
-/** The folders of PATH that are absolute. */
-const onPath = (): string[] => (Bun.env.PATH ?? "").split(":").filter((folder) => folder.startsWith("/"));
-
-/** Path of the first executable file of that name: in the system's folders, then on PATH. */
-const find = (name: string): string | undefined => findIn(FOLDERS, name) ?? findIn(onPath(), name);
-
-function findIn(folders: readonly string[], name: string): string | undefined {
-  for (const folder of folders) {
+/** Path of the first executable file of that name: in the system's folders, then in those of PATH that are absolute. */
+function find(name: string): string | undefined {
+  for (const folder of [...FOLDERS, ...(Bun.env.PATH ?? "").split(":")]) {
+    if (!folder.startsWith("/")) continue;
     const path = `${folder}/${name}`;
     try {
       const found = status(path);
@@ -42,17 +39,15 @@ function findIn(folders: readonly string[], name: string): string | undefined {
   return undefined;
 }
 
-const prefix = (family: Family): string => (family === 4 ? "iptables" : "ip6tables");
-
 /** The host's own iptables-restore: what `iptables` is on it. Undefined when there is none. */
 export function findRestore(family: Family): Restore | undefined {
-  const path = find(`${prefix(family)}-restore`);
+  const path = find(`${toolOf(family)}-restore`);
   return path === undefined ? undefined : { path, variant: variantOf(path) };
 }
 
 /** The restore program of the legacy variant, which may be there beside the host's own. */
 export function findLegacyRestore(family: Family): Restore | undefined {
-  const path = find(`${prefix(family)}-legacy-restore`);
+  const path = find(`${toolOf(family)}-legacy-restore`);
   if (path !== undefined) return { path, variant: "legacy" };
   const own = findRestore(family);
   return own?.variant === "legacy" ? own : undefined;

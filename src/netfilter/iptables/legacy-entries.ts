@@ -5,38 +5,31 @@
 import { bits, type Family, ipFromBytes } from "../../net/ip.ts";
 import { ByteReader } from "../../netlink/bytes.ts";
 import { DecodeError } from "../../netlink/error.ts";
-import type { Action, AddressMatch, AddressRule } from "../address-rule.ts";
-import { cString, isPlainMasquerade, prefixLength } from "../expressions.ts";
+import {
+  type AddressMatch,
+  cString,
+  type FoundRule,
+  isPlainMasquerade,
+  prefixLength,
+  type Rule,
+} from "../rule.ts";
+import { POSTROUTING } from "./chain-state.ts";
 
-/** Where things are in struct ipt_entry and struct ip6t_entry. */
+/** Where things are in struct ipt_entry and struct ip6t_entry: the second address and mask follow the first. */
 const LAYOUT = {
-  4: {
-    address: 0,
-    mask: 8,
-    interfaces: 16,
-    protocol: 80,
-    flags: 82,
-    inverted: 83,
-    targetOffset: 88,
-    length: 112,
-  },
-  6: {
-    address: 0,
-    mask: 32,
-    interfaces: 64,
-    protocol: 128,
-    flags: 131,
-    inverted: 132,
-    targetOffset: 140,
-    length: 168,
-  },
+  4: { mask: 8, interfaces: 16, protocol: 80, flags: 82, inverted: 83, target: 88, length: 112 },
+  6: { mask: 32, interfaces: 64, protocol: 128, flags: 131, inverted: 132, target: 140, length: 168 },
 } as const;
 /** Names and masks of the two interfaces: four times IFNAMSIZ. */
 const INTERFACES_LENGTH = 64;
-const INVERTED_SOURCE = 0x08;
-const INVERTED_DESTINATION = 0x10;
+/** IPT_INV_SRCIP and IPT_INV_DSTIP. */
+const INVERTED = { source: 0x08, destination: 0x10 } as const;
 /** struct xt_entry_match and _target: u16 size, 29 bytes of name, u8 revision, data. */
 const EXTENSION_HEADER = 32;
+/** NF_INET_POST_ROUTING. */
+const POSTROUTING_HOOK = 4;
+/** By -code - 1: NF_DROP, NF_ACCEPT, then what no rule of B28 has, and RETURN as NF_REPEAT. */
+const VERDICTS: readonly (Rule["verdict"] | undefined)[] = ["drop", "accept", undefined, undefined, "return"];
 
 /** What IPT_SO_GET_INFO says of a table (struct ipt_getinfo). */
 export interface TableInfo {
@@ -60,153 +53,104 @@ export function decodeInfo(bytes: Uint8Array): TableInfo {
   return { firstEntries, policies, size: reader.u32() };
 }
 
-/** A rule as it stands in the table. */
-export interface LegacyRule {
-  /** Undefined when it does what no rule of B28 does. */
-  readonly rule: AddressRule | undefined;
-  /** The chain that it leads to, of any rule. */
-  readonly jump?: string;
-}
-
-/** Rules by chain. */
-export type LegacyChains = ReadonlyMap<string, readonly LegacyRule[]>;
-
-interface Entry {
-  readonly offset: number;
-  /** Name of the user-defined chain that begins here; "ERROR" ends the table. The rule before either is a policy. */
-  readonly chain: string | undefined;
-  /** Where a jump leads, as an offset; such a rule's action is not known yet. */
-  readonly jump: number | undefined;
-  readonly rule: AddressRule | undefined;
-}
-
-const POSTROUTING = 4;
-
-/** The chains of B28's concern: POSTROUTING and all user-defined ones. @throws DecodeError */
-export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family): LegacyChains {
-  const entries: Entry[] = [];
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { targetOffset } = LAYOUT[family];
+/** The rules of the chains of B28's concern: POSTROUTING and all user-defined ones. @throws DecodeError */
+export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family): Map<string, FoundRule[]> {
+  const { target: targetAt } = LAYOUT[family];
+  const entries: {
+    readonly offset: number;
+    readonly bytes: Uint8Array;
+    readonly header: string | undefined;
+  }[] = [];
+  // A jump leads behind the entry that names the chain, whose target is called ERROR.
+  const names = new Map<number, string>();
   for (let offset = 0; offset < info.size; ) {
-    const next = view.getUint16(offset + targetOffset + 2, true);
-    if (next === 0 || offset + next > bytes.length)
-      throw new DecodeError(`entry at ${offset} of ${next} bytes`);
-    entries.push(decodeEntry(bytes.subarray(offset, offset + next), offset, family));
-    offset += next;
-  }
-  const first = info.firstEntries[POSTROUTING];
-  const policy = info.policies[POSTROUTING];
-  const chains = new Map<string, LegacyRule[]>([["POSTROUTING", []]]);
-  // A jump leads behind the entry that names the chain.
-  const names = new Map(
-    entries.flatMap((entry, index): [number, string][] =>
-      entry.chain === undefined ? [] : [[entries[index + 1]?.offset ?? 0, entry.chain]],
-    ),
-  );
-  let current: string | undefined;
-  for (const [index, entry] of entries.slice(0, -1).entries()) {
-    if (entry.chain !== undefined) {
-      current = entry.chain;
-      chains.set(current, []);
-    } else if (
-      first !== undefined &&
-      policy !== undefined &&
-      entry.offset >= first &&
-      entry.offset < policy
-    ) {
-      chains.get("POSTROUTING")?.push(resolved(entry, names));
-    } else if (
-      current !== undefined &&
-      entries[index + 1]?.chain === undefined &&
-      index + 1 < entries.length
-    ) {
-      chains.get(current)?.push(resolved(entry, names));
+    const length = viewOf(bytes).getUint16(offset + targetAt + 2, true);
+    if (length === 0 || offset + length > bytes.length) {
+      throw new DecodeError(`entry at ${offset} of ${length} bytes`);
     }
+    const own = bytes.subarray(offset, offset + length);
+    const target = extensionAt(own, viewOf(own).getUint16(targetAt, true));
+    const header = target.name === "ERROR" ? cString(target.data) : undefined;
+    entries.push({ offset, bytes: own, header });
+    offset += length;
+    if (header !== undefined) names.set(offset, header);
+  }
+  const [first = 0, policy = 0] = [info.firstEntries[POSTROUTING_HOOK], info.policies[POSTROUTING_HOOK]];
+  const chains = new Map<string, FoundRule[]>([[POSTROUTING, []]]);
+  let current: string | undefined;
+  // The last entry is a header without a chain, and the one before each header a policy.
+  for (const [index, { offset, bytes: own, header }] of entries.slice(0, -1).entries()) {
+    if (header !== undefined) {
+      current = header;
+      chains.set(current, []);
+      continue;
+    }
+    const isLast = entries[index + 1]?.header !== undefined;
+    const chain = offset >= first && offset < policy ? POSTROUTING : isLast ? undefined : current;
+    if (chain !== undefined) chains.get(chain)?.push({ chain, ...decodeEntry(own, offset, family, names) });
   }
   return chains;
 }
 
-function resolved({ rule, jump: offset }: Entry, names: ReadonlyMap<number, string>): LegacyRule {
-  const jump = offset === undefined ? undefined : names.get(offset);
-  if (jump === undefined) return { rule: offset === undefined ? rule : undefined };
-  return { rule: rule && { ...rule, action: { jump } }, jump };
-}
-
-function decodeEntry(bytes: Uint8Array, offset: number, family: Family): Entry {
+function decodeEntry(
+  bytes: Uint8Array,
+  offset: number,
+  family: Family,
+  names: ReadonlyMap<number, string>,
+): Pick<FoundRule, "rule" | "target"> {
   const layout = LAYOUT[family];
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const targetAt = view.getUint16(layout.targetOffset, true);
-  const target = extensionAt(bytes, targetAt);
-  const none = { offset, chain: undefined, jump: undefined, rule: undefined };
-  if (target.name === "ERROR") {
-    return { ...none, chain: cString(target.data) };
+  const view = viewOf(bytes);
+  const targetAt = view.getUint16(layout.target, true);
+  const { name, data } = extensionAt(bytes, targetAt);
+  let verdict: Rule["verdict"] | undefined;
+  let target: string | undefined;
+  if (name === "MASQUERADE" && isPlainMasquerade(data, family)) verdict = "masquerade";
+  else if (name === "") {
+    const code = viewOf(data).getInt32(0, true);
+    if (code < 0) verdict = VERDICTS[-code - 1];
+    // A jump to the next entry is a rule without a target.
+    else if (code === offset + bytes.length) verdict = "continue";
+    else {
+      target = names.get(code);
+      verdict = target === undefined ? undefined : "jump";
+    }
   }
-  const code =
-    target.name === "" ? new DataView(target.data.buffer, target.data.byteOffset).getInt32(0, true) : 0;
-  // A jump to the next entry is a rule without a target.
-  const action: Action | undefined =
-    target.name === "MASQUERADE" && isPlainMasquerade(target.data, family)
-      ? "masquerade"
-      : target.name !== ""
-        ? undefined
-        : code === offset + bytes.length
-          ? "continue"
-          : code >= 0
-            ? { jump: "" }
-            : VERDICTS[-code - 1];
-  const jump = typeof action === "object" ? code : undefined;
-  const matches = extensions(bytes.subarray(0, targetAt), layout.length);
-  const [comment, ...others] = matches;
-  const anything =
-    bytes.subarray(layout.interfaces, layout.interfaces + INTERFACES_LENGTH).some((byte) => byte !== 0) ||
-    view.getUint16(layout.protocol, true) !== 0 ||
-    bytes[layout.flags] !== 0 ||
-    others.length > 0 ||
-    (comment !== undefined && comment.name !== "comment");
-  if (anything || action === undefined) return { ...none, jump };
-  const size = bits(family) / 8;
   const inverted = bytes[layout.inverted] ?? 0;
-  const match = (at: number, bit: number): AddressMatch | undefined | null => {
-    const address = ipFromBytes(bytes.subarray(layout.address + at, layout.address + at + size));
-    const length = prefixLength(bytes.subarray(layout.mask + at, layout.mask + at + size));
-    if (address === undefined || length === undefined) return null;
-    if (length === 0 && (inverted & bit) === 0) return undefined;
-    return { prefix: { address, length }, inverted: (inverted & bit) !== 0 };
-  };
-  const source = match(0, INVERTED_SOURCE);
-  const destination = match(size, INVERTED_DESTINATION);
-  if (source === null || destination === null || (inverted & ~(INVERTED_SOURCE | INVERTED_DESTINATION)) !== 0)
-    return { ...none, jump };
-  const rule: AddressRule = {
-    action,
-    ...(source && { source }),
-    ...(destination && { destination }),
-    ...(comment && { comment: cString(comment.data) }),
-  };
-  return { ...none, jump, rule };
+  let isWhole =
+    verdict !== undefined &&
+    bytes.subarray(layout.interfaces, layout.interfaces + INTERFACES_LENGTH).every((byte) => byte === 0) &&
+    view.getUint16(layout.protocol, true) === 0 &&
+    bytes[layout.flags] === 0 &&
+    (inverted & ~(INVERTED.source | INVERTED.destination)) === 0;
+  const rule: { -readonly [K in keyof Rule]: Rule[K] } = { verdict: verdict ?? "continue" };
+  if (target !== undefined) rule.target = target;
+  for (let at: number = layout.length; at < targetAt; ) {
+    const match = extensionAt(bytes, at);
+    isWhole &&= match.name === "comment" && rule.comment === undefined;
+    rule.comment = cString(match.data);
+    at += match.size;
+  }
+  const size = bits(family) / 8;
+  for (const [index, field] of (["source", "destination"] as const).entries()) {
+    const address = ipFromBytes(bytes.subarray(index * size, (index + 1) * size));
+    const maskAt = layout.mask + index * size;
+    const length = prefixLength(bytes.subarray(maskAt, maskAt + size));
+    const isInverted = (inverted & INVERTED[field]) !== 0;
+    if (address === undefined || length === undefined) isWhole = false;
+    else if (length > 0 || isInverted) {
+      rule[field] = { prefix: { address, length }, inverted: isInverted } satisfies AddressMatch;
+    }
+  }
+  return { rule: isWhole ? rule : undefined, target };
 }
 
-/** By -code - 1: NF_DROP, NF_ACCEPT, then what no rule of B28 has, and RETURN as NF_REPEAT. */
-const VERDICTS: readonly (Action | undefined)[] = [undefined, "accept", undefined, undefined, "return"];
+const viewOf = (bytes: Uint8Array): DataView =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 function extensionAt(bytes: Uint8Array, at: number): { name: string; size: number; data: Uint8Array } {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const size = view.getUint16(at, true);
+  const size = viewOf(bytes).getUint16(at, true);
   if (size < EXTENSION_HEADER || at + size > bytes.length)
     throw new DecodeError(`extension of ${size} bytes`);
-  return {
-    name: cString(bytes.subarray(at + 2, at + 31)),
-    size,
-    data: bytes.subarray(at + EXTENSION_HEADER, at + size),
-  };
-}
-
-function extensions(bytes: Uint8Array, from: number): { name: string; data: Uint8Array }[] {
-  const found: { name: string; data: Uint8Array }[] = [];
-  for (let at = from; at < bytes.length; ) {
-    const extension = extensionAt(bytes, at);
-    found.push(extension);
-    at += extension.size;
-  }
-  return found;
+  const data = bytes.subarray(at + EXTENSION_HEADER, at + size);
+  return { name: cString(bytes.subarray(at + 2, at + 31)), size, data };
 }

@@ -5,7 +5,6 @@ import { timeLeft } from "../../sys/deadline.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
 import { ForeignFileError } from "../../sys/own-file.ts";
-import type { Restore } from "./executable.ts";
 
 /** Exit status of iptables-restore for a lock that it did not get (RESOURCE_PROBLEM). */
 const RESOURCE_PROBLEM = 4;
@@ -18,7 +17,7 @@ const LOCK = "/run/xtables.lock";
  * @throws CniError code 11 when another program holds the lock, or this one hangs; code 999 with the words of
  * iptables-restore.
  */
-export function restore({ path }: Restore, lines: readonly string[]): void {
+export function restore(path: string, lines: readonly string[]): void {
   awaitLock(path);
   const child = run(path, lines);
   if (child.exitCode === 0) return;

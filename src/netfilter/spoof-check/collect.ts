@@ -1,20 +1,22 @@
-/** GC of spoof checks (G1). */
-import { Connection, type Request } from "../../netlink/connection.ts";
-import { decodeRule, dumpRules, type Rule, type RuleHandle } from "../../netlink/nftables/rule.ts";
-import { commentOf } from "../../netlink/nftables/userdata.ts";
+/** GC of spoof checks (G1), and the list of them. */
+import { Connection } from "../../netlink/connection.ts";
 import { decodeLink, dumpLinks } from "../../netlink/rtnetlink/link.ts";
 import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
-import { dump } from "../kernel.ts";
-import { find, removal } from "./find.ts";
-import { PREROUTING, portOf } from "./layout.ts";
+import { BRIDGE_PREROUTING } from "../nftables/base-chains.ts";
+import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
+import { remove } from "../nftables/own-tables.ts";
+import { findChecks, removal } from "./found-check.ts";
 
-/** The chain that a rule of PREROUTING leads to, if it belongs to a spoof check. */
-function chainOf({ expressions, userData }: Rule): string | undefined {
-  const last = expressions.at(-1);
-  const chain = last?.name === "immediate" && "chain" in last.data ? last.data.chain : undefined;
-  const ours = commentOf(userData)?.startsWith("macspoofchk-") && chain?.startsWith("cni-br-iface-");
-  return ours ? chain : undefined;
-}
+/** The rules that lead the frames of a port into its check: `input` is the port, `comment` says whose. */
+export const list = (netfilter: Connection): NftRule[] =>
+  rulesIn(
+    netfilter,
+    BRIDGE_PREROUTING,
+    ({ comment, target, input }) =>
+      comment?.startsWith("macspoofchk-") === true &&
+      target?.startsWith("cni-br-iface-") === true &&
+      Boolean(input),
+  );
 
 /** Names of the host's interfaces. */
 function interfaces(): Set<string> {
@@ -22,26 +24,19 @@ function interfaces(): Set<string> {
   return new Set(rtnetlink.dump(dumpLinks(), ({ payload }) => decodeLink(payload).name));
 }
 
-/** Requests that remove the checks of ports that do not exist any more. @throws NetlinkError */
-export function staleChecks(connection: Connection): Request[] {
-  const checks = dump(connection, dumpRules(PREROUTING), (message) => {
-    const rule = decodeRule(message);
-    const [port, chain] = [portOf(rule), chainOf(rule)];
-    return port === undefined || chain === undefined
-      ? undefined
-      : { port, chain, jump: { ...PREROUTING, handle: rule.handle } };
-  });
-  // In this order: a port is always there before its check.
-  const there = checks.length === 0 ? new Set<string>() : interfaces();
-  const stale = new Map<string, RuleHandle[]>();
-  for (const { port, chain, jump } of checks) {
-    if (there.has(port)) continue;
-    const jumps = stale.get(chain);
-    if (jumps === undefined) stale.set(chain, [jump]);
-    else jumps.push(jump);
-  }
-  const names = [...stale.keys()].map((chain) => ({ chain }));
-  return find(connection, names).flatMap((check) => {
-    return removal(check, stale.get(check.names.chain) ?? []).requests;
+/** Removes the checks of ports that do not exist any more. @throws NetlinkError */
+export function collect(netfilter: Connection): void {
+  remove(netfilter, BRIDGE_PREROUTING, () => {
+    const checks = list(netfilter);
+    if (checks.length === 0) return [];
+    // In this order: a port is always there before its check.
+    const there = interfaces();
+    const stale = Map.groupBy(
+      checks.filter(({ input = "" }) => !there.has(input)),
+      ({ target = "" }) => target,
+    );
+    return findChecks(netfilter, [...stale.keys()]).flatMap(
+      (check) => removal(check, stale.get(check.chain) ?? []).requests,
+    );
   });
 }

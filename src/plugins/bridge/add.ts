@@ -70,12 +70,12 @@ async function attach(addition: Addition): Promise<Result> {
   if (config.vlan !== 0 || config.trunk !== undefined)
     (await import("../../links/vlan.ts")).setPortVlans(host, bridge, pair.host, config);
   if (config.macspoofchk) {
-    const spoof = await import("../../netfilter/spoof-check.ts");
+    const spoof = await import("../../netfilter/spoof-check/spoof-check.ts");
     // The port is still there when this is undone.
     undo.push("spoof check", () =>
-      spoof.tearDownSpoofCheck(request, { mayTake: ({ name }) => name === pair.host.name }),
+      spoof.tearDown(request, { mayTake: ({ name }) => name === pair.host.name }),
     );
-    await spoof.setUpSpoofCheck(request, pair.host.name, formatMac(pair.container.mac ?? new Uint8Array()));
+    await spoof.setUp(request, pair.host.name, formatMac(pair.container.mac ?? new Uint8Array()));
   }
 
   const result = emptyResult();
@@ -192,9 +192,9 @@ async function giveAddresses(
     forgetNeighbours(host, gateway.link, addresses);
   }
   if (config.ipMasq) {
-    const masquerade = await import("../../netfilter/masquerade.ts");
-    undo.push("masquerade rules", () => masquerade.tearDownMasquerade(request));
-    await masquerade.setUpMasquerade(config.ipMasqBackend, request, addresses);
+    const masquerade = await import("../../netfilter/masquerade/masquerade.ts");
+    undo.push("masquerade rules", () => masquerade.tearDown(request));
+    await masquerade.setUp(config.ipMasqBackend, request, addresses);
   }
   result.ips = ips;
   result.routes = routes;

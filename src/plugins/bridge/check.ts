@@ -37,8 +37,8 @@ async function verify(expected: Expectation): Promise<void> {
   // Its rules name the host's end and the container's address: without those there is nothing to compare them with.
   if (config.macspoofchk && port !== undefined && inside !== undefined) {
     await losses.attempt(async () => {
-      const { checkSpoofCheck } = await import("../../netfilter/spoof-check.ts");
-      await checkSpoofCheck(request, port.name, formatMac(inside.mac ?? new Uint8Array()));
+      const spoofCheck = await import("../../netfilter/spoof-check/spoof-check.ts");
+      await spoofCheck.check(request, port.name, formatMac(inside.mac ?? new Uint8Array()));
     });
   }
   // Addresses of interfaces that other plugins of the chain added are theirs to check.
@@ -54,8 +54,8 @@ async function verify(expected: Expectation): Promise<void> {
     await losses.attempt(() => verifyGateways(host, gateway, ips, config.forceAddress, losses));
   if (!config.ipMasq) return;
   await losses.attempt(async () => {
-    const { checkMasquerade } = await import("../../netfilter/masquerade.ts");
+    const masquerade = await import("../../netfilter/masquerade/masquerade.ts");
     const addresses = ips.map(({ address }) => address);
-    await checkMasquerade(config.ipMasqBackend, request, addresses);
+    await masquerade.check(config.ipMasqBackend, request, addresses);
   });
 }

@@ -17,12 +17,13 @@ import { removeInterface } from "./remove-interface.ts";
 export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
   const failures = new Failures(request.time);
-  const { openNftables, tearDownMasquerade } = await import("../../netfilter/masquerade.ts");
-  const { tearDownSpoofCheck } = await import("../../netfilter/spoof-check.ts");
+  const { openNftables } = await import("../../netfilter/nftables/kernel.ts");
+  const masquerade = await import("../../netfilter/masquerade/masquerade.ts");
+  const spoofCheck = await import("../../netfilter/spoof-check/spoof-check.ts");
   // The kernel waits some 20 ms when rules go and when a link goes. For rules it does so when their socket is closed:
   // begun first and closed last, both waits pass at the same time (docs/decisions/0015-overlapping-waits.md).
   using rules = await failures.attempt(openNftables);
-  await failures.attempt(() => tearDownMasquerade(request, rules));
+  await failures.attempt(() => masquerade.tearDown(request, rules));
   // Before the address: nothing may send from one that the next container can get.
   const removal = await failures.attempt(() => removeInterface(request));
   // A check belongs to its port. A link that names no attachment is not another attachment's port when it has the name of ours,
@@ -31,7 +32,7 @@ export async function del(request: Request): Promise<void> {
     removal !== undefined &&
     !isAttachmentAlias(alias) &&
     (!removal.isReached || hostVethNames(request).includes(name));
-  await failures.attempt(() => tearDownSpoofCheck(request, { mayTake, connection: rules }));
+  await failures.attempt(() => spoofCheck.tearDown(request, { mayTake, connection: rules }));
   if (ipam !== undefined && removal?.isGone === true) {
     await failures.attemptLast(() => delegateDel(request, ipam));
   } else if (ipam !== undefined && removal !== undefined) {

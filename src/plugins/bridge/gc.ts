@@ -46,9 +46,9 @@ export async function gc(request: Request): Promise<void> {
   if (ipam !== undefined && !stays) await failures.attempt(() => collectAddresses(request, ipam, living));
   await failures.attempt(async () => {
     if (!living.areAllKnown("masquerade rules")) return;
-    const { collectMasquerade } = await import("../../netfilter/masquerade.ts");
+    const masquerade = await import("../../netfilter/masquerade/masquerade.ts");
     // Without a copy of a list that may be long.
-    await collectMasquerade(network, {
+    await masquerade.collect(network, {
       *[Symbol.iterator]() {
         yield* valid;
         yield* living.kept;
@@ -56,7 +56,7 @@ export async function gc(request: Request): Promise<void> {
     });
   });
   await failures.attemptLast(async () =>
-    (await import("../../netfilter/spoof-check.ts")).collectSpoofChecks(),
+    (await import("../../netfilter/spoof-check/spoof-check.ts")).collect(),
   );
   failures.throwIfAny();
 }

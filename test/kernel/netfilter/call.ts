@@ -4,12 +4,14 @@
  *   bun call.ts add BACKEND CONTAINER INTERFACE ADDRESS...
  *   bun call.ts del CONTAINER INTERFACE
  */
-import { type Backend, setUpMasquerade, tearDownMasquerade } from "../../../src/netfilter/masquerade.ts";
+
+import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
+import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
 import { prefixes } from "./prefixes.ts";
 
 const [command, ...words] = process.argv.slice(2);
 const backend = command === "add" ? (words.shift() as Backend) : undefined;
 const [containerId = "", ifname = "", ...addresses] = words;
 const attachment = { network: "net1", containerId, ifname };
-if (command === "add") await setUpMasquerade(backend, attachment, prefixes(...addresses));
-else await tearDownMasquerade(attachment);
+if (command === "add") await masquerade.setUp(backend, attachment, prefixes(...addresses));
+else await masquerade.tearDown(attachment);

@@ -1,13 +1,8 @@
 /** B27: which backend it is when nobody says, and what there is to say when neither works. No child processes. */
 import { describe, expect, test } from "bun:test";
 import { CniError, code } from "../../../src/cni/error.ts";
-import {
-  checkMasquerade,
-  masqueradeReady,
-  setUpMasquerade,
-  tearDownMasquerade,
-} from "../../../src/netfilter/masquerade.ts";
-import { setUpSpoofCheck, tearDownSpoofCheck } from "../../../src/netfilter/spoof-check.ts";
+import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { iptablesRules, nftTable } from "./listings.ts";
 import { prefixes } from "./prefixes.ts";
@@ -51,14 +46,14 @@ describe("the host has iptables-nft", () => {
       }
       programs.trap("nft");
       await withoutPath(async () => {
-        await masqueradeReady(undefined);
-        await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
-        await checkMasquerade(undefined, ATTACHMENT, ADDRESSES);
-        await checkMasquerade("iptables", ATTACHMENT, ADDRESSES);
+        await masquerade.requireUsable(undefined);
+        await masquerade.setUp(undefined, ATTACHMENT, ADDRESSES);
+        await masquerade.check(undefined, ATTACHMENT, ADDRESSES);
+        await masquerade.check("iptables", ATTACHMENT, ADDRESSES);
       });
       expect(programs.calls()).toEqual([]);
       expect(await iptablesRules("/usr/sbin/iptables-nft")).not.toEqual([]);
-      await withoutPath(() => tearDownMasquerade(ATTACHMENT));
+      await withoutPath(() => masquerade.tearDown(ATTACHMENT));
       expect(programs.calls()).toEqual([]);
     });
   });
@@ -67,10 +62,10 @@ describe("the host has iptables-nft", () => {
     await withScratchHost(async () => {
       await using programs = await Programs.replace();
       programs.trap("iptables-restore", "/usr/sbin/iptables-nft-restore");
-      await setUpMasquerade(undefined, ATTACHMENT, prefixes("10.1.2.3/24"));
+      await masquerade.setUp(undefined, ATTACHMENT, prefixes("10.1.2.3/24"));
       expect(programs.calls()).toEqual(["iptables-restore --version"]);
       expect(await iptablesRules("iptables-nft")).not.toEqual([]);
-      await tearDownMasquerade(ATTACHMENT);
+      await masquerade.tearDown(ATTACHMENT);
     });
   });
 });
@@ -87,22 +82,22 @@ describe("the host has no iptables", () => {
     await withoutIptables(async (programs) => {
       await programs.disable("/usr/sbin/nft");
       await withoutPath(async () => {
-        await masqueradeReady(undefined);
-        await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
-        await checkMasquerade(undefined, ATTACHMENT, ADDRESSES);
-        await checkMasquerade("nftables", ATTACHMENT, ADDRESSES);
-        await setUpSpoofCheck(ATTACHMENT, "veth1", "02:00:00:00:00:01");
-        await tearDownSpoofCheck(ATTACHMENT);
-        await tearDownMasquerade(ATTACHMENT);
+        await masquerade.requireUsable(undefined);
+        await masquerade.setUp(undefined, ATTACHMENT, ADDRESSES);
+        await masquerade.check(undefined, ATTACHMENT, ADDRESSES);
+        await masquerade.check("nftables", ATTACHMENT, ADDRESSES);
+        await spoofCheck.setUp(ATTACHMENT, "veth1", "02:00:00:00:00:01");
+        await spoofCheck.tearDown(ATTACHMENT);
+        await masquerade.tearDown(ATTACHMENT);
       });
     });
   });
 
   test("nft lists what was written without it", async () => {
     await withoutIptables(async () => {
-      await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
+      await masquerade.setUp(undefined, ATTACHMENT, ADDRESSES);
       expect(await nftTable("inet", "cni_plugins_masquerade")).toContain("ip saddr { 10.1.2.3 }");
-      await tearDownMasquerade(ATTACHMENT);
+      await masquerade.tearDown(ATTACHMENT);
     });
   });
 
@@ -110,8 +105,8 @@ describe("the host has no iptables", () => {
     await withoutIptables(async () => {
       const words =
         'cannot masquerade with iptables: there is no program iptables-restore in the system\'s folders or on PATH; install iptables, or set "ipMasqBackend": "nftables"';
-      expect(await codeOf(masqueradeReady("iptables"))).toEqual([code.notAvailable, words]);
-      const [number, message] = await codeOf(setUpMasquerade("iptables", ATTACHMENT, ADDRESSES));
+      expect(await codeOf(masquerade.requireUsable("iptables"))).toEqual([code.notAvailable, words]);
+      const [number, message] = await codeOf(masquerade.setUp("iptables", ATTACHMENT, ADDRESSES));
       expect(number).toBe(code.internal);
       expect(message).toContain('install iptables, or set "ipMasqBackend": "nftables"');
     });
@@ -119,16 +114,16 @@ describe("the host has no iptables", () => {
 
   test("what an iptables that is gone has left is still removed", async () => {
     await withScratchHost(async () => {
-      await setUpMasquerade("iptables", ATTACHMENT, ADDRESSES);
+      await masquerade.setUp("iptables", ATTACHMENT, ADDRESSES);
       await using programs = await Programs.replace();
       for (const file of FILES) await programs.disable(file);
-      await tearDownMasquerade(ATTACHMENT);
+      await masquerade.tearDown(ATTACHMENT);
     });
   });
 });
 
 describe("STATUS changes nothing", () => {
   test.each([undefined, "iptables", "nftables"] as const)("%p", async (backend) => {
-    await withScratchHost(() => masqueradeReady(backend));
+    await withScratchHost(() => masquerade.requireUsable(backend));
   });
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { ipToBytes, parseIp } from "../../../src/net/ip.ts";
 import { parseMac } from "../../../src/net/mac.ts";
-import { openNetfilter } from "../../../src/netfilter/kernel.ts";
+import { openNetfilter } from "../../../src/netfilter/nftables/kernel.ts";
 import type { Request } from "../../../src/netlink/connection.ts";
 import { commit, rehearse } from "../../../src/netlink/nftables/batch.ts";
 import {

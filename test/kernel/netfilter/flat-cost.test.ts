@@ -5,10 +5,11 @@
 
 import { expect, test } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
-import { setUpIptables, tearDownIptables } from "../../../src/netfilter/iptables/iptables.ts";
-import { openNftables, tearDownMasquerade } from "../../../src/netfilter/masquerade.ts";
-import { setUpNftables, tearDownNftables } from "../../../src/netfilter/nftables/nftables.ts";
-import { setUpSpoofCheck, tearDownSpoofCheck } from "../../../src/netfilter/spoof-check.ts";
+import { setUpIptables } from "../../../src/netfilter/masquerade/iptables.ts";
+import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import { setUpNftables } from "../../../src/netfilter/masquerade/nftables.ts";
+import { openNftables } from "../../../src/netfilter/nftables/kernel.ts";
+import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { Connection, type Transport } from "../../../src/netlink/connection.ts";
 import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
@@ -43,13 +44,7 @@ class Counted implements Transport {
   }
 }
 
-function traffic(action: (connection: Connection) => void): { datagrams: number; bytes: number } {
-  using counted = new Counted();
-  action(new Connection(counted));
-  return { datagrams: counted.datagrams, bytes: counted.bytes };
-}
-
-async function trafficOf(action: (connection: Connection) => Promise<void>) {
+async function trafficOf(action: (connection: Connection) => void | Promise<void>) {
   using counted = new Counted();
   await action(new Connection(counted));
   return { datagrams: counted.datagrams, bytes: counted.bytes };
@@ -63,38 +58,35 @@ const addressesOf = (index: number) =>
   prefixes(`10.1.${100 + (index >> 7)}.${100 + (index & 127)}/24`, `fd00:2::${1000 + index}/64`);
 
 test.each([
-  ["iptables", setUpIptables, tearDownIptables],
-  ["nftables", setUpNftables, tearDownNftables],
-] as const)("%s: ADD and DEL beside 3 others and beside 150", async (_, setUp, tearDown) => {
+  ["iptables", setUpIptables],
+  ["nftables", setUpNftables],
+] as const)("%s: ADD and DEL beside 3 others and beside 150", async (_, setUp) => {
   await withScratchHost(async () => {
     using connection = openNftables();
     if (connection === undefined) throw new Error("no nf_tables");
-    const fill = (from: number, to: number) => {
-      for (let index = from; index < to; index++) setUp(connection, nth(index), addressesOf(index));
+    const fill = async (from: number, to: number) => {
+      for (let index = from; index < to; index++) await setUp(connection, nth(index), addressesOf(index));
     };
-    fill(0, 3);
-    const few = [
-      traffic((counted) => setUp(counted, nth(200), addressesOf(200))),
-      traffic((counted) => tearDown(counted, nth(200))),
+    const addAndDel = async () => [
+      await trafficOf((counted) => setUp(counted, nth(200), addressesOf(200))),
+      await trafficOf((counted) => masquerade.tearDown(nth(200), counted)),
     ];
-    fill(3, MANY);
-    const many = [
-      traffic((counted) => setUp(counted, nth(200), addressesOf(200))),
-      traffic((counted) => tearDown(counted, nth(200))),
-    ];
-    expect(many).toEqual(few);
-    for (let index = 0; index < MANY; index++) tearDown(connection, nth(index));
+    await fill(0, 3);
+    const few = await addAndDel();
+    await fill(3, MANY);
+    expect(await addAndDel()).toEqual(few);
+    for (let index = 0; index < MANY; index++) await masquerade.tearDown(nth(index), connection);
   });
 });
 
 test("an ADD with addresses of both families makes one transaction", async () => {
   await withScratchHost(async () => {
     using counted = new Counted();
-    setUpIptables(new Connection(counted), nth(1), addressesOf(1));
+    await setUpIptables(new Connection(counted), nth(1), addressesOf(1));
     expect(counted.transactions).toBe(1);
     for (const program of ["iptables-nft", "ip6tables-nft"])
       expect((await iptablesRules(program)).filter((rule) => rule.includes("MASQUERADE"))).toHaveLength(1);
-    await tearDownMasquerade(nth(1));
+    await masquerade.tearDown(nth(1));
   });
 });
 
@@ -102,25 +94,25 @@ test("macspoofchk: DEL beside 3 others and beside 150", async () => {
   await withScratchHost(async () => {
     const fill = async (from: number, to: number) => {
       for (let index = from; index < to; index++)
-        await setUpSpoofCheck(nth(index), `v${1000 + index}`, "02:00:00:00:00:01");
+        await spoofCheck.setUp(nth(index), `v${1000 + index}`, "02:00:00:00:00:01");
     };
     const del = async () => {
-      await setUpSpoofCheck(nth(200), "v1200", "02:00:00:00:00:01");
-      return await trafficOf((counted) => tearDownSpoofCheck(nth(200), { connection: counted }));
+      await spoofCheck.setUp(nth(200), "v1200", "02:00:00:00:00:01");
+      return await trafficOf((counted) => spoofCheck.tearDown(nth(200), { connection: counted }));
     };
     await fill(0, 3);
     const few = await del();
     await fill(3, MANY);
     expect(await del()).toEqual(few);
-    for (let index = 0; index < MANY; index++) await tearDownSpoofCheck(nth(index));
+    for (let index = 0; index < MANY; index++) await spoofCheck.tearDown(nth(index));
   });
 });
 
 test("a DEL of what was never attached asks little, and changes nothing", async () => {
   await withScratchHost(async () => {
     const { datagrams } = await trafficOf(async (counted) => {
-      await tearDownMasquerade(attachment("nobody"), counted);
-      await tearDownSpoofCheck(attachment("nobody"), { connection: counted });
+      await masquerade.tearDown(attachment("nobody"), counted);
+      await spoofCheck.tearDown(attachment("nobody"), { connection: counted });
     });
     expect(datagrams).toBeLessThan(20);
   });

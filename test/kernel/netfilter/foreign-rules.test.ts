@@ -1,7 +1,7 @@
 /** Rules of others survive: the listings before equal those after 100 ADDs and DELs, byte for byte. */
 import { expect, test } from "bun:test";
-import { setUpMasquerade, tearDownMasquerade } from "../../../src/netfilter/masquerade.ts";
-import { setUpSpoofCheck, tearDownSpoofCheck } from "../../../src/netfilter/spoof-check.ts";
+import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { outputOf } from "../../support/command.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { prefixes } from "./prefixes.ts";
@@ -95,13 +95,13 @@ test("100 ADDs and DELs of all kinds", async () => {
     for (let round = 0; round < 10; round++) {
       for (const [index, attachment] of attachments.entries()) {
         const addresses = prefixes(`10.1.${round}.${index + 2}/24`, `fd00:${round}::${index + 2}/64`);
-        await setUpMasquerade("iptables", attachment, addresses);
-        await setUpMasquerade("nftables", attachment, addresses);
-        await setUpSpoofCheck(attachment, `veth${index}`, `02:00:00:00:00:0${index}`);
+        await masquerade.setUp("iptables", attachment, addresses);
+        await masquerade.setUp("nftables", attachment, addresses);
+        await spoofCheck.setUp(attachment, `veth${index}`, `02:00:00:00:00:0${index}`);
       }
       for (const attachment of round % 2 === 0 ? attachments : attachments.toReversed()) {
-        await tearDownMasquerade(attachment);
-        await tearDownSpoofCheck(attachment);
+        await masquerade.tearDown(attachment);
+        await spoofCheck.tearDown(attachment);
       }
     }
     expect(await listings()).toBe(before);

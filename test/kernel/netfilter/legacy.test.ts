@@ -4,14 +4,8 @@ import { describe, expect } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { CniError, code } from "../../../src/cni/error.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
-import { LegacyNatTable } from "../../../src/netfilter/iptables/legacy-table.ts";
-import {
-  checkMasquerade,
-  collectMasquerade,
-  masqueradeReady,
-  setUpMasquerade,
-  tearDownMasquerade,
-} from "../../../src/netfilter/masquerade.ts";
+import { updateLegacy } from "../../../src/netfilter/iptables/legacy-table.ts";
+import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
 import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
 import { outcomeOf } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -30,9 +24,9 @@ const attachment = (containerId: string, ifname = "eth0"): Attachment => ({
 });
 const ADDRESSES = ["10.1.2.3/24", "fd00:2::3/64"];
 const setUp = (who: Attachment, ...addresses: string[]) =>
-  setUpMasquerade("iptables", who, prefixes(...addresses));
+  masquerade.setUp("iptables", who, prefixes(...addresses));
 const check = (who: Attachment, ...addresses: string[]) =>
-  checkMasquerade("iptables", who, prefixes(...addresses));
+  masquerade.check("iptables", who, prefixes(...addresses));
 
 /** Rules of both families, and notes apart. */
 async function rules(): Promise<{ rules: string[]; notes: string[] }> {
@@ -59,7 +53,7 @@ describe("the host's iptables is legacy", () => {
         `-A ${iptablesChain(attachment("c1"))} -s 10.1.2.3/32 -m comment --comment "name: \\"net1\\" id: \\"c1\\" if: \\"eth0\\""`,
         `-A ${iptablesChain(attachment("c1"))} -s fd00:2::3/128 -m comment --comment "name: \\"net1\\" id: \\"c1\\" if: \\"eth0\\""`,
       ]);
-      await tearDownMasquerade(attachment("c1"));
+      await masquerade.tearDown(attachment("c1"));
       expect(await rules()).toEqual({ rules: [], notes: [] });
     });
   });
@@ -78,10 +72,10 @@ describe("the host's iptables is legacy", () => {
         expect(await childrenOf(() => setUp(attachment("c1"), "10.1.2.3/24"))).toBe(0);
         expect(await childrenOf(() => setUp(attachment("c2"), ...ADDRESSES))).toBe(2);
         expect(await childrenOf(() => check(attachment("c2"), ...ADDRESSES))).toBe(0);
-        expect(await childrenOf(() => masqueradeReady("iptables"))).toBe(0);
-        expect(await childrenOf(() => tearDownMasquerade(attachment("c1")))).toBe(1);
-        expect(await childrenOf(() => tearDownMasquerade(attachment("c2")))).toBe(2);
-        expect(await childrenOf(() => tearDownMasquerade(attachment("c2")))).toBe(0);
+        expect(await childrenOf(() => masquerade.requireUsable("iptables"))).toBe(0);
+        expect(await childrenOf(() => masquerade.tearDown(attachment("c1")))).toBe(1);
+        expect(await childrenOf(() => masquerade.tearDown(attachment("c2")))).toBe(2);
+        expect(await childrenOf(() => masquerade.tearDown(attachment("c2")))).toBe(0);
       });
     },
   );
@@ -91,15 +85,15 @@ describe("the host's iptables is legacy", () => {
       await using _ = await legacyHost();
       await setUp(attachment("c1", "eth0"), "10.1.2.3/24");
       await setUp(attachment("c1", "eth1"), "10.1.3.3/24");
-      await tearDownMasquerade(attachment("c1", "eth0"));
-      await tearDownMasquerade(attachment("c1", "eth0"));
+      await masquerade.tearDown(attachment("c1", "eth0"));
+      await masquerade.tearDown(attachment("c1", "eth0"));
       await check(attachment("c1", "eth1"), "10.1.3.3/24");
-      await tearDownMasquerade(attachment("c1", "eth1"));
+      await masquerade.tearDown(attachment("c1", "eth1"));
       expect(await rules()).toEqual({ rules: [], notes: [] });
 
       await referenceAddIptables(attachment("c1"), ADDRESSES, "legacy");
       await check(attachment("c1"), ...ADDRESSES);
-      await tearDownMasquerade(attachment("c1"));
+      await masquerade.tearDown(attachment("c1"));
       expect(await rules()).toEqual({ rules: [], notes: [] });
 
       await setUp(attachment("c1"), ...ADDRESSES);
@@ -113,7 +107,7 @@ describe("the host's iptables is legacy", () => {
       await using _ = await legacyHost();
       await setUp(attachment("c1"), ...ADDRESSES);
       await setUp(attachment("c2"), "10.1.2.4/24");
-      await collectMasquerade("net1", [{ containerId: "c1", ifname: "eth0" }]);
+      await masquerade.collect("net1", [{ containerId: "c1", ifname: "eth0" }]);
       await check(attachment("c1"), ...ADDRESSES);
       expect((await rules()).rules.join("\n")).not.toContain("10.1.2.4");
       await host.run("iptables-legacy -t nat -F POSTROUTING");
@@ -121,7 +115,7 @@ describe("the host's iptables is legacy", () => {
       await expect(failure).rejects.toThrow(
         /chain POSTROUTING of the nat table of iptables-legacy lacks the rule "-A POSTROUTING -s 10\.1\.2\.3\/32/,
       );
-      await collectMasquerade("net1", []);
+      await masquerade.collect("net1", []);
       expect(await rules()).toEqual({ rules: [], notes: [] });
     });
   });
@@ -144,7 +138,7 @@ describe("the host's iptables is legacy", () => {
           await expect(check(attachment("c1"), ...ADDRESSES)).rejects.toThrow(
             /lost or altered.*"-A POSTROUTING/,
           );
-          await tearDownMasquerade(attachment("c1"));
+          await masquerade.tearDown(attachment("c1"));
           expect(await rules()).toEqual(before);
         }
         await host.run("nft flush ruleset");
@@ -188,13 +182,12 @@ describe("the host's iptables is legacy", () => {
   legacyTest("K2: a change that is never what is read afterwards comes to an end", async () => {
     await withScratchHost(async (host) => {
       await using programs = await legacyHost(true);
-      const table = new LegacyNatTable(4);
       const chain = iptablesChain(attachment("c1"));
-      const rule = { comment: "another one each time", action: "accept" } as const;
+      const rule = { comment: "another one each time", verdict: "accept" } as const;
       const update = () =>
-        table.update(chain, (state) => [
-          ...(state === undefined ? [{ kind: "add chain" } as const] : []),
-          { kind: "append", rule },
+        updateLegacy(4, chain, (state) => [
+          ...(state === undefined ? [{ action: "add chain" } as const] : []),
+          { action: "append", chain, rule },
         ]);
       expect(update).toThrow(
         /cannot change chain CNI-.* of the nat table of iptables-legacy: after 20 attempts/,

@@ -4,13 +4,8 @@ import { describe, expect, test } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { CniError } from "../../../src/cni/error.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
-import {
-  type Backend,
-  checkMasquerade,
-  collectMasquerade,
-  setUpMasquerade,
-  tearDownMasquerade,
-} from "../../../src/netfilter/masquerade.ts";
+import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
+import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { everything, iptablesRules, nftTable } from "./listings.ts";
 import { callAtOnce } from "./parallel.ts";
@@ -31,9 +26,9 @@ const attachment = (containerId: string, ifname = "eth0"): Attachment => ({
   ifname,
 });
 const setUp = (backend: Backend | undefined, who: Attachment, ...addresses: string[]) =>
-  setUpMasquerade(backend, who, prefixes(...addresses));
+  masquerade.setUp(backend, who, prefixes(...addresses));
 const check = (backend: Backend, who: Attachment, ...addresses: string[]) =>
-  checkMasquerade(backend, who, prefixes(...addresses));
+  masquerade.check(backend, who, prefixes(...addresses));
 
 /** The message of the error that CHECK gives. */
 async function complaint(backend: Backend, who: Attachment, ...addresses: string[]): Promise<string> {
@@ -61,7 +56,7 @@ test("B28: iptables-save shows the rules that the reference writes, one for one"
     expect(expected[0]).toContain(
       `-A POSTROUTING -s 10.1.2.3/32 -m comment --comment "name: \\"net1\\" id: \\"c1\\"" -j ${iptablesChain(attachment("c1"))}`,
     );
-    await tearDownMasquerade(attachment("c1"));
+    await masquerade.tearDown(attachment("c1"));
   });
 });
 
@@ -73,7 +68,7 @@ test("K13: two subnets of a family, as the reference writes them, are no loss; o
     // Its third rule, behind the masquerading, spares the second subnet.
     await host.run(`iptables -t nat -D ${iptablesChain(attachment("c1"))} 3`);
     expect(await complaint("iptables", attachment("c1"), ...addresses)).toContain("-d 10.9.2.0/24");
-    await tearDownMasquerade(attachment("c1"));
+    await masquerade.tearDown(attachment("c1"));
     await host.run("nft flush ruleset");
   });
 });
@@ -105,7 +100,7 @@ test("B29: nft shows the rules that the reference writes; the source stands in a
         .map((line) => line.trim())
         .sort(),
     );
-    await tearDownMasquerade(attachment("c1"));
+    await masquerade.tearDown(attachment("c1"));
   });
 });
 
@@ -119,9 +114,9 @@ describe.each(BACKENDS)("%s", (backend) => {
       await check(backend, attachment("c1"), ...ADDRESSES);
       await setUp(backend, attachment("c1"), ...ADDRESSES);
       expect(await everything()).toEqual(once);
-      await tearDownMasquerade(attachment("c1"));
+      await masquerade.tearDown(attachment("c1"));
       expect(await everything()).toEqual(before);
-      await tearDownMasquerade(attachment("c1"));
+      await masquerade.tearDown(attachment("c1"));
       expect(await everything()).toEqual(before);
     });
   });
@@ -132,7 +127,7 @@ describe.each(BACKENDS)("%s", (backend) => {
       await setUp(backend, attachment("c1"), "10.1.2.9/24");
       await check(backend, attachment("c1"), "10.1.2.9/24");
       expect((await everything()).join("\n")).not.toMatch(/10\.1\.2\.[345]\b/);
-      await tearDownMasquerade(attachment("c1"));
+      await masquerade.tearDown(attachment("c1"));
     });
   });
 
@@ -142,10 +137,10 @@ describe.each(BACKENDS)("%s", (backend) => {
       await setUp(backend, attachment("c2"), "10.1.0.9/24");
       await setUp(backend, attachment("c1"), ...many);
       await check(backend, attachment("c1"), ...many);
-      await tearDownMasquerade(attachment("c1"));
+      await masquerade.tearDown(attachment("c1"));
       expect((await everything()).join("\n")).not.toContain("10.1.1.3");
       await check(backend, attachment("c2"), "10.1.0.9/24");
-      await tearDownMasquerade(attachment("c2"));
+      await masquerade.tearDown(attachment("c2"));
     });
   });
 
@@ -160,10 +155,10 @@ describe.each(BACKENDS)("%s", (backend) => {
         const addressesOf = { eth0: ["10.1.2.3/24", "fd00:2::3/64"], eth1: ["10.1.2.4/24", "10.7.0.1/16"] };
         await check(backend, attachment("c1", "eth0"), ...addressesOf.eth0);
         await check(backend, attachment("c1", "eth1"), ...addressesOf.eth1);
-        await tearDownMasquerade(attachment("c1", first));
-        await tearDownMasquerade(attachment("c1", first));
+        await masquerade.tearDown(attachment("c1", first));
+        await masquerade.tearDown(attachment("c1", first));
         await check(backend, attachment("c1", second), ...addressesOf[second]);
-        await tearDownMasquerade(attachment("c1", second));
+        await masquerade.tearDown(attachment("c1", second));
       }
     });
   });
@@ -176,7 +171,7 @@ describe.each(BACKENDS)("%s", (backend) => {
       const before = await everything();
       await reference[backend].add(attachment("c1"), ["10.1.2.3/24", "fd00:2::3/64"]);
       await check(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
-      await tearDownMasquerade(attachment("c1"));
+      await masquerade.tearDown(attachment("c1"));
       expect(await everything()).toEqual(before);
       await host.run("nft flush ruleset");
     });
@@ -201,11 +196,11 @@ describe.each(BACKENDS)("%s", (backend) => {
       await reference[backend].add(attachment("theirs"), ["10.1.2.4/24"]);
       await setUp(backend, attachment("ours2"), "10.1.2.5/24");
       await check(backend, attachment("ours"), "10.1.2.3/24");
-      await tearDownMasquerade(attachment("ours"));
+      await masquerade.tearDown(attachment("ours"));
       await check(backend, attachment("theirs"), "10.1.2.4/24");
       await reference[backend].del(attachment("theirs"), ["10.1.2.4/24"]);
       await check(backend, attachment("ours2"), "10.1.2.5/24");
-      await tearDownMasquerade(attachment("ours2"));
+      await masquerade.tearDown(attachment("ours2"));
       expect((await everything()).join("\n")).not.toContain("10.1.2.");
       await host.run("nft flush ruleset");
     });
@@ -220,9 +215,9 @@ describe.each(BACKENDS)("%s", (backend) => {
       else await host.run("nft list ruleset >/run/saved && nft flush ruleset && nft -f /run/saved");
       await host.run("rm /run/saved");
       await check(backend, attachment("c1"), "10.1.2.3/24");
-      await tearDownMasquerade(attachment("c1"));
+      await masquerade.tearDown(attachment("c1"));
       await check(backend, attachment("c2"), "10.1.2.4/24");
-      await tearDownMasquerade(attachment("c2"));
+      await masquerade.tearDown(attachment("c2"));
       expect((await everything()).join("\n")).not.toContain("10.1.2.");
       await host.run("nft flush ruleset");
     });
@@ -237,7 +232,7 @@ describe.each(BACKENDS)("%s", (backend) => {
       await reference[backend].add(attachment("c3"), ["10.1.2.5/24"]);
       await reference[backend].add(attachment("c4"), ["10.1.2.6/24"]);
       await setUp(backend, elsewhere, "10.2.2.3/24");
-      await collectMasquerade("net1", [
+      await masquerade.collect("net1", [
         { containerId: "c1", ifname: "eth1" },
         { containerId: "c4", ifname: "eth0" },
       ]);
@@ -248,10 +243,10 @@ describe.each(BACKENDS)("%s", (backend) => {
       for (const address of ["10.1.2.3", "10.1.2.4", "10.1.2.5"]) expect(left).not.toContain(`${address}"`);
       for (const address of ["10.1.2.3/32", "10.1.2.4/32", "10.1.2.5/32"])
         expect(left).not.toContain(address);
-      await collectMasquerade("net1", []);
+      await masquerade.collect("net1", []);
       await check(backend, elsewhere, "10.2.2.3/24");
       expect((await everything()).join("\n")).not.toContain("10.1.");
-      await tearDownMasquerade(elsewhere);
+      await masquerade.tearDown(elsewhere);
       await host.run("nft flush ruleset");
     });
   });
@@ -261,7 +256,7 @@ test("DEL removes the rules of both backends (B33)", async () => {
   await withScratchHost(async () => {
     await setUp("iptables", attachment("c1"), "10.1.2.3/24");
     await setUp("nftables", attachment("c1"), "10.1.2.3/24");
-    await tearDownMasquerade(attachment("c1"));
+    await masquerade.tearDown(attachment("c1"));
   });
 });
 
@@ -353,7 +348,7 @@ describe("G17: CHECK names what is lost", () => {
       expect(await complaint(backend, attachment("c1", "eth0"), "10.1.2.3/24")).toContain(
         "nothing to complain",
       );
-      await tearDownMasquerade(attachment("c1"));
+      await masquerade.tearDown(attachment("c1"));
     });
   });
 
@@ -368,7 +363,7 @@ describe("G17: CHECK names what is lost", () => {
           await host.run("nft flush chain inet cni_plugins_masquerade postrouting");
         await setUp(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
         await check(backend, attachment("c1"), "10.1.2.3/24", "fd00:2::3/64");
-        await tearDownMasquerade(attachment("c1"));
+        await masquerade.tearDown(attachment("c1"));
         await host.run("nft flush ruleset");
       }
     });
@@ -380,12 +375,12 @@ test("all rules were flushed and another's DEL took the empty base chain: ADD br
     await setUp("iptables", attachment("c1"), "10.1.2.3/24");
     await setUp("iptables", attachment("c2"), "10.1.2.4/24");
     await host.run("nft flush table ip nat");
-    await tearDownMasquerade(attachment("c2"));
+    await masquerade.tearDown(attachment("c2"));
     expect(await nftTable("ip", "nat")).not.toContain("POSTROUTING");
     await setUp("iptables", attachment("c1"), "10.1.2.3/24");
     await check("iptables", attachment("c1"), "10.1.2.3/24");
     expect(await nftTable("ip", "nat")).toContain("hook postrouting");
-    await tearDownMasquerade(attachment("c1"));
+    await masquerade.tearDown(attachment("c1"));
   });
 });
 

@@ -7,13 +7,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
-import {
-  type Backend,
-  checkMasquerade,
-  collectMasquerade,
-  setUpMasquerade,
-  tearDownMasquerade,
-} from "../../../src/netfilter/masquerade.ts";
+import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
+import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
 import { TEST_LIMIT } from "../../support/limits.ts";
 import {
   type Container,
@@ -72,9 +67,9 @@ const addressesOf = {
 };
 
 const setUp = (backend: Backend, who: Attachment, addresses: readonly string[]) =>
-  setUpMasquerade(backend, who, prefixes(...addresses));
+  masquerade.setUp(backend, who, prefixes(...addresses));
 const check = (backend: Backend, who: Attachment, addresses: readonly string[]) =>
-  checkMasquerade(backend, who, prefixes(...addresses));
+  masquerade.check(backend, who, prefixes(...addresses));
 
 describe.each(possible)("%s", (_, { backend, variant }) => {
   test("two attachments whose names are one when joined: ADD, CHECK, GC and DEL keep them apart", async () => {
@@ -100,16 +95,16 @@ describe.each(possible)("%s", (_, { backend, variant }) => {
             await setUp(backend, one, addressesOf.one);
             expect(await listing(variant)).toEqual(both);
             // Nothing of a network goes with another's collection, nor what is valid.
-            await collectMasquerade(one.network, [one]);
-            await collectMasquerade(`${one.network.slice(0, 250)}x`, []);
+            await masquerade.collect(one.network, [one]);
+            await masquerade.collect(`${one.network.slice(0, 250)}x`, []);
             expect(await listing(variant)).toEqual(both);
-            if (byCollection) await collectMasquerade(one.network, []);
-            else await tearDownMasquerade(one);
+            if (byCollection) await masquerade.collect(one.network, []);
+            else await masquerade.tearDown(one);
             expect((await listing(variant)).sort()).toEqual(twoAlone);
-            await tearDownMasquerade(one);
+            await masquerade.tearDown(one);
             await check(backend, two, addressesOf.two);
             expect((await listing(variant)).sort()).toEqual(twoAlone);
-            await tearDownMasquerade(two);
+            await masquerade.tearDown(two);
             expect(await listing(variant)).toEqual(before);
           });
         },
@@ -128,7 +123,7 @@ describe.each(possible)("%s", (_, { backend, variant }) => {
       };
       await setUp(backend, longest, addressesOf.one);
       await check(backend, longest, addressesOf.one);
-      await tearDownMasquerade(longest);
+      await masquerade.tearDown(longest);
       expect(await listing(variant)).toEqual(before);
     });
   });
@@ -175,15 +170,15 @@ describe.each(possible.filter(([, { backend }]) => backend === "iptables"))(
                 await add();
               await check(backend, one, ours);
               await check(backend, two, theirs);
-              await tearDownMasquerade(leaves);
-              await tearDownMasquerade(leaves);
+              await masquerade.tearDown(leaves);
+              await masquerade.tearDown(leaves);
               const [stays, address, gone] =
                 leaves === one ? [two, theirs, "10.1.2.3"] : [one, ours, "10.1.2.4"];
               await check(backend, stays, address);
               const left = (await listing(variant)).join("\n");
               expect(left).not.toContain(jumpOf(gone));
               expect(left).not.toContain(`name: \\"${leaves.network}\\"`);
-              await tearDownMasquerade(stays);
+              await masquerade.tearDown(stays);
               expect((await listing(variant)).join("\n")).not.toContain("CNI-");
             }
           }

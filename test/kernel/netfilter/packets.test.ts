@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
-import { type Backend, setUpMasquerade, tearDownMasquerade } from "../../../src/netfilter/masquerade.ts";
+import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
+import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
 import { Listener, send, withNetwork } from "./network.ts";
 import { prefixes } from "./prefixes.ts";
@@ -18,7 +19,7 @@ const bridged = (host: ScratchHost) =>
 
 describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
   const attach = (containerId: string, ...addresses: string[]) =>
-    setUpMasquerade(backend, attachment(containerId), prefixes(...addresses));
+    masquerade.setUp(backend, attachment(containerId), prefixes(...addresses));
 
   test.each(["IPv4", "IPv6"])(
     "%s: to the outside, the source is the host's; other traffic is left alone",
@@ -57,7 +58,7 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
           await send(network.outside, v4 ? "10.1.2.3" : "fd00:2::3", PORT, "in");
           expect(await inOne.senderOf("in")).toBe(v4 ? "192.0.2.2" : "2001:db8::2");
         } finally {
-          await tearDownMasquerade(attachment("one"));
+          await masquerade.tearDown(attachment("one"));
         }
         await send(one.namespace, v4 ? "192.0.2.2" : "2001:db8::2", PORT, "after");
         expect(await outside.senderOf("after")).toBe(v4 ? "10.1.2.3" : "fd00:2::3");
@@ -79,7 +80,7 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
       expect(await inTwo.senderOf("neighbour6")).toBe("fd00:2::3");
       await send(one.namespace, GROUP, PORT + 1, "group");
       expect(await inTwo.senderOf("group")).toBe("10.1.2.3");
-      await tearDownMasquerade(attachment("one"));
+      await masquerade.tearDown(attachment("one"));
     });
   });
 
@@ -93,7 +94,7 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
       await using inTwo = await Listener.start(two.namespace, PORT);
       await send(one.namespace, "10.1.2.4", PORT, "neighbour");
       expect(await inTwo.senderOf("neighbour")).toBe("10.1.2.1");
-      await tearDownMasquerade(attachment("one"));
+      await masquerade.tearDown(attachment("one"));
     });
   });
 
@@ -118,21 +119,21 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
       await send(one.namespace, "192.0.2.1", 8000, "from one");
       expect(await inOne.senderOf("from one")).toBe("10.1.2.3");
       await host.run("nft delete table ip published");
-      await tearDownMasquerade(attachment("one"));
-      await tearDownMasquerade(attachment("two"));
+      await masquerade.tearDown(attachment("one"));
+      await masquerade.tearDown(attachment("two"));
     });
   });
 
   test("G16: with one of two interfaces detached, the other's traffic is masqueraded still", async () => {
     await withNetwork(async (_, network) => {
       const one = await network.container("one", "10.1.2.3/24", "10.1.2.9/24", "fd00:2::3/64");
-      await setUpMasquerade(backend, { ...attachment("one"), ifname: "eth1" }, prefixes("10.1.2.9/24"));
-      await setUpMasquerade(backend, attachment("one"), prefixes("10.1.2.3/24"));
-      await tearDownMasquerade({ ...attachment("one"), ifname: "eth1" });
+      await masquerade.setUp(backend, { ...attachment("one"), ifname: "eth1" }, prefixes("10.1.2.9/24"));
+      await masquerade.setUp(backend, attachment("one"), prefixes("10.1.2.3/24"));
+      await masquerade.tearDown({ ...attachment("one"), ifname: "eth1" });
       await using outside = await Listener.start(network.outside, PORT);
       await send(one.namespace, "192.0.2.2", PORT, "out");
       expect(await outside.senderOf("out")).toBe("192.0.2.1");
-      await tearDownMasquerade(attachment("one"));
+      await masquerade.tearDown(attachment("one"));
     });
   });
 
@@ -141,11 +142,11 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
       const one = await network.container("one", "10.1.2.3/24", "fd00:2::3/64");
       await attach("old", ...one.addresses);
       await attach("new", ...one.addresses);
-      await tearDownMasquerade(attachment("old"));
+      await masquerade.tearDown(attachment("old"));
       await using outside = await Listener.start(network.outside, PORT);
       await send(one.namespace, "192.0.2.2", PORT, "out");
       expect(await outside.senderOf("out")).toBe("192.0.2.1");
-      await tearDownMasquerade(attachment("new"));
+      await masquerade.tearDown(attachment("new"));
     });
   });
 });

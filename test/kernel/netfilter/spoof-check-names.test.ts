@@ -6,12 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Attachment } from "../../../src/cni/attachment.ts";
-import {
-  checkSpoofCheck,
-  collectSpoofChecks,
-  setUpSpoofCheck,
-  tearDownSpoofCheck,
-} from "../../../src/netfilter/spoof-check.ts";
+import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { outputOf } from "../../support/command.ts";
 import { collidingAttachments, interfaceNames, LONGEST_ID, seeded } from "../../support/names.ts";
 import { type ScratchHost, withScratchHost } from "../../support/scratch-host.ts";
@@ -71,28 +66,28 @@ describe("two attachments that the reference would give the same names", () => {
             const before = await nftRules();
             await addPort(host, "p1");
             await addPort(host, "p2");
-            await setUpSpoofCheck(one, "p1", MACS.p1);
-            await setUpSpoofCheck(two, "p2", MACS.p2);
+            await spoofCheck.setUp(one, "p1", MACS.p1);
+            await spoofCheck.setUp(two, "p2", MACS.p2);
             for (const port of ["p1", "p2"] as const) expect(await admitted(port)).toEqual([MACS[port]]);
-            await checkSpoofCheck(one, "p1", MACS.p1);
-            await checkSpoofCheck(two, "p2", MACS.p2);
+            await spoofCheck.check(one, "p1", MACS.p1);
+            await spoofCheck.check(two, "p2", MACS.p2);
             const both = await nftRules();
-            await setUpSpoofCheck(one, "p1", MACS.p1);
-            await setUpSpoofCheck(two, "p2", MACS.p2);
+            await spoofCheck.setUp(one, "p1", MACS.p1);
+            await spoofCheck.setUp(two, "p2", MACS.p2);
             expect((await nftRules()).sort()).toEqual(both.sort());
             // Nothing goes as long as both ports are there, whoever is deleted.
-            await collectSpoofChecks();
-            await tearDownSpoofCheck(one);
-            await tearDownSpoofCheck(two);
+            await spoofCheck.collect();
+            await spoofCheck.tearDown(one);
+            await spoofCheck.tearDown(two);
             expect((await nftRules()).sort()).toEqual(both.sort());
             await removePort(host, "p1");
-            if (byCollection) await collectSpoofChecks();
-            else await tearDownSpoofCheck(one);
-            await tearDownSpoofCheck(one);
+            if (byCollection) await spoofCheck.collect();
+            else await spoofCheck.tearDown(one);
+            await spoofCheck.tearDown(one);
             expect([await admitted("p1"), await admitted("p2")]).toEqual([undefined, [MACS.p2]]);
-            await checkSpoofCheck(two, "p2", MACS.p2);
+            await spoofCheck.check(two, "p2", MACS.p2);
             await removePort(host, "p2");
-            await tearDownSpoofCheck(two);
+            await spoofCheck.tearDown(two);
             expect(await nftRules()).toEqual(before);
           });
         },
@@ -104,17 +99,17 @@ describe("two attachments that the reference would give the same names", () => {
   test("A31: a chain that another program's rule leads to stays, and DEL says so after it has removed the rest", async () => {
     await withScratchHost(async (host) => {
       const attachment = { network: "net1", containerId: "c1", ifname: "eth0" };
-      await setUpSpoofCheck(attachment, "veth1", MACS.p1);
+      await spoofCheck.setUp(attachment, "veth1", MACS.p1);
       const hold = "add chain bridge nat theirs; add rule bridge nat theirs jump cni-br-iface-c1-eth0";
       await host.run(["nft", hold]);
       for (const _ of ["once", "again"]) {
-        await expect(tearDownSpoofCheck(attachment)).rejects.toThrow(
+        await expect(spoofCheck.tearDown(attachment)).rejects.toThrow(
           "failed to teardown spoof-check: chain cni-br-iface-c1-eth0 is busy: a rule of another program leads there",
         );
       }
       expect((await nftRules()).join("\n")).not.toContain("veth1");
       await host.run(["nft", "delete chain bridge nat theirs"]);
-      await tearDownSpoofCheck(attachment);
+      await spoofCheck.tearDown(attachment);
       await host.run("nft flush ruleset");
     });
   });
@@ -126,13 +121,13 @@ describe("two attachments that the reference would give the same names", () => {
         { network: "net1", containerId: "a", ifname: "b-c" },
       ];
       for (const port of ["p1", "p2"] as const) await addPort(host, port);
-      await setUpSpoofCheck(one, "p1", MACS.p1);
+      await spoofCheck.setUp(one, "p1", MACS.p1);
       const alone = await nftRules();
-      await setUpSpoofCheck(two, "p2", MACS.p2);
-      await tearDownSpoofCheck(two, { mayTake: ({ name }) => name === "p2" });
+      await spoofCheck.setUp(two, "p2", MACS.p2);
+      await spoofCheck.tearDown(two, { mayTake: ({ name }) => name === "p2" });
       expect(await nftRules()).toEqual(alone);
       for (const port of ["p1", "p2"] as const) await removePort(host, port);
-      await tearDownSpoofCheck(one);
+      await spoofCheck.tearDown(one);
     });
   });
 
@@ -146,22 +141,22 @@ describe("two attachments that the reference would give the same names", () => {
         ];
         for (const port of ["p1", "p2"] as const) await addPort(host, port);
         if (first === "reference") await referenceSpoofCheck(theirs, "p2", MACS.p2);
-        await setUpSpoofCheck(ours, "p1", MACS.p1);
+        await spoofCheck.setUp(ours, "p1", MACS.p1);
         if (first === "reference") {
           expect([await admitted("p1"), await admitted("p2")]).toEqual([[MACS.p1], [MACS.p2]]);
         } else {
           // It takes over the chain that has its names: what it does to others can only be seen.
           await referenceSpoofCheck(theirs, "p2", MACS.p2);
-          await expect(checkSpoofCheck(ours, "p1", MACS.p1)).rejects.toThrow(/lost or altered/);
+          await expect(spoofCheck.check(ours, "p1", MACS.p1)).rejects.toThrow(/lost or altered/);
         }
-        await checkSpoofCheck(theirs, "p2", MACS.p2);
+        await spoofCheck.check(theirs, "p2", MACS.p2);
         await removePort(host, "p1");
-        await tearDownSpoofCheck(ours);
-        await tearDownSpoofCheck(ours);
+        await spoofCheck.tearDown(ours);
+        await spoofCheck.tearDown(ours);
         expect([await admitted("p1"), await admitted("p2")]).toEqual([undefined, [MACS.p2]]);
-        await checkSpoofCheck(theirs, "p2", MACS.p2);
+        await spoofCheck.check(theirs, "p2", MACS.p2);
         await removePort(host, "p2");
-        await tearDownSpoofCheck(theirs);
+        await spoofCheck.tearDown(theirs);
         expect((await nftRules()).filter((line) => line.includes("cni-br-iface"))).toEqual([]);
         await host.run("nft flush ruleset");
       });
@@ -177,7 +172,7 @@ describe("K2: names longer than a chain's", () => {
         await referenceSpoofCheck(attachment, "veth1", MACS.p1);
         const expected = await nftRules();
         await host.run("nft flush ruleset");
-        await setUpSpoofCheck(attachment, "veth1", MACS.p1);
+        await spoofCheck.setUp(attachment, "veth1", MACS.p1);
         expect(await nftRules()).toEqual(expected);
         await referenceSpoofCheckRemoval(attachment);
         expect((await nftRules()).filter((line) => line.includes("cni-br-iface"))).toEqual([]);
@@ -190,9 +185,9 @@ describe("K2: names longer than a chain's", () => {
     await withScratchHost(async () => {
       const before = await nftRules();
       const attachment = { network: "n".repeat(255), containerId: "c".repeat(length), ifname: "eth0" };
-      await setUpSpoofCheck(attachment, "veth1", MACS.p1);
-      await checkSpoofCheck(attachment, "veth1", MACS.p1);
-      await tearDownSpoofCheck(attachment);
+      await spoofCheck.setUp(attachment, "veth1", MACS.p1);
+      await spoofCheck.check(attachment, "veth1", MACS.p1);
+      await spoofCheck.tearDown(attachment);
       expect(await nftRules()).toEqual(before);
     });
   });

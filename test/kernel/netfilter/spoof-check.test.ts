@@ -3,12 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { CniError } from "../../../src/cni/error.ts";
-import {
-  checkSpoofCheck,
-  collectSpoofChecks,
-  setUpSpoofCheck,
-  tearDownSpoofCheck,
-} from "../../../src/netfilter/spoof-check.ts";
+import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { everything, nftTable } from "./listings.ts";
 import { Listener, send, withNetwork } from "./network.ts";
@@ -24,7 +19,7 @@ const attachment = (containerId: string, ifname = "eth0"): Attachment => ({
 
 async function complaint(who: Attachment, hostInterface: string, mac: string): Promise<string> {
   try {
-    await checkSpoofCheck(who, hostInterface, mac);
+    await spoofCheck.check(who, hostInterface, mac);
   } catch (error) {
     expect(error).toBeInstanceOf(CniError);
     return (error as CniError).message;
@@ -46,7 +41,7 @@ test("spoofed frames are dropped, honest ones pass; without the check spoofed on
     await send(one.namespace, "10.1.2.4", 5353, "unchecked");
     expect(await inTwo.senderOf("unchecked")).toBe("10.1.2.3");
 
-    await setUpSpoofCheck(attachment("one"), one.port, MAC);
+    await spoofCheck.setUp(attachment("one"), one.port, MAC);
     await send(one.namespace, "10.1.2.4", 5353, "spoofed");
     await neighbour(MAC);
     await send(one.namespace, "10.1.2.4", 5353, "honest");
@@ -60,7 +55,7 @@ test("spoofed frames are dropped, honest ones pass; without the check spoofed on
     await send(two.namespace, "10.1.2.3", 5353, "free");
     expect(await inOne.senderOf("free")).toBe("10.1.2.4");
 
-    await tearDownSpoofCheck(attachment("one"), { mayTake: ({ name }) => name === one.port });
+    await spoofCheck.tearDown(attachment("one"), { mayTake: ({ name }) => name === one.port });
     await neighbour(SPOOFED);
     await two.namespace.run("ip link set eth0 address 02:00:00:00:00:04");
     await send(one.namespace, "10.1.2.4", 5353, "unchecked again");
@@ -74,30 +69,30 @@ test("the rules are the reference's, name by name and comment by comment", async
     const expected = await nftTable("bridge", "nat");
     expect(expected).toContain('iifname "veth1" jump cni-br-iface-c1-eth0 comment "macspoofchk-c1-eth0"');
     await host.run("nft flush ruleset");
-    await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
+    await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
     expect(await nftTable("bridge", "nat")).toBe(expected);
-    await tearDownSpoofCheck(attachment("c1"));
+    await spoofCheck.tearDown(attachment("c1"));
   });
 });
 
 test("ADD again with another port and address replaces; DEL twice; several attachments keep apart", async () => {
   await withScratchHost(async () => {
     const before = await everything();
-    await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
+    await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
     const alone = await everything();
-    await setUpSpoofCheck(attachment("c1"), "veth9", SPOOFED);
-    await checkSpoofCheck(attachment("c1"), "veth9", SPOOFED);
+    await spoofCheck.setUp(attachment("c1"), "veth9", SPOOFED);
+    await spoofCheck.check(attachment("c1"), "veth9", SPOOFED);
     expect((await everything()).join("\n")).not.toContain("veth1");
-    await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
+    await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
     expect(await everything()).toEqual(alone);
-    await setUpSpoofCheck(attachment("c1", "eth1"), "veth2", SPOOFED);
-    await setUpSpoofCheck(attachment("c10"), "veth3", MAC);
-    await tearDownSpoofCheck(attachment("c1"));
-    await tearDownSpoofCheck(attachment("c1"));
-    await checkSpoofCheck(attachment("c1", "eth1"), "veth2", SPOOFED);
-    await checkSpoofCheck(attachment("c10"), "veth3", MAC);
-    await tearDownSpoofCheck(attachment("c1", "eth1"));
-    await tearDownSpoofCheck(attachment("c10"));
+    await spoofCheck.setUp(attachment("c1", "eth1"), "veth2", SPOOFED);
+    await spoofCheck.setUp(attachment("c10"), "veth3", MAC);
+    await spoofCheck.tearDown(attachment("c1"));
+    await spoofCheck.tearDown(attachment("c1"));
+    await spoofCheck.check(attachment("c1", "eth1"), "veth2", SPOOFED);
+    await spoofCheck.check(attachment("c10"), "veth3", MAC);
+    await spoofCheck.tearDown(attachment("c1", "eth1"));
+    await spoofCheck.tearDown(attachment("c10"));
     expect(await everything()).toEqual(before);
   });
 });
@@ -109,8 +104,8 @@ describe("with the reference", () => {
       await referenceSpoofCheckRemoval(attachment("c0"));
       const before = await everything();
       await referenceSpoofCheck(attachment("c1"), "veth1", MAC);
-      await checkSpoofCheck(attachment("c1"), "veth1", MAC);
-      await tearDownSpoofCheck(attachment("c1"));
+      await spoofCheck.check(attachment("c1"), "veth1", MAC);
+      await spoofCheck.tearDown(attachment("c1"));
       expect(await everything()).toEqual(before);
       await host.run("nft flush ruleset");
     });
@@ -121,7 +116,7 @@ describe("with the reference", () => {
       await referenceSpoofCheck(attachment("c0"), "veth0", MAC);
       await referenceSpoofCheckRemoval(attachment("c0"));
       const before = await everything();
-      await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
+      await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
       await referenceSpoofCheckRemoval(attachment("c1"));
       expect(await everything()).toEqual(before);
       await host.run("nft flush ruleset");
@@ -139,9 +134,9 @@ test("what someone keeps in the table stays, and so does the chain's policy", as
       nft 'add chain bridge nat cni-br-iface-foreign'
       nft add rule bridge nat PREROUTING iifname lan1 jump cni-br-iface-foreign`);
     const before = await everything();
-    await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
-    await tearDownSpoofCheck(attachment("c1"));
-    await collectSpoofChecks();
+    await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
+    await spoofCheck.tearDown(attachment("c1"));
+    await spoofCheck.collect();
     expect(await everything()).toEqual(before);
     expect(before.join("\n")).toContain('"policy":"drop"');
     await host.run("nft flush ruleset");
@@ -174,45 +169,45 @@ describe("G17: CHECK names what is lost", () => {
   ];
   test.each([...MUTATIONS])("%s", async (mutation, message) => {
     await withScratchHost(async (host) => {
-      await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
+      await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
       await host.run(mutation);
       expect(await complaint(attachment("c1"), "veth1", MAC)).toMatch(message);
-      await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
-      await checkSpoofCheck(attachment("c1"), "veth1", MAC);
-      await tearDownSpoofCheck(attachment("c1"));
+      await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
+      await spoofCheck.check(attachment("c1"), "veth1", MAC);
+      await spoofCheck.tearDown(attachment("c1"));
       await host.run("nft flush ruleset");
     });
   });
 
   test("K13: what only counts or logs is no loss", async () => {
     await withScratchHost(async (host) => {
-      await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
+      await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
       for (const chain of ["PREROUTING", "cni-br-iface-c1-eth0", "cni-br-iface-c1-eth0-mac"]) {
         for (const watches of ["counter", "ether type ip counter", "log prefix x", "counter log"]) {
           await host.run(
             `nft insert rule bridge nat ${chain} ${watches}; nft add rule bridge nat ${chain} ${watches}`,
           );
-          await checkSpoofCheck(attachment("c1"), "veth1", MAC);
+          await spoofCheck.check(attachment("c1"), "veth1", MAC);
         }
       }
       await host.run("nft insert rule bridge nat cni-br-iface-c1-eth0-mac log accept");
       expect(await complaint(attachment("c1"), "veth1", MAC)).toContain(
         "-mac of table bridge nat has other rules",
       );
-      await tearDownSpoofCheck(attachment("c1"));
+      await spoofCheck.tearDown(attachment("c1"));
       await host.run("nft flush ruleset");
     });
   });
 
   test("another port or address than the rules are for", async () => {
     await withScratchHost(async () => {
-      await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
+      await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
       expect(await complaint(attachment("c1"), "veth2", MAC)).toContain(
         'no rule that leads frames of "veth2"',
       );
       expect(await complaint(attachment("c1"), "veth1", SPOOFED)).toContain(SPOOFED);
       expect(await complaint(attachment("c1"), "veth1", MAC)).toContain("nothing to complain");
-      await tearDownSpoofCheck(attachment("c1"));
+      await spoofCheck.tearDown(attachment("c1"));
     });
   });
 });
@@ -220,27 +215,27 @@ describe("G17: CHECK names what is lost", () => {
 test("G1: GC removes the checks of ports that are gone, those of living ports stay", async () => {
   await withScratchHost(async (host) => {
     await host.run("ip link add veth1 type veth peer name veth2");
-    await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
-    await setUpSpoofCheck(attachment("c2"), "gone1", MAC);
+    await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
+    await spoofCheck.setUp(attachment("c2"), "gone1", MAC);
     await referenceSpoofCheck(attachment("c3"), "gone2", MAC);
-    await collectSpoofChecks();
-    await checkSpoofCheck(attachment("c1"), "veth1", MAC);
+    await spoofCheck.collect();
+    await spoofCheck.check(attachment("c1"), "veth1", MAC);
     expect((await everything()).join("\n")).not.toMatch(/c2-eth0|c3-eth0|gone/);
     await host.run("ip link delete veth1");
-    await collectSpoofChecks();
-    await collectSpoofChecks();
+    await spoofCheck.collect();
+    await spoofCheck.collect();
   });
 });
 
 test("rules that were saved and loaded again are still ours", async () => {
   await withScratchHost(async (host) => {
-    await setUpSpoofCheck(attachment("c1"), "veth1", MAC);
-    await setUpSpoofCheck(attachment("c2"), "veth2", SPOOFED);
+    await spoofCheck.setUp(attachment("c1"), "veth1", MAC);
+    await spoofCheck.setUp(attachment("c2"), "veth2", SPOOFED);
     await host.run("nft list ruleset >/run/saved && nft flush ruleset && nft -f /run/saved && rm /run/saved");
-    await checkSpoofCheck(attachment("c1"), "veth1", MAC);
-    await tearDownSpoofCheck(attachment("c1"));
-    await checkSpoofCheck(attachment("c2"), "veth2", SPOOFED);
-    await tearDownSpoofCheck(attachment("c2"));
+    await spoofCheck.check(attachment("c1"), "veth1", MAC);
+    await spoofCheck.tearDown(attachment("c1"));
+    await spoofCheck.check(attachment("c2"), "veth2", SPOOFED);
+    await spoofCheck.tearDown(attachment("c2"));
     expect((await everything()).join("\n")).not.toContain("cni-br-iface");
     await host.run("nft flush ruleset");
   });
@@ -249,8 +244,8 @@ test("rules that were saved and loaded again are still ours", async () => {
 test("container ids that are too long for a comment", async () => {
   await withScratchHost(async () => {
     const who = attachment("0".repeat(120));
-    await setUpSpoofCheck(who, "veth1", MAC);
-    await checkSpoofCheck(who, "veth1", MAC);
-    await tearDownSpoofCheck(who);
+    await spoofCheck.setUp(who, "veth1", MAC);
+    await spoofCheck.check(who, "veth1", MAC);
+    await spoofCheck.tearDown(who);
   });
 });

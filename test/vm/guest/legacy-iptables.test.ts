@@ -5,13 +5,8 @@
 import { describe, expect, test } from "bun:test";
 import { CniError, code } from "../../../src/cni/error.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
-import {
-  checkMasquerade,
-  masqueradeReady,
-  setUpMasquerade,
-  tearDownMasquerade,
-} from "../../../src/netfilter/masquerade.ts";
-import { checkSpoofCheck, setUpSpoofCheck, tearDownSpoofCheck } from "../../../src/netfilter/spoof-check.ts";
+import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { iptablesRules } from "../../kernel/netfilter/listings.ts";
 import { prefixes } from "../../kernel/netfilter/prefixes.ts";
 import { Programs } from "../../kernel/netfilter/programs.ts";
@@ -47,15 +42,15 @@ describe.each([
       await using programs = await Programs.replace();
       for (const name of legacy ? ["iptables", "ip6tables"] : [])
         programs.link(`${name}-restore`, `/usr/sbin/${name}-legacy-restore`);
-      await masqueradeReady(undefined);
-      await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
+      await masquerade.requireUsable(undefined);
+      await masquerade.setUp(undefined, ATTACHMENT, ADDRESSES);
       const once = await rules();
       expect(once.filter((line) => !line.includes("if: "))).toEqual(EXPECTED);
-      await checkMasquerade(undefined, ATTACHMENT, ADDRESSES);
-      await setUpMasquerade(undefined, ATTACHMENT, ADDRESSES);
+      await masquerade.check(undefined, ATTACHMENT, ADDRESSES);
+      await masquerade.setUp(undefined, ATTACHMENT, ADDRESSES);
       expect(await rules()).toEqual(once);
-      await tearDownMasquerade(ATTACHMENT);
-      await tearDownMasquerade(ATTACHMENT);
+      await masquerade.tearDown(ATTACHMENT);
+      await masquerade.tearDown(ATTACHMENT);
       expect(await rules()).toEqual([]);
     });
   });
@@ -64,8 +59,8 @@ describe.each([
 test("nftables was asked for: the error names what the kernel lacks", async () => {
   await withScratchHost(async () => {
     for (const attempt of [
-      () => masqueradeReady("nftables"),
-      () => setUpMasquerade("nftables", ATTACHMENT, ADDRESSES),
+      () => masquerade.requireUsable("nftables"),
+      () => masquerade.setUp("nftables", ATTACHMENT, ADDRESSES),
     ]) {
       const error: unknown = await attempt().catch((thrown) => thrown);
       expect(error).toBeInstanceOf(CniError);
@@ -79,8 +74,8 @@ test("nftables was asked for: the error names what the kernel lacks", async () =
 
 test("B17: a spoof check is set up, checked and removed", async () => {
   await withScratchHost(async () => {
-    await setUpSpoofCheck(ATTACHMENT, "veth1", "02:00:00:00:00:01");
-    await checkSpoofCheck(ATTACHMENT, "veth1", "02:00:00:00:00:01");
-    await tearDownSpoofCheck(ATTACHMENT);
+    await spoofCheck.setUp(ATTACHMENT, "veth1", "02:00:00:00:00:01");
+    await spoofCheck.check(ATTACHMENT, "veth1", "02:00:00:00:00:01");
+    await spoofCheck.tearDown(ATTACHMENT);
   });
 });

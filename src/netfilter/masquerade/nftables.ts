@@ -1,0 +1,155 @@
+/**
+ * Masquerading with a table of nftables (rules B29, B33, G5), without a child process.
+ *
+ * Each address has one rule in `masq_checks` whose comment says the attachment, as the reference writes it: so each
+ * program can delete what the other has added, and an address that is used again before the DEL of the attachment that
+ * had it keeps the new one's rule. Yet no one searches the chain: the address stands in an anonymous set whose name is
+ * made of the attachment's mark, and from the set the rule is found (docs/decisions/0011-one-rule-an-address.md).
+ */
+import type { Attachment } from "../../cni/attachment.ts";
+import { CniError, code } from "../../cni/error.ts";
+import { ipToBytes } from "../../net/ip.ts";
+import { networkOf, type Prefix } from "../../net/prefix.ts";
+import type { Connection, Request } from "../../netlink/connection.ts";
+import { update } from "../../netlink/nftables/batch.ts";
+import { addChain } from "../../netlink/nftables/chain.ts";
+import { addElements } from "../../netlink/nftables/element.ts";
+import { addRule, deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
+import { addSet, decodeSet, getSet, type SetName } from "../../netlink/nftables/set.ts";
+import { addTable } from "../../netlink/nftables/table.ts";
+import { comment } from "../../netlink/nftables/userdata.ts";
+import { attachmentMark, nftablesComment } from "../attachment-names.ts";
+import { MASQ_CHECKS, MASQ_POSTROUTING, madeHere } from "../nftables/base-chains.ts";
+import { encodeRule } from "../nftables/expressions.ts";
+import { type NftRule, rulesByHandle, rulesIn } from "../nftables/found-rules.ts";
+import { ask, findChains } from "../nftables/kernel.ts";
+import { MULTICAST, outside, type Rule, within } from "../rule.ts";
+
+const { family: FAMILY, table: TABLE } = MASQ_CHECKS;
+
+/** The rules of postrouting. The reference empties the chain on each ADD and writes the same. */
+export const ENTRY_RULES: readonly Rule[] = [
+  { destination: within(MULTICAST[4]), verdict: "return" },
+  { destination: within(MULTICAST[6]), verdict: "return" },
+  { verdict: "goto", target: MASQ_CHECKS.chain },
+];
+
+/** Most attachments have one address or two: so many sets are asked for at once. */
+const AT_ONCE = 2;
+
+/** Distance of the handles of an address's set and rule, which come right behind each other in one transaction. */
+const RULE_BEHIND_SET = 1n;
+
+/** Other calls may add the same attachment at the same time, each of them once. */
+const ATTEMPTS = 20;
+
+/** Adds the attachment's rules, and the table where it is missing or not whole. @throws NetlinkError, CniError */
+export function setUpNftables(
+  connection: Connection,
+  attachment: Attachment,
+  addresses: readonly Prefix[],
+): void {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    let isClean = false;
+    update(connection, () => {
+      // Rules of an ADD that was killed before it could report them. They go first, in a transaction of their own: a
+      // name is not free before that.
+      const left = rulesByName(connection, attachment);
+      isClean = left.length === 0;
+      if (!isClean) return left.map(deleteRule);
+      // Whether packets come to its rules is not looked at closely: that is what CHECK does.
+      const [entry, checks] = findChains(connection, [MASQ_POSTROUTING, MASQ_CHECKS]);
+      const isWhole = checks !== undefined && (entry?.use ?? 0) >= MASQ_POSTROUTING.rules;
+      return isWhole
+        ? attachmentRequests(attachment, addresses)
+        : [...tableRequests(), ...attachmentRequests(attachment, addresses)];
+    });
+    if (isClean) return;
+  }
+  throw new CniError(
+    code.tryAgainLater,
+    `cannot add rules to table ${FAMILY} ${TABLE}: other calls add the same attachment at the same time; try again later`,
+  );
+}
+
+/** The table and its chains, which stay where they are there, and the rules of postrouting. */
+export const tableRequests = (): Request[] => [
+  addTable({
+    family: FAMILY,
+    table: TABLE,
+    userData: [comment("masquerading of containers, by CNI plugins"), madeHere],
+  }),
+  addChain({ ...MASQ_CHECKS, userData: [comment("what leaves a container's own subnet is masqueraded")] }),
+  addChain(MASQ_POSTROUTING),
+  flushChain(MASQ_POSTROUTING),
+  ...ENTRY_RULES.map((rule) =>
+    addRule({
+      family: FAMILY,
+      table: TABLE,
+      chain: MASQ_POSTROUTING.chain,
+      expressions: encodeRule(rule, FAMILY),
+    }),
+  ),
+];
+
+/** For each address an anonymous set that holds it, then its rule, see RULE_BEHIND_SET. */
+export function attachmentRequests(attachment: Attachment, addresses: readonly Prefix[]): Request[] {
+  const requests: Request[] = [];
+  for (const [index, prefix] of addresses.entries()) {
+    const set = { ...setName(attachment, index), id: index + 1 };
+    const key = [prefix.address.family === 4 ? "ipv4_addr" : "ipv6_addr"] as const;
+    const rule: Rule = {
+      sourceSet: set.set,
+      destination: outside(networkOf(prefix)),
+      verdict: "masquerade",
+    };
+    requests.push(
+      addSet({ ...set, key, anonymous: true, constant: true, size: 1 }, { exclusive: true }),
+      addElements(set, [{ key: ipToBytes(prefix.address) }]),
+      addRule({
+        ...MASQ_CHECKS,
+        userData: [comment(nftablesComment(attachment))],
+        expressions: encodeRule(rule, FAMILY, set.id),
+      }),
+    );
+  }
+  return requests;
+}
+
+/** Name of the anonymous set of an attachment's nth address. */
+const setName = (attachment: Attachment, index: number): SetName => ({
+  family: FAMILY,
+  table: TABLE,
+  set: `${attachmentMark(attachment)}-${index}`,
+});
+
+/** The attachment's rules that can be found by their sets' names: at once, however many rules there are. */
+function rulesByName(connection: Connection, attachment: Attachment): NftRule[] {
+  const handles: bigint[] = [];
+  for (let from = 0; ; from += AT_ONCE) {
+    const questions: Request[] = [];
+    for (let index = from; index < from + AT_ONCE; index++)
+      questions.push(getSet(setName(attachment, index)));
+    const sets = ask(connection, questions).flatMap((reply) => (reply === undefined ? [] : decodeSet(reply)));
+    for (const { handle } of sets) if (handle !== undefined) handles.push(handle + RULE_BEHIND_SET);
+    if (sets.length < AT_ONCE) break;
+  }
+  const mark = attachmentMark(attachment);
+  return rulesByHandle(connection, MASQ_CHECKS, handles).filter((rule) => rule.mark === mark);
+}
+
+/**
+ * The attachment's rules: by name, or else, if there are rules at all, by their comments. The reference writes rules
+ * without a named set; and the names are lost when a saved rule set is loaded.
+ */
+export function rulesOf(connection: Connection, attachment: Attachment): NftRule[] {
+  const named = rulesByName(connection, attachment);
+  if (named.length > 0) return named;
+  // The chain's use counts its rules and the rule of postrouting that leads here.
+  const [checks] = findChains(connection, [MASQ_CHECKS]);
+  return (checks?.use ?? 0) <= 1 ? [] : rulesMarked(connection, attachmentMark(attachment));
+}
+
+/** The rules whose comments begin with the mark of an attachment or a network, whoever has written them. */
+export const rulesMarked = (connection: Connection, mark: string): NftRule[] =>
+  rulesIn(connection, MASQ_CHECKS, (rule) => rule.mark?.startsWith(mark) === true, [mark]);
