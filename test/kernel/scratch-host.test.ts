@@ -84,6 +84,18 @@ describe("withScratchHost", () => {
     await withScratchHost(async (host) => expect(await names(host)).toBe(""));
   });
 
+  test("ends a test that has run into its limit before another one gets the host", async () => {
+    const begun = Promise.withResolvers<void>();
+    const ended = withScratchHost(async (host) => {
+      await host.run(BRIDGE);
+      begun.resolve();
+      for (;;) await host.run("sleep 0.01");
+    }).catch(String);
+    await begun.promise;
+    await withScratchHost(async (host) => expect(await host.run("ip -br link show br9 || true")).toBe(""));
+    expect(await ended).toContain("the time of this test is over");
+  });
+
   test("a command that fails says so with its output", async () => {
     await withScratchHost(async (host) => {
       await expect(host.run("echo out; echo err >&2; exit 3")).rejects.toThrow(/exit code 3\nout\nerr/);

@@ -55,14 +55,15 @@ async function json(
 }
 
 // What follows from the rest, but in the kernel's own time, does not count: carrier and operational state, link-local
-// addresses with their routes, and the multicast groups that an interface joins.
+// addresses with their routes, the table "local", which has a route for each address, and the multicast groups that an
+// interface joins.
 
 const isMulticast = ({ mac }: Json): boolean => /^(33:33|01:00:5e):/.test(String(mac));
 
 const isLinkLocal = (address: unknown): boolean => /^fe80::|^ff00::\/8$/.test(String(address));
 
 function describeRoute(route: Json): string | undefined {
-  if (isLinkLocal(route.dst)) return undefined;
+  if (isLinkLocal(route.dst) || (route.table === "local" && route.protocol === "kernel")) return undefined;
   const flags = (route.flags as string[]).filter((flag) => flag !== "linkdown");
   return `route ${text({ ...route, flags })}`;
 }

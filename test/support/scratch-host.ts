@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type Command, type CommandOptions, outcomeOf, outputOf } from "./command.ts";
 import { type HostState, hostState } from "./host-state.ts";
-import { callPlugin, type PluginCall, type PluginOutcome } from "./plugin-call.ts";
+import { builtBinaries, callProgram, type PluginCall, type PluginOutcome } from "./plugin-call.ts";
 import { expectUnchanged, stateDifference } from "./state-difference.ts";
 
 /** A named network namespace: the container of a test, or a machine beside the host. */
@@ -38,19 +38,33 @@ export class NamedNamespace {
 
 /** The host, as long as one test has it. */
 export class ScratchHost {
-  readonly #namespaces: NamedNamespace[] = [];
+  private readonly namespaces: NamedNamespace[] = [];
+  /** Resolves when the test has given the host back. */
+  readonly given = Promise.withResolvers<void>();
+  private isOver = false;
+
+  /** Ends what a test does that has run into its limit: each further use of the host is an error. */
+  end(): void {
+    this.isOver = true;
+  }
+
+  private use(): void {
+    if (this.isOver) throw new Error("the time of this test is over, and another one has the host");
+  }
 
   /** Adds a named network namespace with lo up. It goes at the end of the test. */
   async addNamespace(name: string): Promise<NamedNamespace> {
+    this.use();
     const namespace = new NamedNamespace(name);
     await outputOf(["ip", "netns", "add", name]);
-    this.#namespaces.push(namespace);
+    this.namespaces.push(namespace);
     await namespace.run(["ip", "link", "set", "lo", "up"]);
     return namespace;
   }
 
   /** Standard output of a command. @throws CommandFailed */
-  run(command: Command, options?: CommandOptions): Promise<string> {
+  async run(command: Command, options?: CommandOptions): Promise<string> {
+    this.use();
     return outputOf(command, options);
   }
 
@@ -59,27 +73,29 @@ export class ScratchHost {
     return JSON.parse((await this.run(command)) || "[]") as T;
   }
 
-  /** Calls a built plugin, whatever its exit code. */
-  plugin(name: string, call: PluginCall): Promise<PluginOutcome> {
-    return callPlugin(name, call);
+  /** Calls a built plugin, whatever its exit code; perhaps under another program, such as strace with its options. */
+  async plugin(name: string, call: PluginCall, under: readonly string[] = []): Promise<PluginOutcome> {
+    this.use();
+    return callProgram([...under, `${builtBinaries()}/${name}`], call);
   }
 
   /** The state as it is now. */
-  state(): Promise<HostState> {
+  async state(): Promise<HostState> {
+    this.use();
     return hostState();
   }
 
   /** Runs `body`, after which the host must be as it was before. Gives what `body` gives. */
   async unchangedBy<T>(body: () => Promise<T>, mayDiffer: readonly RegExp[] = []): Promise<T> {
-    const before = await hostState();
+    const before = await this.state();
     const value = await body();
-    expectUnchanged(before, await hostState(), mayDiffer);
+    expectUnchanged(before, await this.state(), mayDiffer);
     return value;
   }
 
   /** Removes the namespaces of this test, those that are gone already included. */
   async removeNamespaces(): Promise<void> {
-    for (const { name } of this.#namespaces.splice(0)) await outcomeOf(["ip", "netns", "delete", name]);
+    for (const { name } of this.namespaces.splice(0)) await outcomeOf(["ip", "netns", "delete", name]);
   }
 }
 
@@ -88,9 +104,13 @@ export interface ScratchHostOptions {
   readonly mayKeep?: readonly RegExp[];
 }
 
+/** The test that has the host. */
+let current: ScratchHost | undefined;
+
 /**
  * Gives `body` the host, then compares the host with what it was before. Whatever is left is removed either way, so
- * that the next test starts on clean ground.
+ * that the next test starts on clean ground. One that has run into its limit is ended first: bun test goes on to the
+ * next test and lets its body run.
  * @throws the error of `body`, or one that lists what is not as it was.
  */
 export async function withScratchHost(
@@ -98,8 +118,11 @@ export async function withScratchHost(
   options: ScratchHostOptions = {},
 ): Promise<void> {
   requireScratchHost();
+  current?.end();
+  await current?.given.promise;
   const before = await hostState();
   const host = new ScratchHost();
+  current = host;
   const failures: unknown[] = [];
   try {
     await body(host);
@@ -114,6 +137,7 @@ export async function withScratchHost(
   } catch (error) {
     failures.push(error);
   }
+  host.given.resolve();
   if (failures.length > 1) throw new Error(failures.map(String).join("\nand after that, cleaning up: "));
   if (failures.length === 1) throw failures[0];
 }

@@ -2,12 +2,7 @@
 import { expect } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { hostTests } from "../../support/host-test.ts";
-import {
-  builtBinaries,
-  callProgram,
-  type PluginCall,
-  type PluginOutcome,
-} from "../../support/plugin-call.ts";
+import type { PluginCall, PluginOutcome } from "../../support/plugin-call.ts";
 import type { NamedNamespace, ScratchHost } from "../../support/scratch-host.ts";
 
 export const BRIDGE = "br0";
@@ -104,7 +99,7 @@ export class Attachment {
 
   /** A request under another program, such as strace with its options. */
   callUnder(words: readonly string[], request: PluginCall): Promise<PluginOutcome> {
-    return callProgram([...words, `${builtBinaries()}/bridge`], request);
+    return this.host.plugin("bridge", request, words);
   }
 
   /** ADD that must succeed. */

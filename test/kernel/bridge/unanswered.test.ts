@@ -36,7 +36,7 @@ networkTest("G7: an ADD that never learns whether the kernel made something take
   const points = answersTo(clean.trace, /NLM_F_CREATE|0x600|NFT_MSG|BATCH/);
   expect(points.length).toBeGreaterThanOrEqual(4);
   for (const when of points) {
-    const lost = () => traced(one, "ADD", "recvfrom", `error=ENOBUFS:when=${when}`);
+    const lost = () => traced(one, "ADD", "recvfrom", { what: `error=ENOBUFS:when=${when}` });
     const { outcome } = await host.unchangedBy(lost, [IPAM_FILES]);
     expect(`${when}: ${outcome}`).toStartWith(`${when}: exit code 1`);
     expect(outcome.json().msg).toMatch(/cannot|failed/);
@@ -55,7 +55,7 @@ networkTest(
     expect(points.length).toBeGreaterThan(0);
     for (const when of points) {
       await one.add();
-      const { outcome } = await traced(one, "DEL", "recvfrom", `error=ENOBUFS:when=${when}`);
+      const { outcome } = await traced(one, "DEL", "recvfrom", { what: `error=ENOBUFS:when=${when}` });
       const rules = (await host.state()).filter((line) => /masq_checks.*c1|c1.*masq_checks/.test(line));
       if (outcome.exitCode === 0) expect({ when, rules }).toEqual({ when, rules: [] });
       await one.del();
@@ -68,7 +68,7 @@ networkTest("the way back from the container's namespace is tried again", async 
   const one = await prepare(host, "c1", DUAL);
   // Each second call leads back.
   for (const when of [2, 4]) {
-    const { outcome, trace } = await traced(one, "ADD", "setns", `error=ENOMEM:when=${when}`);
+    const { outcome, trace } = await traced(one, "ADD", "setns", { what: `error=ENOMEM:when=${when}` });
     expect(`${when}: ${outcome}`).toStartWith(`${when}: exit code 0`);
     expect(trace.filter((line) => line.includes("(INJECTED)"))).toHaveLength(1);
     await one.check(outcome.json());
@@ -85,7 +85,7 @@ networkTest("an error names the step, not only the call", async (host) => {
     // The first is the lock of the host's network, which an ADD can do without.
     ["flock", 2, "cannot lock the leases: lock"],
   ] as const) {
-    const { outcome } = await traced(one, "ADD", call, `error=EIO:when=${when}`);
+    const { outcome } = await traced(one, "ADD", call, { what: `error=EIO:when=${when}` });
     expect([outcome.exitCode, outcome.json().msg]).toEqual([1, expect.stringContaining(step)]);
   }
   await one.del();
