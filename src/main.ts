@@ -3,6 +3,7 @@
  * a bare name found on PATH all serve), or else from the configuration. The only file that touches the process; it wires
  * the plugins into delegation.
  */
+import { environment, exit, print, programArguments, programName, unusable } from "#engine";
 import type { Delegation, Plugin } from "./cni/plugin.ts";
 import { pluginIn, pluginsIn, refuseItself } from "./cni/plugin-name.ts";
 import { type Host, runPlugin } from "./cni/protocol.ts";
@@ -12,7 +13,6 @@ import { loopback } from "./plugins/loopback/index.ts";
 import { beginUndo, DEFAULT_CALL_TIME, limitCall, withHalfOfTheTime } from "./sys/deadline.ts";
 import { failedWith } from "./sys/errno.ts";
 import { isRegular, sameFile, status } from "./sys/file.ts";
-import { unusable } from "./sys/libc.ts";
 import { isOwnNetns } from "./sys/netns.ts";
 import { readInput, writeError, writeOutput } from "./sys/standard-streams.ts";
 
@@ -24,14 +24,14 @@ const version = typeof BRIDGEHEAD_VERSION === "string" ? BRIDGEHEAD_VERSION : "0
 /** Each of them loads a command's code when it is called: a call pays for its own command only. */
 const PLUGINS: Readonly<Record<string, Plugin>> = { bridge, "host-local": hostLocal, loopback };
 
-function print(text: string): void {
+function writeResult(text: string): void {
   if (unusable === undefined) writeOutput(text);
-  else console.log(text.trimEnd());
+  else print(1, text);
 }
 
-function printError(text: string): void {
+function writeLine(text: string): void {
   if (unusable === undefined) writeError(text);
-  else console.error(text.trimEnd());
+  else print(2, text);
 }
 
 const NAMES = Object.keys(PLUGINS);
@@ -43,7 +43,7 @@ const IPAM_NAMES = ["host-local"];
 const DELEGATING = "bridge";
 
 /** The last part of argv[0]. */
-const calledAs = process.argv0.slice(process.argv0.lastIndexOf("/") + 1);
+const calledAs = programName().slice(programName().lastIndexOf("/") + 1);
 
 /** The plugin that this very file is when it is delegated to by a name. @throws CniError code 7 for the caller itself. */
 function delegateNamed(name: string): Plugin | undefined {
@@ -79,16 +79,16 @@ async function explain(message: string): Promise<string | undefined> {
 async function main(): Promise<number> {
   limitCall(DEFAULT_CALL_TIME);
   const name = pluginIn(calledAs, NAMES);
-  if (name === undefined && !process.env.CNI_COMMAND) {
+  if (name === undefined && !environment.CNI_COMMAND) {
     const { runOperatorCommand } = await import("./operator.ts");
-    const terminal = { version, plugins: NAMES, stdout: print, stderr: printError };
-    return runOperatorCommand(process.argv.slice(2), terminal);
+    const terminal = { version, plugins: NAMES, stdout: writeResult, stderr: writeLine };
+    return runOperatorCommand(programArguments(), terminal);
   }
   const host: Host = {
-    environment: process.env,
+    environment,
     readStdin: readInput,
-    stdout: print,
-    stderr: printError,
+    stdout: writeResult,
+    stderr: writeLine,
     isOwnNetns,
     delegation,
     time: { limit: limitCall, beginUndo, half: withHalfOfTheTime },
@@ -103,4 +103,4 @@ async function main(): Promise<number> {
 }
 
 // Not awaited here: a module that waits at its top level takes the engine 0.07 ms more.
-void main().then((code) => process.exit(code));
+void main().then((code) => exit(code));

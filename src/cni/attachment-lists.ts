@@ -2,6 +2,7 @@
  * GC's lists in a large document. They grow with the node, up to a million attachments in each of two keys, and their
  * text is more than fits into memory as objects: so they are read in pieces, and what is left of the document is small.
  */
+import { collectGarbage, concatenated, sameBytes } from "#engine";
 import type { ContainerInterface } from "./attachment.ts";
 import { ValidAttachments } from "./attachments.ts";
 import { CniError, code } from "./error.ts";
@@ -66,7 +67,7 @@ export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
     at = behindSpace(bytes, at);
   }
   kept.push(bytes.subarray(keptTo));
-  return { rest: Buffer.concat(kept), lists };
+  return { rest: concatenated(kept), lists };
 }
 
 /** Whether a key of the document is that of a list: keys match without regard to case (rule A14). */
@@ -93,8 +94,7 @@ function sameList(bytes: Uint8Array, start: number, earlier: FoundList | undefin
   if (earlier === undefined) return undefined;
   const end = start + earlier.end - earlier.start;
   const same =
-    end <= bytes.length &&
-    Buffer.compare(bytes.subarray(start, end), bytes.subarray(earlier.start, earlier.end)) === 0;
+    end <= bytes.length && sameBytes(bytes.subarray(start, end), bytes.subarray(earlier.start, earlier.end));
   return same ? { start, end, list: earlier.list } : undefined;
 }
 
@@ -137,7 +137,7 @@ function* entriesOf(
     // The engine lets as much garbage pass as there is in use, and the document itself is in use.
     if (from - collected > COLLECT_EVERY) {
       collected = from;
-      Bun.gc(true);
+      collectGarbage();
     }
   }
 }

@@ -1,4 +1,5 @@
 /** The attachments that GC must keep (rules A37, A39). */
+import { hash64, now } from "#engine";
 import type { ContainerInterface } from "./attachment.ts";
 
 /**
@@ -8,7 +9,8 @@ import type { ContainerInterface } from "./attachment.ts";
  */
 export class ValidAttachments implements Iterable<ContainerInterface> {
   private readonly source: () => Iterable<ContainerInterface>;
-  private readonly seed = crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
+  /** Another for each call: microseconds since the start of the process. */
+  private readonly seed = BigInt(Math.trunc(now() * 1000));
   private readonly hashes: Float64Array;
 
   /** `source` gives all of them each time that it is called. */
@@ -41,7 +43,7 @@ export class ValidAttachments implements Iterable<ContainerInterface> {
 
   /** 53 bits, which a number holds exactly. */
   private hash(text: string): number {
-    return Number(BigInt(Bun.hash(text, this.seed)) >> 11n);
+    return Number(hash64(text, this.seed) >> 11n);
   }
 
   private holds(text: string): boolean {

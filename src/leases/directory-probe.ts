@@ -1,8 +1,8 @@
 /** Whether leases could be written, found out without leaving a trace. */
+import { writeAll } from "../sys/descriptor.ts";
 import { failedWith } from "../sys/errno.ts";
-import { status, withFile, writeAll } from "../sys/file.ts";
-import { FileLock, LockTimeoutError } from "../sys/flock.ts";
-import * as libc from "../sys/libc.ts";
+import { O, status, withFile } from "../sys/file.ts";
+import { LockTimeoutError, lockFile } from "../sys/flock.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 
 /** @throws SystemError or ForeignFileError saying what is in the way of an ADD. */
@@ -11,7 +11,7 @@ export function requireUsable(files: LeaseFiles): void {
   const lock = files.at("lock");
   if (!exists(lock)) return;
   try {
-    FileLock.acquire(lock, 0)[Symbol.dispose]();
+    lockFile(lock, 0)[Symbol.dispose]();
   } catch (error) {
     // Another process may hold the lock at the moment; there must be locks.
     if (!(error instanceof LockTimeoutError)) throw error;
@@ -41,9 +41,7 @@ function exists(path: string): boolean {
 /** Writes into a file that never has a name. Where the file system has none such, only an ADD can tell. */
 function requireWritable(directory: string): void {
   try {
-    withFile(directory, libc.O.TMPFILE | libc.O.RDWR, 0o600, (fd) =>
-      writeAll(fd, new Uint8Array(128).fill(1)),
-    );
+    withFile(directory, O.TMPFILE | O.RDWR, 0o600, (fd) => writeAll(fd, new Uint8Array(128).fill(1)));
   } catch (error) {
     if (!failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL")) throw error;
   }

@@ -3,9 +3,9 @@
  * time of their last tick, so two changes within a few milliseconds may bear one time. The modification time that is
  * set here is one that no change can bear: a random moment shortly before a change that has already happened.
  */
+
 import { SystemError } from "../sys/errno.ts";
-import { type FileStatus, status } from "../sys/file.ts";
-import * as libc from "../sys/libc.ts";
+import { type FileStatus, status, utimensat } from "../sys/file.ts";
 import { randomBelow } from "../sys/random.ts";
 
 const UTIME_OMIT = (1n << 30n) - 2n;
@@ -31,7 +31,7 @@ export function stateOf(path: string): string | undefined {
 export function distinguish(path: string): string | undefined {
   try {
     const time = status(path).modified - 1n - BigInt(randomBelow(999_999));
-    libc.utimensat(path, BigInt64Array.of(0n, UTIME_OMIT, time / SECOND, time % SECOND));
+    utimensat(path, BigInt64Array.of(0n, UTIME_OMIT, time / SECOND, time % SECOND));
     const after = status(path);
     return after.modified === time ? textOf(after) : undefined;
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The file of the lease index, for a process that holds the lock of the leases. What goes wrong here costs time only. */
+
 import { SystemError } from "../sys/errno.ts";
-import * as libc from "../sys/libc.ts";
+import { ftruncate, O, pwrite } from "../sys/file.ts";
 import {
   ensureOwnDirectory,
   ForeignFileError,
@@ -32,7 +33,7 @@ export class IndexFile implements Disposable {
   read(): LeaseIndex | undefined {
     try {
       requireOwnDirectory(stateDirectory(this.place));
-      this.file = openOwn(indexPath(this.place), libc.O.RDWR);
+      this.file = openOwn(indexPath(this.place), O.RDWR);
       const { fd, status } = this.file;
       return status.size > LARGEST ? undefined : LeaseIndex.open(readUpTo(fd, status.size));
     } catch (error) {
@@ -47,12 +48,12 @@ export class IndexFile implements Disposable {
     try {
       if (this.file === undefined) {
         ensureOwnDirectory(stateDirectory(this.place));
-        this.file = openOwn(indexPath(this.place), libc.O.RDWR | libc.O.CREAT, OWNER_ONLY);
+        this.file = openOwn(indexPath(this.place), O.RDWR | O.CREAT, OWNER_ONLY);
         grantOwner(this.file);
       }
       const { fd, status } = this.file;
-      for (let done = 0; done < bytes.length; ) done += libc.pwrite(fd, bytes.subarray(done), done);
-      if (status.size > bytes.length) libc.ftruncate(fd, bytes.length);
+      for (let done = 0; done < bytes.length; ) done += pwrite(fd, bytes.subarray(done), done);
+      if (status.size > bytes.length) ftruncate(fd, bytes.length);
     } catch (error) {
       this.explain(error);
     }

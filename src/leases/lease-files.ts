@@ -2,10 +2,11 @@
  * The directory of a network's leases, file by file (rules H50–H52, L2): how a lease is read and removed. Who may do so
  * when is the business of lease-store.ts.
  */
+
 import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
+import { read, writeAll } from "../sys/descriptor.ts";
 import { failedWith } from "../sys/errno.ts";
-import { type FileStatus, status, withFile, writeAll } from "../sys/file.ts";
-import * as libc from "../sys/libc.ts";
+import { type FileStatus, fgetxattr, fsync, ftruncate, O, status, unlink, withFile } from "../sys/file.ts";
 import {
   ForeignFileError,
   grantOwner,
@@ -80,7 +81,7 @@ export class LeaseFiles {
     let content: string | undefined;
     let strange: string | undefined;
     try {
-      using file = openRegular(this.at(name), libc.O.RDONLY);
+      using file = openRegular(this.at(name), O.RDONLY);
       found = file.status;
       if (found.size <= LARGEST) {
         strange = strangeness(file.path, found);
@@ -104,8 +105,8 @@ export class LeaseFiles {
     for (const attribute of RECORD_ATTRIBUTES) {
       try {
         const value = new Uint8Array(SHORT);
-        using file = openOwn(this.at(name), libc.O.RDONLY);
-        const length = libc.fgetxattr(file.fd, attribute, value);
+        using file = openOwn(this.at(name), O.RDONLY);
+        const length = fgetxattr(file.fd, attribute, value);
         return parseRecord(decoder.decode(value.subarray(0, length)), content);
       } catch (error) {
         if (!isFileFailure(error)) throw error;
@@ -118,7 +119,7 @@ export class LeaseFiles {
   /** Removes a lease; nothing to do if it is gone. */
   remove(name: string): void {
     try {
-      libc.unlink(this.at(name));
+      unlink(this.at(name));
     } catch (error) {
       if (!failedWith(error, "ENOENT")) throw error;
     }
@@ -132,7 +133,7 @@ export class LeaseFiles {
   /** The last reserved address of a set; undefined if there is no such file or no address in it (rule H51). */
   readHint(set: number): IpAddress | undefined {
     try {
-      using file = openOwn(this.hint(set), libc.O.RDONLY);
+      using file = openOwn(this.hint(set), O.RDONLY);
       return parseIp(decoder.decode(readUpTo(file.fd, SHORT)));
     } catch (error) {
       if (isFileFailure(error)) return undefined;
@@ -147,11 +148,11 @@ export class LeaseFiles {
    */
   writeHint(set: number, address: IpAddress, mayMake: boolean): boolean {
     const bytes = new TextEncoder().encode(formatIp(address));
-    const flags = mayMake ? libc.O.WRONLY | libc.O.CREAT : libc.O.WRONLY;
+    const flags = mayMake ? O.WRONLY | O.CREAT : O.WRONLY;
     try {
       using file = openOwn(this.hint(set), flags, 0o600);
       writeAll(file.fd, bytes);
-      libc.ftruncate(file.fd, bytes.length);
+      ftruncate(file.fd, bytes.length);
       if (mayMake) grantOwner(file);
       return true;
     } catch (error) {
@@ -170,15 +171,15 @@ export function readUpTo(fd: number, size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
   let length = 0;
   for (let count = -1; length < size && count !== 0; length += count)
-    count = libc.read(fd, length === 0 ? bytes : bytes.subarray(length));
+    count = read(fd, length === 0 ? bytes : bytes.subarray(length));
   return bytes.subarray(0, length);
 }
 
 /** Makes the names in a directory durable. A file system that cannot (EINVAL) has its own idea of that. */
 export function syncDirectory(path: string): void {
-  withFile(path, libc.O.RDONLY | libc.O.DIRECTORY, 0, (fd) => {
+  withFile(path, O.RDONLY | O.DIRECTORY, 0, (fd) => {
     try {
-      libc.fsync(fd);
+      fsync(fd);
     } catch (error) {
       if (!failedWith(error, "EINVAL")) throw error;
     }

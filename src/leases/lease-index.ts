@@ -4,6 +4,7 @@
  * columns with a row for each lease and free rows at their ends: hash of its content; address (two words); inode and
  * change time of its file. A row is found by the typed array's own search.
  */
+import { hash64 } from "#engine";
 import type { Family, IpAddress } from "../net/ip.ts";
 
 /** Addresses of one family from `from` to `to`, both inclusive. */
@@ -184,7 +185,7 @@ export class LeaseIndex {
 
 /** A hash of a content. Equal ones are only a hint: the file is read before anything is done. */
 export const hashOf = (content: string | BigUint64Array | undefined): bigint =>
-  content === undefined ? NO_LEASE : BigInt(Bun.hash(content)) || 1n;
+  content === undefined ? NO_LEASE : hash64(content) || 1n;
 
 const wordsOf = ({ family, value }: IpAddress): [high: bigint, low: bigint] =>
   family === 4 ? [0n, (MAPPED << 32n) | value] : [value >> 64n, BigInt.asUintN(64, value)];

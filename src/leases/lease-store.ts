@@ -5,7 +5,7 @@
 import type { ContainerInterface } from "../cni/attachment.ts";
 import { formatIp, type IpAddress } from "../net/ip.ts";
 import type { FileStatus } from "../sys/file.ts";
-import { FileLock } from "../sys/flock.ts";
+import { type FileLock, lockFile } from "../sys/flock.ts";
 import { randomBelow } from "../sys/random.ts";
 import type { Boot } from "./boot.ts";
 import { distinguish, stateOf } from "./directory-state.ts";
@@ -30,7 +30,7 @@ export async function openStore(files: LeaseFiles, boot: Boot, most?: number): P
   const path = files.at("lock");
   let lock: FileLock | undefined;
   try {
-    lock = FileLock.acquire(path, most);
+    lock = lockFile(path, most);
     return new LeaseStore(files, lock, boot.id());
   } catch (error) {
     lock?.[Symbol.dispose]();

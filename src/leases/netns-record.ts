@@ -3,6 +3,7 @@
  * extended attribute of the lease file and so comes and goes with it: a file that another program put in its place
  * has none, and a digest of the content shows when a program wrote another attachment into the same file.
  */
+import { hash64 } from "#engine";
 import { bootId } from "../sys/boot.ts";
 import { SystemError } from "../sys/errno.ts";
 import { readLink } from "../sys/file.ts";
@@ -51,7 +52,7 @@ export function ownPidNamespace(): string | undefined {
 export function formatRecord({ boot, netns, pidNamespace }: NetnsRecord, content: string): string {
   const inode = BigInt(netns.inode).toString(16);
   const pid = BigInt(pidNamespace).toString(16);
-  const digest = Bun.hash(content).toString(16).padStart(16, "0").slice(0, 12);
+  const digest = hash64(content).toString(16).padStart(16, "0").slice(0, 12);
   return `1 ${boot} ${inode} ${netns.cookie.toString(16)} ${pid} ${digest}`;
 }
 

@@ -2,11 +2,24 @@
  * A lease before it has an address: complete, durable, and without a name. Giving it a name is one step that fails
  * if the name is taken, so a lease appears whole or not at all (rule L2), and no other attachment has its address.
  */
+
 import { formatIp, type IpAddress } from "../net/ip.ts";
+import { close, writeAll } from "../sys/descriptor.ts";
 import { failedWith, SystemError } from "../sys/errno.ts";
-import { type FileStatus, status, statusOf, writeAll } from "../sys/file.ts";
-import * as libc from "../sys/libc.ts";
+import {
+  type FileStatus,
+  fsetxattr,
+  fsync,
+  linkDescriptor,
+  mkdir,
+  O,
+  open,
+  status,
+  statusOf,
+  unlink,
+} from "../sys/file.ts";
 import { ensureOwnDirectory, grantOwner, OWNER_ONLY, setDirectoryMode } from "../sys/own-file.ts";
+import { randomBytes } from "../sys/random.ts";
 import { type LeaseFiles, syncDirectory } from "./lease-files.ts";
 import { RECORD_ATTRIBUTES } from "./netns-record.ts";
 import { leftoverPrefix, stateDirectory } from "./place.ts";
@@ -27,7 +40,7 @@ export class StagedLease implements Disposable {
       const encoder = new TextEncoder();
       writeAll(this.fd, encoder.encode(content));
       if (record !== undefined) setRecord(this.fd, encoder.encode(record));
-      libc.fsync(this.fd);
+      fsync(this.fd);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -37,7 +50,7 @@ export class StagedLease implements Disposable {
   /** Gives the lease its address. False if there is a file of that name. */
   publish(address: IpAddress): boolean {
     try {
-      libc.linkDescriptor(this.fd, this.files.at(formatIp(address)));
+      linkDescriptor(this.fd, this.files.at(formatIp(address)));
     } catch (error) {
       if (failedWith(error, "EEXIST")) return false;
       throw error;
@@ -58,7 +71,7 @@ export class StagedLease implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    libc.close(this.fd);
+    close(this.fd);
     this.dropWorkingName();
   }
 
@@ -66,7 +79,7 @@ export class StagedLease implements Disposable {
     const { path, place } = this.files;
     for (let isThere = false; ; isThere = true) {
       try {
-        this.fd = libc.open(path, libc.O.TMPFILE | libc.O.RDWR, OWNER_ONLY);
+        this.fd = open(path, O.TMPFILE | O.RDWR, OWNER_ONLY);
         return;
       } catch (error) {
         // What is there instead of the directory is named.
@@ -76,8 +89,8 @@ export class StagedLease implements Disposable {
         makeDirectory(path);
         if (hasUnnamed) continue;
         ensureOwnDirectory(stateDirectory(place));
-        const working = `${stateDirectory(place)}/${leftoverPrefix(place)}${crypto.randomUUID()}`;
-        this.fd = libc.open(working, libc.O.RDWR | libc.O.CREAT | libc.O.EXCL, OWNER_ONLY);
+        const working = `${stateDirectory(place)}/${leftoverPrefix(place)}${randomBytes(16).toHex()}`;
+        this.fd = open(working, O.RDWR | O.CREAT | O.EXCL, OWNER_ONLY);
         this.working = working;
         return;
       }
@@ -88,7 +101,7 @@ export class StagedLease implements Disposable {
   private dropWorkingName(): void {
     if (this.working === undefined) return;
     try {
-      libc.unlink(this.working);
+      unlink(this.working);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
     }
@@ -100,7 +113,7 @@ export class StagedLease implements Disposable {
 function setRecord(fd: number, record: Uint8Array): void {
   for (const attribute of RECORD_ATTRIBUTES) {
     try {
-      libc.fsetxattr(fd, attribute, record);
+      fsetxattr(fd, attribute, record);
       return;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
@@ -115,7 +128,7 @@ function makeDirectory(path: string): void {
   // Twice at most: a file system such as /proc has the directory above and still says that it does not exist.
   for (let isThere = false; ; isThere = true) {
     try {
-      libc.mkdir(path, 0o755);
+      mkdir(path, 0o755);
       const { mode } = status(path, { followLinks: false });
       if ((mode & 0o700) !== 0o700) setDirectoryMode(path, (mode & 0o7777) | 0o700);
       syncDirectory(above);

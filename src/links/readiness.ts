@@ -1,4 +1,6 @@
 /** Waiting on the kernel's events, with a deadline, never by sleeping (rules B31, G24; pains of "lower-layer-down"). */
+
+import { now } from "#engine";
 import { CniError, code, toCniError } from "../cni/error.ts";
 import { formatPrefix, type Prefix } from "../net/prefix.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -13,7 +15,6 @@ import {
   OPERSTATES,
 } from "../netlink/rtnetlink/link.ts";
 import { NetlinkSocket, protocol } from "../netlink/socket.ts";
-import { now } from "../sys/clock.ts";
 import { timeLeft } from "../sys/deadline.ts";
 import { failedWith } from "../sys/errno.ts";
 import type { Netns } from "../sys/netns.ts";

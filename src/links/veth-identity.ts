@@ -5,6 +5,7 @@
  * was killed between the two messages is found as well.
  */
 
+import { hash32, hash64, sha256 } from "#engine";
 import type { Attachment } from "../cni/attachment.ts";
 import type { ValidAttachments } from "../cni/attachments.ts";
 import { localMac, type Mac } from "../net/mac.ts";
@@ -23,7 +24,7 @@ export const NAME_ATTEMPTS = 8;
  */
 export const hostVethName = (attachment: Attachment, attempt = 0): string =>
   // Not a digest: the first one of a process costs 0.05 ms, and chance is all that this has to keep apart.
-  `veth${Bun.hash.xxHash32(path(attachment), attempt).toString(16).padStart(8, "0")}`;
+  `veth${hash32(path(attachment), attempt).toString(16).padStart(8, "0")}`;
 
 /** All names that the host's end can have been created with, in the order of trial. */
 export function hostVethNames(attachment: Attachment): string[] {
@@ -37,9 +38,7 @@ export function hostVethNames(attachment: Attachment): string[] {
  * that no other program gives by chance. The boot is in it since two machines may have the same names on one wire.
  */
 export const hostVethMac = (network: string, name: string): Mac =>
-  localMac(
-    new Uint8Array(BigUint64Array.of(BigInt(Bun.hash(`${bootId() ?? ""}/${network}/${name}`))).buffer, 0, 6),
-  );
+  localMac(new Uint8Array(BigUint64Array.of(hash64(`${bootId() ?? ""}/${network}/${name}`)).buffer, 0, 6));
 
 /** "bridgehead:NETWORK/CONTAINER/IFNAME", with digests where that does not fit. None of the parts can hold a "/". */
 export function attachmentAlias(attachment: Attachment): string {
@@ -86,5 +85,4 @@ const path = (attachment: Attachment): string =>
 /** "#" can't begin a network's name (rule A10). */
 const longNetworkPrefix = (network: string): string => `${PREFIX}#${digest(network, 32)}/`;
 
-const digest = (text: string, length: number): string =>
-  new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, length);
+const digest = (text: string, length: number): string => sha256(text).slice(0, length);

@@ -1,8 +1,9 @@
 /** Whose rules these are, and the names that say so in the rule sets (rules B17, B28, B29). */
+import { sha512 } from "#engine";
 import type { Attachment } from "../cni/attachment.ts";
 
 /** First `length` hexadecimal digits of the SHA-512 of `text`. */
-const digest = (text: string, length: number): string => Bun.SHA512.hash(text, "hex").slice(0, length);
+const digest = (text: string, length: number): string => sha512(text).slice(0, length);
 
 /**
  * B28: all interfaces of a container in one network share this chain. 28 characters, iptables allows no more. The names

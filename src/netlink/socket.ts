@@ -1,8 +1,9 @@
 /** Netlink sockets: the only file here that talks to the system. A socket keeps the namespace that it was opened in. */
-import { now } from "../sys/clock.ts";
+import { now } from "#engine";
 import { timeLeft } from "../sys/deadline.ts";
-import { failedWith, SystemError } from "../sys/errno.ts";
-import * as libc from "../sys/libc.ts";
+import { close, POLLIN, poll } from "../sys/descriptor.ts";
+import { ETIMEDOUT, failedWith, SystemError } from "../sys/errno.ts";
+import { bind, NETLINK_ADDRESS, recvfrom, send, setsockopt, socket } from "../sys/socket.ts";
 import { ByteWriter, i32At } from "./bytes.ts";
 import type { Transport } from "./connection.ts";
 
@@ -25,8 +26,6 @@ const MSG_PEEK = 0x2;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const PEEK = MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT;
-const POLLIN = 1;
-const ETIMEDOUT = 110;
 const SOL_SOCKET = 1;
 /** Socket buffer sizes: within the system's limit, and beyond it for CAP_NET_ADMIN. */
 const SO_SNDBUF = 7;
@@ -52,7 +51,7 @@ const ON = int(1);
 
 export class NetlinkSocket implements Transport {
   private readonly fd: number;
-  private readonly sender = new Uint8Array(libc.NETLINK_ADDRESS);
+  private readonly sender = new Uint8Array(NETLINK_ADDRESS);
   private readonly nothing = new Uint8Array(1);
   /** Bytes of `buffer`: asking a typed array for its length costs as much as another system call. */
   private size = FIRST_SIZE;
@@ -64,12 +63,12 @@ export class NetlinkSocket implements Transport {
    * LINK_EVENTS of rtnetlink/link.ts. @throws SystemError
    */
   constructor(family: number, groups = 0) {
-    this.fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
+    this.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
     try {
       for (const option of [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK]) this.enable(option);
-      if (groups !== 0) libc.bind(this.fd, address(groups));
+      if (groups !== 0) bind(this.fd, address(groups));
     } catch (error) {
-      libc.close(this.fd);
+      close(this.fd);
       throw error;
     }
   }
@@ -77,7 +76,7 @@ export class NetlinkSocket implements Transport {
   /** Kernels before 4.12 and 4.20 lack the options; requests work without them, errors say less. */
   private enable(option: number): void {
     try {
-      libc.setsockopt(this.fd, SOL_NETLINK, option, ON);
+      setsockopt(this.fd, SOL_NETLINK, option, ON);
     } catch (error) {
       if (!failedWith(error, "ENOPROTOOPT")) throw error;
     }
@@ -87,7 +86,7 @@ export class NetlinkSocket implements Transport {
   send(datagram: Uint8Array): void {
     const { length } = datagram;
     this.makeRoom(length * ROOM_PER_BYTE);
-    libc.send(this.fd, datagram, length, 0);
+    send(this.fd, datagram, length);
   }
 
   /** Lets the queues hold a long datagram and all its replies: the kernel drops replies that do not fit (ENOBUFS). */
@@ -96,13 +95,13 @@ export class NetlinkSocket implements Transport {
     this.room = wanted;
     const size = int(wanted < MOST_ROOM ? wanted : MOST_ROOM);
     try {
-      libc.setsockopt(this.fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
-      libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
+      setsockopt(this.fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
+      setsockopt(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
     } catch (error) {
       // In a user namespace of one's own.
       if (!failedWith(error, "EPERM")) throw error;
-      libc.setsockopt(this.fd, SOL_SOCKET, SO_SNDBUF, size);
-      libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, size);
+      setsockopt(this.fd, SOL_SOCKET, SO_SNDBUF, size);
+      setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, size);
     }
   }
 
@@ -134,11 +133,7 @@ export class NetlinkSocket implements Transport {
 
   /** Whether there is a datagram, or comes within so many milliseconds. */
   private hasDatagram(milliseconds: number): boolean {
-    const pollfd = new ByteWriter();
-    pollfd.i32(this.fd);
-    pollfd.u16(POLLIN);
-    pollfd.u16(0);
-    return libc.poll(pollfd.finish(), 1, Math.min(milliseconds, 0x7fffffff)) > 0;
+    return poll(Int32Array.of(this.fd, POLLIN), 1, Math.min(milliseconds, 0x7fffffff)) > 0;
   }
 
   /**
@@ -151,7 +146,7 @@ export class NetlinkSocket implements Transport {
       let length: number;
       try {
         // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
-        length = libc.recvfrom(this.fd, this.buffer, this.size, PEEK, this.sender);
+        length = recvfrom(this.fd, this.buffer, this.size, PEEK, this.sender);
       } catch (error) {
         if (failedWith(error, "EAGAIN")) return undefined;
         throw error;
@@ -162,13 +157,13 @@ export class NetlinkSocket implements Transport {
         continue;
       }
       const datagram = this.buffer.slice(0, length);
-      libc.recvfrom(this.fd, this.nothing, 1, MSG_TRUNC | MSG_DONTWAIT, this.sender);
+      recvfrom(this.fd, this.nothing, 1, MSG_TRUNC | MSG_DONTWAIT, this.sender);
       return i32At(this.sender, SENDER_PORT) === 0 ? datagram : undefined;
     }
   }
 
   [Symbol.dispose](): void {
-    libc.close(this.fd);
+    close(this.fd);
   }
 }
 

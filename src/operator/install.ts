@@ -3,10 +3,24 @@
  * come and go there. The file is written whole under a working name, tried out, and takes its places by rename(2): at
  * each moment each name leads to a whole program, the old or the new one, and a program that runs goes on undisturbed.
  */
+
 import { runProgram } from "../sys/child.ts";
+import { read, writeAll } from "../sys/descriptor.ts";
 import { describeErrno, failedWith, SystemError } from "../sys/errno.ts";
-import { inodeAndChange, isDirectory, listDirectory, status, withFile, writeAll } from "../sys/file.ts";
-import * as libc from "../sys/libc.ts";
+import {
+  chmod,
+  fsync,
+  inodeAndChange,
+  isDirectory,
+  link,
+  listDirectory,
+  mkdir,
+  O,
+  rename,
+  status,
+  unlink,
+  withFile,
+} from "../sys/file.ts";
 import { randomBytes } from "../sys/random.ts";
 
 /** The file that runs, also when its name leads to another one by now. */
@@ -42,7 +56,7 @@ export function install(folder: string, names: readonly string[], version: strin
     const program = writeProgram(folder, working);
     tryOut(program, version);
     for (const name of names) done.push(giveName(name, program, folder, working));
-    withFile(folder, libc.O.RDONLY | libc.O.DIRECTORY, 0, libc.fsync);
+    withFile(folder, O.RDONLY | O.DIRECTORY, 0, fsync);
     return done;
   } catch (error) {
     const cause = error instanceof SystemError ? explained(error) : (error as Error).message;
@@ -62,7 +76,7 @@ function makeFolder(folder: string): void {
     if (!failedWith(error, "ENOENT")) throw error;
     const above = folder.replace(/\/*[^/]+\/*$/, "");
     if (above !== "") makeFolder(above);
-    libc.mkdir(folder, 0o755);
+    mkdir(folder, 0o755);
   }
 }
 
@@ -72,18 +86,18 @@ const workingPath = (folder: string): string => `${folder}/${WORKING}${randomByt
 /** Writes a whole and durable copy of this program under a working name, one of `working`. */
 function writeProgram(folder: string, working: string[]): string {
   const path = workingPath(folder);
-  withFile(ITSELF, libc.O.RDONLY, 0, (from) =>
-    withFile(path, libc.O.WRONLY | libc.O.CREAT | libc.O.EXCL, 0o700, (to) => {
+  withFile(ITSELF, O.RDONLY, 0, (from) =>
+    withFile(path, O.WRONLY | O.CREAT | O.EXCL, 0o700, (to) => {
       working.push(path);
       removeLeftBehind(folder, path);
       const piece = new Uint8Array(PIECE);
-      for (let length = libc.read(from, piece); length > 0; length = libc.read(from, piece))
+      for (let length = read(from, piece); length > 0; length = read(from, piece))
         writeAll(to, piece.subarray(0, length));
-      libc.fsync(to);
+      fsync(to);
     }),
   );
   // Whatever the umask is.
-  libc.chmod(path, 0o755);
+  chmod(path, 0o755);
   return path;
 }
 
@@ -118,22 +132,22 @@ function giveName(name: string, program: string, folder: string, working: string
   const replaced = inodeAndChange(path) !== undefined;
   const linked = workingPath(folder);
   try {
-    libc.link(program, linked);
+    link(program, linked);
     working.push(linked);
-    libc.rename(linked, path);
+    rename(linked, path);
     return { name, replaced, copied: false };
   } catch (error) {
     if (failedWith(error, "EISDIR")) throw new Error(`${JSON.stringify(name)} is a folder there; remove it`);
     if (!failedWith(error, "EPERM", "EOPNOTSUPP", "EMLINK")) throw error;
   }
-  libc.rename(writeProgram(folder, working), path);
+  rename(writeProgram(folder, working), path);
   return { name, replaced, copied: true };
 }
 
 /** Removes a working name. One that took its place is gone; one that can't be removed is left to a later installation. */
 function remove(path: string): void {
   try {
-    libc.unlink(path);
+    unlink(path);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
   }

@@ -1,16 +1,15 @@
 /**
- * Child processes: the one way to run another program to its end. What it says is taken in up to stated limits, and it
+ * Child processes: the one way to run another program to its end. Its output is read up to stated limits, and it
  * lasts no longer than the call: then SIGTERM, and after a grace SIGKILL, for it and all that it has started. Synchronous,
  * without the runtime's event loop (docs/decisions/0022-child-processes.md).
  */
 
-import { Input, moveSome, Output } from "./child-streams.ts";
-import { now, pause } from "./clock.ts";
+import { concatenated, environment, now, pause, spawn } from "#engine";
+import { type Conversation, closeOurs, closeTheirs, moveSome, openPipes, type Pipe } from "./child-pipes.ts";
 import { timeLeft } from "./deadline.ts";
-import { failedWith } from "./errno.ts";
-import * as libc from "./libc.ts";
-import { spawn } from "./spawn.ts";
+import { failedWith, SystemError } from "./errno.ts";
 import { cannotStart, NotStartedError } from "./start-failure.ts";
+import { attempt, call } from "./syscall.ts";
 
 /** Bytes of standard output: far more than any result, and little enough for a small node's memory. */
 export const MOST_OUTPUT = 16 * 2 ** 20;
@@ -68,130 +67,112 @@ export function runProgram(program: Program): Ended {
   const milliseconds = timeLeft(program.most);
   if (milliseconds <= 0)
     throw new NotStartedError("nothing is left of the call's time; try again later", true);
-  const streams = {
-    stdin: new Input(program.stdin ?? new Uint8Array()),
-    stdout: new Output(MOST_OUTPUT),
-    stderr: new Output(MOST_WORDS),
-  };
-  const all = Object.values(streams);
+  const input = program.stdin ?? new Uint8Array();
+  const pipes: Pipe[] = [];
   try {
-    using child = new Child(
-      start(
-        program,
-        all.map(({ childEnd }) => childEnd),
-      ),
-      streams,
-    );
-    for (const stream of all) stream.closeChildEnd();
-    return child.run(milliseconds);
+    const [stdin, stdout, stderr] = openPipes(pipes, [input.length, MOST_OUTPUT, MOST_WORDS]);
+    const pid = start(program, [stdin.theirs, stdout.theirs, stderr.theirs]);
+    closeTheirs(pipes);
+    return attend(pid, { input, stdin, stdout, stderr }, milliseconds);
   } finally {
-    for (const stream of all) {
-      stream.closeChildEnd();
-      stream.close();
-    }
+    closeTheirs(pipes);
+    pipes.forEach(closeOurs);
   }
 }
 
+/** @returns the process id */
 function start(program: Program, stdio: readonly number[]): number {
   const argv = [program.path, ...(program.arguments ?? [])];
-  const variables = Object.entries(program.environment ?? Bun.env);
-  const environment = variables.flatMap(([name, value]) => (value === undefined ? [] : `${name}=${value}`));
-  libc.expectChildren();
+  const variables: string[] = [];
+  for (const [name, value] of Object.entries(program.environment ?? environment))
+    if (value !== undefined) variables.push(`${name}=${value}`);
+  // The caller of this program may ignore SIGCHLD (17), that is inherited, and then the kernel reaps a child before
+  // its end is known here (wait(2)). A struct sigaction of the kernel that is all zero is SIG_DFL.
+  call("rt_sigaction", 13, 134, undefined, 17, new Uint8Array(32), null, 8);
+  // Keeps all descriptors but the first three, inherited ones too, from the child. From Linux 5.11 on.
+  attempt("close_range", 436, 436, 3, 0x7fffffff, 4 /* CLOSE_RANGE_CLOEXEC */);
   const end = now() + timeLeft(BUSY);
   for (;;) {
-    try {
-      return spawn(program.path, argv, environment, stdio);
-    } catch (error) {
-      if (!failedWith(error, "ETXTBSY") || now() >= end) throw cannotStart(program.path, error);
-    }
+    const pid = spawn(program.path, argv, variables, stdio);
+    if (pid > 0) return pid;
+    const error = new SystemError("start", -pid, program.path);
+    if (!failedWith(error, "ETXTBSY") || now() >= end) throw cannotStart(program.path, error);
     pause(25);
   }
 }
 
 const SIGKILL = 9;
 const SIGTERM = 15;
-/** siginfo_t of 64-bit machines: what happened, to whom, and the exit code or signal. */
-const SI_CODE = 8;
-const SI_PID = 16;
-const SI_STATUS = 24;
-const CLD_EXITED = 1;
 /** Names of the signals from 1 on (asm/signal.h). */
 const SIGNALS =
   "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
 
-/** A running child, which leads a process group. Disposing of it leaves nothing of it behind. */
-class Child implements Disposable {
-  private readonly pid: number;
-  private readonly stdout: Output;
-  private readonly stderr: Output;
-  private readonly streams: readonly (Input | Output)[];
-  private readonly info = new DataView(new ArrayBuffer(128));
-  /** Why it had to be stopped. */
-  private reason: { readonly text: string; readonly isTemporary: boolean } | undefined;
+/** A signal to the child and all that it has started, of whose group it is the first. */
+function signal(pid: number, number: number): void {
+  attempt("kill", 62, 129, -pid, number);
+}
 
-  constructor(pid: number, streams: { stdin: Input; stdout: Output; stderr: Output }) {
-    this.pid = pid;
-    this.stdout = streams.stdout;
-    this.stderr = streams.stderr;
-    this.streams = Object.values(streams);
-  }
+/**
+ * Whether a child has ended: fills `info`, a siginfo_t of 128 bytes, of which si_pid is 0 otherwise. Does not wait. With
+ * WNOWAIT the child stays a zombie, so that its number and its group's are nothing else's.
+ */
+function hasEnded(pid: number, info: Int32Array, options = 0x0100_0000 /* WNOWAIT */): boolean {
+  const WNOHANG_WEXITED = 1 | 4;
+  if (info[4] === 0)
+    call("waitid", 247, 95, undefined, 1 /* P_PID */, pid, info, WNOHANG_WEXITED | options, null);
+  return info[4] !== 0;
+}
 
-  /** Within so many milliseconds, the grace included. */
-  run(milliseconds: number): Ended {
-    const grace = Math.min(GRACE, milliseconds / 2);
-    const deadline = now() + milliseconds;
-    let end = deadline - grace;
-    let lingers = false;
-    let slice = 1;
-    while (!this.hasEnded || this.stdout.fd >= 0 || this.stderr.fd >= 0) {
+/** Attends to a child within so many milliseconds, the grace included, and leaves nothing of it behind. */
+function attend(pid: number, conversation: Conversation, milliseconds: number): Ended {
+  const { stdout, stderr } = conversation;
+  const info = new Int32Array(32);
+  const grace = Math.min(GRACE, milliseconds / 2);
+  const deadline = now() + milliseconds;
+  let end = deadline - grace;
+  let stopped: { reason: string; isTemporary: boolean } | undefined;
+  let lingers = false;
+  let slice = 1;
+  try {
+    while (!hasEnded(pid, info) || stdout.ours >= 0 || stderr.ours >= 0) {
       if (now() >= end) {
         // What still holds the pipes of a child that has ended is not waited for any longer.
-        if (this.reason !== undefined || lingers) break;
-        this.stop(
-          `it had not ended after ${seconds(milliseconds - grace)} and was stopped; try again later`,
-          true,
-        );
+        if (stopped !== undefined || lingers) break;
+        const reason = `it had not ended after ${seconds(milliseconds - grace)} and was stopped; try again later`;
+        stopped = { reason, isTemporary: true };
+        signal(pid, SIGTERM);
         end = deadline;
-      } else if (this.reason === undefined && this.stdout.beyond > 0) {
-        this.stop(`it printed more than ${MOST_OUTPUT / 2 ** 20} MiB and was stopped`, false);
-        this.stdout.close();
+      } else if (stopped === undefined && stdout.beyond > 0) {
+        const reason = `it printed more than ${MOST_OUTPUT / 2 ** 20} MiB and was stopped`;
+        stopped = { reason, isTemporary: false };
+        signal(pid, SIGTERM);
+        closeOurs(stdout);
         end = Math.min(deadline, now() + grace);
-      } else if (this.reason === undefined && this.hasEnded && !lingers) {
+      } else if (stopped === undefined && !lingers && hasEnded(pid, info)) {
         lingers = true;
         end = Math.min(deadline, now() + grace);
       }
-      slice = moveSome(this.streams, Math.min(slice, end - now())) ? 1 : Math.min(slice * 2, LOOK_EVERY);
+      slice = moveSome(conversation, Math.min(slice, end - now())) ? 1 : Math.min(slice * 2, LOOK_EVERY);
     }
-    const stderr = this.stderr.bytes();
-    if (this.reason !== undefined) throw new StoppedError(this.reason.text, this.reason.isTemporary, stderr);
-    return { ...this.status(), stdout: this.stdout.bytes(), stderr };
-  }
-
-  private stop(text: string, isTemporary: boolean): void {
-    this.reason = { text, isTemporary };
-    libc.kill(-this.pid, SIGTERM);
-  }
-
-  /** It stays a zombie, so that its number and its group's are nothing else's. */
-  private get hasEnded(): boolean {
-    const hasSaid = () => this.info.getInt32(SI_PID, true) !== 0;
-    if (!hasSaid()) libc.waitid(this.pid, new Uint8Array(this.info.buffer), true);
-    return hasSaid();
-  }
-
-  private status(): Pick<Ended, "exitCode" | "signal"> {
-    const value = this.info.getInt32(SI_STATUS, true);
-    if (this.info.getInt32(SI_CODE, true) === CLD_EXITED) return { exitCode: value, signal: undefined };
-    const name = SIGNALS.split(" ")[value - 1];
-    return { exitCode: null, signal: name === undefined ? `signal ${value}` : `SIG${name}` };
-  }
-
-  [Symbol.dispose](): void {
-    if (this.reason !== undefined || !this.hasEnded) libc.kill(-this.pid, SIGKILL);
+  } finally {
+    if (stopped !== undefined || !hasEnded(pid, info)) signal(pid, SIGKILL);
     // One that the kernel cannot end, in a system call that hangs, goes to init with the end of this process.
-    for (let tries = 0; tries < 100 && !this.hasEnded; tries++) pause(1);
-    if (this.hasEnded) libc.waitid(this.pid, new Uint8Array(128), false);
+    for (let tries = 0; tries < 100 && !hasEnded(pid, info); tries++) pause(1);
+    if (hasEnded(pid, info)) hasEnded(pid, new Int32Array(32), 0);
   }
+  const words = concatenated(stderr.pieces);
+  if (stopped !== undefined) throw new StoppedError(stopped.reason, stopped.isTemporary, words);
+  // si_code is 1 for CLD_EXITED; si_status is the exit code, or the signal.
+  const [, , code, , , , status = 0] = info;
+  const name = SIGNALS.split(" ")[status - 1];
+  return {
+    exitCode: code === 1 ? status : null,
+    signal: code === 1 ? undefined : name === undefined ? `signal ${status}` : `SIG${name}`,
+    stdout: concatenated(stdout.pieces),
+    stderr: words,
+  };
 }
 
-const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1).replace(/\.0$/, "")} s`;
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1).replace(/\.0$/, "")} s`;
+}

@@ -3,7 +3,7 @@
  * that waits (locks, children, netlink, firewall transactions) asks here how long it may, and a delegate that runs in
  * this process shares the time of the plugin that called it (docs/decisions/0027-one-deadline.md).
  */
-import { now } from "./clock.ts";
+import { now } from "#engine";
 
 /** Milliseconds of a whole call, where no key of the configuration says otherwise. */
 export const DEFAULT_CALL_TIME = 20_000;

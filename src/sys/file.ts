@@ -1,6 +1,10 @@
-/** Files by path, synchronously: whole reads and writes, identity, directory listing. All errors are SystemError. */
-import { failedWith } from "./errno.ts";
-import * as libc from "./libc.ts";
+/**
+ * Files, synchronously: opening, identity, names, directories. All errors are SystemError. Not by node:fs: that module
+ * costs 1.3 ms of a plugin's start (docs/decisions/0002-libc-instead-of-node-fs.md), and the errno stays exact.
+ */
+import { close, readToEnd } from "./descriptor.ts";
+import { ENOENT, SystemError } from "./errno.ts";
+import { ARM, attempt, call, cString } from "./syscall.ts";
 
 /** A name may begin with U+FEFF, which is not a byte order mark there. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -24,15 +28,39 @@ export interface FileStatus extends FileIdentity {
   readonly changed: bigint;
 }
 
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
-const AT_EMPTY_PATH = 0x1000;
-const STATX_BASIC_STATS = 0x7ff;
+/** The type of a file by its mode (S_IFMT of stat(2)). */
+export function isRegular(status: FileStatus): boolean {
+  return (status.mode & 0o170000) === 0o100000;
+}
+export function isDirectory(status: FileStatus): boolean {
+  return (status.mode & 0o170000) === 0o040000;
+}
 
-const S_IFMT = 0o170000;
-/** The type of a file by its mode (stat(2), S_IFMT). */
-export const isRegular = (status: FileStatus): boolean => (status.mode & S_IFMT) === 0o100000;
-export const isDirectory = (status: FileStatus): boolean => (status.mode & S_IFMT) === 0o040000;
+const AT_FDCWD = -100;
+
+/** Flags of open(2), some of which differ between the architectures. */
+export const O = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  TRUNC: 0o1000,
+  NONBLOCK: 0o4000,
+  CLOEXEC: 0o2000000,
+  DIRECTORY: ARM ? 0o40000 : 0o200000,
+  /** A file without a name in the directory that open(2) is given; linkDescriptor() gives it one. */
+  TMPFILE: 0o20000000 | (ARM ? 0o40000 : 0o200000),
+  NOFOLLOW: ARM ? 0o100000 : 0o400000,
+  /** Only the place in the tree: nothing is opened, so that no permission is needed and no device is disturbed. */
+  PATH: 0o10000000,
+} as const;
+
+/** Opens a file, which no other program gets, and which never becomes the terminal of this process. */
+export function open(path: string, flags: number, mode = 0): number {
+  const always = O.CLOEXEC | 0o400; /* NOCTTY */
+  return call("openat", 257, 56, path, AT_FDCWD, cString(path), flags | always, mode);
+}
 
 /** One for all calls: what a call put there is decoded before the next. All its numbers are where their size says. */
 const statxBuffer = new ArrayBuffer(256);
@@ -40,16 +68,22 @@ const statx = new Uint8Array(statxBuffer);
 const statx32 = new Uint32Array(statxBuffer);
 const statx64 = new BigUint64Array(statxBuffer);
 
+/** The kernel's answer on a path, or with an empty one on a descriptor: 0, or a negative error number. */
+function look(directory: number, path: string, flags: number): number {
+  return attempt("statx", 332, 291, directory, cString(path), flags, 0x7ff /* STATX_BASIC_STATS */, statx);
+}
+
 /** Status of what `path` leads to; of the link itself with `followLinks: false`. */
-export function status(path: string, options: { followLinks?: boolean } = {}): FileStatus {
-  const flags = options.followLinks === false ? AT_SYMLINK_NOFOLLOW : 0;
-  libc.statx(AT_FDCWD, path, flags, STATX_BASIC_STATS, statx);
+export function status(path: string, options?: { followLinks?: boolean }): FileStatus {
+  const error = look(AT_FDCWD, path, options?.followLinks === false ? 0x100 /* AT_SYMLINK_NOFOLLOW */ : 0);
+  if (error < 0) throw new SystemError("statx", -error, path);
   return decodeStatx();
 }
 
 /** Status of an open file. */
 export function statusOf(fd: number): FileStatus {
-  libc.statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, statx);
+  const error = look(fd, "", 0x1000 /* AT_EMPTY_PATH */);
+  if (error < 0) throw new SystemError("statx", -error);
   return decodeStatx();
 }
 
@@ -67,82 +101,59 @@ function decodeStatx(): FileStatus {
   };
 }
 
-const word32 = (offset: number): number => statx32[offset / 4] ?? 0;
-const word64 = (offset: number): bigint => statx64[offset / 8] ?? 0n;
+function word32(offset: number): number {
+  return statx32[offset / 4] ?? 0;
+}
+function word64(offset: number): bigint {
+  return statx64[offset / 8] ?? 0n;
+}
 
 /** A struct statx_timestamp, whose seconds have a sign, as nanoseconds. */
-const timeAt = (offset: number): bigint =>
-  BigInt.asIntN(64, word64(offset)) * 1_000_000_000n + BigInt(word32(offset + 8));
+function timeAt(offset: number): bigint {
+  return BigInt.asIntN(64, word64(offset)) * 1_000_000_000n + BigInt(word32(offset + 8));
+}
 
 /**
  * Inode number and change time (ns) of a path, links not followed; undefined if nothing is there. For looking at many
  * files: it decodes nothing else.
  */
 export function inodeAndChange(path: string): { inode: bigint; changed: bigint } | undefined {
-  try {
-    libc.statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, statx);
-  } catch (error) {
-    if (failedWith(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  const error = look(AT_FDCWD, path, 0x100 /* AT_SYMLINK_NOFOLLOW */);
+  if (error === -ENOENT) return undefined;
+  if (error < 0) throw new SystemError("statx", -error, path);
   return { inode: word64(32), changed: timeAt(96) };
 }
 
-export const sameFile = (a: FileIdentity, b: FileIdentity): boolean =>
-  a.device === b.device && a.inode === b.inode;
+export function sameFile(a: FileIdentity, b: FileIdentity): boolean {
+  return a.device === b.device && a.inode === b.inode;
+}
 
 /** Kind of the file system that a path is in: f_type of struct statfs, a magic number of uapi linux/magic.h. */
 export function fileSystemType(path: string): number {
-  const bytes = new Uint8Array(120);
-  libc.statfs(path, bytes);
-  return new DataView(bytes.buffer).getUint32(0, true);
+  // struct statfs of asm/statfs.h, of which the type is the first word.
+  const words = new Uint32Array(30);
+  call("statfs", 137, 43, path, cString(path), words);
+  return words[0] ?? 0;
 }
 
 /** Runs `use` with an open descriptor and closes it whatever happens. */
 export function withFile<T>(path: string, flags: number, mode: number, use: (fd: number) => T): T {
-  const fd = libc.open(path, flags, mode);
+  const fd = open(path, flags, mode);
   try {
     return use(fd);
   } finally {
-    libc.close(fd);
-  }
-}
-
-/** Bytes from where on a copy costs more than room that stays empty, which is address space and no memory. */
-const LARGE = 1024 * 1024;
-/** Bytes of room that are taken at once. */
-const MOST_ROOM = 512 * 1024 * 1024;
-
-/** All bytes up to the end of a file, pipe or terminal, or the first `most` of them; `before` runs before each read. */
-export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER, before?: () => void): Uint8Array {
-  let buffer = new Uint8Array(most < 4096 ? most : 4096);
-  let length = 0;
-  for (;;) {
-    before?.();
-    const count = libc.read(fd, length === 0 ? buffer : buffer.subarray(length));
-    length += count;
-    if (count === 0 || length === most)
-      return length < LARGE ? buffer.slice(0, length) : buffer.subarray(0, length);
-    if (length === buffer.length) {
-      const twice = buffer.length * 2;
-      const larger = new Uint8Array(most < twice || (length >= LARGE && most <= MOST_ROOM) ? most : twice);
-      larger.set(buffer);
-      buffer = larger;
-    }
+    close(fd);
   }
 }
 
 /** Of files that the kernel keeps (proc(5)). O_NONBLOCK: what is there instead must not stop the plugin. */
-export const readFile = (path: string): Uint8Array =>
-  withFile(path, libc.O.RDONLY | libc.O.NONBLOCK, 0, readToEnd);
+export function readFile(path: string): Uint8Array {
+  return withFile(path, O.NONBLOCK, 0, readToEnd);
+}
 
 /** The file as UTF-8 text; invalid sequences become U+FFFD. */
-export const readText = (path: string): string => decoder.decode(readFile(path));
-
-/** Writes all bytes, however many calls that takes. */
-export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let offset = 0; offset < bytes.length; )
-    offset += libc.write(fd, offset === 0 ? bytes : bytes.subarray(offset));
+export function readText(path: string): string {
+  return decoder.decode(readFile(path));
 }
 
 /** Names in a directory without "." and "..", in the order of the file system. */
@@ -154,10 +165,12 @@ export function listDirectory(path: string): string[] {
 
 /** The same one by one, for directories that may be large. */
 export function forEachName(path: string, use: (name: string) => void): void {
-  withFile(path, libc.O.RDONLY | libc.O.DIRECTORY, 0, (fd) => {
+  withFile(path, O.DIRECTORY, 0, (fd) => {
     const buffer = new Uint8Array(32768);
     const view = new DataView(buffer.buffer);
-    for (let length = libc.getdents64(fd, buffer); length > 0; length = libc.getdents64(fd, buffer)) {
+    for (;;) {
+      const length = call("getdents64", 217, 61, path, fd, buffer, buffer.length);
+      if (length === 0) return;
       // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, then the name up to a NUL.
       for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
         const name = decoder.decode(buffer.subarray(at + 19, buffer.indexOf(0, at + 19)));
@@ -167,13 +180,71 @@ export function forEachName(path: string, use: (name: string) => void): void {
   });
 }
 
-/** PATH_MAX of uapi linux/limits.h: no link's target is longer. */
-const LONGEST_PATH = 4096;
 /** One for all links, made for the first: a page of memory that is touched costs as much as following one. */
 let target: Uint8Array | undefined;
 
 /** Target of a symbolic link. */
 export function readLink(path: string): string {
-  target ??= new Uint8Array(LONGEST_PATH);
-  return decoder.decode(target.slice(0, libc.readlink(path, target)));
+  // PATH_MAX of uapi linux/limits.h: no link's target is longer.
+  target ??= new Uint8Array(4096);
+  const length = call("readlinkat", 267, 78, path, AT_FDCWD, cString(path), target, 4096);
+  return decoder.decode(target.slice(0, length));
+}
+
+export function link(from: string, to: string): void {
+  call("linkat", 265, 37, to, AT_FDCWD, cString(from), AT_FDCWD, cString(to));
+}
+
+/** Gives the file behind a descriptor a name that must not exist yet, by way of its link in /proc. */
+export function linkDescriptor(fd: number, to: string): void {
+  const from = cString(`/proc/self/fd/${fd}`);
+  call("linkat", 265, 37, to, AT_FDCWD, from, AT_FDCWD, cString(to), 0x400 /* AT_SYMLINK_FOLLOW */);
+}
+
+export function rename(from: string, to: string): void {
+  call("renameat", 264, 38, to, AT_FDCWD, cString(from), AT_FDCWD, cString(to));
+}
+
+export function unlink(path: string): void {
+  call("unlinkat", 263, 35, path, AT_FDCWD, cString(path));
+}
+
+export function mkdir(path: string, mode: number): void {
+  call("mkdirat", 258, 34, path, AT_FDCWD, cString(path), mode);
+}
+
+/** Sets the permissions. Links are followed. */
+export function chmod(path: string, mode: number): void {
+  call("fchmodat", 268, 53, path, AT_FDCWD, cString(path), mode);
+}
+
+/** Sets access and modification time of a path from two struct timespec of 64-bit fields. */
+export function utimensat(path: string, times: BigInt64Array): void {
+  call("utimensat", 280, 88, path, AT_FDCWD, cString(path), times);
+}
+
+export function pread(fd: number, buffer: Uint8Array, offset: number): number {
+  return call("pread64", 17, 67, undefined, fd, buffer, buffer.length, offset);
+}
+
+export function pwrite(fd: number, bytes: Uint8Array, offset: number): number {
+  return call("pwrite64", 18, 68, undefined, fd, bytes, bytes.length, offset);
+}
+
+export function fsync(fd: number): void {
+  call("fsync", 74, 82, undefined, fd);
+}
+
+export function ftruncate(fd: number, length: number): void {
+  call("ftruncate", 77, 46, undefined, fd, length);
+}
+
+/** Sets an extended attribute of an open file; xattr(7) says which names there are. */
+export function fsetxattr(fd: number, name: string, value: Uint8Array): void {
+  call("fsetxattr", 190, 7, name, fd, cString(name), value, value.length);
+}
+
+/** Bytes of the attribute's value, which must fit into `buffer` (else ERANGE). ENODATA: the file has none. */
+export function fgetxattr(fd: number, name: string, buffer: Uint8Array): number {
+  return call("fgetxattr", 193, 10, name, fd, cString(name), buffer, buffer.length);
 }

@@ -1,9 +1,8 @@
 /** Locks on files with flock(2), which other programs take as well, with a deadline. */
-import { now } from "./clock.ts";
+import { interruptBy, now } from "#engine";
 import { timeLeft } from "./deadline.ts";
-import { failedWith } from "./errno.ts";
-import { sameFile, status } from "./file.ts";
-import * as libc from "./libc.ts";
+import { failedWith, SystemError } from "./errno.ts";
+import { O, sameFile, status } from "./file.ts";
 import {
   ForeignFileError,
   type OpenFile,
@@ -13,6 +12,7 @@ import {
   strangeOwner,
   trySetMode,
 } from "./own-file.ts";
+import { attempt, call } from "./syscall.ts";
 
 const LOCK_SH = 1;
 const LOCK_EX = 2;
@@ -48,50 +48,64 @@ export interface LockOptions {
 }
 
 /** A held lock. Disposing of it, or the end of the process, gives it back. */
-export class FileLock implements Disposable {
-  private readonly file: OpenFile;
+export type FileLock = Disposable;
 
-  private constructor(file: OpenFile) {
-    this.file = file;
-  }
+/**
+ * Takes the lock on the file at `path`, which is made when missing. Waits for what is left of the call, and at most
+ * `most` milliseconds, in the kernel's queue, with other programs in the order of arrival: one that only tried again and
+ * again would come last as long as others wait there. The clock is read only if the lock is held.
+ * @throws LockTimeoutError; ForeignFileError when what is there cannot be ours; SystemError for everything else,
+ * ENOLCK and its like where the file system has no locks.
+ */
+export function lockFile(path: string, most?: number, options: LockOptions = {}): FileLock {
+  const operation = options.shared === true ? LOCK_SH : LOCK_EX;
+  return lock(path, operation | LOCK_NB, options) ?? waitFor(path, operation, most, options);
+}
 
-  /**
-   * Takes the lock on the file at `path`, which is made when missing. Waits for what is left of the call, and at most
-   * `most` milliseconds, in the kernel's queue, with other programs in the order of arrival: one that only tried again and
-   * again would come last as long as others wait there. The clock is read only if the lock is held.
-   * @throws LockTimeoutError; ForeignFileError when what is there cannot be ours; SystemError for everything else,
-   * ENOLCK and its like where the file system has no locks.
-   */
-  static acquire(path: string, most: number = Number.POSITIVE_INFINITY, options: LockOptions = {}): FileLock {
-    const operation = options.shared === true ? LOCK_SH : LOCK_EX;
-    const file = lock(path, operation | LOCK_NB, options);
-    if (file !== undefined) return new FileLock(file);
-    const milliseconds = timeLeft(most);
-    if (milliseconds <= 0) throw new LockTimeoutError(path, milliseconds);
-    const deadline = now() + milliseconds;
-    libc.startAlarm(milliseconds);
-    try {
-      for (;;) {
-        const file = lock(path, operation, options);
-        if (file !== undefined) return new FileLock(file);
-        if (now() >= deadline) throw new LockTimeoutError(path, milliseconds);
-      }
-    } finally {
-      libc.stopAlarm();
+function waitFor(path: string, operation: number, most: number | undefined, options: LockOptions): FileLock {
+  const milliseconds = timeLeft(most);
+  if (milliseconds <= 0) throw new LockTimeoutError(path, milliseconds);
+  const deadline = now() + milliseconds;
+  const stopAlarm = startAlarm(milliseconds);
+  try {
+    for (;;) {
+      const file = lock(path, operation, options);
+      if (file !== undefined) return file;
+      if (now() >= deadline) throw new LockTimeoutError(path, milliseconds);
     }
+  } finally {
+    stopAlarm();
   }
+}
 
-  [Symbol.dispose](): void {
-    this.file[Symbol.dispose]();
-  }
+/**
+ * Interrupts a system call that waits after so many milliseconds, and again every 50: the first may come right before the
+ * call. @returns what ends that
+ */
+export function startAlarm(milliseconds: number): () => void {
+  const SIGALRM = 14;
+  const setTimer = (timer: BigInt64Array) =>
+    call("setitimer", 38, 103, undefined, 0 /* ITIMER_REAL */, timer, null);
+  const noMore = interruptBy(SIGALRM);
+  // The caller of this program may have blocked the signal, and then nothing would end the wait.
+  const mask = BigUint64Array.of(1n << BigInt(SIGALRM - 1));
+  call("rt_sigprocmask", 14, 135, undefined, 1 /* SIG_UNBLOCK */, mask, null, mask.byteLength);
+  const first = BigInt(Math.max(1, Math.ceil(milliseconds * 1000)));
+  setTimer(BigInt64Array.of(0n, 50_000n, first / 1_000_000n, first % 1_000_000n));
+  return () => {
+    setTimer(new BigInt64Array(4));
+    noMore();
+  };
 }
 
 /** The locked file; undefined if another holds the lock, or if the file was replaced meanwhile. */
 function lock(path: string, operation: number, options: LockOptions): OpenFile | undefined {
-  const file = openRegular(path, libc.O.RDWR | libc.O.CREAT, OWNER_ONLY);
+  const file = openRegular(path, O.RDWR | O.CREAT, OWNER_ONLY);
   try {
     closeToOthers(file, options);
-    libc.flock(file.fd, operation);
+    // Once: a signal ends the wait.
+    const error = attempt("flock", 73, 32, file.fd, operation);
+    if (error < 0) throw new SystemError("flock", -error);
     // A lock on a file that was unlinked keeps no other process out.
     if (sameFile(file.status, status(path, { followLinks: false }))) return file;
   } catch (error) {

@@ -1,9 +1,10 @@
 /** Asks the kernel whether a network namespace lives. Linux 6.18 and later can tell (uapi linux/nsfs.h). */
 import { hasCapability } from "./capability.ts";
+import { close } from "./descriptor.ts";
 import { failedWith, SystemError } from "./errno.ts";
-import { readLink } from "./file.ts";
-import * as libc from "./libc.ts";
+import { O, readLink } from "./file.ts";
 import { Netns, OWN_NETNS } from "./netns.ts";
+import { call } from "./syscall.ts";
 
 /** Instead of a mount's descriptor: the file system of namespaces. */
 const FD_NSFS_ROOT = -10003;
@@ -46,7 +47,7 @@ function lives({ inode, cookie }: NetnsNumbers): boolean {
   handle.setUint32(16, CLONE_NEWNET, true);
   handle.setUint32(20, Number(inode), true);
   try {
-    libc.close(libc.openByHandle(FD_NSFS_ROOT, new Uint8Array(handle.buffer)));
+    close(call("open_by_handle_at", 304, 265, undefined, FD_NSFS_ROOT, handle, O.CLOEXEC));
     return true;
   } catch (error) {
     if (failedWith(error, "ESTALE")) return false;

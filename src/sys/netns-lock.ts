@@ -4,7 +4,7 @@
  * all that wait for it. Shared: I am about to use what is there. Exclusive: I am about to take something away.
  */
 import { status } from "./file.ts";
-import { FileLock, LockTimeoutError } from "./flock.ts";
+import { type FileLock, LockTimeoutError, lockFile } from "./flock.ts";
 import { ensureOwnDirectory } from "./own-file.ts";
 
 /** Goes with the machine's next start, as namespaces do. */
@@ -24,8 +24,9 @@ function place(): string {
  * The shared lock. Whoever holds it exclusively needs a few messages to the kernel.
  * @throws LockTimeoutError; ForeignFileError or SystemError where there cannot be such a lock.
  */
-export const shareNetns = (): FileLock =>
-  FileLock.acquire(place(), undefined, { shared: true, refuseOpened: true });
+export function shareNetns(): FileLock {
+  return lockFile(place(), undefined, { shared: true, refuseOpened: true });
+}
 
 /**
  * The exclusive lock, without waiting; undefined when any other process holds it.
@@ -33,7 +34,7 @@ export const shareNetns = (): FileLock =>
  */
 export function claimNetns(): FileLock | undefined {
   try {
-    return FileLock.acquire(place(), 0, { refuseOpened: true });
+    return lockFile(place(), 0, { refuseOpened: true });
   } catch (error) {
     if (error instanceof LockTimeoutError) return undefined;
     throw error;

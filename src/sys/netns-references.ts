@@ -21,7 +21,7 @@ export class BlindSpotError extends Error {
  */
 export function findLiveNetns(wanted: ReadonlySet<string>): LiveNetns {
   const search = new Search(wanted);
-  for (const entry of listDirectory("/proc")) if (/^[0-9]+$/.test(entry)) search.process(`/proc/${entry}`);
+  for (const entry of listDirectory("/proc")) if (/^[0-9]+$/.test(entry)) search.visit(`/proc/${entry}`);
   search.requireAllMountNamespaces();
   return search.found;
 }
@@ -38,7 +38,7 @@ class Search {
   }
 
   /** A process that ends meanwhile keeps nothing alive. */
-  process(path: string): void {
+  visit(path: string): void {
     whileThere(() => {
       const mountNamespace = namespaceLink(`${path}/ns/mnt`);
       if (mountNamespace !== undefined && !this.mountNamespaces.has(mountNamespace.inode)) {

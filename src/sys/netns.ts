@@ -2,21 +2,14 @@
  * Network namespaces. setns(2) moves the calling thread, which is the process's first, so only synchronous code
  * may run inside: anything asynchronous could resume after the way back.
  */
-import { pause } from "./clock.ts";
+import { abort, pause } from "#engine";
+import { close } from "./descriptor.ts";
 import { failedWith, messageOf, SystemError } from "./errno.ts";
-import { type FileIdentity, sameFile, status, statusOf } from "./file.ts";
-import * as libc from "./libc.ts";
+import { type FileIdentity, O, open, sameFile, status, statusOf } from "./file.ts";
+import { getsockopt, socket } from "./socket.ts";
+import { attempt, call } from "./syscall.ts";
 
 const CLONE_NEWNET = 0x40000000;
-/** ioctl of uapi linux/nsfs.h: which kind of namespace a descriptor stands for. */
-const NS_GET_NSTYPE = 0xb703;
-/** ioctl of uapi linux/nsfs.h, from Linux 6.18 on: the namespace's number as 64 bits. */
-const NS_GET_ID = 0x8008b70d;
-const SOL_SOCKET = 1;
-/** Socket option of uapi asm-generic/socket.h, from Linux 5.14 on: the same number for a network namespace. */
-const SO_NETNS_COOKIE = 71;
-const AF_INET = 2;
-const SOCK_DGRAM = 2;
 /** Leads to the namespace that the calling thread is in. */
 export const OWN_NETNS = "/proc/thread-self/ns/net";
 
@@ -49,24 +42,21 @@ export class Netns implements Disposable {
     let fd: number;
     try {
       // O_NONBLOCK: a path that names a fifo must not block the plugin.
-      fd = libc.open(path, libc.O.RDONLY | libc.O.NONBLOCK);
+      fd = open(path, O.NONBLOCK);
     } catch (error) {
       if (failedWith(error, "ENOENT", "ENOTDIR", "ESRCH", "ENXIO"))
         throw new NoNamespaceError(path, "it does not exist");
       throw error;
     }
-    try {
-      if (libc.ioctl(fd, NS_GET_NSTYPE, null) === CLONE_NEWNET) return new Netns(path, fd);
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      libc.close(fd);
-      throw new NoNamespaceError(
-        path,
-        "the file there is not a namespace (the namespace was deleted, or never mounted)",
-      );
-    }
-    libc.close(fd);
-    throw new NoNamespaceError(path, "it is a namespace of another kind");
+    const kind = attempt("ioctl", 16, 29, fd, 0xb703 /* NS_GET_NSTYPE of linux/nsfs.h */);
+    if (kind === CLONE_NEWNET) return new Netns(path, fd);
+    close(fd);
+    throw new NoNamespaceError(
+      path,
+      kind < 0
+        ? "the file there is not a namespace (the namespace was deleted, or never mounted)"
+        : "it is a namespace of another kind",
+    );
   }
 
   /** Device and inode, which name the namespace for its lifetime. */
@@ -80,15 +70,13 @@ export class Netns implements Disposable {
    */
   cookie(): bigint | undefined {
     const number = new Uint8Array(8);
-    try {
-      libc.ioctl(this.fd, NS_GET_ID, number);
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
+    // NS_GET_ID of linux/nsfs.h, from Linux 6.18 on.
+    if (attempt("ioctl", 16, 29, this.fd, 0x8008b70d, number) < 0) {
       try {
-        this.run(() => withSocket((fd) => libc.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, number)));
-      } catch (failure) {
-        if (failure instanceof SystemError) return undefined;
-        throw failure;
+        this.run(() => readCookie(number));
+      } catch (error) {
+        if (error instanceof SystemError) return undefined;
+        throw error;
       }
     }
     return new BigUint64Array(number.buffer)[0];
@@ -96,9 +84,9 @@ export class Netns implements Disposable {
 
   /** Runs synchronous code inside the namespace. Ends the process if the way back fails: no other code may run there. */
   run<T>(inside: () => T): T {
-    const home = libc.open(OWN_NETNS, libc.O.RDONLY);
+    const home = open(OWN_NETNS, O.RDONLY);
     try {
-      libc.setns(this.fd, CLONE_NEWNET);
+      call("setns", 308, 268, undefined, this.fd, CLONE_NEWNET);
       try {
         const result = inside();
         if (result instanceof Promise) throw new TypeError("asynchronous code cannot run inside a namespace");
@@ -107,37 +95,33 @@ export class Netns implements Disposable {
         returnTo(home);
       }
     } finally {
-      libc.close(home);
+      close(home);
     }
   }
 
   [Symbol.dispose](): void {
-    libc.close(this.fd);
+    close(this.fd);
   }
 }
 
-function withSocket(use: (fd: number) => void): void {
-  const fd = libc.socket(AF_INET, SOCK_DGRAM, 0);
+/** The same number by a socket's option, from Linux 5.14 on. */
+function readCookie(number: Uint8Array): void {
+  const fd = socket(2 /* AF_INET */, 2 /* SOCK_DGRAM */, 0);
   try {
-    use(fd);
+    getsockopt(fd, 1 /* SOL_SOCKET */, 71 /* SO_NETNS_COOKIE */, number);
   } finally {
-    libc.close(fd);
+    close(fd);
   }
 }
-
-/** Times that the way back is tried, a millisecond apart: the kernel may be short of memory for a moment. */
-const RETURNS = 1000;
 
 function returnTo(home: number): void {
+  // A second of tries: the kernel may be short of memory for a moment.
   for (let attempt = 1; ; attempt++) {
     try {
-      libc.setns(home, CLONE_NEWNET);
+      call("setns", 308, 268, undefined, home, CLONE_NEWNET);
       return;
     } catch (error) {
-      if (attempt === RETURNS) {
-        process.stderr.write(`cannot return to the host's network namespace: ${messageOf(error)}\n`);
-        process.abort();
-      }
+      if (attempt === 1000) abort(`cannot return to the host's network namespace: ${messageOf(error)}`);
       pause(1);
     }
   }

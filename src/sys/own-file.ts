@@ -3,9 +3,22 @@
  * of another program's file, a file of another user. Nothing is read or written before that has been looked at, and
  * opening never waits.
  */
+
+import { close } from "./descriptor.ts";
 import { failedWith, SystemError } from "./errno.ts";
-import { type FileStatus, isDirectory, isRegular, status, statusOf, withFile } from "./file.ts";
-import * as libc from "./libc.ts";
+import {
+  chmod,
+  type FileStatus,
+  isDirectory,
+  isRegular,
+  mkdir,
+  O,
+  open,
+  status,
+  statusOf,
+  withFile,
+} from "./file.ts";
+import { attempt } from "./syscall.ts";
 
 /** Mode of a file that only its owner can open. */
 export const OWNER_ONLY = 0o600;
@@ -37,7 +50,7 @@ export class OpenFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    libc.close(this.fd);
+    close(this.fd);
   }
 }
 
@@ -49,7 +62,7 @@ export function openRegular(path: string, flags: number, mode = 0): OpenFile {
   let fd: number;
   try {
     // O_NONBLOCK: a fifo, or a lease that its owner took on the file (F_SETLEASE), must not stop the plugin.
-    fd = libc.open(path, flags | libc.O.NOFOLLOW | libc.O.NONBLOCK, mode);
+    fd = open(path, flags | O.NOFOLLOW | O.NONBLOCK, mode);
   } catch (error) {
     // Links, sockets, directories and devices give an error each; what it was is said in the same words for all.
     const found = failedWith(error, "ENOENT") ? undefined : statusOfAny(path);
@@ -87,7 +100,7 @@ export function strangeness(path: string, found: FileStatus): string | undefined
  * to one user (NFS with root_squash), and the owner of the directory can replace the file anyway.
  */
 export function strangeOwner(path: string, { owner }: FileStatus): string | undefined {
-  if (owner === 0 || owner === process.geteuid?.() || owner === status(directoryOf(path)).owner)
+  if (owner === 0 || owner === attempt("geteuid", 107, 175) || owner === status(directoryOf(path)).owner)
     return undefined;
   return `belongs to user ${owner}: remove it, or give it to root with chown`;
 }
@@ -104,7 +117,7 @@ export function ensureOwnDirectory(path: string): void {
     if (!failedWith(error, "ENOENT")) throw error;
   }
   try {
-    libc.mkdir(path, 0o700);
+    mkdir(path, 0o700);
   } catch (error) {
     if (!failedWith(error, "EEXIST")) throw error;
   }
@@ -128,8 +141,7 @@ export function requireDirectory(path: string, found: FileStatus): void {
 
 /** Sets the permissions of a directory, and of nothing that a link in its place leads to. */
 export function setDirectoryMode(path: string, mode: number): void {
-  const flags = libc.O.PATH | libc.O.DIRECTORY | libc.O.NOFOLLOW;
-  withFile(path, flags, 0, (fd) => trySetMode(fd, mode));
+  withFile(path, O.PATH | O.DIRECTORY | O.NOFOLLOW, 0, (fd) => trySetMode(fd, mode));
 }
 
 /** Gives the owner of a new file the permissions that a umask took. True if one was missing. */
@@ -142,7 +154,8 @@ export function grantOwner({ fd, status }: Pick<OpenFile, "fd" | "status">): boo
 /** Sets the permissions of an open file. A file system without any shows some that cannot be changed. */
 export function trySetMode(fd: number, mode: number): void {
   try {
-    libc.chmodDescriptor(fd, mode);
+    // By way of its link in /proc, since it may be open with O_PATH.
+    chmod(`/proc/self/fd/${fd}`, mode);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
   }

@@ -1,7 +1,8 @@
 /** Kernel settings below /proc/sys. The files under net/ show the namespace of the calling thread. */
+
+import { read, writeAll } from "./descriptor.ts";
 import { SystemError } from "./errno.ts";
-import { withFile, writeAll } from "./file.ts";
-import { O, read } from "./libc.ts";
+import { O, withFile } from "./file.ts";
 
 const decoder = new TextDecoder();
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { systemCalls } from "../support/calls-of-source.ts";
 import { judgeError } from "./disturb.ts";
 import { hitIn, injection, isListed, pointsOf } from "./point.ts";
 
@@ -48,10 +49,9 @@ describe("the points of a trace", () => {
     expect(names(trace)).toEqual(["read 1 asks", "flock 1", "flock 2"]);
   });
 
-  test("cover each system call that the plugin makes", async () => {
-    const numbers = await Bun.file(`${import.meta.dir}/../../src/sys/syscall-number.ts`).text();
-    const calls = [...numbers.matchAll(/^\/\*\* (\w+)\(2\)/gm)].map(([, call = ""]) => call);
-    expect(calls.length).toBe(numbers.match(/^export const/gm)?.length ?? 0);
+  test("cover each system call that the plugin makes", () => {
+    const calls = systemCalls().map(({ name }) => name);
+    expect(calls.length).toBeGreaterThan(35);
     expect(calls.filter((call) => !isListed(call))).toEqual([]);
   });
 

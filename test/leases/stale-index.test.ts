@@ -70,7 +70,7 @@ describe("L6: the index", () => {
     using scene = await Scene.withSixty();
     const opened = new Set<string>();
     const watch: Fault = (call, [path]) => {
-      if (call === "open" && /\/net\/10\./.test(String(path))) opened.add(String(path).replace(/.*\//, ""));
+      if (call === "openat" && /\/net\/10\./.test(String(path))) opened.add(String(path).replace(/.*\//, ""));
     };
     await withFault(watch, async () => {
       await scene.check("c30");
@@ -194,7 +194,7 @@ describe("L6: the directory", () => {
   const MOMENTS: readonly [name: string, is: (call: string, path: string) => boolean][] = [
     [
       "before it looks for a free address",
-      (call, path) => call === "open" && path.endsWith("last_reserved_ip.0"),
+      (call, path) => call === "openat" && path.endsWith("last_reserved_ip.0"),
     ],
     ["after it made its own", (call) => call === "ftruncate"],
   ];
@@ -215,7 +215,7 @@ describe("L6: the directory", () => {
     using scene = await Scene.withSixty();
     let done = false;
     const meanwhile: Fault = (call) => {
-      if (call !== "linkDescriptor" || done) return;
+      if (call !== "linkat" || done) return;
       done = true;
       scene.leases.write("10.0.0.200", "new\r\neth0");
     };
@@ -229,7 +229,7 @@ describe("L6: the directory", () => {
     using scene = await Scene.withSixty();
     let done = false;
     const meanwhile: Fault = (call) => {
-      if (call !== "linkDescriptor" || done) return;
+      if (call !== "linkat" || done) return;
       done = true;
       scene.leases.write("10.0.0.62", "new\r\neth0");
     };

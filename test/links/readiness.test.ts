@@ -8,7 +8,7 @@ const ENOBUFS = 105;
 /** Events whose waiting fails with this errno. */
 const failing = (errno: number): Events => ({
   receiveWithin: () => {
-    throw new SystemError("poll", errno);
+    throw new SystemError("ppoll", errno);
   },
   [Symbol.dispose]: () => undefined,
 });

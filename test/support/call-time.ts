@@ -1,6 +1,7 @@
 /** The deadline of a call, for tests that wait in their own process. */
+
+import { now } from "#engine";
 import type { CallTime } from "../../src/cni/call-time.ts";
-import { now } from "../../src/sys/clock.ts";
 import { DEFAULT_CALL_TIME, limitCall } from "../../src/sys/deadline.ts";
 
 /** From now on a call has so many milliseconds. */

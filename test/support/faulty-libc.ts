@@ -1,17 +1,20 @@
 /**
- * The system calls of src/sys/libc.ts with faults between the caller and the kernel. A test file that imports this
+ * The system calls of src/sys/syscall.ts with faults between the caller and the kernel. A test file that imports this
  * gets it for all of src; as long as no fault is planned, everything passes through.
  */
 import { mock } from "bun:test";
 import { SystemError } from "../../src/sys/errno.ts";
-import * as libc from "../../src/sys/libc.ts";
+import * as syscalls from "../../src/sys/syscall.ts";
 
 /** The process is dead: not an error that the code under test could expect or handle. */
 export class Killed extends Error {
   override readonly name = "Killed";
 }
 
-/** Looks at each call before it happens, and throws what shall happen instead. */
+/**
+ * Looks at each call, by the kernel's name for it, before it happens, and throws what shall happen instead. Parameters
+ * are the path that it is made on, if any, and then what the kernel gets.
+ */
 export type Fault = (call: string, parameters: readonly unknown[]) => void;
 
 let fault: Fault | undefined;
@@ -37,11 +40,12 @@ const LOOKS = [
   "close",
   "fgetxattr",
   "getdents64",
+  "geteuid",
   "getsockopt",
   "ioctl",
-  "pread",
+  "pread64",
   "read",
-  "readlink",
+  "readlinkat",
   "statfs",
   "statx",
 ];
@@ -85,19 +89,21 @@ export const failEach =
     if (calls.includes(call) && when(parameters)) throw new SystemError(call, errno);
   };
 
-const original: Record<string, unknown> = { ...libc };
+const original = { ...syscalls };
 
-mock.module("../../src/sys/libc.ts", () =>
-  Object.fromEntries(
-    Object.entries(original).map(([name, value]) => [
-      name,
-      typeof value === "function"
-        ? (...parameters: unknown[]) => {
-            fault?.(name, parameters);
-            if (name === "fsync" && !syncs) return undefined;
-            return value(...parameters);
-          }
-        : value,
-    ]),
-  ),
-);
+mock.module("../../src/sys/syscall.ts", () => ({
+  ...original,
+  call: (...[name, x64, arm64, subject, ...words]: Parameters<typeof syscalls.call>) => {
+    fault?.(name, [subject, ...words]);
+    return name === "fsync" && !syncs ? 0 : original.call(name, x64, arm64, subject, ...words);
+  },
+  attempt: (...[name, ...words]: Parameters<typeof syscalls.attempt>) => {
+    try {
+      fault?.(name, words.slice(2));
+    } catch (error) {
+      if (error instanceof SystemError) return -error.errno;
+      throw error;
+    }
+    return original.attempt(name, ...words);
+  },
+}));

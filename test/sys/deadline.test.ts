@@ -1,6 +1,6 @@
 /** The call's deadline. The clock goes on while these run, so that they compare and never measure. */
 import { afterEach, expect, test } from "bun:test";
-import { now } from "../../src/sys/clock.ts";
+import { now } from "#engine";
 import { beginUndo, limitCall, timeLeft, UNDO_TIME, withHalfOfTheTime } from "../../src/sys/deadline.ts";
 import { withoutDeadline } from "../support/call-time.ts";
 

@@ -1,4 +1,5 @@
 /** Files of real directories, judged by node:fs. */
+
 import { afterAll, describe, expect, test } from "bun:test";
 import {
   appendFileSync,
@@ -18,22 +19,21 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readToEnd, writeAll } from "../../src/sys/descriptor.ts";
 import { SystemError } from "../../src/sys/errno.ts";
 import {
   isDirectory,
   isRegular,
   listDirectory,
+  O,
   readFile,
   readLink,
   readText,
-  readToEnd,
   sameFile,
   status,
   statusOf,
   withFile,
-  writeAll,
 } from "../../src/sys/file.ts";
-import * as libc from "../../src/sys/libc.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bridgehead-file-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -104,7 +104,7 @@ describe("status", () => {
 
   test("of an open file, also one without a name", () => {
     const path = file("abc");
-    withFile(path, libc.O.RDONLY, 0, (fd) => {
+    withFile(path, O.RDONLY, 0, (fd) => {
       expect(sameFile(statusOf(fd), status(path))).toBe(true);
       rmSync(path);
       expect(statusOf(fd)).toMatchObject({ size: 3, links: 0 });
@@ -123,7 +123,7 @@ describe("content", () => {
   test.each([0, 1, 4095, 4096, 4097, 8192, 100_000])("%i bytes are read and written whole", (size) => {
     const bytes = Uint8Array.from({ length: size }, (_, index) => index % 253);
     const path = fresh();
-    withFile(path, libc.O.WRONLY | libc.O.CREAT | libc.O.EXCL, 0o600, (fd) => writeAll(fd, bytes));
+    withFile(path, O.WRONLY | O.CREAT | O.EXCL, 0o600, (fd) => writeAll(fd, bytes));
     expect(Uint8Array.from(readFileSync(path))).toEqual(bytes);
     expect(readFile(path)).toEqual(bytes);
     expect(lstatSync(path).mode & 0o777).toBe(0o600);
@@ -133,10 +133,10 @@ describe("content", () => {
     const path = fresh();
     Bun.spawnSync(["mkfifo", path]);
     const writer = Bun.spawn(["sh", "-c", 'head -c 300000 /dev/zero >"$0"', path]);
-    expect(withFile(path, libc.O.RDONLY, 0, readToEnd).length).toBe(300_000);
+    expect(withFile(path, O.RDONLY, 0, readToEnd).length).toBe(300_000);
     expect(await writer.exited).toBe(0);
     const reader = Bun.spawn(["wc", "-c", path]);
-    withFile(path, libc.O.WRONLY, 0, (fd) => writeAll(fd, new Uint8Array(300_000)));
+    withFile(path, O.WRONLY, 0, (fd) => writeAll(fd, new Uint8Array(300_000)));
     expect(await new Response(reader.stdout).text()).toStartWith("300000 ");
   });
 
@@ -220,7 +220,7 @@ describe("errors", () => {
     const open = () => readdirSync("/proc/self/fd").length;
     const before = open();
     expect(() =>
-      withFile(path, libc.O.RDONLY, 0, () => {
+      withFile(path, O.RDONLY, 0, () => {
         throw new Error("user");
       }),
     ).toThrow("user");
@@ -228,9 +228,9 @@ describe("errors", () => {
   });
 
   test("an opened file does not pass to children", () => {
-    withFile(file(), libc.O.RDONLY, 0, (fd) => {
+    withFile(file(), O.RDONLY, 0, (fd) => {
       const flags = /^flags:\s+0*(\d+)$/m.exec(readText(`/proc/self/fdinfo/${fd}`))?.[1] ?? "";
-      expect(Number.parseInt(flags, 8) & libc.O.CLOEXEC).toBe(libc.O.CLOEXEC);
+      expect(Number.parseInt(flags, 8) & O.CLOEXEC).toBe(O.CLOEXEC);
     });
   });
 });

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FileLock, LockTimeoutError } from "../../src/sys/flock.ts";
+import { LockTimeoutError, lockFile } from "../../src/sys/flock.ts";
 import { describeHolder, holders } from "../../src/sys/lock-holder.ts";
 import { STATE_LIMIT } from "../support/limits.ts";
 import { LockKeeper } from "../support/lock-keeper.ts";
@@ -26,7 +26,7 @@ async function withFolder(body: (folder: string) => Promise<void> | void): Promi
 }
 
 const acquired = (path: string, milliseconds: number) => {
-  FileLock.acquire(path, milliseconds)[Symbol.dispose]();
+  lockFile(path, milliseconds)[Symbol.dispose]();
   return "acquired";
 };
 
@@ -35,7 +35,7 @@ describe("a lock", () => {
     withFolder((folder) => {
       const path = join(folder, "lock");
       {
-        using _ = FileLock.acquire(path, 0);
+        using _ = lockFile(path, 0);
         expect(() => acquired(path, 20)).toThrow(LockTimeoutError);
       }
       expect(acquired(path, 0)).toBe("acquired");
@@ -65,10 +65,10 @@ describe("a lock", () => {
   test("a file that was removed and made again under those who wait excludes them all", () =>
     withFolder((folder) => {
       const path = join(folder, "lock");
-      using _ = FileLock.acquire(path, 0);
+      using _ = lockFile(path, 0);
       rmSync(path);
       {
-        using _ = FileLock.acquire(path, 0);
+        using _ = lockFile(path, 0);
         expect(() => acquired(path, 20)).toThrow(LockTimeoutError);
       }
       expect(existsSync(path)).toBe(true);
@@ -77,9 +77,9 @@ describe("a lock", () => {
   test("K1: is shared with others that share it, and with no other", () =>
     withFolder((folder) => {
       const path = join(folder, "lock");
-      using _ = FileLock.acquire(path, 0, { shared: true });
+      using _ = lockFile(path, 0, { shared: true });
       {
-        using _ = FileLock.acquire(path, 0, { shared: true });
+        using _ = lockFile(path, 0, { shared: true });
       }
       expect(() => acquired(path, 20)).toThrow(LockTimeoutError);
     }));
@@ -102,7 +102,7 @@ describe("a lock", () => {
       const path = join(folder, "lock");
       writeFileSync(path, "");
       chmodSync(path, 0o604);
-      expect(() => FileLock.acquire(path, 0, { refuseOpened: true })).toThrow(
+      expect(() => lockFile(path, 0, { refuseOpened: true })).toThrow(
         `"${path}" has mode 0604, so that other users may hold it: remove it`,
       );
       expect(statSync(path).mode & 0o777).toBe(0o604);

@@ -12,9 +12,9 @@ test.each(["--block-signal=ALRM", "--ignore-signal=ALRM"])(
     const flock = JSON.stringify(`${import.meta.dir}/../../src/sys/flock.ts`);
     // flock(2) excludes two descriptors of one process as well.
     const script = `
-      const { FileLock } = await import(${flock});
-      using _ = FileLock.acquire(${path}, 0);
-      try { FileLock.acquire(${path}, 100); } catch (error) { console.log(error.message); }`;
+      const { lockFile } = await import(${flock});
+      using _ = lockFile(${path}, 0);
+      try { lockFile(${path}, 100); } catch (error) { console.log(error.message); }`;
     const command = ["env", option, process.execPath, "-e", script];
     const { exitCode, stdout, stderr } = await outcomeOf(command);
     expect({ exitCode, stdout, stderr }).toEqual({

@@ -15,7 +15,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { O } from "../../src/sys/libc.ts";
+import { O } from "../../src/sys/file.ts";
 import { ensureOwnDirectory, ForeignFileError, openOwn, openRegular } from "../../src/sys/own-file.ts";
 import { outputOf } from "../support/command.ts";
 import { testUnless } from "../support/skip.ts";

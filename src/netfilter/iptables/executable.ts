@@ -3,6 +3,7 @@
  * a runtime's, a script's and a person's call find the same program whatever their PATH is
  * (docs/decisions/0014-which-iptables.md).
  */
+import { environment } from "#engine";
 import { toCniError } from "../../cni/error.ts";
 import type { Family } from "../../net/ip.ts";
 import { runProgram } from "../../sys/child.ts";
@@ -26,7 +27,7 @@ export interface Restore {
 
 /** Path of the first executable file of that name: in the system's folders, then in those of PATH that are absolute. */
 function find(name: string): string | undefined {
-  for (const folder of [...FOLDERS, ...(Bun.env.PATH ?? "").split(":")]) {
+  for (const folder of [...FOLDERS, ...(environment.PATH ?? "").split(":")]) {
     if (!folder.startsWith("/")) continue;
     const path = `${folder}/${name}`;
     try {

@@ -3,10 +3,12 @@
  * without a child process; written by iptables-restore, because a write replaces the whole table and has to honour
  * the lock that all programs of this variant take.
  */
+
 import { CniError, code } from "../../cni/error.ts";
 import type { Family } from "../../net/ip.ts";
+import { close } from "../../sys/descriptor.ts";
 import { failedWith } from "../../sys/errno.ts";
-import * as libc from "../../sys/libc.ts";
+import { getsockopt, socket } from "../../sys/socket.ts";
 import { networkMark, parseIptablesComment, parseNote } from "../attachment-names.ts";
 import { type FoundRule, ruleText } from "../rule.ts";
 import {
@@ -102,25 +104,25 @@ function programFor(family: Family): string {
 function readTable(family: Family): ReadonlyMap<string, readonly FoundRule[]> {
   if (!hasLegacyTable(family)) return new Map();
   const { domain, level } = SOCKETS[family];
-  const socket = libc.socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const fd = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   try {
     for (let attempt = 1; ; attempt++) {
       const info = new Uint8Array(INFO_LENGTH);
       info.set(new TextEncoder().encode("nat"));
-      libc.getsockopt(socket, level, IPT_SO_GET_INFO, info);
+      getsockopt(fd, level, IPT_SO_GET_INFO, info);
       const decoded = decodeInfo(info);
       const entries = new Uint8Array(ENTRIES_AT + decoded.size);
       entries.set(info.subarray(0, 32));
       new DataView(entries.buffer).setUint32(32, decoded.size, true);
       try {
-        libc.getsockopt(socket, level, IPT_SO_GET_ENTRIES, entries);
+        getsockopt(fd, level, IPT_SO_GET_ENTRIES, entries);
         return decodeEntries(entries.subarray(ENTRIES_AT), decoded, family);
       } catch (error) {
         if (attempt >= READ_ATTEMPTS || !failedWith(error, "EAGAIN")) throw error;
       }
     }
   } finally {
-    libc.close(socket);
+    close(fd);
   }
 }
 

@@ -3,7 +3,7 @@ import { CniError, code, toCniError } from "../../cni/error.ts";
 import { type Ended, runProgram } from "../../sys/child.ts";
 import { timeLeft } from "../../sys/deadline.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { FileLock, LockTimeoutError } from "../../sys/flock.ts";
+import { LockTimeoutError, lockFile } from "../../sys/flock.ts";
 import { ForeignFileError } from "../../sys/own-file.ts";
 
 /** Exit status of iptables-restore for a lock that it did not get (RESOURCE_PROBLEM). */
@@ -55,7 +55,7 @@ function run(path: string, lines: readonly string[]): Ended {
  */
 function awaitLock(path: string): void {
   try {
-    FileLock.acquire(LOCK)[Symbol.dispose]();
+    lockFile(LOCK)[Symbol.dispose]();
   } catch (error) {
     if (error instanceof LockTimeoutError) throw lockHeld(path, error.message);
     if (error instanceof ForeignFileError) {

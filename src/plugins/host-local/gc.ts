@@ -10,8 +10,7 @@ import { type LeaseStore, openStore } from "../../leases/lease-store.ts";
 import { type LeasePlace, leftoverPrefix, stateDirectory } from "../../leases/place.ts";
 import { findLiving, userOfLease } from "../../leases/reclaim.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
-import { listDirectory } from "../../sys/file.ts";
-import { unlink } from "../../sys/libc.ts";
+import { listDirectory, unlink } from "../../sys/file.ts";
 import { ForeignFileError, requireOwnDirectory } from "../../sys/own-file.ts";
 import { parsePlace } from "./config.ts";
 

@@ -1,9 +1,10 @@
 /** Reads DNS settings from a file in the form of resolv.conf(5) (rule H55). */
+
 import { CniError, code } from "../../cni/error.ts";
 import type { Dns } from "../../cni/result.ts";
+import { readToEnd } from "../../sys/descriptor.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { isRegular, readToEnd, sameFile, status, statusOf, withFile } from "../../sys/file.ts";
-import { O } from "../../sys/libc.ts";
+import { isRegular, O, sameFile, status, statusOf, withFile } from "../../sys/file.ts";
 import { describeKind, ForeignFileError, isFileFailure } from "../../sys/own-file.ts";
 
 /** The resolver itself reads a few lines. */

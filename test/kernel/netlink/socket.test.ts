@@ -27,7 +27,7 @@ import {
 import { encodeVethPeer } from "../../../src/netlink/rtnetlink/veth.ts";
 import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
 import { timeLeft } from "../../../src/sys/deadline.ts";
-import { startAlarm, stopAlarm } from "../../../src/sys/libc.ts";
+import { startAlarm } from "../../../src/sys/flock.ts";
 import { Netns } from "../../../src/sys/netns.ts";
 import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
 import { STATE_LIMIT } from "../../support/limits.ts";
@@ -254,7 +254,7 @@ test("another process cannot answer in the kernel's place", () =>
 test("K8: a kernel that does not answer is waited for until the call's deadline, whatever signals come", () =>
   withScratchHost(async () => {
     using silent = new NetlinkSocket(protocol.route);
-    startAlarm(1);
+    const stopAlarm = startAlarm(1);
     try {
       withDeadline(300);
       expect(errorOf(() => silent.receive())).toMatchObject({ code: "ETIMEDOUT" });

@@ -2,9 +2,10 @@
  * Captures what getsockopt(2) gives of a nat table that iptables-legacy has filled: struct ipt_getinfo, then the
  * entries, in hexadecimal. Needs root:  bun test/netfilter/golden/capture.ts
  */
+
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as libc from "../../../src/sys/libc.ts";
+import { getsockopt, socket } from "../../../src/sys/socket.ts";
 import { outputOf } from "../../support/command.ts";
 import { isolated } from "../../support/isolation.ts";
 
@@ -59,14 +60,14 @@ if (family === undefined) {
   }
 } else {
   const [domain, level] = family === "4" ? [2, 0] : [10, 41];
-  const socket = libc.socket(domain, 3, 255);
+  const fd = socket(domain, 3, 255);
   const info = new Uint8Array(84);
   info.set(new TextEncoder().encode("nat"));
-  libc.getsockopt(socket, level, 64, info);
+  getsockopt(fd, level, 64, info);
   const size = new DataView(info.buffer).getUint32(80, true);
   const entries = new Uint8Array(40 + size);
   entries.set(info.subarray(0, 32));
   new DataView(entries.buffer).setUint32(32, size, true);
-  libc.getsockopt(socket, level, 65, entries);
+  getsockopt(fd, level, 65, entries);
   process.stdout.write(info.toHex() + entries.subarray(40).toHex());
 }

@@ -190,8 +190,8 @@ test("K8: what a failed ADD could not give back is in its details, and a DEL is 
   using scene = new Scene();
   let isThere = false;
   const broken: Fault = (call, parameters) => {
-    isThere ||= call === "linkDescriptor";
-    if (isThere) failEach(["fsync", "unlink"], EIO)(call, parameters);
+    isThere ||= call === "linkat";
+    if (isThere) failEach(["fsync", "unlinkat"], EIO)(call, parameters);
   };
   const error = toCniError(await withFault(broken, () => scene.add("a")).catch((error) => error));
   expect(error).toMatchObject({ code: 5, nothingTaken: false });
@@ -202,10 +202,13 @@ test("K8: what a failed ADD could not give back is in its details, and a DEL is 
 });
 
 describe("a disk that stays full", () => {
-  const full: Fault = (call, [path, flags]) => {
+  const full: Fault = (call, [path, , , flags]) => {
     const creates =
-      call === "open" && (Number(flags) & 0o100) !== 0 && typeof path === "string" && !path.endsWith("/lock");
-    if (creates || ["write", "pwrite", "mkdir", "linkDescriptor"].includes(call))
+      call === "openat" &&
+      (Number(flags) & 0o100) !== 0 &&
+      typeof path === "string" &&
+      !path.endsWith("/lock");
+    if (creates || ["write", "pwrite64", "mkdirat", "linkat"].includes(call))
       failEach([call], ENOSPC)(call, []);
   };
 
@@ -229,7 +232,7 @@ describe("a disk that stays full", () => {
 test("L3: a hint that can't be written costs nothing but the order, and is told of", async () => {
   using scene = new Scene();
   const lines: string[] = [];
-  const fault = failEach(["open"], ENOSPC, ([path]) => String(path).includes("last_reserved_ip"));
+  const fault = failEach(["openat"], ENOSPC, ([path]) => String(path).includes("last_reserved_ip"));
   expect(await withFault(fault, () => scene.add("a", lines))).toEqual(["10.0.0.2/29", "fd00::2/64"]);
   expect(lines).toHaveLength(2);
   expect(lines[0]).toContain("last reserved address");
@@ -241,8 +244,8 @@ test("L2: the content is synced before it has a name, the name before ADD return
   await scene.add("b");
   const { calls, fault } = counter();
   await withFault(fault, () => scene.add("a"));
-  const steps = calls.filter((call) => ["fsync", "flock", "linkDescriptor"].includes(call));
-  expect(steps).toEqual(["fsync", "fsync", "flock", "linkDescriptor", "linkDescriptor", "fsync"]);
+  const steps = calls.filter((call) => ["fsync", "flock", "linkat"].includes(call));
+  expect(steps).toEqual(["fsync", "fsync", "flock", "linkat", "linkat", "fsync"]);
   const unlocked = calls.lastIndexOf("close", calls.lastIndexOf("fsync"));
   expect(unlocked).toBeGreaterThan(calls.lastIndexOf("utimensat"));
 });
@@ -279,7 +282,7 @@ test("L2: without unnamed files and extended attributes all works the same, and 
   const O_TMPFILE = 0o20000000;
   const poor: Fault = (call, parameters) => {
     failEach(["fsetxattr", "fgetxattr"], EOPNOTSUPP)(call, parameters);
-    failEach(["open"], EOPNOTSUPP, ([, flags]) => (Number(flags) & O_TMPFILE) !== 0)(call, parameters);
+    failEach(["openat"], EOPNOTSUPP, ([, , , flags]) => (Number(flags) & O_TMPFILE) !== 0)(call, parameters);
   };
   await withFault(poor, async () => {
     expect(await scene.add("a")).toEqual(["10.0.0.2/29", "fd00::2/64"]);
@@ -295,11 +298,11 @@ test("L2: without unnamed files and extended attributes all works the same, and 
 
 test("A41: what a killed ADD leaves where there are no unnamed files, GC removes", async () => {
   using scene = new Scene();
-  const noUnnamed = failEach(["open"], 95, ([, flags]) => (Number(flags) & 0o20000000) !== 0);
+  const noUnnamed = failEach(["openat"], 95, ([, , , flags]) => (Number(flags) & 0o20000000) !== 0);
   await scene.add("b");
   const fault: Fault = (call, parameters) => {
     noUnnamed(call, parameters);
-    if (call === "flock" || call === "unlink") throw new Killed(`killed before ${call}`);
+    if (call === "flock" || call === "unlinkat") throw new Killed(`killed before ${call}`);
   };
   await withFault(fault, () => scene.add("a")).catch(() => {});
   expect(readdirSync(scene.leases.state).filter((name) => name.startsWith("net+"))).toHaveLength(2);
@@ -310,7 +313,7 @@ test("A41: what a killed ADD leaves where there are no unnamed files, GC removes
 test("A37: GC goes on past a lease that can't be removed, and reports it", async () => {
   using scene = new Scene();
   for (const name of ["a", "b", "c"]) await scene.add(name);
-  const fault = failEach(["unlink"], EIO, ([path]) => String(path).endsWith("/10.0.0.2"));
+  const fault = failEach(["unlinkat"], EIO, ([path]) => String(path).endsWith("/10.0.0.2"));
   const error = toCniError(await withFault(fault, () => scene.gc(["b"])).catch((error) => error));
   expect(error).toMatchObject({ code: 5, message: expect.stringContaining("/10.0.0.2") });
   expect(scene.owners()).toEqual({ "10.0.0.2": "a", "10.0.0.3": "b", "fd00::3": "b" });

@@ -346,7 +346,7 @@ const anyAction: fc.Arbitrary<[string, Action]> = fc.oneof(
     weight: 2,
     arbitrary: fc.tuple(container, ifname).map(([id, name]) =>
       named(`ADD ${id} ${name} on a full disk`, async (life) => {
-        const full = failEach(["write", "pwrite", "mkdir"], 28);
+        const full = failEach(["write", "pwrite64", "mkdirat"], 28);
         const before = life.leases.all();
         const result = await withFault(full, () => life.call("add", { containerId: id, ifname: name }));
         expect(result).toEqual({ error: expect.stringContaining("no space left on device") });
@@ -358,7 +358,7 @@ const anyAction: fc.Arbitrary<[string, Action]> = fc.oneof(
     weight: 2,
     arbitrary: fc.tuple(container, ifname).map(([id, name]) =>
       named(`DEL ${id} ${name} on a full disk`, async (life) => {
-        const full = failEach(["write", "pwrite", "mkdir"], 28);
+        const full = failEach(["write", "pwrite64", "mkdirat"], 28);
         expect(await withFault(full, () => life.call("del", { containerId: id, ifname: name }))).toEqual({
           given: [],
         });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { toCniError } from "../../../src/cni/error.ts";
 import { type Boot, thisBoot } from "../../../src/leases/boot.ts";
 import { SystemError } from "../../../src/sys/errno.ts";
-import { FileLock } from "../../../src/sys/flock.ts";
+import { lockFile } from "../../../src/sys/flock.ts";
 import { hostLocalOn } from "../../support/host-local-call.ts";
 import { LeaseDirectory } from "../../support/lease-directory.ts";
 
@@ -128,7 +128,7 @@ describe("STATUS", () => {
   test("L1: does not wait for the lock", async () => {
     using leases = new LeaseDirectory();
     await add({ config: leases.network(IPAM) });
-    using _ = FileLock.acquire(join(leases.path, "lock"), 0);
+    using _ = lockFile(join(leases.path, "lock"), 0);
     await status({ config: leases.network(IPAM) });
   });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { now, pause } from "../../src/sys/clock.ts";
+import { now, pause } from "#engine";
 
 test("time goes on while nothing else runs", () => {
   let ran = false;

@@ -1,0 +1,223 @@
+/**
+ * The JavaScript engine: what a program gets from it beside the language, TextEncoder and TextDecoder (UTF-8 with `fatal`
+ * and `ignoreBOM`). No other file of src names the engine, here Bun; they import "#engine". Another engine is another
+ * file with the same exports, and package.json's `imports` says which of them a build takes.
+ */
+import type { FFIType, Pointer } from "bun:ffi";
+
+/** "x64" or "arm64", as Linux has system calls. */
+export const architecture: string = process.arch;
+
+/** The variables of this process as text. The engine replaces bytes that are not UTF-8. */
+export const environment: Readonly<Record<string, string | undefined>> = process.env;
+
+/** What the caller named this program by: argv[0]. */
+export function programName(): string {
+  return process.argv0;
+}
+
+/** The arguments behind the program's name. */
+export function programArguments(): string[] {
+  return process.argv.slice(2);
+}
+
+/** Ends the process with this exit code. */
+export function exit(code: number): never {
+  process.exit(code);
+}
+
+/** Ends the process at once where no other code of it may run. */
+export function abort(message: string): never {
+  console.error(message);
+  process.abort();
+}
+
+/** Writes to standard output (1) or standard error (2) without a system call of ours, for when `unusable` is set. */
+export function print(descriptor: 1 | 2, text: string): void {
+  (descriptor === 1 ? console.log : console.error)(text.trimEnd());
+}
+
+/** Milliseconds since the process was started. A function: naming `performance` makes the engine build it, for 0.1 ms. */
+export function now(): number {
+  return performance.now();
+}
+
+/** Lets so many milliseconds pass. Nothing else runs meanwhile. */
+export function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+/** Gives back memory that nothing refers to any more. */
+export function collectGarbage(): void {
+  Bun.gc(true);
+}
+
+/** One array of the bytes of all. */
+export function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(pieces);
+}
+
+/** Whether two arrays hold the same bytes. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+/** What is hashed: text as UTF-8. Hashes are on disk and in names, so every engine has to give the same. */
+type Hashed = string | Uint8Array | BigUint64Array;
+
+/** wyhash of 64 bits, the variant of Zig's standard library. */
+export function hash64(data: Hashed, seed = 0n): bigint {
+  return BigInt(Bun.hash(data, seed));
+}
+
+/** xxHash32. */
+export function hash32(data: Hashed, seed: number): number {
+  return Bun.hash.xxHash32(data, seed);
+}
+
+/** SHA-256 in hexadecimal digits. */
+export function sha256(data: Hashed): string {
+  return Bun.SHA256.hash(data, "hex");
+}
+
+/** SHA-512 in hexadecimal digits. */
+export function sha512(data: Hashed): string {
+  return Bun.SHA512.hash(data, "hex");
+}
+
+/**
+ * What bun:ffi is made of. The module around it normalizes paths and has types in an object, for which every start would
+ * pay 0.2 ms. Its functions give an error back instead of throwing it.
+ */
+const { dlopen, ptr, read: peek } = (Bun as unknown as { FFI: typeof import("bun:ffi") }).FFI;
+
+/**
+ * Functions of the C library that this process has already loaded. musl answers to glibc's name with itself. On no account
+ * a name that may be missing: the runtime would go on looking in the working directory.
+ */
+function libraryWith<Symbols extends Parameters<typeof dlopen>[1]>(symbols: Symbols) {
+  const library = dlopen("libc.so.6", symbols);
+  if (library instanceof Error) throw library;
+  return library.symbols;
+}
+
+/** What a system call takes: a number as it is, also a negative one; an array as its address; nothing as 0. */
+export type Word = number | ArrayBufferView | null | undefined;
+type SystemCall = (number: number, a?: Word, b?: Word, c?: Word, d?: Word, e?: Word, f?: Word) => number;
+
+/** One function makes every call: each that is looked up costs every start 5 µs, and forty of them 0.2 ms. */
+function findSystemCall(): { invoke: SystemCall; errnoAt: Pointer; unusable?: Error } {
+  try {
+    const { syscall, __errno_location } = libraryWith({
+      __errno_location: { args: [], returns: "ptr" },
+      // The number too is a whole register, of which i32 would leave half to chance. 15 is i64_fast: a number.
+      syscall: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: 15 as FFIType.i64_fast },
+    });
+    // errno's place never moves within a thread.
+    return { invoke: syscall as unknown as SystemCall, errnoAt: __errno_location() as Pointer };
+  } catch (error) {
+    const unusable = new Error(
+      `the C library cannot be called (${(error as Error).message}): this process may have no ` +
+        "executable memory; lift its limit of address space (RLIMIT_AS) or its ban on memory that is written and executed (MemoryDenyWriteExecute= of systemd, execmem of SELinux)",
+    );
+    const invoke = () => {
+      throw unusable;
+    };
+    return { invoke, errnoAt: 0 as Pointer, unusable };
+  }
+}
+
+const { invoke, errnoAt, unusable } = findSystemCall();
+
+/** Why no system call can be made, so that the failure can be reported; undefined when all can be. */
+export { unusable };
+
+/**
+ * Makes a system call. Arrays stay alive and in place across it. @returns its value, or the negative error number, which
+ * is read before anything else can overwrite it.
+ */
+export function syscall(number: number, a?: Word, b?: Word, c?: Word, d?: Word, e?: Word, f?: Word): number {
+  const value = invoke(number, a, b, c, d, e, f);
+  return value === -1 ? -peek.i32(errnoAt, 0) : value;
+}
+
+/** struct sigaction as glibc and musl have it: handler, 128 bytes of mask, flags, restorer. */
+const SIGACTION_WORDS = 19;
+const SIGACTION = {
+  sched_yield: { args: [], returns: "i32" },
+  sigaction: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+} as const;
+
+/**
+ * From here on the signal interrupts a system call that waits, and does nothing else: its handler is a function of the C
+ * library that does nothing, since no code of this program may run in one. @returns what takes it back
+ */
+export function interruptBy(signal: number): () => void {
+  // The kernel's own form of sigaction needs code to return from a signal.
+  const { sched_yield, sigaction } = libraryWith(SIGACTION);
+  const [action, before] = [new BigUint64Array(SIGACTION_WORDS), new BigUint64Array(SIGACTION_WORDS)];
+  // Bun's types know the address of a function only for functions that it compiled itself.
+  action[0] = BigInt((sched_yield as unknown as { ptr: Pointer }).ptr);
+  sigaction(signal, action, before);
+  return () => void sigaction(signal, before, null);
+}
+
+const SPAWN = {
+  posix_spawn: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
+  posix_spawn_file_actions_init: { args: ["ptr"], returns: "i32" },
+  posix_spawn_file_actions_adddup2: { args: ["ptr", "i32", "i32"], returns: "i32" },
+  posix_spawn_file_actions_destroy: { args: ["ptr"], returns: "i32" },
+  posix_spawnattr_init: { args: ["ptr"], returns: "i32" },
+  posix_spawnattr_setflags: { args: ["ptr", "i32"], returns: "i32" },
+  posix_spawnattr_setsigdefault: { args: ["ptr", "ptr"], returns: "i32" },
+  posix_spawnattr_setsigmask: { args: ["ptr", "ptr"], returns: "i32" },
+} as const;
+/** More than posix_spawnattr_t (336) and posix_spawn_file_actions_t (80) have in glibc and musl. */
+const SPAWN_BYTES = 512;
+const SIGSET_BYTES = 128;
+/** spawn.h, the same in both. SETPGROUP with the initial 0 makes the child the first of a group of its own. */
+const SPAWN_FLAGS = 0x02 /* SETPGROUP */ | 0x04 /* SETSIGDEF */ | 0x08; /* SETSIGMASK */
+
+/** A NULL-terminated array of pointers to NUL-terminated strings, with the strings behind it in the same memory. */
+function vectorOf(texts: readonly string[]): Uint8Array {
+  const encoder = new TextEncoder();
+  const strings = texts.map((text) => encoder.encode(`${text}\0`));
+  const table = (strings.length + 1) * 8;
+  // The buffer first: the engine moves an array to other memory when its buffer is asked for.
+  const bytes = new Uint8Array(new ArrayBuffer(strings.reduce((sum, { length }) => sum + length, table)));
+  const pointers = new BigUint64Array(bytes.buffer, 0, strings.length);
+  const base = BigInt(ptr(bytes));
+  let at = table;
+  for (const [index, string] of strings.entries()) {
+    pointers[index] = base + BigInt(at);
+    bytes.set(string, at);
+    at += string.length;
+  }
+  return bytes;
+}
+
+/**
+ * Starts the program at `path` in a process group of its own, with default handling of all signals, and no descriptors
+ * but those of `stdio`, which become 0, 1 and 2: by posix_spawn(3), which leaves this program's threads, memory and
+ * signals alone. @returns its process id, or the negative error number of execve(2)
+ */
+export function spawn(
+  path: string,
+  argv: readonly string[],
+  variables: readonly string[],
+  stdio: readonly number[],
+): number {
+  const libc = libraryWith(SPAWN);
+  const [actions, attributes] = [new Uint8Array(SPAWN_BYTES), new Uint8Array(SPAWN_BYTES)];
+  libc.posix_spawn_file_actions_init(actions);
+  libc.posix_spawnattr_init(attributes);
+  libc.posix_spawnattr_setflags(attributes, SPAWN_FLAGS);
+  libc.posix_spawnattr_setsigdefault(attributes, new Uint8Array(SIGSET_BYTES).fill(0xff));
+  libc.posix_spawnattr_setsigmask(attributes, new Uint8Array(SIGSET_BYTES));
+  for (const [to, from] of stdio.entries()) libc.posix_spawn_file_actions_adddup2(actions, from, to);
+  const pid = new Int32Array(1);
+  const program = new TextEncoder().encode(`${path}\0`);
+  const errno = libc.posix_spawn(pid, program, actions, attributes, vectorOf(argv), vectorOf(variables));
+  libc.posix_spawn_file_actions_destroy(actions);
+  return errno === 0 ? (pid[0] ?? 0) : -errno;
+}
