@@ -1,5 +1,5 @@
 /** Leases of real namespaces that end, of processes that hold them alive, and of an earlier boot (rules L4, L5). */
-import { describe, expect, test } from "bun:test";
+import { describe, expect } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
@@ -11,8 +11,9 @@ import { findLiveNetns } from "../../../src/sys/netns-references.ts";
 import { outputOf } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
 import { HostLocalProcess, OURS } from "../../support/host-local-process.ts";
+import { hostTest } from "../../support/host-test.ts";
 import { LeaseDirectory } from "../../support/lease-directory.ts";
-import { type NamedNamespace, type ScratchHost, withScratchHost } from "../../support/scratch-host.ts";
+import type { NamedNamespace, ScratchHost } from "../../support/scratch-host.ts";
 
 /** Two addresses to give. */
 const TWO = { ranges: [[{ subnet: "10.0.0.0/29", rangeEnd: "10.0.0.3" }]] };
@@ -58,8 +59,9 @@ async function end(child: Subprocess<"pipe", "pipe", "inherit">): Promise<void> 
 }
 
 describe("a full range", () => {
-  test("L4: gives what a namespace held that is gone, and says so; those that live keep theirs", () =>
-    withScratchHost(async (host) => {
+  hostTest(
+    "L4: gives what a namespace held that is gone, and says so; those that live keep theirs",
+    async (host) => {
       using leases = new LeaseDirectory();
       const [a] = await fill(host, leases);
       const c = await host.addNamespace("c");
@@ -69,7 +71,8 @@ describe("a full range", () => {
       expect(result).toBe("10.0.0.2/29");
       expect(stderr).toContain("reclaimed 10.0.0.2 of container a, interface eth0");
       expect(leases.leases()).toEqual({ "10.0.0.2": "c\r\neth0", "10.0.0.3": "b\r\neth0" });
-    }));
+    },
+  );
 
   const HOLDERS: readonly [
     name: string,
@@ -103,8 +106,9 @@ describe("a full range", () => {
       ],
     ],
   ];
-  test.each(HOLDERS)("L4: takes nothing from a namespace without a name that %s keeps alive", (_, command) =>
-    withScratchHost(async (host) => {
+  hostTest.each(HOLDERS)(
+    "L4: takes nothing from a namespace without a name that %s keeps alive",
+    async (host, _, command) => {
       using leases = new LeaseDirectory();
       const [a] = await fill(host, leases);
       const c = await host.addNamespace("c");
@@ -120,26 +124,26 @@ describe("a full range", () => {
       await end(holder);
       await eventually("the end of the namespace", () => findLiveNetns(new Set([numbers.inode])).size === 0);
       expect((await add(leases, "c", c.path)).result).toBe("10.0.0.2/29");
-    }),
+    },
   );
 
-  test("L4: gives all that an earlier boot left", () =>
-    withScratchHost(async (host) => {
-      using leases = new LeaseDirectory();
-      await fill(host, leases);
-      const c = await host.addNamespace("c");
-      await withOtherBoot(leases, async (inOtherBoot) => {
-        const { result, stderr } = await add(leases, "c", c.path, inOtherBoot);
-        expect(result).toBe("10.0.0.2/29");
-        expect(stderr).toContain("the machine was booted since");
-      });
-      expect(leases.leases()).toEqual({ "10.0.0.2": "c\r\neth0" });
-    }));
+  hostTest("L4: gives all that an earlier boot left", async (host) => {
+    using leases = new LeaseDirectory();
+    await fill(host, leases);
+    const c = await host.addNamespace("c");
+    await withOtherBoot(leases, async (inOtherBoot) => {
+      const { result, stderr } = await add(leases, "c", c.path, inOtherBoot);
+      expect(result).toBe("10.0.0.2/29");
+      expect(stderr).toContain("the machine was booted since");
+    });
+    expect(leases.leases()).toEqual({ "10.0.0.2": "c\r\neth0" });
+  });
 });
 
 describe("a retry", () => {
-  test("L5: gets its address back in a new namespace of the same name, not in the same one", () =>
-    withScratchHost(async (host) => {
+  hostTest(
+    "L5: gets its address back in a new namespace of the same name, not in the same one",
+    async (host) => {
       using leases = new LeaseDirectory();
       const [a] = await fill(host, leases);
       expect((await add(leases, "a", a.path)).result).toContain("duplicate allocation is not allowed");
@@ -147,52 +151,48 @@ describe("a retry", () => {
       await host.addNamespace("a");
       expect((await add(leases, "a", a.path)).result).toBe("10.0.0.2/29");
       expect((await add(leases, "a", a.path)).result).toContain("duplicate allocation is not allowed");
-    }));
+    },
+  );
 
-  test("L5: gets its address back after a reboot", () =>
-    withScratchHost(async (host) => {
-      using leases = new LeaseDirectory();
-      const [a] = await fill(host, leases);
-      await withOtherBoot(leases, async (inOtherBoot) => {
-        expect((await add(leases, "a", a.path, inOtherBoot)).result).toBe("10.0.0.2/29");
-      });
-    }));
+  hostTest("L5: gets its address back after a reboot", async (host) => {
+    using leases = new LeaseDirectory();
+    const [a] = await fill(host, leases);
+    await withOtherBoot(leases, async (inOtherBoot) => {
+      expect((await add(leases, "a", a.path, inOtherBoot)).result).toBe("10.0.0.2/29");
+    });
+  });
 });
 
 describe.each([
   ["by the kernel's word", netnsOracle],
   ["by a search, as older kernels need it", () => undefined],
 ])("the proof %s", (_, oracle) => {
-  test("L4: a namespace is gone although another has its number now", () =>
-    withScratchHost(async (host) => {
-      const old = await host.addNamespace("old");
-      const record = recordOf(old.path);
-      expect(provenGone([record], oracle())).toEqual(new Set());
-      await host.run(["ip", "netns", "delete", "old"]);
-      const young = await host.addNamespace("young");
-      await eventually("the end of the namespace", () => provenGone([record], oracle()).has(record));
-      expect(provenGone([recordOf(young.path)], oracle())).toEqual(new Set());
-      expect(provenGone([{ ...record, netns: recordOf(young.path).netns }], oracle())).toEqual(new Set());
-    }));
+  hostTest("L4: a namespace is gone although another has its number now", async (host) => {
+    const old = await host.addNamespace("old");
+    const record = recordOf(old.path);
+    expect(provenGone([record], oracle())).toEqual(new Set());
+    await host.run(["ip", "netns", "delete", "old"]);
+    const young = await host.addNamespace("young");
+    await eventually("the end of the namespace", () => provenGone([record], oracle()).has(record));
+    expect(provenGone([recordOf(young.path)], oracle())).toEqual(new Set());
+    expect(provenGone([{ ...record, netns: recordOf(young.path).netns }], oracle())).toEqual(new Set());
+  });
 });
 
-test("L4: a search says nothing of what another pid namespace's processes may hold", () =>
-  withScratchHost(async (host) => {
-    const record = recordOf((await host.addNamespace("a")).path);
-    await host.run(["ip", "netns", "delete", "a"]);
-    await eventually("the end of the namespace", () => provenGone([record], undefined).has(record));
-    // From the machine's first pid namespace all others can be seen.
-    const seesAll = ownPidNamespace() === "4026531836";
-    expect(provenGone([{ ...record, pidNamespace: "4026539999" }], undefined).size).toBe(seesAll ? 1 : 0);
-  }));
+hostTest("L4: a search says nothing of what another pid namespace's processes may hold", async (host) => {
+  const record = recordOf((await host.addNamespace("a")).path);
+  await host.run(["ip", "netns", "delete", "a"]);
+  await eventually("the end of the namespace", () => provenGone([record], undefined).has(record));
+  // From the machine's first pid namespace all others can be seen.
+  const seesAll = ownPidNamespace() === "4026531836";
+  expect(provenGone([{ ...record, pidNamespace: "4026539999" }], undefined).size).toBe(seesAll ? 1 : 0);
+});
 
-test("L4: without its cookie a namespace whose number is in use counts as alive", () =>
-  withScratchHost(async (host) => {
-    const record = recordOf((await host.addNamespace("a")).path);
-    const nameless = { ...record, netns: { ...record.netns, cookie: 0n } };
-    for (const oracle of [netnsOracle(), undefined])
-      expect(provenGone([nameless], oracle)).toEqual(new Set());
-  }));
+hostTest("L4: without its cookie a namespace whose number is in use counts as alive", async (host) => {
+  const record = recordOf((await host.addNamespace("a")).path);
+  const nameless = { ...record, netns: { ...record.netns, cookie: 0n } };
+  for (const oracle of [netnsOracle(), undefined]) expect(provenGone([nameless], oracle)).toEqual(new Set());
+});
 
 function recordOf(path: string): NetnsRecord {
   const pidNamespace = ownPidNamespace();

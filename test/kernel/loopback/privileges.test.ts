@@ -1,7 +1,7 @@
 /** Least privilege: what loopback needs of capabilities(7). */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
+import { hostTest } from "../../support/host-test.ts";
 import { type Capability, callWith } from "../../support/privileges.ts";
-import { withScratchHost } from "../../support/scratch-host.ts";
 
 const NEEDS: readonly (readonly [string, readonly Capability[]])[] = [
   ["VERSION", []],
@@ -12,8 +12,9 @@ const NEEDS: readonly (readonly [string, readonly Capability[]])[] = [
   ["DEL", ["net_admin", "sys_admin"]],
 ];
 
-test.each([...NEEDS])("%s needs exactly this and names what is missing: %p", (command, needs) =>
-  withScratchHost(async (host) => {
+hostTest.each([...NEEDS])(
+  "%s needs exactly this and names what is missing: %p",
+  async (host, command, needs) => {
     const container = await host.addNamespace("c1");
     if (command === "ADD") await container.run("ip link set lo down");
     const call = (capabilities: readonly Capability[]) =>
@@ -35,5 +36,5 @@ test.each([...NEEDS])("%s needs exactly this and names what is missing: %p", (co
       expect(await state()).toBe(before);
     }
     expect(`${await call(needs)}`).toStartWith("exit code 0");
-  }),
+  },
 );

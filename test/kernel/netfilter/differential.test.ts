@@ -1,5 +1,5 @@
 /** The codec against the real kernel and the real tool: what we apply lists like what `nft -f` applies. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect } from "bun:test";
 import { ipToBytes, parseIp } from "../../../src/net/ip.ts";
 import { parseMac } from "../../../src/net/mac.ts";
 import { openNetfilter } from "../../../src/netfilter/nftables/kernel.ts";
@@ -34,7 +34,7 @@ import {
 import { addSet, decodeSet, deleteSet, dumpSets } from "../../../src/netlink/nftables/set.ts";
 import { addTable, deleteTable } from "../../../src/netlink/nftables/table.ts";
 import { comment, number, setComment } from "../../../src/netlink/nftables/userdata.ts";
-import { withScratchHost } from "../../support/scratch-host.ts";
+import { hostTest } from "../../support/host-test.ts";
 import { nftRules } from "./listings.ts";
 
 const T = { family: "inet", table: "t" } as const;
@@ -60,6 +60,33 @@ const network = (offset: number, length: number, register = 1): Expression => ({
   offset,
   length,
 });
+const bitwise = (mask: Uint8Array): Expression => ({
+  name: "bitwise",
+  source: 1,
+  target: 1,
+  mask,
+  xor: new Uint8Array(mask.length),
+});
+const lookup = (set: string, more: object = {}): Expression => ({
+  name: "lookup",
+  set,
+  register: 1,
+  ...more,
+});
+/** To chain d. */
+const to = (verdict: "jump" | "goto", chain = "d"): Expression => ({
+  name: "immediate",
+  register: 0,
+  data: { verdict, chain },
+});
+/** A rule of chain c. */
+const rule = (...expressions: Expression[]) => addRule({ ...C, expressions });
+/** Elements of a set of table t. */
+const elements = (set: string, ...keys: Uint8Array[]) =>
+  addElements(
+    { ...T, set },
+    keys.map((key) => ({ key })),
+  );
 const v4 = [meta(metaKey.nfproto), cmp(Uint8Array.of(2))];
 const v6 = [meta(metaKey.nfproto), cmp(Uint8Array.of(10))];
 const verdict = (name: "accept" | "drop" | "return"): Expression => ({
@@ -135,45 +162,21 @@ const CASES: readonly Case[] = [
       addRule({
         ...T,
         chain: "p",
-        expressions: [{ name: "immediate", register: 0, data: { verdict: "goto", chain: "c" } }],
+        expressions: [to("goto", "c")],
       }),
-      addRule({
-        ...C,
-        expressions: [
-          ...v6,
-          network(8, 16),
-          cmp(ip("fd00::3")),
-          network(24, 16),
-          {
-            name: "bitwise",
-            source: 1,
-            target: 1,
-            mask: ip("ffff:ffff:ffff:fff0::"),
-            xor: new Uint8Array(16),
-          },
-          cmp(ip("fd00::"), comparison.notEqual),
-          { name: "counter", packets: 0n, bytes: 0n },
-          { name: "masq" },
-        ],
-      }),
-      addRule({
-        ...C,
-        expressions: [
-          ...v4,
-          network(16, 4),
-          { name: "bitwise", source: 1, target: 1, mask: ip("240.0.0.0"), xor: new Uint8Array(4) },
-          cmp(ip("224.0.0.0")),
-          verdict("return"),
-        ],
-      }),
-      addRule({
-        ...C,
-        expressions: [{ name: "immediate", register: 0, data: { verdict: "jump", chain: "d" } }],
-      }),
-      addRule({
-        ...C,
-        expressions: [{ name: "immediate", register: 0, data: { verdict: "goto", chain: "d" } }],
-      }),
+      rule(
+        ...v6,
+        network(8, 16),
+        cmp(ip("fd00::3")),
+        network(24, 16),
+        bitwise(ip("ffff:ffff:ffff:fff0::")),
+        cmp(ip("fd00::"), comparison.notEqual),
+        { name: "counter", packets: 0n, bytes: 0n },
+        { name: "masq" },
+      ),
+      rule(...v4, network(16, 4), bitwise(ip("240.0.0.0")), cmp(ip("224.0.0.0")), verdict("return")),
+      rule(to("jump")),
+      rule(to("goto")),
       insertRule({
         ...C,
         userData: [comment("first")],
@@ -182,7 +185,7 @@ const CASES: readonly Case[] = [
           network(12, 4),
           cmp(ip("10.1.2.3")),
           network(16, 4),
-          { name: "bitwise", source: 1, target: 1, mask: ip("255.255.254.0"), xor: new Uint8Array(4) },
+          bitwise(ip("255.255.254.0")),
           cmp(ip("10.1.2.0"), comparison.notEqual),
           { name: "masq" },
         ],
@@ -236,17 +239,17 @@ const CASES: readonly Case[] = [
       addSet({ ...S, key: ["ipv4_addr"], userData: [order(2), setComment("hello")] }),
       addElements(S, [{ key: ip("10.1.2.3"), userData: [comment("one")] }, { key: ip("10.1.2.4") }]),
       addSet({ ...T, set: "six", key: ["ipv6_addr"], size: 10, userData: [order(2)] }),
-      addElements({ ...T, set: "six" }, [{ key: ip("fd00::1") }]),
+      elements("six", ip("fd00::1")),
       addSet({ ...T, set: "m", key: ["ether_addr"], userData: [order(2)] }),
-      addElements({ ...T, set: "m" }, [{ key: parseMac("02:00:00:00:00:01") ?? new Uint8Array() }]),
+      elements("m", parseMac("02:00:00:00:00:01") ?? new Uint8Array()),
       addSet({ ...T, set: "p", key: ["inet_service"], userData: [order(2)] }),
-      addElements({ ...T, set: "p" }, [{ key: Uint8Array.of(0, 80) }]),
+      elements("p", Uint8Array.of(0, 80)),
       addSet({ ...T, set: "l", key: ["inet_proto"], userData: [order(2)] }),
-      addElements({ ...T, set: "l" }, [{ key: Uint8Array.of(6) }]),
+      elements("l", Uint8Array.of(6)),
       addSet({ ...T, set: "i", key: ["ifname"], userData: [order(1)] }),
-      addElements({ ...T, set: "i" }, [{ key: new TextEncoder().encode("veth1".padEnd(16, "\0")) }]),
+      elements("i", new TextEncoder().encode("veth1".padEnd(16, "\0"))),
       addSet({ ...T, set: "k", key: ["mark"], userData: [order(1)] }),
-      addElements({ ...T, set: "k" }, [{ key: Uint8Array.of(7, 0, 0, 0) }]),
+      elements("k", Uint8Array.of(7, 0, 0, 0)),
     ],
   },
   {
@@ -268,7 +271,7 @@ const CASES: readonly Case[] = [
         { key: ip("10.9.0.8"), intervalEnd: true },
       ]),
       addSet({ ...T, set: "k", key: ["ipv4_addr", "inet_service"] }),
-      addElements({ ...T, set: "k" }, [{ key: concatenate(ip("10.1.2.3"), Uint8Array.of(0, 80)) }]),
+      elements("k", concatenate(ip("10.1.2.3"), Uint8Array.of(0, 80))),
       addSet({ ...S, key: ["ipv4_addr", "inet_service"], interval: true }),
       addElements(S, [
         {
@@ -306,42 +309,13 @@ const CASES: readonly Case[] = [
       ]),
       addSet({ ...S, key: ["ipv4_addr", "ipv4_addr"] }),
       addElements(S, [{ key: concatenate(ip("10.1.2.3"), ip("10.1.2.0")) }]),
-      addRule({
-        ...C,
-        expressions: [...v4, network(12, 4), { name: "lookup", set: "v", register: 1, target: 0 }],
-      }),
+      rule(...v4, network(12, 4), lookup("v", { target: 0 })),
       // The parts of a concatenation lie side by side: registers of four bytes, from 8 on.
-      addRule({
-        ...C,
-        expressions: [
-          ...v4,
-          network(12, 4, 1),
-          network(16, 4, 9),
-          { name: "lookup", set: "s", register: 1 },
-          verdict("accept"),
-        ],
-      }),
-      addRule({
-        ...C,
-        expressions: [
-          ...v4,
-          network(12, 4, 1),
-          network(16, 4, 9),
-          { name: "lookup", set: "s", register: 1, inverted: true },
-          verdict("drop"),
-        ],
-      }),
+      rule(...v4, network(12, 4, 1), network(16, 4, 9), lookup("s"), verdict("accept")),
+      rule(...v4, network(12, 4, 1), network(16, 4, 9), lookup("s", { inverted: true }), verdict("drop")),
       addSet({ ...T, set: "__set%d", id: 9, key: ["ipv4_addr"], anonymous: true, constant: true, size: 2 }),
       addElements({ ...T, set: "__set%d", id: 9 }, [{ key: ip("10.1.2.8") }, { key: ip("10.1.2.9") }]),
-      addRule({
-        ...C,
-        expressions: [
-          ...v4,
-          network(12, 4),
-          { name: "lookup", set: "__set%d", register: 1, setId: 9 },
-          verdict("accept"),
-        ],
-      }),
+      rule(...v4, network(12, 4), lookup("__set%d", { setId: 9 }), verdict("accept")),
     ],
   },
 ];
@@ -373,8 +347,9 @@ function parts(lines: readonly string[]): { rules: string[]; others: string[] } 
 }
 
 describe("lists like what nft applies", () => {
-  test.each(CASES.map((entry) => [entry.name, entry] as const))("%s", async (_, { ruleset, requests }) => {
-    await withScratchHost(async (host) => {
+  hostTest.each(CASES.map((entry) => [entry.name, entry] as const))(
+    "%s",
+    async (host, _, { ruleset, requests }) => {
       await host.run(["nft", "-f", "-"], { stdin: ruleset });
       const expected = parts(await nftRules());
       await host.run("nft flush ruleset");
@@ -383,104 +358,92 @@ describe("lists like what nft applies", () => {
       expect(parts(await nftRules())).toEqual(expected);
       expect(expected.others.length).toBeGreaterThan(0);
       await host.run("nft flush ruleset");
-    });
-  });
+    },
+  );
 
-  test.each(CASES.map((entry) => [entry.name, entry] as const))(
+  hostTest.each(CASES.map((entry) => [entry.name, entry] as const))(
     "a rehearsal changes nothing: %s",
-    async (_, { requests }) => {
-      await withScratchHost(async () => {
-        using connection = openNetfilter();
-        rehearse(connection, requests);
-        expect(await nftRules()).toEqual([]);
-      });
+    async (_host, _, { requests }) => {
+      using connection = openNetfilter();
+      rehearse(connection, requests);
+      expect(await nftRules()).toEqual([]);
     },
   );
 });
 
-test("what nft applied is decoded, and encoded again it is the same", async () => {
-  await withScratchHost(async (host) => {
-    await host.run(["nft", "-f", "-"], { stdin: CASES[6]?.ruleset ?? "" });
-    const before = parts(await nftRules());
-    using connection = openNetfilter();
-    const chains = connection.dump(dumpChains("inet"), decodeChain);
-    const rules = connection.dump(dumpRules(T), decodeRule);
-    const found = connection.dump(dumpSets(T), decodeSet);
-    expect(found.map(({ set }) => set).sort()).toEqual(["__set0", "m", "s", "v"]);
-    // Everything but the sets is taken away and put back as it was decoded.
+hostTest("what nft applied is decoded, and encoded again it is the same", async (host) => {
+  await host.run(["nft", "-f", "-"], { stdin: CASES[6]?.ruleset ?? "" });
+  const before = parts(await nftRules());
+  using connection = openNetfilter();
+  const chains = connection.dump(dumpChains("inet"), decodeChain);
+  const rules = connection.dump(dumpRules(T), decodeRule);
+  const found = connection.dump(dumpSets(T), decodeSet);
+  expect(found.map(({ set }) => set).sort()).toEqual(["__set0", "m", "s", "v"]);
+  // Everything but the sets is taken away and put back as it was decoded.
+  commit(connection, [
+    ...rules
+      .filter(({ expressions }) => !JSON.stringify(expressions).includes("__set0"))
+      .map((rule) => deleteRule(rule)),
+  ]);
+  const anonymous = rules.filter(({ expressions }) => JSON.stringify(expressions).includes("__set0"));
+  expect(anonymous.length).toBe(1);
+  const again = rules
+    .filter((rule) => !anonymous.includes(rule))
+    .map(({ handle, position, ...rule }) => rule)
+    .toReversed();
+  commit(
+    connection,
+    again.map((rule) => insertRule(rule)),
+  );
+  expect(parts(await nftRules())).toEqual(before);
+  expect(chains.map(({ chain }) => chain)).toEqual(["c", "d"]);
+  await host.run("nft flush ruleset");
+});
+
+hostTest("everything is deleted by its name", async (host) => {
+  await host.run(["nft", "-f", "-"], {
+    stdin:
+      "table inet t { set s { type ipv4_addr; elements = { 10.1.2.3, 10.1.2.4 }; }\n chain c { accept; }\n }",
+  });
+  using connection = openNetfilter();
+  const [element] = connection
+    .dump(getElements(S, []), decodeElements)
+    .flat()
+    .filter(({ key }) => key[3] === 3);
+  expect(element?.key).toEqual(ip("10.1.2.3"));
+  commit(connection, [deleteElements(S, element === undefined ? [] : [element])]);
+  expect(connection.call(getElements(S, [{ key: ip("10.1.2.4") }])).flatMap(decodeElements).length).toBe(1);
+  expect(() => connection.call(getElements(S, [{ key: ip("10.1.2.3") }]))).toThrow("ENOENT");
+  commit(connection, [flushChain(C), deleteChain(C), deleteSet(S)]);
+  expect(await nftRules()).toEqual(['{"table":{"family":"inet","name":"t"}}']);
+  commit(connection, [deleteTable(T)]);
+});
+
+hostTest("a transaction is made as a whole or not at all, and the error names the change", async () => {
+  using connection = openNetfilter();
+  const attempt = () =>
     commit(connection, [
-      ...rules
-        .filter(({ expressions }) => !JSON.stringify(expressions).includes("__set0"))
-        .map((rule) => deleteRule(rule)),
+      addTable(T),
+      addChain(C),
+      deleteChain({ ...T, chain: "missing" }),
+      addChain({ ...T, chain: "d" }),
     ]);
-    const anonymous = rules.filter(({ expressions }) => JSON.stringify(expressions).includes("__set0"));
-    expect(anonymous.length).toBe(1);
-    const again = rules
-      .filter((rule) => !anonymous.includes(rule))
-      .map(({ handle, position, ...rule }) => rule)
-      .toReversed();
-    commit(
-      connection,
-      again.map((rule) => insertRule(rule)),
-    );
-    expect(parts(await nftRules())).toEqual(before);
-    expect(chains.map(({ chain }) => chain)).toEqual(["c", "d"]);
-    await host.run("nft flush ruleset");
-  });
+  expect(attempt).toThrow("cannot delete chain missing of table inet t: no such file or directory (ENOENT)");
+  expect(await nftRules()).toEqual([]);
 });
 
-test("everything is deleted by its name", async () => {
-  await withScratchHost(async (host) => {
-    await host.run(["nft", "-f", "-"], {
-      stdin:
-        "table inet t { set s { type ipv4_addr; elements = { 10.1.2.3, 10.1.2.4 }; }\n chain c { accept; }\n }",
-    });
-    using connection = openNetfilter();
-    const [element] = connection
-      .dump(getElements(S, []), decodeElements)
-      .flat()
-      .filter(({ key }) => key[3] === 3);
-    expect(element?.key).toEqual(ip("10.1.2.3"));
-    commit(connection, [deleteElements(S, element === undefined ? [] : [element])]);
-    expect(connection.call(getElements(S, [{ key: ip("10.1.2.4") }])).flatMap(decodeElements).length).toBe(1);
-    expect(() => connection.call(getElements(S, [{ key: ip("10.1.2.3") }]))).toThrow("ENOENT");
-    commit(connection, [flushChain(C), deleteChain(C), deleteSet(S)]);
-    expect(await nftRules()).toEqual(['{"table":{"family":"inet","name":"t"}}']);
-    commit(connection, [deleteTable(T)]);
-  });
-});
-
-test("a transaction is made as a whole or not at all, and the error names the change", async () => {
-  await withScratchHost(async () => {
-    using connection = openNetfilter();
-    const attempt = () =>
-      commit(connection, [
-        addTable(T),
-        addChain(C),
-        deleteChain({ ...T, chain: "missing" }),
-        addChain({ ...T, chain: "d" }),
-      ]);
-    expect(attempt).toThrow(
-      "cannot delete chain missing of table inet t: no such file or directory (ENOENT)",
-    );
-    expect(await nftRules()).toEqual([]);
-  });
-});
-
-test("thousands of changes are one transaction", async () => {
-  await withScratchHost(async (host) => {
-    using connection = openNetfilter();
-    const rules = Array.from({ length: 3000 }, () =>
-      addRule({ ...C, userData: [comment("x".repeat(100))], expressions: [verdict("accept")] }),
-    );
-    commit(connection, [addTable(T), addChain(C), ...rules]);
-    const found = connection.dump(dumpRules(C), decodeRule);
-    expect(found.length).toBe(3000);
-    commit(
-      connection,
-      found.map((rule) => deleteRule(rule)),
-    );
-    expect(connection.dump(dumpRules(C), decodeRule).length).toBe(0);
-    await host.run("nft flush ruleset");
-  });
+hostTest("thousands of changes are one transaction", async (host) => {
+  using connection = openNetfilter();
+  const rules = Array.from({ length: 3000 }, () =>
+    addRule({ ...C, userData: [comment("x".repeat(100))], expressions: [verdict("accept")] }),
+  );
+  commit(connection, [addTable(T), addChain(C), ...rules]);
+  const found = connection.dump(dumpRules(C), decodeRule);
+  expect(found.length).toBe(3000);
+  commit(
+    connection,
+    found.map((rule) => deleteRule(rule)),
+  );
+  expect(connection.dump(dumpRules(C), decodeRule).length).toBe(0);
+  await host.run("nft flush ruleset");
 });

@@ -12,6 +12,7 @@ import { openNftables } from "../../../src/netfilter/nftables/kernel.ts";
 import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { Connection, type Transport } from "../../../src/netlink/connection.ts";
 import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
+import { hostTest } from "../../support/host-test.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { iptablesRules } from "./listings.ts";
 import { prefixes } from "./prefixes.ts";
@@ -79,41 +80,35 @@ test.each([
   });
 });
 
-test("an ADD with addresses of both families makes one transaction", async () => {
-  await withScratchHost(async () => {
-    using counted = new Counted();
-    await setUpIptables(new Connection(counted), nth(1), addressesOf(1));
-    expect(counted.transactions).toBe(1);
-    for (const program of ["iptables-nft", "ip6tables-nft"])
-      expect((await iptablesRules(program)).filter((rule) => rule.includes("MASQUERADE"))).toHaveLength(1);
-    await masquerade.tearDown(nth(1));
-  });
+hostTest("an ADD with addresses of both families makes one transaction", async () => {
+  using counted = new Counted();
+  await setUpIptables(new Connection(counted), nth(1), addressesOf(1));
+  expect(counted.transactions).toBe(1);
+  for (const program of ["iptables-nft", "ip6tables-nft"])
+    expect((await iptablesRules(program)).filter((rule) => rule.includes("MASQUERADE"))).toHaveLength(1);
+  await masquerade.tearDown(nth(1));
 });
 
-test("macspoofchk: DEL beside 3 others and beside 150", async () => {
-  await withScratchHost(async () => {
-    const fill = async (from: number, to: number) => {
-      for (let index = from; index < to; index++)
-        await spoofCheck.setUp(nth(index), `v${1000 + index}`, "02:00:00:00:00:01");
-    };
-    const del = async () => {
-      await spoofCheck.setUp(nth(200), "v1200", "02:00:00:00:00:01");
-      return await trafficOf((counted) => spoofCheck.tearDown(nth(200), { connection: counted }));
-    };
-    await fill(0, 3);
-    const few = await del();
-    await fill(3, MANY);
-    expect(await del()).toEqual(few);
-    for (let index = 0; index < MANY; index++) await spoofCheck.tearDown(nth(index));
-  });
+hostTest("macspoofchk: DEL beside 3 others and beside 150", async () => {
+  const fill = async (from: number, to: number) => {
+    for (let index = from; index < to; index++)
+      await spoofCheck.setUp(nth(index), `v${1000 + index}`, "02:00:00:00:00:01");
+  };
+  const del = async () => {
+    await spoofCheck.setUp(nth(200), "v1200", "02:00:00:00:00:01");
+    return await trafficOf((counted) => spoofCheck.tearDown(nth(200), { connection: counted }));
+  };
+  await fill(0, 3);
+  const few = await del();
+  await fill(3, MANY);
+  expect(await del()).toEqual(few);
+  for (let index = 0; index < MANY; index++) await spoofCheck.tearDown(nth(index));
 });
 
-test("a DEL of what was never attached asks little, and changes nothing", async () => {
-  await withScratchHost(async () => {
-    const { datagrams } = await trafficOf(async (counted) => {
-      await masquerade.tearDown(attachment("nobody"), counted);
-      await spoofCheck.tearDown(attachment("nobody"), { connection: counted });
-    });
-    expect(datagrams).toBeLessThan(20);
+hostTest("a DEL of what was never attached asks little, and changes nothing", async () => {
+  const { datagrams } = await trafficOf(async (counted) => {
+    await masquerade.tearDown(attachment("nobody"), counted);
+    await spoofCheck.tearDown(attachment("nobody"), { connection: counted });
   });
+  expect(datagrams).toBeLessThan(20);
 });

@@ -1,9 +1,9 @@
 /** Rules of others survive: the listings before equal those after 100 ADDs and DELs, byte for byte. */
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
 import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { outputOf } from "../../support/command.ts";
-import { withScratchHost } from "../../support/scratch-host.ts";
+import { hostTest } from "../../support/host-test.ts";
 import { prefixes } from "./prefixes.ts";
 
 /** As Docker, ufw and kube-proxy leave it: chains that are used and empty ones, comments, marks, counters. */
@@ -76,37 +76,35 @@ const listings = (): Promise<string> =>
     "for p in iptables ip6tables; do $p-nft-save -c; $p-legacy-save -c; done | grep -v '^#'; nft -a list ruleset",
   );
 
-test("100 ADDs and DELs of all kinds", async () => {
-  await withScratchHost(async (host) => {
-    const v6 = (text: string) => text.replaceAll("224.0.0.0/4", "ff00::/8");
-    await host.run(["nft", "-f", "-"], { stdin: NFTABLES });
-    const rules = { "": iptables("127.0.0.0/8", "172.17.0.0/16"), "6": v6(iptables("::1/128", "fd17::/64")) };
-    for (const [family, text] of Object.entries(rules)) {
-      for (const variant of ["nft", "legacy"])
-        await host.run([`ip${family}tables-${variant}-restore`], { stdin: text });
+hostTest("100 ADDs and DELs of all kinds", async (host) => {
+  const v6 = (text: string) => text.replaceAll("224.0.0.0/4", "ff00::/8");
+  await host.run(["nft", "-f", "-"], { stdin: NFTABLES });
+  const rules = { "": iptables("127.0.0.0/8", "172.17.0.0/16"), "6": v6(iptables("::1/128", "fd17::/64")) };
+  for (const [family, text] of Object.entries(rules)) {
+    for (const variant of ["nft", "legacy"])
+      await host.run([`ip${family}tables-${variant}-restore`], { stdin: text });
+  }
+  const before = await listings();
+  expect(before.split("\n").length).toBeGreaterThan(150);
+  const attachments = Array.from({ length: 5 }, (_, index) => ({
+    network: `net${index % 2}`,
+    containerId: `c${index}`,
+    ifname: "eth0",
+  }));
+  for (let round = 0; round < 10; round++) {
+    for (const [index, attachment] of attachments.entries()) {
+      const addresses = prefixes(`10.1.${round}.${index + 2}/24`, `fd00:${round}::${index + 2}/64`);
+      await masquerade.setUp("iptables", attachment, addresses);
+      await masquerade.setUp("nftables", attachment, addresses);
+      await spoofCheck.setUp(attachment, `veth${index}`, `02:00:00:00:00:0${index}`);
     }
-    const before = await listings();
-    expect(before.split("\n").length).toBeGreaterThan(150);
-    const attachments = Array.from({ length: 5 }, (_, index) => ({
-      network: `net${index % 2}`,
-      containerId: `c${index}`,
-      ifname: "eth0",
-    }));
-    for (let round = 0; round < 10; round++) {
-      for (const [index, attachment] of attachments.entries()) {
-        const addresses = prefixes(`10.1.${round}.${index + 2}/24`, `fd00:${round}::${index + 2}/64`);
-        await masquerade.setUp("iptables", attachment, addresses);
-        await masquerade.setUp("nftables", attachment, addresses);
-        await spoofCheck.setUp(attachment, `veth${index}`, `02:00:00:00:00:0${index}`);
-      }
-      for (const attachment of round % 2 === 0 ? attachments : attachments.toReversed()) {
-        await masquerade.tearDown(attachment);
-        await spoofCheck.tearDown(attachment);
-      }
+    for (const attachment of round % 2 === 0 ? attachments : attachments.toReversed()) {
+      await masquerade.tearDown(attachment);
+      await spoofCheck.tearDown(attachment);
     }
-    expect(await listings()).toBe(before);
-    await host.run(
-      "nft flush ruleset; for p in iptables ip6tables; do for t in filter nat; do $p-legacy -t $t -F; $p-legacy -t $t -X; $p-legacy -t $t -P INPUT ACCEPT; $p-legacy -t $t -P FORWARD ACCEPT; done; done 2>/dev/null; true",
-    );
-  });
+  }
+  expect(await listings()).toBe(before);
+  await host.run(
+    "nft flush ruleset; for p in iptables ip6tables; do for t in filter nat; do $p-legacy -t $t -F; $p-legacy -t $t -X; $p-legacy -t $t -P INPUT ACCEPT; $p-legacy -t $t -P FORWARD ACCEPT; done; done 2>/dev/null; true",
+  );
 });

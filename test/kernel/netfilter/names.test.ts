@@ -9,7 +9,6 @@ import type { Attachment } from "../../../src/cni/attachment.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
 import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
 import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
-import { TEST_LIMIT } from "../../support/limits.ts";
 import {
   type Container,
   collidingContainers,
@@ -18,8 +17,8 @@ import {
   seeded,
 } from "../../support/names.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
+import { check, setUp } from "./attached.ts";
 import { everything, iptablesRules } from "./listings.ts";
-import { prefixes } from "./prefixes.ts";
 import { legacyHost, whyNoLegacy } from "./programs.ts";
 import { referenceAddIptables, referenceDelIptables } from "./reference.ts";
 
@@ -66,11 +65,6 @@ const addressesOf = {
   two: [V4.two, "fd00:9::4/64"],
 };
 
-const setUp = (backend: Backend, who: Attachment, addresses: readonly string[]) =>
-  masquerade.setUp(backend, who, prefixes(...addresses));
-const check = (backend: Backend, who: Attachment, addresses: readonly string[]) =>
-  masquerade.check(backend, who, prefixes(...addresses));
-
 describe.each(possible)("%s", (_, { backend, variant }) => {
   test("two attachments whose names are one when joined: ADD, CHECK, GC and DEL keep them apart", async () => {
     await fc.assert(
@@ -84,15 +78,15 @@ describe.each(possible)("%s", (_, { backend, variant }) => {
             const one: Attachment = { ...a, ifname };
             const two: Attachment = { ...b, ifname: other };
             const before = await listing(variant);
-            await setUp(backend, two, addressesOf.two);
+            await setUp(backend, two, ...addressesOf.two);
             const twoAlone = (await listing(variant)).sort();
-            await setUp(backend, one, addressesOf.one);
+            await setUp(backend, one, ...addressesOf.one);
             const both = await listing(variant);
             for (const address of ["10.1.2.3", "10.1.9.4", "fd00:2::3", "fd00:9::4"])
               expect([address, both.some((line) => line.includes(address))]).toEqual([address, true]);
-            await check(backend, one, addressesOf.one);
-            await check(backend, two, addressesOf.two);
-            await setUp(backend, one, addressesOf.one);
+            await check(backend, one, ...addressesOf.one);
+            await check(backend, two, ...addressesOf.two);
+            await setUp(backend, one, ...addressesOf.one);
             expect(await listing(variant)).toEqual(both);
             // Nothing of a network goes with another's collection, nor what is valid.
             await masquerade.collect(one.network, [one]);
@@ -102,7 +96,7 @@ describe.each(possible)("%s", (_, { backend, variant }) => {
             else await masquerade.tearDown(one);
             expect((await listing(variant)).sort()).toEqual(twoAlone);
             await masquerade.tearDown(one);
-            await check(backend, two, addressesOf.two);
+            await check(backend, two, ...addressesOf.two);
             expect((await listing(variant)).sort()).toEqual(twoAlone);
             await masquerade.tearDown(two);
             expect(await listing(variant)).toEqual(before);
@@ -121,71 +115,61 @@ describe.each(possible)("%s", (_, { backend, variant }) => {
         containerId: "c".repeat(LONGEST_ID),
         ifname: "é".repeat(7),
       };
-      await setUp(backend, longest, addressesOf.one);
-      await check(backend, longest, addressesOf.one);
+      await setUp(backend, longest, ...addressesOf.one);
+      await check(backend, longest, ...addressesOf.one);
       await masquerade.tearDown(longest);
       expect(await listing(variant)).toEqual(before);
     });
   });
 });
 
+/** Two containers whose names are the same when joined. */
+const pairOf = (id: string): [Container, Container] => [
+  { network: "net1", containerId: `0${id}` },
+  { network: "net10", containerId: id },
+];
+
 /** Lengths of the network's name and of the container's id: a whole comment, and two that iptables cuts. */
 const PAIRS: readonly [string, [Container, Container]][] = [
-  [
-    "whole comments",
-    [
-      { network: "net1", containerId: "0abc" },
-      { network: "net10", containerId: "abc" },
-    ],
-  ],
-  [
-    "comments that iptables cuts in the container's id",
-    [
-      { network: "net1", containerId: `0${"c".repeat(400)}` },
-      { network: "net10", containerId: "c".repeat(400) },
-    ],
-  ],
+  ["whole comments", pairOf("abc")],
+  ["comments that iptables cuts in the container's id", pairOf("c".repeat(400))],
 ];
 
 describe.each(possible.filter(([, { backend }]) => backend === "iptables"))(
   "%s, with the reference in the same chain",
   (_, { backend, variant = "nft" }) => {
-    test.each(PAIRS)(
-      "%s: each order of ADDs and DELs",
-      async (_, [a, b]) => {
-        const [one, two] = [
-          { ...a, ifname: "eth0" },
-          { ...b, ifname: "eth0" },
-        ];
-        expect(iptablesChain(one)).toBe(iptablesChain(two));
-        // In one subnet: behind the other's masquerading the reference's rule for its own is never reached.
-        const [ours, theirs] = [["10.1.2.3/24"], ["10.1.2.4/24"]];
-        const jumpOf = (address: string) => `-A POSTROUTING -s ${address}/32 `;
-        await withVariant(variant, async () => {
-          for (const reference of ["first", "second"] as const) {
-            for (const leaves of [one, two]) {
-              const addOurs = () => setUp(backend, one, ours);
-              const addTheirs = () => referenceAddIptables(two, theirs, variant);
-              for (const add of reference === "first" ? [addTheirs, addOurs] : [addOurs, addTheirs])
-                await add();
-              await check(backend, one, ours);
-              await check(backend, two, theirs);
-              await masquerade.tearDown(leaves);
-              await masquerade.tearDown(leaves);
-              const [stays, address, gone] =
-                leaves === one ? [two, theirs, "10.1.2.3"] : [one, ours, "10.1.2.4"];
-              await check(backend, stays, address);
-              const left = (await listing(variant)).join("\n");
-              expect(left).not.toContain(jumpOf(gone));
-              expect(left).not.toContain(`name: \\"${leaves.network}\\"`);
-              await masquerade.tearDown(stays);
-              expect((await listing(variant)).join("\n")).not.toContain("CNI-");
-            }
+    test.each(PAIRS)("%s: each order of ADDs and DELs", async (_, [a, b]) => {
+      const [one, two] = [
+        { ...a, ifname: "eth0" },
+        { ...b, ifname: "eth0" },
+      ];
+      expect(iptablesChain(one)).toBe(iptablesChain(two));
+      // In one subnet: behind the other's masquerading the reference's rule for its own is never reached.
+      const [ours, theirs] = [["10.1.2.3/24"], ["10.1.2.4/24"]];
+      const jumpOf = (address: string) => `-A POSTROUTING -s ${address}/32 `;
+      await withVariant(variant, async () => {
+        for (const reference of ["first", "second"] as const) {
+          for (const leaves of [one, two]) {
+            const addOurs = () => setUp(backend, one, ...ours);
+            const addTheirs = () => referenceAddIptables(two, theirs, variant);
+            for (const add of reference === "first" ? [addTheirs, addOurs] : [addOurs, addTheirs])
+              await add();
+            await check(backend, one, ...ours);
+            await check(backend, two, ...theirs);
+            await masquerade.tearDown(leaves);
+            await masquerade.tearDown(leaves);
+            const [stays, address, gone] =
+              leaves === one ? [two, theirs, "10.1.2.3"] : [one, ours, "10.1.2.4"];
+            await check(backend, stays, ...address);
+            const left = (await listing(variant)).join("\n");
+            expect(left).not.toContain(jumpOf(gone));
+            expect(left).not.toContain(`name: \\"${leaves.network}\\"`);
+            await masquerade.tearDown(stays);
+            expect((await listing(variant)).join("\n")).not.toContain("CNI-");
           }
-        });
-      },
-      TEST_LIMIT,
-    );
+        }
+      });
+    });
 
     test("K2: rules with a comment that iptables cuts are the reference's, one for one, and go with its DEL", async () => {
       await withVariant(variant, async () => {
@@ -197,7 +181,7 @@ describe.each(possible.filter(([, { backend }]) => backend === "iptables"))(
           await referenceAddIptables(attachment, [V4.one], variant);
           const expected = await rules();
           await referenceDelIptables(attachment, [V4.one], variant);
-          await setUp(backend, attachment, [V4.one]);
+          await setUp(backend, attachment, V4.one);
           expect(await rules()).toEqual(expected);
           await referenceDelIptables(attachment, [V4.one], variant);
           expect(await rules()).toEqual([]);

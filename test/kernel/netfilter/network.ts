@@ -6,18 +6,21 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { outputOf } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
+import { linesOf } from "../../support/lines.ts";
 import { type NamedNamespace, type ScratchHost, withScratchHost } from "../../support/scratch-host.ts";
 
 const PROGRAM = `${import.meta.dir}/udp.ts`;
 
 /** Collects what arrives in a namespace. */
 export class Listener implements AsyncDisposable {
-  readonly #child: ReturnType<typeof Bun.spawn>;
   readonly lines: string[] = [];
+  private readonly child: Bun.Subprocess<"ignore", "pipe", "inherit">;
+  private readonly port: number;
 
-  private constructor(child: ReturnType<typeof Bun.spawn>) {
-    this.#child = child;
-    void this.#read(child.stdout as ReadableStream<Uint8Array>);
+  private constructor(child: Bun.Subprocess<"ignore", "pipe", "inherit">, port: number) {
+    this.child = child;
+    this.port = port;
+    void this.read();
   }
 
   /** @param where undefined for the host itself */
@@ -28,18 +31,19 @@ export class Listener implements AsyncDisposable {
       stdout: "pipe",
       stderr: "inherit",
     });
-    const listener = new Listener(child);
+    const listener = new Listener(child, port);
     await eventually("the listener is ready", () => listener.lines.includes("ready"));
     return listener;
   }
 
-  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
-    let rest = "";
-    for await (const chunk of stream) {
-      const parts = (rest + new TextDecoder().decode(chunk)).split("\n");
-      rest = parts.pop() ?? "";
-      this.lines.push(...parts);
-    }
+  private async read(): Promise<void> {
+    for await (const line of linesOf(this.child.stdout)) this.lines.push(line);
+  }
+
+  /** Sends a datagram to this listener at an address; its sender as it arrives. */
+  async heard(from: NamedNamespace | undefined, address: string, text: string): Promise<string> {
+    await send(from, address, this.port, text);
+    return this.senderOf(text);
   }
 
   /** Sender of the datagram with this text. */
@@ -53,8 +57,8 @@ export class Listener implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#child.exited;
+    this.child.kill("SIGKILL");
+    await this.child.exited;
   }
 }
 

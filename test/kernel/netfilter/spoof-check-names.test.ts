@@ -8,6 +8,7 @@ import fc from "fast-check";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { outputOf } from "../../support/command.ts";
+import { hostTest } from "../../support/host-test.ts";
 import { collidingAttachments, interfaceNames, LONGEST_ID, seeded } from "../../support/names.ts";
 import { type ScratchHost, withScratchHost } from "../../support/scratch-host.ts";
 import { nftRules } from "./listings.ts";
@@ -96,8 +97,9 @@ describe("two attachments that the reference would give the same names", () => {
     );
   });
 
-  test("A31: a chain that another program's rule leads to stays, and DEL says so after it has removed the rest", async () => {
-    await withScratchHost(async (host) => {
+  hostTest(
+    "A31: a chain that another program's rule leads to stays, and DEL says so after it has removed the rest",
+    async (host) => {
       const attachment = { network: "net1", containerId: "c1", ifname: "eth0" };
       await spoofCheck.setUp(attachment, "veth1", MACS.p1);
       const hold = "add chain bridge nat theirs; add rule bridge nat theirs jump cni-br-iface-c1-eth0";
@@ -111,62 +113,59 @@ describe("two attachments that the reference would give the same names", () => {
       await host.run(["nft", "delete chain bridge nat theirs"]);
       await spoofCheck.tearDown(attachment);
       await host.run("nft flush ruleset");
-    });
+    },
+  );
+
+  hostTest("the failed ADD of one takes back its own check alone", async (host) => {
+    const [one, two] = [
+      { network: "net1", containerId: "a-b", ifname: "c" },
+      { network: "net1", containerId: "a", ifname: "b-c" },
+    ];
+    for (const port of ["p1", "p2"] as const) await addPort(host, port);
+    await spoofCheck.setUp(one, "p1", MACS.p1);
+    const alone = await nftRules();
+    await spoofCheck.setUp(two, "p2", MACS.p2);
+    await spoofCheck.tearDown(two, { mayTake: ({ name }) => name === "p2" });
+    expect(await nftRules()).toEqual(alone);
+    for (const port of ["p1", "p2"] as const) await removePort(host, port);
+    await spoofCheck.tearDown(one);
   });
 
-  test("the failed ADD of one takes back its own check alone", async () => {
-    await withScratchHost(async (host) => {
-      const [one, two] = [
+  hostTest.each(["reference", "ours"])(
+    "with the reference in the same chain: %s is there first",
+    async (host, first) => {
+      const [ours, theirs] = [
         { network: "net1", containerId: "a-b", ifname: "c" },
         { network: "net1", containerId: "a", ifname: "b-c" },
       ];
       for (const port of ["p1", "p2"] as const) await addPort(host, port);
-      await spoofCheck.setUp(one, "p1", MACS.p1);
-      const alone = await nftRules();
-      await spoofCheck.setUp(two, "p2", MACS.p2);
-      await spoofCheck.tearDown(two, { mayTake: ({ name }) => name === "p2" });
-      expect(await nftRules()).toEqual(alone);
-      for (const port of ["p1", "p2"] as const) await removePort(host, port);
-      await spoofCheck.tearDown(one);
-    });
-  });
-
-  test.each(["reference", "ours"])(
-    "with the reference in the same chain: %s is there first",
-    async (first) => {
-      await withScratchHost(async (host) => {
-        const [ours, theirs] = [
-          { network: "net1", containerId: "a-b", ifname: "c" },
-          { network: "net1", containerId: "a", ifname: "b-c" },
-        ];
-        for (const port of ["p1", "p2"] as const) await addPort(host, port);
-        if (first === "reference") await referenceSpoofCheck(theirs, "p2", MACS.p2);
-        await spoofCheck.setUp(ours, "p1", MACS.p1);
-        if (first === "reference") {
-          expect([await admitted("p1"), await admitted("p2")]).toEqual([[MACS.p1], [MACS.p2]]);
-        } else {
-          // It takes over the chain that has its names: what it does to others can only be seen.
-          await referenceSpoofCheck(theirs, "p2", MACS.p2);
-          await expect(spoofCheck.check(ours, "p1", MACS.p1)).rejects.toThrow(/lost or altered/);
-        }
-        await spoofCheck.check(theirs, "p2", MACS.p2);
-        await removePort(host, "p1");
-        await spoofCheck.tearDown(ours);
-        await spoofCheck.tearDown(ours);
-        expect([await admitted("p1"), await admitted("p2")]).toEqual([undefined, [MACS.p2]]);
-        await spoofCheck.check(theirs, "p2", MACS.p2);
-        await removePort(host, "p2");
-        await spoofCheck.tearDown(theirs);
-        expect((await nftRules()).filter((line) => line.includes("cni-br-iface"))).toEqual([]);
-        await host.run("nft flush ruleset");
-      });
+      if (first === "reference") await referenceSpoofCheck(theirs, "p2", MACS.p2);
+      await spoofCheck.setUp(ours, "p1", MACS.p1);
+      if (first === "reference") {
+        expect([await admitted("p1"), await admitted("p2")]).toEqual([[MACS.p1], [MACS.p2]]);
+      } else {
+        // It takes over the chain that has its names: what it does to others can only be seen.
+        await referenceSpoofCheck(theirs, "p2", MACS.p2);
+        await expect(spoofCheck.check(ours, "p1", MACS.p1)).rejects.toThrow(/lost or altered/);
+      }
+      await spoofCheck.check(theirs, "p2", MACS.p2);
+      await removePort(host, "p1");
+      await spoofCheck.tearDown(ours);
+      await spoofCheck.tearDown(ours);
+      expect([await admitted("p1"), await admitted("p2")]).toEqual([undefined, [MACS.p2]]);
+      await spoofCheck.check(theirs, "p2", MACS.p2);
+      await removePort(host, "p2");
+      await spoofCheck.tearDown(theirs);
+      expect((await nftRules()).filter((line) => line.includes("cni-br-iface"))).toEqual([]);
+      await host.run("nft flush ruleset");
     },
   );
 });
 
 describe("K2: names longer than a chain's", () => {
-  test("as long as the reference has names, they are its names, and it removes what is ours", async () => {
-    await withScratchHost(async (host) => {
+  hostTest(
+    "as long as the reference has names, they are its names, and it removes what is ours",
+    async (host) => {
       for (const length of [1, 100, 111, 128, 232, 233]) {
         const attachment = { network: "net1", containerId: "c".repeat(length), ifname: "eth0" };
         await referenceSpoofCheck(attachment, "veth1", MACS.p1);
@@ -178,17 +177,15 @@ describe("K2: names longer than a chain's", () => {
         expect((await nftRules()).filter((line) => line.includes("cni-br-iface"))).toEqual([]);
         await host.run("nft flush ruleset");
       }
-    });
-  });
+    },
+  );
 
-  test.each([234, 238, 300, 100_000, LONGEST_ID])("a container id of %d bytes", async (length) => {
-    await withScratchHost(async () => {
-      const before = await nftRules();
-      const attachment = { network: "n".repeat(255), containerId: "c".repeat(length), ifname: "eth0" };
-      await spoofCheck.setUp(attachment, "veth1", MACS.p1);
-      await spoofCheck.check(attachment, "veth1", MACS.p1);
-      await spoofCheck.tearDown(attachment);
-      expect(await nftRules()).toEqual(before);
-    });
+  hostTest.each([234, 238, 300, 100_000, LONGEST_ID])("a container id of %d bytes", async (_, length) => {
+    const before = await nftRules();
+    const attachment = { network: "n".repeat(255), containerId: "c".repeat(length), ifname: "eth0" };
+    await spoofCheck.setUp(attachment, "veth1", MACS.p1);
+    await spoofCheck.check(attachment, "veth1", MACS.p1);
+    await spoofCheck.tearDown(attachment);
+    expect(await nftRules()).toEqual(before);
   });
 });
