@@ -4,6 +4,8 @@ import type { IpConfig, Route } from "../../cni/result.ts";
 import { effectiveGateway, wayOf } from "../../links/routes.ts";
 import {
   bits,
+  FAMILIES,
+  type Family,
   formatIp,
   type IpAddress,
   isLinkLocal,
@@ -19,7 +21,7 @@ import {
   networkOf,
   type Prefix,
 } from "../../net/prefix.ts";
-import { SCOPE_LINK } from "../../netlink/rtnetlink/route.ts";
+import { MAIN_TABLE, SCOPE_LINK } from "../../netlink/rtnetlink/route.ts";
 
 /** An address with its gateway, and the keys that they come from. */
 export interface PlannedIp extends IpConfig {
@@ -38,44 +40,43 @@ export interface Plan {
 
 /** @throws CniError code 7 for the first route that can't be. */
 export function requireFeasibleRoutes(plan: Plan, isDefaultGateway: boolean): void {
-  const { ips, routes } = plan;
-  const families = new Set(ips.map(({ address }) => address.address.family));
-  const known: Known = { direct: new Set(), ways: new Map() };
-  for (const [index, route] of routes.entries()) {
-    const key = `${plan.routesKey}[${index}]`;
-    // Others are left out (K18).
-    if (!families.has(route.dst.address.family)) continue;
+  const { ips, routes, routesKey } = plan;
+  /** Destinations without a gateway, with their table (directKey). */
+  const direct = new Set<string>();
+  /** Each IPv6 route, with its key, by what makes it another one to the kernel. */
+  const ways = new Map<string, readonly [key: string, route: Route]>();
+  const hasFamily = (wanted: Family) => ips.some(({ address }) => address.address.family === wanted);
+  for (let index = 0; index < routes.length; index++) {
+    const route = routes[index];
+    // One of another family is left out (K18).
+    if (route === undefined || !hasFamily(route.dst.address.family)) continue;
+    const key = `${routesKey}[${index}]`;
     requireValidRoute(key, route);
-    requireReachable(plan, route, known.direct, `${key}.gw`);
-    if (route.dst.address.family === 6) requireSameMetrics(plan, route, known.ways, key);
-    if (isDirect(route, ips)) known.direct.add(directKey(tableOf(route), networkOf(route.dst)));
+    requireReachable(plan, route, direct, `${key}.gw`);
+    const isIpv6 = route.dst.address.family === 6;
+    if (isIpv6) {
+      const way = wayOf(route, ips);
+      const [otherKey, other] = ways.get(way) ?? [key, route];
+      ways.set(way, [otherKey, other]);
+      requireSameMetrics(key, route, otherKey, other);
+    }
+    // Gateways may be in the destination of a route without one.
+    if ((isIpv6 || (route.scope ?? 0) >= SCOPE_LINK) && effectiveGateway(route, ips) === undefined)
+      direct.add(directKey(tableOf(route), networkOf(route.dst)));
   }
   if (!isDefaultGateway) return;
-  for (const family of families)
-    requireReachable(plan, { dst: defaultPrefix(family) }, known.direct, "isDefaultGateway");
+  for (const family of FAMILIES)
+    if (hasFamily(family)) requireReachable(plan, { dst: defaultPrefix(family) }, direct, "isDefaultGateway");
 }
-
-/** What the routes before one lead to. */
-interface Known {
-  /** Destinations without a gateway, with their table (directKey). */
-  readonly direct: Set<string>;
-  /** Each route, with its key, by what makes it another one to the kernel. */
-  readonly ways: Map<string, readonly [key: string, route: Route]>;
-}
-
-/** Whether gateways may be in the route's destination. */
-const isDirect = (route: Route, ips: readonly IpConfig[]): boolean =>
-  effectiveGateway(route, ips) === undefined &&
-  (route.dst.address.family === 6 || (route.scope ?? 0) >= SCOPE_LINK);
 
 /** Greatest values of a route's fields in the kernel's messages: one byte, or four. */
-const MOST = {
-  scope: 0xff,
-  priority: 0xffffffff,
-  table: 0xffffffff,
-  mtu: 0xffffffff,
-  advmss: 0xffffffff,
-} as const;
+const MOST = [
+  ["scope", 0xff],
+  ["priority", 0xffffffff],
+  ["table", 0xffffffff],
+  ["mtu", 0xffffffff],
+  ["advmss", 0xffffffff],
+] as const;
 const SCOPE_NOWHERE = 255;
 
 function requireValidRoute(key: string, route: Route): void {
@@ -83,9 +84,8 @@ function requireValidRoute(key: string, route: Route): void {
   const { family } = dst.address;
   const network = networkOf(dst);
   // For IPv6 the kernel takes the network of the address.
-  if (family === 4 && !sameIp(network.address, dst.address)) {
+  if (family === 4 && !sameIp(network.address, dst.address))
     throw invalid(`${key}.dst`, `${formatPrefix(dst)} has host bits set`, `use ${formatPrefix(network)}`);
-  }
   if (gw !== undefined && gw.family !== family) {
     throw invalid(
       `${key}.gw`,
@@ -93,14 +93,15 @@ function requireValidRoute(key: string, route: Route): void {
       `use an IPv${family} gateway, or leave gw out`,
     );
   }
-  for (const field of ["scope", "priority", "table", "mtu", "advmss"] as const) {
+  for (const [field, most] of MOST) {
     const value = route[field] ?? 0;
-    if (value < 0 || value > MOST[field])
-      throw invalid(`${key}.${field}`, `${value} is out of range`, `use 0 to ${MOST[field]}`);
+    if (value < 0 || value > most)
+      throw invalid(`${key}.${field}`, `${value} is out of range`, `use 0 to ${most}`);
   }
-  if (family === 4 && scope === SCOPE_NOWHERE)
+  if (family === 6) return;
+  if (scope === SCOPE_NOWHERE)
     throw invalid(`${key}.scope`, `${scope} means that the destination does not exist`, "use 0 or 253");
-  if (family === 4 && scope >= SCOPE_LINK && gw !== undefined && gw.value !== 0n) {
+  if (scope >= SCOPE_LINK && gw !== undefined && gw.value !== 0n) {
     throw invalid(
       `${key}.scope`,
       `${scope} is for destinations on the link itself, which have no gateway, and gw is ${formatIp(gw)}`,
@@ -113,19 +114,18 @@ function requireValidRoute(key: string, route: Route): void {
 function requireReachable(plan: Plan, route: Route, direct: ReadonlySet<string>, key: string): void {
   const { ips, allocated } = plan;
   const { family } = route.dst.address;
-  const own = ips.filter(({ address }) => address.address.family === family);
-  // Of several networks it is not known yet which one gives the address, and with it the gateway.
-  if (route.gw === undefined && own.length > 1 && !allocated) return;
   const gateway = effectiveGateway(route, ips);
   // No gateway at all, or 0.0.0.0, which means the same.
   if (gateway === undefined || (family === 4 && gateway.value === 0n)) return;
+  const own = ips.filter(({ address }) => address.address.family === family);
+  // Of several networks it is not known yet which one gives the address, and with it the gateway.
+  if (route.gw === undefined && own.length > 1 && !allocated) return;
   const source = own.find((ip) => ip.gateway !== undefined);
   const place = route.gw === undefined && source !== undefined ? source.gatewayKey : key;
   for (const { address } of own) requireUsable(place, gateway, address);
   if (own.length === 0) requireUsable(place, gateway);
   if (family === 6 && isLinkLocal(gateway)) return;
-  const same = family === 6 && allocated && own.find(({ address }) => sameIp(address.address, gateway));
-  if (same)
+  if (family === 6 && allocated && own.some(({ address }) => sameIp(address.address, gateway)))
     throw invalid(place, `${formatIp(gateway)} is the container's own address`, "use another gateway");
   if (own.some(({ address }) => contains(address, gateway)) || leadsTo(direct, gateway, tableOf(route)))
     return;
@@ -138,7 +138,6 @@ function requireReachable(plan: Plan, route: Route, direct: ReadonlySet<string>,
 }
 
 /** Table 0 is the kernel's word for the main one; the others here are looked through for each packet, as it is. */
-const MAIN_TABLE = 254;
 const FOR_EACH_PACKET: readonly number[] = [0, 253, MAIN_TABLE, 255];
 
 const tableOf = ({ table = 0 }: Route): number => (FOR_EACH_PACKET.includes(table) ? MAIN_TABLE : table);
@@ -156,36 +155,31 @@ function leadsTo(direct: ReadonlySet<string>, address: IpAddress, table: number)
 
 /** An address that a router can have. @throws CniError */
 export function requireUsable(key: string, gateway: IpAddress, network?: Prefix): void {
-  const refuse = (what: string) =>
-    invalid(
-      key,
-      `gateway ${formatIp(gateway)} is ${what}`,
-      "use the address of a router in the container's network",
-    );
+  const what = whatElse(gateway, network);
+  if (what === undefined) return;
+  const remedy = "use the address of a router in the container's network";
+  throw invalid(key, `gateway ${formatIp(gateway)} is ${what}`, remedy);
+}
+
+/** What an address is that no router can have, in words. */
+function whatElse(gateway: IpAddress, network: Prefix | undefined): string | undefined {
   // The kernel lets an interface have one of IPv4.
   const inside = gateway.family === 4 && network !== undefined && contains(network, gateway);
-  if (isMulticast(gateway) && !inside) throw refuse("a multicast address");
-  if (isLoopback(gateway) && !inside) throw refuse("a loopback address");
-  if (gateway.family === 6 && gateway.value === 0n) throw refuse("the unspecified address");
-  if (network === undefined) return;
-  if (network.address.family !== gateway.family) {
-    throw refuse(
-      `an IPv${gateway.family} address, and its network ${formatPrefix(networkOf(network))} is IPv${network.address.family}`,
-    );
-  }
+  if (!inside && isMulticast(gateway)) return "a multicast address";
+  if (!inside && isLoopback(gateway)) return "a loopback address";
+  if (gateway.family === 6 && gateway.value === 0n) return "the unspecified address";
+  if (network === undefined) return undefined;
+  const whole = networkOf(network);
+  if (network.address.family !== gateway.family)
+    return `an IPv${gateway.family} address, and its network ${formatPrefix(whole)} is IPv${network.address.family}`;
   // A network of one or two addresses has neither (RFC 3021).
-  if (gateway.family === 6 || network.length > 30) return;
-  if (sameIp(gateway, lastAddress(network)))
-    throw refuse(`the broadcast address of ${formatPrefix(networkOf(network))}`);
-  if (sameIp(gateway, networkOf(network).address))
-    throw refuse(`the network address of ${formatPrefix(networkOf(network))}`);
+  if (gateway.family === 6 || network.length > 30) return undefined;
+  if (sameIp(gateway, lastAddress(network))) return `the broadcast address of ${formatPrefix(whole)}`;
+  return sameIp(gateway, whole.address) ? `the network address of ${formatPrefix(whole)}` : undefined;
 }
 
 /** IPv6 knows one route for a destination, gateway, table and priority: it can't have two sets of metrics. */
-function requireSameMetrics({ ips }: Plan, route: Route, ways: Known["ways"], key: string): void {
-  const way = wayOf(route, ips);
-  const [otherKey, other] = ways.get(way) ?? [key, route];
-  ways.set(way, [otherKey, other]);
+function requireSameMetrics(key: string, route: Route, otherKey: string, other: Route): void {
   for (const field of ["mtu", "advmss"] as const) {
     const [first, second] = [other[field] ?? 0, route[field] ?? 0];
     if (first === second) continue;
