@@ -1,6 +1,5 @@
 /** A bridge that is not there, or not as it is to be (rules B1, B10–B12, G21, G22, K20). */
 import { CniError, code } from "../cni/error.ts";
-import type { UndoStack } from "../cni/undo.ts";
 import { formatMac } from "../net/mac.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { type NetlinkError, refusedWith } from "../netlink/error.ts";
@@ -16,7 +15,7 @@ import {
   requireBridge,
   wantsVlanFiltering,
 } from "./bridge.ts";
-import { findLink, makeLink, type PresentLink, portsOf, randomMac, removeLink } from "./link.ts";
+import { type Change, findLink, makeLink, type PresentLink, portsOf, randomMac, removeLink } from "./link.ts";
 import { refuseRouters } from "./router-advertisements.ts";
 
 /** A bridge that can be used, and where it came from. */
@@ -26,23 +25,18 @@ export interface BridgeSetup {
   readonly created: boolean;
 }
 
-interface Options {
-  readonly undo: UndoStack;
-  readonly log: (line: string) => void;
-}
-
 /**
  * Makes the bridge where `found` is undefined, and brings it to what it is to be. What it makes, `undo` takes away again
  * unless others use it by then.
  * @throws CniError when something else has its name.
  */
 export function setUpBridge(
-  host: Connection,
+  change: Change,
   found: PresentLink | undefined,
   settings: BridgeSettings,
-  options: Options,
 ): BridgeSetup {
-  if (found !== undefined) return { link: adopt(host, found, settings, options), created: false };
+  if (found !== undefined) return { link: adopt(change, found, settings), created: false };
+  const { host } = change;
   const name = JSON.stringify(settings.bridge);
   const bridge = {
     name: settings.bridge,
@@ -52,9 +46,7 @@ export function setUpBridge(
     ...(settings.mtu !== undefined && { mtu: settings.mtu }),
     ...(wantsVlanFiltering(settings) && { data: encodeBridge({ vlanFiltering: true }) }),
   };
-  const made = makeLink(host, bridge, options.undo, (link) =>
-    ifUnused(host, link, () => removeLink(host, link)),
-  );
+  const made = makeLink(change, bridge, (link) => ifUnused(host, link, () => removeLink(host, link)));
   // Another ADD may have been faster: its bridge is as good.
   if (made.error !== undefined && !refusedWith(made.error, "EEXIST")) {
     throw new CniError(
@@ -69,16 +61,12 @@ export function setUpBridge(
       `bridge ${name} vanished while it was being set up: another program deletes it`,
     );
   }
-  return { link: adopt(host, link, settings, options), created: made.error === undefined };
+  return { link: adopt(change, link, settings), created: made.error === undefined };
 }
 
 /** Checks a bridge and brings it to what it is to be, changing only what differs, all at once. */
-function adopt(
-  host: Connection,
-  link: PresentLink,
-  settings: BridgeSettings,
-  { undo, log }: Options,
-): PresentLink {
+function adopt(change: Change, link: PresentLink, settings: BridgeSettings): PresentLink {
+  const { host, undo } = change;
   requireBridge(link);
   const filtering = needsVlanFiltering(host, link, settings);
   const flags = flagsOf(settings);
@@ -89,9 +77,9 @@ function adopt(
       ? settings.mtu
       : undefined;
   keepMtu(host, link, settings.mtu ?? ETHERNET_MTU);
-  refuseRouters(host, link, log);
+  refuseRouters(change, link);
   if (((link.flags ?? 0) & flags) === flags && raised === undefined && !filtering) return link;
-  const change = (flags: number, mtu: number | undefined, vlanFiltering: boolean, action: string) =>
+  const request = (flags: number, mtu: number | undefined, vlanFiltering: boolean, action: string) =>
     changeLink(
       {
         index: link.index,
@@ -104,10 +92,10 @@ function adopt(
     );
   undo.push(`settings of bridge ${JSON.stringify(link.name)}`, () =>
     ifUnused(host, link, () => {
-      host.call(change(link.flags ?? 0, raised === undefined ? undefined : link.mtu, false, "restore"));
+      host.call(request(link.flags ?? 0, raised === undefined ? undefined : link.mtu, false, "restore"));
     }),
   );
-  const error = host.callAll([change(flags, raised, true, "set up")])[0]?.error;
+  const error = host.callAll([request(flags, raised, true, "set up")])[0]?.error;
   if (error !== undefined) {
     const message = error.message + missingVlans(error, settings);
     throw new CniError(code.internal, message, "", { cause: error });

@@ -1,15 +1,14 @@
 /** The container's end: settings, addresses, routes (rules B21–B23, B30, G18, G24). */
 import { toCniError } from "../cni/error.ts";
 import type { IpConfig, Route } from "../cni/result.ts";
-import type { Connection, Request } from "../netlink/connection.ts";
+import type { Request } from "../netlink/connection.ts";
 import { addAddress, addressFlag } from "../netlink/rtnetlink/address.ts";
 import { changeLink, setLinkUp } from "../netlink/rtnetlink/link.ts";
 import { addRoute } from "../netlink/rtnetlink/route.ts";
 import { failedWith } from "../sys/errno.ts";
-import type { Netns } from "../sys/netns.ts";
 import { ensureSysctl } from "../sys/sysctl.ts";
-import type { PresentLink } from "./link.ts";
-import { runInside } from "./namespaces.ts";
+import type { Change, PresentLink } from "./link.ts";
+import { type Inside, runInside } from "./namespaces.ts";
 import { kernelRoute } from "./routes.ts";
 import { trySysctl } from "./sysctl.ts";
 
@@ -23,10 +22,8 @@ export interface ContainerPlan {
 
 /** Gives the interface its settings, addresses and routes, and brings it up. */
 export async function configureContainerInterface(
-  container: Connection,
-  netns: Netns,
+  { container, netns, log }: Inside & Pick<Change, "log">,
   plan: ContainerPlan,
-  log: (line: string) => void,
 ): Promise<void> {
   const { link, ips, routes, enabledad } = plan;
   const { index, name } = link;
@@ -86,7 +83,7 @@ export const hasIpv6 = (ips: readonly IpConfig[]): boolean =>
  * remember another interface that had one of them (K17). The kernel does it when the interface comes up, which the port
  * may be too slow to pass on, and when the MAC is set, also to what it is.
  */
-export function announce(container: Connection, link: PresentLink, log: (line: string) => void): void {
+export function announce({ container, log }: Inside & Pick<Change, "log">, link: PresentLink): void {
   const { index, mac, name } = link;
   if (mac === undefined) return;
   const request = changeLink({ index, mac }, `announce the addresses of ${JSON.stringify(name)}`);

@@ -1,32 +1,27 @@
 /** Makes the host a router, with care for what the kernel changes along with that (rules B26, K16). */
 import { CniError, code } from "../cni/error.ts";
-import type { UndoStack } from "../cni/undo.ts";
 import type { Family } from "../net/ip.ts";
-import type { Connection } from "../netlink/connection.ts";
 import { failedWith, SystemError } from "../sys/errno.ts";
 import { listDirectory } from "../sys/file.ts";
 import { ensureSysctl, sysctlIfThere, sysctlName } from "../sys/sysctl.ts";
 import { FORWARDING } from "./gateway.ts";
 import { lockHost } from "./host-lock.ts";
+import type { Change } from "./link.ts";
 import { keepRouterAdvertisements } from "./router-advertisements.ts";
 
 /**
  * Turns forwarding on for families of addresses that the host does not forward (rule B26). With `takeBack` a failing
  * ADD turns it off again.
  */
-export function enableForwarding(
-  host: Connection,
-  families: readonly Family[],
-  options: { undo: UndoStack; takeBack: boolean; log: (line: string) => void },
-): void {
+export function enableForwarding(change: Change, families: readonly Family[], takeBack: boolean): void {
   // No other ADD's undo can take away what is found here.
   using _lock = lockHost();
   for (const family of families) {
     const setting = FORWARDING[family];
     const name = sysctlName(setting);
     try {
-      if (family === 6) keepRouterAdvertisements(host, options);
-      if (options.takeBack) options.undo.push(setting.join("/"), undoOf(family));
+      if (family === 6) keepRouterAdvertisements(change);
+      if (takeBack) change.undo.push(setting.join("/"), undoOf(family));
       ensureSysctl(setting, "1");
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;

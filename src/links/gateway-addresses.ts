@@ -1,6 +1,5 @@
 /** Gives a gateway's interface addresses that it does not have yet (rules B24, B25, K17). */
 import { CniError, code } from "../cni/error.ts";
-import type { UndoStack } from "../cni/undo.ts";
 import { isLinkLocal } from "../net/ip.ts";
 import { formatPrefix, overlaps, type Prefix, samePrefix } from "../net/prefix.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -11,25 +10,22 @@ import { sysctlIfThere, sysctlName } from "../sys/sysctl.ts";
 import { pinMac } from "./bridge.ts";
 import type { Gateway } from "./gateway.ts";
 import { whyNoIpv6 } from "./ipv6.ts";
-import type { PresentLink } from "./link.ts";
+import type { Change, PresentLink } from "./link.ts";
 import { trySysctl } from "./sysctl.ts";
 
-interface Options {
-  readonly wanted: readonly Prefix[];
-  /** What the interface has. */
-  readonly present: Prefix[];
-  readonly forceAddress: boolean;
-  readonly undo: UndoStack;
-  readonly log: (line: string) => void;
-}
-
 /**
- * Adds what is missing, and with `forceAddress` takes away what is in its way; `undo` takes it back unless others use it by
+ * Adds what is missing of `wanted` beside the addresses `present`, and with `forceAddress` takes away what is in its way; `undo` takes it back unless others use it by
  * then. @throws CniError when another address is in the way (rule B25).
  */
-export function addGatewayAddresses(host: Connection, gateway: Gateway, options: Options): void {
+export function addGatewayAddresses(
+  change: Change,
+  gateway: Gateway,
+  wanted: readonly Prefix[],
+  present: Prefix[],
+  forceAddress: boolean,
+): void {
+  const { host, undo } = change;
   const { link } = gateway;
-  const { wanted, present, forceAddress, undo } = options;
   let added = false;
   for (const address of wanted) {
     if (present.some((candidate) => samePrefix(candidate, address))) continue;
@@ -67,7 +63,7 @@ export function addGatewayAddresses(host: Connection, gateway: Gateway, options:
     present.push(address);
   }
   if (!added) return;
-  announceChanges(link, options);
+  announceChanges(change, link);
   pinMac(host, link);
 }
 
@@ -75,7 +71,7 @@ export function addGatewayAddresses(host: Connection, gateway: Gateway, options:
  * Has the kernel tell the neighbours where the link's addresses are whenever its MAC is set: containers may remember
  * another interface with a gateway's address (K17).
  */
-function announceChanges({ name }: PresentLink, { undo, log }: Options): void {
+function announceChanges({ undo, log }: Change, { name }: PresentLink): void {
   for (const [family, setting] of [
     ["ipv4", "arp_notify"],
     ["ipv6", "ndisc_notify"],

@@ -30,6 +30,13 @@ export function findLink(
   return link?.index !== undefined && link.name !== undefined ? (link as PresentLink) : undefined;
 }
 
+/** What changes on the host are made with: the undo of each is pushed before it, and `log` says what went less well. */
+export interface Change {
+  readonly host: Connection;
+  readonly undo: UndoStack;
+  readonly log: (line: string) => void;
+}
+
 /** A link that was asked for: how it ended, and what its undo knows it by. */
 export interface NewLink {
   /** Set when it is known: the undo goes by it then, since others may rename a link, or give it another MAC. */
@@ -43,10 +50,9 @@ export interface NewLink {
  * has made.
  */
 export function makeLink(
-  host: Connection,
+  { host, undo }: Change,
   link: Link & { name: string; mac: Mac },
-  undo: UndoStack,
-  takeBack: (link: PresentLink) => void = (own) => removeLink(host, own),
+  takeBack = (own: PresentLink): void => removeLink(host, own),
 ): NewLink {
   const made: NewLink = { error: undefined };
   undo.push(`${link.kind} ${JSON.stringify(link.name)}`, () => {

@@ -4,6 +4,12 @@ import { Connection } from "../netlink/connection.ts";
 import { NetlinkSocket, protocol } from "../netlink/socket.ts";
 import { Netns } from "../sys/netns.ts";
 
+/** The container's namespace, and a connection there. */
+export interface Inside {
+  readonly netns: Netns;
+  readonly container: Connection;
+}
+
 /** A connection in the thread's current namespace. @throws CniError */
 export function connect(): Connection {
   try {

@@ -17,9 +17,8 @@ import {
 import { NetlinkSocket, protocol } from "../netlink/socket.ts";
 import { timeLeft } from "../sys/deadline.ts";
 import { failedWith } from "../sys/errno.ts";
-import type { Netns } from "../sys/netns.ts";
 import type { PresentLink } from "./link.ts";
-import { runInside } from "./namespaces.ts";
+import { type Inside, runInside } from "./namespaces.ts";
 import { Some } from "./some.ts";
 
 /** The kernel needs a millisecond; on a machine under heavy load some hundred. */
@@ -103,7 +102,7 @@ export function awaitPortUp(host: Connection, { index, name }: PresentLink): Lin
 }
 
 /** Waits until no address of the container's interface is tentative. */
-export function awaitAddressesSettled(container: Connection, netns: Netns, link: PresentLink): void {
+export function awaitAddressesSettled({ container, netns }: Inside, link: PresentLink): void {
   const action = `failed to settle addresses for ${JSON.stringify(link.name)}:`;
   let pending = "";
   const subscribe = () => runInside(netns, () => new NetlinkSocket(protocol.route, IPV6_ADDRESS_EVENTS));

@@ -4,7 +4,6 @@
  * host would lose its own IPv6 by its first IPv6 network.
  */
 import { CniError, code } from "../cni/error.ts";
-import type { UndoStack } from "../cni/undo.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { addressFlag, addressOf, dumpAddresses } from "../netlink/rtnetlink/address.ts";
 import { decodeLink, dumpLinks, interfaceFlag } from "../netlink/rtnetlink/link.ts";
@@ -13,6 +12,7 @@ import { failedWith, SystemError } from "../sys/errno.ts";
 import { claimNetns } from "../sys/netns-lock.ts";
 import { ensureSysctl, sysctlIfThere, sysctlName } from "../sys/sysctl.ts";
 import { FORWARDING } from "./gateway.ts";
+import type { Change, PresentLink } from "./link.ts";
 import { trySysctl } from "./sysctl.ts";
 
 const settingOf = (name: string, setting: string) => ["net", "ipv6", "conf", name, setting];
@@ -23,10 +23,7 @@ const settingOf = (name: string, setting: string) => ["net", "ipv6", "conf", nam
  * by then.
  * @throws CniError when an interface can't be kept listening.
  */
-export function keepRouterAdvertisements(
-  host: Connection,
-  { undo, log }: { undo: UndoStack; log: (line: string) => void },
-): void {
+export function keepRouterAdvertisements({ host, undo, log }: Change): void {
   const names = host.dump(dumpLinks(), ({ payload }) => {
     const { name, flags = 0, portKind, kind, linkNetnsId } = decodeLink(payload);
     // A bridge takes the frames of its ports, and behind a veth whose other end is in this namespace there is no router but
@@ -71,11 +68,7 @@ export function keepRouterAdvertisements(
  * No container shall be able to give the host routes by router advertisements (rule B12). A bridge to the host's own
  * network, by which the host has learned its routes, goes on listening.
  */
-export function refuseRouters(
-  host: Connection,
-  bridge: { index: number; name: string },
-  log: (line: string) => void,
-): void {
+export function refuseRouters({ host, log }: Change, bridge: PresentLink): void {
   const setting = settingOf(bridge.name, "accept_ra");
   const now = sysctlIfThere(...setting);
   if (now === "0") return;

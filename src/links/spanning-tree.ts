@@ -1,10 +1,9 @@
 /** A port of a bridge that runs the spanning tree protocol passes no frames at first (rule K20). */
-import type { Connection } from "../netlink/connection.ts";
 import { decodeBridge } from "../netlink/rtnetlink/bridge.ts";
 import { FORWARDING } from "../netlink/rtnetlink/bridge-port.ts";
 import { getLink, linkOf } from "../netlink/rtnetlink/link.ts";
 import { timeLeft } from "../sys/deadline.ts";
-import type { PresentLink } from "./link.ts";
+import type { Change, PresentLink } from "./link.ts";
 import { awaitState, linkEvents, portState } from "./readiness.ts";
 
 /** Milliseconds of the call that are kept for what comes after. */
@@ -20,12 +19,7 @@ const STATES = ["disabled", "listening", "learning", "forwarding", "blocking"];
  * Waits until the port passes frames if that comes within the time of the call; else, or when it did not come, says so
  * and leaves it at that: the container works as soon as the port does.
  */
-export function awaitForwarding(
-  host: Connection,
-  bridge: PresentLink,
-  port: PresentLink,
-  log: (line: string) => void,
-): void {
+export function awaitForwarding({ host, log }: Change, bridge: PresentLink, port: PresentLink): void {
   const look = () => portState(linkOf(host.ask(getLink({ index: port.index }))) ?? port);
   const delay = (decodeBridge(bridge.data ?? new Uint8Array()).forwardDelay ?? 0) * UNIT;
   let state = look();

@@ -1,15 +1,14 @@
 /** The veth pair of an attachment (rules B13, B14, G7, G19): how it is made. own-veth.ts finds it again. */
 import type { Attachment } from "../cni/attachment.ts";
 import { CniError, code } from "../cni/error.ts";
-import type { UndoStack } from "../cni/undo.ts";
 import type { Mac } from "../net/mac.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { refusedWith } from "../netlink/error.ts";
 import { encodeBridgePort } from "../netlink/rtnetlink/bridge-port.ts";
 import { changeLink, interfaceFlag, type Link } from "../netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../netlink/rtnetlink/veth.ts";
-import type { Netns } from "../sys/netns.ts";
-import { findLink, makeLink, type PresentLink, randomMac } from "./link.ts";
+import { type Change, findLink, makeLink, type PresentLink, randomMac } from "./link.ts";
+import type { Inside } from "./namespaces.ts";
 import { trySysctl } from "./sysctl.ts";
 import { attachmentAlias, hostVethMac, hostVethName, NAME_ATTEMPTS } from "./veth-identity.ts";
 
@@ -35,12 +34,12 @@ export interface VethSettings {
  * @throws CniError when the container has an interface of that name; nothing has changed then.
  */
 export function addVethPair(
-  host: Connection,
-  container: Connection,
+  change: Change & Inside,
   attachment: Attachment,
-  options: { netns: Netns; bridge: PresentLink; settings: VethSettings; undo: UndoStack },
+  bridge: PresentLink,
+  settings: VethSettings,
 ): VethPair {
-  const { netns, bridge, settings, undo } = options;
+  const { host, container, netns } = change;
   const { ifname } = attachment;
   const mtu = settings.mtu === undefined ? {} : { mtu: settings.mtu };
   const data = encodeVethPeer({
@@ -52,7 +51,7 @@ export function addVethPair(
   for (let attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
     const name = hostVethName(attachment, attempt);
     const mac = hostVethMac(attachment.network, name);
-    const made = makeLink(host, { name, kind: "veth", mac, master: bridge.index, data, ...mtu }, undo);
+    const made = makeLink(change, { name, kind: "veth", mac, master: bridge.index, data, ...mtu });
     if (made.error === undefined) {
       const inside = requireLink(container, ifname);
       // The container's end knows the other's index, which saves asking for it.
@@ -92,11 +91,10 @@ function requireLink(connection: Connection, name: string): PresentLink {
 
 /** Marks the host's end as the attachment's, sets what is wanted of the port, and brings it up. */
 export function setUpHostEnd(
-  host: Connection,
-  { index, name }: PresentLink,
+  { host, log }: Change,
   attachment: Attachment,
+  { index, name }: PresentLink,
   { hairpinMode, portIsolation }: VethSettings,
-  log: (line: string) => void,
 ): void {
   trySysctl(["net", "ipv6", "conf", name, "accept_ra"], "0", log);
   // Before it comes up: a port speaks no IPv6 itself, and each one that does makes the next one's start slower.

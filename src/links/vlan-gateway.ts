@@ -3,7 +3,6 @@
  * port of the bridge. Shared by all containers of the VLAN; the first ADD makes it, also in parallel (G20).
  */
 import { CniError, code } from "../cni/error.ts";
-import type { UndoStack } from "../cni/undo.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { refusedWith } from "../netlink/error.ts";
 import { setLinkUp } from "../netlink/rtnetlink/link.ts";
@@ -12,7 +11,7 @@ import { claimNetns } from "../sys/netns-lock.ts";
 import { randomBytes } from "../sys/random.ts";
 import type { Gateway } from "./gateway.ts";
 import { lockHost } from "./host-lock.ts";
-import { findLink, makeLink, type PresentLink, portsOf, randomMac, removeLink } from "./link.ts";
+import { type Change, findLink, makeLink, type PresentLink, portsOf, randomMac, removeLink } from "./link.ts";
 import { awaitPortUp } from "./readiness.ts";
 import { trySysctl } from "./sysctl.ts";
 import { carries, dumpVlans, type PortVlanPlan, setPortVlans } from "./vlan.ts";
@@ -21,27 +20,25 @@ import { carries, dumpVlans, type PortVlanPlan, setPortVlans } from "./vlan.ts";
 export const vlanGatewayName = (bridge: { readonly name: string }, vlan: number): string =>
   `${bridge.name}.${vlan}`;
 
-/** What an ADD brings along. */
-interface Adding {
-  readonly plan: PortVlanPlan;
-  /** The container's port, which has its VLANs already: others see by that that the VLAN is in use. */
-  readonly port: PresentLink;
-  readonly undo: UndoStack;
-  readonly log: (line: string) => void;
-}
-
 /**
  * Makes the interface, or completes one that another ADD is just making: each step may be done twice. What it makes,
- * `undo` takes away again unless others use it by then.
+ * `undo` takes away again unless others use it by then. `port` is the container's, which has its VLANs already: others see by
+ * that that the VLAN is in use.
  * @throws CniError when something else has its name.
  */
-export function ensureVlanGateway(host: Connection, bridge: PresentLink, adding: Adding): Gateway {
-  const { plan, log } = adding;
+export function ensureVlanGateway(
+  change: Change,
+  bridge: PresentLink,
+  plan: PortVlanPlan,
+  port: PresentLink,
+): Gateway {
+  const { host, log } = change;
   const name = vlanGatewayName(bridge, plan.vlan);
   // No other ADD's undo can take it away between finding it and the end.
   using _lock = lockHost(log);
   const existing = findLink(host, name);
-  const created = existing === undefined && addPair(host, bridge, name, adding);
+  const isUsed = (end: PresentLink) => isShared(host, bridge, [end.index, port.index], plan.vlan);
+  const created = existing === undefined && addPair(change, bridge, name, isUsed);
   const link = existing ?? findLink(host, name);
   if (link === undefined)
     throw new CniError(
@@ -63,20 +60,26 @@ export function ensureVlanGateway(host: Connection, bridge: PresentLink, adding:
   }
   // So that the announcement of its addresses reaches containers that remember an earlier gateway.
   if (created) awaitPortUp(host, end);
-  return { link, isShared: () => isShared(host, bridge, end, adding) };
+  return { link, isShared: () => isUsed(end) };
 }
 
 /** Whether this call made the pair; false when another was faster. */
-function addPair(host: Connection, bridge: PresentLink, name: string, adding: Adding): boolean {
+function addPair(
+  change: Change,
+  bridge: PresentLink,
+  name: string,
+  isUsed: (end: PresentLink) => boolean,
+): boolean {
+  const { host } = change;
   // Frames that the bridge forwards must fit through.
   const mtu = bridge.mtu === undefined ? {} : { mtu: bridge.mtu };
   const data = encodeVethPeer({ name, mac: randomMac(), ...mtu });
   for (;;) {
     const port = { name: `veth${randomBytes(4).toHex()}`, kind: "veth", mac: randomMac(), data, ...mtu };
-    const { error } = makeLink(host, { ...port, master: bridge.index }, adding.undo, (end) => {
+    const { error } = makeLink(change, { ...port, master: bridge.index }, (end) => {
       // An ADD whose port has the VLAN by now uses the gateway, or is about to look for it.
       using lock = claimNetns();
-      if (lock !== undefined && !isShared(host, bridge, end, adding)) removeLink(host, end);
+      if (lock !== undefined && !isUsed(end)) removeLink(host, end);
     });
     if (error === undefined) return true;
     if (!refusedWith(error, "EEXIST")) {
@@ -103,12 +106,10 @@ export function otherEnd(
   return end?.master === bridge.index ? end : undefined;
 }
 
-/** Whether a port of the bridge other than the gateway's and the one that is being added carries the VLAN. */
-function isShared(host: Connection, bridge: PresentLink, end: PresentLink, { plan, port }: Adding): boolean {
+/** Whether a port of the bridge carries the VLAN, other than those with the indices `own`. */
+function isShared(host: Connection, bridge: PresentLink, own: readonly number[], vlan: number): boolean {
   const carrying = new Set(
-    dumpVlans(host, (index, vlans) => (carries(vlans, plan.vlan) === undefined ? undefined : index)),
+    dumpVlans(host, (index, vlans) => (carries(vlans, vlan) === undefined ? undefined : index)),
   );
-  return portsOf(host, bridge).some(
-    ({ index }) => index !== end.index && index !== port.index && carrying.has(index),
-  );
+  return portsOf(host, bridge).some(({ index }) => !own.includes(index) && carrying.has(index));
 }

@@ -49,13 +49,9 @@ function kernel(refusals: number, from: number): FakeKernel {
 /** What comes of it: the link, how many pairs were asked for, and whether there is something to undo. */
 async function ensure(fake: FakeKernel) {
   const undo = new UndoStack();
+  const plan = { vlan: 10, preserveDefaultVlan: false };
   using host = new Connection(fake);
-  const { link } = ensureVlanGateway(host, bridge, {
-    plan: { vlan: 10, preserveDefaultVlan: false },
-    port,
-    undo,
-    log: () => {},
-  });
+  const { link } = ensureVlanGateway({ host, undo, log: () => {} }, bridge, plan, port);
   const asked = fake.received.flat();
   const undone = asked.length;
   await undo.run({ log: () => {}, time: endlessTime });

@@ -10,9 +10,9 @@ import { isReady, settle } from "../../links/bridge.ts";
 import { announce, configureContainerInterface, hasIpv6 } from "../../links/container-interface.ts";
 import { forgetNeighbours, isForwarding, prefixesOf } from "../../links/gateway.ts";
 import { lockHost } from "../../links/host-lock.ts";
-import { findLink, type PresentLink, portsOf, removeLink } from "../../links/link.ts";
+import { type Change, findLink, type PresentLink, portsOf, removeLink } from "../../links/link.ts";
 import { linkNameProblem } from "../../links/link-name.ts";
-import { connect, connectInside, openNetns } from "../../links/namespaces.ts";
+import { connect, connectInside, type Inside, openNetns } from "../../links/namespaces.ts";
 import { awaitAddressesSettled, awaitPortUp, portState } from "../../links/readiness.ts";
 import { addVethPair, setUpHostEnd, type VethPair } from "../../links/veth.ts";
 import { hostVethName } from "../../links/veth-identity.ts";
@@ -22,19 +22,14 @@ import { formatPrefix, samePrefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { FORWARDING } from "../../netlink/rtnetlink/bridge-port.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
-import type { Netns } from "../../sys/netns.ts";
 import { planAddressing } from "./addressing.ts";
 import { type BridgeConfig, bridgeName, parseBridgeConfig } from "./config.ts";
 import { requireFeasibleConfiguration, requireFeasibleResult } from "./feasibility.ts";
 
 /** What the steps of one ADD share. */
-interface Addition {
+interface Addition extends Change, Inside {
   readonly request: Request;
   readonly config: BridgeConfig;
-  readonly netns: Netns;
-  readonly host: Connection;
-  readonly container: Connection;
-  readonly undo: UndoStack;
 }
 
 export async function add(request: Request): Promise<Result> {
@@ -52,7 +47,7 @@ export async function add(request: Request): Promise<Result> {
   using container = connectInside(netns);
   const undo = new UndoStack();
   try {
-    return await attach({ request, config, netns, host, container, undo });
+    return await attach({ request, config, netns, host, container, undo, log: request.log });
   } catch (error) {
     throw toCniError(error).afterUndo(await undo.run(request));
   }
@@ -63,10 +58,9 @@ const HOST_END = 1;
 const CONTAINER_END = 2;
 
 async function attach(addition: Addition): Promise<Result> {
-  const { request, config, netns, host, container, undo } = addition;
-  const { log } = request;
+  const { request, config, host, container, undo } = addition;
   const { bridge, created, pair } = await connectToBridge(addition);
-  setUpHostEnd(host, pair.host, request, config, log);
+  setUpHostEnd(addition, request, pair.host, config);
   if (config.vlan !== 0 || config.trunk !== undefined)
     (await import("../../links/vlan.ts")).setPortVlans(host, bridge, pair.host, config);
   if (config.macspoofchk) {
@@ -92,9 +86,9 @@ async function attach(addition: Addition): Promise<Result> {
     // Programs on the host that re-address new links have done so by now (rule B32).
     result.interfaces[HOST_END] = interfaceOf({ name: pair.host.name, mac, mtu });
     if (portState(port) !== FORWARDING)
-      (await import("../../links/spanning-tree.ts")).awaitForwarding(host, bridge, pair.host, log);
-    if (hasIpv6(result.ips)) awaitAddressesSettled(container, netns, pair.container);
-    if (config.ipam !== undefined) announce(container, pair.container, log);
+      (await import("../../links/spanning-tree.ts")).awaitForwarding(addition, bridge, pair.host);
+    if (hasIpv6(result.ips)) awaitAddressesSettled(addition, pair.container);
+    if (config.ipam !== undefined) announce(addition, pair.container);
   }
   if (config.dns !== undefined) result.dns = config.dns;
   // A result that this version can't express must fail while everything can still be undone (G10).
@@ -111,23 +105,22 @@ async function attach(addition: Addition): Promise<Result> {
   }
   if (closed.length > 0) {
     const { enableForwarding } = await import("../../links/forwarding.ts");
-    enableForwarding(host, closed, { undo, takeBack: created, log });
+    enableForwarding(addition, closed, created);
   }
   return reduced;
 }
 
 /** The bridge, and a veth pair that is a port of it. No other ADD's undo can take the bridge away in between. */
-async function connectToBridge({ request, config, netns, host, container, undo }: Addition) {
-  const { log } = request;
+async function connectToBridge(addition: Addition) {
+  const { request, config, host, undo, log } = addition;
   using _lock = lockHost(log);
   const loadSetup = () => import("../../links/bridge-setup.ts");
   let link = findLink(host, config.bridge);
   let created = false;
-  if (!isReady(link, config))
-    ({ link, created } = (await loadSetup()).setUpBridge(host, link, config, { undo, log }));
+  if (!isReady(link, config)) ({ link, created } = (await loadSetup()).setUpBridge(addition, link, config));
   const before = link;
   if (!created) undo.push("MAC of the bridge", async () => (await loadSetup()).giveMacBack(host, before));
-  const pair = addVethPair(host, container, request, { netns, bridge: before, settings: config, undo });
+  const pair = addVethPair(addition, request, before, config);
   const bridge = settle(host, before);
   if (bridge.mtu !== before.mtu || bridge.mtu !== pair.host.mtu)
     (await loadSetup()).reportMtu(before, bridge, pair.host, log);
@@ -136,11 +129,11 @@ async function connectToBridge({ request, config, netns, host, container, undo }
 
 /** Layer 3: addresses from the IPAM, into the container, the bridge and the masquerade rules. */
 async function giveAddresses(
-  { request, config, netns, host, container, undo }: Addition,
+  addition: Addition,
   ipam: string,
   { bridge, pair, result }: { bridge: PresentLink; pair: VethPair; result: Result },
 ): Promise<void> {
-  const { log } = request;
+  const { request, config, host, undo, log } = addition;
   if (pair.host.name !== hostVethName(request) && !isInThisProcess(request, ipam))
     (await import("../../links/own-veth.ts")).refuseSecond(host, request, pair.host);
   // It takes back by itself what it did before it failed.
@@ -166,7 +159,7 @@ async function giveAddresses(
   }
   const addresses = ips.map(({ address }) => address);
   const { enabledad, forceAddress } = config;
-  await configureContainerInterface(container, netns, { link: pair.container, ips, routes, enabledad }, log);
+  await configureContainerInterface(addition, { link: pair.container, ips, routes, enabledad });
 
   if (config.isGateway) {
     let gateway = {
@@ -176,7 +169,7 @@ async function giveAddresses(
     };
     if (config.vlan !== 0) {
       const { ensureVlanGateway } = await import("../../links/vlan-gateway.ts");
-      gateway = ensureVlanGateway(host, bridge, { plan: config, port: pair.host, undo, log });
+      gateway = ensureVlanGateway(addition, bridge, config, pair.host);
       result.interfaces.push(interfaceOf(gateway.link));
     }
     {
@@ -185,8 +178,7 @@ async function giveAddresses(
       const present = prefixesOf(host, gateway.link);
       if (!gateways.every((wanted) => present.some((address) => samePrefix(address, wanted)))) {
         const { addGatewayAddresses } = await import("../../links/gateway-addresses.ts");
-        const wanted = gateways;
-        addGatewayAddresses(host, gateway, { wanted, present, forceAddress, undo, log });
+        addGatewayAddresses(addition, gateway, gateways, present, forceAddress);
       }
     }
     forgetNeighbours(host, gateway.link, addresses);
