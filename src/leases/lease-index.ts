@@ -5,14 +5,8 @@
  * change time of its file. A row is found by the typed array's own search.
  */
 import { hash64 } from "#engine";
-import type { Family, IpAddress } from "../net/ip.ts";
-
-/** Addresses of one family from `from` to `to`, both inclusive. */
-export interface Interval {
-  readonly family: Family;
-  readonly from: bigint;
-  readonly to: bigint;
-}
+import type { Interval } from "../net/interval.ts";
+import type { IpAddress } from "../net/ip.ts";
 
 /** One file that holds an address. */
 export interface IndexEntry {

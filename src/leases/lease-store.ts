@@ -3,6 +3,7 @@
  * can change it. Answers come from the index, and are believed only as far as the directory confirms them.
  */
 import type { ContainerInterface } from "../cni/attachment.ts";
+import type { Interval } from "../net/interval.ts";
 import { formatIp, type IpAddress } from "../net/ip.ts";
 import type { FileStatus } from "../sys/file.ts";
 import { type FileLock, lockFile } from "../sys/flock.ts";
@@ -12,7 +13,7 @@ import { distinguish, stateOf } from "./directory-state.ts";
 import { IndexFile } from "./index-file.ts";
 import { contentsOf } from "./lease.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
-import { hashOf, type Interval, type LeaseIndex, NO_LEASE } from "./lease-index.ts";
+import { hashOf, type LeaseIndex, NO_LEASE } from "./lease-index.ts";
 import { isUnchanged, type Scan, scanLeases } from "./lease-scan.ts";
 import type { StagedLease } from "./staged-lease.ts";
 

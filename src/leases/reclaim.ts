@@ -63,7 +63,8 @@ export async function findDead(
   userOf?: UserOf,
 ): Promise<Death[]> {
   const id = boot.id();
-  if (id === undefined || SHARED_FILE_SYSTEMS.has(fileSystemType(files.path))) return [];
+  if (leases.length === 0 || id === undefined || SHARED_FILE_SYSTEMS.has(fileSystemType(files.path)))
+    return [];
   const deaths: Death[] = [];
   const ofThisBoot = new Map<NetnsRecord, LeaseFile>();
   for (const lease of leases) {

@@ -10,10 +10,11 @@ import { LeaseFiles } from "../../leases/lease-files.ts";
 import { type LeaseStore, openStore } from "../../leases/lease-store.ts";
 import { formatRecord } from "../../leases/netns-record.ts";
 import { StagedLease } from "../../leases/staged-lease.ts";
+import { intervalOf } from "../../net/interval.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { allocate } from "./allocation.ts";
 import { type AllocationConfig, parseAllocation, parsePlace } from "./config.ts";
-import { formatSet, rangeOf } from "./range.ts";
+import { formatSet } from "./range.ts";
 
 /** @throws CniError, after which nothing is taken but for what its details name */
 export async function add(request: Request, boot: Boot = thisBoot): Promise<Result> {
@@ -44,7 +45,6 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
   } catch (error) {
     throw during(`cannot write a lease in ${files.path}`, error);
   }
-  const addresses: IpAddress[] = [];
   const ips: IpConfig[] = [];
   {
     using store = await openStore(files, boot);
@@ -55,16 +55,12 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
         const set = sets[index];
         if (set === undefined) continue;
         const demand = { store, boot, request, record, held, set, index, requested: requested[index], lease };
-        const address = await allocate(demand);
-        addresses.push(address);
-        const range = rangeOf(set, address);
-        if (range === undefined) throw new Error(`no address of ${formatSet(set)} was allocated`);
-        ips.push({ address: { address, length: range.subnet.length }, gateway: range.gateway });
+        ips.push(await allocate(demand));
       }
       store.commit();
     } catch (error) {
-      giveBack(store, addresses, left);
-      throw during(`failed to allocate for range ${addresses.length}`, error);
+      giveBack(store, ips, left);
+      throw during(`failed to allocate for range ${ips.length}`, error);
     }
   }
   try {
@@ -72,7 +68,7 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
   } catch (error) {
     const undo = async () => {
       using store = await openStore(files, boot);
-      giveBack(store, addresses, left);
+      giveBack(store, ips, left);
     };
     left.push(...(await takeBack(request, `cannot release the lease in ${files.path} again`, undo)));
     throw during(`cannot make the lease in ${files.path} durable`, error);
@@ -85,7 +81,7 @@ function assignRequested({ sets, requested }: AllocationConfig): (IpAddress | un
   if (requested.length === 0) return [];
   const left = [...requested];
   const assigned = sets.map((set) => {
-    const index = left.findIndex((address) => rangeOf(set, address) !== undefined);
+    const index = left.findIndex((address) => intervalOf(set.ranges, address) !== undefined);
     return index < 0 ? undefined : left.splice(index, 1)[0];
   });
   if (left.length === 0) return assigned;
@@ -98,9 +94,10 @@ function assignRequested({ sets, requested }: AllocationConfig): (IpAddress | un
 }
 
 /** Releases what this ADD took (rule H49). What it cannot is logged, and put into `left`. */
-function giveBack(store: LeaseStore, addresses: readonly IpAddress[], left: string[]): void {
+function giveBack(store: LeaseStore, ips: readonly IpConfig[], left: string[]): void {
   const { files } = store;
-  for (const address of addresses) {
+  for (const { address: prefix } of ips) {
+    const { address } = prefix;
     const name = formatIp(address);
     try {
       store.release({ name, address });

@@ -6,9 +6,10 @@ import { during } from "../../leases/failure.ts";
 import { contentsOf } from "../../leases/lease.ts";
 import { LeaseFiles } from "../../leases/lease-files.ts";
 import { type LeaseStore, openStore } from "../../leases/lease-store.ts";
+import { intervalOf } from "../../net/interval.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { parseAllocation, parsePlace } from "./config.ts";
-import { type RangeSet, rangeOf } from "./range.ts";
+import type { RangeSet } from "./range.ts";
 
 export async function check(request: Request, boot: Boot = thisBoot): Promise<void> {
   const { sets } = parseAllocation(request);
@@ -39,7 +40,7 @@ function given({ config, ifname }: Request, sets: readonly RangeSet[]): IpAddres
   return ips
     .filter((ip) => ip.interface === undefined || interfaces[ip.interface]?.name === ifname)
     .map(({ address }) => address.address)
-    .filter((address) => sets.some((set) => rangeOf(set, address) !== undefined));
+    .filter((address) => sets.some((set) => intervalOf(set.ranges, address) !== undefined));
 }
 
 /** The index may know some of an attachment's addresses alone: the file itself decides. */

@@ -7,9 +7,10 @@ import type { Request } from "../../cni/plugin.ts";
 import type { Route } from "../../cni/result.ts";
 import { atLeast } from "../../cni/version.ts";
 import type { LeasePlace } from "../../leases/place.ts";
+import { areDisjoint } from "../../net/interval.ts";
 import { type IpAddress, parseIp, sameIp } from "../../net/ip.ts";
 import { parsePrefix } from "../../net/prefix.ts";
-import { disjoint, parseRangeSet, type RangeSet, setsOverlap } from "./range.ts";
+import { parseRangeSet, type RangeSet } from "./range.ts";
 
 /** The reference's place for leases (rule H50). */
 const DEFAULT_DATA_DIR = "/var/lib/cni/networks";
@@ -84,9 +85,9 @@ function parseSets(config: NetworkConfig, ipam: JsonObject): RangeSet[] {
     }
   });
   refuseSeveralOfAFamily(config, sets);
-  if (sets.length === 1 || disjoint(sets.flatMap(({ ranges }) => ranges))) return sets;
+  if (sets.length === 1 || areDisjoint(sets.flatMap(({ ranges }) => ranges))) return sets;
   for (const [index, set] of sets.entries()) {
-    const later = sets.findIndex((other, at) => at > index && setsOverlap(set, other));
+    const later = sets.findIndex((other, at) => at > index && !areDisjoint([...set.ranges, ...other.ranges]));
     if (later < 0) continue;
     const places = `${sources[index]?.path} and ${sources[later]?.path}`;
     throw invalid(`range set ${index} overlaps with ${later}: ${places} share addresses`);

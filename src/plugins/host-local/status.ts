@@ -8,12 +8,12 @@ import type { Request } from "../../cni/plugin.ts";
 import { type Boot, thisBoot } from "../../leases/boot.ts";
 import { requireUsable } from "../../leases/directory-probe.ts";
 import { type LeaseFile, LeaseFiles } from "../../leases/lease-files.ts";
-import type { Interval } from "../../leases/lease-index.ts";
 import { findDead } from "../../leases/reclaim.ts";
+import { type Interval, intervalOf, sizeOf } from "../../net/interval.ts";
 import { parseIp } from "../../net/ip.ts";
 import { forEachName } from "../../sys/file.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
-import { isWithin, searchOrder, sizeOf } from "./allocator.ts";
+import { searchOrder } from "./allocator.ts";
 import { parseAllocation, parsePlace, rangesComeWithAdd } from "./config.ts";
 import { formatSet } from "./range.ts";
 
@@ -86,7 +86,7 @@ async function countHeld(files: LeaseFiles, { order, size }: Pool, boot: Boot): 
   const names: string[] = [];
   forEachName(files.path, (name) => {
     const address = parseIp(name);
-    if (address !== undefined && isWithin(order, address)) names.push(name);
+    if (address !== undefined && intervalOf(order, address) !== undefined) names.push(name);
   });
   if (BigInt(names.length) < size) return names.length;
   const held: LeaseFile[] = [];
