@@ -4,20 +4,14 @@ import fc from "fast-check";
 import { bits, type Family } from "../../src/net/ip.ts";
 import { networkOf, type Prefix, parsePrefix } from "../../src/net/prefix.ts";
 import { encodeRule, readRule } from "../../src/netfilter/nftables/expressions.ts";
-import {
-  type AddressMatch,
-  exactly,
-  MULTICAST,
-  outside,
-  prefixLength,
-  type Rule,
-  ruleText,
-  within,
-} from "../../src/netfilter/rule.ts";
+import { type AddressMatch, exactly, MULTICAST, type Rule, ruleText } from "../../src/netfilter/rule.ts";
+import { prefixLength } from "../../src/netfilter/structures.ts";
 import type { Expression } from "../../src/netlink/nftables/expression/expression.ts";
 import { addRule, decodeRule } from "../../src/netlink/nftables/rule.ts";
 import { readGolden, requestsOf } from "../golden/golden.ts";
 
+const within = (prefix: Prefix): AddressMatch => ({ prefix, inverted: false });
+const outside = (prefix: Prefix): AddressMatch => ({ prefix, inverted: true });
 const prefix = (text: string): Prefix => {
   const parsed = parsePrefix(text);
   if (parsed === undefined) throw new Error(text);

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import type { IpAddress } from "../../src/net/ip.ts";
 import { type Change, note } from "../../src/netfilter/iptables/chain-state.ts";
-import { linesOf } from "../../src/netfilter/iptables/legacy-table.ts";
+import { linesOf } from "../../src/netfilter/iptables/nat-table.ts";
 import { exactly } from "../../src/netfilter/rule.ts";
 
 const address: IpAddress = { family: 4, value: 0x0a010203n };

@@ -7,7 +7,7 @@ import { formatIp } from "../../src/net/ip.ts";
 import { contains, networkOf, type Prefix, parsePrefix } from "../../src/net/prefix.ts";
 import { iptablesChain, iptablesComment } from "../../src/netfilter/attachment-names.ts";
 import { planSetUp, planTearDown } from "../../src/netfilter/masquerade/iptables-plan.ts";
-import { exactly, MULTICAST, outside, within } from "../../src/netfilter/rule.ts";
+import { exactly, MULTICAST } from "../../src/netfilter/rule.ts";
 import { FakeNatTable } from "./fake-nat-table.ts";
 
 const attachment = (ifname: string, containerId = "c1"): Attachment => ({
@@ -26,9 +26,8 @@ const prefixes = (...texts: string[]): Prefix[] =>
   });
 
 const add = (table: FakeNatTable, who: Attachment, ...addresses: string[]) =>
-  table.update(iptablesChain(who), (state) => planSetUp(state, who, 4, prefixes(...addresses)));
-const del = (table: FakeNatTable, who: Attachment) =>
-  table.update(iptablesChain(who), (state) => planTearDown(state, who));
+  table.update(iptablesChain(who), planSetUp(who, 4, prefixes(...addresses)));
+const del = (table: FakeNatTable, who: Attachment) => table.update(iptablesChain(who), planTearDown(who));
 
 /** The rules that the reference writes for one address. */
 function addLikeReference(table: FakeNatTable, address: string, who = attachment("")): void {
@@ -36,8 +35,16 @@ function addLikeReference(table: FakeNatTable, address: string, who = attachment
   if (prefix === undefined) throw new Error(address);
   const chain = iptablesChain(who);
   const text = iptablesComment(who);
-  table.append(chain, { destination: within(networkOf(prefix)), comment: text, verdict: "accept" });
-  table.append(chain, { destination: outside(MULTICAST[4]), comment: text, verdict: "masquerade" });
+  table.append(chain, {
+    destination: { prefix: networkOf(prefix), inverted: false },
+    comment: text,
+    verdict: "accept",
+  });
+  table.append(chain, {
+    destination: { prefix: MULTICAST[4], inverted: true },
+    comment: text,
+    verdict: "masquerade",
+  });
   table.append("POSTROUTING", {
     source: exactly(prefix.address),
     comment: text,

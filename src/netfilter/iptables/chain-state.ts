@@ -4,14 +4,16 @@
  */
 import type { Attachment } from "../../cni/attachment.ts";
 import type { Family } from "../../net/ip.ts";
+import type { Connection } from "../../netlink/connection.ts";
 import { mayBeOf, type Note, noteComment, parseNote } from "../attachment-names.ts";
 import { doesSame, type FoundRule, type Rule } from "../rule.ts";
 
-/** The program of a family. */
-export const toolOf = (family: Family): string => (family === 4 ? "iptables" : "ip6tables");
-
-/** Where rules of all containers are. */
-export const POSTROUTING = "POSTROUTING";
+/** The nat table of one family, as one variant of iptables keeps it. */
+export interface NatTable {
+  readonly family: Family;
+  /** To nf_tables, where the nft variant keeps it; undefined for x_tables. */
+  readonly connection: Connection | undefined;
+}
 
 /** A rule of POSTROUTING that leads into the container's chain. */
 export interface FoundJump extends FoundRule {
@@ -42,7 +44,7 @@ export type Change =
       readonly action: "append" | "insert";
       readonly chain: string;
       readonly rule: Rule;
-      readonly attachment?: Attachment;
+      readonly attachment?: Attachment | undefined;
     }
   | { readonly action: "delete"; readonly rule: FoundRule };
 
@@ -73,15 +75,14 @@ export function chainState(
     else notes.push({ found, ...read });
   }
   const jumps = leadingHere.map((jump): FoundJump => {
-    const source: Rule = { ...(jump.rule?.source && { source: jump.rule.source }), verdict: "continue" };
+    const { source, comment } = jump.rule ?? {};
     const at = notes.findIndex(
       (each) =>
-        doesSame(each.found.rule, source) &&
-        (jump.mark === undefined ? mayBeOf(each, jump.rule?.comment) : jump.mark === each.mark),
+        doesSame(each.found.rule, { ...(source && { source }), verdict: "continue" }) &&
+        (jump.mark === undefined ? mayBeOf(each, comment) : jump.mark === each.mark),
     );
     const [its] = at < 0 ? [] : notes.splice(at, 1);
     return its === undefined ? jump : { ...jump, note: its.found, mark: its.mark };
   });
-  const idleNotes = notes.map(({ found, mark }) => ({ ...found, mark }));
-  return { chain, rules, jumps, idleNotes };
+  return { chain, rules, jumps, idleNotes: notes.map(({ found, mark }) => ({ ...found, mark })) };
 }

@@ -5,15 +5,8 @@
 import { bits, type Family, ipFromBytes } from "../../net/ip.ts";
 import { ByteReader } from "../../netlink/bytes.ts";
 import { DecodeError } from "../../netlink/error.ts";
-import {
-  type AddressMatch,
-  cString,
-  type FoundRule,
-  isPlainMasquerade,
-  prefixLength,
-  type Rule,
-} from "../rule.ts";
-import { POSTROUTING } from "./chain-state.ts";
+import type { AddressMatch, FoundRule, Rule } from "../rule.ts";
+import { cString, isPlainMasquerade, prefixLength } from "../structures.ts";
 
 /** Where things are in struct ipt_entry and struct ip6t_entry: the second address and mask follow the first. */
 const LAYOUT = {
@@ -76,7 +69,7 @@ export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family
     if (header !== undefined) names.set(offset, header);
   }
   const [first = 0, policy = 0] = [info.firstEntries[POSTROUTING_HOOK], info.policies[POSTROUTING_HOOK]];
-  const chains = new Map<string, FoundRule[]>([[POSTROUTING, []]]);
+  const chains = new Map<string, FoundRule[]>([["POSTROUTING", []]]);
   let current: string | undefined;
   // The last entry is a header without a chain, and the one before each header a policy.
   for (const [index, { offset, bytes: own, header }] of entries.slice(0, -1).entries()) {
@@ -86,7 +79,7 @@ export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family
       continue;
     }
     const isLast = entries[index + 1]?.header !== undefined;
-    const chain = offset >= first && offset < policy ? POSTROUTING : isLast ? undefined : current;
+    const chain = offset >= first && offset < policy ? "POSTROUTING" : isLast ? undefined : current;
     if (chain !== undefined) chains.get(chain)?.push({ chain, ...decodeEntry(own, offset, family, names) });
   }
   return chains;

@@ -6,33 +6,32 @@
 import type { Family } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
 import { update } from "../../netlink/nftables/batch.ts";
-import { addChain, type Chain, type ChainName, deleteChain } from "../../netlink/nftables/chain.ts";
+import { addChain, type Chain, deleteChain } from "../../netlink/nftables/chain.ts";
 import { addRule, deleteRule, flushChain, insertRule } from "../../netlink/nftables/rule.ts";
 import { addTable } from "../../netlink/nftables/table.ts";
 import { text } from "../../netlink/nftables/userdata.ts";
-import { attachmentMark, networkMark, parseIptablesComment } from "../attachment-names.ts";
-import { datumType, madeHere, type OwnChain, postroutingOf } from "../nftables/base-chains.ts";
+import { attachmentMark } from "../attachment-names.ts";
+import { findChains } from "../kernel.ts";
+import { datumType, IPTABLES_POSTROUTING, madeHere } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
-import { jumpsTo, type NftRule, rulesIn } from "../nftables/found-rules.ts";
-import { findChains } from "../nftables/kernel.ts";
+import { jumpsTo, rulesIn } from "../nftables/found-rules.ts";
 import { deleteEmpty } from "../nftables/own-tables.ts";
 import { type ChainState, type Change, chainState, type Plan } from "./chain-state.ts";
 
-const baseOf = (family: Family): OwnChain => postroutingOf(family === 4 ? "ip" : "ip6");
-
-/** The container's chain. @throws NetlinkError */
+/** The container's chain; undefined when there is none. @throws NetlinkError */
 export function readNft(connection: Connection, family: Family, chain: string): ChainState | undefined {
-  const base = baseOf(family);
-  return stateOf(connection, base, findChains(connection, [{ ...base, chain }])[0]);
+  const [found] = findChains(connection, [{ ...IPTABLES_POSTROUTING[family], chain }]);
+  return found && stateOf(connection, family, found);
 }
 
-function stateOf(connection: Connection, base: OwnChain, found: Chain | undefined): ChainState | undefined {
-  if (found === undefined) return undefined;
+function stateOf(connection: Connection, family: Family, found: Chain): ChainState {
   const { chain, use = 0 } = found;
   const rules = rulesIn(connection, found);
   // Those that came with the chain have the numbers behind its last rule's.
-  const last = rules.reduce((highest, { handle }) => (handle > highest ? handle : highest), -1n);
-  return chainState(chain, rules, jumpsTo(connection, base, chain, use - rules.length, last + 1n));
+  let first = 0n;
+  for (const { handle } of rules) if (handle >= first) first = handle + 1n;
+  const jumps = jumpsTo(connection, IPTABLES_POSTROUTING[family], chain, use - rules.length, first);
+  return chainState(chain, rules, jumps);
 }
 
 /**
@@ -44,56 +43,60 @@ export function updateNft(
   chain: string,
   plans: readonly { readonly family: Family; readonly plan: Plan }[],
 ): void {
-  let emptied: OwnChain[] = [];
+  let emptied: Family[] = [];
   update(connection, () => {
     emptied = [];
     const requests: Request[] = [];
     for (const { family, plan } of plans) {
-      const base = baseOf(family);
-      const [own, postrouting] = findChains(connection, [{ ...base, chain }, base]);
-      const changes = plan(stateOf(connection, base, own));
-      requests.push(...requestsFor(base, chain, changes, postrouting === undefined));
-      if (changes.some(({ action }) => action === "delete chain")) emptied.push(base);
+      const base = IPTABLES_POSTROUTING[family];
+      const { family: tableFamily, table } = base;
+      const [own, postrouting] = findChains(connection, [{ family: tableFamily, table, chain }, base]);
+      const changes = plan(own && stateOf(connection, family, own));
+      addRequests(requests, family, chain, changes, postrouting !== undefined);
+      for (const { action } of changes) if (action === "delete chain") emptied.push(family);
     }
     return requests;
   });
-  for (const base of emptied) deleteEmpty(connection, base);
+  for (const family of emptied) deleteEmpty(connection, IPTABLES_POSTROUTING[family]);
 }
 
-/** The messages that make `changes`; the base chain is added where it is missing, as iptables-nft does. */
-export function requestsFor(
-  base: OwnChain,
-  chain: string,
+/** Adds the messages that make `changes`, and the base chain where it is missing, as iptables-nft does. */
+export function addRequests(
+  requests: Request[],
+  family: Family,
+  own: string,
   changes: readonly Change[],
-  lacksBase: boolean,
-): Request[] {
-  if (changes.length === 0) return [];
-  const { family, table } = base;
-  const own: ChainName = { family, table, chain };
-  const requests = [addTable({ family, table, userData: [madeHere] })];
+  hasBase: boolean,
+): void {
+  const base = IPTABLES_POSTROUTING[family];
+  const where = { family: base.family, table: base.table, chain: own };
+  if (changes.length > 0)
+    requests.push(addTable({ family: base.family, table: base.table, userData: [madeHere] }));
   // Even where the container's chain stands: when all rules were flushed, the next DEL takes the empty base chain.
-  if (lacksBase && changes.some((change) => "attachment" in change)) requests.push(addChain(base));
+  let needsBase = false;
+  for (const change of changes) needsBase ||= "attachment" in change && !hasBase;
+  if (needsBase) requests.push(addChain(base));
   for (const change of changes) {
     switch (change.action) {
       case "add chain":
-        requests.push(addChain(own, { exclusive: true }));
+        requests.push(addChain(where, { exclusive: true }));
         break;
       case "delete chain":
         // Kernels before 4.13 delete only an empty chain.
-        requests.push(flushChain(own), deleteChain(own));
+        requests.push(flushChain(where), deleteChain(where));
         break;
       case "delete": {
         const { chain, handle } = change.rule;
-        if (handle !== undefined) requests.push(deleteRule({ family, table, chain, handle }));
+        if (handle !== undefined) requests.push(deleteRule({ ...where, chain, handle }));
         break;
       }
       default: {
-        const { attachment } = change;
+        const { chain, rule, attachment } = change;
         const encoded = {
-          family,
-          table,
-          chain: change.chain,
-          expressions: encodeRule(change.rule, family),
+          family: base.family,
+          table: base.table,
+          chain,
+          expressions: encodeRule(rule, base.family),
           userData: attachment === undefined ? [] : [text(datumType.attachment, attachmentMark(attachment))],
           compat: { protocol: 0, flags: 0 },
         };
@@ -101,18 +104,4 @@ export function requestsFor(
       }
     }
   }
-  return requests;
-}
-
-/** The rules of a network. @throws NetlinkError */
-export function networkRulesNft(connection: Connection, family: Family, network: string): NftRule[] {
-  const mark = networkMark(network);
-  const { family: tableFamily, table } = baseOf(family);
-  return rulesIn(
-    connection,
-    { family: tableFamily, table },
-    (found) =>
-      parseIptablesComment(found.rule?.comment)?.network === network || found.mark?.startsWith(mark) === true,
-    [`name: "${network}"`, mark],
-  );
 }

@@ -18,22 +18,35 @@ const LOCK = "/run/xtables.lock";
  * iptables-restore.
  */
 export function restore(path: string, lines: readonly string[]): void {
-  awaitLock(path);
-  const child = run(path, lines);
-  if (child.exitCode === 0) return;
+  const failed = `cannot change the nat table with ${JSON.stringify(path)}`;
+  const lockHeld = (words: string): CniError =>
+    new CniError(
+      code.tryAgainLater,
+      `${failed}: another program has held the lock ${LOCK} until the call's deadline; see which with "fuser -v ${LOCK}", then try again`,
+      words,
+    );
+  try {
+    // A child that waited for it would go on when this process is killed, and write its rules after the DEL that follows.
+    lockFile(LOCK)[Symbol.dispose]();
+  } catch (error) {
+    if (error instanceof LockTimeoutError) throw lockHeld(error.message);
+    // The child would wait for ever for a fifo.
+    if (error instanceof ForeignFileError) throw new CniError(code.io, `${failed}: ${error.message}`);
+    // Where it can't be taken at all, the child says so, or uses another.
+    if (!(error instanceof SystemError)) throw error;
+  }
+  const { exitCode, signal, stderr } = run(path, lines);
+  if (exitCode === 0) return;
   const words = new TextDecoder()
-    .decode(child.stderr)
+    .decode(stderr)
     .trim()
     .replaceAll(/\s*\n\s*/g, "; ");
-  if (child.exitCode === RESOURCE_PROBLEM && /lock/.test(words)) throw lockHeld(path, words);
+  if (exitCode === RESOURCE_PROBLEM && /lock/.test(words)) throw lockHeld(words);
   const remedy = /initialize .*table/.test(words)
     ? `; load the kernel modules ip_tables, ip6_tables, iptable_nat and ip6table_nat, or set "ipMasqBackend": "nftables"`
     : "";
-  const end = child.signal === undefined ? `exit status ${child.exitCode}` : `signal ${child.signal}`;
-  throw new CniError(
-    code.internal,
-    `cannot change the nat table with ${JSON.stringify(path)} (${end}): ${words || "it printed no message"}${remedy}`,
-  );
+  const end = signal === undefined ? `exit status ${exitCode}` : `signal ${signal}`;
+  throw new CniError(code.internal, `${failed} (${end}): ${words || "it printed no message"}${remedy}`);
 }
 
 function run(path: string, lines: readonly string[]): Ended {
@@ -48,32 +61,3 @@ function run(path: string, lines: readonly string[]): Ended {
     throw toCniError(error).during(`cannot run ${JSON.stringify(path)}`);
   }
 }
-
-/**
- * Waits until the lock is free. A child that waited for it would go on when this process is killed, and write its rules
- * after the DEL that follows.
- */
-function awaitLock(path: string): void {
-  try {
-    lockFile(LOCK)[Symbol.dispose]();
-  } catch (error) {
-    if (error instanceof LockTimeoutError) throw lockHeld(path, error.message);
-    if (error instanceof ForeignFileError) {
-      // The child would wait for ever for a fifo.
-      throw new CniError(
-        code.io,
-        `cannot change the nat table with ${JSON.stringify(path)}: ${error.message}`,
-      );
-    }
-    // Where it can't be taken at all, the child says so, or uses another.
-    if (!(error instanceof SystemError)) throw error;
-  }
-}
-
-const lockHeld = (path: string, words: string): CniError =>
-  new CniError(
-    code.tryAgainLater,
-    `cannot change the nat table with ${JSON.stringify(path)}: another program has held the lock ${LOCK} until the call's ` +
-      `deadline; see which with "fuser -v ${LOCK}", then try again`,
-    words,
-  );

@@ -19,23 +19,20 @@ import { addSet, decodeSet, getSet, type SetName } from "../../netlink/nftables/
 import { addTable } from "../../netlink/nftables/table.ts";
 import { comment } from "../../netlink/nftables/userdata.ts";
 import { attachmentMark, nftablesComment } from "../attachment-names.ts";
+import { ask, findChains } from "../kernel.ts";
 import { MASQ_CHECKS, MASQ_POSTROUTING, madeHere } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
 import { type NftRule, rulesByHandle, rulesIn } from "../nftables/found-rules.ts";
-import { ask, findChains } from "../nftables/kernel.ts";
-import { MULTICAST, outside, type Rule, within } from "../rule.ts";
+import { MULTICAST, type Rule } from "../rule.ts";
 
-const { family: FAMILY, table: TABLE } = MASQ_CHECKS;
+const { family, table } = MASQ_CHECKS;
 
 /** The rules of postrouting. The reference empties the chain on each ADD and writes the same. */
 export const ENTRY_RULES: readonly Rule[] = [
-  { destination: within(MULTICAST[4]), verdict: "return" },
-  { destination: within(MULTICAST[6]), verdict: "return" },
+  { destination: { prefix: MULTICAST[4], inverted: false }, verdict: "return" },
+  { destination: { prefix: MULTICAST[6], inverted: false }, verdict: "return" },
   { verdict: "goto", target: MASQ_CHECKS.chain },
 ];
-
-/** Most attachments have one address or two: so many sets are asked for at once. */
-const AT_ONCE = 2;
 
 /** Distance of the handles of an address's set and rule, which come right behind each other in one transaction. */
 const RULE_BEHIND_SET = 1n;
@@ -60,79 +57,64 @@ export function setUpNftables(
       // Whether packets come to its rules is not looked at closely: that is what CHECK does.
       const [entry, checks] = findChains(connection, [MASQ_POSTROUTING, MASQ_CHECKS]);
       const isWhole = checks !== undefined && (entry?.use ?? 0) >= MASQ_POSTROUTING.rules;
-      return isWhole
-        ? attachmentRequests(attachment, addresses)
-        : [...tableRequests(), ...attachmentRequests(attachment, addresses)];
+      return [...(isWhole ? [] : tableRequests()), ...attachmentRequests(attachment, addresses)];
     });
     if (isClean) return;
   }
   throw new CniError(
     code.tryAgainLater,
-    `cannot add rules to table ${FAMILY} ${TABLE}: other calls add the same attachment at the same time; try again later`,
+    `cannot add rules to table ${family} ${table}: other calls add the same attachment at the same time; try again later`,
   );
 }
 
 /** The table and its chains, which stay where they are there, and the rules of postrouting. */
 export const tableRequests = (): Request[] => [
-  addTable({
-    family: FAMILY,
-    table: TABLE,
-    userData: [comment("masquerading of containers, by CNI plugins"), madeHere],
-  }),
+  addTable({ family, table, userData: [comment("masquerading of containers, by CNI plugins"), madeHere] }),
   addChain({ ...MASQ_CHECKS, userData: [comment("what leaves a container's own subnet is masqueraded")] }),
   addChain(MASQ_POSTROUTING),
   flushChain(MASQ_POSTROUTING),
   ...ENTRY_RULES.map((rule) =>
-    addRule({
-      family: FAMILY,
-      table: TABLE,
-      chain: MASQ_POSTROUTING.chain,
-      expressions: encodeRule(rule, FAMILY),
-    }),
+    addRule({ family, table, chain: MASQ_POSTROUTING.chain, expressions: encodeRule(rule, family) }),
   ),
 ];
 
 /** For each address an anonymous set that holds it, then its rule, see RULE_BEHIND_SET. */
-export function attachmentRequests(attachment: Attachment, addresses: readonly Prefix[]): Request[] {
-  const requests: Request[] = [];
-  for (const [index, prefix] of addresses.entries()) {
+export const attachmentRequests = (attachment: Attachment, addresses: readonly Prefix[]): Request[] =>
+  addresses.flatMap((prefix, index) => {
     const set = { ...setName(attachment, index), id: index + 1 };
     const key = [prefix.address.family === 4 ? "ipv4_addr" : "ipv6_addr"] as const;
-    const rule: Rule = {
-      sourceSet: set.set,
-      destination: outside(networkOf(prefix)),
-      verdict: "masquerade",
-    };
-    requests.push(
+    const destination = { prefix: networkOf(prefix), inverted: true };
+    const rule: Rule = { sourceSet: set.set, destination, verdict: "masquerade" };
+    return [
       addSet({ ...set, key, anonymous: true, constant: true, size: 1 }, { exclusive: true }),
       addElements(set, [{ key: ipToBytes(prefix.address) }]),
       addRule({
         ...MASQ_CHECKS,
         userData: [comment(nftablesComment(attachment))],
-        expressions: encodeRule(rule, FAMILY, set.id),
+        expressions: encodeRule(rule, family, set.id),
       }),
-    );
-  }
-  return requests;
-}
+    ];
+  });
 
 /** Name of the anonymous set of an attachment's nth address. */
 const setName = (attachment: Attachment, index: number): SetName => ({
-  family: FAMILY,
-  table: TABLE,
+  family,
+  table,
   set: `${attachmentMark(attachment)}-${index}`,
 });
 
-/** The attachment's rules that can be found by their sets' names: at once, however many rules there are. */
+/**
+ * The attachment's rules that can be found by their sets' names: at once, however many rules there are. Most attachments
+ * have one address or two: so many sets are asked for at a time.
+ */
 function rulesByName(connection: Connection, attachment: Attachment): NftRule[] {
   const handles: bigint[] = [];
-  for (let from = 0; ; from += AT_ONCE) {
-    const questions: Request[] = [];
-    for (let index = from; index < from + AT_ONCE; index++)
-      questions.push(getSet(setName(attachment, index)));
-    const sets = ask(connection, questions).flatMap((reply) => (reply === undefined ? [] : decodeSet(reply)));
-    for (const { handle } of sets) if (handle !== undefined) handles.push(handle + RULE_BEHIND_SET);
-    if (sets.length < AT_ONCE) break;
+  for (let index = 0; handles.length === index; index += 2) {
+    const questions = [getSet(setName(attachment, index)), getSet(setName(attachment, index + 1))];
+    for (const reply of ask(connection, questions)) {
+      const handle = reply && decodeSet(reply).handle;
+      if (handle !== undefined) handles.push(handle + RULE_BEHIND_SET);
+    }
   }
   const mark = attachmentMark(attachment);
   return rulesByHandle(connection, MASQ_CHECKS, handles).filter((rule) => rule.mark === mark);

@@ -8,38 +8,28 @@ import type { Expression } from "../../netlink/nftables/expression/expression.ts
 import { metaKey } from "../../netlink/nftables/expression/meta.ts";
 import { payloadBase } from "../../netlink/nftables/expression/payload.ts";
 import type { TableFamily } from "../../netlink/nftables/header.ts";
-import {
-  type AddressMatch,
-  cString,
-  isPlainMasquerade,
-  matchesAll,
-  prefixLength,
-  type Rule,
-} from "../rule.ts";
+import type { AddressMatch, Rule } from "../rule.ts";
+import { cString, isPlainMasquerade, prefixLength } from "../structures.ts";
 
-/** What a rule looks at, and the expression that loads it: of a packet's metadata, or bytes of a header. */
+/**
+ * What a rule looks at, and what loads it: bytes of a header (struct ethhdr, iphdr, ipv6hdr), or without a base the
+ * packet's metadata. The family is that of the addresses; rows without one are for all.
+ */
 const LOADS = [
-  { field: "family", family: undefined, key: metaKey.nfproto },
-  { field: "input", family: undefined, key: metaKey.iifname },
-  // struct ethhdr, iphdr and ipv6hdr.
-  { field: "mac", family: undefined, base: payloadBase.link, offset: 6, length: 6 },
-  { field: "source", family: 4, base: payloadBase.network, offset: 12, length: 4 },
-  { field: "source", family: 6, base: payloadBase.network, offset: 8, length: 16 },
-  { field: "destination", family: 4, base: payloadBase.network, offset: 16, length: 4 },
-  { field: "destination", family: 6, base: payloadBase.network, offset: 24, length: 16 },
+  { field: "family", family: undefined, base: undefined, key: metaKey.nfproto, length: 1 },
+  { field: "input", family: undefined, base: undefined, key: metaKey.iifname, length: 16 },
+  { field: "mac", family: undefined, base: payloadBase.link, key: 6, length: 6 },
+  { field: "source", family: 4, base: payloadBase.network, key: 12, length: 4 },
+  { field: "source", family: 6, base: payloadBase.network, key: 8, length: 16 },
+  { field: "destination", family: 4, base: payloadBase.network, key: 16, length: 4 },
+  { field: "destination", family: 6, base: payloadBase.network, key: 24, length: 16 },
 ] as const;
 
-type Load = (typeof LOADS)[number];
-type Field = Load["field"];
+type Field = (typeof LOADS)[number]["field"];
 
 const REGISTER = 1;
-const IFNAMSIZ = 16;
 /** NFPROTO_IPV4 and NFPROTO_IPV6: what `meta nfproto` gives. */
 const NFPROTO = { 4: 2, 6: 10 } as const;
-/** sizeof(struct xt_comment_info); the text ends with a NUL. */
-const COMMENT_SIZE = 256;
-/** sizeof(struct nf_nat_ipv4_multi_range_compat) and sizeof(struct nf_nat_range), padded to eight bytes. */
-const RANGE_SIZE = { 4: 24, 6: 40 } as const;
 
 /**
  * What makes a rule in a table of that family. In ip and ip6 the order and the extensions are those of iptables-nft:
@@ -52,59 +42,54 @@ export function encodeRule(rule: Rule, table: TableFamily, setId?: number): Expr
   const family = (source ?? destination)?.prefix.address.family ?? (table === "ip6" ? 6 : 4);
   const list: Expression[] = [];
   const load = (field: Field): void => {
-    for (const row of LOADS) {
-      if (row.field !== field || (row.family ?? family) !== family) continue;
-      if ("key" in row) list.push({ name: "meta", key: row.key, register: REGISTER });
-      else {
-        const { base, offset, length } = row;
-        list.push({ name: "payload", register: REGISTER, base, offset, length });
-      }
+    for (const { field: loaded, family: own, base, key, length } of LOADS) {
+      if (loaded !== field || (own !== undefined && own !== family)) continue;
+      if (base === undefined) list.push({ name: "meta", key, register: REGISTER });
+      else list.push({ name: "payload", register: REGISTER, base, offset: key, length });
     }
   };
-  const match = (field: Field, value: Uint8Array, length = value.length * 8, inverted = false): void => {
+  const match = (field: Field, value: Uint8Array, operator: number = comparison.equal): void => {
     load(field);
-    if (length < value.length * 8) {
-      const host = (1n << BigInt(bits(family) - length)) - 1n;
-      const mask = ipToBytes({ family, value: ((1n << BigInt(bits(family))) - 1n) ^ host });
-      list.push({
-        name: "bitwise",
-        source: REGISTER,
-        target: REGISTER,
-        mask,
-        xor: new Uint8Array(mask.length),
-      });
-    }
-    const operator = inverted ? comparison.notEqual : comparison.equal;
     list.push({ name: "cmp", register: REGISTER, operator, value });
+  };
+  const address = (field: "source" | "destination", wanted: AddressMatch | undefined): void => {
+    if (wanted === undefined || (wanted.prefix.length === 0 && !wanted.inverted)) return;
+    const host = BigInt(bits(family) - wanted.prefix.length);
+    const operator = wanted.inverted ? comparison.notEqual : comparison.equal;
+    match(field, ipToBytes(wanted.prefix.address), operator);
+    if (host === 0n) return;
+    const mask = ipToBytes({ family, value: ((1n << BigInt(bits(family))) - 1n) ^ ((1n << host) - 1n) });
+    const xor = new Uint8Array(mask.length);
+    list.splice(-1, 0, { name: "bitwise", source: REGISTER, target: REGISTER, mask, xor });
   };
   if (table === "inet" && (source ?? destination) !== undefined)
     match("family", Uint8Array.of(NFPROTO[family]));
-  if (input !== undefined) match("input", fixed(input, IFNAMSIZ));
+  if (input !== undefined) match("input", fixed(input, 16));
   if (mac !== undefined) match("mac", mac);
   if (sourceSet !== undefined) {
     load("source");
     list.push({ name: "lookup", set: sourceSet, register: REGISTER, ...(setId !== undefined && { setId }) });
   }
-  for (const field of ["source", "destination"] as const) {
-    const wanted = rule[field];
-    if (wanted === undefined || matchesAll(wanted)) continue;
-    match(field, ipToBytes(wanted.prefix.address), wanted.prefix.length, wanted.inverted);
-  }
-  if (comment !== undefined) {
-    list.push({ name: "match", extension: "comment", revision: 0, info: fixed(comment, COMMENT_SIZE) });
-  }
+  address("source", source);
+  address("destination", destination);
+  // sizeof(struct xt_comment_info); the text ends with a NUL.
+  if (comment !== undefined) list.push(extension("match", "comment", fixed(comment, 256)));
   if (ofIptables) list.push({ name: "counter", packets: 0n, bytes: 0n });
   if (verdict === "masquerade" && ofIptables) {
-    // No range of ports; IPv4's structure holds a count of ranges first, which must be 1.
-    const info = new Uint8Array(RANGE_SIZE[family]);
-    if (family === 4) info[0] = 1;
-    list.push({ name: "target", extension: "MASQUERADE", revision: 0, info });
+    // struct nf_nat_ipv4_multi_range_compat, which begins with a count of ranges, or nf_nat_range, padded to 8 bytes.
+    const range = new Uint8Array(family === 4 ? 24 : 40);
+    if (family === 4) range[0] = 1;
+    list.push(extension("target", "MASQUERADE", range));
   } else if (verdict === "masquerade") list.push({ name: "masq" });
   else if (verdict !== "continue") {
     const data = target === undefined ? { verdict } : { verdict, chain: target };
     list.push({ name: "immediate", register: 0, data });
   }
   return list;
+}
+
+function extension(name: "match" | "target", extension: string, info: Uint8Array): Expression {
+  return { name, extension, revision: 0, info };
 }
 
 /** A text in a field of that size, with at least one NUL behind it. */
@@ -116,12 +101,10 @@ function fixed(text: string, size: number): Uint8Array {
 
 /** What a register holds while a rule is read. */
 interface Loaded {
-  readonly field: Field | undefined;
+  readonly field?: Field | undefined;
   readonly length: number;
   readonly mask?: Uint8Array;
 }
-
-const NOTHING: Loaded = { field: undefined, length: 0 };
 
 /** What was understood of some expressions. */
 export interface Read {
@@ -133,105 +116,96 @@ export interface Read {
 /** The rule that `expressions` in a table of that family make. */
 export function readRule(expressions: readonly Expression[], table: TableFamily): Read {
   const rule: { -readonly [K in keyof Rule]: Rule[K] } = { verdict: "continue" };
-  const registers = new Map<number, Loaded>();
+  const registers: Loaded[] = [];
   // In a table of both families the rule itself says it.
   let family: Family | undefined = table === "ip" ? 4 : table === "ip6" ? 6 : undefined;
-  let isWhole = true;
-  for (const expression of expressions) {
-    let understood = rule.verdict === "continue";
+  /** Takes an expression in; false where it does what no Rule can say. */
+  const take = (expression: Expression): boolean => {
+    const isLast = rule.verdict === "continue";
     switch (expression.name) {
       case "counter":
-        break;
+        return isLast;
       case "meta":
       case "payload": {
-        const row = LOADS.find((each) => isLoadedBy(each, expression) && (each.family ?? family) === family);
-        const length = expression.name === "payload" ? expression.length : IFNAMSIZ;
-        registers.set(expression.register, { field: row?.field, length });
-        understood &&= row !== undefined;
-        break;
+        const { base, offset, length } =
+          expression.name === "payload" ? expression : { base: undefined, offset: expression.key, length: 0 };
+        const row = LOADS.find(
+          (each) =>
+            each.base === base &&
+            each.key === offset &&
+            length <= each.length &&
+            (each.family ?? family) === family,
+        );
+        registers[expression.register] = { field: row?.field, length: length || (row?.length ?? 0) };
+        return isLast && row !== undefined;
       }
       case "bitwise": {
-        const { field, length } = registers.get(expression.source) ?? NOTHING;
-        registers.set(expression.target, { field, length, mask: expression.mask });
-        understood &&=
-          (field === "source" || field === "destination") && expression.xor.every((byte) => byte === 0);
-        break;
+        const { source, target, mask, xor } = expression;
+        const { field, length } = registers[source] ?? { length: 0 };
+        registers[target] = { field, length, mask };
+        return isLast && (field === "source" || field === "destination") && xor.every((byte) => byte === 0);
       }
-      case "cmp": {
-        const { operator, value } = expression;
-        const loaded = registers.get(expression.register) ?? NOTHING;
-        const { field } = loaded;
-        if (field === "source" || field === "destination") {
-          const found = family && matchOf(loaded, operator, value, family);
-          understood &&= found !== undefined && rule[field] === undefined;
-          if (found !== undefined) rule[field] = found;
-          break;
-        }
-        understood &&= operator === comparison.equal;
-        if (field === "family") {
-          const found = value[0] === NFPROTO[4] ? 4 : value[0] === NFPROTO[6] ? 6 : undefined;
-          understood &&= found !== undefined && (family ?? found) === found;
-          family ??= found;
-        } else if (field === undefined || rule[field] !== undefined || value.length !== loaded.length) {
-          understood = false;
-        }
-        if (field === "input") rule.input ??= cString(value);
-        else if (field === "mac") rule.mac ??= value;
-        break;
-      }
+      case "cmp":
+        return compare(expression) && isLast;
       case "lookup":
-        understood &&=
-          registers.get(expression.register)?.field === "source" &&
-          !expression.inverted &&
-          expression.target === undefined;
         rule.sourceSet = expression.set;
-        break;
+        if (expression.inverted || expression.target !== undefined) return false;
+        return isLast && registers[expression.register]?.field === "source";
       case "match":
-        understood &&= expression.extension === "comment";
-        if (understood) rule.comment = cString(expression.info);
-        break;
+        if (expression.extension !== "comment") return false;
+        rule.comment = cString(expression.info);
+        return isLast;
       case "masq":
+        rule.verdict = "masquerade";
         // With flags it chooses ports in another way than asked for.
-        understood &&= !expression.flags;
+        return isLast && !expression.flags;
+      case "target": {
         rule.verdict = "masquerade";
-        break;
-      case "target":
-        understood &&=
-          expression.extension === "MASQUERADE" &&
-          family !== undefined &&
-          isPlainMasquerade(expression.info, family);
-        rule.verdict = "masquerade";
-        break;
+        const { extension, info } = expression;
+        return (
+          isLast && extension === "MASQUERADE" && family !== undefined && isPlainMasquerade(info, family)
+        );
+      }
       case "immediate": {
         const { data } = expression;
-        understood &&= "verdict" in data && data.verdict !== "break";
-        if ("verdict" in data && data.verdict !== "break") rule.verdict = data.verdict;
-        if ("chain" in data && data.chain !== undefined) rule.target ??= data.chain;
-        break;
+        if (!("verdict" in data)) return false;
+        if (data.chain !== undefined) rule.target ??= data.chain;
+        if (data.verdict === "break") return false;
+        rule.verdict = data.verdict;
+        return isLast;
       }
       default:
-        understood = false;
+        return false;
     }
-    isWhole &&= understood;
-  }
+  };
+  const compare = ({ register, operator, value }: Extract<Expression, { name: "cmp" }>): boolean => {
+    const loaded = registers[register];
+    const field = loaded?.field;
+    if (loaded === undefined || field === undefined) return false;
+    if (field === "source" || field === "destination") {
+      const isFirst = rule[field] === undefined;
+      const found = family && addressMatch(loaded, operator, value, family);
+      if (found !== undefined) rule[field] = found;
+      return isFirst && found !== undefined;
+    }
+    const isEqual = operator === comparison.equal && value.length === loaded.length;
+    if (field === "family") {
+      const found = value[0] === NFPROTO[4] ? 4 : value[0] === NFPROTO[6] ? 6 : undefined;
+      family ??= found;
+      return isEqual && found !== undefined && found === family;
+    }
+    const isFirst = rule[field] === undefined;
+    if (field === "input") rule.input ??= cString(value);
+    else rule.mac ??= value;
+    return isEqual && isFirst;
+  };
+  let isWhole = true;
+  for (const expression of expressions) isWhole = take(expression) && isWhole;
   return { rule, isWhole };
 }
 
-const isLoadedBy = (row: Load, expression: Extract<Expression, { name: "meta" | "payload" }>): boolean =>
-  "key" in row
-    ? expression.name === "meta" && expression.key === row.key
-    : expression.name === "payload" &&
-      expression.base === row.base &&
-      expression.offset === row.offset &&
-      expression.length <= row.length;
-
 /** A prefix of whole bytes may be compared by these bytes alone, any other one through a mask. */
-function matchOf(
-  { length, mask }: Loaded,
-  operator: number,
-  value: Uint8Array,
-  family: Family,
-): AddressMatch | undefined {
+function addressMatch({ length, mask }: Loaded, operator: number, value: Uint8Array, family: Family) {
   const whole = new Uint8Array(bits(family) / 8);
   whole.set(value.subarray(0, whole.length));
   const address = ipFromBytes(whole);

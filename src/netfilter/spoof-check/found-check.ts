@@ -1,39 +1,27 @@
-/** What a check of a bridge port consists of, what there is of it, and what of that is an attachment's own (G5, K3). */
+/** What the check of a bridge port consists of, what there is of it, and what of that is an attachment's own (G5, K3). */
 import type { Mac } from "../../net/mac.ts";
 import { Connection, type Request } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
-import { type Chain, type ChainName, deleteChain } from "../../netlink/nftables/chain.ts";
+import { type Chain, deleteChain } from "../../netlink/nftables/chain.ts";
 import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
 import { getLink, type Link, linkOf } from "../../netlink/rtnetlink/link.ts";
 import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
 import { macChain } from "../attachment-names.ts";
+import { findChains } from "../kernel.ts";
 import { BRIDGE_PREROUTING } from "../nftables/base-chains.ts";
 import { jumpsTo, type NftRule, rulesIn } from "../nftables/found-rules.ts";
-import { findChains } from "../nftables/kernel.ts";
+import { remove } from "../nftables/own-tables.ts";
 import type { FoundRule, Rule } from "../rule.ts";
 
 const { family, table } = BRIDGE_PREROUTING;
 
-/** The chain of a port, and the chain behind it that looks at the address. */
-export const chainsOf = (chain: string): [port: ChainName, macs: ChainName] => [
-  { family, table, chain },
-  { family, table, chain: macChain(chain) },
+/** The rules of a check by their chains, in the order in which they are added. */
+export const rulesOf = (chain: string, input: string, mac: Mac): (readonly [chain: string, rule: Rule])[] => [
+  [BRIDGE_PREROUTING.chain, { input, verdict: "jump", target: chain }],
+  [chain, { verdict: "jump", target: macChain(chain) }],
+  [macChain(chain), { mac, verdict: "return" }],
+  [macChain(chain), { verdict: "drop" }],
 ];
-
-/** The rules by chain, in the order in which they are added. */
-export function rulesOf(
-  chain: string,
-  input: string,
-  mac: Mac,
-): { readonly chain: string; readonly rule: Rule }[] {
-  const macs = macChain(chain);
-  return [
-    { chain: BRIDGE_PREROUTING.chain, rule: { input, verdict: "jump", target: chain } },
-    { chain, rule: { verdict: "jump", target: macs } },
-    { chain: macs, rule: { mac, verdict: "return" } },
-    { chain: macs, rule: { verdict: "drop" } },
-  ];
-}
 
 /** In one transaction the rule of PREROUTING comes behind the two chains, and the kernel numbers them as they come. */
 const RULE_BEHIND_CHAIN = 2n;
@@ -41,6 +29,7 @@ const RULE_BEHIND_CHAIN = 2n;
 /** What there is under the names of a check. */
 export interface FoundCheck {
   readonly chain: string;
+  /** The chain of the port, and the chain behind it that looks at the address. */
   readonly port: Chain | undefined;
   readonly macs: Chain | undefined;
   /** Of both chains. */
@@ -51,8 +40,9 @@ export interface FoundCheck {
 
 /** What there is under each of these names. All chains are asked for at once. @throws NetlinkError */
 export function findChecks(connection: Connection, names: readonly string[]): FoundCheck[] {
-  const chains = findChains(connection, names.flatMap(chainsOf));
-  return names.map((chain, index): FoundCheck => {
+  const all = names.flatMap((chain) => [chain, macChain(chain)]).map((chain) => ({ family, table, chain }));
+  const chains = findChains(connection, all);
+  return names.map((chain, index) => {
     const [port, macs] = chains.slice(2 * index, 2 * index + 2);
     const rules = [port, macs].flatMap((each) => (each === undefined ? [] : rulesIn(connection, each)));
     const first = port?.handle === undefined ? 0n : port.handle + RULE_BEHIND_CHAIN;
@@ -65,18 +55,14 @@ export function findChecks(connection: Connection, names: readonly string[]): Fo
 const usersOf = (chain: Chain, rules: readonly FoundRule[]): number =>
   (chain.use ?? 0) - rules.filter((rule) => rule.chain === chain.chain).length;
 
-/** What takes a check away. */
-export interface Removal {
-  readonly requests: readonly Request[];
-  /** Whether nothing is left under its names then. */
-  readonly isComplete: boolean;
-}
-
 /**
- * Deletes these jumps, and each chain that nothing leads to without them. A chain may be another check's too: the one
- * behind that of port "eth0" is that of port "eth0-mac".
+ * What deletes these jumps, and each chain that nothing leads to without them; and whether nothing is left under the
+ * names then. A chain may be another check's too: the one behind that of port "eth0" is that of port "eth0-mac".
  */
-export function removal({ port, macs, rules }: FoundCheck, jumps: readonly NftRule[]): Removal {
+export function removal(
+  { port, macs, rules }: FoundCheck,
+  jumps: readonly NftRule[],
+): { requests: Request[]; isComplete: boolean } {
   const portGoes = port !== undefined && usersOf(port, rules) <= jumps.length;
   const leadOn = rules.filter(({ chain, target }) => chain === port?.chain && macs && target === macs.chain);
   const macsGo = macs !== undefined && usersOf(macs, rules) <= (portGoes ? leadOn.length : 0);
@@ -91,20 +77,14 @@ export function removal({ port, macs, rules }: FoundCheck, jumps: readonly NftRu
 }
 
 /**
- * Whether a rule that is not a check's leads into the port's chain; the chain of a port "…-mac" may be another check's.
- */
-export const isHeld = ({ port, rules, jumps }: FoundCheck): boolean =>
-  port !== undefined && !port.chain.endsWith(macChain("")) && usersOf(port, rules) > jumps.length;
-
-/**
  * The jumps that are the attachment's own: a check belongs to the port that it is about. What is about a port that is
- * gone serves no one any more. What its rule does not name was altered, and goes too.
+ * gone serves no attachment any more. What its rule does not name was altered, and goes too.
  * @param mayTake whether a port that exists is the attachment's
  */
 export function ownJumps(jumps: readonly NftRule[], mayTake: (port: Link) => boolean): NftRule[] {
-  const ports = jumps.flatMap(({ input }) => input || []);
   // Looked for after the rules were read: a port is always there before its check.
-  const others = new Set(presentLinks(ports).flatMap((link) => (mayTake(link) ? [] : [link.name])));
+  const ports = presentLinks(jumps.flatMap(({ input }) => input || []));
+  const others = new Set(ports.flatMap((link) => (mayTake(link) ? [] : [link.name])));
   return jumps.filter(({ input }) => !others.has(input || undefined));
 }
 
@@ -115,4 +95,24 @@ function presentLinks(names: readonly string[]): Link[] {
     if (error !== undefined && !refusedWith(error, "ENODEV")) throw error;
     return linkOf(replies) ?? [];
   });
+}
+
+/** Removes what is an attachment's own of the checks under these names. @throws NetlinkError; Error when one is in use */
+export function removeOwn(
+  connection: Connection,
+  names: readonly string[],
+  mayTake: (port: Link) => boolean,
+): void {
+  let held: string | undefined;
+  remove(connection, BRIDGE_PREROUTING, () => {
+    const checks = findChecks(connection, names);
+    // A rule that is not a check's may lead there; the chain of a port "…-mac" may be another check's.
+    held = checks.find(
+      ({ chain, port, rules, jumps }) =>
+        port !== undefined && !chain.endsWith(macChain("")) && usersOf(port, rules) > jumps.length,
+    )?.chain;
+    return checks.flatMap((check) => removal(check, ownJumps(check.jumps, mayTake)).requests);
+  });
+  if (held === undefined) return;
+  throw new Error(`chain ${held} is busy: a rule of another program leads there; remove that rule`);
 }

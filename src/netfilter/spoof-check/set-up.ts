@@ -1,52 +1,68 @@
-/** ADD of a spoof check (B17, K3). */
+/**
+ * Anti-spoofing of MAC addresses (macspoofchk; rule B17): frames that enter the bridge through a port with another source
+ * than the container's are dropped. Layout and names are the reference's (but where its names are too long, or another
+ * attachment has them), so that each program can remove what the other has added: one rule in PREROUTING leads the
+ * port's frames into a chain of their own (docs/decisions/0012-spoof-check-layout.md).
+ */
 import type { Attachment } from "../../cni/attachment.ts";
-import type { Mac } from "../../net/mac.ts";
-import type { Connection } from "../../netlink/connection.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
+import { type Mac, parseMac } from "../../net/mac.ts";
+import type { Connection, Request } from "../../netlink/connection.ts";
 import { update } from "../../netlink/nftables/batch.ts";
 import { addChain } from "../../netlink/nftables/chain.ts";
 import { addRule } from "../../netlink/nftables/rule.ts";
 import { addTable } from "../../netlink/nftables/table.ts";
 import { comment } from "../../netlink/nftables/userdata.ts";
-import { spoofCheckNames } from "../attachment-names.ts";
+import { macChain, spoofCheckNames } from "../attachment-names.ts";
+import { findChains, NO_NFTABLES, openNftables } from "../kernel.ts";
 import { BRIDGE_PREROUTING, madeHere } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
-import { findChains } from "../nftables/kernel.ts";
-import { chainsOf, findChecks, ownJumps, removal, rulesOf } from "./found-check.ts";
+import { findChecks, ownJumps, removal, rulesOf } from "./found-check.ts";
 
-/** @throws NetlinkError; Error when a rule of another program leads into the chains */
-export function addCheck(connection: Connection, attachment: Attachment, port: string, mac: Mac): void {
+/** Drops frames that enter the bridge through `hostInterface` with another source than `mac`. @throws CniError */
+export async function setUp(attachment: Attachment, hostInterface: string, mac: string): Promise<void> {
+  const address = parseMac(mac);
+  if (address === undefined) {
+    throw new CniError(code.internal, `cannot check MAC addresses: ${JSON.stringify(mac)} is none`);
+  }
+  using netfilter = openNftables();
+  try {
+    if (netfilter === undefined) throw new Error(NO_NFTABLES);
+    update(netfilter, () => requestsFor(netfilter, attachment, hostInterface, address));
+  } catch (error) {
+    throw new CniError(
+      code.internal,
+      `failed to setup spoof-check of ${JSON.stringify(hostInterface)}: ${toCniError(error).message}; it needs nf_tables for bridges: ` +
+        `load the kernel modules nf_tables and nft_meta_bridge, or leave out "macspoofchk"`,
+    );
+  }
+}
+
+function requestsFor(connection: Connection, attachment: Attachment, port: string, mac: Mac): Request[] {
   const { family, table } = BRIDGE_PREROUTING;
   const names = spoofCheckNames(attachment);
-  update(connection, () => {
-    const checks = findChecks(
-      connection,
-      names.map(({ chain }) => chain),
-    );
-    // What an ADD left that was killed before it could report it. The last names are the attachment's alone.
-    const removals = checks.map((check, index) =>
-      removal(
-        check,
-        ownJumps(check.jumps, ({ name }) => name === port || index === checks.length - 1),
-      ),
-    );
-    const free = names.find((_, index) => removals[index]?.isComplete);
-    if (free === undefined) throw new Error("rules of another program lead into the attachment's chains");
-    // A base chain that is there is left as it is: its policy may be a choice.
-    const hasBase = findChains(connection, [BRIDGE_PREROUTING])[0] !== undefined;
-    return [
-      ...removals.flatMap(({ requests }) => requests),
-      addTable({ family, table, userData: [madeHere] }),
-      ...(hasBase ? [] : [addChain(BRIDGE_PREROUTING)]),
-      ...chainsOf(free.chain).map((chain) => addChain(chain)),
-      ...rulesOf(free.chain, port, mac).map(({ chain, rule }) =>
-        addRule({
-          family,
-          table,
-          chain,
-          userData: [comment(free.comment)],
-          expressions: encodeRule(rule, family),
-        }),
-      ),
-    ];
+  const checks = findChecks(
+    connection,
+    names.map(({ chain }) => chain),
+  );
+  // What an ADD left that was killed before it could report it. The last names are the attachment's alone.
+  const removals = checks.map((check, index) => {
+    const mayTake = ({ name }: { name?: string }): boolean => name === port || index === checks.length - 1;
+    return removal(check, ownJumps(check.jumps, mayTake));
   });
+  const free = names.find((_, index) => removals[index]?.isComplete);
+  if (free === undefined) throw new Error("rules of another program lead into the attachment's chains");
+  // A base chain that is there is left as it is: its policy may be a choice.
+  const hasBase = findChains(connection, [BRIDGE_PREROUTING])[0] !== undefined;
+  const userData = [comment(free.comment)];
+  return [
+    ...removals.flatMap(({ requests }) => requests),
+    addTable({ family, table, userData: [madeHere] }),
+    ...(hasBase ? [] : [addChain(BRIDGE_PREROUTING)]),
+    addChain({ family, table, chain: free.chain }),
+    addChain({ family, table, chain: macChain(free.chain) }),
+    ...rulesOf(free.chain, port, mac).map(([chain, rule]) =>
+      addRule({ family, table, chain, userData, expressions: encodeRule(rule, family) }),
+    ),
+  ];
 }

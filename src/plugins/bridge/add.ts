@@ -64,11 +64,12 @@ async function attach(addition: Addition): Promise<Result> {
   if (config.vlan !== 0 || config.trunk !== undefined)
     (await import("../../links/vlan.ts")).setPortVlans(host, bridge, pair.host, config);
   if (config.macspoofchk) {
-    const spoof = await import("../../netfilter/spoof-check/spoof-check.ts");
-    // The port is still there when this is undone.
-    undo.push("spoof check", () =>
-      spoof.tearDown(request, { mayTake: ({ name }) => name === pair.host.name }),
-    );
+    const spoof = await import("../../netfilter/spoof-check/set-up.ts");
+    undo.push("spoof check", async () => {
+      const { tearDown } = await import("../../netfilter/spoof-check/tear-down.ts");
+      // The port is still there when this is undone.
+      await tearDown(request, ({ name }) => name === pair.host.name);
+    });
     await spoof.setUp(request, pair.host.name, formatMac(pair.container.mac ?? new Uint8Array()));
   }
 
@@ -184,8 +185,10 @@ async function giveAddresses(
     forgetNeighbours(host, gateway.link, addresses);
   }
   if (config.ipMasq) {
-    const masquerade = await import("../../netfilter/masquerade/masquerade.ts");
-    undo.push("masquerade rules", () => masquerade.tearDown(request));
+    const masquerade = await import("../../netfilter/masquerade/set-up.ts");
+    undo.push("masquerade rules", async () => {
+      await (await import("../../netfilter/masquerade/tear-down.ts")).tearDown(request);
+    });
     await masquerade.setUp(config.ipMasqBackend, request, addresses);
   }
   result.ips = ips;

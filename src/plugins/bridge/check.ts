@@ -37,7 +37,7 @@ async function verify(expected: Expectation): Promise<void> {
   // Its rules name the host's end and the container's address: without those there is nothing to compare them with.
   if (config.macspoofchk && port !== undefined && inside !== undefined) {
     await losses.attempt(async () => {
-      const spoofCheck = await import("../../netfilter/spoof-check/spoof-check.ts");
+      const spoofCheck = await import("../../netfilter/spoof-check/check.ts");
       await spoofCheck.check(request, port.name, formatMac(inside.mac ?? new Uint8Array()));
     });
   }
@@ -54,7 +54,7 @@ async function verify(expected: Expectation): Promise<void> {
     await losses.attempt(() => verifyGateways(host, gateway, ips, config.forceAddress, losses));
   if (!config.ipMasq) return;
   await losses.attempt(async () => {
-    const masquerade = await import("../../netfilter/masquerade/masquerade.ts");
+    const masquerade = await import("../../netfilter/masquerade/check.ts");
     const addresses = ips.map(({ address }) => address);
     await masquerade.check(config.ipMasqBackend, request, addresses);
   });

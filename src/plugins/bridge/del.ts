@@ -17,9 +17,9 @@ import { removeInterface } from "./remove-interface.ts";
 export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
   const failures = new Failures(request.time);
-  const { openNftables } = await import("../../netfilter/nftables/kernel.ts");
-  const masquerade = await import("../../netfilter/masquerade/masquerade.ts");
-  const spoofCheck = await import("../../netfilter/spoof-check/spoof-check.ts");
+  const { openNftables } = await import("../../netfilter/kernel.ts");
+  const masquerade = await import("../../netfilter/masquerade/tear-down.ts");
+  const spoofCheck = await import("../../netfilter/spoof-check/tear-down.ts");
   // The kernel waits some 20 ms when rules go and when a link goes. For rules it does so when their socket is closed:
   // begun first and closed last, both waits pass at the same time (docs/decisions/0015-overlapping-waits.md).
   using rules = await failures.attempt(openNftables);
@@ -32,7 +32,7 @@ export async function del(request: Request): Promise<void> {
     removal !== undefined &&
     !isAttachmentAlias(alias) &&
     (!removal.isReached || hostVethNames(request).includes(name));
-  await failures.attempt(() => spoofCheck.tearDown(request, { mayTake, connection: rules }));
+  await failures.attempt(() => spoofCheck.tearDown(request, mayTake, rules));
   if (ipam !== undefined && removal?.isGone === true) {
     await failures.attemptLast(() => delegateDel(request, ipam));
   } else if (ipam !== undefined && removal !== undefined) {

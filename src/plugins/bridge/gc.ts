@@ -46,7 +46,7 @@ export async function gc(request: Request): Promise<void> {
   if (ipam !== undefined && !stays) await failures.attempt(() => collectAddresses(request, ipam, living));
   await failures.attempt(async () => {
     if (!living.areAllKnown("masquerade rules")) return;
-    const masquerade = await import("../../netfilter/masquerade/masquerade.ts");
+    const masquerade = await import("../../netfilter/masquerade/list.ts");
     // Without a copy of a list that may be long.
     await masquerade.collect(network, {
       *[Symbol.iterator]() {
@@ -55,9 +55,7 @@ export async function gc(request: Request): Promise<void> {
       },
     });
   });
-  await failures.attemptLast(async () =>
-    (await import("../../netfilter/spoof-check/spoof-check.ts")).collect(),
-  );
+  await failures.attemptLast(async () => (await import("../../netfilter/spoof-check/list.ts")).collect());
   failures.throwIfAny();
 }
 

@@ -29,5 +29,5 @@ export async function status(request: Request): Promise<void> {
   }
   await delegateStatus(request, config.ipam);
   if (config.ipMasq)
-    await (await import("../../netfilter/masquerade/masquerade.ts")).requireUsable(config.ipMasqBackend);
+    await (await import("../../netfilter/masquerade/usable.ts")).requireUsable(config.ipMasqBackend);
 }

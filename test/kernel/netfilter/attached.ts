@@ -2,8 +2,8 @@
 import { expect } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { CniError } from "../../../src/cni/error.ts";
-import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import type { Backend } from "../../../src/netfilter/iptables/host.ts";
+import { masquerade } from "./modules.ts";
 import { prefixes } from "./prefixes.ts";
 
 export const attachment = (containerId: string, ifname = "eth0", network = "net1"): Attachment => ({

@@ -5,8 +5,8 @@
  *   bun call.ts del CONTAINER INTERFACE
  */
 
-import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import type { Backend } from "../../../src/netfilter/iptables/host.ts";
+import { masquerade } from "./modules.ts";
 import { prefixes } from "./prefixes.ts";
 
 const [command, ...words] = process.argv.slice(2);

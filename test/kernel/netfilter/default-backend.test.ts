@@ -1,11 +1,10 @@
 /** B27: which backend it is when nobody says, and what there is to say when neither works. No child processes. */
 import { describe, expect } from "bun:test";
 import { code } from "../../../src/cni/error.ts";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
-import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { hostTest } from "../../support/host-test.ts";
 import { C1, cniError } from "./attached.ts";
 import { iptablesRules, nftTable } from "./listings.ts";
+import { masquerade, spoofCheck } from "./modules.ts";
 import { prefixes } from "./prefixes.ts";
 import { Programs } from "./programs.ts";
 

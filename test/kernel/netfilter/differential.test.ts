@@ -2,8 +2,7 @@
 import { describe, expect } from "bun:test";
 import { ipToBytes, parseIp } from "../../../src/net/ip.ts";
 import { parseMac } from "../../../src/net/mac.ts";
-import { openNetfilter } from "../../../src/netfilter/nftables/kernel.ts";
-import type { Request } from "../../../src/netlink/connection.ts";
+import { Connection, type Request } from "../../../src/netlink/connection.ts";
 import { commit, rehearse } from "../../../src/netlink/nftables/batch.ts";
 import {
   addChain,
@@ -34,8 +33,11 @@ import {
 import { addSet, decodeSet, deleteSet, dumpSets } from "../../../src/netlink/nftables/set.ts";
 import { addTable, deleteTable } from "../../../src/netlink/nftables/table.ts";
 import { comment, number, setComment } from "../../../src/netlink/nftables/userdata.ts";
+import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
 import { hostTest } from "../../support/host-test.ts";
 import { nftRules } from "./listings.ts";
+
+const openNetfilter = () => new Connection(new NetlinkSocket(protocol.netfilter));
 
 const T = { family: "inet", table: "t" } as const;
 const C = { ...T, chain: "c" };

@@ -5,16 +5,15 @@
 
 import { expect, test } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
-import { setUpIptables } from "../../../src/netfilter/masquerade/iptables.ts";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import { openNftables } from "../../../src/netfilter/kernel.ts";
 import { setUpNftables } from "../../../src/netfilter/masquerade/nftables.ts";
-import { openNftables } from "../../../src/netfilter/nftables/kernel.ts";
-import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
+import { setUpIptables } from "../../../src/netfilter/masquerade/set-up.ts";
 import { Connection, type Transport } from "../../../src/netlink/connection.ts";
 import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
 import { hostTest } from "../../support/host-test.ts";
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { iptablesRules } from "./listings.ts";
+import { masquerade, spoofCheck } from "./modules.ts";
 import { prefixes } from "./prefixes.ts";
 
 /** The type of the first message of a transaction: uapi linux/netfilter/nfnetlink.h. */
@@ -96,7 +95,7 @@ hostTest("macspoofchk: DEL beside 3 others and beside 150", async () => {
   };
   const del = async () => {
     await spoofCheck.setUp(nth(200), "v1200", "02:00:00:00:00:01");
-    return await trafficOf((counted) => spoofCheck.tearDown(nth(200), { connection: counted }));
+    return await trafficOf((counted) => spoofCheck.tearDown(nth(200), undefined, counted));
   };
   await fill(0, 3);
   const few = await del();
@@ -108,7 +107,7 @@ hostTest("macspoofchk: DEL beside 3 others and beside 150", async () => {
 hostTest("a DEL of what was never attached asks little, and changes nothing", async () => {
   const { datagrams } = await trafficOf(async (counted) => {
     await masquerade.tearDown(attachment("nobody"), counted);
-    await spoofCheck.tearDown(attachment("nobody"), { connection: counted });
+    await spoofCheck.tearDown(attachment("nobody"), undefined, counted);
   });
   expect(datagrams).toBeLessThan(20);
 });

@@ -1,9 +1,8 @@
 /** Rules of others survive: the listings before equal those after 100 ADDs and DELs, byte for byte. */
 import { expect } from "bun:test";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
-import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { outputOf } from "../../support/command.ts";
 import { hostTest } from "../../support/host-test.ts";
+import { masquerade, spoofCheck } from "./modules.ts";
 import { prefixes } from "./prefixes.ts";
 
 /** As Docker, ufw and kube-proxy leave it: chains that are used and empty ones, comments, marks, counters. */

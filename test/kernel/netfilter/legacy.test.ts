@@ -4,8 +4,7 @@ import { describe, expect } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { code } from "../../../src/cni/error.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
-import { updateLegacy } from "../../../src/netfilter/iptables/legacy-table.ts";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import { updateChain } from "../../../src/netfilter/iptables/nat-table.ts";
 import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
 import { outcomeOf } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -14,6 +13,7 @@ import { testUnless } from "../../support/skip.ts";
 import * as attached from "./attached.ts";
 import { attachment, C1, cniError } from "./attached.ts";
 import { iptablesRules } from "./listings.ts";
+import { masquerade } from "./modules.ts";
 import { callAtOnce } from "./parallel.ts";
 import { legacyHost, Programs, whyNoLegacy } from "./programs.ts";
 import { referenceAddIptables, referenceDelIptables } from "./reference.ts";
@@ -161,11 +161,11 @@ describe("the host's iptables is legacy", () => {
     const chain = iptablesChain(C1);
     const rule = { comment: "another one each time", verdict: "accept" } as const;
     const update = () =>
-      updateLegacy(4, chain, (state) => [
+      updateChain({ family: 4, connection: undefined }, chain, (state) => [
         ...(state === undefined ? [{ action: "add chain" } as const] : []),
         { action: "append", chain, rule },
       ]);
-    expect(update).toThrow(
+    await expect(update()).rejects.toThrow(
       /cannot change chain CNI-.* of the nat table of iptables-legacy: after 20 attempts/,
     );
     expect(programs.calls()).toHaveLength(20);

@@ -3,11 +3,11 @@
 import { describe, expect } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
-import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import type { Backend } from "../../../src/netfilter/iptables/host.ts";
 import { hostTest } from "../../support/host-test.ts";
 import { attachment, C1, check, complaint, setUp } from "./attached.ts";
 import { everything, iptablesRules, nftTable } from "./listings.ts";
+import { masquerade } from "./modules.ts";
 import { callAtOnce } from "./parallel.ts";
 import {
   referenceAddIptables,

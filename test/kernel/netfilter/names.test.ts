@@ -7,8 +7,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
-import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import type { Backend } from "../../../src/netfilter/iptables/host.ts";
 import {
   type Container,
   collidingContainers,
@@ -19,6 +18,7 @@ import {
 import { withScratchHost } from "../../support/scratch-host.ts";
 import { check, setUp } from "./attached.ts";
 import { everything, iptablesRules } from "./listings.ts";
+import { masquerade } from "./modules.ts";
 import { legacyHost, whyNoLegacy } from "./programs.ts";
 import { referenceAddIptables, referenceDelIptables } from "./reference.ts";
 

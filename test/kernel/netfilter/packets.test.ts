@@ -1,10 +1,10 @@
 /** Packets decide: who does a datagram come from? For both backends, over IPv4 and IPv6, routed and bridged. */
 
 import { describe, expect, test } from "bun:test";
-import type { Backend } from "../../../src/netfilter/masquerade/masquerade.ts";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
+import type { Backend } from "../../../src/netfilter/iptables/host.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
 import { attachment, setUp } from "./attached.ts";
+import { masquerade } from "./modules.ts";
 import { Listener, type Network, send, withNetwork } from "./network.ts";
 
 const PORT = 5353;

@@ -6,12 +6,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Attachment } from "../../../src/cni/attachment.ts";
-import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { outputOf } from "../../support/command.ts";
 import { hostTest } from "../../support/host-test.ts";
 import { collidingAttachments, interfaceNames, LONGEST_ID, seeded } from "../../support/names.ts";
 import { type ScratchHost, withScratchHost } from "../../support/scratch-host.ts";
 import { nftRules } from "./listings.ts";
+import { spoofCheck } from "./modules.ts";
 import { referenceSpoofCheck, referenceSpoofCheckRemoval } from "./reference.ts";
 
 const MACS = { p1: "02:00:00:00:00:01", p2: "02:00:00:00:00:02" } as const;
@@ -125,7 +125,7 @@ describe("two attachments that the reference would give the same names", () => {
     await spoofCheck.setUp(one, "p1", MACS.p1);
     const alone = await nftRules();
     await spoofCheck.setUp(two, "p2", MACS.p2);
-    await spoofCheck.tearDown(two, { mayTake: ({ name }) => name === "p2" });
+    await spoofCheck.tearDown(two, ({ name }) => name === "p2");
     expect(await nftRules()).toEqual(alone);
     for (const port of ["p1", "p2"] as const) await removePort(host, port);
     await spoofCheck.tearDown(one);

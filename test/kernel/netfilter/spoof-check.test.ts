@@ -1,10 +1,10 @@
 /** B17: a bridge port lets only its container's address in. Frames decide, then the listing of nft. */
 
 import { describe, expect, test } from "bun:test";
-import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { hostTest } from "../../support/host-test.ts";
 import { attachment, C1, complaint } from "./attached.ts";
 import { everything, nftTable } from "./listings.ts";
+import { spoofCheck } from "./modules.ts";
 import { Listener, send, withNetwork } from "./network.ts";
 import { referenceSpoofCheck, referenceSpoofCheckRemoval } from "./reference.ts";
 
@@ -37,7 +37,7 @@ test("spoofed frames are dropped, honest ones pass; without the check spoofed on
     await two.namespace.run(`ip neigh replace 10.1.2.3 lladdr ${MAC} dev eth0 nud permanent`);
     expect(await inOne.heard(two.namespace, "10.1.2.3", "free")).toBe("10.1.2.4");
 
-    await spoofCheck.tearDown(attachment("one"), { mayTake: ({ name }) => name === one.port });
+    await spoofCheck.tearDown(attachment("one"), ({ name }) => name === one.port);
     await neighbour(SPOOFED);
     await two.namespace.run("ip link set eth0 address 02:00:00:00:00:04");
     expect(await inTwo.heard(one.namespace, "10.1.2.4", "unchecked again")).toBe("10.1.2.3");

@@ -5,9 +5,8 @@
 import { describe, expect } from "bun:test";
 import { CniError, code } from "../../../src/cni/error.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
-import * as masquerade from "../../../src/netfilter/masquerade/masquerade.ts";
-import * as spoofCheck from "../../../src/netfilter/spoof-check/spoof-check.ts";
 import { iptablesRules } from "../../kernel/netfilter/listings.ts";
+import { masquerade, spoofCheck } from "../../kernel/netfilter/modules.ts";
 import { prefixes } from "../../kernel/netfilter/prefixes.ts";
 import { Programs } from "../../kernel/netfilter/programs.ts";
 import { hostTest } from "../../support/host-test.ts";

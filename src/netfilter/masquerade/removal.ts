@@ -1,0 +1,39 @@
+/** Removes an attachment's rules from places that hold some. */
+import type { Attachment } from "../../cni/attachment.ts";
+import type { Failures } from "../../cni/failures.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { deleteRule } from "../../netlink/nftables/rule.ts";
+import { iptablesChain } from "../attachment-names.ts";
+import type { NatTable } from "../iptables/chain-state.ts";
+import { updateChain } from "../iptables/nat-table.ts";
+import { isUnsupported } from "../kernel.ts";
+import { MASQ_POSTROUTING } from "../nftables/base-chains.ts";
+import { remove } from "../nftables/own-tables.ts";
+import { planTearDown } from "./iptables-plan.ts";
+import { rulesOf } from "./nftables.ts";
+
+/** @param netfilter for the place "nftables" */
+export async function removeFrom(
+  places: readonly (NatTable | "nftables")[],
+  netfilter: Connection | undefined,
+  attachment: Attachment,
+  failures: Failures,
+): Promise<void> {
+  for (const place of places) {
+    await ifSupported(failures, async () => {
+      if (place !== "nftables") await updateChain(place, iptablesChain(attachment), planTearDown(attachment));
+      else if (netfilter !== undefined)
+        remove(netfilter, MASQ_POSTROUTING, () => rulesOf(netfilter, attachment).map(deleteRule));
+    });
+  }
+}
+
+/** Runs a step; its failure is kept, but for that the kernel has no nf_tables for a family: then there are no rules. */
+export const ifSupported = (failures: Failures, step: () => Promise<void>): Promise<void> =>
+  failures.attemptLast(async () => {
+    try {
+      await step();
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+    }
+  });

@@ -1,0 +1,41 @@
+/** Removes the masquerading of an attachment (B33, G5). */
+import type { Attachment } from "../../cni/attachment.ts";
+import { Failures } from "../../cni/failures.ts";
+import { FAMILIES } from "../../net/ip.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { iptablesChain } from "../attachment-names.ts";
+import type { NatTable } from "../iptables/chain-state.ts";
+import { findChains, hasLegacyTable, openNftables } from "../kernel.ts";
+import { IPTABLES_POSTROUTING, MASQ_CHECKS } from "../nftables/base-chains.ts";
+
+/**
+ * Removes what any backend holds of the attachment, whoever of the plugins has written it: found by the attachment
+ * alone. Nothing there is success. Goes on past errors.
+ * @param connection of `openNftables`, for a caller that has more to do before it closes it. @throws CniError
+ */
+export async function tearDown(attachment: Attachment, connection?: Connection): Promise<void> {
+  using own = connection === undefined ? openNftables() : undefined;
+  const netfilter = connection ?? own;
+  const failures = new Failures();
+  const chain = iptablesChain(attachment);
+  const places: (NatTable | "nftables")[] = [];
+  await failures.attemptLast(() => {
+    if (netfilter === undefined) return;
+    const [checks, ip, ip6] = findChains(netfilter, [
+      MASQ_CHECKS,
+      { family: IPTABLES_POSTROUTING[4].family, table: "nat", chain },
+      { family: IPTABLES_POSTROUTING[6].family, table: "nat", chain },
+    ]);
+    // The chain's use counts its rules.
+    if (checks?.use) places.push("nftables");
+    if (ip !== undefined) places.push({ family: 4, connection: netfilter });
+    if (ip6 !== undefined) places.push({ family: 6, connection: netfilter });
+  });
+  await failures.attemptLast(() => {
+    for (const family of FAMILIES) if (hasLegacyTable(family)) places.push({ family, connection: undefined });
+  });
+  // Most often there is nothing: what removes rules is loaded only where there are some.
+  if (places.length > 0)
+    await (await import("./removal.ts")).removeFrom(places, netfilter, attachment, failures);
+  failures.throwIfAny("failed to remove the masquerade rules");
+}

@@ -1,0 +1,51 @@
+/** Lists spoof checks, and removes those whose ports are gone (G1). */
+import { CniError, code, toCniError } from "../../cni/error.ts";
+import { Connection } from "../../netlink/connection.ts";
+import { decodeLink, dumpLinks } from "../../netlink/rtnetlink/link.ts";
+import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
+import { openNftables } from "../kernel.ts";
+import { BRIDGE_PREROUTING } from "../nftables/base-chains.ts";
+import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
+import { remove } from "../nftables/own-tables.ts";
+import { findChecks, removal } from "./found-check.ts";
+
+/** The rules that lead the frames of a port into its check: `input` is the port, `comment` says whose. */
+export const list = (netfilter: Connection): NftRule[] =>
+  rulesIn(
+    netfilter,
+    BRIDGE_PREROUTING,
+    ({ comment = "", target = "", input = "" }) =>
+      comment.startsWith("macspoofchk-") && target.startsWith("cni-br-iface-") && input !== "",
+  );
+
+/** Names of the host's interfaces. */
+function interfaces(): Set<string> {
+  using rtnetlink = new Connection(new NetlinkSocket(protocol.route));
+  return new Set(rtnetlink.dump(dumpLinks(), ({ payload }) => decodeLink(payload).name));
+}
+
+/**
+ * Removes the checks of bridge ports that do not exist any more. Chain names carry no network, so that "its port is
+ * gone" is all that GC of one network may conclude from: the check of a living port stays, whatever its network.
+ * @throws CniError
+ */
+export async function collect(): Promise<void> {
+  using netfilter = openNftables();
+  if (netfilter === undefined) return;
+  try {
+    remove(netfilter, BRIDGE_PREROUTING, () => {
+      const checks = list(netfilter);
+      // In this order: a port is always there before its check.
+      const there = checks.length === 0 ? new Set() : interfaces();
+      const stale = Map.groupBy(
+        checks.filter(({ input }) => !there.has(input)),
+        ({ target = "" }) => target,
+      );
+      return findChecks(netfilter, [...stale.keys()]).flatMap(
+        (check) => removal(check, stale.get(check.chain) ?? []).requests,
+      );
+    });
+  } catch (error) {
+    throw new CniError(code.internal, `failed to collect spoof checks: ${toCniError(error).message}`);
+  }
+}
