@@ -2,6 +2,7 @@
 import { chmod, copyFile, link, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
+import { PLUGINS } from "../src/plugins/registry.ts";
 import { variablePatches } from "./close-variables.ts";
 import { crashReportPatches } from "./crash-report.ts";
 import { enginePatches } from "./engine-options.ts";
@@ -10,7 +11,8 @@ import { patchFile } from "./patch.ts";
 import { startUpPatches } from "./start-up-files.ts";
 
 /** The names that the file is invoked by. The first is the file, the others are hard links to it. */
-export const NAMES = ["bridgehead", "bridge", "host-local", "loopback"] as const;
+const PROGRAM = "bridgehead";
+export const NAMES: readonly string[] = [PROGRAM, ...PLUGINS.map(({ name }) => name)];
 
 /** The folder that holds package.json. */
 export const root = dirname(import.meta.dir);
@@ -55,7 +57,6 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
   await mkdir(folder, { recursive: true });
   // A folder, not a file name of its own: the name of the file goes into the program.
   const stage = await mkdtemp(join(folder, ".build-"));
-  const [program, ...plugins] = NAMES;
   try {
     run([
       process.execPath,
@@ -64,20 +65,20 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
       ...FLAGS,
       ...targetFlags,
       "--outfile",
-      join(stage, program),
+      join(stage, PROGRAM),
     ]);
-    await patchFile(join(stage, program), (bytes) => [
+    await patchFile(join(stage, PROGRAM), (bytes) => [
       ...variablePatches(bytes),
       ...enginePatches(bytes),
       ...startUpPatches(bytes),
       ...crashReportPatches(bytes),
     ]);
-    await chmod(join(stage, program), 0o755);
-    const needs = needsOf(await readFile(join(stage, program)));
-    const remarks = new Map<string, string>([[program, `version ${version}, needs ${needs}`]]);
-    for (const plugin of plugins) {
-      const linked = await linkOrCopy(join(stage, program), join(stage, plugin));
-      remarks.set(plugin, linked ? `hard link to ${program}` : NO_LINKS);
+    await chmod(join(stage, PROGRAM), 0o755);
+    const needs = needsOf(await readFile(join(stage, PROGRAM)));
+    const remarks = new Map<string, string>([[PROGRAM, `version ${version}, needs ${needs}`]]);
+    for (const { name: plugin } of PLUGINS) {
+      const linked = await linkOrCopy(join(stage, PROGRAM), join(stage, plugin));
+      remarks.set(plugin, linked ? `hard link to ${PROGRAM}` : NO_LINKS);
     }
     for (const name of NAMES) await rename(join(stage, name), join(folder, name));
     return await Promise.all(NAMES.map((name) => lineAbout(join(folder, name), remarks.get(name) ?? "")));

@@ -7,9 +7,7 @@ import { environment, exit, print, programArguments, programName, unusable } fro
 import type { Delegation, Plugin } from "./cni/plugin.ts";
 import { pluginIn, pluginsIn, refuseItself } from "./cni/plugin-name.ts";
 import { type Host, runPlugin } from "./cni/protocol.ts";
-import { bridge } from "./plugins/bridge/index.ts";
-import { hostLocal } from "./plugins/host-local/index.ts";
-import { loopback } from "./plugins/loopback/index.ts";
+import { PLUGINS } from "./plugins/registry.ts";
 import { beginUndo, DEFAULT_CALL_TIME, limitCall, withHalfOfTheTime } from "./sys/deadline.ts";
 import { failedWith } from "./sys/errno.ts";
 import { isRegular, sameFile, status } from "./sys/file.ts";
@@ -21,9 +19,6 @@ declare const BRIDGEHEAD_VERSION: string;
 
 const version = typeof BRIDGEHEAD_VERSION === "string" ? BRIDGEHEAD_VERSION : "0.0.0-source";
 
-/** Each of them loads a command's code when it is called: a call pays for its own command only. */
-const PLUGINS: Readonly<Record<string, Plugin>> = { bridge, "host-local": hostLocal, loopback };
-
 function writeResult(text: string): void {
   if (unusable === undefined) writeOutput(text);
   else print(1, text);
@@ -34,22 +29,16 @@ function writeLine(text: string): void {
   else print(2, text);
 }
 
-const NAMES = Object.keys(PLUGINS);
-
-/** Those that give addresses. */
-const IPAM_NAMES = ["host-local"];
-
-/** The one that delegates. */
-const DELEGATING = "bridge";
-
 /** The last part of argv[0]. */
 const calledAs = programName().slice(programName().lastIndexOf("/") + 1);
 
 /** The plugin that this very file is when it is delegated to by a name. @throws CniError code 7 for the caller itself. */
 function delegateNamed(name: string): Plugin | undefined {
-  const found = pluginIn(name, IPAM_NAMES) ?? pluginIn(name, NAMES);
-  if (found === DELEGATING) refuseItself(name, name);
-  return PLUGINS[found ?? ""];
+  const ipam = PLUGINS.filter(({ kind }) => kind === "ipam");
+  const found = pluginIn(name, ipam) ?? pluginIn(name, PLUGINS);
+  // The one that delegates.
+  if (found?.name === "bridge") refuseItself(name, name);
+  return found;
 }
 
 const delegation: Delegation = {
@@ -64,7 +53,7 @@ const delegation: Delegation = {
   },
   calledAs,
   builtIn: (path, name) =>
-    pluginsIn(name, NAMES).length > 0 && sameFile(status(path), status("/proc/self/exe"))
+    pluginsIn(name, PLUGINS).length > 0 && sameFile(status(path), status("/proc/self/exe"))
       ? delegateNamed(name)
       : undefined,
   run: async (path, environment, stdin) =>
@@ -78,11 +67,16 @@ async function explain(message: string): Promise<string | undefined> {
 
 async function main(): Promise<number> {
   limitCall(DEFAULT_CALL_TIME);
-  const name = pluginIn(calledAs, NAMES);
-  if (name === undefined && !environment.CNI_COMMAND) {
+  const plugin = pluginIn(calledAs, PLUGINS);
+  if (plugin === undefined && !environment.CNI_COMMAND) {
     const { runOperatorCommand } = await import("./operator.ts");
-    const terminal = { version, plugins: NAMES, stdout: writeResult, stderr: writeLine };
-    return runOperatorCommand(programArguments(), terminal);
+    const plugins = PLUGINS.map(({ name }) => name);
+    return runOperatorCommand(programArguments(), {
+      version,
+      plugins,
+      stdout: writeResult,
+      stderr: writeLine,
+    });
   }
   const host: Host = {
     environment,
@@ -96,10 +90,9 @@ async function main(): Promise<number> {
     isUtf8: async (variable) => (await import("./sys/variable.ts")).isUtf8(variable),
     version,
   };
-  const plugin = PLUGINS[name ?? ""];
   if (plugin !== undefined) return runPlugin(plugin, host);
   const { runByConfig } = await import("./cni/unclear-name.ts");
-  return runByConfig(calledAs, { plugins: PLUGINS, ipam: IPAM_NAMES }, host);
+  return runByConfig(calledAs, PLUGINS, host);
 }
 
 // Not awaited here: a module that waits at its top level takes the engine 0.07 ms more.

@@ -109,7 +109,7 @@ const ROWS: readonly Row[] = [
   [
     "vlan, trunk, backend",
     /^(invalid VLAN ID|minID |incorrect trunk|unknown ipmasq backend)/,
-    /^(invalid VLAN ID|minID |incorrect trunk|unknown ipmasq backend)/,
+    /^(invalid vlan|minID |invalid ipMasqBackend)/,
     [999, 7],
   ],
   // Namespaces

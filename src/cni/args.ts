@@ -3,12 +3,15 @@ import { CniError, code } from "./error.ts";
 
 const IGNORE_UNKNOWN = "IgnoreUnknown";
 
+/** The string reaches the IPAM plugin and the one that delegates to it, so both accept what is for the other (rule A51). */
+const KNOWN = ["IP", "MAC"];
+
 /**
- * The values of `known` keys in CNI_ARGS; keys are case-sensitive and the last of two equal ones counts. Other keys
+ * The values of IP and MAC in CNI_ARGS; keys are case-sensitive and the last of two equal ones counts. Other keys
  * are accepted only beside IgnoreUnknown=1 or true.
  * @throws CniError code 4.
  */
-export function parseCniArgs(text: string, known: readonly string[]): Readonly<Record<string, string>> {
+export function parseCniArgs(text: string): Readonly<Record<string, string>> {
   const values: Record<string, string> = {};
   if (text === "") return values;
   const unknown: string[] = [];
@@ -19,11 +22,11 @@ export function parseCniArgs(text: string, known: readonly string[]): Readonly<R
       throw invalid(`invalid pair ${JSON.stringify(pair)}: must be KEY=VALUE with one "="`);
     }
     if (key === IGNORE_UNKNOWN) ignoreUnknown = parseBoolean(pair, value);
-    else if (known.includes(key)) values[key] = value;
+    else if (KNOWN.includes(key)) values[key] = value;
     else unknown.push(JSON.stringify(pair));
   }
   if (unknown.length > 0 && !ignoreUnknown) {
-    const understood = [...known, IGNORE_UNKNOWN].join(", ");
+    const understood = [...KNOWN, IGNORE_UNKNOWN].join(", ");
     throw invalid(
       `unknown args [${unknown.join(" ")}]: understood are ${understood}; IgnoreUnknown=1 accepts others`,
     );

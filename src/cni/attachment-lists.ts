@@ -3,11 +3,13 @@
  * text is more than fits into memory as objects: so they are read in pieces, and what is left of the document is small.
  */
 import { collectGarbage, concatenated, sameBytes } from "#engine";
+import { wrongType } from "../schema/key-error.ts";
+import type { Document, Keys } from "../schema/keys.ts";
+import { get, parse } from "../schema/parse.ts";
 import type { ContainerInterface } from "./attachment.ts";
 import { ValidAttachments } from "./attachments.ts";
 import { CniError, code } from "./error.ts";
 import { decodeText } from "./json-bytes.ts";
-import { JsonObject, wrongType } from "./json-object.ts";
 
 /** Keys of the lists, the one that counts first. libcni sends both with the same content. */
 export const LIST_KEYS = ["cni.dev/valid-attachments", "cni.dev/attachments"] as const;
@@ -142,21 +144,35 @@ function* entriesOf(
   }
 }
 
+/** The list under either of the keys that libcni sends: null is an empty one, undefined that there is none. @throws KeyError */
+export function validAttachments(document: Document): ValidAttachments | undefined {
+  if (!Object.keys(document).some(isListKey)) return undefined;
+  for (const key of LIST_KEYS) {
+    const value = get(document, key);
+    // Those of a large document were read already.
+    if (value instanceof ValidAttachments) return value;
+    if (value === undefined) continue;
+    if (!Array.isArray(value)) throw wrongType(key, "an array", value);
+    const list = value.map((entry, index) => attachmentOf(entry, key, index));
+    return new ValidAttachments(() => list);
+  }
+  return new ValidAttachments(() => []);
+}
+
 /** One entry of a list. One without id or name would protect none: it is refused. @throws CniError code 6 */
-export function attachmentOf(value: unknown, key: string, index: number): ContainerInterface {
+function attachmentOf(value: unknown, key: string, index: number): ContainerInterface {
   const { containerID, ifname } = (value ?? {}) as { containerID?: unknown; ifname?: unknown };
   if (typeof containerID === "string" && typeof ifname === "string" && containerID && ifname) {
     return { containerId: containerID, ifname };
   }
-  const entry = JsonObject.from(value, `${key}[${index}]`);
-  return { containerId: requiredText(entry, "containerID"), ifname: requiredText(entry, "ifname") };
+  const entry = parse(ENTRY_KEYS, value, `${key}[${index}]`);
+  return { containerId: entry.containerID, ifname: entry.ifname };
 }
 
-function requiredText(entry: JsonObject, key: string): string {
-  const text = entry.string(key);
-  if (text) return text;
-  throw wrongType(entry.at(key), "a string that is not empty", text);
-}
+const ENTRY_KEYS = [
+  ["containerID", "text!", null, ""],
+  ["ifname", "text!", null, ""],
+] as const satisfies Keys;
 
 function behindSpace(bytes: Uint8Array, from: number): number {
   let at = from;

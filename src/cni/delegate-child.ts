@@ -1,9 +1,10 @@
 /** A delegate as a child process: how it is run, and what its output means (rules A46–A48). */
 
+import type { Keys } from "../schema/keys.ts";
+import { parse } from "../schema/parse.ts";
 import type { Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
 import { parseJson } from "./json-bytes.ts";
-import { JsonObject, wrongType } from "./json-object.ts";
 import type { ChildOutcome, Request } from "./plugin.ts";
 import type { Result } from "./result.ts";
 import { parseResult } from "./result-parse.ts";
@@ -41,8 +42,7 @@ function passOn(request: Request, stderr: Uint8Array): string {
 /** The result that the executable at `path` printed, in the configuration's version unless it names another. */
 export function readChildResult(request: Request, path: string, stdout: Uint8Array): Result {
   try {
-    const document = JsonObject.from(parseJson(stdout, "its output"), "result");
-    return parseResult(document, request.config.cniVersion);
+    return parseResult(parseJson(stdout, "its output"), "result", request.config.cniVersion);
   } catch (error) {
     throw toCniError(error).during(`plugin ${JSON.stringify(path)} succeeded without a valid result`);
   }
@@ -82,9 +82,13 @@ function childError({ exitCode, signal, stdout }: ChildOutcome, stderr: string, 
 /** A signal ended the child, before it could say anything of its own. */
 export class KilledError extends CniError {}
 
+const ERROR_KEYS = [
+  ["code", "integer", code.internal, ""],
+  ["msg", "text!", null, ""],
+  ["details", "text", null, ""],
+] as const satisfies Keys;
+
 function readError(stdout: Uint8Array): CniError {
-  const json = JsonObject.from(parseJson(stdout, "it"), "error");
-  const message = json.string("msg");
-  if (message === undefined) throw wrongType(json.at("msg"), "a string", message);
-  return new CniError(json.integer("code") ?? code.internal, message, json.string("details"));
+  const error = parse(ERROR_KEYS, parseJson(stdout, "it"), "error");
+  return new CniError(error.code, error.msg, error.details);
 }

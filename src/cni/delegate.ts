@@ -4,7 +4,7 @@
  */
 import type { Command, Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
-import { type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
+import { type CommandWithoutResult, type Plugin, type Request, runAdd } from "./plugin.ts";
 import { refuseItself } from "./plugin-name.ts";
 import type { Result } from "./result.ts";
 import { reduceTo } from "./result-version.ts";
@@ -46,8 +46,6 @@ export const delegateGc = (request: Request, type: string): Promise<void> => del
 /** Whether the plugin `type` is this very file: then it gets what a request holds beside environment and stdin. */
 export const isInThisProcess = (request: Request, type: string): boolean =>
   find(request, type).builtIn !== undefined;
-
-type CommandWithoutResult = Exclude<Command, "ADD">;
 
 async function delegate(request: Request, type: string, command: CommandWithoutResult): Promise<void> {
   const found = find(request, type);
@@ -102,7 +100,7 @@ async function run(request: Request, { path, builtIn }: Found, command: CommandW
     const { runChild } = await import("./delegate-child.ts");
     await runChild(request, path, environmentFor(request, command));
   } else {
-    await runWithoutResult(builtIn, command, asDelegate(request, command));
+    await builtIn.run(command, asDelegate(request, command));
   }
 }
 

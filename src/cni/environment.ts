@@ -8,6 +8,12 @@ export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
 /** A command of CNI_COMMAND that a plugin has. */
 export type Command = (typeof COMMANDS)[number];
 
+/** Rule A6. @throws CniError code 4 */
+export function requireKnown(command: string): asserts command is Command {
+  for (const known of COMMANDS) if (known === command) return;
+  throw new CniError(code.invalidEnvironment, `unknown CNI_COMMAND: ${command}`);
+}
+
 /** Variables of a process by name. An empty one counts as one that is not set. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 

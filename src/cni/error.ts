@@ -1,5 +1,7 @@
 /** The protocol's error (rules A16–A18): what a failed command prints on stdout. */
 
+import { KeyError } from "../schema/key-error.ts";
+
 /** Codes of the specification, section "Error", by meaning. 100 and up are a plugin's own. */
 export const code = {
   incompatibleVersion: 1,
@@ -58,11 +60,15 @@ export class CniError extends Error {
 }
 
 /**
- * Any thrown value as a CniError: itself; else with its message, and code 11 if it says itself that it is temporary,
+ * Any thrown value as a CniError: itself; a wrong key with code 6 or 7; else with its message, and code 11 if it says itself that it is temporary,
  * 999 if not.
  */
 export function toCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
+  if (thrown instanceof KeyError)
+    return new CniError(thrown.isOfValue ? code.invalidConfig : code.decoding, thrown.message, "", {
+      cause: thrown,
+    });
   if (isOfTheEngine(thrown)) return ownFault(thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const errorCode = says(thrown, "isTemporary") ? code.tryAgainLater : code.internal;

@@ -71,17 +71,19 @@ export interface Request extends Attachment {
   readonly userOf?: (held: HeldAddress, among: () => readonly HeldAddress[]) => Promise<string | undefined>;
 }
 
+/** A command other than ADD. */
+export type CommandWithoutResult = Exclude<Command, "ADD">;
+
 /**
  * A plugin. ADD returns the result in its current form; the protocol writes it in the configuration's version.
- * All of them throw CniError, or any error for code 999.
+ * Both throw CniError, KeyError for a key of the configuration, or any error for code 999.
  */
 export interface Plugin {
   readonly name: string;
+  /** Whether it makes interfaces or gives addresses to plugins that do. */
+  readonly kind: "interface" | "ipam";
   add(request: Request): Promise<Result>;
-  check(request: Request): Promise<void>;
-  del(request: Request): Promise<void>;
-  gc(request: Request): Promise<void>;
-  status(request: Request): Promise<void>;
+  run(command: CommandWithoutResult, request: Request): Promise<void>;
 }
 
 /**
@@ -98,26 +100,8 @@ export async function runAdd<T>(
     return deliver(result);
   } catch (error) {
     const left = await takeBack(request, "cannot take the attachment back", () =>
-      plugin.del({ ...request, command: "DEL" }),
+      plugin.run("DEL", { ...request, command: "DEL" }),
     );
     throw toCniError(error).during("cannot deliver the result").afterUndo(left);
-  }
-}
-
-/** Runs a command that has no result. */
-export async function runWithoutResult(
-  plugin: Plugin,
-  command: Exclude<Command, "ADD">,
-  request: Request,
-): Promise<void> {
-  switch (command) {
-    case "CHECK":
-      return await plugin.check(request);
-    case "DEL":
-      return await plugin.del(request);
-    case "GC":
-      return await plugin.gc(request);
-    case "STATUS":
-      return await plugin.status(request);
   }
 }

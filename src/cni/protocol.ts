@@ -3,11 +3,10 @@
  * work, without touching the process.
  */
 import type { CallTime } from "./call-time.ts";
-import { mostBytes } from "./config.ts";
-import { type Environment, readEnvironment } from "./environment.ts";
+import { decodeDocument, mostBytes, readNetworkConfig, versionForError } from "./config.ts";
+import { type Command, type Environment, type Invocation, readEnvironment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
-import { type Delegation, type Plugin, type Request, runAdd, runWithoutResult } from "./plugin.ts";
-import { readRequest, versionForError } from "./request.ts";
+import { type Delegation, type Plugin, type Request, runAdd } from "./plugin.ts";
 import { formatResult, print } from "./result-format.ts";
 import { CURRENT_VERSION, REFERENCE_LEVEL, SUPPORTED_VERSIONS, type Version } from "./version.ts";
 
@@ -46,21 +45,45 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
     }
     if (invocation.ifname.includes(REPLACEMENT)) await refuseOtherThanUtf8(host);
     stdin = readStdin(host);
-    const { environment, delegation, time } = host;
-    const log = (line: string) => host.stderr(`${line}\n`);
-    const request = readRequest(invocation, stdin, { environment, delegation, time, log });
+    const request = readRequest(invocation, stdin, host);
     version = request.config.cniVersion;
     if (!invocation.netnsOverride) refuseOwnNetns(request, host);
     if (request.command === "ADD") {
       await runAdd(plugin, request, (result) => host.stdout(formatResult(result, request.config.cniVersion)));
     } else {
-      await runWithoutResult(plugin, request.command, request);
+      await plugin.run(request.command, request);
     }
     return 0;
   } catch (thrown) {
     reportError(await explained(toCniError(thrown), host), version ?? versionForError(stdin), host);
     return 1;
   }
+}
+
+/** The request of a call. @throws KeyError, CniError code 1, 4, 6 or 7 */
+export function readRequest(
+  { command, containerId, ifname, netns, args, path }: Invocation,
+  stdin: Uint8Array,
+  { environment, delegation, time, stderr }: Pick<Host, "environment" | "delegation" | "time" | "stderr">,
+): Request {
+  const config = readNetworkConfig(decodeDocument(stdin), command);
+  time.limit(config.callTimeout * 1000);
+  return {
+    // readNetworkConfig knows no other.
+    command: command as Command,
+    network: config.name,
+    containerId,
+    ifname,
+    netns,
+    args,
+    path,
+    config,
+    stdin,
+    environment,
+    delegation,
+    time,
+    log: (line) => stderr(`${line}\n`),
+  };
 }
 
 /**

@@ -3,10 +3,11 @@
  * status to tell and nothing that it could collect. Loaded only when such a call has failed.
  */
 
+import type { Keys } from "../schema/keys.ts";
+import { parse } from "../schema/parse.ts";
 import { KilledError, runChild } from "./delegate-child.ts";
 import { type CniError, code, toCniError } from "./error.ts";
 import { parseJson } from "./json-bytes.ts";
-import { JsonObject } from "./json-object.ts";
 import type { Request } from "./plugin.ts";
 import { BROUGHT_BY, isAtLeast } from "./version.ts";
 
@@ -47,6 +48,8 @@ function saysUnknown(text: string, command: string): boolean {
   ].some((words) => new RegExp(words).test(text));
 }
 
+const VERSION_KEYS = [["supportedVersions", "text[]!", null, ""]] as const satisfies Keys;
+
 /**
  * By what it answers to VERSION. One that has no answer to that is a script for ADD and DEL alone when it refuses both
  * commands in the same words, or when its error is one of the environment: that of STATUS and GC is CNI_COMMAND.
@@ -69,7 +72,7 @@ async function isOlderThan(
     return !(refusal instanceof KilledError) && (isOfEnvironment || isSameRefusal(error, refusal));
   }
   try {
-    const versions = JsonObject.from(parseJson(printed, "its output"), "").strings("supportedVersions") ?? [];
+    const { supportedVersions: versions } = parse(VERSION_KEYS, parseJson(printed, "its output"));
     if (versions.length > 0) return !versions.some((version) => isAtLeast(version, first));
   } catch {
     // What is not a list of versions does not say anything of them.

@@ -1,6 +1,7 @@
 /** Versions of the protocol (rules A11, A12, A19), and of the reference. */
+
+import { wrongType } from "../schema/key-error.ts";
 import { CniError, code } from "./error.ts";
-import { wrongType } from "./json-object.ts";
 
 /** The version of containernetworking/plugins whose behaviour the plugins have. */
 export const REFERENCE_LEVEL = "1.9.1";

@@ -11,12 +11,12 @@ export interface BridgeSettings {
   /** Its name. */
   readonly bridge: string;
   /** Bytes; undefined leaves it to the kernel. */
-  readonly mtu: number | undefined;
+  readonly mtu?: number;
   readonly promiscMode: boolean;
   /** VLAN of the port; 0 for none. */
   readonly vlan: number;
   /** VLANs that the port carries with their tag; undefined for no such port. */
-  readonly trunk: unknown;
+  readonly trunk?: unknown;
 }
 
 /** What the kernel gives a bridge or a port for which no mtu is named. */

@@ -21,9 +21,9 @@ export interface VethPair {
 /** What the ends are to be like. */
 export interface VethSettings {
   /** Bytes; undefined leaves it to the kernel. */
-  readonly mtu: number | undefined;
+  readonly mtu?: number;
   /** Of the container's end; undefined draws one. */
-  readonly mac: Mac | undefined;
+  readonly mac?: Mac;
   readonly hairpinMode: boolean;
   readonly portIsolation: boolean;
 }

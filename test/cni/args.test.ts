@@ -3,21 +3,20 @@ import fc from "fast-check";
 import { parseCniArgs } from "../../src/cni/args.ts";
 import { thrownBy } from "./fake-host.ts";
 
-const known = ["IP", "MAC"];
 const messageFor = (text: string): string => {
-  const error = thrownBy(() => parseCniArgs(text, known));
+  const error = thrownBy(() => parseCniArgs(text));
   expect(error.code).toBe(4);
   return error.message;
 };
 
 describe("A50: pairs", () => {
   test("empty text has none", () => {
-    expect(parseCniArgs("", known)).toEqual({});
+    expect(parseCniArgs("")).toEqual({});
   });
 
   test("values by key, the last of two counts, a value may be empty", () => {
-    expect(parseCniArgs("IP=10.0.0.1;MAC=", known)).toEqual({ IP: "10.0.0.1", MAC: "" });
-    expect(parseCniArgs("IP=a;IP=b", known)).toEqual({ IP: "b" });
+    expect(parseCniArgs("IP=10.0.0.1;MAC=")).toEqual({ IP: "10.0.0.1", MAC: "" });
+    expect(parseCniArgs("IP=a;IP=b")).toEqual({ IP: "b" });
   });
 
   test.each([";", "IP=a;", ";IP=a", "IP=a;;MAC=b", "IP", "IP=a=b", " "])("%j has an invalid pair", (text) => {
@@ -38,8 +37,8 @@ describe("A51: unknown keys", () => {
   test.each(["1", "true", "TRUE", "True"])(
     "are accepted beside IgnoreUnknown=%s, wherever it stands",
     (yes) => {
-      expect(parseCniArgs(`A=1;IgnoreUnknown=${yes};IP=2`, known)).toEqual({ IP: "2" });
-      expect(parseCniArgs(`IgnoreUnknown=${yes};A=1`, known)).toEqual({});
+      expect(parseCniArgs(`A=1;IgnoreUnknown=${yes};IP=2`)).toEqual({ IP: "2" });
+      expect(parseCniArgs(`IgnoreUnknown=${yes};A=1`)).toEqual({});
     },
   );
 
@@ -59,7 +58,7 @@ describe("A51: unknown keys", () => {
   test("what containerd sends is accepted", () => {
     const text =
       "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=a;K8S_POD_INFRA_CONTAINER_ID=b;K8S_POD_UID=c";
-    expect(parseCniArgs(text, known)).toEqual({});
+    expect(parseCniArgs(text)).toEqual({});
   });
 
   test("keys that JavaScript objects inherit are unknown like any other", () => {
@@ -74,7 +73,7 @@ test("A50: any pairs of known keys come back", () => {
       const text = Object.entries(values)
         .map(([key, each]) => `${key}=${each}`)
         .join(";");
-      expect(parseCniArgs(text, known)).toEqual(values);
+      expect(parseCniArgs(text)).toEqual(values);
     }),
   );
 });
@@ -86,9 +85,9 @@ test("A50: any text gives values or an error with code 4", () => {
       (text) => {
         let values: Readonly<Record<string, string>>;
         try {
-          values = parseCniArgs(text, known);
+          values = parseCniArgs(text);
         } catch {
-          expect(thrownBy(() => parseCniArgs(text, known)).code).toBe(4);
+          expect(thrownBy(() => parseCniArgs(text)).code).toBe(4);
           return;
         }
         for (const [key, each] of Object.entries(values)) expect(text.split(";")).toContain(`${key}=${each}`);

@@ -2,8 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { takeLists } from "../../src/cni/attachment-lists.ts";
-import { decodeDocument, parseNetworkConfig } from "../../src/cni/config.ts";
-import { CniError } from "../../src/cni/error.ts";
+import { decodeDocument, readNetworkConfig, requireValidAttachments } from "../../src/cni/config.ts";
+import { CniError, toCniError } from "../../src/cni/error.ts";
+import { KeyError } from "../../src/schema/key-error.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const textOf = (found: Uint8Array) => new TextDecoder().decode(found);
@@ -54,7 +55,7 @@ function divided(json: string, piece: number): unknown {
       document[key] = new Set(Array.from(found, (one) => JSON.stringify(one)));
     return document;
   } catch (error) {
-    return error instanceof CniError ? "no attachments" : "refused";
+    return error instanceof CniError || error instanceof KeyError ? "no attachments" : "refused";
   }
 }
 
@@ -119,17 +120,18 @@ describe("a large document", () => {
   const both = { "cni.dev/attachments": entries, "cni.dev/valid-attachments": entries, last: 1 };
 
   test("has its lists, and all else", () => {
-    const config = parseNetworkConfig(bytes(large(both)));
-    const valid = config.validAttachments;
-    expect([...(valid ?? [])].length).toBe(ATTACHMENTS);
-    expect(valid?.has({ containerId: entries[77]?.containerID ?? "", ifname: "eth0" })).toBe(true);
-    expect(valid?.has({ containerId: entries[77]?.containerID ?? "", ifname: "eth1" })).toBe(false);
-    expect([config.name, config.json.integer("last")]).toEqual(["n", 1]);
+    const config = readNetworkConfig(decodeDocument(bytes(large(both))), "GC");
+    const valid = requireValidAttachments(config);
+    expect([...valid].length).toBe(ATTACHMENTS);
+    expect(valid.has({ containerId: entries[77]?.containerID ?? "", ifname: "eth0" })).toBe(true);
+    expect(valid.has({ containerId: entries[77]?.containerID ?? "", ifname: "eth1" })).toBe(false);
+    expect([config.name, config.json.last]).toEqual(["n", 1]);
   });
 
   test("of the two lists that for GC counts, also when it is empty", () => {
-    const config = parseNetworkConfig(bytes(large({ ...both, "cni.dev/valid-attachments": [] })));
-    expect([...(config.validAttachments ?? [0])]).toEqual([]);
+    const json = large({ ...both, "cni.dev/valid-attachments": [] });
+    const config = readNetworkConfig(decodeDocument(bytes(json)), "GC");
+    expect([...requireValidAttachments(config)]).toEqual([]);
   });
 
   const refusal = (json: string): string => {
@@ -137,8 +139,7 @@ describe("a large document", () => {
       decodeDocument(bytes(json));
       return "nothing is thrown";
     } catch (error) {
-      expect(error).toBeInstanceOf(CniError);
-      return (error as CniError).message.replace("cannot decode the network configuration: ", "");
+      return toCniError(error).message.replace("cannot decode the network configuration: ", "");
     }
   };
 
@@ -169,7 +170,7 @@ describe("a large document", () => {
     [
       "an entry without an id",
       (json: string) => json.replace(/"0*752f"/, '""'),
-      'key "cni.dev/attachments[29999].containerID" must be a string that is not empty, not ""',
+      'key "cni.dev/attachments[29999].containerID" is missing; it must be a string that is not empty',
     ],
   ])("%s: code 6, and where", (_, change, message) => {
     const json = large(both);

@@ -1,17 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import {
-  decodeDocument,
-  parseNetworkConfig,
-  readNetworkConfig,
-  requireValidAttachments,
-} from "../../src/cni/config.ts";
+import { decodeDocument, readNetworkConfig, requireValidAttachments } from "../../src/cni/config.ts";
 import { COMMANDS, type Command } from "../../src/cni/environment.ts";
 import type { CniError } from "../../src/cni/error.ts";
 import { bytes, configOf, prefix, thrownBy } from "./fake-host.ts";
 
 const parse = (stdin: string | Uint8Array) =>
-  parseNetworkConfig(typeof stdin === "string" ? bytes(stdin) : stdin);
+  readNetworkConfig(decodeDocument(typeof stdin === "string" ? bytes(stdin) : stdin), "ADD");
 const errorFor = (stdin: string | Uint8Array): CniError => thrownBy(() => parse(stdin));
 
 describe("A9: what is not a JSON object is refused with code 6, saying where", () => {
@@ -110,7 +105,7 @@ describe("A14: keys", () => {
     const config = parse(
       configOf({ ipRange: "x", capabilities: { mac: true }, "cni.dev/new": 1, args: { cni: {} } }),
     );
-    expect(config.json.get("ipRange")).toBe("x");
+    expect(config.json.ipRange).toBe("x");
   });
 
   test("match without regard to case", () => {
@@ -168,13 +163,11 @@ describe("A37, A39, K28: valid attachments", () => {
     ["null in another spelling", { "CNI.dev/valid-attachments": null }, []],
   ])("%s", (_, keys, expected) => {
     const config = parse(configOf(keys));
-    expect([...(config.validAttachments ?? [])]).toEqual(expected);
     expect([...requireValidAttachments(config)]).toEqual(expected);
   });
 
   test("K28: absent does not mean that nothing is valid: code 7", () => {
     const config = parse(configOf({}));
-    expect(config.validAttachments).toBeUndefined();
     expect(thrownBy(() => requireValidAttachments(config)).code).toBe(7);
   });
 
@@ -183,7 +176,10 @@ describe("A37, A39, K28: valid attachments", () => {
     [["a"], 'key "cni.dev/valid-attachments[0]" must be an object, not "a"'],
     [[...one, { ifname: "e" }], 'key "cni.dev/valid-attachments[1].containerID" is missing'],
     [[{ containerID: "a" }], 'key "cni.dev/valid-attachments[0].ifname" is missing'],
-    [[{ containerID: "", ifname: "e" }], '[0].containerID" must be a string that is not empty, not ""'],
+    [
+      [{ containerID: "", ifname: "e" }],
+      '[0].containerID" is missing; it must be a string that is not empty',
+    ],
     [[{ containerID: 1, ifname: "e" }], '[0].containerID" must be a string, not 1'],
   ])(
     "%j is refused: an entry that matches nothing would cost a live container its address",
@@ -215,7 +211,11 @@ test("A9–A15: any bytes give a configuration or a CniError", () => {
         void config.prevResult;
         expect(config.name).not.toBe("");
       } catch (error) {
-        expect([1, 6, 7]).toContain(thrownBy(() => void parse(stdin).prevResult).code);
+        expect([1, 6, 7]).toContain(
+          thrownBy(() => {
+            throw error;
+          }).code,
+        );
         expect((error as Error).message).not.toBe("");
       }
     }),

@@ -158,7 +158,7 @@ describe("A42–A49: a delegate in this process and as a child are one", () => {
     const config = configOf(failing("CNI error"));
     const time = notedTime(notes);
     await call(front(), environmentOf("ADD"), config, { delegation: inProcess, time });
-    expect(notes).toEqual(["undo", "half"]);
+    expect(notes).toEqual(["limit 20000", "undo", "half"]);
   });
 });
 

@@ -1,11 +1,18 @@
 /** A process without a process: what the protocol would read and write, and plugins that keep what they were asked. */
 
 import type { Environment } from "../../src/cni/environment.ts";
-import { CniError } from "../../src/cni/error.ts";
-import type { ChildOutcome, Delegation, Plugin, Request } from "../../src/cni/plugin.ts";
+import { CniError, toCniError } from "../../src/cni/error.ts";
+import type {
+  ChildOutcome,
+  CommandWithoutResult,
+  Delegation,
+  Plugin,
+  Request,
+} from "../../src/cni/plugin.ts";
 import { type Host, runPlugin } from "../../src/cni/protocol.ts";
 import { emptyResult, type Result } from "../../src/cni/result.ts";
 import { type Prefix, parsePrefix } from "../../src/net/prefix.ts";
+import { KeyError } from "../../src/schema/key-error.ts";
 import { endlessTime } from "../support/call-time.ts";
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -33,13 +40,24 @@ export function prefix(text: string): Prefix {
 /** A result that every version can express. */
 export const someResult = (): Result => ({ ...emptyResult(), ips: [{ address: prefix("10.1.0.2/24") }] });
 
-/** A plugin whose calls are kept, and which does what `behaviour` says, nothing otherwise. */
+/** What a plugin does, command by command; nothing where it is not said. */
+export interface Behaviour {
+  add?(request: Request): Promise<Result>;
+  check?(request: Request): Promise<void>;
+  del?(request: Request): Promise<void>;
+  gc?(request: Request): Promise<void>;
+  status?(request: Request): Promise<void>;
+}
+
+/** A plugin whose calls are kept, and which does what `behaviour` says. */
 export class FakePlugin implements Plugin {
   readonly name: string;
+  readonly kind: Plugin["kind"];
   readonly requests: Request[] = [];
-  readonly #behaviour: Partial<Omit<Plugin, "name">>;
+  readonly #behaviour: Behaviour;
 
-  constructor(behaviour: Partial<Omit<Plugin, "name">> = {}, name = "fake") {
+  constructor(behaviour: Behaviour = {}, name = "fake", kind: Plugin["kind"] = "interface") {
+    this.kind = kind;
     this.name = name;
     this.#behaviour = behaviour;
   }
@@ -49,24 +67,10 @@ export class FakePlugin implements Plugin {
     return (await this.#behaviour.add?.(request)) ?? someResult();
   }
 
-  async check(request: Request): Promise<void> {
+  async run(command: CommandWithoutResult, request: Request): Promise<void> {
     this.requests.push(request);
-    await this.#behaviour.check?.(request);
-  }
-
-  async del(request: Request): Promise<void> {
-    this.requests.push(request);
-    await this.#behaviour.del?.(request);
-  }
-
-  async gc(request: Request): Promise<void> {
-    this.requests.push(request);
-    await this.#behaviour.gc?.(request);
-  }
-
-  async status(request: Request): Promise<void> {
-    this.requests.push(request);
-    await this.#behaviour.status?.(request);
+    const name = command.toLowerCase() as Lowercase<CommandWithoutResult>;
+    await this.#behaviour[name]?.(request);
   }
 
   /** Commands in the order in which they ran. */
@@ -130,12 +134,12 @@ export async function call(
   return { exitCode, stdout, stderr, stdinReads, error: exitCode === 0 ? undefined : JSON.parse(stdout) };
 }
 
-/** The CniError that `action` throws; anything else is a failure of the test. */
+/** The CniError that `action` throws, or that its KeyError becomes; anything else is a failure of the test. */
 export function thrownBy(action: () => unknown): CniError {
   try {
     action();
   } catch (error) {
-    if (error instanceof CniError) return error;
+    if (error instanceof CniError || error instanceof KeyError) return toCniError(error);
     throw error;
   }
   throw new Error("nothing was thrown");

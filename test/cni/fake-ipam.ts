@@ -6,14 +6,20 @@ import { CniError } from "../../src/cni/error.ts";
 import type { Plugin, Request } from "../../src/cni/plugin.ts";
 import { runPlugin } from "../../src/cni/protocol.ts";
 import { emptyResult, type Result } from "../../src/cni/result.ts";
+import { get, objectOf } from "../../src/schema/parse.ts";
 import { endlessTime } from "../support/call-time.ts";
 import { bytes, noDelegation, prefix } from "./fake-host.ts";
+
+function ipamKey({ config }: Request, key: string): unknown {
+  const ipam = get(config.json, "ipam");
+  return ipam === undefined ? undefined : get(objectOf(ipam, "ipam"), key);
+}
 
 function act(request: Request): void {
   const { command, containerId, netns, ifname, args, path, environment, stdin } = request;
   const seen = { command, containerId, netns, ifname, args, path, trace: environment.TRACEPARENT };
   request.log(`ipam: ${JSON.stringify(seen)} ${Bun.hash(stdin)}`);
-  switch (request.config.json.object("ipam")?.string(command.toLowerCase())) {
+  switch (ipamKey(request, command.toLowerCase())) {
     case "CNI error":
       throw new CniError(11, "try again later", "the lock is held");
     case "error":
@@ -40,14 +46,12 @@ const richResult = (): Result => ({
 
 export const fakeIpam: Plugin = {
   name: "fake-ipam",
+  kind: "ipam",
   async add(request) {
     act(request);
-    return request.config.json.object("ipam")?.string("result") === "empty" ? emptyResult() : richResult();
+    return ipamKey(request, "result") === "empty" ? emptyResult() : richResult();
   },
-  check: async (request) => act(request),
-  del: async (request) => act(request),
-  gc: async (request) => act(request),
-  status: async (request) => act(request),
+  run: async (_command, request) => act(request),
 };
 
 if (import.meta.main) {

@@ -246,20 +246,20 @@ describe("K8: callTimeout, the seconds of a call", () => {
   });
 
   test("is the default's when it is left out or null", async () => {
-    expect(await timeOf({})).toEqual({ notes: [], error: undefined });
-    expect(await timeOf({ callTimeout: null })).toEqual({ notes: [], error: undefined });
+    expect(await timeOf({})).toEqual({ notes: ["limit 20000"], error: undefined });
+    expect(await timeOf({ callTimeout: null })).toEqual({ notes: ["limit 20000"], error: undefined });
   });
 
   test.each([1, 3600])("may be %d", async (callTimeout) => {
     expect((await timeOf({ callTimeout })).notes).toEqual([`limit ${callTimeout * 1000}`]);
   });
 
-  test.each([0, -1, 3601])("%d is refused with code 7, its bounds and the default", async (callTimeout) => {
+  test.each([0, -1, 3601])("%d is refused with code 7 and its bounds", async (callTimeout) => {
     const { notes, error } = await timeOf({ callTimeout });
     expect(notes).toEqual([]);
     expect(error).toMatchObject({
       code: 7,
-      msg: `invalid callTimeout ${callTimeout} (must be whole seconds between 1 and 3600; 20 when it is left out)`,
+      msg: `invalid callTimeout ${callTimeout} (must be between 1 and 3600)`,
     });
   });
 

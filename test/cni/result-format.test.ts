@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { JsonObject } from "../../src/cni/json-object.ts";
 import { emptyResult, type Result } from "../../src/cni/result.ts";
 import { formatResult } from "../../src/cni/result-format.ts";
 import { parseResult } from "../../src/cni/result-parse.ts";
@@ -23,7 +22,7 @@ describe("A21, A22: byte for byte what the reference prints", () => {
   test.each(goldens.map((golden) => [golden.name, golden.version, golden] as const))(
     "%s as %s",
     (name, to, golden) => {
-      const result = parseResult(JsonObject.from(sources[name], "golden"), "0.1.0");
+      const result = parseResult(sources[name], "golden", "0.1.0");
       const version = to as Version;
       if (golden.error === undefined) expect(formatResult(result, version)).toBe(`${golden.text}\n`);
       else expect(thrownBy(() => formatResult(result, version)).message).toBe(golden.error);

@@ -1,12 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { JsonObject } from "../../src/cni/json-object.ts";
 import { emptyResult } from "../../src/cni/result.ts";
 import { parseResult } from "../../src/cni/result-parse.ts";
 import type { Version } from "../../src/cni/version.ts";
 import { prefix, thrownBy } from "./fake-host.ts";
 
 const parse = (document: object, fallback: Version = "1.1.0") =>
-  parseResult(JsonObject.from(document, "prevResult"), fallback);
+  parseResult(document, "prevResult", fallback);
 
 describe("a value of the wrong kind is named by its path", () => {
   test.each([
@@ -33,7 +32,7 @@ describe("a value of the wrong kind is named by its path", () => {
       'key "prevResult.ips[0].interface" must be a whole',
     ],
     [{ interfaces: [{}] }, 'key "prevResult.interfaces[0].name" is missing'],
-    [{ interfaces: [{ name: "" }] }, 'key "prevResult.interfaces[0].name" must be'],
+    [{ interfaces: [{ name: "" }] }, 'key "prevResult.interfaces[0].name" is missing; it must be'],
     [{ interfaces: [{ name: "a", mac: 1 }] }, 'key "prevResult.interfaces[0].mac" must be a string'],
     [{ interfaces: [{ name: "a", mtu: "1" }] }, 'key "prevResult.interfaces[0].mtu" must be a whole number'],
     [{ routes: [{ dst: "0.0.0.0/0" }, {}] }, 'key "prevResult.routes[1].dst" is missing'],

@@ -4,9 +4,8 @@ import { parseCniArgs } from "../../src/cni/args.ts";
 import { readChildResult, runChild } from "../../src/cni/delegate-child.ts";
 import { type Invocation, readEnvironment } from "../../src/cni/environment.ts";
 import { parseJson } from "../../src/cni/json-bytes.ts";
-import { JsonObject } from "../../src/cni/json-object.ts";
 import type { Request } from "../../src/cni/plugin.ts";
-import { readRequest } from "../../src/cni/request.ts";
+import { readRequest } from "../../src/cni/protocol.ts";
 import type { Result } from "../../src/cni/result.ts";
 import { formatResult } from "../../src/cni/result-format.ts";
 import { parseResult } from "../../src/cni/result-parse.ts";
@@ -51,7 +50,7 @@ function requestFor(chance: Chance, stdin: Uint8Array): Request | undefined {
     environment: ENVIRONMENT,
     delegation: noDelegation,
     time: endlessTime,
-    log: () => {},
+    stderr: () => {},
   };
   return unlessRefused(() => readRequest(invocation, stdin, surroundings));
 }
@@ -78,7 +77,7 @@ function argumentsOfCni(chance: Chance): void {
   const text = chance.oneIn(2)
     ? pieces.join(";")
     : pieces.map((piece) => `${chance.of(["IP", "MAC", "X"])}=${piece}`).join(";");
-  const values = unlessRefused(() => parseCniArgs(text, ["IP", "MAC"])) ?? {};
+  const values = unlessRefused(() => parseCniArgs(text)) ?? {};
   for (const key of Object.keys(values)) if (key !== "IP" && key !== "MAC") throw new Error(`took in ${key}`);
 }
 
@@ -86,14 +85,14 @@ function argumentsOfCni(chance: Chance): void {
 function results(chance: Chance): void {
   const document = mutateDocument(chance, chance.of(RESULTS), chance.below(5));
   const version = chance.of(SUPPORTED_VERSIONS);
-  const result = unlessRefused(() => parseResult(JsonObject.from(document, "prevResult"), version));
+  const result = unlessRefused(() => parseResult(document, "prevResult", version));
   if (result === undefined) return;
   for (const target of SUPPORTED_VERSIONS) unlessRefused(() => again(result, target));
 }
 
 function again(result: Result, version: (typeof SUPPORTED_VERSIONS)[number]): void {
   const text = formatResult(result, version);
-  const read = parseResult(JsonObject.from(JSON.parse(text), "result"), version);
+  const read = parseResult(JSON.parse(text), "result", version);
   if (formatResult(read, version) !== text) throw new Error(`${version}: written again it differs: ${text}`);
 }
 

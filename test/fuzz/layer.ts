@@ -1,5 +1,6 @@
 /** A layer that takes input from outside, and how it is fuzzed. */
-import { CniError } from "../../src/cni/error.ts";
+import { CniError, toCniError } from "../../src/cni/error.ts";
+import { KeyError } from "../../src/schema/key-error.ts";
 import { Chance } from "./chance.ts";
 
 export interface Layer {
@@ -50,7 +51,8 @@ export function unlessRefused<T>(action: () => T): T | undefined {
 
 /** @throws `error` itself unless it is a CniError with words, and, but for a delegate's own, a code of the protocol's */
 export function requireUsable(error: unknown, { ofDelegate = false } = {}): void {
-  if (!(error instanceof CniError)) throw error;
-  if (!ofDelegate && !CODES.includes(error.code)) throw new Error(`code ${error.code}: ${error.message}`);
-  if (!ofDelegate && error.message.trim() === "") throw new Error(`code ${error.code} without words`);
+  if (!(error instanceof CniError || error instanceof KeyError)) throw error;
+  const { code, message } = toCniError(error);
+  if (!ofDelegate && !CODES.includes(code)) throw new Error(`code ${code}: ${message}`);
+  if (!ofDelegate && message.trim() === "") throw new Error(`code ${code} without words`);
 }

@@ -3,12 +3,12 @@
  * remedy (rule K19). Once from the configuration alone, before anything is touched, and once with what the IPAM gave,
  * before the container is. Pure. What is not certain is left to the kernel.
  */
-import { CniError } from "../../cni/error.ts";
-import { arrayOf, JsonObject } from "../../cni/json-object.ts";
 import type { IpConfig, Result } from "../../cni/result.ts";
-import { parseRoute } from "../../cni/result-parse.ts";
-import { isLoopback, isMulticast, parseIp } from "../../net/ip.ts";
-import { formatPrefix, parsePrefix } from "../../net/prefix.ts";
+import { isLoopback, isMulticast } from "../../net/ip.ts";
+import { formatPrefix } from "../../net/prefix.ts";
+import { KeyError } from "../../schema/key-error.ts";
+import type { Document, Parsed } from "../../schema/keys.ts";
+import { get, objectOf, parse } from "../../schema/parse.ts";
 import { firstAddress } from "./addressing.ts";
 import type { BridgeConfig } from "./config.ts";
 import {
@@ -18,6 +18,7 @@ import {
   requireFeasibleRoutes,
   requireUsable,
 } from "./feasible-routes.ts";
+import { ADDRESSING_KEYS, type ENTRY_KEYS } from "./keys.ts";
 
 const ROUTES = "ipam.routes";
 
@@ -30,24 +31,24 @@ const IPV6_MTU = 1280;
  * Looks at what the configuration says, as far as its IPAM section has the form of host-local's or static's.
  * @throws CniError code 7 naming the key, the value found, and the remedy.
  */
-export function requireFeasibleConfiguration(json: JsonObject, settings: Settings): void {
+export function requireFeasibleConfiguration(json: Document, settings: Settings): void {
   const plan = configured(json, settings);
   if (plan !== undefined) requireFeasible(plan, settings);
 }
 
 /** Whether the configuration shows that containers get IPv6 addresses. */
-export const wantsIpv6 = (json: JsonObject, settings: Settings): boolean =>
+export const wantsIpv6 = (json: Document, settings: Settings): boolean =>
   configured(json, settings)?.ips.some(({ address }) => address.address.family === 6) ?? false;
 
 /** Looks at what the IPAM gave; `ips` are its addresses with the gateways that they will have. @throws CniError as above. */
 export function requireFeasibleResult(
-  json: JsonObject,
+  json: Document,
   leased: Result,
   ips: readonly IpConfig[],
   settings: Settings,
 ): void {
   const { routes } = leased;
-  const configuredRoutes = json.object("ipam")?.get("routes");
+  const configuredRoutes = get(objectOf(get(json, "ipam"), "ipam"), "routes");
   const isConfigured = Array.isArray(configuredRoutes) && configuredRoutes.length === routes.length;
   const routesKey = isConfigured ? ROUTES : "routes in the result of the IPAM plugin";
   const named = ips.map((ip): PlannedIp => {
@@ -58,42 +59,39 @@ export function requireFeasibleResult(
 }
 
 /** Undefined where there is no address to be seen, or the section is wrong: the IPAM plugin will say how. */
-function configured(json: JsonObject, settings: Settings): Plan | undefined {
-  const ipam = json.object("ipam");
+function configured(json: Document, settings: Settings): Plan | undefined {
+  const ipam = get(json, "ipam");
   if (ipam === undefined) return undefined;
-  const ranges = (object: JsonObject | undefined, key: string): JsonObject[] =>
-    object
-      ?.array(key, (set, path) => arrayOf(set, path, (range, at) => JsonObject.from(range, at)))
-      ?.flat() ?? [];
+  let keys: Parsed<typeof ADDRESSING_KEYS>;
   try {
-    const subnets = [
-      ...ranges(json.object("runtimeConfig"), "ipRanges"),
-      ...(ipam.string("subnet") === undefined ? [] : [ipam]),
-      ...ranges(ipam, "ranges"),
-    ];
-    const addresses = ipam.array("addresses", JsonObject.from) ?? [];
-    const ips = [
-      ...subnets.map((entry) => planned(entry, "subnet", true)),
-      ...addresses.map((entry) => planned(entry, "address", settings.isGateway)),
-    ];
-    const routes = ipam.array("routes", parseRoute) ?? [];
-    return ips.length === 0 ? undefined : { ips, routes, routesKey: ROUTES, allocated: false };
+    keys = parse(ADDRESSING_KEYS, ipam, "ipam", { document: json, variables: undefined });
   } catch (error) {
-    if (error instanceof CniError) return undefined;
+    if (error instanceof KeyError) return undefined;
     throw error;
   }
+  const ips: PlannedIp[] = [];
+  const { runtimeRanges = [], ranges = [], addresses = [], routes = [] } = keys;
+  const plan = (entries: readonly Entry[], path: string, isList = true) => {
+    for (let index = 0; index < entries.length; index++) {
+      const { subnet, address = subnet, gateway: given } = entries[index] as Entry;
+      if (address === undefined) continue;
+      const at = isList ? `${path}[${index}]` : path;
+      // Of a subnet the first address is the gateway where none is given.
+      const isUsual = subnet !== undefined || settings.isGateway;
+      const gateway = given ?? (isUsual ? firstAddress(address) : undefined);
+      const key = `${at}.${subnet === undefined ? "address" : "subnet"}`;
+      ips.push({ address, ...(gateway !== undefined && { gateway }), key, gatewayKey: `${at}.gateway` });
+    }
+  };
+  for (let set = 0; set < runtimeRanges.length; set++)
+    plan(runtimeRanges[set] ?? [], `runtimeConfig.ipRanges[${set}]`);
+  if (keys.subnet !== undefined) plan([keys], "ipam", false);
+  for (let set = 0; set < ranges.length; set++) plan(ranges[set] ?? [], `ipam.ranges[${set}]`);
+  plan(addresses, "ipam.addresses");
+  return ips.length === 0 ? undefined : { ips, routes, routesKey: ROUTES, allocated: false };
 }
 
-/** With `usual`, an address without a gateway has the first one of its network. @throws CniError */
-function planned(entry: JsonObject, key: string, usual: boolean): PlannedIp {
-  const address = parsePrefix(entry.string(key) ?? "");
-  const text = entry.string("gateway") ?? "";
-  const given = parseIp(text);
-  if (address === undefined || (text !== "" && given === undefined)) throw invalid(entry.at(key), "", "");
-  const gateway = given ?? (usual ? firstAddress(address) : undefined);
-  const keys = { key: entry.at(key), gatewayKey: entry.at("gateway") };
-  return { address, ...(gateway !== undefined && { gateway }), ...keys };
-}
+type Entry = Parsed<typeof ENTRY_KEYS>;
 
 function requireFeasible(plan: Plan, settings: Settings): void {
   const { ips } = plan;

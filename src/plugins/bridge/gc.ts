@@ -67,7 +67,7 @@ async function collectAddresses(request: Request, ipam: string, living: Living):
   if (!living.areAllKnown("addresses")) return;
   const { stdin, config } = request;
   const entries = living.kept.map(({ containerId, ifname }) => ({ containerID: containerId, ifname }));
-  const others = Object.entries(config.json.raw).filter(([key]) => !isListKey(key));
+  const others = Object.entries(config.json).filter(([key]) => !isListKey(key));
   const document = Object.fromEntries([...others, ...LIST_KEYS.map((key) => [key, entries])]);
   const withList = new TextEncoder().encode(JSON.stringify(document));
   await delegateGc({ ...request, stdin: entries.length === 0 ? stdin : withList }, ipam);

@@ -1,11 +1,17 @@
-/** The bridge plugin: connects a container to a Linux bridge by a veth pair. Each command loads only what it needs. */
-import type { Plugin } from "../../cni/plugin.ts";
+/** The bridge plugin. Each command loads its own code, so that a call pays for its own command only. */
+import type { CommandWithoutResult, Plugin, Request } from "../../cni/plugin.ts";
+import type { Result } from "../../cni/result.ts";
 
 export const bridge: Plugin = {
   name: "bridge",
-  add: async (request) => (await import("./add.ts")).add(request),
-  check: async (request) => (await import("./check.ts")).check(request),
-  del: async (request) => (await import("./del.ts")).del(request),
-  gc: async (request) => (await import("./gc.ts")).gc(request),
-  status: async (request) => (await import("./status.ts")).status(request),
+  kind: "interface",
+  async add(request: Request): Promise<Result> {
+    return (await import("./add.ts")).add(request);
+  },
+  async run(command: CommandWithoutResult, request: Request): Promise<void> {
+    if (command === "CHECK") return (await import("./check.ts")).check(request);
+    if (command === "DEL") return (await import("./del.ts")).del(request);
+    if (command === "GC") return (await import("./gc.ts")).gc(request);
+    return (await import("./status.ts")).status(request);
+  },
 };

@@ -1,19 +1,17 @@
-/** The `ipam` section and the addresses asked for (rules H40–H45, A51, A52). */
-import { parseCniArgs } from "../../cni/args.ts";
+/** What the keys of an `ipam` section mean together (rules H40–H45, A52). */
 import type { NetworkConfig } from "../../cni/config.ts";
-import { CniError, code } from "../../cni/error.ts";
-import { arrayOf, JsonObject, wrongType } from "../../cni/json-object.ts";
+import { CniError, code, toCniError } from "../../cni/error.ts";
+import { readKeys } from "../../cni/keys.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { Route } from "../../cni/result.ts";
 import { atLeast } from "../../cni/version.ts";
 import type { LeasePlace } from "../../leases/place.ts";
 import { areDisjoint } from "../../net/interval.ts";
-import { type IpAddress, parseIp, sameIp } from "../../net/ip.ts";
-import { parsePrefix } from "../../net/prefix.ts";
+import { type IpAddress, sameIp } from "../../net/ip.ts";
+import type { Parsed } from "../../schema/keys.ts";
+import { get, parse } from "../../schema/parse.ts";
+import { KEYS, PLACE_KEYS, type RANGE_KEYS } from "./keys.ts";
 import { parseRangeSet, type RangeSet } from "./range.ts";
-
-/** The reference's place for leases (rule H50). */
-const DEFAULT_DATA_DIR = "/var/lib/cni/networks";
 
 /** Everything that ADD allocates by. */
 export interface AllocationConfig {
@@ -28,30 +26,32 @@ export interface AllocationConfig {
   readonly statusReportsExhaustion: boolean;
 }
 
-/** @throws CniError code 6 or 7. */
+/** @throws KeyError, CniError code 7 */
 export function parsePlace(config: NetworkConfig): LeasePlace {
-  const dataDir = ipamOf(config).string("dataDir") || DEFAULT_DATA_DIR;
-  if (dataDir.includes("\0"))
-    throw invalid(`ipam.dataDir: ${JSON.stringify(dataDir)} is not a path: it contains a NUL byte`);
+  const { dataDir } = parse(PLACE_KEYS, ipamOf(config), "ipam");
   let end = dataDir.length;
   while (end > 1 && dataDir.charAt(end - 1) === "/") end--;
   return { dataDir: dataDir.slice(0, end), network: config.name };
 }
 
-/** @throws CniError code 4 for CNI_ARGS, 6 or 7 for the configuration. */
+/** @throws KeyError, CniError code 4 for CNI_ARGS, 7 for what the keys say together */
 export function parseAllocation(request: Request): AllocationConfig {
-  const { config } = request;
-  const ipam = ipamOf(config);
-  const requested = parseRequested(request);
-  const sets = parseSets(config, ipam);
-  const resolvConf = ipam.string("resolvConf") || undefined;
-  const routes = ipam.array("routes", parseRoute) ?? [];
-  const statusReportsExhaustion = ipam.boolean("statusReportsExhaustion") ?? false;
-  return { sets, requested, routes, resolvConf, statusReportsExhaustion };
+  const keys = readHostLocal(request);
+  const { routes = [], resolvConf, statusReportsExhaustion, argumentIps = [], runtimeIps = [] } = keys;
+  // Rule H45 with A52: args.cni.ips takes the place of CNI_ARGS IP; runtimeConfig.ips comes on top.
+  const requested: IpAddress[] = [];
+  for (const address of [...argumentIps, ...runtimeIps])
+    if (!requested.some((other) => sameIp(other, address))) requested.push(address);
+  return { sets: parseSets(request.config, keys), requested, routes, resolvConf, statusReportsExhaustion };
 }
 
-function ipamOf(config: NetworkConfig): JsonObject {
-  const ipam = config.json.object("ipam");
+type HostLocalKeys = Parsed<typeof KEYS>;
+
+const readHostLocal = (request: Request): HostLocalKeys =>
+  readKeys(KEYS, request, ipamOf(request.config), "ipam");
+
+function ipamOf(config: NetworkConfig): unknown {
+  const ipam = get(config.json, "ipam");
   if (ipam === undefined) throw invalid("IPAM config missing 'ipam' key");
   return ipam;
 }
@@ -60,30 +60,35 @@ function ipamOf(config: NetworkConfig): JsonObject {
  * Whether the configuration leaves all ranges to the runtime. libcni sends those with ADD, CHECK and DEL, and never with
  * STATUS.
  */
-export const rangesComeWithAdd = (config: NetworkConfig): boolean =>
-  rangeSources(config, ipamOf(config)).length === 0 &&
-  config.json.object("capabilities")?.boolean("ipRanges") === true;
+export function rangesComeWithAdd(request: Request): boolean {
+  const keys = readHostLocal(request);
+  return keys.rangesComeWithAdd && rangeSources(keys).length === 0;
+}
 
 /** In rule H40's order. */
-function rangeSources(config: NetworkConfig, ipam: JsonObject) {
-  const legacy = ipam.string("subnet") === undefined ? [] : [{ path: "ipam", ranges: [ipam] }];
-  const fromRuntime = rangeSets(config.json.object("runtimeConfig"), "ipRanges");
-  return [...fromRuntime, ...legacy, ...rangeSets(ipam, "ranges")];
+function rangeSources(keys: HostLocalKeys) {
+  const { runtimeRanges = [], ranges = [], subnet } = keys;
+  const sources: { readonly path: string; readonly ranges: Parsed<typeof RANGE_KEYS>[] }[] = [];
+  for (const set of runtimeRanges)
+    sources.push({ path: `runtimeConfig.ipRanges[${sources.length}]`, ranges: set });
+  if (subnet !== undefined) sources.push({ path: "ipam", ranges: [{ ...keys, subnet }] });
+  const before = sources.length;
+  for (const set of ranges) sources.push({ path: `ipam.ranges[${sources.length - before}]`, ranges: set });
+  return sources;
 }
 
 /** The index of a set is also that of its hint on disk (rule H51). */
-function parseSets(config: NetworkConfig, ipam: JsonObject): RangeSet[] {
-  const sources = rangeSources(config, ipam);
+function parseSets(config: NetworkConfig, keys: HostLocalKeys): RangeSet[] {
+  const sources = rangeSources(keys);
   if (sources.length === 0) throw invalid('no IP ranges specified: give "ipam.ranges" or "ipam.subnet"');
-  const sets = sources.map(({ ranges, path }, index) => {
+  const sets: RangeSet[] = [];
+  for (const { ranges, path } of sources) {
     try {
-      return parseRangeSet(ranges, path);
+      sets.push(parseRangeSet(ranges, path));
     } catch (error) {
-      throw error instanceof CniError && error.code === code.invalidConfig
-        ? error.during(`invalid range set ${index}`)
-        : error;
+      throw toCniError(error).during(`invalid range set ${sets.length}`);
     }
-  });
+  }
   refuseSeveralOfAFamily(config, sets);
   if (sets.length === 1 || areDisjoint(sets.flatMap(({ ranges }) => ranges))) return sets;
   for (const [index, set] of sets.entries()) {
@@ -106,48 +111,6 @@ function refuseSeveralOfAFamily(config: NetworkConfig, sets: readonly RangeSet[]
       remark: `${count} range sets are IPv${family}; use cniVersion 0.3.0 or later`,
     });
   }
-}
-
-const rangeSets = (json: JsonObject | undefined, key: string) =>
-  json?.array(key, (value, path) => ({
-    path,
-    ranges: arrayOf(value, path, (range, at) => JsonObject.from(range, at)),
-  })) ?? [];
-
-/** Rule H45 with A52: args.cni.ips takes the place of CNI_ARGS IP; runtimeConfig.ips comes on top. */
-function parseRequested({ config, args }: Request): IpAddress[] {
-  // MAC is for the plugin that delegates to this one; the string reaches both (rule A51).
-  const { IP } = parseCniArgs(args, ["IP", "MAC"]);
-  const inArgs = config.json.object("args")?.object("cni")?.array("ips", requestedAddress) ?? [];
-  const inEnvironment = IP === undefined || IP === "" ? [] : [requestedAddress(IP, "CNI_ARGS IP")];
-  const inRuntime = config.json.object("runtimeConfig")?.array("ips", requestedAddress) ?? [];
-  const all = [...(inArgs.length > 0 ? inArgs : inEnvironment), ...inRuntime];
-  return all.filter((address, index) => all.findIndex((other) => sameIp(other, address)) === index);
-}
-
-/** An address whose prefix length, if it has one, says nothing. */
-function requestedAddress(value: unknown, path: string): IpAddress {
-  if (typeof value !== "string") throw wrongType(path, "a string", value);
-  const address = value.includes("/") ? parsePrefix(value)?.address : parseIp(value);
-  if (address !== undefined) return address;
-  throw invalid(`cannot understand ip: ${path}: invalid IP address ${JSON.stringify(value)}`);
-}
-
-function parseRoute(value: unknown, path: string): Route {
-  const json = JsonObject.from(value, path);
-  const dst = json.string("dst");
-  const prefix = dst === undefined ? undefined : parsePrefix(dst);
-  if (prefix === undefined) throw invalid(`${json.at("dst")}: invalid CIDR address: ${dst ?? "missing"}`);
-  const gw = json.string("gw");
-  const gateway = gw === undefined || gw === "" ? undefined : parseIp(gw);
-  if (gw && gateway === undefined) throw invalid(`${json.at("gw")}: invalid IP address: ${gw}`);
-  const route: Route = { dst: prefix };
-  if (gateway !== undefined) route.gw = gateway;
-  for (const key of ["mtu", "advmss", "priority", "table", "scope"] as const) {
-    const number = json.integer(key);
-    if (number !== undefined) route[key] = number;
-  }
-  return route;
 }
 
 const invalid = (message: string): CniError => new CniError(code.invalidConfig, message);

@@ -1,11 +1,17 @@
-/** host-local: hands out addresses from configured ranges and keeps the leases in files on this machine. */
-import type { Plugin } from "../../cni/plugin.ts";
+/** The host-local plugin. Each command loads its own code, so that a call pays for its own command only. */
+import type { CommandWithoutResult, Plugin, Request } from "../../cni/plugin.ts";
+import type { Result } from "../../cni/result.ts";
 
 export const hostLocal: Plugin = {
   name: "host-local",
-  add: async (request) => (await import("./add.ts")).add(request),
-  check: async (request) => (await import("./check.ts")).check(request),
-  del: async (request) => (await import("./del.ts")).del(request),
-  gc: async (request) => (await import("./gc.ts")).gc(request),
-  status: async (request) => (await import("./status.ts")).status(request),
+  kind: "ipam",
+  async add(request: Request): Promise<Result> {
+    return (await import("./add.ts")).add(request);
+  },
+  async run(command: CommandWithoutResult, request: Request): Promise<void> {
+    if (command === "CHECK") return (await import("./check.ts")).check(request);
+    if (command === "DEL") return (await import("./del.ts")).del(request);
+    if (command === "GC") return (await import("./gc.ts")).gc(request);
+    return (await import("./status.ts")).status(request);
+  },
 };

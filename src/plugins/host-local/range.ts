@@ -1,16 +1,10 @@
 /** Ranges of addresses and sets of them (rules H41–H43, L11): what the configuration allows to be handed out. */
 import { CniError, code } from "../../cni/error.ts";
-import type { JsonObject } from "../../cni/json-object.ts";
 import { areDisjoint, type Interval } from "../../net/interval.ts";
-import { bits, type Family, formatIp, type IpAddress, parseIp, sameIp } from "../../net/ip.ts";
-import {
-  contains,
-  formatPrefix,
-  lastAddress,
-  networkOf,
-  type Prefix,
-  parsePrefix,
-} from "../../net/prefix.ts";
+import { bits, type Family, formatIp, type IpAddress, sameIp } from "../../net/ip.ts";
+import { contains, formatPrefix, lastAddress, networkOf, type Prefix } from "../../net/prefix.ts";
+import type { Parsed } from "../../schema/keys.ts";
+import type { RANGE_KEYS } from "./keys.ts";
 
 /** A piece of a subnet. */
 export interface Range extends Interval {
@@ -42,12 +36,13 @@ export function reservedAs(set: RangeSet, address: IpAddress): string | undefine
 }
 
 /**
- * A range set from its configuration. `path` names it in errors.
- * @throws CniError code 6 for a wrong JSON type, 7 for a wrong value.
+ * A range set from its configuration. `path` names it in errors: "ipam" for the one range that stands right there.
+ * @throws CniError code 7
  */
-export function parseRangeSet(entries: readonly JsonObject[], path: string): RangeSet {
+export function parseRangeSet(entries: readonly Parsed<typeof RANGE_KEYS>[], path: string): RangeSet {
   const ranges: Range[] = [];
-  for (const entry of entries) ranges.push(parseRange(entry));
+  for (const entry of entries)
+    ranges.push(parseRange(entry, path === "ipam" ? path : `${path}[${ranges.length}]`));
   const [first] = ranges;
   if (first === undefined) throw invalid(path, "empty range set", "give it at least one subnet");
   const { family } = first;
@@ -66,45 +61,43 @@ export function parseRangeSet(entries: readonly JsonObject[], path: string): Ran
   return { family, ranges };
 }
 
-function parseRange(json: JsonObject): Range {
-  const text = json.string("subnet");
-  const key = json.at("subnet");
-  if (text === undefined) throw invalid(key, "missing", 'give the subnet, as in "10.1.2.0/24"');
-  const subnet = parsePrefix(text);
-  if (subnet === undefined)
-    throw invalid(key, `invalid CIDR address: ${text}`, 'as in "10.1.2.0/24" or "fd00:1::/64"');
+function parseRange(
+  { subnet, rangeStart, rangeEnd, gateway }: Parsed<typeof RANGE_KEYS>,
+  path: string,
+): Range {
   const { family, value } = subnet.address;
+  const key = `${path}.subnet`;
   const longest = bits(family) - 2;
   if (subnet.length > longest)
-    throw invalid(key, `Network ${text} too small to allocate from`, `use /${longest} or larger`);
+    throw invalid(
+      key,
+      `Network ${formatPrefix(subnet)} too small to allocate from`,
+      `use /${longest} or larger`,
+    );
   const network = networkOf(subnet).address;
   if (value !== network.value) {
     const right = `For a subnet mask of length ${subnet.length} the network address is ${formatIp(network)}`;
     throw invalid(key, `Network has host bits set. ${right}`, `found ${formatPrefix(subnet)}`);
   }
-  const from = bound(json, "rangeStart", subnet)?.value ?? value + 1n;
-  const end = bound(json, "rangeEnd", subnet);
-  if (end !== undefined && end.value < from) {
-    const found = `RangeEnd ${formatIp(end)} not in network ${formatPrefix(subnet)} from rangeStart on`;
+  if (rangeStart !== undefined) requireInside(subnet, rangeStart, path, "RangeStart");
+  if (rangeEnd !== undefined) requireInside(subnet, rangeEnd, path, "RangeEnd");
+  const from = rangeStart?.value ?? value + 1n;
+  if (rangeEnd !== undefined && rangeEnd.value < from) {
+    const found = `RangeEnd ${formatIp(rangeEnd)} not in network ${formatPrefix(subnet)} from rangeStart on`;
     const start = formatIp({ family, value: from });
-    throw invalid(json.at("rangeEnd"), found, `it is before rangeStart ${start}`);
+    throw invalid(`${path}.rangeEnd`, found, `it is before rangeStart ${start}`);
   }
-  const gateway = bound(json, "gateway") ?? { family, value: value + 1n };
   const last = family === 4 ? lastAddress(subnet).value - 1n : lastAddress(subnet).value;
   // A start at the broadcast address leaves a range with nothing in it to hand out, which is valid (rule L11).
-  return { family, from, to: end?.value ?? (last < from ? from : last), subnet, gateway };
+  const to = rangeEnd?.value ?? (last < from ? from : last);
+  return { family, from, to, subnet, gateway: gateway ?? { family, value: value + 1n } };
 }
 
-/** An address, undefined when absent or empty. */
-function bound(json: JsonObject, key: string, subnet?: Prefix): IpAddress | undefined {
-  const text = json.string(key);
-  if (text === undefined || text === "") return undefined;
-  const address = parseIp(text);
-  if (address === undefined) throw invalid(json.at(key), `invalid IP address: ${text}`);
-  if (subnet === undefined || contains(subnet, address)) return address;
-  // "RangeStart" is the reference's word.
-  const name = `R${key.slice(1)}`;
-  throw invalid(json.at(key), `${name} ${formatIp(address)} not in network ${formatPrefix(subnet)}`);
+/** `name` is the reference's word for the key. */
+function requireInside(subnet: Prefix, address: IpAddress, path: string, name: string): void {
+  if (contains(subnet, address)) return;
+  const found = `${name} ${formatIp(address)} not in network ${formatPrefix(subnet)}`;
+  throw invalid(`${path}.r${name.slice(1)}`, found);
 }
 
 function invalid(path: string, problem: string, remedy?: string): CniError {

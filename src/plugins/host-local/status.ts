@@ -27,7 +27,7 @@ interface Pool {
 export async function status(request: Request, boot: Boot = thisBoot): Promise<void> {
   const { config, log } = request;
   const files = new LeaseFiles(parsePlace(config), log);
-  const allocation = rangesComeWithAdd(config) ? undefined : parseAllocation(request);
+  const allocation = rangesComeWithAdd(request) ? undefined : parseAllocation(request);
   try {
     requireUsable(files);
   } catch (error) {

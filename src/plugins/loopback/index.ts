@@ -1,11 +1,17 @@
 /** The loopback plugin. VERSION and the other plugins load nothing of it. */
-import type { Plugin } from "../../cni/plugin.ts";
+import type { CommandWithoutResult, Plugin, Request } from "../../cni/plugin.ts";
+import type { Result } from "../../cni/result.ts";
 
 export const loopback: Plugin = {
   name: "loopback",
-  add: async (request) => (await import("./loopback.ts")).add(request),
-  check: async (request) => (await import("./loopback.ts")).check(request),
-  del: async (request) => (await import("./loopback.ts")).del(request),
-  gc: async () => (await import("./loopback.ts")).gc(),
-  status: async () => (await import("./loopback.ts")).status(),
+  kind: "interface",
+  async add(request: Request): Promise<Result> {
+    return (await import("./loopback.ts")).add(request);
+  },
+  async run(command: CommandWithoutResult, request: Request): Promise<void> {
+    const { check, del } = await import("./loopback.ts");
+    if (command === "CHECK") check(request);
+    if (command === "DEL") del(request);
+    // Nothing on the host could be stale, and every namespace has its lo.
+  },
 };

@@ -49,7 +49,7 @@ const addressesOf = (connection: Connection, index: number) =>
   );
 
 /** Whether `lo` is up. */
-export async function check(request: Request): Promise<void> {
+export function check(request: Request): void {
   using lo = openLoopback(request.netns);
   if (((lo.link.flags ?? 0) & interfaceFlag.up) !== 0) return;
   throw new CniError(
@@ -59,7 +59,7 @@ export async function check(request: Request): Promise<void> {
 }
 
 /** Brings `lo` down; a namespace that is gone is success (rule A29). */
-export async function del(request: Request): Promise<void> {
+export function del(request: Request): void {
   if (request.netns === "") return;
   try {
     using lo = openLoopback(request.netns);
@@ -68,12 +68,6 @@ export async function del(request: Request): Promise<void> {
     if (!(error instanceof CniError && error.cause instanceof NoNamespaceError)) throw error;
   }
 }
-
-/** There is nothing on the host that could be stale. */
-export async function gc(): Promise<void> {}
-
-/** Every namespace has its `lo`: always ready. */
-export async function status(): Promise<void> {}
 
 /** `lo` of a namespace and a connection into it. */
 function openLoopback(path: string): Disposable & { connection: Connection; link: Link & { index: number } } {

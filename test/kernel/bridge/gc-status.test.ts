@@ -78,7 +78,7 @@ describe("STATUS", () => {
       /range set 0 \(10\.77\.0\.1-10\.77\.0\.1\) has no address that may be handed out/,
     ],
     ["an IPAM that is not there", "true", { ipam: { type: "nope" } }, 999, /failed to find plugin "nope"/],
-    ["a configuration that can't be", "true", { vlan: 5000 }, 7, /invalid VLAN ID 5000/],
+    ["a configuration that can't be", "true", { vlan: 5000 }, 7, /invalid vlan 5000/],
   ])("A35, A36, G2: %s", async (host, _what, command, keys, code, message) => {
     await host.run(command);
     const outcome = await host.unchangedBy(

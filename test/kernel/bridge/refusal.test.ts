@@ -38,7 +38,7 @@ describe("ADD refuses and changes nothing", () => {
       7,
       /cannot use IPAM when DisableContainerInterface flag is set/,
     ],
-    ["B5: vlan out of range", { vlan: 4095 }, 7, /invalid VLAN ID 4095 \(must be between 0 and 4094\)/],
+    ["B5: vlan out of range", { vlan: 4095 }, 7, /invalid vlan 4095 \(must be between 0 and 4094\)/],
     ["B6: half a range", { vlanTrunk: [{ minID: 3 }] }, 7, /maxID is missing \(vlanTrunk\[0\]\)/],
     ["a bridge name that can't be", { bridge: "much-too-long-name" }, 7, /is not a valid interface name/],
     [
@@ -47,7 +47,7 @@ describe("ADD refuses and changes nothing", () => {
       7,
       /invalid MAC address "ff:ff:ff:ff:ff:ff"/,
     ],
-    ["an unknown backend", { ipMasq: true, ipMasqBackend: "pf" }, 7, /unknown ipmasq backend "pf"/],
+    ["an unknown backend", { ipMasq: true, ipMasqBackend: "pf" }, 7, /invalid ipMasqBackend "pf"/],
     ["a wrong type", { isGateway: "yes" }, 6, /key "isGateway" must be true or false, not "yes"/],
     [
       "A43: an IPAM that is not there",

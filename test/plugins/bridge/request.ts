@@ -1,5 +1,5 @@
 /** A request for unit tests of the bridge: a configuration without a process around it. */
-import { parseNetworkConfig } from "../../../src/cni/config.ts";
+import { readNetworkConfig } from "../../../src/cni/config.ts";
 import type { Request } from "../../../src/cni/plugin.ts";
 import { endlessTime } from "../../support/call-time.ts";
 
@@ -13,7 +13,7 @@ export function requestWith(keys: object, args = ""): Request {
     ifname: "eth0",
     args,
     path: [],
-    config: parseNetworkConfig(new TextEncoder().encode(JSON.stringify(document))),
+    config: readNetworkConfig(JSON.parse(JSON.stringify(document)), "ADD"),
     stdin: new Uint8Array(),
     environment: {},
     delegation: {

@@ -1,12 +1,12 @@
 /** vlanTrunk (B6) against a plain model: the set of ids. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { CniError } from "../../../src/cni/error.ts";
-import { JsonObject } from "../../../src/cni/json-object.ts";
 import { plannedVlans } from "../../../src/links/vlan.ts";
-import { parseTrunk } from "../../../src/plugins/bridge/trunk.ts";
+import { parseBridgeConfig } from "../../../src/plugins/bridge/config.ts";
+import { thrownBy } from "../../cni/fake-host.ts";
+import { requestWith } from "./request.ts";
 
-const parse = (vlanTrunk: unknown) => parseTrunk(JsonObject.from({ vlanTrunk }, ""));
+const parse = (vlanTrunk: unknown) => parseBridgeConfig(requestWith({ vlanTrunk })).trunk;
 
 test("B6: single ids, ranges, both in one item, overlaps, any order", () => {
   expect(parse(undefined)).toBeUndefined();
@@ -29,21 +29,13 @@ test("B6: refusals say what and where", () => {
       7,
       "minID and maxID should be configured simultaneously, minID is missing (vlanTrunk[0])",
     ],
-    [
-      [{ minID: 0, maxID: 3 }],
-      7,
-      "incorrect trunk minID parameter: 0 is not between 1 and 4094 (vlanTrunk[0])",
-    ],
-    [
-      [{ minID: 1, maxID: 4095 }],
-      7,
-      "incorrect trunk maxID parameter: 4095 is not between 1 and 4094 (vlanTrunk[0])",
-    ],
+    [[{ minID: 0, maxID: 3 }], 7, "invalid vlanTrunk[0].minID 0 (must be between 1 and 4094)"],
+    [[{ minID: 1, maxID: 4095 }], 7, "invalid vlanTrunk[0].maxID 4095 (must be between 1 and 4094)"],
     [[{ minID: 5, maxID: 4 }], 7, "minID is greater than maxID in trunk parameter (5 and 4) (vlanTrunk[0])"],
-    [[{ id: 0 }], 7, "incorrect trunk id parameter: 0 is not between 1 and 4094 (vlanTrunk[0])"],
+    [[{ id: 0 }], 7, "invalid vlanTrunk[0].id 0 (must be between 1 and 4094)"],
   ];
   for (const [trunk, code, message] of cases) {
-    expect(() => parse(trunk)).toThrow(new CniError(code, message));
+    expect(thrownBy(() => parse(trunk))).toMatchObject({ code, message });
   }
   expect(() => parse([7])).toThrow(/vlanTrunk\[0\]/);
 });

@@ -1,14 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { JsonObject } from "../../../src/cni/json-object.ts";
 import { intervalOf, sizeOf } from "../../../src/net/interval.ts";
 import { formatIp, type IpAddress, parseIp } from "../../../src/net/ip.ts";
 import { searchOrder } from "../../../src/plugins/host-local/allocator.ts";
+import { RANGE_KEYS } from "../../../src/plugins/host-local/keys.ts";
 import { parseRangeSet, type RangeSet, reservedAs } from "../../../src/plugins/host-local/range.ts";
+import { parse } from "../../../src/schema/parse.ts";
 
 const setOf = (...ranges: Record<string, string>[]): RangeSet =>
   parseRangeSet(
-    ranges.map((range, index) => JsonObject.from(range, `ranges[0][${index}]`)),
+    ranges.map((range) => parse(RANGE_KEYS, range)),
     "ranges[0]",
   );
 

@@ -1,0 +1,53 @@
+/** Keys that all plugins have, or several of them, and what every plugin reads its own keys with. */
+import type { Document, Keys, Parsed } from "../schema/keys.ts";
+import { parse } from "../schema/parse.ts";
+import { parseCniArgs } from "./args.ts";
+
+/** The key that comes before all others. */
+export const NETWORK_KEYS = [["name", "text", "", ""]] as const satisfies Keys;
+
+/** Further keys of every network configuration. */
+export const SHARED_KEYS = [
+  ["cniVersion", "text", null, ""],
+  ["prevResult", "object", null, ""],
+  [
+    "callTimeout",
+    "1..3600",
+    20,
+    "Seconds that a call may take, waits for locks and other programs included. A failed ADD has 10 s more to take back what it did.",
+  ],
+] as const satisfies Keys;
+
+/** A route of a result, and of an `ipam` section. */
+export const ROUTE_KEYS = [
+  ["dst", "prefix!", null, "Destination."],
+  ["gw", "address", null, "Gateway. Without it the one of the address."],
+  ["mtu", "integer", null, "MTU."],
+  ["advmss", "integer", null, "MSS that TCP advertises."],
+  ["priority", "integer", null, "Metric."],
+  ["table", "integer", null, "Routing table."],
+  ["scope", "integer", null, "Scope, by the kernel's number."],
+] as const satisfies Keys;
+
+/** What resolvers in the container get. */
+export const DNS_KEYS = [
+  ["nameservers", "text[]", null, "Addresses of name servers."],
+  ["domain", "text", null, "Local domain."],
+  ["search", "text[]", null, "Domains to search in."],
+  ["options", "text[]", null, "Options for the resolver."],
+] as const satisfies Keys;
+
+/**
+ * Reads a plugin's keys from the configuration (or its section `value` at `path`), and those that the table says so of from
+ * what runtimes send beside them: runtimeConfig, args.cni and CNI_ARGS (rules A50 to A52).
+ * @throws KeyError; CniError code 4 for CNI_ARGS
+ */
+export function readKeys<Table extends Keys>(
+  keys: Table,
+  { config, args }: { readonly config: { readonly json: Document }; readonly args: string },
+  value: unknown = config.json,
+  path = "",
+): Parsed<Table> {
+  const variables = args === "" ? undefined : parseCniArgs(args);
+  return parse(keys, value, path, { document: config.json, variables });
+}

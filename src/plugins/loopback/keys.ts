@@ -1,0 +1,4 @@
+/** The loopback plugin's keys: it has none but those of every network. */
+import type { Keys } from "../../schema/keys.ts";
+
+export const KEYS = [] as const satisfies Keys;

@@ -1,0 +1,67 @@
+/** A table of keys as a JSON schema (draft 2020-12), by which editors complete and check configurations. */
+import type { Key, Keys } from "./keys.ts";
+
+/** What a schema says of a value. */
+export interface Schema {
+  [word: string]: unknown;
+  properties?: Record<string, Schema>;
+}
+
+/** The schema of an object with these keys. Keys that are not in the table are allowed, as parse() ignores them. */
+export function schemaOf(keys: Keys): Schema {
+  const schema: Schema = { type: "object", properties: {} };
+  const required: string[] = [];
+  for (const key of keys) {
+    const [name, type, , , , places] = key;
+    if (type.endsWith("!")) required.push(name);
+    // Variables are not part of the document.
+    const paths = places?.split(" ").filter((place) => !place.startsWith("CNI_ARGS.")) ?? [name];
+    for (const path of paths) put(schema, path.split("."), schemaOfKey(key));
+  }
+  if (required.length > 0) schema.required = required;
+  return schema;
+}
+
+function put(schema: Schema, [step = "", ...rest]: readonly string[], value: Schema): void {
+  schema.properties ??= {};
+  if (rest.length === 0) schema.properties[step] = value;
+  else {
+    schema.properties[step] ??= { type: "object" };
+    put(schema.properties[step], rest, value);
+  }
+}
+
+function schemaOfKey([, type, fallback, help, inner]: Key): Schema {
+  return {
+    ...typeOf(type.endsWith("!") ? type.slice(0, -1) : type, inner ?? undefined),
+    ...(help !== "" && { description: help }),
+    ...(fallback !== null && { default: fallback }),
+  };
+}
+
+function typeOf(type: string, inner: Keys | undefined): Schema {
+  if (type.endsWith("[]")) return { type: "array", items: typeOf(type.slice(0, -2), inner) };
+  switch (type) {
+    case "boolean":
+    case "integer":
+      return { type };
+    case "object":
+      return inner === undefined ? { type } : schemaOf(inner);
+    case "any":
+      return {};
+    case "text":
+    case "path":
+    case "address":
+    case "address/length":
+    case "prefix":
+    case "mac":
+      return { type: "string" };
+  }
+  const parts = type.split("|");
+  if (!type.includes("..")) return { enum: parts };
+  const bounds = parts.map((part) => {
+    const [first, last = first] = part.split("..");
+    return { type: "integer", minimum: Number(first), maximum: Number(last) };
+  });
+  return bounds.length === 1 ? (bounds[0] ?? {}) : { anyOf: bounds };
+}

@@ -1,0 +1,193 @@
+/**
+ * Reads a JSON object by a table of keys. Keys match without regard to case, the exact spelling first (rule A14: the Go
+ * plugins do the same); null counts as absent; keys that are not in the table are ignored.
+ */
+import { parseIp } from "../net/ip.ts";
+import { isUnicastMac, parseMac } from "../net/mac.ts";
+import { parsePrefix } from "../net/prefix.ts";
+import { KeyError, wrongType } from "./key-error.ts";
+import type { Document, Keys, Parsed } from "./keys.ts";
+
+/** Where the places begin that a table names. */
+export interface Elsewhere {
+  /** The whole document. */
+  readonly document: Document;
+  /** CNI_ARGS. */
+  readonly variables: Document | undefined;
+}
+
+/**
+ * What an object says of these keys. `path` is its place in the document, "" for the document itself.
+ * @throws KeyError naming the key's path from the document's root, as in `ipam.ranges[0][1].subnet`
+ */
+export function parse<Table extends Keys>(
+  keys: Table,
+  value: unknown,
+  path = "",
+  elsewhere?: Elsewhere,
+): Parsed<Table> {
+  const document = objectOf(value, path);
+  const result: Record<string, unknown> = {};
+  // Not taken apart by [name, type, …], which goes through an iterator.
+  for (const row of keys) {
+    const name = row[0];
+    const type = row[1];
+    const places = row[5];
+    let read: unknown;
+    if (places !== undefined) {
+      if (elsewhere !== undefined) read = readElsewhere(places, type, elsewhere, row[4]);
+    } else {
+      const found = get(document, name);
+      if (found !== undefined) read = convert(type, found, path === "" ? name : `${path}.${name}`, row[4]);
+      else if (type.endsWith("!")) throw missing(path === "" ? name : `${path}.${name}`, type);
+    }
+    if (read !== undefined) result[name] = read;
+    else if (row[2] !== null) result[name] = row[2];
+  }
+  return result as Parsed<Table>;
+}
+
+/** A JSON value as an object. @throws KeyError */
+export function objectOf(value: unknown, path: string): Document {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Document;
+  throw wrongType(path, "an object", value);
+}
+
+/** The value under a key, undefined when absent or null. */
+export function get(document: Document, name: string): unknown {
+  let value = document[name];
+  if (value === undefined) {
+    for (const spelling in document) {
+      if (spelling.length !== name.length || spelling.toLowerCase() !== name.toLowerCase()) continue;
+      value = document[spelling];
+      break;
+    }
+  }
+  return value ?? undefined;
+}
+
+/** The first value that there is in these places. */
+function readElsewhere(
+  places: string,
+  type: string,
+  { document, variables }: Elsewhere,
+  keys?: Keys | null,
+): unknown {
+  for (const place of places.split(" ")) {
+    const steps = place.split(".");
+    const isVariable = steps[0] === "CNI_ARGS";
+    let value: unknown = isVariable ? variables : document;
+    for (let step = isVariable ? 1 : 0; step < steps.length && value !== undefined; step++)
+      value = get(objectOf(value, steps.slice(0, step).join(".")), steps[step] as string);
+    if (value === undefined || value === "" || (Array.isArray(value) && value.length === 0)) continue;
+    if (!isVariable) return convert(type, value, place, keys);
+    // What is a list in the configuration is one text in a variable.
+    const item = type.endsWith("[]") ? type.slice(0, -2) : type;
+    const read = convert(item, value, steps.join(" "));
+    return item === type ? read : [read];
+  }
+  return undefined;
+}
+
+/** A value of that type; undefined for a text that is empty and no item of a list. */
+function convert(type: string, value: unknown, at: string, keys?: Keys | null): unknown {
+  if (type.endsWith("!")) return convert(type.slice(0, -1), value, at, keys) ?? fail(missing(at, type));
+  if (type.endsWith("[]")) {
+    if (!Array.isArray(value)) throw wrongType(at, "an array", value);
+    const list: unknown[] = [];
+    for (let index = 0; index < value.length; index++)
+      list.push(convert(type.slice(0, -2), value[index], `${at}[${index}]`, keys));
+    return list;
+  }
+  switch (type) {
+    case "any":
+      return value;
+    case "boolean":
+      return typeof value === "boolean" ? value : fail(wrongType(at, "true or false", value));
+    case "object":
+      return keys ? parse(keys, value, at) : objectOf(value, at);
+  }
+  if (type === "integer" || type.includes("..")) {
+    if (typeof value !== "number" || !Number.isSafeInteger(value))
+      throw wrongType(at, "a whole number", value);
+    return type === "integer" || isWithin(type, value) ? value : fail(invalid(at, type, value));
+  }
+  if (typeof value !== "string") throw wrongType(at, "a string", value);
+  if (value === "" && !at.endsWith("]")) return undefined;
+  switch (type) {
+    case "text":
+      return value;
+    case "path":
+      return value.includes("\0") ? fail(invalid(at, type, value)) : value;
+    case "address":
+      return parseIp(value) ?? fail(invalid(at, type, value));
+    case "address/length":
+      return (
+        (value.includes("/") ? parsePrefix(value)?.address : parseIp(value)) ?? fail(invalid(at, type, value))
+      );
+    case "prefix":
+      return parsePrefix(value) ?? fail(invalid(at, type, value));
+    case "mac": {
+      const mac = parseMac(value);
+      return mac !== undefined && isUnicastMac(mac) ? mac : fail(invalid(at, type, value));
+    }
+    default:
+      return type.split("|").includes(value) ? value : fail(invalid(at, type, value));
+  }
+}
+
+/** Whether a number is one of "0|68..65535". */
+const isWithin = (type: string, value: number): boolean =>
+  type.split("|").some((part) => {
+    const [first, last = first] = part.split("..");
+    return value >= Number(first) && value <= Number(last);
+  });
+
+function fail(error: KeyError): never {
+  throw error;
+}
+
+/** What a value of a type is, at the end of "must be". */
+function expectedOf(type: string): string {
+  switch (type) {
+    case "address":
+    case "address/length":
+      return "an IP address";
+    case "prefix":
+      return "an IP address with its prefix length";
+    default:
+      return "a string";
+  }
+}
+
+/** Of a text, the document lacks a part; of anything else, the configuration says too little. */
+function missing(at: string, type: string): KeyError {
+  if (type === "text!") return wrongType(at, "a string that is not empty", undefined);
+  const expected = expectedOf(type.slice(0, -1));
+  return new KeyError(at, expected, undefined, `${at}: missing; it must be ${expected}`);
+}
+
+function invalid(at: string, type: string, value: string | number): KeyError {
+  const found = JSON.stringify(value);
+  return new KeyError(at, expectedOf(type), value, problem(at, type, found));
+}
+
+function problem(at: string, type: string, found: string): string {
+  switch (type) {
+    case "address":
+    case "address/length":
+      return `${at}: invalid IP address ${found}`;
+    case "prefix":
+      return `${at}: invalid CIDR address ${found} (as in "10.1.2.0/24" or "fd00:1::/64")`;
+    case "path":
+      return `${at}: ${found} is not a path: it contains a NUL byte`;
+    case "mac":
+      return `invalid MAC address ${found} (${at}): six hex pairs are wanted, as in "02:00:5e:10:00:01", and no group address`;
+  }
+  const parts = type.split("|").map((part) => {
+    const [first, last] = part.split("..");
+    if (last !== undefined) return `between ${first} and ${last}`;
+    return Number.isNaN(Number(part)) ? JSON.stringify(part) : part;
+  });
+  return `invalid ${at} ${found} (must be ${parts.join(" or ")})`;
+}
