@@ -26,47 +26,55 @@ export interface Removal {
 
 /** Removes the attachment's pair. @throws CniError when it can't be, or when the namespace can't be looked into. */
 export function removeInterface(request: Request): Removal {
+  const { ifname, log } = request;
   using host = connect();
   let obstacle: unknown;
-  let isReached = false;
   let netns: Netns | undefined;
   let container: Connection | undefined;
-  let end: ContainerEnd | undefined;
+  let link: PresentLink | undefined;
+  let here: Link | undefined;
+  let peer: Link | undefined;
   try {
     netns = openIfThere(request.netns);
     container = netns && connectInside(netns);
-    end = netns && container && containerEnd(request, host, netns, container);
-    isReached = netns !== undefined;
+    link = container && findLink(container, ifname);
+    if (netns !== undefined && container !== undefined && link?.kind === "veth") {
+      here = otherEnd(host, link, netns);
+      peer = here ?? otherEndElsewhere(container, link);
+    } else if (link !== undefined) {
+      // Another kind of link under that name belongs to another program.
+      const name = `${JSON.stringify(ifname)} in ${request.netns}`;
+      log(`${name} is not a veth, so it does not belong to this attachment; not deleting it`);
+      link = undefined;
+    }
   } catch (error) {
     obstacle = error;
   }
   using _netns = netns;
   using _container = container;
+  const isReached = netns !== undefined && obstacle === undefined;
   let read: Reported | undefined;
   const reported = () => (read ??= reportedEnds(request));
   const claim = claimsOf(request, () => reported().host?.mac);
-  const claimed = end?.peer === undefined ? "unmarked" : claim(end.peer);
-  if (end !== undefined && container !== undefined && claimed === "own") {
-    removeLink(container, end.link);
+  const claimed = peer === undefined ? "unmarked" : claim(peer);
+  if (container !== undefined && link !== undefined && claimed === "own") {
+    removeLink(container, link);
     return { isGone: true, isReached };
   }
-  const own = findOwn(host, [hostVethName(request), reported().host?.name], (link) => claim(link) === "own");
+  const own = findOwn(host, [hostVethName(request), reported().host?.name], (veth) => claim(veth) === "own");
   for (const veth of own) removeLink(host, veth);
   if (own.length > 0) return { isGone: true, isReached };
   if (obstacle !== undefined) throw obstacle;
-  if (end === undefined || container === undefined) return { isGone: false, isReached };
-  const { link, peer, isHere } = end;
-  const mac = reported().container?.mac?.toLowerCase();
-  const isReported = mac !== undefined && link.mac !== undefined && mac === formatMac(link.mac);
+  if (container === undefined || link === undefined) return { isGone: false, isReached };
+  const { mac } = link;
+  const isReported = mac !== undefined && formatMac(mac) === reported().container?.mac?.toLowerCase();
   // The first versions of the protocol report no interfaces. The Go plugins go by the name alone.
-  const mayGoByName = () => reported().container === undefined && isHere && isPortOf(host, peer, request);
+  const mayGoByName = () => reported().container === undefined && isPortOf(host, here, request);
   if (claimed === "unmarked" && (isReported || mayGoByName())) {
     removeLink(container, link);
     return { isGone: isReported, isReached };
   }
-  request.log(
-    `${JSON.stringify(request.ifname)} in ${request.netns} does not belong to this attachment; not deleting it`,
-  );
+  log(`${JSON.stringify(ifname)} in ${request.netns} does not belong to this attachment; not deleting it`);
   return { isGone: false, isReached };
 }
 
@@ -103,35 +111,6 @@ function findOwn(
     if (named !== undefined && isOwn(named)) return [named];
   }
   return dumpVeths(host, (veth) => (isOwn(veth) ? { index: veth.index } : undefined));
-}
-
-/** A veth in the container under the attachment's name, and its other end, which should be on the host. */
-interface ContainerEnd {
-  readonly link: PresentLink;
-  readonly peer: Link | undefined;
-  /** Whether the other end is on the host. */
-  readonly isHere: boolean;
-}
-
-/** Undefined when nothing that can be the attachment's is in the namespace. @throws CniError */
-function containerEnd(
-  { ifname, log, netns: path }: Request,
-  host: Connection,
-  netns: Netns,
-  container: Connection,
-): ContainerEnd | undefined {
-  const link = findLink(container, ifname);
-  if (link?.kind === "veth") {
-    const here = otherEnd(host, link, netns);
-    return { link, peer: here ?? otherEndElsewhere(container, link), isHere: here !== undefined };
-  }
-  if (link !== undefined) {
-    // Another kind of link under that name belongs to another program.
-    log(
-      `${JSON.stringify(ifname)} in ${path} is not a veth, so it does not belong to this attachment; not deleting it`,
-    );
-  }
-  return undefined;
 }
 
 /** The namespace, or undefined when it is gone or its path leads to something else by now. */
