@@ -28,92 +28,88 @@ type Settings = Pick<BridgeConfig, "mtu" | "isGateway" | "isDefaultGateway">;
 const IPV6_MTU = 1280;
 
 /**
- * Looks at what the configuration says, as far as its IPAM section has the form of host-local's or static's.
+ * Looks at what the configuration says, as far as its IPAM section has the form of host-local's or static's. Returns whether
+ * it shows that containers get IPv6 addresses.
  * @throws CniError code 7 naming the key, the value found, and the remedy.
  */
-export function requireFeasibleConfiguration(json: Document, settings: Settings): void {
-  const plan = configured(json, settings);
-  if (plan !== undefined) requireFeasible(plan, settings);
+export function requireFeasibleConfiguration(json: Document, settings: Settings): boolean {
+  const ipam = get(json, "ipam");
+  let keys: Parsed<typeof ADDRESSING_KEYS>;
+  try {
+    if (ipam === undefined) return false;
+    keys = parse(ADDRESSING_KEYS, ipam, "ipam", { document: json, variables: undefined });
+  } catch (error) {
+    // The section is wrong: the IPAM plugin will say how.
+    if (error instanceof KeyError) return false;
+    throw error;
+  }
+  const { runtimeRanges = [], ranges = [], addresses = [], routes = [] } = keys;
+  const ips: PlannedIp[] = [];
+  const plan = (entry: Entry, at: string) => {
+    const { subnet, address = subnet, gateway } = entry;
+    if (address === undefined) return;
+    const ip: PlannedIp = {
+      address,
+      key: `${at}.${subnet ? "subnet" : "address"}`,
+      gatewayKey: `${at}.gateway`,
+    };
+    // Of a subnet the first address is the gateway where none is given.
+    if (gateway !== undefined) ip.gateway = gateway;
+    else if (subnet !== undefined || settings.isGateway) ip.gateway = firstAddress(address);
+    ips.push(ip);
+  };
+  const planAll = (entries: readonly Entry[], path: string) => {
+    for (let index = 0; index < entries.length; index++) plan(entries[index] as Entry, `${path}[${index}]`);
+  };
+  for (let set = 0; set < runtimeRanges.length; set++)
+    planAll(runtimeRanges[set] ?? [], `runtimeConfig.ipRanges[${set}]`);
+  if (keys.subnet !== undefined) plan(keys, "ipam");
+  for (let set = 0; set < ranges.length; set++) planAll(ranges[set] ?? [], `ipam.ranges[${set}]`);
+  planAll(addresses, "ipam.addresses");
+  requireFeasible({ ips, routes, routesKey: ROUTES, allocated: false }, settings);
+  return ips.some(({ address }) => address.address.family === 6);
 }
-
-/** Whether the configuration shows that containers get IPv6 addresses. */
-export const wantsIpv6 = (json: Document, settings: Settings): boolean =>
-  configured(json, settings)?.ips.some(({ address }) => address.address.family === 6) ?? false;
 
 /** Looks at what the IPAM gave; `ips` are its addresses with the gateways that they will have. @throws CniError as above. */
 export function requireFeasibleResult(
   json: Document,
-  leased: Result,
+  { routes }: Result,
   ips: readonly IpConfig[],
   settings: Settings,
 ): void {
-  const { routes } = leased;
-  const configuredRoutes = get(objectOf(get(json, "ipam"), "ipam"), "routes");
-  const isConfigured = Array.isArray(configuredRoutes) && configuredRoutes.length === routes.length;
+  const configured = get(objectOf(get(json, "ipam"), "ipam"), "routes");
+  const isConfigured = Array.isArray(configured) && configured.length === routes.length;
   const routesKey = isConfigured ? ROUTES : "routes in the result of the IPAM plugin";
-  const named = ips.map((ip): PlannedIp => {
+  const named: PlannedIp[] = [];
+  for (const ip of ips) {
     const key = `address ${formatPrefix(ip.address)} of the IPAM plugin`;
-    return { ...ip, key, gatewayKey: `gateway of ${key}` };
-  });
-  requireFeasible({ ips: named, routes, routesKey, allocated: true }, settings);
-}
-
-/** Undefined where there is no address to be seen, or the section is wrong: the IPAM plugin will say how. */
-function configured(json: Document, settings: Settings): Plan | undefined {
-  const ipam = get(json, "ipam");
-  if (ipam === undefined) return undefined;
-  let keys: Parsed<typeof ADDRESSING_KEYS>;
-  try {
-    keys = parse(ADDRESSING_KEYS, ipam, "ipam", { document: json, variables: undefined });
-  } catch (error) {
-    if (error instanceof KeyError) return undefined;
-    throw error;
+    named.push({ ...ip, key, gatewayKey: `gateway of ${key}` });
   }
-  const ips: PlannedIp[] = [];
-  const { runtimeRanges = [], ranges = [], addresses = [], routes = [] } = keys;
-  const plan = (entries: readonly Entry[], path: string, isList = true) => {
-    for (let index = 0; index < entries.length; index++) {
-      const { subnet, address = subnet, gateway: given } = entries[index] as Entry;
-      if (address === undefined) continue;
-      const at = isList ? `${path}[${index}]` : path;
-      // Of a subnet the first address is the gateway where none is given.
-      const isUsual = subnet !== undefined || settings.isGateway;
-      const gateway = given ?? (isUsual ? firstAddress(address) : undefined);
-      const key = `${at}.${subnet === undefined ? "address" : "subnet"}`;
-      ips.push({ address, ...(gateway !== undefined && { gateway }), key, gatewayKey: `${at}.gateway` });
-    }
-  };
-  for (let set = 0; set < runtimeRanges.length; set++)
-    plan(runtimeRanges[set] ?? [], `runtimeConfig.ipRanges[${set}]`);
-  if (keys.subnet !== undefined) plan([keys], "ipam", false);
-  for (let set = 0; set < ranges.length; set++) plan(ranges[set] ?? [], `ipam.ranges[${set}]`);
-  plan(addresses, "ipam.addresses");
-  return ips.length === 0 ? undefined : { ips, routes, routesKey: ROUTES, allocated: false };
+  requireFeasible({ ips: named, routes, routesKey, allocated: true }, settings);
 }
 
 type Entry = Parsed<typeof ENTRY_KEYS>;
 
-function requireFeasible(plan: Plan, settings: Settings): void {
-  const { ips } = plan;
-  const { mtu } = settings;
-  for (const ip of ips) {
-    const { address } = ip.address;
-    const { family } = address;
-    if (family === 6 && mtu !== undefined && mtu < IPV6_MTU) {
-      throw invalid(
-        "mtu",
-        `${mtu} is too small for ${formatPrefix(ip.address)}: IPv6 needs ${IPV6_MTU} bytes at least`,
-        `use ${IPV6_MTU} or more, or take the IPv6 ranges out`,
-      );
-    }
-    if (family === 6 && (isMulticast(address) || isLoopback(address))) {
-      throw invalid(
-        ip.key,
-        `${formatPrefix(ip.address)} is ${isMulticast(address) ? "a multicast" : "the loopback"} address, which no interface of a container can have`,
-        "use a unicast network",
-      );
-    }
-    if (settings.isGateway && ip.gateway !== undefined) requireUsable(ip.gatewayKey, ip.gateway, ip.address);
+function requireFeasible(plan: Plan, { mtu, isGateway, isDefaultGateway }: Settings): void {
+  for (const ip of plan.ips) {
+    if (ip.address.address.family === 6) requireFeasibleIpv6(ip, mtu);
+    if (isGateway && ip.gateway !== undefined) requireUsable(ip.gatewayKey, ip.gateway, ip.address);
   }
-  requireFeasibleRoutes(plan, settings.isDefaultGateway);
+  requireFeasibleRoutes(plan, isDefaultGateway);
+}
+
+function requireFeasibleIpv6({ address: prefix, key }: PlannedIp, mtu = IPV6_MTU): void {
+  const text = formatPrefix(prefix);
+  if (mtu < IPV6_MTU) {
+    throw invalid(
+      "mtu",
+      `${mtu} is too small for ${text}: IPv6 needs ${IPV6_MTU} bytes at least`,
+      `use ${IPV6_MTU} or more, or take the IPv6 ranges out`,
+    );
+  }
+  const { address } = prefix;
+  const what = isMulticast(address) ? "a multicast" : isLoopback(address) ? "the loopback" : undefined;
+  if (what === undefined) return;
+  const problem = `${text} is ${what} address, which no interface of a container can have`;
+  throw invalid(key, problem, "use a unicast network");
 }

@@ -7,11 +7,11 @@ import { findLink } from "../../links/link.ts";
 import { connect } from "../../links/namespaces.ts";
 import { missingForAttachments } from "../../sys/missing-capability.ts";
 import { parseBridgeConfig } from "./config.ts";
-import { requireFeasibleConfiguration, wantsIpv6 } from "./feasibility.ts";
+import { requireFeasibleConfiguration } from "./feasibility.ts";
 
 export async function status(request: Request): Promise<void> {
   const config = parseBridgeConfig(request);
-  if (config.ipam !== undefined) requireFeasibleConfiguration(request.config.json, config);
+  const givesIpv6 = config.ipam !== undefined && requireFeasibleConfiguration(request.config.json, config);
   const missing = missingForAttachments();
   if (missing !== undefined) throw new CniError(code.notAvailable, `no container can be added: ${missing}`);
   using host = connect();
@@ -22,7 +22,7 @@ export async function status(request: Request): Promise<void> {
     throw new CniError(code.notAvailable, toCniError(error).message, "", { cause: error });
   }
   if (config.ipam === undefined) return;
-  if (wantsIpv6(request.config.json, config)) {
+  if (givesIpv6) {
     const gateway = config.vlan === 0 ? config.bridge : `${config.bridge}.${config.vlan}`;
     const cause = (await import("../../links/ipv6.ts")).whyNoIpv6(config.isGateway ? gateway : undefined);
     if (cause !== undefined) throw new CniError(code.notAvailable, `no container can be added: ${cause}`);
