@@ -105,7 +105,7 @@ export async function collectAllBut(
   }
   storm.count("collected attachments", unlisted.filter(({ state }) => state === "uncertain").length);
   for (const attachment of unlisted) {
-    attachment.given = false;
+    attachment.forgetGiven(ended.began);
     // An empty list leaves what lives.
     if ((list === null || valid.length === 0) && attachment.state !== "absent") continue;
     if (attachment.state === "absent") judgeAbsent(storm, attachment, "after a GC that does not list it");
@@ -113,11 +113,13 @@ export async function collectAllBut(
   }
   for (const attachment of ours) {
     // Owners that the storm has written into lease files are on no list.
-    for (const [path, { kind }] of attachment.edited) if (kind === "owner") attachment.edited.delete(path);
+    for (const [path, { kind, since }] of attachment.edited)
+      if (kind === "owner" && since < ended.began) attachment.edited.delete(path);
   }
 }
 
-function judgeNoLease(storm: StormState, { network, owner, key }: Attachment): void {
+function judgeNoLease(storm: StormState, { network, owner, key, given }: Attachment): void {
+  if (given !== undefined) return;
   for (const [name, content] of leaseFiles(network.name)) {
     if (content === owner)
       storm.violation(`after a GC that does not list ${key} its lease ${name} is still there`, key, name);

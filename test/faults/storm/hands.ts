@@ -184,7 +184,7 @@ function editLease(storm: StormState, attachment: Attachment | undefined, random
     what = `owner is now ${JSON.stringify(content)}`;
     writeFileSync(path, content);
     given = other;
-    if (other !== undefined) other.given = true;
+    if (other !== undefined) other.given = performance.now();
     else attachment.edited.set(path, { content, kind: "owner", since: performance.now() });
     if (other?.state === "live") other.harm("lease", "doubtful");
   }

@@ -39,8 +39,8 @@ export class Attachment {
   renamed = false;
   /** While an ADD of it runs although it is live. */
   repeating = false;
-  /** Whether a lease in this owner's name was written into another's file. */
-  given = false;
+  /** When a lease in this attachment's name was last written into another's file; undefined if there is none. */
+  given: number | undefined;
 
   constructor(container: Container, network: Network) {
     this.container = container;
@@ -69,6 +69,14 @@ export class Attachment {
 
   hasLost(...parts: readonly Part[]): boolean {
     return parts.some((part) => this.health(part) === "lost");
+  }
+
+  /**
+   * An operation that began then has removed what was written in its name. What was written since, the operation may have
+   * missed: it reads each file once.
+   */
+  forgetGiven(began: number): void {
+    if (this.given !== undefined && this.given < began) this.given = undefined;
   }
 
   become(state: State, result?: AddResult): void {

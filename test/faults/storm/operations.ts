@@ -200,7 +200,7 @@ function judgeRefusal(
     met("namespace deleted", "link removed", "bridge removed") ||
     (before === "live" && /already exists|has been allocated to/.test(failure.msg)) ||
     (before === "uncertain" && /already exists|has been allocated to/.test(failure.msg)) ||
-    (attachment.given && /has been allocated to/.test(failure.msg)) ||
+    (attachment.given !== undefined && /has been allocated to/.test(failure.msg)) ||
     (network.tight && /no IP addresses available/.test(failure.msg)) ||
     (variation.args !== undefined && /requested IP address .* is not available/.test(failure.msg)) ||
     programVanished(storm, ended, failure) ||
@@ -242,7 +242,7 @@ export async function del(storm: StormState, attachment: Attachment, random: Ran
     return attachment.become("uncertain");
   }
   attachment.become("absent");
-  attachment.given = false;
+  attachment.forgetGiven(ended.began);
   judgeAbsent(storm, attachment, "after DEL");
   await clearEdited(storm, attachment);
 }
@@ -274,7 +274,7 @@ export async function check(storm: StormState, attachment: Attachment, random: R
   if (ended.killed || !wasLive) return;
   if (ended.exitCode === 0) {
     // A lease that was written in its name into another's file is one, too.
-    if (lost && !attachment.given) {
+    if (lost && attachment.given === undefined) {
       const gone = PARTS.filter((part) => attachment.health(part) === "lost").join(", ");
       storm.violation(`CHECK of ${key} passed, though this was lost: ${gone}`, key);
     }
@@ -339,7 +339,7 @@ async function judgeInside(storm: StormState, attachment: Attachment): Promise<v
 export function judgeAbsent(storm: StormState, attachment: Attachment, when: string): void {
   const { key, network, owner } = attachment;
   for (const [name, content] of leaseFiles(network.name)) {
-    if (content === owner && !attachment.given)
+    if (content === owner && attachment.given === undefined)
       storm.violation(`${when}, the lease ${name} of ${key} is still there`, key, name);
   }
   const link = linksByOwner().get(key);
