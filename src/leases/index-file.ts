@@ -29,13 +29,13 @@ export class IndexFile implements Disposable {
     this.log = log;
   }
 
-  /** The index that is there; undefined if there is none that can be used. */
-  read(): LeaseIndex | undefined {
+  /** The index that is there; undefined if there is none that can be used in this boot. */
+  read(boot: string): LeaseIndex | undefined {
     try {
       requireOwnDirectory(stateDirectory(this.place));
       this.file = openOwn(indexPath(this.place), O.RDWR);
       const { fd, status } = this.file;
-      return status.size > LARGEST ? undefined : LeaseIndex.open(readUpTo(fd, status.size));
+      return status.size > LARGEST ? undefined : LeaseIndex.open(readUpTo(fd, status.size), boot);
     } catch (error) {
       this.explain(error);
       return undefined;

@@ -31,15 +31,16 @@ const STATE = 3;
 const ROWS = 4;
 const HEADER = 5;
 
+/** Words of a row, in all columns. */
+const ROW = 5;
 /** Of each column the words of a row, and those of the same row in the columns before it. */
-const COLUMNS = [
+const COLUMNS: readonly (readonly [width: number, before: number])[] = [
   [1, 0],
   [2, 1],
   [2, 3],
-] as const;
-const ROW = 5;
+];
 
-/** Words of an IPv4 address: those of the IPv4-mapped IPv6 address, which no file is named after. */
+/** An IPv4 address stands there as the IPv4-mapped IPv6 address, which no file is named after. */
 const MAPPED = 0xffffn;
 
 /** Addresses that are looked for one by one before all rows are looked at. */
@@ -57,12 +58,15 @@ export class LeaseIndex {
     this.capacity = (words.length - HEADER) / ROW;
   }
 
-  /** The index in the bytes of a buffer; undefined if it was not made by this version, or anything changed it since. */
-  static open({ buffer, length }: Uint8Array<ArrayBuffer>): LeaseIndex | undefined {
-    if (length % 8 !== 0 || (length / 8 - HEADER) % ROW !== 0) return undefined;
+  /**
+   * The index in the bytes of a buffer; undefined if it was not made by this version and in this boot, or anything changed
+   * it since. What was written in another boot may have been lost with the power.
+   */
+  static open({ buffer, length }: Uint8Array<ArrayBuffer>, boot: string): LeaseIndex | undefined {
+    if ((length - 8 * HEADER) % (8 * ROW) !== 0) return undefined;
     const words = new BigUint64Array(buffer, 0, length / 8);
     if (words[0] !== MAGIC || words[CHECKSUM] !== hashOf(words.subarray(BOOT))) return undefined;
-    return new LeaseIndex(words, Number(words[ROWS]));
+    return words[BOOT] === hashOf(boot) ? new LeaseIndex(words, Number(words[ROWS])) : undefined;
   }
 
   /** The bytes for the file: an index that was right in this boot, when the directory had this state. */
@@ -73,12 +77,7 @@ export class LeaseIndex {
     return new Uint8Array(words.buffer);
   }
 
-  /** Whether it was sealed in this boot. What was written in another may have been lost with the power. */
-  isOfBoot(boot: string): boolean {
-    return this.words[BOOT] === hashOf(boot);
-  }
-
-  /** Whether the directory had this state when it was sealed. */
+  /** Whether the directory had this state when the index was sealed. */
   isOfState(state: string): boolean {
     return this.words[STATE] === hashOf(state);
   }
@@ -90,7 +89,7 @@ export class LeaseIndex {
     for (let at = HEADER - 1; ; ) {
       at = this.words.indexOf(hash, at + 1);
       if (at < 0 || at >= HEADER + this.rows) return found;
-      found.push(this.address(at - HEADER));
+      found.push(this.entry(at - HEADER).address);
     }
   }
 
@@ -105,7 +104,7 @@ export class LeaseIndex {
     // Of as many addresses as there are rows, and one more, one is free.
     const taken = new Uint8Array(this.rows + 1);
     for (let row = 0; row < this.rows; row++) {
-      const address = this.address(row);
+      const { address } = this.entry(row);
       const offset = Number(address.value - value);
       if (address.family === family && offset >= 0 && offset < taken.length) taken[offset] = 1;
     }
@@ -115,23 +114,34 @@ export class LeaseIndex {
 
   /** The lease of a row. */
   entry(row: number): IndexEntry {
-    const stamp = HEADER + 3 * this.capacity + 2 * row;
-    const [hash, inode, changed] = [this.word(HEADER + row), this.word(stamp), this.word(stamp + 1)];
-    return { hash, address: this.address(row), inode, changed };
+    const { words, capacity } = this;
+    const at = HEADER + capacity + 2 * row;
+    const [hash = 0n, high = 0n, low = 0n] = [words[HEADER + row], words[at], words[at + 1]];
+    const [inode = 0n, changed = 0n] = [words[at + 2 * capacity], words[at + 2 * capacity + 1]];
+    const isMapped = high === 0n && low >> 32n === MAPPED;
+    const address: IpAddress = isMapped
+      ? { family: 4, value: low & 0xffffffffn }
+      : { family: 6, value: (high << 64n) | low };
+    return { hash, address, inode, changed };
   }
 
-  /** Adds a row. `file` is the lease's, as it was before its content was read: a later change shows. */
-  insert(hash: bigint, address: IpAddress, file: { inode: bigint | string; changed: bigint }): void {
-    if (this.rows === this.capacity) this.grow();
+  insert({ hash, address, inode, changed }: IndexEntry): void {
+    if (this.rows === this.capacity) {
+      const larger = new LeaseIndex(new BigUint64Array(HEADER + ROW * (16 + Math.ceil(this.rows * 1.25))));
+      for (const [width, before] of COLUMNS) {
+        const column = HEADER + before * this.capacity;
+        const used = this.words.subarray(column, column + width * this.rows);
+        larger.words.set(used, HEADER + before * larger.capacity);
+      }
+      this.words = larger.words;
+      this.capacity = larger.capacity;
+    }
     const row = this.rows++;
-    this.words[HEADER + row] = hash;
-    const [high, low] = wordsOf(address);
     const at = HEADER + this.capacity + 2 * row;
-    this.words[at] = high;
-    this.words[at + 1] = low;
-    const stamp = HEADER + 3 * this.capacity + 2 * row;
-    this.words[stamp] = BigInt(file.inode);
-    this.words[stamp + 1] = file.changed;
+    this.words[HEADER + row] = hash;
+    this.words.set(wordsOf(address), at);
+    this.words[at + 2 * this.capacity] = inode;
+    this.words[at + 2 * this.capacity + 1] = changed;
   }
 
   /** Removes the row of an address, into whose place comes the last one. */
@@ -153,27 +163,6 @@ export class LeaseIndex {
       if (at < 0 || at >= column + 2 * this.rows) return -1;
       if ((at - column) % 2 === 1 && this.words[at - 1] === high) return (at - column - 1) / 2;
     }
-  }
-
-  private address(row: number): IpAddress {
-    const at = HEADER + this.capacity + 2 * row;
-    const value = (this.word(at) << 64n) | this.word(at + 1);
-    return value >> 32n === MAPPED ? { family: 4, value: value & 0xffffffffn } : { family: 6, value };
-  }
-
-  private grow(): void {
-    const capacity = this.capacity + (this.capacity >> 2) + 16;
-    const larger = new BigUint64Array(HEADER + ROW * capacity);
-    for (const [width, before] of COLUMNS) {
-      const column = HEADER + before * this.capacity;
-      larger.set(this.words.subarray(column, column + width * this.rows), HEADER + before * capacity);
-    }
-    this.words = larger;
-    this.capacity = capacity;
-  }
-
-  private word(at: number): bigint {
-    return this.words[at] ?? 0n;
   }
 }
 

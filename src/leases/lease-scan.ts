@@ -1,5 +1,5 @@
 /** Reads a directory of leases into an index. The directory is the truth, and this is where it is learned. */
-import { formatIp, parseIp } from "../net/ip.ts";
+import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
 import { forEachName, inodeAndChange } from "../sys/file.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 import { hashOf, type IndexEntry, LeaseIndex } from "./lease-index.ts";
@@ -23,7 +23,7 @@ export function scanLeases(files: LeaseFiles, known: LeaseIndex | undefined): Sc
     const name = formatIp(entry.address);
     if (seen.has(name) || !isUnchanged(files, entry)) continue;
     seen.add(name);
-    index.insert(entry.hash, entry.address, entry);
+    index.insert(entry);
   }
   const oddNames = new Map<string, string[]>();
   forEachName(files.path, (name) => {
@@ -31,12 +31,19 @@ export function scanLeases(files: LeaseFiles, known: LeaseIndex | undefined): Sc
     const lease = address && files.read(name, address);
     const file = lease && (lease.status ?? inodeAndChange(files.at(name)));
     if (lease === undefined || file === undefined) return;
-    index.insert(hashOf(lease.content), lease.address, file);
+    index.insert(entryOf(lease.address, lease.content, file));
     const canonical = formatIp(lease.address);
     if (name !== canonical) oddNames.set(canonical, [...(oddNames.get(canonical) ?? []), name]);
   });
   return { index, oddNames };
 }
+
+/** The row of a file, whose status is of before its content was read, so that a later change shows. */
+export const entryOf = (
+  address: IpAddress,
+  content: string | undefined,
+  { inode, changed }: { readonly inode: string | bigint; readonly changed: bigint },
+): IndexEntry => ({ hash: hashOf(content), address, inode: BigInt(inode), changed });
 
 /** Whether the file of an entry is still the one that the entry was made of. */
 export function isUnchanged(files: LeaseFiles, { address, inode, changed }: IndexEntry): boolean {

@@ -13,8 +13,8 @@ import { distinguish, stateOf } from "./directory-state.ts";
 import { IndexFile } from "./index-file.ts";
 import { contentsOf } from "./lease.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
-import { hashOf, type LeaseIndex, NO_LEASE } from "./lease-index.ts";
-import { isUnchanged, type Scan, scanLeases } from "./lease-scan.ts";
+import type { LeaseIndex } from "./lease-index.ts";
+import { entryOf, isUnchanged, type Scan, scanLeases } from "./lease-scan.ts";
 import type { StagedLease } from "./staged-lease.ts";
 
 /** Files that are looked at for changes in place: four microseconds each. */
@@ -61,12 +61,10 @@ export class LeaseStore implements Disposable {
     this.lock = lock;
     this.boot = boot;
     this.file = new IndexFile(files.place, files.log);
-    const filed = boot === undefined ? undefined : this.file.read();
-    if (boot === undefined || filed?.isOfBoot(boot) !== true) return;
-    this.filed = filed;
-    const state = stateOf(files.path);
-    if (state === undefined || !filed.isOfState(state)) return;
-    this.index = filed;
+    this.filed = boot === undefined ? undefined : this.file.read(boot);
+    const state = this.filed && stateOf(files.path);
+    if (state === undefined || this.filed?.isOfState(state) !== true) return;
+    this.index = this.filed;
     this.state = state;
   }
 
@@ -138,7 +136,7 @@ export class LeaseStore implements Disposable {
       if (address === undefined || this.publish(lease, address)) return address;
       if (this.isFresh) {
         // It came after the scan, by a program that does not lock.
-        this.enter(NO_LEASE, address, undefined);
+        this.enter(address, undefined, undefined);
       } else {
         this.scan();
       }
@@ -180,7 +178,7 @@ export class LeaseStore implements Disposable {
         return lease.publish(address);
       });
     }
-    if (isDone) this.enter(hashOf(lease.content), address, lease.status());
+    if (isDone) this.enter(address, lease.content, lease.status());
     return isDone;
   }
 
@@ -195,9 +193,9 @@ export class LeaseStore implements Disposable {
     return result;
   }
 
-  /** Puts a file into the index. One that nothing is known of is there for this process only. */
-  private enter(hash: bigint, address: IpAddress, file: FileStatus | undefined): void {
-    this.index?.insert(hash, address, file ?? { inode: 0n, changed: 0n });
+  /** Puts a file into the index. With one that nothing is known of the index is for this process only. */
+  private enter(address: IpAddress, content: string | undefined, file: FileStatus | undefined): void {
+    this.index?.insert(entryOf(address, content, file ?? { inode: 0n, changed: 0n }));
     if (file === undefined) this.state = undefined;
   }
 

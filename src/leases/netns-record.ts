@@ -5,7 +5,7 @@
  */
 import { hash64 } from "#engine";
 import { bootId } from "../sys/boot.ts";
-import { SystemError } from "../sys/errno.ts";
+import { SystemError, unlessFailed } from "../sys/errno.ts";
 import { readLink } from "../sys/file.ts";
 import { Netns, NoNamespaceError } from "../sys/netns.ts";
 import type { NetnsNumbers } from "../sys/netns-handle.ts";
@@ -39,13 +39,8 @@ export function takeRecord(path: string): NetnsRecord | undefined {
 
 /** Inode number of the pid namespace of this process: whose processes it sees. Undefined if it cannot be read. */
 export function ownPidNamespace(): string | undefined {
-  try {
-    const link = readLink("/proc/thread-self/ns/pid");
-    return link.startsWith("pid:[") && link.endsWith("]") ? link.slice("pid:[".length, -1) : undefined;
-  } catch (error) {
-    if (error instanceof SystemError) return undefined;
-    throw error;
-  }
+  const link = unlessFailed(() => readLink("/proc/thread-self/ns/pid"));
+  return link?.startsWith("pid:[") && link.endsWith("]") ? link.slice("pid:[".length, -1) : undefined;
 }
 
 /** Short enough for the 60 bytes that ext4 has room for in the inode itself. */

@@ -2,10 +2,9 @@
  * A lease before it has an address: complete, durable, and without a name. Giving it a name is one step that fails
  * if the name is taken, so a lease appears whole or not at all (rule L2), and no other attachment has its address.
  */
-
 import { formatIp, type IpAddress } from "../net/ip.ts";
 import { close, writeAll } from "../sys/descriptor.ts";
-import { failedWith, SystemError } from "../sys/errno.ts";
+import { failedWith, unlessFailed } from "../sys/errno.ts";
 import {
   type FileStatus,
   fsetxattr,
@@ -39,7 +38,7 @@ export class StagedLease implements Disposable {
     try {
       const encoder = new TextEncoder();
       writeAll(this.fd, encoder.encode(content));
-      if (record !== undefined) setRecord(this.fd, encoder.encode(record));
+      if (record !== undefined) this.setRecord(encoder.encode(record));
       fsync(this.fd);
     } catch (error) {
       this[Symbol.dispose]();
@@ -61,13 +60,11 @@ export class StagedLease implements Disposable {
 
   /** The published file, which its owner can read and write whatever the umask. Undefined if it cannot be looked at. */
   status(): FileStatus | undefined {
-    try {
-      const found = statusOf(this.fd);
-      return grantOwner({ fd: this.fd, status: found }) ? statusOf(this.fd) : found;
-    } catch (error) {
-      if (error instanceof SystemError) return undefined;
-      throw error;
-    }
+    const { fd } = this;
+    return unlessFailed(() => {
+      const found = statusOf(fd);
+      return grantOwner({ fd, status: found }) ? statusOf(fd) : found;
+    });
   }
 
   [Symbol.dispose](): void {
@@ -97,27 +94,22 @@ export class StagedLease implements Disposable {
     }
   }
 
+  /** If the file system has extended attributes at all. */
+  private setRecord(record: Uint8Array): void {
+    for (const attribute of RECORD_ATTRIBUTES) {
+      const isSet = unlessFailed(() => {
+        fsetxattr(this.fd, attribute, record);
+        return true;
+      });
+      if (isSet === true) return;
+    }
+  }
+
   /** A lease with two names would not be trusted (LeaseFile.strangeness). What cannot be removed, GC removes. */
   private dropWorkingName(): void {
-    if (this.working === undefined) return;
-    try {
-      unlink(this.working);
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-    }
+    const { working } = this;
+    if (working !== undefined) unlessFailed(() => unlink(working));
     this.working = undefined;
-  }
-}
-
-/** If the file system has extended attributes at all. */
-function setRecord(fd: number, record: Uint8Array): void {
-  for (const attribute of RECORD_ATTRIBUTES) {
-    try {
-      fsetxattr(fd, attribute, record);
-      return;
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-    }
   }
 }
 

@@ -134,6 +134,16 @@ export class SystemError extends Error {
   }
 }
 
+/** What system calls give; undefined if one of them fails. */
+export function unlessFailed<T>(calls: () => T): T | undefined {
+  try {
+    return calls();
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+}
+
 /** Whether `error` is a failed system call with one of these errno names. */
 export function failedWith(error: unknown, ...codes: string[]): boolean {
   return error instanceof SystemError && codes.includes(error.code);

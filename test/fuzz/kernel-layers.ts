@@ -86,17 +86,19 @@ function conversations(chance: Chance): void {
 function indexes(chance: Chance): void {
   const index = new LeaseIndex();
   const count = chance.below(40);
-  for (let n = 0; n < count; n++) index.insert(hashOf(`c${chance.below(5)}`), anyAddress(chance), FILE);
+  for (let n = 0; n < count; n++) {
+    index.insert({ hash: hashOf(`c${chance.below(5)}`), address: anyAddress(chance), ...FILE });
+  }
   const sealed = index.seal("boot", "state");
   const damaged = chance.oneIn(5) ? sealed : mutateBytes(chance, sealed);
-  const found = LeaseIndex.open(Uint8Array.from(damaged));
+  const found = LeaseIndex.open(Uint8Array.from(damaged), "boot");
   if (found === undefined) return;
   if (Buffer.compare(damaged, sealed) !== 0) throw new Error("a damaged index was opened");
   for (let row = 0; row < count; row++)
     if (found.entry(row).address.value !== index.entry(row).address.value) throw new Error("another address");
   const address = anyAddress(chance);
   found.firstFree({ family: address.family, from: address.value, to: address.value + 99n });
-  found.insert(hashOf("c9"), address, FILE);
+  found.insert({ hash: hashOf("c9"), address, ...FILE });
 }
 
 const FILE = { inode: 7n, changed: 1n };

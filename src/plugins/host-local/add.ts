@@ -12,9 +12,9 @@ import { formatRecord } from "../../leases/netns-record.ts";
 import { StagedLease } from "../../leases/staged-lease.ts";
 import { intervalOf } from "../../net/interval.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
-import { allocate } from "./allocation.ts";
+import { searchOrder } from "./allocator.ts";
 import { type AllocationConfig, parseAllocation, parsePlace } from "./config.ts";
-import { formatSet } from "./range.ts";
+import { formatSet, type RangeSet } from "./range.ts";
 
 /** @throws CniError, after which nothing is taken but for what its details name */
 export async function add(request: Request, boot: Boot = thisBoot): Promise<Result> {
@@ -51,11 +51,30 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
     try {
       store.inspectSome();
       const held = store.heldBy(request, false);
-      for (const [index, lease] of staged.entries()) {
-        const set = sets[index];
-        if (set === undefined) continue;
-        const demand = { store, boot, request, record, held, set, index, requested: requested[index], lease };
-        ips.push(await allocate(demand));
+      for (let index = 0; index < sets.length; index++) {
+        const [set, lease] = [sets[index], staged[index]];
+        if (set === undefined || lease === undefined) continue;
+        let isReturned = false;
+        let address: IpAddress | undefined;
+        if (requested.length === 0 && held.length === 0)
+          address = store.allocate(lease, searchOrder(set, files.readHint(index)));
+        if (address === undefined) {
+          const demand = {
+            store,
+            boot,
+            request,
+            record,
+            held,
+            set,
+            index,
+            requested: requested[index],
+            lease,
+          };
+          const { allocateOtherwise } = await import("./reallocation.ts");
+          ({ address, isReturned } = await allocateOtherwise(demand));
+        }
+        ips.push(configOf(set, address));
+        if (!isReturned) writeHint(store, index, address);
       }
       store.commit();
     } catch (error) {
@@ -91,6 +110,21 @@ function assignRequested({ sets, requested }: AllocationConfig): (IpAddress | un
     `failed to allocate all requested IPs: ${left.map(formatIp).join(" ")}: ` +
       `a range set gives one address, of its own ranges; the sets are ${ranges}`,
   );
+}
+
+function configOf(set: RangeSet, address: IpAddress): IpConfig {
+  const range = intervalOf(set.ranges, address);
+  if (range === undefined) throw new Error(`an address outside of ${formatSet(set)} was allocated`);
+  return { address: { address, length: range.subnet.length }, gateway: range.gateway };
+}
+
+/** Without its hint a set's order of addresses changes, and nothing else (rule L3). */
+function writeHint(store: LeaseStore, index: number, address: IpAddress): void {
+  try {
+    store.writeHint(index, address);
+  } catch (error) {
+    store.files.log(`host-local: cannot note the last reserved address: ${toCniError(error).message}`);
+  }
 }
 
 /** Releases what this ADD took (rule H49). What it cannot is logged, and put into `left`. */

@@ -3,15 +3,35 @@
  * is free (rules H46, H47, L4, L5).
  */
 import { CniError, code } from "../../cni/error.ts";
+import type { Request } from "../../cni/plugin.ts";
+import type { Boot } from "../../leases/boot.ts";
 import { describeContent, isLeaseContent } from "../../leases/lease.ts";
 import type { LeaseFile } from "../../leases/lease-files.ts";
 import type { LeaseStore } from "../../leases/lease-store.ts";
+import type { NetnsRecord } from "../../leases/netns-record.ts";
 import { findDead } from "../../leases/reclaim.ts";
+import type { StagedLease } from "../../leases/staged-lease.ts";
 import { intervalOf, sizeOf } from "../../net/interval.ts";
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { searchOrder } from "./allocator.ts";
-import type { Demand } from "./demand.ts";
 import { formatSet, type RangeSet, reservedAs } from "./range.ts";
+
+/** One set's part of an ADD. */
+export interface Demand {
+  readonly store: LeaseStore;
+  readonly boot: Boot;
+  readonly request: Request;
+  /** What the lease records of the attachment's namespace; undefined if that cannot be opened. */
+  readonly record: NetnsRecord | undefined;
+  /** What the attachment holds already, of this set and others. */
+  readonly held: readonly LeaseFile[];
+  readonly set: RangeSet;
+  /** The set's place in the configuration. */
+  readonly index: number;
+  /** The address asked for; inside the set's bounds. */
+  readonly requested: IpAddress | undefined;
+  readonly lease: StagedLease;
+}
 
 /** The address; `isReturned` if the attachment has had it before. @throws CniError */
 export async function allocateOtherwise(
