@@ -3,7 +3,7 @@
  * not the time.
  */
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { openNftables } from "../../../src/netfilter/kernel.ts";
 import { setUpNftables } from "../../../src/netfilter/masquerade/nftables.ts";
@@ -110,4 +110,22 @@ hostTest("a DEL of what was never attached asks little, and changes nothing", as
     await spoofCheck.tearDown(attachment("nobody"), undefined, counted);
   });
   expect(datagrams).toBeLessThan(20);
+});
+
+describe("G2: STATUS reads", () => {
+  hostTest.each(["iptables", "nftables"] as const)(
+    "%s: no transaction is tried beside an attachment, but after a failure of ADD",
+    async (_, backend) => {
+      await masquerade.setUp(backend, nth(1), addressesOf(1));
+      using counted = new Counted();
+      const connection = new Connection(counted);
+      expect(await masquerade.problemOf(backend, backend, connection)).toBeUndefined();
+      expect(counted.transactions).toBe(0);
+      expect(await masquerade.problemOf(backend, backend, connection, "it failed")).toBe(
+        `cannot masquerade with ${backend}: it failed`,
+      );
+      expect(counted.transactions).toBe(1);
+      await masquerade.tearDown(nth(1));
+    },
+  );
 });
