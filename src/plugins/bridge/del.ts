@@ -9,6 +9,9 @@ import type { Request } from "../../cni/plugin.ts";
 import type { AddressUsers } from "../../links/address-users.ts";
 import { connect } from "../../links/namespaces.ts";
 import { hostVethNames, isAttachmentAlias } from "../../links/veth-identity.ts";
+import { openNftables } from "../../netfilter/kernel.ts";
+import { tearDown as tearDownMasquerade } from "../../netfilter/masquerade/tear-down.ts";
+import { tearDown as tearDownSpoofCheck } from "../../netfilter/spoof-check/tear-down.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import type { Link } from "../../netlink/rtnetlink/link.ts";
 import { bridgeName, ipamType } from "./config.ts";
@@ -17,13 +20,10 @@ import { removeInterface } from "./remove-interface.ts";
 export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
   const failures = new Failures(request.time);
-  const { openNftables } = await import("../../netfilter/kernel.ts");
-  const masquerade = await import("../../netfilter/masquerade/tear-down.ts");
-  const spoofCheck = await import("../../netfilter/spoof-check/tear-down.ts");
   // The kernel waits some 20 ms when rules go and when a link goes. For rules it does so when their socket is closed:
   // begun first and closed last, both waits pass at the same time (docs/decisions/0015-overlapping-waits.md).
   using rules = await failures.attempt(openNftables);
-  await failures.attempt(() => masquerade.tearDown(request, rules));
+  await failures.attempt(() => tearDownMasquerade(request, rules));
   // Before the address: nothing may send from one that the next container can get.
   const removal = await failures.attempt(() => removeInterface(request));
   // A check belongs to its port. A link that names no attachment is not another attachment's port when it has the name of ours,
@@ -32,7 +32,7 @@ export async function del(request: Request): Promise<void> {
     removal !== undefined &&
     !isAttachmentAlias(alias) &&
     (!removal.isReached || hostVethNames(request).includes(name));
-  await failures.attempt(() => spoofCheck.tearDown(request, mayTake, rules));
+  await failures.attempt(() => tearDownSpoofCheck(request, mayTake, rules));
   if (ipam !== undefined && removal?.isGone === true) {
     await failures.attemptLast(() => delegateDel(request, ipam));
   } else if (ipam !== undefined && removal !== undefined) {
