@@ -52,7 +52,7 @@ export function updateNft(
       const { family: tableFamily, table } = base;
       const [own, postrouting] = findChains(connection, [{ family: tableFamily, table, chain }, base]);
       const changes = plan(own && stateOf(connection, family, own));
-      addRequests(requests, family, chain, changes, postrouting !== undefined);
+      requests.push(...requestsFor(family, chain, changes, postrouting !== undefined));
       for (const { action } of changes) if (action === "delete chain") emptied.push(family);
     }
     return requests;
@@ -60,18 +60,17 @@ export function updateNft(
   for (const family of emptied) deleteEmpty(connection, IPTABLES_POSTROUTING[family]);
 }
 
-/** Adds the messages that make `changes`, and the base chain where it is missing, as iptables-nft does. */
-export function addRequests(
-  requests: Request[],
+/** The messages that make `changes`; the base chain is added where it is missing, as iptables-nft does. */
+export function requestsFor(
   family: Family,
   own: string,
   changes: readonly Change[],
   hasBase: boolean,
-): void {
+): Request[] {
+  if (changes.length === 0) return [];
   const base = IPTABLES_POSTROUTING[family];
   const where = { family: base.family, table: base.table, chain: own };
-  if (changes.length > 0)
-    requests.push(addTable({ family: base.family, table: base.table, userData: [madeHere] }));
+  const requests = [addTable({ family: base.family, table: base.table, userData: [madeHere] })];
   // Even where the container's chain stands: when all rules were flushed, the next DEL takes the empty base chain.
   let needsBase = false;
   for (const change of changes) needsBase ||= "attachment" in change && !hasBase;
@@ -104,4 +103,5 @@ export function addRequests(
       }
     }
   }
+  return requests;
 }

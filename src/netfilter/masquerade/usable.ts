@@ -1,6 +1,6 @@
 /** Why a backend cannot work on this host, with the remedy (G2). */
 import { CniError, code, toCniError } from "../../cni/error.ts";
-import type { Family } from "../../net/ip.ts";
+import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
 import { rehearse } from "../../netlink/nftables/batch.ts";
@@ -9,7 +9,7 @@ import { failedWith } from "../../sys/errno.ts";
 import { readText } from "../../sys/file.ts";
 import { iptablesChain } from "../attachment-names.ts";
 import { type Backend, chosen, findRestore, hostTable, legacyTable } from "../iptables/host.ts";
-import { addRequests } from "../iptables/nft-table.ts";
+import { requestsFor } from "../iptables/nft-table.ts";
 import { findChains, isUnsupported, NO_NFTABLES, openNftables, permissionRemedy } from "../kernel.ts";
 import { IPTABLES_POSTROUTING, isHooked, MASQ_POSTROUTING, type OwnChain } from "../nftables/base-chains.ts";
 import { planSetUp } from "./iptables-plan.ts";
@@ -32,12 +32,11 @@ export async function problemOf(
   netfilter: Connection | undefined,
   failure?: string,
 ): Promise<string | undefined> {
-  const find = choice === "iptables" ? iptablesProblem : nftablesProblem;
+  const find = choice === "iptables" ? problemOfIptables : problemOfNftables;
   const problem = (await find(netfilter, failure !== undefined)) ?? failure;
-  if (problem === undefined) return undefined;
   const why =
     choice === "nftables" && asked === undefined ? ", which is used where iptables does not work" : "";
-  return `cannot masquerade with ${choice}${why}: ${problem}`;
+  return problem && `cannot masquerade with ${choice}${why}: ${problem}`;
 }
 
 /** For a host without iptables for a family. */
@@ -51,12 +50,9 @@ export function noIptables(family: Family): CniError {
 }
 
 const EXAMPLE = { network: "", containerId: "", ifname: "" };
-const exampleAddress = (family: Family): Prefix => ({ address: { family, value: 1n }, length: 8 });
+const ADDRESSES = FAMILIES.map((family): Prefix => ({ address: { family, value: 1n }, length: 8 }));
 
-async function iptablesProblem(
-  netfilter: Connection | undefined,
-  hasFailed: boolean,
-): Promise<string | undefined> {
+async function problemOfIptables(netfilter: Connection | undefined, hasFailed: boolean) {
   // Whether a network has IPv6 addresses shows on ADD; a host without ip6tables serves the others.
   const table = await hostTable(netfilter, 4);
   const alternative = `or set "ipMasqBackend": "nftables"`;
@@ -70,34 +66,32 @@ async function iptablesProblem(
   if (connection === undefined) return undefined;
   if (!hasFailed && hasNat(connection, IPTABLES_POSTROUTING[4]) && hasExtensions(connection))
     return undefined;
-  const requests: Request[] = [];
-  const changes = planSetUp(EXAMPLE, 4, [exampleAddress(4)])(undefined);
-  addRequests(requests, 4, iptablesChain(EXAMPLE), changes, false);
-  const error = refusalOf(connection, requests);
-  if (error === undefined || (isUnsupported(error) && (await legacyTable(4)) !== undefined)) return undefined;
-  const modules = `load the kernel modules nft_compat, nft_chain_nat, xt_comment and xt_MASQUERADE, ${alternative}`;
-  return `${toCniError(error).message}; ${permissionRemedy(error) ?? modules}`;
+  const changes = planSetUp(EXAMPLE, 4, ADDRESSES.slice(0, 1))(undefined);
+  const requests = requestsFor(4, iptablesChain(EXAMPLE), changes, false);
+  const hasOther = (await legacyTable(4)) !== undefined;
+  const modules = "load the kernel modules nft_compat, nft_chain_nat, xt_comment and xt_MASQUERADE";
+  return refusalOf(connection, requests, `${modules}, ${alternative}`, hasOther);
 }
 
-function nftablesProblem(netfilter: Connection | undefined, hasFailed: boolean): string | undefined {
+function problemOfNftables(netfilter: Connection | undefined, hasFailed: boolean): string | undefined {
   const remedy =
     "load the kernel modules nf_tables, nft_chain_nat and nft_masq; NAT of the family inet needs Linux 5.2 or later";
   if (netfilter === undefined) return `${NO_NFTABLES}; ${remedy}`;
   if (!hasFailed && hasNat(netfilter, MASQ_POSTROUTING)) return undefined;
-  const example = attachmentRequests(EXAMPLE, [exampleAddress(4), exampleAddress(6)]);
-  const error = refusalOf(netfilter, [...tableRequests(), ...example]);
-  return error === undefined
-    ? undefined
-    : `${toCniError(error).message}; ${permissionRemedy(error) ?? remedy}`;
+  return refusalOf(netfilter, [...tableRequests(), ...attachmentRequests(EXAMPLE, ADDRESSES)], remedy, false);
 }
 
-/** What the kernel says against a transaction, which it checks and takes back. That costs 7 to 20 ms. */
-function refusalOf(connection: Connection, requests: readonly Request[]): unknown {
+/**
+ * What the kernel says against a transaction, which it checks and takes back. That costs 7 to 20 ms.
+ * @param hasOther another table serves where the kernel has no nf_tables for the family
+ */
+function refusalOf(connection: Connection, requests: readonly Request[], remedy: string, hasOther: boolean) {
   try {
     rehearse(connection, requests);
     return undefined;
   } catch (error) {
-    return error;
+    if (hasOther && isUnsupported(error)) return undefined;
+    return `${toCniError(error).message}; ${permissionRemedy(error) ?? remedy}`;
   }
 }
 
