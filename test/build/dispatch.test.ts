@@ -30,8 +30,17 @@ const freshFolder = () => {
   return path;
 };
 
+/** Another name of a built file, in the folder `where`. */
+function linked(by: (from: string, to: string) => void, name: string, where: string, as: string): string {
+  by(join(bin, name), join(where, as));
+  return join(where, as);
+}
+
+/** Stands for a PATH that is the test's folder. */
+const ON_PATH = {};
+
 /** Which plugin answers: without CNI_COMMAND each names itself on stderr (rule A5). */
-async function whoAnswers(command: string, env: Record<string, string> = {}, cwd = "/"): Promise<string> {
+async function whoAnswers(command: string, env: Record<string, string>, cwd: string): Promise<string> {
   const { exitCode, stdout, stderr } = await outcomeOf(["/bin/sh", "-c", command], { env, cwd, stdin: "" });
   expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
   return /^CNI (\S+) plugin v(\S+)$/m.exec(stderr)?.slice(1).join(" ") ?? stderr;
@@ -41,53 +50,31 @@ describe.each([...PLUGINS])("%s answers", (plugin) => {
   const itself = `${plugin} ${REFERENCE_LEVEL}+Bridgehead.${version}`;
   const other = plugin === "bridge" ? "loopback" : "bridge";
 
-  test("A5: by an absolute path", async () => {
-    expect(await whoAnswers(join(bin, plugin))).toBe(itself);
-  });
-
-  test("by a relative path", async () => {
-    expect(await whoAnswers(`./${plugin}`, {}, bin)).toBe(itself);
-  });
-
-  test("by a bare name on PATH, as the CNI scripts call it", async () => {
-    expect(await whoAnswers(plugin, { PATH: `/nowhere:${bin}` })).toBe(itself);
-  });
-
-  test("by a symlink to the file of another plugin", async () => {
-    const path = join(freshFolder(), plugin);
-    symlinkSync(join(bin, other), path);
-    expect(await whoAnswers(path)).toBe(itself);
-  });
-
-  test("by a symlink found on PATH", async () => {
+  /** What is called in a folder of its own, and with which PATH and where. */
+  test.each<[string, (where: string) => string, Record<string, string>?, string?]>([
+    ["A5: by an absolute path", () => join(bin, plugin)],
+    ["by a relative path", () => `./${plugin}`, {}, bin],
+    ["by a bare name on PATH, as the CNI scripts call it", () => plugin, { PATH: `/nowhere:${bin}` }],
+    ["by a symlink to the file of another plugin", (where) => linked(symlinkSync, other, where, plugin)],
+    [
+      "by a symlink found on PATH",
+      (where) => linked(symlinkSync, "bridgehead", where, plugin) && plugin,
+      ON_PATH,
+    ],
+    ["K11: by a name that contains its own", (where) => linked(symlinkSync, other, where, `cnv-${plugin}`)],
+    ["by a hard link to bridgehead", (where) => linked(linkSync, "bridgehead", where, plugin)],
+    ["by a copy of bridgehead", (where) => linked(copyFileSync, "bridgehead", where, plugin)],
+    [
+      "after a rename from another name",
+      (where) => {
+        renameSync(linked(linkSync, "bridgehead", where, "what-a-download-is-called"), join(where, plugin));
+        return join(where, plugin);
+      },
+    ],
+  ])("%s", async (_what, prepare, env = {}, cwd = "/") => {
     const where = freshFolder();
-    symlinkSync(join(bin, "bridgehead"), join(where, plugin));
-    expect(await whoAnswers(plugin, { PATH: where })).toBe(itself);
-  });
-
-  test("K11: by a name that contains its own", async () => {
-    const path = join(freshFolder(), `cnv-${plugin}`);
-    symlinkSync(join(bin, other), path);
-    expect(await whoAnswers(path)).toBe(itself);
-  });
-
-  test("by a hard link to bridgehead", async () => {
-    const path = join(freshFolder(), plugin);
-    linkSync(join(bin, "bridgehead"), path);
-    expect(await whoAnswers(path)).toBe(itself);
-  });
-
-  test("by a copy of bridgehead", async () => {
-    const path = join(freshFolder(), plugin);
-    copyFileSync(join(bin, "bridgehead"), path);
-    expect(await whoAnswers(path)).toBe(itself);
-  });
-
-  test("after a rename from another name", async () => {
-    const where = freshFolder();
-    linkSync(join(bin, "bridgehead"), join(where, "what-a-download-is-called"));
-    renameSync(join(where, "what-a-download-is-called"), join(where, plugin));
-    expect(await whoAnswers(join(where, plugin))).toBe(itself);
+    const variables = env === ON_PATH ? { PATH: where } : env;
+    expect(await whoAnswers(prepare(where), variables, cwd)).toBe(itself);
   });
 
   test("A19: with VERSION on stdout", async () => {
@@ -124,24 +111,19 @@ describe("bridgehead", () => {
   );
 
   test("--version prints the version and nothing else", async () => {
-    const { exitCode, stdout, stderr } = await say(["--version"]);
-    expect({ exitCode, stdout, stderr }).toEqual({
-      exitCode: 0,
-      stdout: `bridgehead ${version}\n`,
-      stderr: "",
+    expect(await say(["--version"])).toMatchObject({
+      ...{ exitCode: 0, stdout: `bridgehead ${version}\n`, stderr: "" },
     });
   });
 
   test("an unknown word is an error that names it", async () => {
-    const { exitCode, stdout, stderr } = await say(["--wersion"]);
-    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
-    expect(stderr).toContain("--wersion");
+    const stderr = expect.stringContaining("--wersion");
+    expect(await say(["--wersion"])).toMatchObject({ exitCode: 2, stdout: "", stderr });
   });
 });
 
 test("A16: a runtime that calls it by a name it does not know gets one error object that tells the names", async () => {
-  const path = join(freshFolder(), "macvlan");
-  linkSync(join(bin, "bridgehead"), path);
+  const path = linked(linkSync, "bridgehead", freshFolder(), "macvlan");
   const { exitCode, stdout } = await outcomeOf([path], { env: { CNI_COMMAND: "ADD" }, stdin: "{}" });
   expect(exitCode).toBe(1);
   const error = JSON.parse(stdout) as { code: number; msg: string };

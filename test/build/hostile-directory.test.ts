@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Outcome, outcomeOf } from "../support/command.ts";
+import { outcomeOf } from "../support/command.ts";
 import { builtBinaries } from "../support/plugin-call.ts";
 
 const bin = builtBinaries();
@@ -24,24 +24,16 @@ const write = (name: string, text: string) => {
   mkdirSync(join(hostile, name, ".."), { recursive: true });
   writeFileSync(join(hostile, name), text);
 };
-for (const name of [".env", ".env.local", ".env.production", ".env.development", ".env.test"]) {
-  write(
-    name,
-    "CNI_COMMAND=VERSION\nBUN_OPTIONS=--preload=./preload.js\nNODE_OPTIONS=--require=./preload.js\n",
-  );
-}
-write("preload.js", CODE);
-write(
-  "bunfig.toml",
-  'preload = ["./preload.js"]\n[run]\npreload = ["./preload.js"]\n[test]\npreload = ["./preload.js"]\n',
-);
+const PRELOAD = 'preload = ["./preload.js"]';
+const OPTIONS = "BUN_OPTIONS=--preload=./preload.js\nNODE_OPTIONS=--require=./preload.js";
+for (const kind of ["", ".local", ".production", ".development", ".test"])
+  write(`.env${kind}`, `CNI_COMMAND=VERSION\n${OPTIONS}\n`);
+write("bunfig.toml", `${PRELOAD}\n[run]\n${PRELOAD}\n[test]\n${PRELOAD}\n`);
 write("tsconfig.json", '{ "compilerOptions": { "baseUrl": ".", "paths": { "*": ["./preload.js"] } } }');
 write("package.json", '{ "type": "commonjs", "imports": { "#*": "./preload.js" }, "main": "preload.js" }');
 for (const name of ["bun:ffi", "bun", "bridgehead", "cni", "undici"])
   write(`node_modules/${name}/index.js`, CODE);
-write("index.js", CODE);
-write("src/main.ts", CODE);
-write("plugins/bridge/index.ts", CODE);
+for (const name of ["preload.js", "index.js", "src/main.ts", "plugins/bridge/index.ts"]) write(name, CODE);
 
 const CONFIG = JSON.stringify({
   cniVersion: "1.0.0",
@@ -52,49 +44,24 @@ const CONFIG = JSON.stringify({
 
 const VARIABLES = { CNI_CONTAINERID: "c1", CNI_NETNS: "/nowhere", CNI_IFNAME: "eth0", CNI_PATH: bin };
 
-interface Call {
-  readonly name: string;
-  readonly program: string;
-  readonly env: Record<string, string>;
-  readonly words?: readonly string[];
-  readonly exitCode: number;
-}
-
 /** Each program with and without a command, as far as that changes nothing on this machine. */
-const CALLS: readonly Call[] = [
-  { name: "bridge without a command", program: "bridge", env: {}, exitCode: 0 },
-  { name: "bridge VERSION", program: "bridge", env: { CNI_COMMAND: "VERSION" }, exitCode: 0 },
-  { name: "bridge CHECK", program: "bridge", env: { CNI_COMMAND: "CHECK", ...VARIABLES }, exitCode: 1 },
-  {
-    name: "host-local CHECK",
-    program: "host-local",
-    env: { CNI_COMMAND: "CHECK", ...VARIABLES },
-    exitCode: 1,
+test.each<[name: string, exitCode: number, program: string, env: object, ...words: string[]]>([
+  ["bridge without a command", 0, "bridge", {}],
+  ["bridge VERSION", 0, "bridge", { CNI_COMMAND: "VERSION" }],
+  ["bridge CHECK", 1, "bridge", { CNI_COMMAND: "CHECK", ...VARIABLES }],
+  ["host-local CHECK", 1, "host-local", { CNI_COMMAND: "CHECK", ...VARIABLES }],
+  ["host-local DEL", 0, "host-local", { CNI_COMMAND: "DEL", ...VARIABLES }],
+  ["loopback ADD without a namespace", 1, "loopback", { CNI_COMMAND: "ADD", ...VARIABLES }],
+  ["bridgehead", 0, "bridgehead", {}],
+  ["bridgehead with a script's name", 2, "bridgehead", {}, "./preload.js"],
+])(
+  "%s does the same in a hostile directory as in an empty one",
+  async (_name, exitCode, program, env, ...words) => {
+    const callIn = (cwd: string) =>
+      outcomeOf([join(bin, program), ...words], { cwd, env: { ...env }, stdin: CONFIG });
+    const expected = await callIn(empty);
+    expect(expected.exitCode).toBe(exitCode);
+    expect(await callIn(hostile)).toEqual(expected);
+    expect(existsSync(trace)).toBe(false);
   },
-  { name: "host-local DEL", program: "host-local", env: { CNI_COMMAND: "DEL", ...VARIABLES }, exitCode: 0 },
-  {
-    name: "loopback ADD without a namespace",
-    program: "loopback",
-    env: { CNI_COMMAND: "ADD", ...VARIABLES },
-    exitCode: 1,
-  },
-  { name: "bridgehead", program: "bridgehead", env: {}, exitCode: 0 },
-  {
-    name: "bridgehead with a script's name",
-    program: "bridgehead",
-    env: {},
-    words: ["./preload.js"],
-    exitCode: 2,
-  },
-];
-
-const callIn = (cwd: string, { program, env, words = [] }: Call): Promise<Outcome> =>
-  outcomeOf([join(bin, program), ...words], { cwd, env, stdin: CONFIG });
-
-test.each([...CALLS])("$name does the same in a hostile directory as in an empty one", async (call) => {
-  const expected = await callIn(empty, call);
-  const found = await callIn(hostile, call);
-  expect(expected.exitCode).toBe(call.exitCode);
-  expect(found).toEqual(expected);
-  expect(existsSync(trace)).toBe(false);
-});
+);

@@ -1,10 +1,9 @@
 /** The largest inputs, legal or not: memory by a stated multiple of them (K9), and one document. */
 import { describe, expect, test } from "bun:test";
 import { LeaseDirectory } from "../support/lease-directory.ts";
-import { builtBinaries } from "../support/plugin-call.ts";
+import { measuredCall } from "../support/plugin-call.ts";
 
 const MIB = 2 ** 20;
-const PEAK_MEMORY = `${import.meta.dir}/../support/peak-memory.ts`;
 
 interface Measured {
   readonly exitCode: number;
@@ -12,24 +11,19 @@ interface Measured {
   readonly mebibytes: number;
 }
 
-async function measure(command: string, stdin: string | Bun.BunFile): Promise<Measured> {
-  const child = Bun.spawn([process.execPath, PEAK_MEMORY, `${builtBinaries()}/host-local`], {
-    stdin: typeof stdin === "string" ? Buffer.from(stdin) : stdin,
-    stdout: "pipe",
-    stderr: "pipe",
-    env: {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: "c1",
-      CNI_NETNS: "/nowhere",
-      CNI_IFNAME: "eth0",
-      CNI_PATH: "/nowhere",
-    },
-  });
-  const stdout = await new Response(child.stdout).text();
-  const bytes = Number(await new Response(child.stderr).text());
-  const exitCode = await child.exited;
-  const { msg } = (stdout === "" ? {} : JSON.parse(stdout)) as { msg?: string };
-  return { exitCode, msg, mebibytes: bytes / MIB };
+async function measure(command: string, config: string | Blob): Promise<Measured> {
+  const call = { command, containerId: "c1", netns: "/nowhere", ifname: "eth0", path: "/nowhere", config };
+  const { outcome, mebibytes } = await measuredCall("host-local", call);
+  const { exitCode, stdout } = outcome;
+  return { exitCode, msg: stdout === "" ? undefined : outcome.json<{ msg?: string }>().msg, mebibytes };
+}
+
+/** An ADD that goes well, with small memory. */
+async function expectAdded(config: string): Promise<Measured> {
+  const measured = await measure("ADD", config);
+  expect(measured).toMatchObject({ exitCode: 0, msg: undefined });
+  expectSmall(measured, config.length);
+  return measured;
 }
 
 /** What docs/security.md promises for standard input of so many bytes. */
@@ -67,9 +61,7 @@ describe("a configuration of one MiB", () => {
     using leases = new LeaseDirectory();
     const config = filled(leases, PIECES[name] ?? "", MIB);
     expect(config.length).toBe(MIB);
-    const measured = await measure("ADD", config);
-    expect(measured).toMatchObject({ exitCode: 0, msg: undefined });
-    expectSmall(measured, MIB);
+    const measured = await expectAdded(config);
     // Text costs less than that.
     if (name.includes("string") || name.includes("text")) expect(measured.mebibytes).toBeLessThan(64);
   });
@@ -80,9 +72,7 @@ describe("a configuration of sixteen MiB", () => {
 
   test.each(["1", '"abcdefghij"', `{"dst":"10.1.2.3/32"}`])("of %s", async (piece) => {
     using leases = new LeaseDirectory();
-    const measured = await measure("ADD", filled(leases, piece, bytes));
-    expect(measured).toMatchObject({ exitCode: 0, msg: undefined });
-    expectSmall(measured, bytes);
+    await expectAdded(filled(leases, piece, bytes));
   });
 
   test.each([
@@ -114,10 +104,7 @@ test("an endless configuration", async () => {
 
 test("a million arrays, one in the other", async () => {
   using leases = new LeaseDirectory();
-  const config = filled(leases, `${"[".repeat(MIB - 100)}${"]".repeat(MIB - 100)}`, 2 * MIB + 1000);
-  const measured = await measure("ADD", config);
-  expect(measured).toMatchObject({ exitCode: 0, msg: undefined });
-  expectSmall(measured, config.length);
+  await expectAdded(filled(leases, `${"[".repeat(MIB - 100)}${"]".repeat(MIB - 100)}`, 2 * MIB + 1000));
 });
 
 test("10,000 ranges in one set", async () => {

@@ -25,15 +25,8 @@ const names = (trace: string, child?: string) =>
 describe("the points of a trace", () => {
   test("begin with standard input, count from the start, and leave out the runtime's own", () => {
     expect(names(TRACE)).toEqual([
-      "ppoll 1 asks",
-      "read 1 asks",
-      "openat 3",
-      "openat 4 asks",
-      "write 2",
-      "ppoll 2 asks",
-      "clone3 2",
-      "ppoll 3",
-      "exit_group 1",
+      ...["ppoll 1 asks", "read 1 asks", "openat 3", "openat 4 asks", "write 2", "ppoll 2 asks"],
+      ...["clone3 2", "ppoll 3", "exit_group 1"],
     ]);
   });
 

@@ -35,30 +35,25 @@ const network = (backend: "iptables" | "nftables", ...ranges: object[][]) => ({
   },
 });
 
+const spoofCheck = { ...network("nftables", V4), macspoofchk: true, hairpinMode: true, mtu: 1400 };
+const dualStack = network("iptables", V4, V6);
+
+const scenario = (name: string, config: Scenario["config"], more: Partial<Scenario> = {}): Scenario => ({
+  ...{ name, config, neighbour: true, children: [] },
+  ...more,
+});
+
 export const SCENARIOS: readonly Scenario[] = [
-  { name: "nftables", config: network("nftables", V4), neighbour: true, children: [] },
-  { name: "iptables", config: network("iptables", V4), neighbour: true, children: [] },
-  { name: "nftables, dual-stack", config: network("nftables", V4, V6), neighbour: true, children: [] },
-  { name: "iptables, dual-stack", config: network("iptables", V4, V6), neighbour: true, children: [] },
-  {
-    name: "nftables, spoof check",
-    config: { ...network("nftables", V4), macspoofchk: true, hairpinMode: true, mtu: 1400 },
-    neighbour: true,
-    children: [],
-  },
-  { name: "nftables, bare host", config: network("nftables", V4), neighbour: false, children: [] },
-  {
-    name: "iptables, dual-stack, bare host",
-    config: network("iptables", V4, V6),
-    neighbour: false,
-    children: [],
-  },
-  {
-    name: "iptables-legacy, dual-stack, IPAM as a child",
-    config: network("iptables", V4, V6),
-    neighbour: true,
+  scenario("nftables", network("nftables", V4)),
+  scenario("iptables", network("iptables", V4)),
+  scenario("nftables, dual-stack", network("nftables", V4, V6)),
+  scenario("iptables, dual-stack", dualStack),
+  scenario("nftables, spoof check", spoofCheck),
+  scenario("nftables, bare host", network("nftables", V4), { neighbour: false }),
+  scenario("iptables, dual-stack, bare host", dualStack, { neighbour: false }),
+  scenario("iptables-legacy, dual-stack, IPAM as a child", dualStack, {
     children: ["host-local", "iptables"],
-  },
+  }),
 ];
 
 export function scenarioNamed(name: string): Scenario {

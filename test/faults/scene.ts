@@ -4,6 +4,7 @@ import { type Outcome, outcomeOf, outputOf } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { type HostState, hostState } from "../support/host-state.ts";
 import { keptBridge, keptForwarding, keptIptablesChains, keptLeaseFolder } from "../support/leftovers.ts";
+import { environmentOf } from "../support/plugin-call.ts";
 import { restoreHost } from "../support/scratch-host.ts";
 import { stateDifference } from "../support/state-difference.ts";
 import { setTraps, startRecording, stopRecording, TRAPPED_CNI_PATH, takeTraces, WORK } from "./children.ts";
@@ -77,14 +78,11 @@ export class Scene {
     const before = strace === undefined ? [] : ["strace", ...follow, "-y", "-s", "64", "-o", log, ...strace];
     const start = performance.now();
     const outcome = await outcomeOf([...before, `${this.#binaries}/bridge`], {
-      env: {
-        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        CNI_COMMAND: command,
-        CNI_CONTAINERID: id,
-        CNI_NETNS: netns,
-        CNI_IFNAME: "eth0",
-        CNI_PATH: this.scenario.children.includes("host-local") ? TRAPPED_CNI_PATH : this.#binaries,
-      },
+      env: environmentOf({
+        ...{ command, containerId: id, netns, ifname: "eth0" },
+        path: this.scenario.children.includes("host-local") ? TRAPPED_CNI_PATH : this.#binaries,
+        env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+      }),
       stdin: JSON.stringify(config),
     });
     const milliseconds = performance.now() - start;
@@ -152,13 +150,7 @@ export class Scene {
     if (!this.scenario.neighbour) return [];
     const check = await this.call("CHECK", NEIGHBOUR, { prevResult: this.#neighbour });
     const ping = await outcomeOf([
-      "nsenter",
-      `--net=/run/netns/${NEIGHBOUR}`,
-      "ping",
-      "-c1",
-      "-W5",
-      "-q",
-      "10.77.0.1",
+      ...["nsenter", `--net=/run/netns/${NEIGHBOUR}`, "ping", "-c1", "-W5", "-q", "10.77.0.1"],
     ]);
     return [
       ...(check.exitCode === 0

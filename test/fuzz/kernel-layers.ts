@@ -36,11 +36,7 @@ const ROUTE_DECODERS: readonly ((message: Message) => unknown)[] = [
   ({ payload }) => decodePortVlans(payload),
 ];
 const NFTABLES_DECODERS: readonly ((message: Message) => unknown)[] = [
-  decodeTable,
-  decodeChain,
-  decodeRule,
-  decodeSet,
-  decodeElements,
+  ...[decodeTable, decodeChain, decodeRule, decodeSet, decodeElements],
 ];
 
 /** @throws anything but a DecodeError */

@@ -16,12 +16,11 @@ import { outcomeOf, outputOf } from "../support/command.ts";
 import { isolated } from "../support/isolation.ts";
 import { provideTools } from "../support/tools.ts";
 import { type Datagram, fileOf, formatGoldens, readGoldens, withoutRest } from "./golden.ts";
-import { NFTABLES_SCENARIOS } from "./nftables-scenarios.ts";
-import { SCENARIOS, type Scenario } from "./rtnetlink-scenarios.ts";
+import { readScenarios, type Scenario } from "./scenarios.ts";
 
 const PROTOCOLS = [
-  { protocol: "rtnetlink", scenarios: SCENARIOS, version: "ip -V" },
-  { protocol: "nftables", scenarios: NFTABLES_SCENARIOS, version: "nft -v; iptables-nft -V" },
+  { protocol: "rtnetlink", version: "ip -V" },
+  { protocol: "nftables", version: "nft -v; iptables-nft -V" },
 ] as const;
 
 await provideTools(["bridge", "ip", "mount", "nft", "strace", "sysctl", "unshare"], console.log);
@@ -29,10 +28,10 @@ const wanted = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "golden-"));
 try {
   const kernel = `Linux ${(await outputOf("uname -r")).replace(/-.*/s, "")}`;
-  for (const { protocol, scenarios, version } of PROTOCOLS) {
+  for (const { protocol, version } of PROTOCOLS) {
     const versions = `${(await outputOf(version)).trim().replaceAll("\n", "; ")}; ${kernel}`;
     const goldens = new Map(readGoldens(protocol).map((golden) => [golden.name, golden]));
-    for (const scenario of scenarios) {
+    for (const scenario of readScenarios(protocol)) {
       const { name, command, unless } = scenario;
       if (wanted.length > 0 && !wanted.includes(name)) continue;
       if (unless !== undefined && !(await succeeds(unless))) {
@@ -54,11 +53,12 @@ async function succeeds(command: string): Promise<boolean> {
   return (await outcomeOf(isolated(["/bin/sh", "-c", command]))).exitCode === 0;
 }
 
-async function capture({ name, before = [], command, keep }: Scenario): Promise<Datagram[]> {
+async function capture({ name, before, command, keep }: Scenario): Promise<Datagram[]> {
   const trace = join(folder, name);
   const strace = `strace -e trace=sendto,sendmsg,recvfrom,recvmsg -e read=all -e write=all -o ${trace}`;
   // Without the link-local address that comes after a while, what a dump shows does not depend on time.
-  const script = ["sysctl -qw net.ipv6.conf.default.addr_gen_mode=1", ...before].join(" && ");
+  const quiet = "sysctl -qw net.ipv6.conf.default.addr_gen_mode=1";
+  const script = before === "" ? quiet : `${quiet} && ${before}`;
   // The command itself may be one that the kernel refuses.
   const outcome = await outcomeOf(
     isolated(["/bin/sh", "-c", `${script} && { ${strace} ${command}; true; }`]),

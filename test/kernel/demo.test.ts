@@ -82,15 +82,7 @@ function namesakes(names: readonly string[], line: string): string {
 
 test("K23: programs of the same names that are first on PATH change nothing", async () => {
   const names = [
-    "bridge",
-    "host-local",
-    "loopback",
-    "ip",
-    "nft",
-    "iptables-save",
-    "ping",
-    "mount",
-    "unshare",
+    ...["bridge", "host-local", "loopback", "ip", "nft", "iptables-save", "ping", "mount", "unshare"],
   ];
   const folder = namesakes(names, "CNI bridge plugin version unknown");
   await withScratchHost(async () => {

@@ -216,13 +216,7 @@ describe("it says what is in its way, and changes nothing", () => {
     const program = join(root, "bridgehead");
     linkOrCopy(PROGRAM, program);
     const become = [
-      "setpriv",
-      "--reuid=65534",
-      "--regid=65534",
-      "--clear-groups",
-      program,
-      "install",
-      folder,
+      ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "install", folder],
     ];
     await expectRefusal(
       await outcomeOf(become),

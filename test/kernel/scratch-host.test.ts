@@ -1,45 +1,30 @@
 /** The judge itself: whatever a test could leave on its host, withScratchHost sees it and takes it away. */
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { expected, rows } from "../support/rows.ts";
 import { type ScratchHost, withScratchHost } from "../support/scratch-host.ts";
 import { testUnless } from "../support/skip.ts";
 
 const BRIDGE = "ip link add br9 type bridge";
 
 /** A change, and what the complaint has to name. */
-const CHANGES: readonly [string, string, RegExp][] = [
-  ["a link", BRIDGE, /\+ link br9 /],
-  ["a changed mtu", "ip link set lo mtu 1400", /- link lo [\s\S]*\+ link lo /],
-  ["an address", "ip addr add 192.0.2.1/32 dev lo", /\+ address lo .*192\.0\.2\.1/],
-  ["a route", "ip route add blackhole 192.0.2.0/24", /\+ route .*192\.0\.2\.0\/24/],
-  ["an IPv6 route", "ip -6 route add blackhole 2001:db8::/64", /\+ route .*2001:db8::\/64/],
-  ["a rule", "ip rule add from 192.0.2.1 table 99", /\+ rule -4 .*192\.0\.2\.1/],
-  ["an IPv6 rule", "ip -6 rule add from 2001:db8::1 table 99", /\+ rule -6 .*2001:db8::1/],
-  ["an nft table", "nft add table inet left", /\+ nft .*"left"/],
-  [
-    "an iptables rule",
-    "iptables-nft -t nat -A POSTROUTING -s 192.0.2.1 -j MASQUERADE",
-    /\+ iptables-nft nat -A POSTROUTING/,
-  ],
-  [
-    "an IPv6 iptables rule",
-    "ip6tables-nft -A INPUT -s 2001:db8::1 -j DROP",
-    /\+ ip6tables-nft filter -A INPUT/,
-  ],
-  ["a sysctl", "echo 1 >/proc/sys/net/ipv4/ip_forward", /\+ sysctl net\.ipv4\.ip_forward = 1/],
-  [
-    "a lease",
-    "mkdir -p /var/lib/cni/networks/n && printf x >/var/lib/cni/networks/n/10.0.0.2",
-    /\+ file \/var\/lib\/cni\/networks\/n\/10\.0\.0\.2 .*"x"/,
-  ],
-  [
-    "a file beside the lock",
-    "mkdir -m 700 /run/bridgehead && >/run/bridgehead/x",
-    /\+ file \/run\/bridgehead\/x /,
-  ],
-  ["an open folder of the lock", "mkdir -m 755 /run/bridgehead", /\+ file \/run\/bridgehead\/ 755/],
-  ["a file in /run", "ln -s /nowhere /run/left", /\+ file \/run\/left -> \/nowhere/],
-];
+const CHANGES = rows(String.raw`
+  a link => ${BRIDGE} => /\+ link br9 /
+  a changed mtu => ip link set lo mtu 1400 => /- link lo [\s\S]*\+ link lo /
+  an address => ip addr add 192.0.2.1/32 dev lo => /\+ address lo .*192\.0\.2\.1/
+  a route => ip route add blackhole 192.0.2.0/24 => /\+ route .*192\.0\.2\.0\/24/
+  an IPv6 route => ip -6 route add blackhole 2001:db8::/64 => /\+ route .*2001:db8::\/64/
+  a rule => ip rule add from 192.0.2.1 table 99 => /\+ rule -4 .*192\.0\.2\.1/
+  an IPv6 rule => ip -6 rule add from 2001:db8::1 table 99 => /\+ rule -6 .*2001:db8::1/
+  an nft table => nft add table inet left => /\+ nft .*"left"/
+  an iptables rule => iptables-nft -t nat -A POSTROUTING -s 192.0.2.1 -j MASQUERADE => /\+ iptables-nft nat -A POSTROUTING/
+  an IPv6 iptables rule => ip6tables-nft -A INPUT -s 2001:db8::1 -j DROP => /\+ ip6tables-nft filter -A INPUT/
+  a sysctl => echo 1 >/proc/sys/net/ipv4/ip_forward => /\+ sysctl net\.ipv4\.ip_forward = 1/
+  a lease => mkdir -p /var/lib/cni/networks/n && printf x >/var/lib/cni/networks/n/10.0.0.2 => /\+ file \/var\/lib\/cni\/networks\/n\/10\.0\.0\.2 .*"x"/
+  a file beside the lock => mkdir -m 700 /run/bridgehead && >/run/bridgehead/x => /\+ file \/run\/bridgehead\/x /
+  an open folder of the lock => mkdir -m 755 /run/bridgehead => /\+ file \/run\/bridgehead\/ 755/
+  a file in /run => ln -s /nowhere /run/left => /\+ file \/run\/left -> \/nowhere/
+`);
 
 const LEGACY = "iptables-legacy -t nat -A POSTROUTING -s 192.0.2.1 -j MASQUERADE";
 const PORT = `${BRIDGE} && ip link add v9 type veth peer name w9 && ip link set v9 master br9`;
@@ -48,7 +33,9 @@ const noLegacy = await whyNoLegacy();
 
 describe("withScratchHost", () => {
   test.each([...CHANGES])("sees and removes %s", async (_what, command, complaint) => {
-    await expect(withScratchHost(async (host) => void (await host.run(command)))).rejects.toThrow(complaint);
+    await expect(withScratchHost(async (host) => void (await host.run(command)))).rejects.toThrow(
+      expected(complaint),
+    );
     await withScratchHost(async () => {});
   });
 

@@ -6,7 +6,7 @@ import { COMMAND_LIMIT, timedOut } from "./limits.ts";
 export type Command = string | readonly string[];
 
 export interface CommandOptions {
-  readonly stdin?: string | Uint8Array;
+  readonly stdin?: string | Uint8Array | Blob;
   /** Instead of this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;

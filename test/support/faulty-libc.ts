@@ -37,17 +37,8 @@ export async function withFault<T>(planned: Fault, body: () => Promise<T>): Prom
 
 /** Calls between two of which it makes no difference when a process is killed. */
 const LOOKS = [
-  "close",
-  "fgetxattr",
-  "getdents64",
-  "geteuid",
-  "getsockopt",
-  "ioctl",
-  "pread64",
-  "read",
-  "readlinkat",
-  "statfs",
-  "statx",
+  ...["close", "fgetxattr", "getdents64", "geteuid", "getsockopt", "ioctl", "pread64", "read"],
+  ...["readlinkat", "statfs", "statx"],
 ];
 
 /** Whether a kill before this call differs from one before the next. */

@@ -35,12 +35,7 @@ export function isolated(command: readonly string[], visible: readonly string[] 
     '"$@"',
   ].join("\n");
   const namespaces = [
-    "--net",
-    "--mount",
-    "--propagation=private",
-    "--pid",
-    "--fork",
-    "--kill-child",
+    ...["--net", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"],
     "--mount-proc",
   ];
   return ["unshare", ...namespaces, "/bin/sh", "-c", setUp, "scratch-host", ...command];

@@ -10,7 +10,7 @@ export interface PluginCall {
   readonly args?: string;
   /** CNI_PATH; the folder of the plugin when left out. */
   readonly path?: string;
-  /** An object is written as JSON; text and bytes go as they are. */
+  /** An object is written as JSON; text, bytes and files go as they are. */
   readonly config: object | string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
@@ -105,7 +105,7 @@ export function environmentOf(
 }
 
 /** The standard input of a call. */
-export const stdinOf = ({ config }: PluginCall): Uint8Array =>
-  config instanceof Uint8Array
+export const stdinOf = ({ config }: PluginCall): Uint8Array | Blob =>
+  config instanceof Uint8Array || config instanceof Blob
     ? config
     : Buffer.from(typeof config === "string" ? config : JSON.stringify(config));

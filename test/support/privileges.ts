@@ -26,10 +26,7 @@ export function callWith(
 ): Promise<PluginOutcome> {
   const set = ["-all", ...capabilities.map((capability) => `+${capability}`)].join(",");
   const other = [
-    `--reuid=${user}`,
-    `--regid=${user}`,
-    "--clear-groups",
-    `--inh-caps=${set}`,
+    ...[`--reuid=${user}`, `--regid=${user}`, "--clear-groups", `--inh-caps=${set}`],
     `--ambient-caps=${set}`,
   ];
   const become = [...(user === undefined ? [] : other), `--bounding-set=${set}`];

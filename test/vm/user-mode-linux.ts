@@ -65,19 +65,8 @@ function command(init: readonly string[], folder: string, preload: string | unde
   const [program = "", ...parameters] = init;
   const kernel = [
     ...(preload === undefined ? [] : ["env", `LD_PRELOAD=${preload}`]),
-    "linux.uml",
-    `mem=${MEMORY}M`,
-    "root=/dev/root",
-    "rootfstype=hostfs",
-    "rootflags=/",
-    "ro",
-    "quiet",
-    `uml_dir=${folder}/`,
-    `init=${program}`,
-    "con=null",
-    "con0=null,fd:1",
-    "--",
-    ...parameters,
+    ...["linux.uml", `mem=${MEMORY}M`, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet"],
+    ...[`uml_dir=${folder}/`, `init=${program}`, "con=null", "con0=null,fd:1", "--", ...parameters],
   ];
   const boot = `mount -t tmpfs -o size=${MEMORY + 64}M tmpfs "$TMPDIR" && exec "$@"`;
   return [...enclosed(), "env", `TMPDIR=${folder}`, "/bin/sh", "-c", boot, "boot", ...kernel];

@@ -1,17 +1,12 @@
 /** One call of a plugin as a runtime makes it, with a deadline, and perhaps killed on the way. */
 import { COMMAND_LIMIT } from "../../support/limits.ts";
+import { environmentOf, type PluginCall, stdinOf } from "../../support/plugin-call.ts";
 import { objectOf, protocolProblems } from "../../support/protocol.ts";
 
 /** No operation may take longer: the longest wait of a plugin is 20 s, for a lock. */
 export const DEADLINE = COMMAND_LIMIT;
 
-export interface Call {
-  readonly command: string;
-  readonly containerId?: string;
-  readonly netns?: string;
-  readonly ifname?: string;
-  readonly args?: string;
-  readonly config: object;
+export interface Call extends Omit<PluginCall, "env" | "cwd" | "timeout" | "path"> {
   /** Milliseconds after which it is killed; not at all when left out. */
   readonly killAfter?: number;
   /** Whether its standard output takes nothing, as a file on a full disk. */
@@ -34,18 +29,10 @@ export interface Ended {
 export async function call(binaries: string, options: Call): Promise<Ended> {
   const began = performance.now();
   const child = Bun.spawn([`${binaries}/bridge`], {
-    stdin: Buffer.from(JSON.stringify(options.config)),
+    stdin: stdinOf(options),
     stdout: options.unheard === true ? Bun.file("/dev/full") : "pipe",
     stderr: "pipe",
-    env: {
-      PATH: process.env.PATH,
-      CNI_PATH: binaries,
-      CNI_COMMAND: options.command,
-      CNI_CONTAINERID: options.containerId,
-      CNI_NETNS: options.netns,
-      CNI_IFNAME: options.ifname,
-      CNI_ARGS: options.args,
-    },
+    env: environmentOf(options, binaries),
   });
   let late = false;
   const deadline = setTimeout(() => {

@@ -4,7 +4,7 @@ import { call, offences } from "./call.ts";
 import { leaseFiles } from "./eyes.ts";
 import type { Attachment } from "./model.ts";
 import type { Network } from "./networks.ts";
-import { judgeAbsent, judgeLive, killTime, programVanished, type Random } from "./operations.ts";
+import { isExcused, judgeAbsent, judgeLive, killTime, LOCKS, type Random } from "./operations.ts";
 import type { StormState } from "./storm-state.ts";
 
 /** Of the live ones, those that the runtime has lost without a DEL, as after a crash. */
@@ -94,12 +94,7 @@ export async function collectAllBut(
   for (const offence of offences("GC", ended))
     storm.violation(`GC of ${network.name}: ${offence}: ${JSON.stringify(ended)}`);
   if (ended.exitCode !== 0) {
-    const busy = storm.history.met(
-      ended.began,
-      ["xtables lock held", "lease lock held", "rule set kept busy"],
-      network.name,
-    );
-    if (!(busy && failure?.code === 11) && !programVanished(storm, ended, failure))
+    if (!isExcused(storm, ended, LOCKS, network.name))
       storm.violation(`GC of ${network.name} failed: ${failure?.msg}`, network.name);
     return;
   }

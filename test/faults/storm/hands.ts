@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { outcomeOf } from "../../support/command.ts";
 import { textOf } from "./eyes.ts";
-import type { Fault, FaultKind } from "./history.ts";
+import type { FaultKind } from "./history.ts";
 import { intrude } from "./intrusion.ts";
 import type { Attachment, Container, Part } from "./model.ts";
 import { LEASES, LOCAL_PROGRAMS, NETWORKS } from "./networks.ts";
@@ -35,28 +35,54 @@ export async function meddle(storm: StormState, random: Random): Promise<void> {
   }
 }
 
-/** Does something that damages a part of some attachments, and marks them. */
-async function damage(
-  storm: StormState,
-  about: { kind: FaultKind; scope: string; part: Part; what: string; hit: () => readonly Attachment[] },
-  deed: () => Promise<boolean>,
-): Promise<void> {
+interface Damage {
+  readonly kind: FaultKind;
+  readonly scope: string;
+  readonly part: Part;
+  hit(): readonly Attachment[];
+  /** Whether an attachment that is hit may have the part all the same. */
+  readonly uncertain?: boolean;
+}
+
+/** Runs a command that damages a part of some attachments, and marks them. */
+async function damage(storm: StormState, command: string | readonly string[], about: Damage): Promise<void> {
   const fault = storm.history.begin(about.kind, about.scope);
   for (const attachment of about.hit())
     if (attachment.state === "live") attachment.harm(about.part, "doubtful");
-  const done = await deed();
+  const done = await works(command);
   storm.history.end(fault);
   storm.count(about.kind);
-  storm.history.note(
-    `by hand: ${about.what}${done ? "" : " (refused)"}`,
-    about.scope,
-    ...about.hit().map(({ key }) => key),
-  );
+  const what = typeof command === "string" ? command : command.join(" ");
+  const keys = about.hit().map(({ key }) => key);
+  storm.history.note(`by hand: ${what}${done ? "" : " (refused)"}`, about.scope, ...keys);
   if (!done) return;
   for (const attachment of about.hit()) {
-    if (attachment.state === "live")
-      attachment.harm(about.part, attachment.liveSince < fault.begin ? "lost" : "doubtful");
+    const lost = about.uncertain !== true && attachment.liveSince < fault.begin;
+    if (attachment.state === "live") attachment.harm(about.part, lost ? "lost" : "doubtful");
   }
+}
+
+/** Damages something that is no part of one attachment. `deed` says what it did. */
+function spoil(storm: StormState, kind: FaultKind, scope: string, deed: () => string): void {
+  const fault = storm.history.begin(kind, scope);
+  const what = deed();
+  storm.history.end(fault);
+  storm.count(kind);
+  storm.history.note(`by hand: ${what}`, scope);
+}
+
+/** What goes on beside the workers. */
+function keepOn(
+  storm: StormState,
+  kind: FaultKind,
+  scope: string,
+  what: string,
+  work: Promise<unknown>,
+): void {
+  const fault = storm.history.begin(kind, scope);
+  storm.count(kind);
+  storm.history.note(`by hand: ${what}`, scope);
+  storm.background(work.then(() => storm.history.end(fault)));
 }
 
 const works = async (command: string | readonly string[], stdin?: string): Promise<boolean> =>
@@ -67,15 +93,9 @@ export async function deleteNamespace(storm: StormState, container: Container | 
   if (container === undefined || container.changing) return;
   container.there = false;
   container.changing = true;
-  const about = {
-    kind: "namespace deleted",
-    scope: container.name,
-    part: "namespace",
-    hit: () => container.attachments,
-  } as const;
-  await damage(storm, { ...about, what: `ip netns delete ${container.name}` }, () =>
-    works(["ip", "netns", "delete", container.name]),
-  );
+  const hit = () => container.attachments;
+  const about = { kind: "namespace deleted", scope: container.name, part: "namespace", hit } as const;
+  await damage(storm, ["ip", "netns", "delete", container.name], about);
   container.changing = false;
 }
 
@@ -93,8 +113,7 @@ async function removeLink(
     random() < 0.5 && !renamed
       ? ["ip", "link", "delete", veth]
       : ["ip", "-n", container.name, "link", "delete", ifname];
-  const about = { kind: "link removed", scope: key, part: "link", hit: () => [attachment] } as const;
-  await damage(storm, { ...about, what: command.join(" ") }, () => works(command));
+  await damage(storm, command, { kind: "link removed", scope: key, part: "link", hit: () => [attachment] });
 }
 
 /** Some programs that watch for new links give them names of their own. */
@@ -117,9 +136,7 @@ async function renameLink(storm: StormState, attachment: Attachment | undefined)
 async function removeBridge(storm: StormState, bridge: string): Promise<void> {
   const hit = () => storm.attachments.filter(({ network }) => network.bridge === bridge);
   const about = { kind: "bridge removed", scope: bridge, part: "bridge", hit } as const;
-  await damage(storm, { ...about, what: `ip link delete ${bridge}` }, () =>
-    works(["ip", "link", "delete", bridge]),
-  );
+  await damage(storm, ["ip", "link", "delete", bridge], about);
 }
 
 const FLUSHES = [
@@ -136,20 +153,10 @@ const FLUSHES = [
 
 /** What a firewall does when it is reloaded. Which variant of iptables has an attachment's rules is not known. */
 async function flushRules(storm: StormState, { command, networks }: (typeof FLUSHES)[number]): Promise<void> {
-  const fault = storm.history.begin("rules flushed", "all");
-  const hit = storm.attachments.filter(({ network }) =>
-    (networks as readonly string[]).includes(network.name),
-  );
-  for (const attachment of hit) if (attachment.state === "live") attachment.harm("rules", "doubtful");
-  const done = await works(command);
-  storm.history.end(fault);
-  storm.count("rules flushed");
-  storm.history.note(`by hand: ${command}${done ? "" : " (refused)"}`, "all");
-  const certain = command.startsWith("nft delete table");
-  for (const attachment of hit) {
-    if (attachment.state !== "live") continue;
-    attachment.harm("rules", done && certain && attachment.liveSince < fault.begin ? "lost" : "doubtful");
-  }
+  const names: readonly string[] = networks;
+  const hit = () => storm.attachments.filter(({ network }) => names.includes(network.name));
+  const uncertain = !command.startsWith("nft delete table");
+  await damage(storm, command, { kind: "rules flushed", scope: "all", part: "rules", hit, uncertain });
 }
 
 /** Writes into the file of a lease, in place, as an editor may. */
@@ -196,10 +203,8 @@ function editLease(storm: StormState, attachment: Attachment | undefined, random
 
 /** Another program that works long under a lock. Goes on beside the workers. */
 function holdLock(storm: StormState, kind: FaultKind, scope: string, path: string, seconds: number): void {
-  const fault = storm.history.begin(kind, scope);
-  storm.count(kind);
-  storm.history.note(`by hand: ${path} is held for ${seconds.toFixed(2)} s`, scope);
-  storm.background(works(["flock", path, "sleep", seconds.toFixed(2)]).then(() => storm.history.end(fault)));
+  const time = seconds.toFixed(2);
+  keepOn(storm, kind, scope, `${path} is held for ${time} s`, works(["flock", path, "sleep", time]));
 }
 
 function holdLeaseLock(storm: StormState, network: string, seconds: number): void {
@@ -211,51 +216,44 @@ function holdLeaseLock(storm: StormState, network: string, seconds: number): voi
 function keepRuleSetBusy(storm: StormState): void {
   const elements = Array.from({ length: 4000 }, (_, index) => `10.${index >> 8}.${index & 255}.1`).join(",");
   const table = "table ip storm { set s { type ipv4_addr; elements = { ";
-  const fault: Fault = storm.history.begin("rule set kept busy", "all");
-  storm.count("rule set kept busy");
   const work = works(["nft", "-f", "-"], `${table}${elements} }; }; }\n`).then(() =>
     works(["nft", "delete", "table", "ip", "storm"]),
   );
-  storm.background(work.then(() => storm.history.end(fault)));
+  keepOn(storm, "rule set kept busy", "all", "a large transaction of nft", work);
 }
 
 /** An administrator makes the other variant the host's iptables. Rules stay where they are. */
 function changeIptables(storm: StormState): void {
-  const fault = storm.history.begin("other iptables", "all");
-  const toLegacy = !existsSync(`${LOCAL_PROGRAMS}/iptables-restore`);
-  for (const family of ["iptables", "ip6tables"]) {
-    const path = `${LOCAL_PROGRAMS}/${family}-restore`;
-    if (!toLegacy) rmSync(path);
-    else {
-      symlinkSync(`/usr/sbin/${family}-legacy-restore`, `${path}.new`);
-      renameSync(`${path}.new`, path);
+  spoil(storm, "other iptables", "all", () => {
+    const toLegacy = !existsSync(`${LOCAL_PROGRAMS}/iptables-restore`);
+    for (const family of ["iptables", "ip6tables"]) {
+      const path = `${LOCAL_PROGRAMS}/${family}-restore`;
+      if (!toLegacy) rmSync(path);
+      else {
+        symlinkSync(`/usr/sbin/${family}-legacy-restore`, `${path}.new`);
+        renameSync(`${path}.new`, path);
+      }
     }
-  }
-  storm.history.end(fault);
-  storm.count("other iptables");
-  storm.history.note(`by hand: iptables of the host is ${toLegacy ? "legacy" : "nft"}`, "all");
+    return `iptables of the host is ${toLegacy ? "legacy" : "nft"}`;
+  });
 }
 
 /** What host-local keeps beside the leases may be lost or wrong at any time. */
 function damageStateFiles(storm: StormState, network: string, random: Random): void {
-  const fault = storm.history.begin("state files damaged", network);
-  const state = `${LEASES}/.bridgehead/${network}.index`;
-  const hints = existsSync(`${LEASES}/${network}`)
-    ? readdirSync(`${LEASES}/${network}`).filter((name) => name.startsWith("last_reserved_ip"))
-    : [];
-  const choice = random();
-  if (choice < 0.3) rmSync(state, { force: true });
-  else if (choice < 0.6 && existsSync(state)) {
-    writeFileSync(
-      state,
-      Uint8Array.from({ length: Math.floor(random() * 8192) }, () => random() * 256),
-    );
-  } else
-    for (const name of hints)
-      writeFileSync(`${LEASES}/${network}/${name}`, choice < 0.8 ? "" : "10.255.255.255");
-  storm.history.end(fault);
-  storm.count("state files damaged");
-  storm.history.note(`by hand: index or hint of ${network} damaged`, network);
+  spoil(storm, "state files damaged", network, () => {
+    const state = `${LEASES}/.bridgehead/${network}.index`;
+    const hints = existsSync(`${LEASES}/${network}`)
+      ? readdirSync(`${LEASES}/${network}`).filter((name) => name.startsWith("last_reserved_ip"))
+      : [];
+    const garbage = Uint8Array.from({ length: Math.floor(random() * 8192) }, () => random() * 256);
+    const choice = random();
+    if (choice < 0.3) rmSync(state, { force: true });
+    else if (choice < 0.6 && existsSync(state)) writeFileSync(state, garbage);
+    else
+      for (const name of hints)
+        writeFileSync(`${LEASES}/${network}/${name}`, choice < 0.8 ? "" : "10.255.255.255");
+    return `index or hint of ${network} damaged`;
+  });
 }
 
 /** Takes away at the end what the storm itself wrote. */

@@ -3,7 +3,8 @@
 import { errorObject } from "../../support/protocol.ts";
 import { type Call, call, type Ended, offences, resultOf } from "./call.ts";
 import { insideOf, leaseFiles, linksByOwner, textOf } from "./eyes.ts";
-import { type AddResult, type Attachment, PARTS } from "./model.ts";
+import type { FaultKind } from "./history.ts";
+import { type AddResult, type Attachment, PARTS, type Part } from "./model.ts";
 import { LEASES, LOCAL_PROGRAMS, type Network } from "./networks.ts";
 import type { StormState } from "./storm-state.ts";
 
@@ -107,8 +108,22 @@ function variationOf(storm: StormState, attachment: Attachment, random: Random):
   return { why: "", keys: {}, mustFail: false };
 }
 
+/** Whether such a fault met an operation on an attachment. */
+const metBy =
+  (storm: StormState, { container, network, key }: Attachment, { began }: Ended) =>
+  (...kinds: FaultKind[]): boolean =>
+    storm.history.met(began, kinds, container.name, network.bridge, key, network.name);
+
+/** What each fault damages, beside a deleted namespace. */
+const DAMAGES: readonly (readonly [FaultKind, Part])[] = [
+  ["link removed", "link"],
+  ["bridge removed", "bridge"],
+  ["rules flushed", "rules"],
+  ["lease edited", "lease"],
+];
+
 export async function add(storm: StormState, attachment: Attachment, random: Random): Promise<void> {
-  const { network, container, key } = attachment;
+  const { container, key } = attachment;
   const before = attachment.state;
   const couldExist = before === "live" && attachment.isWhole("namespace", "link", "bridge");
   const wasWhole = before === "live" && attachment.isWhole(...PARTS);
@@ -126,8 +141,7 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
   });
   attachment.repeating = false;
   const stillWhole = wasWhole && attachment.isWhole(...PARTS);
-  const met = (...kinds: Parameters<StormState["history"]["met"]>[1]) =>
-    storm.history.met(ended.began, kinds, container.name, network.bridge, key, network.name);
+  const met = metBy(storm, attachment, ended);
   if (ended.killed) {
     // What is whole refuses a second ADD before that changes anything; else it may have lost what ADD was about to undo.
     return stillWhole ? undefined : attachment.become("uncertain");
@@ -145,10 +159,7 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
       storm.violation(`ADD of ${key} succeeded without a namespace`, key);
     attachment.become("live", result);
     if (met("namespace deleted")) attachment.harm("namespace", container.there ? "doubtful" : "lost");
-    if (met("link removed")) attachment.harm("link", "doubtful");
-    if (met("bridge removed")) attachment.harm("bridge", "doubtful");
-    if (met("rules flushed")) attachment.harm("rules", "doubtful");
-    if (met("lease edited")) attachment.harm("lease", "doubtful");
+    for (const [kind, part] of DAMAGES) if (met(kind)) attachment.harm(part, "doubtful");
     return await judgeNew(storm, attachment, random);
   }
   judgeRefusal(storm, attachment, { ended, before, noNamespace, variation });
@@ -192,30 +203,36 @@ function judgeRefusal(
   const { network, container, key } = attachment;
   const { ended, before, variation, noNamespace } = about;
   const failure: { code: number; msg: string } = errorObject(ended.stdout) ?? { code: 0, msg: "" };
-  const met = (...kinds: Parameters<StormState["history"]["met"]>[1]) =>
-    storm.history.met(ended.began, kinds, container.name, network.bridge, key, network.name);
+  const met = metBy(storm, attachment, ended);
   const explained =
     noNamespace ||
     variation.mustFail ||
     met("namespace deleted", "link removed", "bridge removed") ||
-    (before === "live" && /already exists|has been allocated to/.test(failure.msg)) ||
-    (before === "uncertain" && /already exists|has been allocated to/.test(failure.msg)) ||
+    (before !== "absent" && /already exists|has been allocated to/.test(failure.msg)) ||
     (attachment.given !== undefined && /has been allocated to/.test(failure.msg)) ||
     (network.tight && /no IP addresses available/.test(failure.msg)) ||
     (variation.args !== undefined && /requested IP address .* is not available/.test(failure.msg)) ||
-    programVanished(storm, ended, failure) ||
-    (met("xtables lock held", "lease lock held", "rule set kept busy") && failure.code === 11);
+    isExcused(storm, ended, LOCKS, network.name);
   if (!explained)
     storm.violation(`ADD of ${key} failed without a reason: ${failure.msg}`, key, container.name);
 }
 
-/** An administrator took away the program that was just found: the error names it. */
-export const programVanished = (
+export const LOCKS: readonly FaultKind[] = ["xtables lock held", "lease lock held", "rule set kept busy"];
+
+/**
+ * Whether a failure has an excuse: one of these locks was held meanwhile, or an administrator took away the program that
+ * was just found, and the error names it.
+ */
+export function isExcused(
   storm: StormState,
-  { began }: Ended,
-  failure: { code: number; msg: string } | undefined,
-): boolean =>
-  storm.history.met(began, ["other iptables"], "all") && (failure?.msg ?? "").includes(`"${LOCAL_PROGRAMS}/`);
+  { began, stdout }: Ended,
+  locks: readonly FaultKind[],
+  network: string,
+): boolean {
+  const { code, msg = "" } = errorObject(stdout) ?? {};
+  const vanished = storm.history.met(began, ["other iptables"], "all") && msg.includes(`"${LOCAL_PROGRAMS}/`);
+  return vanished || (code === 11 && storm.history.met(began, locks, network));
+}
 
 export async function del(storm: StormState, attachment: Attachment, random: Random): Promise<void> {
   const { key, network } = attachment;
@@ -231,14 +248,8 @@ export async function del(storm: StormState, attachment: Attachment, random: Ran
   if (unnamed && attachment.container.there) storm.count("DEL without the path of a namespace that is there");
   if (ended.killed) return;
   if (ended.exitCode !== 0) {
-    const failure = errorObject(ended.stdout);
-    const locked = storm.history.met(
-      ended.began,
-      ["xtables lock held", "lease lock held", "rule set kept busy"],
-      network.name,
-    );
-    if (!(locked && failure?.code === 11) && !programVanished(storm, ended, failure))
-      storm.violation(`DEL of ${key} failed: ${failure?.msg}`, key);
+    if (!isExcused(storm, ended, LOCKS, network.name))
+      storm.violation(`DEL of ${key} failed: ${errorObject(ended.stdout)?.msg}`, key);
     return attachment.become("uncertain");
   }
   attachment.become("absent");
@@ -280,19 +291,10 @@ export async function check(storm: StormState, attachment: Attachment, random: R
     }
     return;
   }
-  const busy = storm.history.met(
-    ended.began,
-    ["lease lock held", "rule set kept busy"],
-    attachment.network.name,
-  );
-  const failure = errorObject(ended.stdout);
-  if (
-    attachment.isWhole(...PARTS) &&
-    !(renamed || attachment.renamed) &&
-    !(busy && failure?.code === 11) &&
-    !programVanished(storm, ended, failure)
-  )
-    storm.violation(`CHECK of ${key} failed, though nothing is lost: ${failure?.msg}`, key);
+  // It does not take the lock of xtables.
+  const excused = isExcused(storm, ended, LOCKS.slice(1), attachment.network.name);
+  if (attachment.isWhole(...PARTS) && !(renamed || attachment.renamed) && !excused)
+    storm.violation(`CHECK of ${key} failed, though nothing is lost: ${errorObject(ended.stdout)?.msg}`, key);
 }
 
 /** Lease and link of a live attachment, as far as the storm has not damaged them. */

@@ -1,5 +1,6 @@
 /** GC and STATUS of the bridge (A35-A39, G1, G2). */
 import { describe, expect } from "bun:test";
+import { rows } from "../../support/rows.ts";
 import {
   attach,
   BRIDGE,
@@ -61,32 +62,23 @@ describe("GC", () => {
 });
 
 describe("STATUS", () => {
-  networkTest.each<[string, string, object, number, RegExp | undefined]>([
-    ["nothing there yet", "true", {}, 0, undefined],
-    [
-      "the bridge's name is taken by something else",
-      `ip link add ${BRIDGE} type veth peer name other0`,
-      {},
-      50,
-      /"br0" already exists but is not a bridge/,
-    ],
-    [
-      "L11: a range without any address to hand out",
-      "true",
-      { ipam: FULL_RANGE },
-      50,
-      /range set 0 \(10\.77\.0\.1-10\.77\.0\.1\) has no address that may be handed out/,
-    ],
-    ["an IPAM that is not there", "true", { ipam: { type: "nope" } }, 999, /failed to find plugin "nope"/],
-    ["a configuration that can't be", "true", { vlan: 5000 }, 7, /invalid vlan 5000/],
-  ])("A35, A36, G2: %s", async (host, _what, command, keys, code, message) => {
+  // What is there, keys of the configuration, the error's code and words.
+  networkTest.each(
+    rows<[string, string, string, string, string]>(`
+      nothing there yet => true => {} => 0 => no error
+      the bridge's name is taken by something else => ip link add ${BRIDGE} type veth peer name other0 => {} => 50 => "br0" already exists but is not a bridge
+      L11: a range without any address to hand out => true => {"ipam": ${JSON.stringify(FULL_RANGE)}} => 50 => range set 0 (10.77.0.1-10.77.0.1) has no address that may be handed out
+      an IPAM that is not there => true => {"ipam": {"type": "nope"}} => 999 => failed to find plugin "nope"
+      a configuration that can't be => true => {"vlan": 5000} => 7 => invalid vlan 5000
+    `),
+  )("A35, A36, G2: %s", async (host, _what, command, keys, code, message) => {
     await host.run(command);
     const outcome = await host.unchangedBy(
-      () => hostCall(host, "STATUS", { ...KEYS, ...keys }),
+      () => hostCall(host, "STATUS", { ...KEYS, ...JSON.parse(keys) }),
       [IPAM_FILES],
     );
-    if (message === undefined) expect(`${outcome}`).toStartWith('exit code 0, stdout ""');
-    else expect(outcome.json()).toMatchObject({ code, msg: expect.stringMatching(message) });
+    if (code === "0") expect(`${outcome}`).toStartWith('exit code 0, stdout ""');
+    else expect(outcome.json()).toMatchObject({ code: Number(code), msg: expect.stringContaining(message) });
     await host.run(`ip link del ${BRIDGE} 2>/dev/null || true`);
   });
 

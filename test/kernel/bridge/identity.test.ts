@@ -7,6 +7,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { eventually } from "../../support/eventually.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
 import { ProgramFolder } from "../../support/program-folder.ts";
+import { rows } from "../../support/rows.ts";
 import type { NamedNamespace, ScratchHost } from "../../support/scratch-host.ts";
 import { addByGo, type GoAttachment } from "./go-attachment.ts";
 import {
@@ -31,41 +32,38 @@ const KEYS = { isGateway: true };
 
 const vethsIn = (place: ScratchHost | NamedNamespace) => linkNames(place, "type veth");
 const veths = (host: ScratchHost) => host.json<ShownLink[]>("ip -j -d link show type veth");
+/** These are the pairs of the host, and the addresses that are held. */
+const expectOnly = async (host: ScratchHost, links: string[], addresses: string[]) =>
+  expect({ links: await vethsIn(host), addresses: leased() }).toEqual({ links, addresses });
+/** Containers of these names, attached one after the other. */
+const attachAll = async (host: ScratchHost, ids: readonly string[], keys: object = KEYS) => {
+  const all: Attachment[] = [];
+  for (const id of ids) all.push(await attach(host, id, keys));
+  return all as [Attachment, Attachment];
+};
 
 /**
  * What happens to a pair after its ADD. VETH is the host's end; the container is c1, and another namespace, c3, is
  * beside it.
  */
-const FATES: readonly [what: string, command: string][] = [
-  ["the host's end renamed", "ip link set VETH down; ip link set VETH name pod7; ip link set pod7 up"],
-  [
-    "the host's end renamed, its name given to another link",
-    "ip link set VETH down; ip link set VETH name pod7; ip link add VETH type bridge",
-  ],
-  ["the container's end renamed", "ip -n c1 link set eth0 down; ip -n c1 link set eth0 name net1"],
-  [
-    "both ends renamed",
-    "ip link set VETH down; ip link set VETH name pod7; ip -n c1 link set eth0 down; ip -n c1 link set eth0 name net1",
-  ],
-  [
-    "the container's end in another namespace, with its address",
-    "ip -n c1 link set eth0 netns c3; ip -n c3 addr add 10.77.0.2/24 dev eth0",
-  ],
-  ["the alias taken away", 'ip link set VETH alias ""'],
-  [
-    "the alias changed and the host's end renamed",
-    'ip link set VETH down; ip link set VETH name pod7 alias "uplink of pod 7"',
-  ],
-  [
-    "the host's end on another bridge",
-    "ip link add br9 type bridge; ip link set VETH down name pod7 master br9",
-  ],
-  ["the host's end on no bridge", "ip link set VETH nomaster down name pod7"],
-  [
-    "another address in the container",
-    "ip link set VETH down name pod7; ip -n c1 addr flush dev eth0; ip -n c1 addr add 10.77.0.99/24 dev eth0",
-  ],
-];
+const FATES = rows<[string, string]>(`
+  the host's end renamed => RENAME; ip link set pod7 up
+  the host's end renamed, its name given to another link => RENAME; ip link add VETH type bridge
+  the container's end renamed => INSIDE
+  both ends renamed => RENAME; INSIDE
+  the container's end in another namespace, with its address => ip -n c1 link set eth0 netns c3; ip -n c3 addr add 10.77.0.2/24 dev eth0
+  the alias taken away => ip link set VETH alias ""
+  the alias changed and the host's end renamed => RENAME alias "uplink of pod 7"
+  the host's end on another bridge => ip link add br9 type bridge; ip link set VETH down name pod7 master br9
+  the host's end on no bridge => ip link set VETH nomaster down name pod7
+  another address in the container => RENAME; ip -n c1 addr flush dev eth0; ip -n c1 addr add 10.77.0.99/24 dev eth0
+`);
+const SHORT: Record<string, string> = {
+  RENAME: "ip link set VETH down; ip link set VETH name pod7",
+  INSIDE: "ip -n c1 link set eth0 down; ip -n c1 link set eth0 name net1",
+};
+const befall = (host: ScratchHost, fate: string, veth: string) =>
+  host.run(fate.replaceAll(/RENAME|INSIDE/g, (word) => SHORT[word] ?? "").replaceAll("VETH", veth));
 
 describe("K6: DEL removes the pair, and frees its address, with", () => {
   networkTest.each(
@@ -74,14 +72,15 @@ describe("K6: DEL removes the pair, and frees its address, with", () => {
     const neighbour = await attach(host, "c0", KEYS);
     expect(neighbour.result.ips[0]?.address).toBe("10.77.0.2/24");
     await neighbour.del();
-    const [one, other] = [await attach(host, "c1", KEYS), await attach(host, "c2", KEYS)];
+    const [one, other] = await attachAll(host, ["c1", "c2"]);
     expect((await vethsIn(host)).length).toBe(2);
     await host.addNamespace("c3");
-    await host.run(fate.replaceAll("VETH", one.veth));
+    await befall(host, fate, one.veth);
     await one.del(netns);
-    expect(await vethsIn(host)).toEqual([other.veth]);
-    expect(leased().map((address) => `${address}/24`)).toEqual(
-      other.result.ips.map(({ address }) => address),
+    await expectOnly(
+      host,
+      [other.veth],
+      other.result.ips.map(({ address }) => address.replace("/24", "")),
     );
     await other.check();
     await one.del(netns);
@@ -107,21 +106,17 @@ describe("K6: DEL removes the pair, and frees its address, with", () => {
     expect(one.veth).not.toBe(name);
     await host.run(`ip link del ${name}`);
     await one.del("");
-    expect(await vethsIn(host)).toEqual([]);
-    expect(leased()).toEqual([]);
+    await expectOnly(host, [], []);
   });
 });
 
 describe("K6: an address stays held while the interface lives on where DEL and GC can't remove it:", () => {
   const RENAMED = "the bridge renamed";
-  const FATES_BEYOND: typeof FATES = [
-    ["the host's end in another namespace", "ip link set VETH netns c3"],
-    [
-      "the host's end in another namespace, the container's on the host",
-      "ip link set VETH netns c3; ip -n c1 link set eth0 netns 1; ip addr add 10.77.0.3/24 dev eth0",
-    ],
-    [RENAMED, `ip link set ${BRIDGE} down; ip link set ${BRIDGE} name br7 up`],
-  ];
+  const FATES_BEYOND = rows<[string, string]>(`
+    the host's end in another namespace => ip link set VETH netns c3
+    the host's end in another namespace, the container's on the host => ip link set VETH netns c3; ip -n c1 link set eth0 netns 1; ip addr add 10.77.0.3/24 dev eth0
+    ${RENAMED} => ip link set ${BRIDGE} down; ip link set ${BRIDGE} name br7 up
+  `);
   // What is marked as ours is found on a bridge of any name, and removed.
   const CASES = FATES_BEYOND.flatMap(([what, fate]) =>
     (what === RENAMED ? ["the Go plugins"] : ["the Go plugins", "ours"]).map(
@@ -135,7 +130,7 @@ describe("K6: an address stays held while the interface lives on where DEL and G
     if (by === "ours") await one.add();
     const veth = by === "ours" ? one.veth : (await addByGo(host, one.namespace, "10.77.0.3")).veth;
     await host.addNamespace("c3");
-    await host.run(fate.replaceAll("VETH", veth));
+    await befall(host, fate, veth);
     const { msg } = await one.failure("DEL", {}, "");
     expect(msg).toContain("is still there, and another container must not get its address");
     expect(leased()).toEqual(["10.77.0.2", "10.77.0.3"]);
@@ -159,8 +154,7 @@ describe("K6: an address stays held while the interface lives on where DEL and G
       await addByGo(host, one.namespace, "10.77.0.3");
       await host.run("ip -n c1 link set eth0 netns 1; ip addr add 10.77.0.3/24 dev eth0");
       await one.del("");
-      expect(await vethsIn(host)).toEqual([keeper.veth]);
-      expect(leased()).toEqual(["10.77.0.2"]);
+      await expectOnly(host, [keeper.veth], ["10.77.0.2"]);
       await keeper.del();
     },
   );
@@ -185,8 +179,7 @@ describe("K6: DEL leaves alone", () => {
         "ip link set eth0 down name x; ip link set eth1 down name eth0; ip link set x name eth1",
       );
       await one.del();
-      expect(await vethsIn(host)).toEqual([two.veth]);
-      expect(leased()).toEqual(["10.77.0.3"]);
+      await expectOnly(host, [two.veth], ["10.77.0.3"]);
       await two.del();
       expect(await vethsIn(host)).toEqual([]);
     },
@@ -244,7 +237,9 @@ describe("K6: an attachment of the Go plugins", () => {
   const withGo = async (host: ScratchHost, body: (one: Attachment, made: GoAttachment) => Promise<void>) => {
     const keeper = await attach(host, "c0", KEYS);
     const one = await prepare(host, "c1", KEYS);
-    await body(one, await addByGo(host, one.namespace, "10.77.0.10"));
+    const made = await addByGo(host, one.namespace, "10.77.0.10");
+    await body(one, made);
+    expect(await vethsIn(host)).toEqual([keeper.veth]);
     await keeper.check();
     await keeper.del();
     expect(leased()).toEqual([]);
@@ -257,10 +252,9 @@ describe("K6: an attachment of the Go plugins", () => {
     ["CNI_NETNS empty, no prevResult", "", false],
     ["a path that is gone", "/proc/4194304/ns/net", false],
   ])("goes with its address: %s", (host, _, netns, withResult) =>
-    withGo(host, async (one, { veth, result }) => {
+    withGo(host, async (one, { result }) => {
       const outcome = await one.call("DEL", withResult ? { prevResult: result } : {}, netns);
       expect(`${outcome}`).toStartWith("exit code 0");
-      expect(await vethsIn(host)).not.toContain(veth);
       expect(leased()).toEqual(["10.77.0.2"]);
     }),
   );
@@ -269,11 +263,10 @@ describe("K6: an attachment of the Go plugins", () => {
     ["DEL", {}],
     ["GC", listing("c0")],
   ])("goes with all its addresses when %s finds it by one of them", (host, command, keys) =>
-    withGo(host, async (one, { veth }) => {
+    withGo(host, async (one) => {
       await one.namespace.run("ip addr add 10.77.0.12/24 dev eth0; ip addr add fd77::12/64 dev eth0 nodad");
       for (const name of ["10.77.0.12", "fd77::12"]) writeFileSync(`${LEASES}/${name}`, "c1\r\neth0");
       expect(`${await one.call(command, keys, "")}`).toStartWith("exit code 0");
-      expect(await vethsIn(host)).not.toContain(veth);
       expect(leased()).toEqual(["10.77.0.2"]);
       expect(existsSync(`${LEASES}/fd77::12`)).toBe(false);
     }),
@@ -283,7 +276,6 @@ describe("K6: an attachment of the Go plugins", () => {
     withGo(host, async (one, { veth, result }) => {
       await host.run(`ip link set ${veth} down name pod7; ip -n c1 link set eth0 down name net1`);
       expect(`${await one.call("DEL", { prevResult: result }, "")}`).toStartWith("exit code 0");
-      expect(await vethsIn(host)).not.toContain("pod7");
       expect(leased()).toEqual(["10.77.0.2"]);
     }),
   );
@@ -384,7 +376,7 @@ describe("K6: ADD", () => {
     async (host) => {
       const ipam = hostLocal({ ...V4, rangeStart: "10.77.0.2", rangeEnd: "10.77.0.3" });
       const keys = { ...KEYS, ipam };
-      const [moved, gone] = [await attach(host, "c1", keys), await attach(host, "c2", keys)];
+      const [moved, gone] = await attachAll(host, ["c1", "c2"], keys);
       const other = await host.addNamespace("c3");
       await host.run(
         "ip -n c1 link set eth0 netns c3; ip -n c3 addr add 10.77.0.2/24 dev eth0; ip netns del c1; ip netns del c2",
@@ -409,10 +401,7 @@ describe("K6: ADD", () => {
 networkTest(
   "K6: the spoof check of a renamed port goes, also where another link has the port's old name",
   async (host) => {
-    const [one, two] = [
-      await attach(host, "c1", { macspoofchk: true }),
-      await attach(host, "c2", { macspoofchk: true }),
-    ];
+    const [one, two] = await attachAll(host, ["c1", "c2"], { macspoofchk: true });
     await host.run(
       `ip link set ${one.veth} down; ip link set ${one.veth} name pod7; ip link add ${one.veth} type veth peer name stranger1`,
     );
@@ -426,7 +415,7 @@ networkTest(
 );
 
 networkTest("K6: the MAC of a host's end follows from its attachment", async (host) => {
-  const all = [await attach(host, "c1", KEYS), await attach(host, "c2", KEYS)];
+  const all = await attachAll(host, ["c1", "c2"]);
   const macs = async () => (await veths(host)).map(({ ifname, address }) => `${ifname} ${address}`).sort();
   const before = await macs();
   expect(new Set(before).size).toBe(2);

@@ -99,10 +99,7 @@ describe("K1: the place of the lock", () => {
   ];
   /** In the place of the file in it. */
   const COMMANDS = [
-    "mkfifo",
-    "mkdir",
-    "ln -s /run/outside/file",
-    "ln /run/outside/file",
+    ...["mkfifo", "mkdir", "ln -s /run/outside/file", "ln /run/outside/file"],
     "mknod -m 600 X c 1 5 #",
   ];
   type Planted = readonly [string, (host: ScratchHost) => unknown, () => string, string];

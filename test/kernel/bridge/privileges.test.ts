@@ -22,12 +22,7 @@ import {
 } from "./network.ts";
 
 const ALL: readonly Capability[] = [
-  "dac_override",
-  "dac_read_search",
-  "net_admin",
-  "net_raw",
-  "sys_admin",
-  "sys_ptrace",
+  ...(["dac_override", "dac_read_search", "net_admin", "net_raw", "sys_admin", "sys_ptrace"] as const),
 ];
 const COMMANDS = ["VERSION", "STATUS", "ADD", "CHECK", "DEL", "GC"] as const;
 type Command = (typeof COMMANDS)[number];

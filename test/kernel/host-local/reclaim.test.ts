@@ -86,22 +86,14 @@ describe("a full range", () => {
     [
       "a descriptor of its link in /proc",
       (netns) => [
-        "nsenter",
-        `--net=${netns.path}`,
-        "/bin/sh",
-        "-c",
-        'exec 7</proc/self/ns/net; exec nsenter --net=/proc/1/ns/net "$@"',
-        "sh",
+        ...["nsenter", `--net=${netns.path}`, "/bin/sh", "-c"],
+        ...['exec 7</proc/self/ns/net; exec nsenter --net=/proc/1/ns/net "$@"', "sh"],
       ],
     ],
     [
       "a mount in another mount namespace",
       (netns, file) => [
-        "unshare",
-        "--mount",
-        "/bin/sh",
-        "-c",
-        `mount --bind ${netns.path} ${file} && exec "$@"`,
+        ...["unshare", "--mount", "/bin/sh", "-c", `mount --bind ${netns.path} ${file} && exec "$@"`],
         "sh",
       ],
     ],

@@ -5,6 +5,7 @@ import type { Attachment } from "../../../src/cni/attachment.ts";
 import { iptablesChain } from "../../../src/netfilter/attachment-names.ts";
 import type { Backend } from "../../../src/netfilter/iptables/host.ts";
 import { hostTest } from "../../support/host-test.ts";
+import { rows } from "../../support/rows.ts";
 import { attachment, C1, check, complaint, setUp } from "./attached.ts";
 import { everything, iptablesRules, nftTable } from "./listings.ts";
 import { masquerade } from "./modules.ts";
@@ -18,6 +19,8 @@ import {
 
 const BACKENDS: readonly Backend[] = ["iptables", "nftables"];
 const ADDRESSES = ["10.1.2.3/24", "10.9.0.4/16", "fd00:2::3/64"];
+const DUAL = ["10.1.2.3/24", "fd00:2::3/64"];
+const C2 = attachment("c2");
 
 const reference = {
   iptables: { add: referenceAddIptables, del: referenceDelIptables },
@@ -25,10 +28,10 @@ const reference = {
 } as const;
 
 hostTest("B28: iptables-save shows the rules that the reference writes, one for one", async (host) => {
-  await referenceAddIptables(C1, ["10.1.2.3/24", "fd00:2::3/64"]);
+  await referenceAddIptables(C1, DUAL);
   const expected = [await iptablesRules("iptables-nft"), await iptablesRules("ip6tables-nft")];
   await host.run("nft flush ruleset");
-  await setUp("iptables", C1, "10.1.2.3/24", "fd00:2::3/64");
+  await setUp("iptables", C1, ...DUAL);
   expect([await iptablesRules("iptables-nft"), await iptablesRules("ip6tables-nft")]).toEqual(expected);
   expect(expected[0]).toContain(
     `-A POSTROUTING -s 10.1.2.3/32 -m comment --comment "name: \\"net1\\" id: \\"c1\\"" -j ${iptablesChain(C1)}`,
@@ -95,13 +98,13 @@ describe.each(BACKENDS)("%s", (backend) => {
 
   hostTest("with many addresses, all go by the attachment's name alone (G5)", async () => {
     const many = Array.from({ length: 21 }, (_, index) => `10.1.${index}.3/24`);
-    await setUp(backend, attachment("c2"), "10.1.0.9/24");
+    await setUp(backend, C2, "10.1.0.9/24");
     await setUp(backend, C1, ...many);
     await check(backend, C1, ...many);
     await masquerade.tearDown(C1);
     expect((await everything()).join("\n")).not.toContain("10.1.1.3");
-    await check(backend, attachment("c2"), "10.1.0.9/24");
-    await masquerade.tearDown(attachment("c2"));
+    await check(backend, C2, "10.1.0.9/24");
+    await masquerade.tearDown(C2);
   });
 
   hostTest("G16: two interfaces of one container, detached one by one, in either order", async () => {
@@ -109,9 +112,9 @@ describe.each(BACKENDS)("%s", (backend) => {
       ["eth0", "eth1"],
       ["eth1", "eth0"],
     ] as const) {
-      await setUp(backend, attachment("c1", "eth0"), "10.1.2.3/24", "fd00:2::3/64");
+      await setUp(backend, attachment("c1", "eth0"), ...DUAL);
       await setUp(backend, attachment("c1", "eth1"), "10.1.2.4/24", "10.7.0.1/16");
-      const addressesOf = { eth0: ["10.1.2.3/24", "fd00:2::3/64"], eth1: ["10.1.2.4/24", "10.7.0.1/16"] };
+      const addressesOf = { eth0: DUAL, eth1: ["10.1.2.4/24", "10.7.0.1/16"] };
       await check(backend, attachment("c1", "eth0"), ...addressesOf.eth0);
       await check(backend, attachment("c1", "eth1"), ...addressesOf.eth1);
       await masquerade.tearDown(attachment("c1", first));
@@ -126,8 +129,8 @@ describe.each(BACKENDS)("%s", (backend) => {
     await reference[backend].add(attachment("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
     await reference[backend].del(attachment("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
     const before = await everything();
-    await reference[backend].add(C1, ["10.1.2.3/24", "fd00:2::3/64"]);
-    await check(backend, C1, "10.1.2.3/24", "fd00:2::3/64");
+    await reference[backend].add(C1, DUAL);
+    await check(backend, C1, ...DUAL);
     await masquerade.tearDown(C1);
     expect(await everything()).toEqual(before);
     await host.run("nft flush ruleset");
@@ -137,9 +140,9 @@ describe.each(BACKENDS)("%s", (backend) => {
     await reference[backend].add(attachment("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
     await reference[backend].del(attachment("c0"), ["10.0.0.9/24", "fd00:0::9/64"]);
     const before = await everything();
-    await setUp(backend, C1, "10.1.2.3/24", "fd00:2::3/64");
+    await setUp(backend, C1, ...DUAL);
     expect(await everything()).not.toEqual(before);
-    await reference[backend].del(C1, ["10.1.2.3/24", "fd00:2::3/64"]);
+    await reference[backend].del(C1, DUAL);
     expect(await everything()).toEqual(before);
     await host.run("nft flush ruleset");
   });
@@ -160,15 +163,15 @@ describe.each(BACKENDS)("%s", (backend) => {
 
   hostTest("rules that were saved and loaded again are still ours", async (host) => {
     await setUp(backend, C1, "10.1.2.3/24");
-    await setUp(backend, attachment("c2"), "10.1.2.4/24");
+    await setUp(backend, C2, "10.1.2.4/24");
     if (backend === "iptables")
       await host.run("iptables-nft-save >/run/saved && iptables-nft-restore </run/saved");
     else await host.run("nft list ruleset >/run/saved && nft flush ruleset && nft -f /run/saved");
     await host.run("rm /run/saved");
     await check(backend, C1, "10.1.2.3/24");
     await masquerade.tearDown(C1);
-    await check(backend, attachment("c2"), "10.1.2.4/24");
-    await masquerade.tearDown(attachment("c2"));
+    await check(backend, C2, "10.1.2.4/24");
+    await masquerade.tearDown(C2);
     expect((await everything()).join("\n")).not.toContain("10.1.2.");
     await host.run("nft flush ruleset");
   });
@@ -177,7 +180,7 @@ describe.each(BACKENDS)("%s", (backend) => {
     const elsewhere: Attachment = { network: "net11", containerId: "c1", ifname: "eth0" };
     await setUp(backend, attachment("c1", "eth0"), "10.1.2.3/24");
     await setUp(backend, attachment("c1", "eth1"), "10.1.3.3/24");
-    await setUp(backend, attachment("c2"), "10.1.2.4/24");
+    await setUp(backend, C2, "10.1.2.4/24");
     await reference[backend].add(attachment("c3"), ["10.1.2.5/24"]);
     await reference[backend].add(attachment("c4"), ["10.1.2.6/24"]);
     await setUp(backend, elsewhere, "10.2.2.3/24");
@@ -208,75 +211,31 @@ hostTest("DEL removes the rules of both backends (B33)", async () => {
 describe("G17: CHECK names what is lost", () => {
   const chain = iptablesChain(C1);
   const NOTHING = "has nothing to complain of";
-  const MUTATIONS: readonly [Backend, string, string | RegExp][] = [
-    [
-      "iptables",
-      "iptables-nft -t nat -F",
-      `chain ${chain} of the nat table of iptables-nft lacks the rule "-A ${chain} -d 10.1.2.0/24`,
-    ],
-    [
-      "iptables",
-      "iptables-nft -t nat -F POSTROUTING",
-      'chain POSTROUTING of the nat table of iptables-nft lacks the rule "-A POSTROUTING -s 10.1.2.3/32',
-    ],
-    ["iptables", `iptables-nft -t nat -D ${chain} 1`, `lacks the rule "-A ${chain} -d 10.1.2.0/24`],
-    ["iptables", `iptables-nft -t nat -D ${chain} 2`, `lacks the rule "-A ${chain} ! -d 224.0.0.0/4`],
-    [
-      "iptables",
-      `iptables-nft -t nat -R ${chain} 2 ! -d 224.0.0.0/4 -j ACCEPT`,
-      `lacks the rule "-A ${chain} ! -d 224.0.0.0/4`,
-    ],
-    ["iptables", `iptables-nft -t nat -I ${chain} 1 -j MASQUERADE -m comment --comment x`, NOTHING],
-    [
-      "iptables",
-      `iptables-nft -t nat -I ${chain} 1 -j RETURN`,
-      `has the rule "-A ${chain} -j RETURN", behind which no rule is reached`,
-    ],
-    [
-      "iptables",
-      `ip6tables-nft -t nat -I ${chain} 2 -j ACCEPT`,
-      `of ip6tables-nft has the rule "-A ${chain} -j ACCEPT", behind which no rule is reached`,
-    ],
-    // Such a rule concerns some packets only, or comes too late.
-    ["iptables", `iptables-nft -t nat -I ${chain} 1 -p udp -j RETURN`, NOTHING],
-    ["iptables", `iptables-nft -t nat -I ${chain} 3 -j RETURN`, NOTHING],
-    [
-      "iptables",
-      "ip6tables-nft -t nat -F POSTROUTING",
-      /chain POSTROUTING of the nat table of ip6tables-nft lacks .*fd00:2::3\/128/,
-    ],
-    [
-      "iptables",
-      "nft flush ruleset",
-      `the nat table of iptables-nft has no chain ${chain}, by which 10.1.2.3/24 is masqueraded`,
-    ],
-    ["nftables", "nft flush ruleset", "chain postrouting of table inet cni_plugins_masquerade is missing"],
-    [
-      "nftables",
-      "nft flush chain inet cni_plugins_masquerade masq_checks",
-      'lacks the rule "ip saddr 10.1.2.3 ip daddr != 10.1.2.0/24 masquerade" of this attachment',
-    ],
-    [
-      "nftables",
-      "nft flush chain inet cni_plugins_masquerade postrouting",
-      'lacks the rule "goto masq_checks"',
-    ],
-    [
-      "nftables",
-      "nft delete rule inet cni_plugins_masquerade postrouting handle 4",
-      "lacks the rule that spares multicast to ff00::/8",
-    ],
-    [
-      "nftables",
-      "nft insert rule inet cni_plugins_masquerade postrouting goto masq_checks",
-      "lacks the rule that spares multicast to 224.0.0.0/4",
-    ],
-  ];
+  const MUTATIONS = rows<[Backend, string, string]>(`
+    iptables => iptables-nft -t nat -F => chain ${chain} of the nat table of iptables-nft lacks the rule "-A ${chain} -d 10.1.2.0/24
+    iptables => iptables-nft -t nat -F POSTROUTING => chain POSTROUTING of the nat table of iptables-nft lacks the rule "-A POSTROUTING -s 10.1.2.3/32
+    iptables => iptables-nft -t nat -D ${chain} 1 => lacks the rule "-A ${chain} -d 10.1.2.0/24
+    iptables => iptables-nft -t nat -D ${chain} 2 => lacks the rule "-A ${chain} ! -d 224.0.0.0/4
+    iptables => iptables-nft -t nat -R ${chain} 2 ! -d 224.0.0.0/4 -j ACCEPT => lacks the rule "-A ${chain} ! -d 224.0.0.0/4
+    iptables => iptables-nft -t nat -I ${chain} 1 -j MASQUERADE -m comment --comment x => ${NOTHING}
+    iptables => iptables-nft -t nat -I ${chain} 1 -j RETURN => has the rule "-A ${chain} -j RETURN", behind which no rule is reached
+    iptables => ip6tables-nft -t nat -I ${chain} 2 -j ACCEPT => of ip6tables-nft has the rule "-A ${chain} -j ACCEPT", behind which no rule is reached
+    # Such a rule concerns some packets only, or comes too late.
+    iptables => iptables-nft -t nat -I ${chain} 1 -p udp -j RETURN => ${NOTHING}
+    iptables => iptables-nft -t nat -I ${chain} 3 -j RETURN => ${NOTHING}
+    iptables => ip6tables-nft -t nat -F POSTROUTING => chain POSTROUTING of the nat table of ip6tables-nft lacks the rule "-A POSTROUTING -s fd00:2::3/128
+    iptables => nft flush ruleset => the nat table of iptables-nft has no chain ${chain}, by which 10.1.2.3/24 is masqueraded
+    nftables => nft flush ruleset => chain postrouting of table inet cni_plugins_masquerade is missing
+    nftables => nft flush chain inet cni_plugins_masquerade masq_checks => lacks the rule "ip saddr 10.1.2.3 ip daddr != 10.1.2.0/24 masquerade" of this attachment
+    nftables => nft flush chain inet cni_plugins_masquerade postrouting => lacks the rule "goto masq_checks"
+    nftables => nft delete rule inet cni_plugins_masquerade postrouting handle 4 => lacks the rule that spares multicast to ff00::/8
+    nftables => nft insert rule inet cni_plugins_masquerade postrouting goto masq_checks => lacks the rule that spares multicast to 224.0.0.0/4
+  `);
 
   hostTest.each([...MUTATIONS])("%s: %s", async (host, backend, mutation, message) => {
-    await setUp(backend, C1, "10.1.2.3/24", "fd00:2::3/64");
+    await setUp(backend, C1, ...DUAL);
     await host.run(mutation);
-    expect(await complaint(check(backend, C1, "10.1.2.3/24", "fd00:2::3/64"))).toMatch(message);
+    expect(await complaint(check(backend, C1, ...DUAL))).toContain(message);
     await host.run("nft flush ruleset");
   });
 
@@ -293,13 +252,13 @@ describe("G17: CHECK names what is lost", () => {
   hostTest.each(BACKENDS)("%s: after any of this an ADD repairs it", async (host, backend) => {
     for (const [, mutation] of MUTATIONS.filter(([which]) => which === backend)) {
       if (mutation.includes(" -I ")) continue;
-      await setUp(backend, C1, "10.1.2.3/24", "fd00:2::3/64");
+      await setUp(backend, C1, ...DUAL);
       await host.run(mutation);
       // Of the postrouting chain ADD only sees that rules are missing.
       if (mutation.startsWith("nft insert"))
         await host.run("nft flush chain inet cni_plugins_masquerade postrouting");
-      await setUp(backend, C1, "10.1.2.3/24", "fd00:2::3/64");
-      await check(backend, C1, "10.1.2.3/24", "fd00:2::3/64");
+      await setUp(backend, C1, ...DUAL);
+      await check(backend, C1, ...DUAL);
       await masquerade.tearDown(C1);
       await host.run("nft flush ruleset");
     }
@@ -310,9 +269,9 @@ hostTest(
   "all rules were flushed and another's DEL took the empty base chain: ADD brings it back",
   async (host) => {
     await setUp("iptables", C1, "10.1.2.3/24");
-    await setUp("iptables", attachment("c2"), "10.1.2.4/24");
+    await setUp("iptables", C2, "10.1.2.4/24");
     await host.run("nft flush table ip nat");
-    await masquerade.tearDown(attachment("c2"));
+    await masquerade.tearDown(C2);
     expect(await nftTable("ip", "nat")).not.toContain("POSTROUTING");
     await setUp("iptables", C1, "10.1.2.3/24");
     await check("iptables", C1, "10.1.2.3/24");

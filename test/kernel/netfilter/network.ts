@@ -88,11 +88,8 @@ export interface Network {
 }
 
 const SYSCTLS = [
-  "ipv4/ip_forward",
-  "ipv4/conf/all/forwarding",
-  "ipv4/conf/default/forwarding",
-  "ipv6/conf/all/forwarding",
-  "ipv6/conf/default/forwarding",
+  ...["ipv4/ip_forward", "ipv4/conf/all/forwarding", "ipv4/conf/default/forwarding"],
+  ...["ipv6/conf/all/forwarding", "ipv6/conf/default/forwarding"],
 ];
 
 /**

@@ -2,19 +2,29 @@
 
 import type { Attachment } from "../../../src/cni/attachment.ts";
 import { formatIp } from "../../../src/net/ip.ts";
-import { formatPrefix, networkOf } from "../../../src/net/prefix.ts";
+import { formatPrefix, networkOf, type Prefix } from "../../../src/net/prefix.ts";
 import { attachmentMark, iptablesChain, nftablesComment } from "../../../src/netfilter/attachment-names.ts";
 import { outcomeOf, outputOf } from "../../support/command.ts";
 import { prefixes } from "./prefixes.ts";
 
-const programOf = (family: 4 | 6, variant: string): string =>
-  `${family === 4 ? "iptables" : "ip6tables"}-${variant}`;
 const commentOf = ({ network, containerId }: Attachment): string[] => [
-  "-m",
-  "comment",
-  "--comment",
-  `name: "${network}" id: "${containerId}"`,
+  ...["-m", "comment", "--comment", `name: "${network}" id: "${containerId}"`],
 ];
+
+/** Each address with iptables of its family, which says whether it did what it was told. */
+async function forEachAddress(
+  addresses: readonly string[],
+  variant: string,
+  body: (prefix: Prefix, nat: (...words: string[]) => Promise<boolean>) => Promise<void>,
+): Promise<void> {
+  for (const prefix of prefixes(...addresses)) {
+    const program = `${prefix.address.family === 4 ? "iptables" : "ip6tables"}-${variant}`;
+    await body(
+      prefix,
+      async (...words) => (await outcomeOf([program, "-t", "nat", ...words])).exitCode === 0,
+    );
+  }
+}
 
 /** SetupIPMasq of the backend iptables: one program after the other. */
 export async function referenceAddIptables(
@@ -24,18 +34,17 @@ export async function referenceAddIptables(
 ): Promise<void> {
   const chain = iptablesChain(attachment);
   const comment = commentOf(attachment);
-  for (const prefix of prefixes(...addresses)) {
-    const { family } = prefix.address;
-    const nat = [programOf(family, variant), "-t", "nat"];
-    const unique = async (where: string, rule: string[]) => {
-      const { exitCode } = await outcomeOf([...nat, "-C", where, ...rule, ...comment]);
-      if (exitCode !== 0) await outputOf([...nat, "-A", where, ...rule, ...comment]);
+  await forEachAddress(addresses, variant, async (prefix, nat) => {
+    const unique = async (where: string, ...rule: string[]) => {
+      if (await nat("-C", where, ...rule, ...comment)) return;
+      if (!(await nat("-A", where, ...rule, ...comment))) throw new Error(`no rule ${rule.join(" ")}`);
     };
-    await outcomeOf([...nat, "-N", chain]);
-    await unique(chain, ["-d", formatPrefix(prefix), "-j", "ACCEPT"]);
-    await unique(chain, ["!", "-d", family === 4 ? "224.0.0.0/4" : "ff00::/8", "-j", "MASQUERADE"]);
-    await unique("POSTROUTING", ["-s", formatIp(prefix.address), "-j", chain]);
-  }
+    await nat("-N", chain);
+    await unique(chain, "-d", formatPrefix(prefix), "-j", "ACCEPT");
+    const multicast = prefix.address.family === 4 ? "224.0.0.0/4" : "ff00::/8";
+    await unique(chain, "!", "-d", multicast, "-j", "MASQUERADE");
+    await unique("POSTROUTING", "-s", formatIp(prefix.address), "-j", chain);
+  });
 }
 
 /** TeardownIPMasq of the backend iptables. What is not there is no error to it. */
@@ -45,54 +54,29 @@ export async function referenceDelIptables(
   variant = "nft",
 ): Promise<void> {
   const chain = iptablesChain(attachment);
-  for (const prefix of prefixes(...addresses)) {
-    const { family } = prefix.address;
-    const nat = [programOf(family, variant), "-t", "nat"];
-    await outcomeOf([
-      ...nat,
-      "-D",
-      "POSTROUTING",
-      "-s",
-      formatIp(prefix.address),
-      "-j",
-      chain,
-      ...commentOf(attachment),
-    ]);
-    await outcomeOf([
-      ...nat,
-      "-D",
-      "POSTROUTING",
-      "-s",
-      formatPrefix(prefix),
-      "-j",
-      chain,
-      ...commentOf(attachment),
-    ]);
-    await outcomeOf([...nat, "-F", chain]);
-    await outcomeOf([...nat, "-X", chain]);
-  }
+  await forEachAddress(addresses, variant, async (prefix, nat) => {
+    for (const source of [formatIp(prefix.address), formatPrefix(prefix)])
+      await nat("-D", "POSTROUTING", "-s", source, "-j", chain, ...commentOf(attachment));
+    await nat("-F", chain);
+    await nat("-X", chain);
+  });
 }
 
 const TABLE = "inet cni_plugins_masquerade";
 
-/** Handles of the rules whose comments begin with the attachment's mark. */
-async function handlesOf(attachment: Attachment): Promise<number[]> {
-  const { exitCode, stdout } = await outcomeOf([
-    "nft",
-    "-j",
-    "list",
-    "chain",
-    ...TABLE.split(" "),
-    "masq_checks",
-  ]);
+/** Handles of the rules of a chain whose comments are the wanted ones; none where there is no chain. */
+async function handlesIn(chain: string, isWanted: (comment: string) => boolean): Promise<number[]> {
+  const { exitCode, stdout } = await outcomeOf(`nft -j list chain ${chain}`);
   if (exitCode !== 0) return [];
-  const { nftables } = JSON.parse(stdout) as {
-    nftables: { rule?: { comment?: string; handle: number } }[];
-  };
-  return nftables.flatMap(({ rule }) =>
-    rule?.comment?.startsWith(attachmentMark(attachment)) ? [rule.handle] : [],
+  type Listed = { nftables: { rule?: { comment?: string; handle: number } }[] };
+  return (JSON.parse(stdout) as Listed).nftables.flatMap(({ rule }) =>
+    rule !== undefined && isWanted(rule.comment ?? "") ? [rule.handle] : [],
   );
 }
+
+/** Of the rules whose comments begin with the attachment's mark. */
+const handlesOf = (attachment: Attachment): Promise<number[]> =>
+  handlesIn(`${TABLE} masq_checks`, (comment) => comment.startsWith(attachmentMark(attachment)));
 
 /** setupIPMasqNFTables: one transaction, which empties postrouting each time. */
 export async function referenceAddNftables(
@@ -145,12 +129,7 @@ export async function referenceSpoofCheck(
   await nftJson([
     add("table", { family: "bridge", name: "nat" }),
     add("chain", {
-      ...table,
-      name: "PREROUTING",
-      type: "filter",
-      hook: "prerouting",
-      prio: -300,
-      policy: "accept",
+      ...{ ...table, name: "PREROUTING", type: "filter", hook: "prerouting", prio: -300, policy: "accept" },
     }),
     ...[chain, `${chain}-mac`].map((name) => add("chain", { ...table, name })),
   ]);
@@ -167,12 +146,8 @@ export async function referenceSpoofCheck(
 export async function referenceSpoofCheckRemoval(attachment: Attachment): Promise<void> {
   const table = { family: "bridge", table: "nat" };
   const chain = `cni-br-iface-${spoofId(attachment)}`;
-  const { nftables } = JSON.parse(
-    await outputOf(["nft", "-j", "list", "chain", "bridge", "nat", "PREROUTING"]),
-  ) as { nftables: { rule?: { comment?: string; handle: number } }[] };
-  const handles = nftables.flatMap(({ rule }) =>
-    rule?.comment === `macspoofchk-${spoofId(attachment)}` ? [rule.handle] : [],
-  );
+  const comment = `macspoofchk-${spoofId(attachment)}`;
+  const handles = await handlesIn("bridge nat PREROUTING", (found) => found === comment);
   await nftJson(handles.map((handle) => ({ delete: { rule: { ...table, chain: "PREROUTING", handle } } })));
   await nftJson([chain, `${chain}-mac`].map((name) => ({ delete: { chain: { ...table, name } } })));
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { hostTest } from "../../support/host-test.ts";
+import { expected, rows } from "../../support/rows.ts";
 import { attachment, C1, complaint } from "./attached.ts";
 import { everything, nftTable } from "./listings.ts";
 import { spoofCheck } from "./modules.ts";
@@ -118,33 +119,18 @@ hostTest("what someone keeps in the table stays, and so does the chain's policy"
 });
 
 describe("G17: CHECK names what is lost", () => {
-  const MUTATIONS: readonly (readonly [string, RegExp])[] = [
-    ["nft flush ruleset", /table bridge nat has no chain cni-br-iface-c1-eth0; .*-mac/],
-    [
-      "nft flush chain bridge nat PREROUTING",
-      /no rule that leads frames of "veth1" to chain cni-br-iface-c1-eth0/,
-    ],
-    [
-      "nft flush chain bridge nat cni-br-iface-c1-eth0",
-      /chain cni-br-iface-c1-eth0 of table bridge nat has other rules/,
-    ],
-    [
-      "nft flush chain bridge nat cni-br-iface-c1-eth0-mac",
-      /-mac of table bridge nat has other rules than those that let only 02:00:00:00:00:03 pass/,
-    ],
-    [
-      "nft insert rule bridge nat cni-br-iface-c1-eth0-mac accept",
-      /-mac of table bridge nat has other rules/,
-    ],
-    [
-      "nft add rule bridge nat cni-br-iface-c1-eth0-mac counter drop",
-      /-mac of table bridge nat has other rules/,
-    ],
-  ];
+  const MUTATIONS = rows<[string, string]>(`
+    nft flush ruleset => /table bridge nat has no chain cni-br-iface-c1-eth0; .*-mac/
+    nft flush chain bridge nat PREROUTING => /no rule that leads frames of "veth1" to chain cni-br-iface-c1-eth0/
+    nft flush chain bridge nat cni-br-iface-c1-eth0 => /chain cni-br-iface-c1-eth0 of table bridge nat has other rules/
+    nft flush chain bridge nat cni-br-iface-c1-eth0-mac => /-mac of table bridge nat has other rules than those that let only 02:00:00:00:00:03 pass/
+    nft insert rule bridge nat cni-br-iface-c1-eth0-mac accept => /-mac of table bridge nat has other rules/
+    nft add rule bridge nat cni-br-iface-c1-eth0-mac counter drop => /-mac of table bridge nat has other rules/
+  `);
   hostTest.each([...MUTATIONS])("%s", async (host, mutation, message) => {
     await spoofCheck.setUp(C1, "veth1", MAC);
     await host.run(mutation);
-    expect(await complaint(spoofCheck.check(C1, "veth1", MAC))).toMatch(message);
+    expect(await complaint(spoofCheck.check(C1, "veth1", MAC))).toMatch(expected(message));
     await spoofCheck.setUp(C1, "veth1", MAC);
     await spoofCheck.check(C1, "veth1", MAC);
     await spoofCheck.tearDown(C1);

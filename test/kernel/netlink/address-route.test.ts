@@ -83,11 +83,7 @@ hostTest("addresses: added with broadcast address and flags, listed, removed", a
     if (local !== "10.1.2.3") expect(broadcast).toBeUndefined();
   }
   expect(ours().map((address) => formatPrefix(address.prefix))).toEqual([
-    "10.1.2.3/24",
-    "10.1.3.1/32",
-    "10.1.4.0/31",
-    "fd01::1/64",
-    "fd00::1/64",
+    ...["10.1.2.3/24", "10.1.3.1/32", "10.1.4.0/31", "fd01::1/64", "fd00::1/64"],
   ]);
   // Permanent and without detection; the second has a flag beyond the header's eight bits.
   expect(ours().map(({ flags }) => flags)).toEqual([0x80, 0x80, 0x80, 0x282, 0x82]);

@@ -3,7 +3,7 @@
  * host has the host's address (B27, B28).
  */
 import { expect, test } from "bun:test";
-import { Attachment, BRIDGE, configuration, hostLocal, V4, V6 } from "../../kernel/bridge/network.ts";
+import { BRIDGE, hostLocal, prepare, V4, V6 } from "../../kernel/bridge/network.ts";
 import { describeOnHost, reaches } from "./vlan-network.ts";
 
 /** The world outside: it knows the host, and no way to the containers. */
@@ -22,23 +22,23 @@ describeOnHost("masquerading with iptables-legacy", (host) => {
       `ip link set eth0 up; ip addr add ${OUTSIDE.world4}/24 dev eth0; ip addr add ${OUTSIDE.world6}/64 dev eth0 nodad`,
     );
     const ipam = { ...hostLocal(V4, V6), routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }] };
-    const config = configuration({ isGateway: true, ipam, ...keys });
-    const plain = new Attachment(host, await host.addNamespace("c1"), config);
-    const masked = new Attachment(host, await host.addNamespace("c2"), { ...config, ipMasq: true });
+    const config = { isGateway: true, ipam, ...keys };
+    const plain = await prepare(host, "c1", config);
+    const masked = await prepare(host, "c2", { ...config, ipMasq: true });
     await plain.add();
     const before = await legacyRules();
-    const result = await masked.add();
+    await masked.add();
 
     const targets = [OUTSIDE.world4, OUTSIDE.world6];
     // Its echoes go out, and nobody knows the way back.
     for (const target of targets) expect(await reaches(plain.namespace, target, 1)).toBe(false);
     for (const target of targets) expect(await reaches(masked.namespace, target)).toBe(true);
-    await masked.check(result);
+    await masked.check();
 
     // A firewall's reload loses the rules: packets tell, and so does CHECK.
     await host.run("iptables-legacy -t nat -F POSTROUTING");
     expect(await reaches(masked.namespace, OUTSIDE.world4, 1)).toBe(false);
-    expect((await masked.failure("CHECK", { prevResult: result })).msg).toMatch(/masquerade.*iptables/);
+    expect(await masked.loss()).toMatch(/masquerade.*iptables/);
     await masked.del();
     expect(await legacyRules()).toEqual(before);
     await plain.del();

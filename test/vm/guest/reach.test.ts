@@ -1,8 +1,10 @@
 /** Who reaches whom: packets decide. All containers of a test are on one bridge and, but for VLANs, one segment. */
 import { expect, test } from "bun:test";
-import { Attachment, configuration } from "../../kernel/bridge/network.ts";
+import { type Attachment, attach } from "../../kernel/bridge/network.ts";
 import type { NamedNamespace } from "../../support/scratch-host.ts";
 import { answers, describeOnHost, layer2 } from "./vlan-network.ts";
+
+const addressOf = ({ result }: Attachment) => result.ips[0]?.address.split("/")[0] ?? "";
 
 describeOnHost("VLANs separate", (host) => {
   test("B9, B15: containers of one VLAN reach each other and nobody else", async () => {
@@ -15,22 +17,17 @@ describeOnHost("VLANs separate", (host) => {
       // A bridge that filters gives its default VLAN to whoever asks for none.
       none: {},
     };
-    const attachments: Attachment[] = [];
-    const containers: Record<string, NamedNamespace> = {};
+    const all: Record<string, Attachment> = {};
     const addresses: Record<string, string> = {};
     for (const [name, vlan] of Object.entries(keys)) {
-      const container = await host.addNamespace(name);
-      const attachment = new Attachment(host, container, configuration(vlan));
-      const result = await attachment.add();
-      attachments.push(attachment);
-      containers[name] = container;
-      addresses[name] = result.ips[0]?.address.split("/")[0] ?? "";
+      const one = await attach(host, name, vlan);
+      all[name] = one;
+      addresses[name] = addressOf(one);
     }
     // One range of addresses for all: only the VLAN is between them.
     expect(new Set(Object.values(addresses)).size).toBe(6);
     const seen: Record<string, string[]> = {};
-    for (const [name, container] of Object.entries(containers))
-      seen[name] = await answers(container, addresses);
+    for (const [name, { namespace }] of Object.entries(all)) seen[name] = await answers(namespace, addresses);
     expect(seen).toEqual({
       ten: ["ten", "alsoTen"],
       alsoTen: ["ten", "alsoTen"],
@@ -39,27 +36,26 @@ describeOnHost("VLANs separate", (host) => {
       one: ["one", "none"],
       none: ["one", "none"],
     });
-    for (const attachment of attachments) await attachment.del();
+    for (const one of Object.values(all)) await one.del();
   });
 
   test("B15: a trunk's frames are tagged, the access VLAN's are not", async () => {
-    const attach = async (name: string, keys: object, addresses: Readonly<Record<string, string>>) => {
-      const attachment = new Attachment(host, await host.addNamespace(name), layer2(keys));
-      await attachment.add();
+    const withAddresses = async (name: string, keys: object, addresses: Readonly<Record<string, string>>) => {
+      const one = await attach(host, name, layer2(keys));
       for (const [link, address] of Object.entries(addresses))
-        await giveAddress(attachment.namespace, link, address);
-      return attachment;
+        await giveAddress(one.namespace, link, address);
+      return one;
     };
-    const ten = await attach("ten", { vlan: 10 }, { eth0: "10.0.10.1" });
-    const twenty = await attach("twenty", { vlan: 20 }, { eth0: "10.0.20.1" });
-    const thirty = await attach("thirty", { vlan: 30 }, { eth0: "10.0.30.1" });
-    const native = await attach("native", { vlan: 1 }, { eth0: "10.0.1.1" });
-    const trunk = await attach(
+    const ten = await withAddresses("ten", { vlan: 10 }, { eth0: "10.0.10.1" });
+    const twenty = await withAddresses("twenty", { vlan: 20 }, { eth0: "10.0.20.1" });
+    const thirty = await withAddresses("thirty", { vlan: 30 }, { eth0: "10.0.30.1" });
+    const native = await withAddresses("native", { vlan: 1 }, { eth0: "10.0.1.1" });
+    const trunk = await withAddresses(
       "trunk",
       { vlanTrunk: [{ id: 10 }, { minID: 20, maxID: 21 }] },
       { eth0: "10.0.1.2", "eth0.10": "10.0.10.2", "eth0.20": "10.0.20.2", "eth0.30": "10.0.30.2" },
     );
-    const both = await attach(
+    const both = await withAddresses(
       "both",
       { vlan: 30, vlanTrunk: [{ id: 10 }] },
       { eth0: "10.0.30.3", "eth0.10": "10.0.10.3", "eth0.1": "10.0.1.3" },
@@ -81,25 +77,13 @@ describeOnHost("VLANs separate", (host) => {
   });
 
   test("B14, B15: isolated ports of one VLAN do not reach each other", async () => {
-    const attachments = await Promise.all(
-      ["a", "b"].map(async (name) => {
-        const container = await host.addNamespace(name);
-        return new Attachment(
-          host,
-          container,
-          configuration({ vlan: 10, isGateway: true, portIsolation: true }),
-        );
-      }),
-    );
-    const [a, b] = attachments;
-    if (a === undefined || b === undefined) throw new Error("two containers are wanted");
-    const addressOf = async (attachment: Attachment) =>
-      (await attachment.add()).ips[0]?.address.split("/")[0] ?? "";
+    const keys = { vlan: 10, isGateway: true, portIsolation: true };
+    const [a, b] = [await attach(host, "a", keys), await attach(host, "b", keys)];
     // The gateway's port is not isolated: it answers.
-    const targets = { gateway: "10.77.0.1", a: await addressOf(a), b: await addressOf(b) };
+    const targets = { gateway: "10.77.0.1", a: addressOf(a), b: addressOf(b) };
     expect(await answers(a.namespace, targets)).toEqual(["gateway", "a"]);
     expect(await answers(b.namespace, targets)).toEqual(["gateway", "b"]);
-    for (const attachment of attachments) await attachment.del();
+    for (const one of [a, b]) await one.del();
   });
 });
 

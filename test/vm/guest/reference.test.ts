@@ -3,7 +3,15 @@
  * MACs and the names of veths aside. What the reference added, ours checks and removes.
  */
 import { expect } from "bun:test";
-import { Attachment, BRIDGE, configuration, hostLocal, V4, V6 } from "../../kernel/bridge/network.ts";
+import {
+  Attachment,
+  BRIDGE,
+  configuration,
+  hostLocal,
+  prepare,
+  V4,
+  V6,
+} from "../../kernel/bridge/network.ts";
 import { outcomeOf } from "../../support/command.ts";
 import { callPlugin, type PluginOutcome } from "../../support/plugin-call.ts";
 import { testUnless } from "../../support/skip.ts";
@@ -75,8 +83,8 @@ const NEW_CASES: readonly Case[] = [
 
 describeOnHost("as the reference does it", (host) => {
   /** What two containers see and leave, one after the other. */
-  const lifeOf = async (Kind: typeof Attachment, keys: object, prepare = "true") => {
-    await host.run(prepare);
+  const lifeOf = async (Kind: typeof Attachment, keys: object, before = "true") => {
+    await host.run(before);
     const attachments = await Promise.all(
       ["c1", "c2"].map(async (name) => new Kind(host, await host.addNamespace(name), config(keys))),
     );
@@ -125,7 +133,7 @@ describeOnHost("as the reference does it", (host) => {
     // A bridge of the reference's own changes its MAC with its ports, and CHECK would say so.
     await host.run(`ip link add ${BRIDGE} address 02:00:00:00:00:01 type bridge vlan_filtering 1`);
     const theirs = new ReferenceAttachment(host, await host.addNamespace("c1"), config(keys));
-    const ours = new Attachment(host, await host.addNamespace("c2"), config(keys));
+    const ours = await prepare(host, "c2", config(keys));
     const results = [await theirs.add(), await ours.add()];
     expect(results[1]?.interfaces[3]).toEqual(results[0]?.interfaces[3]);
     const adopted = new Attachment(host, theirs.namespace, theirs.config);

@@ -1,14 +1,14 @@
 /** Networks with VLANs for tests in a guest: what of them stays, and what `bridge` says of their ports. */
 
 import { afterEach, beforeAll, describe, test } from "bun:test";
-import { BRIDGE, configuration, IPAM_FILES } from "../../kernel/bridge/network.ts";
+import { IPAM_FILES, linkNames } from "../../kernel/bridge/network.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { HostState } from "../../support/host-state.ts";
 import { type NamedNamespace, requireScratchHost, ScratchHost } from "../../support/scratch-host.ts";
 import { expectUnchanged } from "../../support/state-difference.ts";
 
-/** A configuration without IPAM, for what concerns layer 2 alone. */
-export const layer2 = (keys: object = {}): Record<string, unknown> => configuration({ ipam: {}, ...keys });
+/** Keys without IPAM, for what concerns layer 2 alone. */
+export const layer2 = (keys: object = {}): object => ({ ipam: {}, ...keys });
 
 /** What stays after the last DEL when bridges and gateway interfaces have been removed. */
 const STAYS = [/^sysctl net\.ipv[46]\.(ip_forward|conf\.(all|default)\.forwarding) /, IPAM_FILES];
@@ -36,12 +36,10 @@ export function describeOnHost(name: string, define: (host: ScratchHost) => void
 }
 
 /** Removes each `<bridge>.<vlan>`, then each bridge. */
-export async function removeBridges(host: ScratchHost): Promise<void> {
-  const names = async (what: string) =>
-    (await host.json<{ ifname?: string }[]>(`ip -j link show ${what}`)).flatMap(({ ifname }) => ifname ?? []);
-  const bridges = await names("type bridge");
-  const gateways = (await names("")).filter(
-    (name) => bridges.includes(name.split(".")[0] ?? "") && name.includes("."),
+async function removeBridges(host: ScratchHost): Promise<void> {
+  const bridges = await linkNames(host, "type bridge");
+  const gateways = (await linkNames(host)).filter(
+    (name) => name.includes(".") && bridges.includes(name.split(".")[0] ?? ""),
   );
   for (const name of [...gateways, ...bridges]) await host.run(["ip", "link", "delete", name]);
 }
@@ -49,10 +47,20 @@ export async function removeBridges(host: ScratchHost): Promise<void> {
 /** The state once the kernel has tried out the link-local addresses that it gives to each interface. */
 export async function quietState(host: ScratchHost): Promise<HostState> {
   const tentative = () => host.run("ip -6 -br addr show tentative");
-  await eventually("no tentative address", async () => (await tentative()) === "", {
-    state: tentative,
-  });
+  await eventually("no tentative address", async () => (await tentative()) === "", { state: tentative });
   return host.state();
+}
+
+/** Runs `body`, after which the host must be as it was before. */
+export async function unchanged<T>(
+  host: ScratchHost,
+  body: () => Promise<T>,
+  mayDiffer: readonly RegExp[] = [],
+): Promise<T> {
+  const before = await quietState(host);
+  const value = await body();
+  expectUnchanged(before, await quietState(host), mayDiffer);
+  return value;
 }
 
 /**
@@ -74,12 +82,6 @@ export async function vlansOf(host: ScratchHost, port: string): Promise<string[]
     else ranges.push(range);
   }
   return ranges.map(({ first, last, flags }) => `${first === last ? first : `${first}-${last}`}${flags}`);
-}
-
-/** The names of a bridge's ports. */
-export async function portsOf(host: ScratchHost, bridge = BRIDGE): Promise<string[]> {
-  const ports = await host.json<{ ifname: string }[]>(`ip -j link show master ${bridge}`);
-  return ports.map(({ ifname }) => ifname);
 }
 
 /** The port that is the other end of a VLAN's gateway interface. */
