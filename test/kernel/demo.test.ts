@@ -1,41 +1,33 @@
 /** The demo shows what it says, stops at the first deviation, and leaves nothing, however it ends. */
-import { afterAll, expect, test } from "bun:test";
-import {
-  chmodSync,
-  copyFileSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { expect, test } from "bun:test";
+import { copyFileSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { outcomeOf } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
+import { hostTest } from "../support/host-test.ts";
 import { builtBinaries } from "../support/plugin-call.ts";
+import { ProgramFolder } from "../support/program-folder.ts";
+import { rows } from "../support/rows.ts";
 import { withScratchHost } from "../support/scratch-host.ts";
 import { PROJECT } from "../support/test-files.ts";
-
-const folders: string[] = [];
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true });
-});
 
 const demoWith = (binaries: string) => [process.execPath, join(PROJECT, "demo/demo.ts"), "--bin", binaries];
 
 /** A folder of plugins where `bridge` is a shell script around the built one. */
-function tampered(script: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "bridgehead-demo-"));
-  folders.push(folder);
-  const plugin = (name: string, text: string) => {
-    writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`);
-    chmodSync(join(folder, name), 0o755);
-  };
-  plugin("bridge", script.replaceAll("BRIDGE", join(builtBinaries(), "bridge")));
-  plugin("host-local", `exec ${join(builtBinaries(), "host-local")}`);
+function tampered(script: string): ProgramFolder {
+  const folder = new ProgramFolder();
+  folder.script("bridge", script.replaceAll("BRIDGE", join(builtBinaries(), "bridge")));
+  folder.script("host-local", `exec ${join(builtBinaries(), "host-local")}`);
   return folder;
+}
+
+/** What a demo that passes prints. */
+async function passed(env?: Record<string, string>): Promise<string> {
+  const { exitCode, stdout, stderr } = await outcomeOf(demoWith(builtBinaries()), env && { env });
+  expect({ exitCode, stderr, stdout: exitCode === 0 ? "" : stdout }).toEqual({
+    ...{ exitCode: 0, stderr: "", stdout: "" },
+  });
+  return stdout;
 }
 
 /** The command lines of all processes that are in sight, which are those of this scratch host. */
@@ -59,12 +51,7 @@ const ofTheDemo = () =>
 
 test("the whole walk-through passes, in plain text where there is no terminal", async () => {
   await withScratchHost(async () => {
-    const { exitCode, stdout, stderr } = await outcomeOf(demoWith(builtBinaries()));
-    expect({ exitCode, stderr, stdout: exitCode === 0 ? "" : stdout }).toEqual({
-      exitCode: 0,
-      stderr: "",
-      stdout: "",
-    });
+    const stdout = await passed();
     expect(stdout).not.toContain("\x1b");
     expect(stdout).not.toContain("✗");
     expect(Number(/✓ (\d+) checks passed in \d+\.\d s\n$/.exec(stdout)?.[1])).toBeGreaterThanOrEqual(28);
@@ -72,70 +59,46 @@ test("the whole walk-through passes, in plain text where there is no terminal", 
   expect(ofTheDemo()).toEqual([]);
 });
 
-/** A folder with programs that say one line, whatever they are asked. */
-function namesakes(names: readonly string[], line: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "bridgehead-names-"));
-  folders.push(folder);
-  for (const name of names) writeFileSync(join(folder, name), `#!/bin/sh\necho "${line}"\n`, { mode: 0o755 });
-  return folder;
-}
-
-test("K23: programs of the same names that are first on PATH change nothing", async () => {
-  const names = [
-    ...["bridge", "host-local", "loopback", "ip", "nft", "iptables-save", "ping", "mount", "unshare"],
-  ];
-  const folder = namesakes(names, "CNI bridge plugin version unknown");
-  await withScratchHost(async () => {
-    const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` } as Record<string, string>;
-    const { exitCode, stdout, stderr } = await outcomeOf(demoWith(builtBinaries()), { env });
-    expect({ exitCode, stderr, stdout: exitCode === 0 ? "" : stdout }).toEqual({
-      exitCode: 0,
-      stderr: "",
-      stdout: "",
-    });
-    expect(stdout).toMatch(/\$ bridge link\n +\d+: veth\w+@\S+: .* master cni_bridge0 .*\n +✓/);
-    expect(stdout).not.toContain("plugin version");
-  });
+hostTest("K23: programs of the same names that are first on PATH change nothing", async () => {
+  using folder = new ProgramFolder();
+  for (const name of "bridge host-local loopback ip nft iptables-save ping mount unshare".split(" "))
+    folder.script(name, 'echo "CNI bridge plugin version unknown"');
+  const stdout = await passed({ ...process.env, PATH: `${folder.path}:${process.env.PATH}` } as Record<
+    string,
+    string
+  >);
+  expect(stdout).toMatch(/\$ bridge link\n +\d+: veth\w+@\S+: .* master cni_bridge0 .*\n +✓/);
+  expect(stdout).not.toContain("plugin version");
 });
 
-test("K23: what is printed is what is judged: no check passes on a tool that says something else", async () => {
-  const real = realpathSync(Bun.which("bridge") ?? "");
-  const folder = namesakes(["bridge"], "");
-  const fake = join(folder, "bridge");
-  copyFileSync(real, join(folder, "real"));
-  // The comparison of states at the end asks for JSON.
-  const script = `[ "$1" = -j ] && exec ${folder}/real "$@"; echo "bridge utility, 6.1.0"`;
-  writeFileSync(fake, `#!/bin/sh\n${script}\n`);
-  await withScratchHost(async (host) => {
-    await host.run(["mount", "--bind", fake, real]);
+hostTest(
+  "K23: what is printed is what is judged: no check passes on a tool that says something else",
+  async (host) => {
+    const real = realpathSync(Bun.which("bridge") ?? "");
+    using folder = new ProgramFolder();
+    copyFileSync(real, join(folder.path, "real"));
+    // The comparison of states at the end asks for JSON.
+    const script = `[ "$1" = -j ] && exec ${folder.path}/real "$@"; echo "bridge utility, 6.1.0"`;
+    await host.run(["mount", "--bind", folder.script("bridge", script), real]);
     const { exitCode, stdout } = await outcomeOf(demoWith(builtBinaries()));
     await host.run(["umount", real]);
     expect(stdout).toMatch(/\$ bridge link\n +bridge utility, 6\.1\.0\n +✗ cni_bridge0 has one port\n/);
     expect(exitCode).toBe(1);
-  });
-});
+  },
+);
 
-test.each([
-  [
-    "a wrong address in the result",
-    "BRIDGE | sed s/10.15.20.2/10.15.20.9/",
-    /ip: "10\.15\.20\.2\/24"[\s\S]*found:[\s\S]*ip: "10\.15\.20\.9\/24"/,
-  ],
-  ["no masquerade", 'sed \'s/"ipMasq": true/"ipMasq": false/\' | BRIDGE', /✗ .*exit code/],
-  [
-    "a DEL that does nothing",
-    '[ "$CNI_COMMAND" = DEL ] || exec BRIDGE',
-    /✗ the interface is gone\n.*expected[\s\S]*found: .*\n?[\s\S]*eth12/,
-  ],
-  [
-    "a CHECK that sees nothing",
-    '[ "$CNI_COMMAND" = CHECK ] || exec BRIDGE',
-    /✗ exit code of the command\n {5}expected: 1\n {5}found: {4}0/,
-  ],
-])("%s ends it with exit code 1, what was expected and what was found", async (_what, script, complaint) => {
+test.each(
+  rows(String.raw`
+    a wrong address in the result => BRIDGE | sed s/10.15.20.2/10.15.20.9/ => ip: "10\.15\.20\.2\/24"[\s\S]*found:[\s\S]*ip: "10\.15\.20\.9\/24"
+    no masquerade => sed 's/"ipMasq": true/"ipMasq": false/' | BRIDGE => ✗ .*exit code
+    a DEL that does nothing => [ "$CNI_COMMAND" = DEL ] || exec BRIDGE => ✗ the interface is gone\n.*expected[\s\S]*found: .*\n?[\s\S]*eth12
+    a CHECK that sees nothing => [ "$CNI_COMMAND" = CHECK ] || exec BRIDGE => ✗ exit code of the command\n {5}expected: 1\n {5}found: {4}0
+  `),
+)("%s ends it with exit code 1, what was expected and what was found", async (_what, script, complaint) => {
   await withScratchHost(async () => {
-    const { exitCode, stdout } = await outcomeOf(demoWith(tampered(script)));
-    expect(stdout).toMatch(complaint);
+    using folder = tampered(script);
+    const { exitCode, stdout } = await outcomeOf(demoWith(folder.path));
+    expect(stdout).toMatch(new RegExp(complaint));
     expect(stdout).toMatch(/\n✗ stopped after \d+ checks passed/);
     expect(exitCode).toBe(1);
   });
@@ -146,10 +109,8 @@ test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
   "nothing is left after %s in the middle",
   async (signal) => {
     await withScratchHost(async () => {
-      const demo = Bun.spawn(demoWith(tampered(`[ "$CNI_COMMAND" = ADD ] && ${ENDLESS}; exec BRIDGE`)), {
-        stdout: "ignore",
-        stderr: "ignore",
-      });
+      using folder = tampered(`[ "$CNI_COMMAND" = ADD ] && ${ENDLESS}; exec BRIDGE`);
+      const demo = Bun.spawn(demoWith(folder.path), { stdout: "ignore", stderr: "ignore" });
       await eventually("the demo waits for ADD", () => processes().some(isEndless));
       demo.kill(signal);
       await demo.exited;
