@@ -1,7 +1,7 @@
 /** Netlink sockets: the only file here that talks to the system. A socket keeps the namespace that it was opened in. */
 import { now } from "#engine";
 import { timeLeft } from "../sys/deadline.ts";
-import { close, POLLIN, poll } from "../sys/descriptor.ts";
+import { close, isReady, POLLIN } from "../sys/descriptor.ts";
 import { ETIMEDOUT, failedWith, SystemError } from "../sys/errno.ts";
 import { bind, NETLINK_ADDRESS, recvfrom, send, setsockopt, socket } from "../sys/socket.ts";
 import { ByteWriter, i32At } from "./bytes.ts";
@@ -123,7 +123,7 @@ export class NetlinkSocket implements Transport {
     const end = now() + timeLeft(timeout);
     for (;;) {
       const left = end - now();
-      if (!this.hasDatagram(Math.max(0, Math.ceil(left)))) return undefined;
+      if (!this.hasDatagram(left > 0 ? left : 0)) return undefined;
       const datagram = this.take();
       if (datagram !== undefined) return datagram;
       // Another process may send without end.
@@ -133,7 +133,7 @@ export class NetlinkSocket implements Transport {
 
   /** Whether there is a datagram, or comes within so many milliseconds. */
   private hasDatagram(milliseconds: number): boolean {
-    return poll(Int32Array.of(this.fd, POLLIN), 1, Math.min(milliseconds, 0x7fffffff)) > 0;
+    return isReady(this.fd, POLLIN, milliseconds);
   }
 
   /**

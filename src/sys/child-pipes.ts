@@ -100,7 +100,7 @@ export function moveSome(conversation: Conversation, milliseconds: number): bool
   const fds = new Int32Array(2 * open.length);
   for (const [index, pipe] of open.entries())
     fds.set([pipe.ours, pipe === stdin ? POLLOUT : POLLIN], 2 * index);
-  if (poll(fds, open.length, Math.max(0, Math.ceil(milliseconds))) === 0) return false;
+  if (poll(fds, open.length, Math.max(0, milliseconds)) === 0) return false;
   for (const [index, pipe] of open.entries()) {
     // What has happened is the upper half.
     if ((fds[2 * index + 1] ?? 0) >>> 16 === 0) continue;

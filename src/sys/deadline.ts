@@ -33,7 +33,9 @@ export function beginUndo(): void {
  */
 export function timeLeft(most: number = Number.POSITIVE_INFINITY): number {
   const left = end === undefined ? DEFAULT_CALL_TIME : end - now();
-  return Math.max(0, Math.min(most, left));
+  // No Math: the engine builds it when a function that names it is first called, for 120,000 instructions.
+  const allowed = most < left ? most : left;
+  return allowed > 0 ? allowed : 0;
 }
 
 /** Runs a step that others follow, with half of what is left: one that hangs does not take the others' time. */

@@ -28,13 +28,25 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
 export const POLLIN = 1;
 export const POLLOUT = 4;
 
+/** Whether there is one of the events, or comes within so many milliseconds; also when the descriptor is broken. */
+export function isReady(fd: number, events: number, milliseconds: number): boolean {
+  const pollfd = new Int32Array(2);
+  pollfd[0] = fd;
+  pollfd[1] = events;
+  return poll(pollfd, 1, milliseconds) > 0;
+}
+
 /**
  * ppoll(2) on `count` struct pollfd of two words each, the descriptor and the events, beside which the kernel puts what
  * has happened in the upper half. @returns how many have something; 0 when so many milliseconds passed
  */
 export function poll(fds: Int32Array, count: number, milliseconds: number): number {
   // struct timespec, in which the kernel counts down, also when a signal comes in between.
-  const left = Int32Array.of(Math.floor(milliseconds / 1000), 0, (milliseconds % 1000) * 1_000_000, 0);
+  const left = new Int32Array(4);
+  // At most 24 days; a fraction of a millisecond counts.
+  const wait = milliseconds < 0x7fffffff ? milliseconds : 0x7fffffff;
+  left[0] = wait / 1000;
+  left[2] = (wait % 1000) * 1_000_000;
   return call("ppoll", 271, 73, undefined, fds, count, left);
 }
 

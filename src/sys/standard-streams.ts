@@ -3,7 +3,7 @@
  * three is waited for beyond the call's deadline.
  */
 import { timeLeft } from "./deadline.ts";
-import { POLLIN, POLLOUT, poll, readToEnd, write } from "./descriptor.ts";
+import { isReady, POLLIN, POLLOUT, readToEnd, write } from "./descriptor.ts";
 import { EBADF, SystemError } from "./errno.ts";
 import { attempt } from "./syscall.ts";
 
@@ -16,7 +16,7 @@ export class StandardStreamError extends Error {
 /** All of standard input, or its first `most` bytes. @throws SystemError, StandardStreamError */
 export function readInput(most: number): Uint8Array {
   return readToEnd(0, most, () => {
-    if (isReady(0, POLLIN)) return;
+    if (isReadyInTime(0, POLLIN)) return;
     throw new StandardStreamError(
       "it had not ended at the call's deadline; the caller has to close it after the configuration",
     );
@@ -46,9 +46,9 @@ export function writeError(text: string): void {
 function writeInTime(fd: number, text: string, most?: number): boolean {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length; ) {
-    if (!isReady(fd, POLLOUT, most)) return false;
+    if (!isReadyInTime(fd, POLLOUT, most)) return false;
     // A pipe that can be written to takes so much without waiting (PIPE_BUF).
-    at += write(fd, bytes.subarray(at, at + 4096));
+    at += write(fd, at === 0 && bytes.length <= 4096 ? bytes : bytes.subarray(at, at + 4096));
   }
   return true;
 }
@@ -57,10 +57,9 @@ function writeInTime(fd: number, text: string, most?: number): boolean {
 let stuck = 0;
 
 /** Whether something can be read or written, or comes to an error, in time. The clock is read only if not so at once. */
-function isReady(fd: number, events: number, most?: number): boolean {
-  const fds = Int32Array.of(fd, events);
-  if (poll(fds, 1, 0) > 0) return true;
-  if ((stuck & (1 << fd)) === 0 && poll(fds, 1, Math.ceil(timeLeft(most))) > 0) return true;
+function isReadyInTime(fd: number, events: number, most?: number): boolean {
+  if (isReady(fd, events, 0)) return true;
+  if ((stuck & (1 << fd)) === 0 && isReady(fd, events, timeLeft(most))) return true;
   stuck |= 1 << fd;
   return false;
 }
