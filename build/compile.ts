@@ -7,7 +7,7 @@ import { variablePatches } from "./close-variables.ts";
 import { crashReportPatches } from "./crash-report.ts";
 import { enginePatches } from "./engine-options.ts";
 import { needsOf } from "./needs.ts";
-import { patchFile } from "./patch.ts";
+import { optional, patchFile } from "./patch.ts";
 import { startUpPatches } from "./start-up-files.ts";
 
 /** The names that the file is invoked by. The first is the file, the others are hard links to it. */
@@ -69,9 +69,9 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
     ]);
     await patchFile(join(stage, PROGRAM), (bytes) => [
       ...variablePatches(bytes),
-      ...enginePatches(bytes),
-      ...startUpPatches(bytes),
       ...crashReportPatches(bytes),
+      ...optional(() => enginePatches(bytes)),
+      ...optional(() => startUpPatches(bytes)),
     ]);
     await chmod(join(stage, PROGRAM), 0o755);
     const needs = needsOf(await readFile(join(stage, PROGRAM)));

@@ -1,6 +1,6 @@
 /**
- * Changes of the compiled file. Each place must be found exactly once: another version of Bun may have others, then the
- * build fails, and whoever changes the version looks again.
+ * Changes of the compiled file. Each place must be found exactly once: another version of Bun may have others. The build
+ * fails then for a change that safety needs, and warns and goes on without one that only saves time.
  */
 import { open, readFile } from "node:fs/promises";
 
@@ -21,6 +21,20 @@ export async function patchFile(path: string, find: (program: Buffer) => readonl
   }
 }
 
+/** What `find` finds; nothing, after a warning, where the places are not as the build knows them. */
+export function optional(find: () => readonly Patch[], warn = console.warn): readonly Patch[] {
+  try {
+    return find();
+  } catch (error) {
+    if (!(error instanceof PlaceError)) throw error;
+    warn(`warning: plugins will start more slowly: ${error.message}`);
+    return [];
+  }
+}
+
+/** A place in the runtime was not found, or not as often as in the version that the build knows. */
+class PlaceError extends Error {}
+
 /** Where `bytes` stand in the program. */
 export function occurrences(program: Buffer, bytes: Buffer): number[] {
   const found: number[] = [];
@@ -37,7 +51,7 @@ export function only<Found>(found: readonly Found[], action: string, decision: s
 
 /** The error for places that are not as often in the runtime as they were in the version that the build knows. */
 export const notFound = (count: number, wanted: string, action: string, decision: string): Error =>
-  new Error(
+  new PlaceError(
     `cannot ${action}: its place in the runtime was found ${count} times, not ${wanted}; ` +
       `see docs/decisions/${decision} before another version of Bun is used`,
   );
