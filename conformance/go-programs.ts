@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
 import { JOB_LIMIT } from "../test/support/limits.ts";
 
-/** What Go builds. */
 export interface GoPrograms {
   /** Of the folder in the cache; the version follows it. */
   readonly name: string;
@@ -22,59 +21,54 @@ export interface GoPrograms {
   readonly tests?: true;
 }
 
-/**
- * Folder with the built programs, each under the last word of its import path.
- * @throws Error that says what is missing and how to get it.
- */
-export async function provideGoPrograms(
-  programs: GoPrograms,
-  cache: string,
-  say: (line: string) => void,
-): Promise<string> {
-  const folder = join(cache, `${programs.name}-${programs.version}`);
-  if (existsSync(folder)) return folder;
-  const go = await provideGo(programs, say);
-  say(`building ${programs.name} ${programs.version} with ${go}`);
-  const unfinished = `${folder}.unfinished-${process.pid}`;
-  rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true });
-  const { module, packages, version, tests } = programs;
-  const build = tests ? ["test", "-c"] : ["build"];
-  const env = { HOME: cache, ...process.env, GOBIN: unfinished, CGO_ENABLED: "0", GOTOOLCHAIN: "local" };
-  const [command, cwd] =
-    module === undefined
-      ? [["install", ...packages.map((path) => `${path}@${version}`)], cache]
-      : [
-          [...build, "-mod=readonly", "-o", `${unfinished}/`, ...packages],
-          await modulePath(go, module, programs, cache),
-        ];
-  const outcome = await outcomeOf([go, ...command], { env: defined(env), cwd, timeout: JOB_LIMIT });
-  if (outcome.exitCode !== 0) throw new Error(`cannot build ${programs.name}: ${said(outcome)}`);
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(unfinished, folder);
-  return folder;
-}
+/** Gives a folder in the cache, which it fills if need be. */
+export type Provide = (cache: string, say: (line: string) => void) => Promise<string>;
 
-/**
- * Folder in the cache with a copy of a folder of a module's sources.
- * @throws Error that says what is missing and how to get it.
- */
-export async function provideGoSources(
-  programs: GoPrograms,
-  subfolder: string,
-  cache: string,
-  say: (line: string) => void,
-): Promise<string> {
-  const folder = join(cache, `${programs.name}-${programs.version}`);
-  if (existsSync(folder)) return folder;
-  const go = await provideGo(programs, say);
-  const path = await modulePath(go, programs.packages[0] ?? "", programs, cache);
-  const unfinished = `${folder}.unfinished-${process.pid}`;
-  rmSync(unfinished, { recursive: true, force: true });
-  cpSync(join(path, subfolder), unfinished, { recursive: true });
-  renameSync(unfinished, folder);
-  return folder;
-}
+/** Each built program under the last word of its import path. It throws what is missing and how to get it. */
+export const goPrograms = (programs: GoPrograms): Provide =>
+  cached(programs, "building", async (go, folder, cache) => {
+    const { name, module, packages, version, tests } = programs;
+    const build = tests ? ["test", "-c"] : ["build"];
+    const env = { HOME: cache, ...process.env, GOBIN: folder, CGO_ENABLED: "0", GOTOOLCHAIN: "local" };
+    const [command, cwd] =
+      module === undefined
+        ? [["install", ...packages.map((path) => `${path}@${version}`)], cache]
+        : [
+            [...build, "-mod=readonly", "-o", `${folder}/`, ...packages],
+            await modulePath(go, module, programs, cache),
+          ];
+    const outcome = await outcomeOf([go, ...command], { env: defined(env), cwd, timeout: JOB_LIMIT });
+    if (outcome.exitCode !== 0) throw new Error(`cannot build ${name}: ${said(outcome)}`);
+  });
+
+/** A copy of a folder of a module's sources. It throws what is missing and how to get it. */
+export const goSources = (programs: GoPrograms, subfolder: string): Provide =>
+  cached(programs, "getting", async (go, folder, cache) => {
+    const path = await modulePath(go, programs.packages[0] ?? "", programs, cache);
+    cpSync(join(path, subfolder), folder, { recursive: true });
+  });
+
+/** A folder is in the cache as a whole or not at all. */
+const cached =
+  (
+    programs: GoPrograms,
+    doing: string,
+    fill: (go: string, folder: string, cache: string) => Promise<void>,
+  ): Provide =>
+  async (cache, say) => {
+    const { name, version } = programs;
+    const folder = join(cache, `${name}-${version}`);
+    if (existsSync(folder)) return folder;
+    const go = await provideGo(programs, say);
+    say(`${doing} ${name} ${version} with ${go}`);
+    const unfinished = `${folder}.unfinished-${process.pid}`;
+    rmSync(unfinished, { recursive: true, force: true });
+    mkdirSync(unfinished, { recursive: true });
+    await fill(go, unfinished, cache);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(unfinished, folder);
+    return folder;
+  };
 
 /** Where Go keeps the sources of a module, which it gets first if need be. */
 async function modulePath(

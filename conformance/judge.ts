@@ -2,27 +2,25 @@
 
 /** Collects; a fact that is wrong does not end the case. */
 export class Judge {
-  #facts = 0;
-  readonly #problems: string[] = [];
-  readonly #rows = new Set<string>();
-  readonly #notes: (readonly string[])[] = [];
+  private facts = 0;
+  private readonly problems: string[] = [];
+  private readonly rows = new Set<string>();
 
   /** The two are the same JSON; keys in any order. */
   same(what: string, found: unknown, wanted: unknown): void {
     this.holds(what, Bun.deepEquals(found, wanted), found, wanted);
   }
 
-  /** The text matches. */
   says(what: string, text: string, pattern: RegExp): void {
     this.holds(what, pattern.test(text), text, String(pattern));
   }
 
   /** The condition is true; `found` and `wanted` are shown if it is not. */
   holds(what: string, condition: boolean, found: unknown, wanted?: unknown): void {
-    this.#facts += 1;
+    this.facts += 1;
     if (condition) return;
     const instead = wanted === undefined ? "" : `, not ${shown(wanted)}`;
-    this.#problems.push(`${what}: ${shown(found)}${instead}`);
+    this.problems.push(`${what}: ${shown(found)}${instead}`);
   }
 
   /**
@@ -30,13 +28,8 @@ export class Judge {
    * right, the row is wrong.
    */
   explained(row: string, because: string, occurs: boolean, found: unknown): void {
-    this.#rows.add(`${row} (${because})`);
+    this.rows.add(`${row} (${because})`);
     this.holds(`${row}: the reference no longer differs (${because})`, occurs, found);
-  }
-
-  /** Cells of a row of the suite's own table. */
-  note(cells: readonly string[]): void {
-    this.#notes.push(cells);
   }
 
   /** @throws Error when the fact does not hold: nothing after it would make sense. */
@@ -55,11 +48,11 @@ export class Judge {
   /** An error that ended the case. */
   broken(error: unknown): void {
     if (error instanceof Stop) return;
-    this.#problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    this.problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
   get findings(): Findings {
-    return { facts: this.#facts, problems: this.#problems, rows: [...this.#rows], notes: this.#notes };
+    return { facts: this.facts, problems: this.problems, rows: [...this.rows] };
   }
 }
 
@@ -68,7 +61,6 @@ export interface Findings {
   readonly facts: number;
   readonly problems: readonly string[];
   readonly rows: readonly string[];
-  readonly notes: readonly (readonly string[])[];
 }
 
 /** The fact that ended the case is told already. */

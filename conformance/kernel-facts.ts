@@ -1,11 +1,10 @@
 /** What the kernel and the files say of a network, seen with ip, iptables-save, nft and ping: never with a plugin. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
-import { eventually } from "../test/support/eventually.ts";
 import type { NamedNamespace, ScratchHost } from "../test/support/scratch-host.ts";
 
 /** Something that commands run in: the host, or a namespace. */
-type Place = Pick<ScratchHost, "run" | "json">;
+export type Place = Pick<ScratchHost, "run" | "json">;
 
 export interface LinkFacts {
   readonly name: string;
@@ -104,7 +103,7 @@ export function leases(network: string): Record<string, string> {
 }
 
 /** One source address whose traffic is masqueraded. */
-export interface Masqueraded {
+interface Masqueraded {
   readonly backend: "iptables" | "nftables";
   readonly source: string;
 }
@@ -149,55 +148,6 @@ function byNftables({ rule }: Entry): Masqueraded[] {
   const match = rule.expr.find((expression) => expression.match?.left.payload?.field === "saddr")?.match;
   const sources = typeof match?.right === "string" ? [match.right] : (match?.right.set ?? []);
   return sources.map((source) => ({ backend: "nftables" as const, source }));
-}
-
-/** A machine beyond the host that knows no way to containers: it answers only to what the host masquerades. */
-export class Outside {
-  static readonly ADDRESS = { 4: "192.0.2.2", 6: "2001:db8::2" } as const;
-  /** The host's own, on the wire to that machine. */
-  static readonly HOST = { 4: "192.0.2.1", 6: "2001:db8::1" } as const;
-
-  readonly namespace: NamedNamespace;
-  readonly #host: ScratchHost;
-
-  private constructor(host: ScratchHost, namespace: NamedNamespace) {
-    this.#host = host;
-    this.namespace = namespace;
-  }
-
-  static async open(host: ScratchHost): Promise<Outside> {
-    const namespace = await host.addNamespace("outside");
-    await host.run(`set -e
-      ip link add out0 type veth peer name out1 netns ${namespace.name}
-      ip addr add ${Outside.HOST[4]}/24 dev out0
-      ip addr add ${Outside.HOST[6]}/64 dev out0 nodad
-      ip link set out0 up`);
-    await namespace.run(`set -e
-      ip addr add ${Outside.ADDRESS[4]}/24 dev out1
-      ip addr add ${Outside.ADDRESS[6]}/64 dev out1 nodad
-      ip link set out1 up`);
-    await atRest(host, "out0", Outside.HOST[6]);
-    await atRest(namespace, "out1", Outside.ADDRESS[6]);
-    return new Outside(host, namespace);
-  }
-
-  /** Takes the wire away at once; a namespace that ends takes its own time. */
-  async close(): Promise<void> {
-    await this.#host.run("ip link del out0");
-  }
-}
-
-/** The kernel makes addresses of IPv6 in its own time after a link is up, and its route to each of them last. */
-async function atRest(place: Place, link: string, address: string): Promise<void> {
-  const routes = () => place.run(`ip -6 route show table local dev ${link}`);
-  await eventually(
-    `${link} has its own addresses`,
-    async () => {
-      const made = await routes();
-      return [address, "fe80:"].every((text) => made.includes(`local ${text}`));
-    },
-    { state: routes },
-  );
 }
 
 /** Links, leases and masquerade of a host that no container is left on: each must be empty. */

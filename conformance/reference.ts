@@ -1,49 +1,30 @@
 /** The programs of the CNI project that ours are held against. */
-import { provideGoPrograms } from "./go-programs.ts";
+import { goPrograms } from "./go-programs.ts";
 
 export const REFERENCE_VERSION = "v1.9.1";
 
 const PLUGINS = "github.com/containernetworking/plugins/plugins";
 
 /** Folder with the reference's bridge, loopback and host-local. @throws Error that says what is missing and how to get it. */
-export function provideReference(cache: string, say: (line: string) => void): Promise<string> {
-  return provideGoPrograms(
-    {
-      name: "reference",
-      version: REFERENCE_VERSION,
-      packages: [`${PLUGINS}/main/bridge`, `${PLUGINS}/main/loopback`, `${PLUGINS}/ipam/host-local`],
-      goNeeded: [1, 24],
-    },
-    cache,
-    say,
-  );
-}
+export const provideReference = goPrograms({
+  name: "reference",
+  version: REFERENCE_VERSION,
+  packages: [`${PLUGINS}/main/bridge`, `${PLUGINS}/main/loopback`, `${PLUGINS}/ipam/host-local`],
+  goNeeded: [1, 24],
+});
 
 /** Folder with the reference's plugins that stand in a chain beside ours. @throws Error as above. */
-export function provideNeighbours(cache: string, say: (line: string) => void): Promise<string> {
-  const meta = ["bandwidth", "firewall", "portmap", "sbr", "tuning"];
-  return provideGoPrograms(
-    {
-      name: "neighbours",
-      version: REFERENCE_VERSION,
-      packages: meta.map((name) => `${PLUGINS}/meta/${name}`),
-      goNeeded: [1, 24],
-    },
-    cache,
-    say,
-  );
-}
+export const provideNeighbours = goPrograms({
+  name: "neighbours",
+  version: REFERENCE_VERSION,
+  packages: ["bandwidth", "firewall", "portmap", "sbr", "tuning"].map((name) => `${PLUGINS}/meta/${name}`),
+  goNeeded: [1, 24],
+});
 
 /** Folder with cnitool. @throws Error as above. */
-export function provideCnitool(cache: string, say: (line: string) => void): Promise<string> {
-  return provideGoPrograms(
-    {
-      name: "cnitool",
-      version: "v1.3.0",
-      packages: ["github.com/containernetworking/cni/cnitool"],
-      goNeeded: [1, 21],
-    },
-    cache,
-    say,
-  );
-}
+export const provideCnitool = goPrograms({
+  name: "cnitool",
+  version: "v1.3.0",
+  packages: ["github.com/containernetworking/cni/cnitool"],
+  goNeeded: [1, 21],
+});

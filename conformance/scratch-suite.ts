@@ -7,11 +7,9 @@ import { provideTools } from "../test/support/tools.ts";
 import { provideBusybox } from "./busybox.ts";
 import { ownCgroup, removeCgroups } from "./cgroups.ts";
 import { provideDebian } from "./debian.ts";
+import type { Provide } from "./go-programs.ts";
 import { provideNeighbours } from "./reference.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteReport } from "./suite.ts";
-
-/** A folder, or what makes it. */
-type Place = string | ((cache: string, say: (line: string) => void) => Promise<string>);
 
 interface RuntimeSuite {
   readonly title: string;
@@ -20,8 +18,7 @@ interface RuntimeSuite {
   /** Packages by the programs that are needed of them. */
   readonly debian: Readonly<Record<string, string>>;
   /** Further folders of WorkerTask, for each run of the worker. */
-  readonly runs: readonly Readonly<Record<string, Place>>[];
-  /** For one run. */
+  readonly runs: readonly Readonly<Record<string, string | Provide>>[];
   readonly minutes: number;
 }
 

@@ -10,7 +10,7 @@ import { makeRoot } from "./busybox.ts";
 import { mountCgroups } from "./cgroups.ts";
 import { addOutside, clearNetwork } from "./outside.ts";
 import type { WorkerLine, WorkerTask } from "./scratch-suite.ts";
-import type { SuiteCase } from "./suite.ts";
+import { type SuiteCase, wantedOf } from "./suite.ts";
 
 /**
  * Cases by their names. Each cleans up after itself as its users would, tells what was compared in a few words, and
@@ -21,7 +21,6 @@ export type Cases = Readonly<Record<string, () => Promise<string>>>;
 /** Programs of the distribution go before those of a package of another origin. */
 export const PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin";
 
-/** What the cases of a suite work with. */
 export interface Stage {
   readonly task: WorkerTask;
   /** The root file system of containers: see busybox.ts. */
@@ -103,7 +102,6 @@ const MOST = 20;
 
 const print = (line: WorkerLine) => console.log(JSON.stringify(line));
 
-/** A line below the table. */
 export const summarize = (summary: string): void => print({ summary });
 
 export interface Rules {
@@ -124,10 +122,8 @@ export async function runCases(
   { mayDiffer, rescue, afterRescue, reorders = [] }: Rules,
   finish: () => Promise<unknown> = async () => {},
 ): Promise<never> {
-  const wanted = Object.entries(cases).filter(
-    ([name]) => patterns.length === 0 || patterns.some((word) => name.includes(word)),
-  );
-  for (const [name, run] of wanted) {
+  const all = Object.entries(cases).map(([name, run]) => ({ name, run }));
+  for (const { name, run } of wantedOf(patterns, all)) {
     const inOrder = (state: HostState) => (reorders.includes(name) ? [...state].sort() : state);
     const start = performance.now();
     const before = await hostState();

@@ -2,7 +2,6 @@
 
 export type Verdict = "pass" | "FAIL" | "skip";
 
-/** One line of a suite's table. */
 export interface SuiteCase {
   readonly name: string;
   readonly verdict: Verdict;
@@ -16,7 +15,6 @@ export interface SuiteCase {
 
 export interface SuiteReport {
   readonly cases: readonly SuiteCase[];
-  /** Printed below the table. */
   readonly summary: readonly string[];
 }
 
@@ -35,6 +33,13 @@ export interface Suite {
   readonly title: string;
   run(context: SuiteContext): Promise<SuiteReport>;
 }
+
+/** The cases that are wanted. */
+export const wantedOf = <Case extends { readonly name: string }>(
+  patterns: readonly string[],
+  cases: readonly Case[],
+): readonly Case[] =>
+  cases.filter(({ name }) => patterns.length === 0 || patterns.some((pattern) => name.includes(pattern)));
 
 /** The table of a report, with the problems of each case below it. */
 export function formatReport(name: string, report: SuiteReport): string[] {

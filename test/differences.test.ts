@@ -26,8 +26,9 @@ test("K25: README's table has the rows that are measured, in their order, each w
 test("K25: each row is measured once, and the sides' facts differ", () => {
   const names = DIFFERENCES.map(({ what }) => what);
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
-  for (const { go, ours } of DIFFERENCES) {
-    expect(Object.keys(go)).toEqual(Object.keys(ours));
-    expect(go).not.toEqual(ours);
-  }
+  for (const { what, shows } of DIFFERENCES)
+    expect([what, Object.values(shows).some(([go, ours]) => !Bun.deepEquals(go, ours))]).toEqual([
+      what,
+      true,
+    ]);
 });

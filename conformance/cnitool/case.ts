@@ -1,14 +1,13 @@
 /** A case of this suite: a container, a configuration, and what becomes of them. */
-import { Outside } from "../kernel-facts.ts";
+import type { JsonRecord } from "../engine/network.ts";
+import { Outside } from "../outside.ts";
 import type { ScratchCase } from "../scratch-lanes.ts";
 import { Life, type Wanted } from "./life.ts";
 import { keptBy } from "./networks.ts";
-import { Cnitool, type JsonRecord, type ToolOptions } from "./tool.ts";
+import { Cnitool, type ToolOptions } from "./tool.ts";
 
-export interface ToolCase {
+interface ToolCase {
   readonly name: string;
-  readonly compared: string;
-  /** File name and content. */
   readonly config: readonly [string, JsonRecord];
   readonly wanted: Wanted;
   readonly options?: ToolOptions;
@@ -20,18 +19,8 @@ export interface ToolCase {
 }
 
 /** Gives `run` a container c1 and a machine outside, and takes both away. */
-export const toolCase = ({
+export const toolCase = ({ name, config, wanted, options, before, keeps, run }: ToolCase): ScratchCase => ({
   name,
-  compared,
-  config,
-  wanted,
-  options,
-  before,
-  keeps,
-  run,
-}: ToolCase): ScratchCase => ({
-  name,
-  compared,
   keeps: [...keptBy(), ...(keeps ?? [])],
   run: async (scene) => {
     const tool = new Cnitool(scene.programs, before);

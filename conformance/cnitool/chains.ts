@@ -1,10 +1,10 @@
 /** Chains with the reference's plugins behind ours, each alone and all together, and the chains of runtimes. */
+import type { JsonRecord } from "../engine/network.ts";
 import type { ScratchCase } from "../scratch-lanes.ts";
 import { toolCase } from "./case.ts";
 import type { Life, Wanted } from "./life.ts";
 import { NEIGHBOURS, type Neighbour } from "./neighbours.ts";
 import { bridgePlugin, type Family, isAtLeast, list, type Version } from "./networks.ts";
-import type { JsonRecord } from "./tool.ts";
 
 const FAMILIES_HERE: readonly Family[] = [4, 6];
 
@@ -41,7 +41,6 @@ function chainCase({ name, version, bridge, backend, before = [], neighbours }: 
   );
   return toolCase({
     name: `chain: ${name}, ${version}`,
-    compared: "result of the chain, what each neighbour does, CHECK, what is left",
     config: ["10-net.conflist", list(version, plugins)],
     wanted,
     options: { capabilities },

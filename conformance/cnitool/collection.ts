@@ -8,13 +8,14 @@ import { existsSync } from "node:fs";
 import { keptBridge, keptLeaseFolder } from "../../test/support/leftovers.ts";
 import { callPlugin, type PluginCall } from "../../test/support/plugin-call.ts";
 import type { NamedNamespace } from "../../test/support/scratch-host.ts";
+import type { JsonRecord } from "../engine/network.ts";
 import { answers, describeOutcome, hostVeths, leases, linkNamed, masqueraded } from "../kernel-facts.ts";
 import type { ScratchCase } from "../scratch-lanes.ts";
 import { toolCase } from "./case.ts";
 import type { Life } from "./life.ts";
 import { bridgePlugin, GATEWAY, list, NETWORK, single, type Version } from "./networks.ts";
 import { installRecorder, removeRecorder, takeRecorded } from "./recorder.ts";
-import { type Cnitool, cachedResult, containerIdOf, type JsonRecord } from "./tool.ts";
+import { type Cnitool, cachedResult, containerIdOf } from "./tool.ts";
 
 const REFUSES =
   /failed to GC plugin bridge: .*"cni\.dev\/valid-attachments" is absent, and a live container must not lose its address/;
@@ -91,7 +92,6 @@ async function collect(life: Life, tool: Cnitool, version: Version): Promise<voi
 const gcCase = (version: Version): ScratchCase =>
   toolCase({
     name: `gc, ${version}`,
-    compared: "what gc deletes, whom it leaves alone, what it says",
     config: ["10-net.conflist", list(version, [plugin])],
     wanted: { version, families: [4], backend: BACKEND },
     keeps: [...keptBridge("cni1"), ...keptLeaseFolder(OTHER)],
@@ -183,7 +183,6 @@ export const COLLECTION_CASES: readonly ScratchCase[] = [
   ...(["0.4.0", "1.0.0", "1.1.0"] as const).map(gcCase),
   toolCase({
     name: "gc and status: what is sent",
-    compared: "variables and keys, seen by a plugin in the chain",
     config: ["10-net.conflist", list("1.1.0", [plugin, { type: "recorder" }])],
     wanted,
     before: ["/run/recorder"],
@@ -198,7 +197,6 @@ export const COLLECTION_CASES: readonly ScratchCase[] = [
   }),
   toolCase({
     name: "status: ready",
-    compared: "that it says and changes nothing, on an empty host and with a container",
     config: CONFIG,
     wanted,
     run: async (life) => {
@@ -210,14 +208,12 @@ export const COLLECTION_CASES: readonly ScratchCase[] = [
   }),
   toolCase({
     name: "status: addresses exhausted",
-    compared: "that it is no failure, unless that is asked for; and ADD",
     config: [CONFIG_FILE, list("1.1.0", [SMALL])],
     wanted,
     run: full,
   }),
   toolCase({
     name: "status: the bridge's name is taken",
-    compared: "what it says",
     config: CONFIG,
     wanted,
     run: foreignBridge,

@@ -14,9 +14,9 @@ import {
   links,
   masqueraded,
   NOTHING_LEFT,
-  Outside,
   routes,
 } from "../kernel-facts.ts";
+import { Outside } from "../outside.ts";
 import type { Scene } from "../scratch-lanes.ts";
 import {
   BRIDGE,
@@ -37,7 +37,6 @@ export interface Wanted {
   readonly families: readonly Family[];
   /** Those that are not the first of their subnet. */
   readonly addresses?: Partial<Record<Family, string>>;
-  /** Of the container's end. */
   readonly mac?: string;
   readonly mtu?: number;
   readonly backend?: "iptables" | "nftables";
@@ -50,9 +49,9 @@ export interface Wanted {
 export class Life {
   readonly scene: Scene;
   readonly container: NamedNamespace;
-  readonly #tool: Cnitool;
-  readonly #wanted: Wanted;
-  readonly #options: ToolOptions;
+  private readonly tool: Cnitool;
+  private readonly wanted: Wanted;
+  private readonly options: ToolOptions;
 
   constructor(
     scene: Scene,
@@ -63,13 +62,13 @@ export class Life {
   ) {
     this.scene = scene;
     this.container = container;
-    this.#tool = tool;
-    this.#wanted = wanted;
-    this.#options = options;
+    this.tool = tool;
+    this.wanted = wanted;
+    this.options = options;
   }
 
-  call(command: string, options = this.#options) {
-    return this.#tool.call(command, NETWORK, this.container, options);
+  call(command: string, options = this.options) {
+    return this.tool.call(command, NETWORK, this.container, options);
   }
 
   /** The command ends well and says nothing. */
@@ -92,7 +91,7 @@ export class Life {
   /** ADD, its result, and all that the container and the host have by it. */
   async add(): Promise<void> {
     const { judge, host } = this.scene;
-    const { backend, families, mac, mtu, version } = this.#wanted;
+    const { backend, families, mac, mtu, version } = this.wanted;
     const outcome = await this.call("add");
     judge.require("cnitool add ends well", outcome.exitCode === 0, describeOutcome(outcome));
     const [end, gateway, ports, ways, rules, added] = await Promise.all([
@@ -101,7 +100,7 @@ export class Life {
       hostVeths(host),
       routes(this.container),
       masqueraded(host),
-      this.#addedLinks(),
+      this.addedLinks(),
     ]);
     const inside = judge.present("eth0", end);
     const bridge = judge.present("the bridge", gateway);
@@ -116,13 +115,13 @@ export class Life {
     if (mtu !== undefined) judge.same("mtu of eth0", inside.mtu, mtu);
     judge.same("port of the bridge", [port.master, port.up], [BRIDGE, true]);
     judge.same("addresses of the bridge", bridge.addresses, families.map(gatewayWithLength));
-    if (this.#wanted.movesRoutes !== true) {
+    if (this.wanted.movesRoutes !== true) {
       judge.same("routes of the container", ways, families.map(defaultRoute).sort());
     }
     const masqueradedOnes =
       backend === undefined ? [] : this.addresses.map(({ address }) => ({ backend, source: address }));
     judge.same("masqueraded", rules, masqueradedOnes);
-    judge.same("leases", leases(NETWORK), this.#leases());
+    judge.same("leases", leases(NETWORK), this.leases());
     judge.holds("the result is kept", existsSync(cachedResult(NETWORK, this.container)), false);
 
     const { path: sandbox } = this.container;
@@ -137,7 +136,7 @@ export class Life {
 
   /** The container reaches its gateways and, if it is masqueraded, the machine outside. */
   async reaches(): Promise<void> {
-    const { backend, movesRoutes } = this.#wanted;
+    const { backend, movesRoutes } = this.wanted;
     const reach = async (to: string, own: string) => {
       // Routes in a table for the source are found by who names the source.
       const source = movesRoutes === true ? own : undefined;
@@ -153,7 +152,7 @@ export class Life {
 
   /** CHECK passes where the version has one; else cnitool says so itself. */
   async check(): Promise<void> {
-    if (isAtLeast(this.#wanted.version, "0.4.0")) return this.endsWell("check");
+    if (isAtLeast(this.wanted.version, "0.4.0")) return this.endsWell("check");
     const { exitCode, stderr } = await this.call("check");
     this.scene.judge.same("exit code of cnitool check", exitCode, 1);
     this.scene.judge.says("cnitool check", stderr, /does not support the CHECK command/);
@@ -167,7 +166,7 @@ export class Life {
   }
 
   /** The command fails, says this, and changes nothing. */
-  async refused(command: string, message: RegExp, options = this.#options): Promise<void> {
+  async refused(command: string, message: RegExp, options = this.options): Promise<void> {
     const { judge } = this.scene;
     const before = await hostState();
     const { exitCode, stdout, stderr } = await this.call(command, options);
@@ -202,18 +201,18 @@ export class Life {
   }
 
   get addresses(): { family: Family; address: string }[] {
-    const { families, addresses = {} } = this.#wanted;
+    const { families, addresses = {} } = this.wanted;
     return families.map((family) => ({ family, address: addresses[family] ?? FIRST[family] }));
   }
 
-  #leases(): Record<string, string> {
+  private leases(): Record<string, string> {
     const owner = `${containerIdOf(this.container)} eth0`;
     const sorted = this.addresses.map(({ address }) => address).sort();
     return Object.fromEntries(sorted.map((address) => [address, owner]));
   }
 
-  async #addedLinks(): Promise<{ name: string; mac: string }[]> {
-    const { added = [] } = this.#wanted;
+  private async addedLinks(): Promise<{ name: string; mac: string }[]> {
+    const { added = [] } = this.wanted;
     if (added.length === 0) return [];
     const all = await links(this.scene.host);
     return added.flatMap((start) =>

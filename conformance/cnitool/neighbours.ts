@@ -1,15 +1,15 @@
 /** The reference's plugins that stand in a chain behind ours, and how to see that each has done its work. */
-import { hostVeths, Outside } from "../kernel-facts.ts";
+import type { JsonRecord } from "../engine/network.ts";
+import { hostVeths } from "../kernel-facts.ts";
+import { Outside } from "../outside.ts";
 import type { Life, Wanted } from "./life.ts";
 import { FIRST, GATEWAY, type Version } from "./networks.ts";
 import { ask, withTcpServer } from "./tcp.ts";
-import type { JsonRecord } from "./tool.ts";
 
 export interface Neighbour {
   readonly plugin: JsonRecord;
   /** Since when its versions begin; 0.3.0 if left out, where results tell interfaces. */
   readonly since?: Version;
-  /** CAP_ARGS */
   readonly capabilities?: JsonRecord;
   /** What it changes of what the bridge plugin made. */
   readonly changes?: Partial<Wanted>;
@@ -17,7 +17,6 @@ export interface Neighbour {
   readonly keeps?: readonly RegExp[];
   /** While the container is attached, with both families. */
   readonly works: (life: Life, outside: Outside) => Promise<void>;
-  /** After DEL. */
   readonly gone?: (life: Life) => Promise<void>;
 }
 

@@ -1,9 +1,8 @@
 /** Configurations of the cases, and the result that cnitool has to print for them. */
 import { keptBridge, keptForwarding, keptLeaseFolder } from "../../test/support/leftovers.ts";
+import { type JsonRecord, VERSIONS } from "../engine/network.ts";
 import type { LinkFacts } from "../kernel-facts.ts";
-import type { JsonRecord } from "./tool.ts";
 
-export const VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 export type Version = (typeof VERSIONS)[number];
 
 /** Whether `version` is this one or a later one. */
@@ -64,9 +63,8 @@ export const keptBy = (network = NETWORK, bridge = BRIDGE): RegExp[] => [
   /^file \/var\/lib\/cni\/results\/ 700$/,
 ];
 
-export interface ExpectedResult {
+interface ExpectedResult {
   readonly version: Version;
-  /** In the order of the result. */
   readonly addresses: readonly { readonly family: Family; readonly address: string }[];
   /** Bridge, host's end, container's end, and what neighbours have added. */
   readonly links: readonly (Pick<LinkFacts, "name" | "mac"> & { mtu?: number; sandbox?: string })[];

@@ -7,7 +7,6 @@ import { join } from "node:path";
 
 const FOLDER = "/run/recorder";
 
-/** One call. */
 export interface Recorded {
   readonly environment: Readonly<Record<string, string>>;
   readonly stdin: Readonly<Record<string, unknown>>;

@@ -1,12 +1,12 @@
 /** Several containers of one network, several networks of one container, and the walk-through that users follow. */
-
 import { keptBridge, keptLeaseFolder } from "../../test/support/leftovers.ts";
+import type { JsonRecord } from "../engine/network.ts";
 import { answers, describeOutcome, leases, linkNamed, routes } from "../kernel-facts.ts";
 import type { ScratchCase } from "../scratch-lanes.ts";
 import { toolCase } from "./case.ts";
 import type { Life } from "./life.ts";
 import { bridgePlugin, list, NETWORK, single } from "./networks.ts";
-import { type Cnitool, containerIdOf, type JsonRecord } from "./tool.ts";
+import { type Cnitool, containerIdOf } from "./tool.ts";
 
 const DUAL = [4, 6] as const;
 const dual = bridgePlugin(DUAL, { ipMasq: true, ipMasqBackend: "nftables" });
@@ -118,14 +118,12 @@ async function walkThrough(life: Life, tool: Cnitool): Promise<void> {
 export const SEVERAL_CASES: readonly ScratchCase[] = [
   toolCase({
     name: "several: five containers at the same time",
-    compared: "addresses, leases, pings, CHECK, what is left",
     config: ["10-net.conflist", list("1.1.0", [dual])],
     wanted: { version: "1.1.0", families: DUAL, backend: "nftables" },
     run: together,
   }),
   toolCase({
     name: "several: two networks of one container",
-    compared: "both interfaces, that DEL of one leaves the other",
     config: ["10-net.conf", single("1.0.0", bridgePlugin([4], { ipMasq: true, ipMasqBackend: "iptables" }))],
     wanted: { version: "1.0.0", families: [4], backend: "iptables" },
     keeps: [...keptBridge("cni1"), ...keptLeaseFolder("netb")],
@@ -133,7 +131,6 @@ export const SEVERAL_CASES: readonly ScratchCase[] = [
   }),
   toolCase({
     name: "walk-through",
-    compared: "result, addresses, routes, rules, what is left",
     config: ["10-mynet.conf", WALK_THROUGH],
     wanted: { version: "0.2.0", families: [4] },
     keeps: [...keptBridge("cni_bridge0"), ...keptLeaseFolder("mybridge")],

@@ -1,10 +1,11 @@
 /** Addresses and MACs that are asked for: through CNI_ARGS and, as capabilities, through CAP_ARGS. */
 import { outcomeOf } from "../../test/support/command.ts";
+import type { JsonRecord } from "../engine/network.ts";
 import type { ScratchCase } from "../scratch-lanes.ts";
 import { toolCase, wholeLife } from "./case.ts";
 import type { Life, Wanted } from "./life.ts";
 import { bridgePlugin, FAMILIES, type Family, FIRST, list, single, type Version } from "./networks.ts";
-import type { JsonRecord, ToolOptions } from "./tool.ts";
+import type { ToolOptions } from "./tool.ts";
 
 const MAC = "02:61:00:00:00:77";
 const STATIC = { 4: "10.61.0.77", 6: "fd00:61::77" } as const;
@@ -120,7 +121,6 @@ const ASKED: readonly Asked[] = [
   },
 ];
 
-/** What is asked for and cannot be had. */
 const REFUSED: readonly (readonly [what: string, options: ToolOptions, message: RegExp])[] = [
   ["the gateway", { args: "IP=10.61.0.1;IgnoreUnknown=1" }, /requested ip 10\.61\.0\.1 is subnet's gateway/],
   [
@@ -140,7 +140,6 @@ const REFUSED: readonly (readonly [what: string, options: ToolOptions, message: 
 ];
 
 const VERSIONS_HERE = ["0.3.1", "1.0.0", "1.1.0"] as const;
-const COMPARED = "what was asked for, result, interfaces, leases, pings, what is left";
 
 /** Single configurations and lists in turn. */
 function config(
@@ -161,7 +160,6 @@ const asked = (request: Asked, index: number): ScratchCase => {
   const only = Object.fromEntries(families.map((family) => [family, addresses?.[family] ?? FIRST[family]]));
   return toolCase({
     name: `static: ${what}, ${version}`,
-    compared: COMPARED,
     config: config(index, version, families, keys),
     wanted: { version, families, addresses: only, ...(mac !== undefined && { mac }) },
     options,
@@ -185,7 +183,6 @@ export const STATIC_CASES: readonly ScratchCase[] = [
   ...ASKED.map(asked),
   toolCase({
     name: "static: refused",
-    compared: "code, message, that nothing changed",
     config: config(1, "1.1.0", [4, 6]),
     wanted: { version: "1.1.0", families: [4, 6] },
     run: async (life) => {
@@ -194,7 +191,6 @@ export const STATIC_CASES: readonly ScratchCase[] = [
   }),
   toolCase({
     name: "static: an address that another container has",
-    compared: "code, message with the owner, that nothing changed",
     config: config(0, "1.0.0", FAMILIES["dual-stack"] ?? []),
     wanted: { version: "1.0.0", families: [4, 6], addresses: STATIC },
     options: { capabilities: { ips: [STATIC[4], STATIC[6]] } },
@@ -217,7 +213,6 @@ export const STATIC_CASES: readonly ScratchCase[] = [
   }),
   toolCase({
     name: "static: del without the arguments of add",
-    compared: COMPARED,
     config: config(1, "1.1.0", [4, 6]),
     wanted: { version: "1.1.0", families: [4, 6], addresses: STATIC, mac: MAC },
     options: { capabilities: { ips: [STATIC[4], STATIC[6]], mac: MAC } },

@@ -3,18 +3,14 @@ import { createHash } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { type Outcome, outcomeOf } from "../../test/support/command.ts";
 import type { NamedNamespace } from "../../test/support/scratch-host.ts";
+import type { JsonRecord } from "../engine/network.ts";
 import type { Programs } from "../scratch-lanes.ts";
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-export type JsonRecord = { readonly [key: string]: Json };
 
 /** Where this case's configurations are: NETCONFPATH. */
 const FOLDER = "/run/net.d";
 
 export interface ToolOptions {
-  /** CNI_ARGS */
   readonly args?: string;
-  /** CAP_ARGS */
   readonly capabilities?: JsonRecord;
   /** CNI_IFNAME; cnitool takes eth0 when it is not set. */
   readonly ifname?: string;
@@ -23,13 +19,13 @@ export interface ToolOptions {
 }
 
 export class Cnitool {
-  readonly #programs: Programs;
+  private readonly programs: Programs;
   /** Searched before our folder. */
-  readonly #before: readonly string[];
+  private readonly before: readonly string[];
 
   constructor(programs: Programs, before: readonly string[] = []) {
-    this.#programs = programs;
-    this.#before = before;
+    this.programs = programs;
+    this.before = before;
     mkdirSync(FOLDER, { recursive: true });
   }
 
@@ -44,12 +40,12 @@ export class Cnitool {
     container: NamedNamespace,
     options: ToolOptions = {},
   ): Promise<Outcome> {
-    const { ours, neighbours, cnitool } = this.#programs;
+    const { ours, neighbours, cnitool } = this.programs;
     const { args, capabilities, ifname, plugins = ours } = options;
     const env = {
       PATH: process.env.PATH ?? "",
       NETCONFPATH: FOLDER,
-      CNI_PATH: [...this.#before, plugins, neighbours].join(":"),
+      CNI_PATH: [...this.before, plugins, neighbours].join(":"),
       ...(args !== undefined && { CNI_ARGS: args }),
       ...(capabilities !== undefined && { CAP_ARGS: JSON.stringify(capabilities) }),
       ...(ifname !== undefined && { CNI_IFNAME: ifname }),

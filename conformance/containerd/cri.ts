@@ -29,7 +29,7 @@ interface Inspected {
   };
 }
 
-export interface PortMapping {
+interface PortMapping {
   readonly host_port: number;
   readonly container_port: number;
 }
@@ -46,31 +46,30 @@ export interface ContainerdStage extends Stage {
 }
 
 export class Cri {
-  readonly #task: WorkerTask;
-  readonly #daemon: Containerd;
+  private readonly task: WorkerTask;
+  private readonly daemon: Containerd;
 
   constructor(task: WorkerTask, daemon: Containerd) {
-    this.#task = task;
-    this.#daemon = daemon;
+    this.task = task;
+    this.daemon = daemon;
     mkdirSync(`${task.folder}/pods`);
   }
 
   /** Standard output of a crictl command. @throws CommandFailed */
   async run(words: readonly string[]): Promise<string> {
-    return (await outputOf(this.#command(words), { env: this.#daemon.environment })).trim();
+    return (await outputOf(this.command(words), { env: this.daemon.environment })).trim();
   }
 
-  /** Waits until pods can be added. */
   async ready(): Promise<void> {
     const isReady = async () => {
       const { RuntimeReady, NetworkReady } = await this.conditions().catch(() => ({}) as Conditions);
       return RuntimeReady?.status === true && NetworkReady?.status === true;
     };
-    await eventually("the CRI is ready", isReady, { state: () => this.#daemon.log() });
+    await eventually("the CRI is ready", isReady, { state: () => this.daemon.log() });
   }
 
   async addPod(name: string, ports: readonly PortMapping[] = []): Promise<Pod> {
-    const id = await this.run(["runp", this.#podFile(name, ports)]);
+    const id = await this.run(["runp", this.podFile(name, ports)]);
     const { status, info } = JSON.parse(await this.run(["inspectp", "-o", "json", id])) as Inspected;
     const addresses = [status.network.ip, ...status.network.additionalIps.map(({ ip }) => ip)];
     const [v4 = "", v6 = ""] = ["", ":"].map(
@@ -83,8 +82,8 @@ export class Cri {
   /** A pod that is not expected to come up; the kubelet gives up after some seconds if told so. */
   failToAddPod(name: string, seconds?: number): Promise<Outcome> {
     const patience = seconds === undefined ? [] : ["--cancel-timeout", `${seconds}s`];
-    const words = ["runp", ...patience, this.#podFile(name, [])];
-    return outcomeOf(this.#command(words), { env: this.#daemon.environment });
+    const words = ["runp", ...patience, this.podFile(name, [])];
+    return outcomeOf(this.command(words), { env: this.daemon.environment });
   }
 
   async removePod({ id }: Pick<Pod, "id">): Promise<void> {
@@ -101,14 +100,14 @@ export class Cri {
       log_path: `${name}.log`,
       linux: {},
     };
-    const file = `${this.#task.folder}/pods/${name}-container.json`;
+    const file = `${this.task.folder}/pods/${name}-container.json`;
     writeFileSync(file, JSON.stringify(config));
     const container = await this.run([
       "create",
       "--no-pull",
       id,
       file,
-      `${this.#task.folder}/pods/${name}.json`,
+      `${this.task.folder}/pods/${name}.json`,
     ]);
     await this.run(["start", container]);
     return container;
@@ -119,7 +118,6 @@ export class Cri {
     return outputOf(["nsenter", `--net=${netns}`, "--", "/bin/sh", "-c", command]);
   }
 
-  /** Stops and removes whatever there is. */
   async removeAll(): Promise<void> {
     const ids = (await this.run(["pods", "-q"])).split("\n").filter((id) => id !== "");
     await Promise.all(ids.map((id) => this.removePod({ id })));
@@ -139,21 +137,21 @@ export class Cri {
     return this.run(["version"]);
   }
 
-  #command(words: readonly string[]): string[] {
-    const endpoint = `unix://${this.#daemon.socket}`;
+  private command(words: readonly string[]): string[] {
+    const endpoint = `unix://${this.daemon.socket}`;
     const places = ["--runtime-endpoint", endpoint, "--image-endpoint", endpoint];
-    return [`${this.#task.places.crictl}/crictl`, ...places, "--timeout", "100s", ...words];
+    return [`${this.task.places.crictl}/crictl`, ...places, "--timeout", "100s", ...words];
   }
 
-  #podFile(name: string, ports: readonly PortMapping[]): string {
+  private podFile(name: string, ports: readonly PortMapping[]): string {
     const config = {
       metadata: { name, namespace: "default", uid: `uid-${name}`, attempt: 0 },
       hostname: name,
-      log_directory: `${this.#task.folder}/pods`,
+      log_directory: `${this.task.folder}/pods`,
       port_mappings: ports.map((port) => ({ protocol: 0, ...port })),
-      linux: { cgroup_parent: `/${this.#task.cgroup}` },
+      linux: { cgroup_parent: `/${this.task.cgroup}` },
     };
-    const file = `${this.#task.folder}/pods/${name}.json`;
+    const file = `${this.task.folder}/pods/${name}.json`;
     writeFileSync(file, JSON.stringify(config));
     return file;
   }

@@ -12,59 +12,58 @@ export class Containerd {
   /** For programs that call containerd. */
   readonly environment: Readonly<Record<string, string>>;
   readonly socket: string;
-  readonly #programs: string;
-  readonly #folder: string;
-  readonly #root: string;
-  #daemon: Bun.Subprocess | undefined;
+  private readonly programs: string;
+  private readonly folder: string;
+  private readonly root: string;
+  private daemon: Bun.Subprocess | undefined;
 
   /** Its programs are in the place "daemon" of the task; images are made of the root file system `root`. */
   constructor(task: WorkerTask, root: string) {
     const { PATH = "", ...rest } = hostEnvironment(task);
     const { daemon: programs = "" } = task.places;
     this.environment = { ...rest, PATH: `${programs}:${PATH}` };
-    this.#programs = programs;
-    this.#root = root;
-    this.#folder = `${task.folder}/containerd`;
-    this.socket = `${this.#folder}/socket`;
-    mkdirSync(this.#folder);
+    this.programs = programs;
+    this.root = root;
+    this.folder = `${task.folder}/containerd`;
+    this.socket = `${this.folder}/socket`;
+    mkdirSync(this.folder);
   }
 
-  /** @throws Error with the daemon's log when it does not answer. */
   async start(): Promise<void> {
-    const config = `${this.#folder}/config.toml`;
-    writeFileSync(config, (await this.version()).startsWith("1.") ? this.#config1() : this.#config2());
+    const config = `${this.folder}/config.toml`;
+    writeFileSync(config, (await this.version()).startsWith("1.") ? this.config1() : this.config2());
     const answers = async () =>
       (await outcomeOf(this.ctrCommand(["version"]), { env: this.environment })).exitCode === 0;
-    const words = [`${this.#programs}/containerd`, "--config", config];
-    this.#daemon = await startDaemon(words, this.environment, this.#log, answers);
+    const words = [`${this.programs}/containerd`, "--config", config];
+    this.daemon = await startDaemon(words, this.environment, this.logFile, answers);
   }
 
   /** Writes the image for its users to load. */
   async imageArchive(): Promise<string> {
-    const archive = `${this.#folder}/image.tar`;
-    await writeImage(this.#root, IMAGE, archive);
+    const archive = `${this.folder}/image.tar`;
+    await writeImage(this.root, IMAGE, archive);
     return archive;
   }
 
   /** Its containers live on. */
   async stop(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    this.#daemon?.kill(signal);
-    await this.#daemon?.exited;
+    this.daemon?.kill(signal);
+    await this.daemon?.exited;
   }
 
   /** The end of what it wrote. */
   log(): string {
-    return readFileSync(this.#log, "utf8").split("\n").slice(-30).join("\n");
+    return readFileSync(this.logFile, "utf8").split("\n").slice(-30).join("\n");
   }
 
   /** As in "2.4.2". */
   async version(): Promise<string> {
-    const said = await outputOf([`${this.#programs}/containerd`, "--version"]);
+    const said = await outputOf([`${this.programs}/containerd`, "--version"]);
     return /\bv?(\d+\.\d+\.\d+)/.exec(said)?.[1] ?? said;
   }
 
   ctrCommand(words: readonly string[]): string[] {
-    return [`${this.#programs}/ctr`, "--address", this.socket, ...words];
+    return [`${this.programs}/ctr`, "--address", this.socket, ...words];
   }
 
   /** Standard output of a ctr command. @throws CommandFailed */
@@ -72,7 +71,6 @@ export class Containerd {
     return outputOf(this.ctrCommand(words), { env: this.environment });
   }
 
-  /** Removes all containers of ctr. */
   async removeAll(): Promise<void> {
     const ids = (await this.ctr(["containers", "ls", "-q"])).split("\n").filter((id) => id !== "");
     for (const id of ids) {
@@ -81,13 +79,13 @@ export class Containerd {
     }
   }
 
-  get #log(): string {
-    return `${this.#folder}/log`;
+  private get logFile(): string {
+    return `${this.folder}/log`;
   }
 
-  #config1(): string {
+  private config1(): string {
     return `version = 2
-${this.#places()}
+${this.places()}
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "${IMAGE}"
 restrict_oom_score_adj = true
@@ -96,9 +94,9 @@ bin_dir = "/opt/cni/bin"
 `;
   }
 
-  #config2(): string {
+  private config2(): string {
     return `version = 3
-${this.#places()}
+${this.places()}
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "${IMAGE}"
 [plugins."io.containerd.cri.v1.runtime"]
@@ -106,12 +104,12 @@ restrict_oom_score_adj = true
 `;
   }
 
-  #places(): string {
-    return `root = "${this.#folder}/root"
-state = "${this.#folder}/state"
+  private places(): string {
+    return `root = "${this.folder}/root"
+state = "${this.folder}/state"
 [grpc]
 address = "${this.socket}"
 [plugins."io.containerd.internal.v1.opt"]
-path = "${this.#folder}/opt"`;
+path = "${this.folder}/opt"`;
   }
 }

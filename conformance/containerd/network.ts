@@ -61,7 +61,6 @@ export async function tracesOf(containerId: string, network = NETWORK): Promise<
   ];
 }
 
-/** Names of the ports of the bridge. */
 export async function ports(): Promise<string[]> {
   const listed = JSON.parse((await outputOf("ip -j link show type veth")) || "[]") as {
     ifname?: string;

@@ -27,10 +27,10 @@ async function show(program: string, name: string): Promise<void> {
 
 /** While it lives, a shell script stands in for a plugin, for one of the commands. */
 export class StandIn implements AsyncDisposable {
-  readonly #name: string;
+  private readonly name: string;
 
   private constructor(name: string) {
-    this.#name = name;
+    this.name = name;
   }
 
   /** The script gets the path of the plugin itself. */
@@ -51,6 +51,6 @@ export class StandIn implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await outputOf(["umount", "-n", "--lazy", join(PLUGIN_FOLDER, this.#name)]);
+    await outputOf(["umount", "-n", "--lazy", join(PLUGIN_FOLDER, this.name)]);
   }
 }

@@ -8,10 +8,11 @@ import { QUERIES } from "./rows/queries.ts";
 
 export const DIFFERENCES: readonly Difference[] = [...LIFECYCLE, ...QUERIES, ...LEASE_ROWS, ...INTERFACES];
 
-export const CASES: readonly Case[] = DIFFERENCES.map(({ what, slow = false, measure, go, ours }) =>
-  defineCase(what, { containers: [], compared: false, slow }, async (bench) => {
+export const CASES: readonly Case[] = DIFFERENCES.map(({ what, slow = false, measure, shows }) =>
+  defineCase(what, { containers: ["c1", "c2"], compared: false, slow }, async (bench) => {
     const facts = await measure(bench);
-    bench.is("measured", facts, bench.who === "ours" ? ours : go);
+    const due = Object.entries(shows).map(([fact, [go, ours]]) => [fact, bench.who === "ours" ? ours : go]);
+    bench.is("measured", facts, Object.fromEntries(due));
     const words = Object.entries(facts).map(
       ([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") || "none" : value}`,
     );

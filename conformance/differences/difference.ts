@@ -5,7 +5,8 @@ import type { Bench, CallOptions } from "../engine/bench.ts";
 import { hostLocal, type JsonRecord, layer2 } from "../engine/network.ts";
 
 /** What one side does, in a few facts. Every fact is looked up with other programs, or is what the plugin printed. */
-export type Facts = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+export type Facts = Readonly<Record<string, Fact>>;
+type Fact = string | number | boolean | readonly string[];
 
 export interface Difference {
   /** The first column of README's table. */
@@ -15,8 +16,7 @@ export interface Difference {
   /** Does the same on each side, on a scratch host that has nothing yet. */
   measure(bench: Bench): Promise<Facts>;
   /** What must come out. Where the two have equal facts, it is no difference. */
-  readonly go: Facts;
-  readonly ours: Facts;
+  readonly shows: Readonly<Record<string, readonly [go: Fact, ours: Fact]>>;
 }
 
 export interface Result {

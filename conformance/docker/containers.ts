@@ -16,7 +16,7 @@ const LEASES = "/var/lib/cni/networks/mynet";
 /** A container that waits, with its attachment as docker-run.sh would make it. */
 class Sleeper {
   readonly id: string;
-  #netns = "";
+  private netns = "";
 
   private constructor(id: string) {
     this.id = id;
@@ -30,12 +30,11 @@ class Sleeper {
 
   /** Learns the namespace that the container has now. */
   async look(docker: Docker): Promise<void> {
-    this.#netns = `/proc/${await docker.run(["inspect", "-f", "{{ .State.Pid }}", this.id])}/ns/net`;
+    this.netns = `/proc/${await docker.run(["inspect", "-f", "{{ .State.Pid }}", this.id])}/ns/net`;
   }
 
-  /** The words for exec-plugins.sh. */
   call(command: "add" | "del"): string[] {
-    return [command, this.id, this.#netns];
+    return [command, this.id, this.netns];
   }
 }
 

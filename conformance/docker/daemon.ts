@@ -7,14 +7,13 @@ import { hostEnvironment, startDaemon } from "../scratch-worker.ts";
 export class Docker {
   /** For programs that call docker. */
   readonly environment: Readonly<Record<string, string>>;
-  readonly #daemon: Bun.Subprocess;
+  private readonly daemon: Bun.Subprocess;
 
   private constructor(environment: Readonly<Record<string, string>>, daemon: Bun.Subprocess) {
     this.environment = environment;
-    this.#daemon = daemon;
+    this.daemon = daemon;
   }
 
-  /** @throws Error with the daemon's log when it does not answer. */
   static async start(task: WorkerTask): Promise<Docker> {
     const folder = `${task.folder}/docker`;
     mkdirSync(`${folder}/bin`, { recursive: true });
@@ -49,14 +48,13 @@ export class Docker {
     return this.run(["version", "--format", "{{.Server.Version}} (client {{.Client.Version}})"]);
   }
 
-  /** Removes all containers. */
   async removeAll(): Promise<void> {
     const ids = (await this.run(["ps", "-aq"])).split("\n").filter((id) => id !== "");
     if (ids.length > 0) await this.run(["rm", "-f", ...ids]);
   }
 
   async stop(): Promise<void> {
-    this.#daemon.kill("SIGTERM");
-    await this.#daemon.exited;
+    this.daemon.kill("SIGTERM");
+    await this.daemon.exited;
   }
 }

@@ -18,17 +18,17 @@ export const MYNET = {
 const LOOPBACK = { cniVersion: "0.2.0", name: "lo", type: "loopback" } as const;
 
 export class Scripts {
-  readonly #folder: string;
-  readonly #environment: Readonly<Record<string, string>>;
+  private readonly folder: string;
+  private readonly environment: Readonly<Record<string, string>>;
 
   /** @param environment of the scripts, which call docker. */
   constructor(task: WorkerTask, environment: Readonly<Record<string, string>>) {
     const { scripts = "", neighbours = "" } = task.places;
-    this.#folder = `${task.folder}/scripts`;
-    cpSync(scripts, this.#folder, { recursive: true });
+    this.folder = `${task.folder}/scripts`;
+    cpSync(scripts, this.folder, { recursive: true });
     // Go's cache of modules keeps no modes.
-    for (const name of readdirSync(this.#folder)) chmodSync(`${this.#folder}/${name}`, 0o755);
-    this.#environment = { ...environment, CNI_PATH: `${task.binaries}:${neighbours}` };
+    for (const name of readdirSync(this.folder)) chmodSync(`${this.folder}/${name}`, 0o755);
+    this.environment = { ...environment, CNI_PATH: `${task.binaries}:${neighbours}` };
   }
 
   /** Writes the configurations; `mynet` instead of the documented 10-mynet.conf. */
@@ -40,7 +40,7 @@ export class Scripts {
 
   /** Standard output of `./SCRIPT WORDS`. @throws CommandFailed */
   run(script: string, words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-    return outputOf([`./${script}`, ...words], this.#options(env));
+    return outputOf([`./${script}`, ...words], this.options(env));
   }
 
   /** The same, whatever its exit code. */
@@ -49,10 +49,10 @@ export class Scripts {
     words: readonly string[],
     env: Readonly<Record<string, string>> = {},
   ): Promise<Outcome> {
-    return outcomeOf([`./${script}`, ...words], this.#options(env));
+    return outcomeOf([`./${script}`, ...words], this.options(env));
   }
 
-  #options(env: Readonly<Record<string, string>>) {
-    return { cwd: this.#folder, env: { ...this.#environment, ...env } };
+  private options(env: Readonly<Record<string, string>>) {
+    return { cwd: this.folder, env: { ...this.environment, ...env } };
   }
 }

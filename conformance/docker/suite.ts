@@ -2,7 +2,7 @@
  * The walk-through that users follow, and the scripts of the CNI repository that it ends with: plugins called by hand,
  * for a private network namespace, and for containers of a real Docker daemon.
  */
-import { provideGoSources } from "../go-programs.ts";
+import { goSources } from "../go-programs.ts";
 import { runtimeSuite } from "../scratch-suite.ts";
 
 const CNI = {
@@ -22,6 +22,6 @@ export default runtimeSuite({
     ifconfig: "net-tools",
     jq: "jq",
   },
-  runs: [{ scripts: (cache, say) => provideGoSources(CNI, "scripts", cache, say) }],
+  runs: [{ scripts: goSources(CNI, "scripts") }],
   minutes: 4,
 });

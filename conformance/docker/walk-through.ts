@@ -27,7 +27,6 @@ const MYBRIDGE = {
 interface Steps {
   /** Standard output of `./bridge <mybridge.conf`. @throws CommandFailed */
   call(command: "ADD" | "DEL"): Promise<string>;
-  /** Standard output of a command in the namespace. */
   inside(command: string): Promise<string>;
 }
 

@@ -22,8 +22,8 @@ const LINK_LOCAL = /\bfe80::[0-9a-f:]+/gi;
 const HOST_VETH = /\bveth[0-9a-f]{8}\b/g;
 
 export class Aliases {
-  readonly #names = new Map<string, string>();
-  readonly #macs = new Map<string, string>();
+  private readonly names = new Map<string, string>();
+  private readonly macs = new Map<string, string>();
 
   /** Learns the names of a state. What was learnt before stays, for rules that outlive their interface. */
   learn(state: RawState): void {
@@ -40,8 +40,8 @@ export class Aliases {
         /^veth[0-9a-f]{8}$/.test(peer.ifname) &&
         !/^veth[0-9a-f]{8}$/.test(link.ifname)
       ) {
-        this.#names.set(peer.ifname, `veth(host ${link.ifname})`);
-        this.#learnMac(peer.address, `mac(veth of host ${link.ifname})`);
+        this.names.set(peer.ifname, `veth(host ${link.ifname})`);
+        this.learnMac(peer.address, `mac(veth of host ${link.ifname})`);
       }
     }
     for (const [container, sections] of Object.entries(state.containers)) {
@@ -51,42 +51,42 @@ export class Aliases {
             ({ ifindex, link_index }) => ifindex === link.link_index && link_index === link.ifindex,
           );
           if (peer !== undefined) {
-            this.#names.set(peer.ifname, `veth(${container} ${link.ifname})`);
-            this.#learnMac(peer.address, `mac(veth of ${container} ${link.ifname})`);
+            this.names.set(peer.ifname, `veth(${container} ${link.ifname})`);
+            this.learnMac(peer.address, `mac(veth of ${container} ${link.ifname})`);
           }
         }
-        this.#learnMac(link.address, `mac(${container} ${link.ifname})`);
+        this.learnMac(link.address, `mac(${container} ${link.ifname})`);
       }
     }
     // After the ports, whose address a bridge may have.
-    for (const link of host) this.#learnMac(link.address, `mac(${link.ifname})`);
+    for (const link of host) this.learnMac(link.address, `mac(${link.ifname})`);
   }
 
-  #learnMac(mac: string | undefined, alias: string): void {
-    if (mac !== undefined && !this.#macs.has(mac)) this.#macs.set(mac, alias);
+  private learnMac(mac: string | undefined, alias: string): void {
+    if (mac !== undefined && !this.macs.has(mac)) this.macs.set(mac, alias);
   }
 
   /** The name of a link as the report shows it. */
   link(name: string): string {
-    return this.#names.get(name) ?? name.replace(HOST_VETH, "veth(?)");
+    return this.names.get(name) ?? name.replace(HOST_VETH, "veth(?)");
   }
 
   /** A text with all names in it replaced. */
   text(text: string): string {
     return text
       .replace(HOST_VETH, (name) => this.link(name))
-      .replace(MAC, (mac) => this.#mac(mac))
-      .replace(LINK_LOCAL, (address) => this.#linkLocal(address));
+      .replace(MAC, (mac) => this.mac(mac))
+      .replace(LINK_LOCAL, (address) => this.linkLocal(address));
   }
 
-  #mac(mac: string): string {
+  private mac(mac: string): string {
     const lower = mac.toLowerCase();
     if (ASKED.test(lower) || /^(00:00:00:00:00:00|ff:ff|33:33|01:)/.test(lower)) return mac;
-    return this.#macs.get(lower) ?? "mac(?)";
+    return this.macs.get(lower) ?? "mac(?)";
   }
 
   /** Those whose interface identifier is made of a hardware address (RFC 4291, appendix A). */
-  #linkLocal(address: string): string {
+  private linkLocal(address: string): string {
     const groups = address.slice("fe80::".length).split(":");
     if (groups.length !== 4) return address;
     const hex = groups.map((group) => group.padStart(4, "0")).join("");
@@ -95,7 +95,7 @@ export class Aliases {
       Number.parseInt(byte, 16),
     );
     const mac = bytes.map((byte, index) => (index === 0 ? byte ^ 2 : byte).toString(16).padStart(2, "0"));
-    return `fe80::${this.#mac(mac.join(":"))}`;
+    return `fe80::${this.mac(mac.join(":"))}`;
   }
 }
 

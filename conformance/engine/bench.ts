@@ -14,7 +14,7 @@ import { describe, describePath, differences, type Tree } from "./tree.ts";
 export type Who = "reference" | "ours";
 
 export interface CallOptions {
-  /** bridge when left out. */
+  /** That of the bench when left out. */
   readonly plugin?: PluginName;
   /** c1 when left out. */
   readonly container?: string;
@@ -25,6 +25,8 @@ export interface CallOptions {
   readonly env?: Environment;
   /** Plugin and command when left out. */
   readonly label?: string;
+  /** Instead of a label: what is said of the command in it, as in "ADD, 1.1.0". */
+  readonly how?: string;
   /** Words in front of the program, as in `setpriv …`. */
   readonly through?: readonly string[];
   /** Milliseconds until the plugin is killed. */
@@ -40,7 +42,7 @@ export interface CallOptions {
 /** How standard input is connected: it may give nothing for ever, or be unreadable. */
 export type Input = "silent" | "terminal" | "closed" | "folder" | "write-only";
 
-export interface Refusal {
+interface Refusal {
   readonly code: number | readonly number[];
   /** What the message and the details hold. */
   readonly says?: RegExp | string;
@@ -67,7 +69,11 @@ export class Bench {
   /** What of an answer breaks a rule, whatever the case is about. */
   rules: (answer: Answer) => readonly string[] = () => [];
 
-  readonly #labels = new Set<string>();
+  /** What is called, and CNI_PATH, unless a call says otherwise. */
+  plugin: PluginName = "bridge";
+  path = PLUGIN_PATH;
+
+  private readonly labels = new Set<string>();
 
   constructor(who: Who, host: Host) {
     this.who = who;
@@ -80,36 +86,36 @@ export class Bench {
     config: JsonRecord | string,
     options: CallOptions = {},
   ): Promise<Answer> {
-    const { question, environment, program } = this.#prepare(command, config, options);
+    const { question, environment, program } = this.prepare(command, config, options);
     const { through = [], limit } = options;
     const outcome = await this.host.call([...through, program], environment, {
       stdin: question.stdin,
       ...(limit !== undefined && { timeout: limit }),
     });
-    return this.#answer(question, outcome, options);
+    return this.answer(question, outcome, options);
   }
 
   /** The same with another kind of standard input. */
   async callWith(input: Input, command: string | undefined, options: CallOptions = {}): Promise<Answer> {
-    const { question, environment, program } = this.#prepare(command, "", options);
+    const { question, environment, program } = this.prepare(command, "", options);
     const run = (script: string) =>
       this.host.call(["/bin/sh", "-c", script, "sh", program], environment, { stdin: "" });
     switch (input) {
       case "silent":
-        return this.#answer(question, await this.host.callSilent([program], environment), options);
+        return this.answer(question, await this.host.callSilent([program], environment), options);
       case "closed":
-        return this.#answer(question, await run('exec "$1" <&-'), options);
+        return this.answer(question, await run('exec "$1" <&-'), options);
       case "write-only":
-        return this.#answer(question, await run('exec "$1" 0> /dev/null'), options);
+        return this.answer(question, await run('exec "$1" 0> /dev/null'), options);
       case "folder":
-        return this.#answer(question, await run('exec "$1" < /run'), options);
+        return this.answer(question, await run('exec "$1" < /run'), options);
       case "terminal": {
         // script(1) has the terminal for both directions, so what the plugin prints goes to files.
         const inner = `${program} >${NOTES}/out 2>${NOTES}/err`;
         const words = ["script", "-q", "-e", "-c", inner, "/dev/null"];
         const outcome = await this.host.callSilent(words, environment);
         const read = (name: string) => Bun.file(join(NOTES, name)).text();
-        return this.#answer(
+        return this.answer(
           question,
           { ...outcome, stdout: await read("out"), stderr: await read("err") },
           options,
@@ -118,8 +124,15 @@ export class Bench {
     }
   }
 
-  #prepare(command: string | undefined, config: JsonRecord | string, options: CallOptions) {
-    const { plugin = "bridge", container = "c1", id = `id-${container}`, ifname = "eth0", after } = options;
+  private prepare(command: string | undefined, config: JsonRecord | string, options: CallOptions) {
+    const {
+      plugin = this.plugin,
+      how,
+      container = "c1",
+      id = `id-${container}`,
+      ifname = "eth0",
+      after,
+    } = options;
     const prevResult =
       after?.exitCode === 0 ? (JSON.parse(after.stdout) as Record<string, unknown>) : undefined;
     if (prevResult !== undefined) options.edit?.(prevResult);
@@ -130,11 +143,14 @@ export class Bench {
       CNI_CONTAINERID: id,
       CNI_NETNS: netnsPath(container),
       CNI_IFNAME: ifname,
-      CNI_PATH: PLUGIN_PATH,
+      CNI_PATH: this.path,
       ...options.env,
     };
     const question: Question = {
-      label: this.#label(options.label ?? `${plugin} ${command || "without command"}`),
+      label: this.label(
+        options.label ??
+          (how === undefined ? `${plugin} ${command || "without command"}` : `${command}, ${how}`),
+      ),
       plugin,
       command,
       stdin,
@@ -145,25 +161,25 @@ export class Bench {
   }
 
   /** A label that no other step of the case has. */
-  #label(wished: string): string {
+  private label(wished: string): string {
     let label = wished;
-    for (let number = 2; this.#labels.has(label); number++) label = `${wished} #${number}`;
-    this.#labels.add(label);
+    for (let number = 2; this.labels.has(label); number++) label = `${wished} #${number}`;
+    this.labels.add(label);
     return label;
   }
 
-  #answer(question: Question, outcome: Outcome, { comparesStderr = false }: CallOptions): Answer {
+  private answer(question: Question, outcome: Outcome, { comparesStderr = false }: CallOptions): Answer {
     const answer = new Answer(question, outcome);
     const { exitCode, stdout, stderr } = outcome;
     const call = { command: question.command ?? "", version: versionIn(question.stdin) };
     this.steps.push({ label: question.label, call, exitCode, stdout, ...(comparesStderr && { stderr }) });
-    for (const problem of this.rules(answer)) this.#report(answer, problem);
+    for (const problem of this.rules(answer)) this.report(answer, problem);
     return answer;
   }
 
   /** Runs a script on the host as a step of its own. @throws Error when it fails */
   async change(wished: string, script: string): Promise<void> {
-    const label = this.#label(wished);
+    const label = this.label(wished);
     const stdout = await this.run(script);
     this.steps.push({ label, exitCode: 0, stdout });
   }
@@ -172,7 +188,7 @@ export class Bench {
   async look(label?: string): Promise<void> {
     const state = await this.host.capture();
     const last =
-      label === undefined ? this.steps.pop() : { label: this.#label(label), exitCode: 0, stdout: "" };
+      label === undefined ? this.steps.pop() : { label: this.label(label), exitCode: 0, stdout: "" };
     if (last !== undefined) this.steps.push({ ...last, state });
   }
 
@@ -181,31 +197,31 @@ export class Bench {
     this.problems.push({ text, steps: this.steps.length });
   }
 
-  #report({ question }: Answer, problem: string): void {
+  private report({ question }: Answer, problem: string): void {
     this.note(`${question.label}: ${problem}`);
   }
 
   /** The call succeeded. */
   accepted(answer: Answer): void {
-    if (answer.exitCode !== 0) this.#report(answer, `success was due: ${answer}`);
+    if (answer.exitCode !== 0) this.report(answer, `success was due: ${answer}`);
   }
 
   /** The call ended with an error of this code that says this. */
   refused(answer: Answer, { code, says, details }: Refusal): void {
     const codes = [code].flat();
     if (answer.exitCode === 0) {
-      this.#report(answer, `an error of code ${codes.join(" or ")} was due: ${answer}`);
+      this.report(answer, `an error of code ${codes.join(" or ")} was due: ${answer}`);
       return;
     }
     if (!codes.includes(Number(answer.error.code)))
-      this.#report(answer, `code ${answer.error.code} instead of ${codes.join(" or ")}`);
+      this.report(answer, `code ${answer.error.code} instead of ${codes.join(" or ")}`);
     const holds =
       says === undefined ||
       (says instanceof RegExp ? says.test(answer.message) : answer.message.includes(says));
-    if (!holds) this.#report(answer, `does not say ${says}: ${answer.message}`);
+    if (!holds) this.report(answer, `does not say ${says}: ${answer.message}`);
     const { details: given } = answer.error;
     if (details !== undefined && given !== details)
-      this.#report(answer, `details are ${JSON.stringify(given)} instead of ${JSON.stringify(details)}`);
+      this.report(answer, `details are ${JSON.stringify(given)} instead of ${JSON.stringify(details)}`);
   }
 
   /** A call that must succeed. */
@@ -254,7 +270,6 @@ export class Bench {
     return this.host.run(script);
   }
 
-  /** One more container. */
   container(name: string): Promise<NamedNamespace> {
     return this.host.addNamespace(name);
   }

@@ -33,7 +33,7 @@ export interface CallStep {
 }
 
 /** Something else happens to the host: a shell script. What it prints is compared. */
-export interface ChangeStep {
+interface ChangeStep {
   readonly label: string;
   readonly script: string;
 }

@@ -7,7 +7,7 @@ import type { ComparedStep } from "./comparison.ts";
 import { RULES } from "./rules.ts";
 import type { ABSENT, Fact, Side } from "./tree.ts";
 
-/** What a side must have: a value, nothing at all, a text that matches, or what a function accepts. */
+/** What a side must have: a value, a text that matches, or what a function accepts. */
 export type Expected = Fact | typeof ABSENT | RegExp | ((side: Side, compared: ComparedStep) => boolean);
 
 export interface Reason {
@@ -25,14 +25,17 @@ interface Situation extends Reason {
   readonly cases?: RegExp;
   /** Whether it occurs is chance: the one kind of entry that need not. */
   readonly chance?: true;
+  /** What it is counted with; by itself when left out. */
+  readonly of?: unknown;
 }
 
 /** A fact that is not the same on both sides. */
 export interface Deviation extends Situation {
   /** Path of the fact, joined by " > "; a part "*" stands for any one name. */
   readonly path: string | RegExp;
-  readonly reference: Expected;
-  readonly ours: Expected;
+  /** Nothing at all when left out. */
+  readonly reference?: Expected;
+  readonly ours?: Expected;
   readonly when?: (compared: ComparedStep) => boolean;
 }
 

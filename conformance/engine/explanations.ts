@@ -9,11 +9,11 @@ import {
   type Reason,
   reasonText,
 } from "./exceptions.ts";
-import { classOf, MESSAGE_CLASSES } from "./messages.ts";
+import { classOf, MESSAGE_CLASSES, type MessageClass } from "./messages.ts";
 import type { Problem } from "./observation.ts";
-import { at, type Difference, describe, describePath, differences, type Side } from "./tree.ts";
+import { ABSENT, at, type Difference, describe, describePath, differences, type Side } from "./tree.ts";
 
-export interface Judgement {
+interface Judgement {
   readonly rows: readonly string[];
   readonly problems: readonly string[];
 }
@@ -32,17 +32,17 @@ export interface Declared {
 }
 
 export class Explanations {
-  readonly #exceptions: readonly Exception[];
-  /** How often each was met. */
-  readonly #uses = new Map<Reason | (typeof MESSAGE_CLASSES)[number], number>();
-  readonly #due: readonly Reason[];
-  readonly #dueClasses: typeof MESSAGE_CLASSES;
+  private readonly exceptions: readonly Exception[];
+  /** How often each was met, by what they are counted with. */
+  private readonly uses = new Map<unknown, { readonly met: Reason | MessageClass; times: number }>();
+  private readonly due: readonly Reason[];
+  private readonly dueClasses: readonly MessageClass[];
 
   constructor({ exceptions, shared, reasons = [] }: Declared) {
-    this.#exceptions = [...exceptions, ...(shared ?? [])];
+    this.exceptions = [...exceptions, ...(shared ?? [])];
     const isHome = shared === undefined;
-    this.#due = [...exceptions, ...reasons, ...(isHome ? [CODES, UNDONE] : [])];
-    this.#dueClasses = isHome ? MESSAGE_CLASSES : [];
+    this.due = [...exceptions, ...reasons, ...(isHome ? [CODES, UNDONE] : [])];
+    this.dueClasses = isHome ? MESSAGE_CLASSES : [];
   }
 
   /** All that a case showed: the steps, and what rules the reference breaks. */
@@ -58,7 +58,7 @@ export class Explanations {
     };
     for (const { text } of breaches) {
       const line = normal(text);
-      const reason = this.#exceptions.find(
+      const reason = this.exceptions.find(
         (entry) => "breaks" in entry && entry.breaks.test(line) && entry.cases?.test(name) !== false,
       );
       judge(reason, `reference: ${line}`);
@@ -68,7 +68,7 @@ export class Explanations {
       leftovers.enter(compared);
       for (const difference of compared.differences)
         judge(
-          this.#reason(difference, compared) ?? leftovers.explain(difference, compared),
+          this.reason(difference, compared) ?? leftovers.explain(difference, compared),
           describeDifference(difference, compared),
         );
       const [reference, ours] = messagesOf(compared);
@@ -79,61 +79,65 @@ export class Explanations {
   }
 
   /** Counts a use. */
-  note(met: Reason | (typeof MESSAGE_CLASSES)[number]): void {
-    this.#uses.set(met, (this.#uses.get(met) ?? 0) + 1);
+  note(met: Reason | MessageClass): void {
+    const use = this.uses.get(keyOf(met)) ?? { met, times: 0 };
+    this.uses.set(keyOf(met), { met, times: use.times + 1 });
   }
 
-  #reason(difference: Difference, compared: ComparedStep): Reason | undefined {
-    const found = this.#exceptions.find((entry) => "path" in entry && explains(entry, difference, compared));
+  private reason(difference: Difference, compared: ComparedStep): Reason | undefined {
+    const found = this.exceptions.find((entry) => "path" in entry && explains(entry, difference, compared));
     if (found !== undefined) return found;
     const isCode = describePath(difference.path) === "error > code";
     return isCode && hasCodesOfItsClass(difference, compared) ? CODES : undefined;
   }
 
-  /** Reasons that explained nothing in a whole run, and classes of messages: they are stale. */
+  /** Entries that explained nothing in a whole run, and classes of messages: they are stale. */
   unused(): string[] {
-    const met = new Set([...this.#uses.keys()].map((key) => ("row" in key ? reasonText(key) : key.name)));
-    const optional = this.#due.flatMap((entry) => ("chance" in entry ? [reasonText(entry)] : []));
-    return [
-      ...new Set(
-        [...this.#due.map(reasonText), ...this.#dueClasses.map(({ name }) => name)].filter(
-          (text) => !met.has(text) && !optional.includes(text),
-        ),
-      ),
-    ];
+    const stale = [...this.due, ...this.dueClasses].filter(
+      (entry) => !this.uses.has(keyOf(entry)) && !("chance" in entry),
+    );
+    return [...new Set(stale.map(described))];
   }
 
   /** How often each reason was met, by row. */
   summary(): string[] {
     const sums = new Map<string, number>();
-    for (const [reason, uses] of this.#uses)
-      if ("row" in reason) sums.set(reasonText(reason), (sums.get(reasonText(reason)) ?? 0) + uses);
+    for (const { met, times } of this.uses.values())
+      if ("row" in met) sums.set(reasonText(met), (sums.get(reasonText(met)) ?? 0) + times);
     return [...sums]
       .sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
-      .map(([reason, uses]) => `${String(uses).padStart(6)} × ${reason}`);
+      .map(([reason, times]) => `${String(times).padStart(6)} × ${reason}`);
   }
+}
+
+const keyOf = (entry: Reason | MessageClass): unknown => ("of" in entry ? entry.of : entry);
+
+function described(entry: Reason | MessageClass): string {
+  if (!("row" in entry)) return `message class: ${entry.name}`;
+  const { path, breaks, cases } = entry as { path?: unknown; breaks?: unknown; cases?: unknown };
+  return `${reasonText(entry)}${cases === undefined ? "" : ` in ${cases}`}: ${path ?? breaks ?? ""}`;
 }
 
 /** What the reference has left of ADDs that failed, and ours has not (G7). */
 class Leftovers {
   /** Ours, by path. The difference stays until somebody takes away what the reference has. */
-  readonly #accepted = new Map<string, string>();
-  #failed = false;
-  #wasSeen = true;
+  private readonly accepted = new Map<string, string>();
+  private failed = false;
+  private wasSeen = true;
 
   enter(compared: ComparedStep): void {
     const fails = isCall(compared, "ADD") && at(compared.ours, "exit") === 1;
     // Where no state was taken between an ADD and a later step, ours must be as it was at the beginning.
-    this.#failed = fails || (this.#failed && !this.#wasSeen);
-    this.#wasSeen = compared.step.state !== undefined;
+    this.failed = fails || (this.failed && !this.wasSeen);
+    this.wasSeen = compared.step.state !== undefined;
   }
 
   explain({ path, ours }: Difference, compared: ComparedStep): Reason | undefined {
     const text = describePath(path);
     if (!/^(host|container|file) > /.test(text)) return undefined;
-    if (this.#accepted.get(text) === describe(ours)) return UNDONE;
-    if (!this.#failed || !isUnchanged(compared)) return undefined;
-    this.#accepted.set(text, describe(ours));
+    if (this.accepted.get(text) === describe(ours)) return UNDONE;
+    if (!this.failed || !isUnchanged(compared)) return undefined;
+    this.accepted.set(text, describe(ours));
     return UNDONE;
   }
 }
@@ -158,10 +162,10 @@ function matchesPath(pattern: string | RegExp, path: readonly string[]): boolean
   return parts.length === path.length && parts.every((part, index) => part === "*" || part === path[index]);
 }
 
-function matches(expected: Expected, side: Side, compared: ComparedStep): boolean {
+function matches(expected: Expected | undefined, side: Side, compared: ComparedStep): boolean {
   if (typeof expected === "function") return expected(side, compared);
   if (expected instanceof RegExp) return typeof side === "string" && expected.test(side);
-  return expected === side;
+  return side === (expected ?? ABSENT);
 }
 
 const messagesOf = (compared: ComparedStep): (string | undefined)[] =>

@@ -22,7 +22,7 @@ const OWN = ["/run/netns", "/run/conformance", "/run/bridgehead", "/run/xtables.
 /** What the tools say, section by section. */
 export type Sections = Readonly<Record<string, string>>;
 
-export interface FileFact {
+interface FileFact {
   readonly kind: "file" | "folder" | "link" | "other";
   readonly mode: string;
   readonly content?: string;
@@ -64,11 +64,11 @@ const OF_HOST = {
 };
 
 export class Host extends NamedNamespace {
-  readonly #containers: readonly string[];
+  private readonly containers: readonly string[];
 
   private constructor(containers: readonly string[]) {
     super(HOST);
-    this.#containers = containers;
+    this.containers = containers;
   }
 
   static async open(containers: readonly string[]): Promise<Host> {
@@ -80,6 +80,10 @@ export class Host extends NamedNamespace {
     return host;
   }
 
+  container(name: string): NamedNamespace {
+    return new NamedNamespace(name);
+  }
+
   async addNamespace(name: string): Promise<NamedNamespace> {
     const namespace = new NamedNamespace(name);
     await outputOf(["ip", "netns", "add", name]);
@@ -89,7 +93,7 @@ export class Host extends NamedNamespace {
 
   /** Runs a program on the host to its end, with this environment beside PATH and nothing else. */
   call(words: readonly string[], environment: Environment, options: CommandOptions = {}): Promise<Outcome> {
-    return outcomeOf(this.#onHost(words), { ...options, env: variables(environment) });
+    return outcomeOf(this.onHost(words), { ...options, env: variables(environment) });
   }
 
   /**
@@ -97,7 +101,7 @@ export class Host extends NamedNamespace {
    * which the exit code 137 tells.
    */
   async callSilent(words: readonly string[], environment: Environment, limit = 10_000): Promise<Outcome> {
-    const child = Bun.spawn(this.#onHost(words), {
+    const child = Bun.spawn(this.onHost(words), {
       env: variables(environment),
       stdin: "pipe",
       stdout: "pipe",
@@ -114,13 +118,13 @@ export class Host extends NamedNamespace {
     return { command: words.join(" "), exitCode, stdout, stderr };
   }
 
-  #onHost(words: readonly string[]): string[] {
+  private onHost(words: readonly string[]): string[] {
     return [NSENTER, `--net=${this.path}`, "--", ...words];
   }
 
   /** All that the kernel and the file system have, once it has come to rest. */
   async capture(): Promise<RawState> {
-    const places = [HOST, ...this.#containers].filter((name) => isNamespace(netnsPath(name)));
+    const places = [HOST, ...this.containers].filter((name) => isNamespace(netnsPath(name)));
     await Promise.all(places.map(atRest));
     const scripts = places.map((name) => {
       const sections = Object.entries(name === HOST ? OF_HOST : SHARED);
@@ -137,7 +141,7 @@ nsenter --net=${netnsPath(name)} /bin/sh <<'END'\n${lines.join("\n")}\nEND`;
     );
     const host = byPlace.get(HOST);
     if (host === undefined) throw new Error("the scratch host's own namespace is gone");
-    const containers = Object.fromEntries(this.#containers.map((name) => [name, byPlace.get(name)]));
+    const containers = Object.fromEntries(this.containers.map((name) => [name, byPlace.get(name)]));
     return { host, containers, files: Object.fromEntries(WRITTEN.flatMap(filesBelow)) };
   }
 
@@ -146,7 +150,6 @@ nsenter --net=${netnsPath(name)} /bin/sh <<'END'\n${lines.join("\n")}\nEND`;
     for (const name of readdirSync("/run/netns").filter((other) => other !== HOST)) await remove(name);
   }
 
-  /** Removes everything of this host. */
   async close(): Promise<void> {
     await this.removeContainers();
     await remove(HOST);
@@ -222,7 +225,6 @@ function variables(environment: Environment): Record<string, string> {
   return Object.fromEntries(set.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
-/** Pairs of title and text. */
 function split(text: string, title: RegExp): [string, string][] {
   const parts = text.split(title).slice(1);
   return parts.flatMap((part, index) => (index % 2 === 0 ? [[part, parts[index + 1] ?? ""]] : []));

@@ -1,8 +1,7 @@
 /** Runs cases against our plugins and against the reference, each side on identical hosts, and judges what came of them. */
 import { join } from "node:path";
-import { whyNotIsolated } from "../../test/support/isolation.ts";
 import { Lane } from "../../test/support/lane.ts";
-import { provideTools } from "../../test/support/tools.ts";
+import { runInLanes } from "../lanes.ts";
 import { provideReference } from "../reference.ts";
 import type { SuiteCase, SuiteContext, SuiteReport } from "../suite.ts";
 import type { Who } from "./bench.ts";
@@ -26,7 +25,7 @@ export interface Like extends Reason {
   readonly as: string;
 }
 
-export interface Differential {
+interface Differential {
   /** A module that exports them as CASES. */
   readonly path: string;
   readonly cases: readonly Case[];
@@ -36,57 +35,46 @@ export interface Differential {
 }
 
 /** What both sides did, and for a case of `likes` what the reference does in the other one. */
-export interface Reports {
+interface Reports {
   readonly reference: Report;
   readonly ours: Report;
   readonly instead?: Report;
 }
 
-export interface DifferentialReport extends SuiteReport {
+interface DifferentialReport extends SuiteReport {
   /** What the two sides noted, by the name of the case. */
   readonly notes: ReadonlyMap<string, Readonly<Record<Who, readonly string[]>>>;
 }
 
 export async function runDifferential(
   { path, cases, declared, likes = {} }: Differential,
-  { binaries, cache, patterns, say }: SuiteContext,
+  context: SuiteContext,
 ): Promise<DifferentialReport> {
-  await provideTools(
-    ["bridge", "ip", "ip6tables-save", "iptables-save", "mount", "nft", "nsenter", "unshare"],
-    say,
-  );
-  const obstacle = await whyNotIsolated();
-  if (obstacle !== undefined) throw new Error(obstacle);
+  const { binaries, cache, patterns, say } = context;
   const reference = await provideReference(cache, say);
-  const names = cases.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw new Error(`two cases are called ${JSON.stringify(twice)}`);
-  const wanted = cases.filter(
-    ({ name }) => patterns.length === 0 || patterns.some((pattern) => name.includes(pattern)),
-  );
   const explanations = new Explanations({ ...declared, reasons: Object.values(likes) });
-  const rows = new Map<string, SuiteCase>();
   const notes = new Map<string, Record<Who, readonly string[]>>();
-  const left = [...wanted].sort((a, b) => Number(b.slow) - Number(a.slow));
-  const lane = async () => {
-    using theirs = new Lane<Report>(WORKER, ["reference", reference, path], [reference]);
-    using ours = new Lane<Report>(WORKER, ["ours", binaries, path], [binaries]);
-    for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const { name } = next;
-      const like = likes[name];
-      const [a, b] = await Promise.all([theirs.ask(name), ours.ask(name)]);
-      const instead = like === undefined ? {} : { instead: await theirs.ask(like.as) };
-      rows.set(name, judge(next, { reference: a, ours: b, ...instead }, explanations, like));
-      notes.set(name, { reference: notesOf(a), ours: notesOf(b) });
-    }
+  const open = () => {
+    const theirs = new Lane<Report>(WORKER, ["reference", reference, path], [reference]);
+    const ours = new Lane<Report>(WORKER, ["ours", binaries, path], [binaries]);
+    return {
+      ask: async (next: Case) => {
+        const { name } = next;
+        const like = likes[name];
+        const [a, b] = await Promise.all([theirs.ask(name), ours.ask(name)]);
+        const instead = like === undefined ? {} : { instead: await theirs.ask(like.as) };
+        notes.set(name, { reference: notesOf(a), ours: notesOf(b) });
+        return judge(next, { reference: a, ours: b, ...instead }, explanations, like);
+      },
+      [Symbol.dispose]: () => {
+        theirs[Symbol.dispose]();
+        ours[Symbol.dispose]();
+      },
+    };
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
-  const unused = wanted.length === cases.length ? explanations.unused() : [];
-  return {
-    cases: [...wanted.flatMap(({ name }) => rows.get(name) ?? []), ...unused.map(stale)],
-    summary: explanations.summary(),
-    notes,
-  };
+  const rows = await runInLanes(context, cases, LANES, open);
+  const unused = patterns.length === 0 ? explanations.unused() : [];
+  return { cases: [...rows, ...unused.map(stale)], summary: explanations.summary(), notes };
 }
 
 const notesOf = (report: Report): readonly string[] => ("notes" in report ? report.notes : []);
@@ -99,7 +87,7 @@ const stale = (what: string): SuiteCase => ({
 });
 
 /** The row of the table for a case. */
-export function judge(
+function judge(
   { name, compared }: Pick<Case, "name" | "compared">,
   reports: Reports,
   explanations: Explanations,

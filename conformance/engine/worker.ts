@@ -4,24 +4,19 @@
  */
 import { mkdirSync } from "node:fs";
 import { outputOf } from "../../test/support/command.ts";
+import { serveCases } from "../lanes.ts";
 import { Bench, type Who } from "./bench.ts";
 import type { Case } from "./case.ts";
 import { Host } from "./host.ts";
 import { PLUGIN_PATH } from "./network.ts";
-import type { Observation, Report } from "./observation.ts";
+import type { Observation } from "./observation.ts";
 
 const [who = "", binaries = "", path = ""] = process.argv.slice(2);
 mkdirSync(PLUGIN_PATH, { recursive: true });
 await outputOf(["mount", "-n", "--bind", binaries, PLUGIN_PATH]);
-const { CASES } = (await import(path)) as { CASES: readonly Case[] };
-
-for await (const name of console) {
-  const found = CASES.find((candidate) => candidate.name === name);
-  if (name === "") break;
-  if (found === undefined) throw new Error(`no case ${JSON.stringify(name)}`);
-  const report: Report = await run(found).catch((error) => ({ trouble: String(error?.stack ?? error) }));
-  console.log(JSON.stringify(report));
-}
+await serveCases<Case>(path, (found) =>
+  run(found).catch((error) => ({ trouble: String(error?.stack ?? error) })),
+);
 
 async function run({ containers, run }: Case): Promise<Observation> {
   const host = await Host.open(containers);

@@ -1,9 +1,8 @@
 /** Halfway through an upgrade: one plugin of a folder is ours, the other the reference's. */
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
-import { Outside } from "../kernel-facts.ts";
-import type { Programs, ScratchCase } from "../scratch-lanes.ts";
-import { KEPT_BY_REFERENCE, NETWORKS, type Network } from "./network.ts";
-import { Node, type Who } from "./node.ts";
+import type { Programs } from "../scratch-lanes.ts";
+import { NETWORKS } from "./network.ts";
+import { Node, nodeCase, type Who } from "./node.ts";
 import { reaches } from "./swap.ts";
 
 /** A folder with the bridge plugin of one side and the host-local of the other. */
@@ -37,20 +36,19 @@ async function half(node: Node, whole: Node): Promise<void> {
   await node.judgeAll("none left");
 }
 
-const halfCase = (network: Network): ScratchCase => ({
-  name: `half upgraded, ${network.name}`,
-  compared: "addresses, leases, rules, ports, pings, CHECK, what is left",
-  keeps: KEPT_BY_REFERENCE,
-  run: async (scene) => {
-    const folders = { ours: mixed(scene.programs, "ours"), reference: mixed(scene.programs, "reference") };
-    const outside = await Outside.open(scene.host);
-    try {
-      await half(new Node(scene, network, folders), new Node(scene, network));
-    } finally {
-      await outside.close();
-      for (const folder of Object.values(folders)) rmSync(folder, { recursive: true });
-    }
-  },
-});
-
-export const HALF_CASES: readonly ScratchCase[] = NETWORKS.map(halfCase);
+export const HALF_CASES = NETWORKS.map((network) =>
+  nodeCase(
+    `half upgraded, ${network.name}`,
+    network,
+    async (whole) => {
+      const { programs } = whole.scene;
+      const folders = { ours: mixed(programs, "ours"), reference: mixed(programs, "reference") };
+      try {
+        await half(new Node(whole.scene, network, folders), whole);
+      } finally {
+        for (const folder of Object.values(folders)) rmSync(folder, { recursive: true });
+      }
+    },
+    { hasOutside: true },
+  ),
+);

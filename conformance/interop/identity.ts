@@ -1,9 +1,7 @@
 /** Whose an interface is when only its own side marks it: DEL and GC by ours of living containers of the reference, and back. */
-import { callPlugin } from "../../test/support/plugin-call.ts";
 import { hostVeths } from "../kernel-facts.ts";
-import type { ScratchCase } from "../scratch-lanes.ts";
-import { KEPT_BY_REFERENCE, NETWORKS, type Network, network } from "./network.ts";
-import { type Container, Node } from "./node.ts";
+import { NETWORKS, type Network, network } from "./network.ts";
+import { type Container, type Node, nodeCase } from "./node.ts";
 
 /** DEL without a namespace's path while the container lives, as `ctr run --cni` sends it. */
 async function unnamed(node: Node): Promise<void> {
@@ -27,9 +25,7 @@ async function unnamed(node: Node): Promise<void> {
 /** The host's ends of all have other names. */
 async function renamed(node: Node): Promise<void> {
   const { host } = node.scene;
-  const all: Container[] = [];
-  for (const who of ["reference", "ours", "reference", "ours"] as const)
-    all.push(await node.add(who, `c${all.length}`));
+  const all = await node.addAll("reference", "ours", "reference", "ours");
   for (const { name } of await hostVeths(host))
     await host.run(`ip link set ${name} down; ip link set ${name} name pod${name.slice(4)} up`);
   const [c0, c1, c2, c3] = all as [Container, Container, Container, Container];
@@ -44,7 +40,6 @@ async function renamed(node: Node): Promise<void> {
 
 /** GC of living containers of both sides: what is not listed goes; with an empty list they stay. */
 async function livingCollected(node: Node): Promise<void> {
-  const { judge, programs } = node.scene;
   const [listed, theirs, mine] = [
     await node.add("reference", "listed"),
     await node.add("reference", "theirs"),
@@ -52,9 +47,7 @@ async function livingCollected(node: Node): Promise<void> {
   ];
   const collect = async (when: string, ids: readonly string[] | null) => {
     const list = ids?.map((containerID) => ({ containerID, ifname: "eth0" })) ?? null;
-    const config = { ...node.network.config, "cni.dev/attachments": list, "cni.dev/valid-attachments": list };
-    const outcome = await callPlugin("bridge", { command: "GC", config }, programs.ours);
-    judge.holds(`GC ${when}`, outcome.exitCode === 0 && outcome.stdout === "", outcome.toString());
+    await node.collect(`GC ${when}`, "ours", list);
     await node.judgeAll(when);
   };
   await collect("with null", null);
@@ -69,14 +62,10 @@ async function livingCollected(node: Node): Promise<void> {
   await node.judgeAll("none left");
 }
 
-const identityCase = (name: string, net: Network, body: (node: Node) => Promise<void>): ScratchCase => ({
-  name: `whose is it: ${name}, ${net.name}`,
-  compared: "addresses, leases, rules, ports, CHECK by both, what is left",
-  keeps: KEPT_BY_REFERENCE,
-  run: (scene) => body(new Node(scene, net)),
-});
+const identityCase = (name: string, net: Network, body: (node: Node) => Promise<void>) =>
+  nodeCase(`whose is it: ${name}, ${net.name}`, net, body);
 
-export const IDENTITY_CASES: readonly ScratchCase[] = [
+export const IDENTITY_CASES = [
   ...NETWORKS.map((net) => identityCase("DEL without a namespace", net, unnamed)),
   ...NETWORKS.map((net) => identityCase("other names on the host", net, renamed)),
   ...(["iptables", "nftables"] as const).map((backend) =>

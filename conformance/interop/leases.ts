@@ -1,9 +1,7 @@
 /** Both sides allocate from one range: in turn, by chance, and at the same time. No address twice, no lease lost. */
-
 import { leases } from "../kernel-facts.ts";
-import type { ScratchCase } from "../scratch-lanes.ts";
-import { KEPT_BY_REFERENCE, NETWORK, NETWORKS, type Network, network } from "./network.ts";
-import { bare, type Container, Node, type Result, type Who } from "./node.ts";
+import { NETWORK, NETWORKS, type Network, network } from "./network.ts";
+import { bare, type Container, type Node, nodeCase, type Result, type Who } from "./node.ts";
 
 const SIDES: readonly Who[] = ["reference", "ours"];
 
@@ -116,14 +114,10 @@ async function round(node: Node): Promise<void> {
   node.scene.judge.same("addresses in a round", given, wanted);
 }
 
-const leaseCase = (name: string, net: Network, body: (node: Node) => Promise<void>): ScratchCase => ({
-  name: `leases: ${name}, ${net.name}`,
-  compared: "addresses, leases, rules, ports, what is left",
-  keeps: KEPT_BY_REFERENCE,
-  run: (scene) => body(new Node(scene, net)),
-});
+const leaseCase = (name: string, net: Network, body: (node: Node) => Promise<void>) =>
+  nodeCase(`leases: ${name}, ${net.name}`, net, body);
 
-export const LEASE_CASES: readonly ScratchCase[] = [
+export const LEASE_CASES = [
   ...NETWORKS.map((net, index) =>
     leaseCase(`by chance, seed ${index + 1}`, net, (node) => byChance(node, index + 1)),
   ),

@@ -1,9 +1,7 @@
 /** What only one of the two removes, what the other's losses look like to CHECK, and GC beside containers of both. */
-import { callPlugin } from "../../test/support/plugin-call.ts";
 import { hostVeths, leases, leftOf, linkNamed, masqueraded, NOTHING_LEFT } from "../kernel-facts.ts";
-import type { ScratchCase } from "../scratch-lanes.ts";
-import { KEPT_BY_REFERENCE, NETWORK, NETWORKS, type Network, network } from "./network.ts";
-import { type Container, Node, type Who } from "./node.ts";
+import { NETWORK, NETWORKS, type Network, network } from "./network.ts";
+import { type Container, type Node, nodeCase, type Who } from "./node.ts";
 
 /** The namespace went before the DEL. Ours removes the rules of either side; the reference leaves them (G5). */
 async function namespaceGone(node: Node, addedBy: Who): Promise<void> {
@@ -71,25 +69,17 @@ async function losses(node: Node): Promise<void> {
 
 /** GC of ours takes rules and leases of what is not valid, whoever added it, and leaves what is. */
 async function collection(node: Node): Promise<void> {
-  const { judge, programs } = node.scene;
-  const all: Container[] = [];
-  for (const [index, who] of (["reference", "ours", "reference", "ours"] as const).entries())
-    all.push(await node.add(who, `c${index}`));
+  const all = await node.addAll("reference", "ours", "reference", "ours");
   const [c0, c1, c2, c3] = all as [Container, Container, Container, Container];
   for (const container of [c2, c3]) await node.endNamespace(container);
   const valid = [c0, c1].map(({ id: containerID, ifname }) => ({ containerID, ifname }));
-  const config = { ...node.network.config, "cni.dev/valid-attachments": valid, "cni.dev/attachments": valid };
-  const collect = (who: Who) => callPlugin("bridge", { command: "GC", config }, programs[who]);
-  const byReference = await collect("reference");
+  const { exitCode } = await node.collect("GC by the reference", "reference", valid);
   const stale = Object.keys(leases(NETWORK)).length / node.network.gateways.length;
-  judge.explained(
-    "G1",
-    "GC is a silent success",
-    byReference.exitCode === 0 && stale === 4,
-    byReference.toString(),
-  );
-  const byOurs = await collect("ours");
-  judge.holds("GC by ours", byOurs.exitCode === 0 && byOurs.stdout === "", byOurs.toString());
+  node.scene.judge.explained("G1", "GC is a silent success", exitCode === 0 && stale === 4, [
+    exitCode,
+    stale,
+  ]);
+  await node.collect("GC by ours", "ours", valid);
   for (const container of [c2, c3]) node.forget(container);
   await node.judgeAll("after GC");
   for (const container of [c0, c1]) await node.check("ours", container);
@@ -156,19 +146,14 @@ async function backendChanged(node: Node): Promise<void> {
   }
 }
 
-const leftoverCase = (name: string, net: Network, body: (node: Node) => Promise<void>): ScratchCase => ({
-  name: `${name}, ${net.name}`,
-  compared: "addresses, leases, rules, ports, what is left",
-  keeps: [
-    ...KEPT_BY_REFERENCE,
-    /^nft \{"(table|chain)":\{"family":"bridge","(name":"nat"|table":"nat","name":"PREROUTING")/,
-  ],
-  run: (scene) => body(new Node(scene, net)),
-});
+const leftoverCase = (name: string, net: Network, body: (node: Node) => Promise<void>) =>
+  nodeCase(`${name}, ${net.name}`, net, body, {
+    keeps: [/^nft \{"(table|chain)":\{"family":"bridge","(name":"nat"|table":"nat","name":"PREROUTING")/],
+  });
 
 const FOR_GC = (backend: "iptables" | "nftables") => network({ backend, families: [4, 6] });
 
-export const LEFTOVER_CASES: readonly ScratchCase[] = [
+export const LEFTOVER_CASES = [
   ...NETWORKS.flatMap((net) =>
     (["reference", "ours"] as const).map((who) =>
       leftoverCase(`namespace gone, added by ${who}`, net, (node) => namespaceGone(node, who)),

@@ -17,7 +17,6 @@ export interface Network {
   readonly config: Readonly<Record<string, unknown>>;
   readonly backend: Backend;
   readonly masquerades: boolean;
-  /** In the order of the result. */
   readonly gateways: readonly string[];
   readonly bridgeAddresses: readonly string[];
 }
@@ -29,7 +28,7 @@ const DEFAULTS = { 4: "0.0.0.0/0", 6: "::/0" } as const;
 
 type Family = 4 | 6;
 
-export interface NetworkOptions {
+interface NetworkOptions {
   readonly version?: string;
   readonly families?: readonly Family[];
   readonly backend?: Backend;

@@ -5,8 +5,9 @@
 import { callPlugin, type PluginOutcome } from "../../test/support/plugin-call.ts";
 import type { NamedNamespace } from "../../test/support/scratch-host.ts";
 import { hostVeths, leases, linkNamed, links, masqueraded } from "../kernel-facts.ts";
-import type { Scene } from "../scratch-lanes.ts";
-import { BRIDGE, NETWORK, type Network } from "./network.ts";
+import { Outside } from "../outside.ts";
+import type { Scene, ScratchCase } from "../scratch-lanes.ts";
+import { BRIDGE, KEPT_BY_REFERENCE, NETWORK, type Network } from "./network.ts";
 
 export type Who = "reference" | "ours";
 
@@ -41,23 +42,30 @@ export class Node {
   readonly network: Network;
   /** Those that have their network now, by id. */
   readonly containers = new Map<string, Container>();
-  readonly #folders: Partial<Record<Who, string>>;
+  private readonly folders: Partial<Record<Who, string>>;
 
   /** `folders` are searched in place of the usual ones. */
   constructor(scene: Scene, network: Network, folders: Partial<Record<Who, string>> = {}) {
     this.scene = scene;
     this.network = network;
-    this.#folders = folders;
+    this.folders = folders;
   }
 
   /** Calls the bridge plugin for a container, whatever comes out. */
   call(who: Who, command: string, container: Container, options: CallOptions = {}): Promise<PluginOutcome> {
-    const folder = this.#folders[who] ?? this.scene.programs[who];
+    const folder = this.folders[who] ?? this.scene.programs[who];
     const { netns = container.namespace.path, network = this.network, withResult = true } = options;
     const isLater = command !== "ADD" && withResult;
     const config = { ...network.config, ...(isLater && { prevResult: container.result }) };
     const { id: containerId, ifname } = container;
     return callPlugin("bridge", { command, containerId, netns, ifname, config }, folder);
+  }
+
+  /** ADDs by these sides in turn, of containers "c0", "c1", … */
+  async addAll(...sides: readonly Who[]): Promise<Container[]> {
+    const all: Container[] = [];
+    for (const who of sides) all.push(await this.add(who, `c${all.length}`));
+    return all;
   }
 
   /** A container that is not added yet; its namespace is made if there is none of that name. */
@@ -102,36 +110,36 @@ export class Node {
 
   /** CHECK that has to pass. */
   async check(who: Who, container: Container, options?: CallOptions): Promise<void> {
-    const outcome = await this.call(who, "CHECK", container, options);
-    const { exitCode, stdout } = outcome;
-    this.scene.judge.holds(
-      `CHECK of ${container.id} by ${who}`,
-      exitCode === 0 && stdout === "",
-      outcome.toString(),
-    );
+    this.passes(`CHECK of ${container.id} by ${who}`, await this.call(who, "CHECK", container, options));
   }
 
   /** CHECK that has to fail with this. */
   async checkFails(who: Who, container: Container, message: RegExp): Promise<void> {
     const outcome = await this.call(who, "CHECK", container);
-    this.scene.judge.holds(
-      `CHECK of ${container.id} by ${who} fails`,
-      outcome.exitCode === 1 && message.test(outcome.stdout),
-      outcome.toString(),
-      String(message),
-    );
+    const isRight = outcome.exitCode === 1 && message.test(outcome.stdout);
+    const what = `CHECK of ${container.id} by ${who} fails`;
+    this.scene.judge.holds(what, isRight, outcome.toString(), String(message));
   }
 
   /** DEL that has to succeed. */
   async del(who: Who, container: Container, options?: CallOptions): Promise<void> {
-    const outcome = await this.call(who, "DEL", container, options);
-    const { exitCode, stdout } = outcome;
-    this.scene.judge.holds(
-      `DEL of ${container.id} by ${who}`,
-      exitCode === 0 && stdout === "",
-      outcome.toString(),
-    );
+    this.passes(`DEL of ${container.id} by ${who}`, await this.call(who, "DEL", container, options));
     this.forget(container);
+  }
+
+  /** GC with these attachments, which has to succeed by ours. */
+  async collect(what: string, who: Who, attachments: unknown): Promise<PluginOutcome> {
+    const { config } = this.network;
+    const lists = { "cni.dev/valid-attachments": attachments, "cni.dev/attachments": attachments };
+    const call = { command: "GC", config: { ...config, ...lists } };
+    const outcome = await callPlugin("bridge", call, this.scene.programs[who]);
+    if (who === "ours") this.passes(what, outcome);
+    return outcome;
+  }
+
+  private passes(what: string, outcome: PluginOutcome): void {
+    const isRight = outcome.exitCode === 0 && outcome.stdout === "";
+    this.scene.judge.holds(what, isRight, outcome.toString());
   }
 
   /**
@@ -182,3 +190,22 @@ export class Node {
     );
   }
 }
+
+/** A case on a node of this network, beside a machine outside if it asks for one. */
+export const nodeCase = (
+  name: string,
+  net: Network,
+  body: (node: Node) => Promise<void>,
+  { hasOutside = false, keeps = [] }: { hasOutside?: boolean; keeps?: readonly RegExp[] } = {},
+): ScratchCase => ({
+  name,
+  keeps: [...KEPT_BY_REFERENCE, ...keeps],
+  run: async (scene) => {
+    const outside = hasOutside ? await Outside.open(scene.host) : undefined;
+    try {
+      await body(new Node(scene, net));
+    } finally {
+      await outside?.close();
+    }
+  },
+});

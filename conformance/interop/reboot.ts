@@ -4,10 +4,11 @@
  */
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { eventually } from "../../test/support/eventually.ts";
-import { leases, linkNamed, links, Outside } from "../kernel-facts.ts";
-import type { Scene, ScratchCase } from "../scratch-lanes.ts";
-import { KEPT_BY_REFERENCE, NETWORK, NETWORKS, type Network, network } from "./network.ts";
-import { bare, type Container, Node, type Who } from "./node.ts";
+import { leases, linkNamed, links } from "../kernel-facts.ts";
+import { Outside } from "../outside.ts";
+import type { Scene } from "../scratch-lanes.ts";
+import { NETWORK, NETWORKS, type Network, network } from "./network.ts";
+import { bare, type Container, type Node, nodeCase, type Who } from "./node.ts";
 import { reaches } from "./swap.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -15,17 +16,17 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const OTHER_BOOT_ID = "/var/lib/boot_id";
 
 class Machine {
-  readonly #node: Node;
-  readonly #scene: Scene;
-  #boots = 0;
+  private readonly node: Node;
+  private readonly scene: Scene;
+  private boots = 0;
 
   constructor(node: Node) {
-    this.#node = node;
-    this.#scene = node.scene;
+    this.node = node;
+    this.scene = node.scene;
   }
 
   async reboot(): Promise<void> {
-    const { host, judge } = this.#scene;
+    const { host, judge } = this.scene;
     const before = await host.run(["cat", BOOT_ID]);
     await host.removeNamespaces();
     for (const { name } of await links(host))
@@ -34,36 +35,31 @@ class Machine {
     await host.run("nft flush ruleset; sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0");
     for (const name of readdirSync("/run")) if (name !== "netns") rmSync(`/run/${name}`, { recursive: true });
     // The id is read anew by each process, through this mount in the lane's own namespace.
-    if (this.#boots > 0) await host.run(`umount ${BOOT_ID}`);
+    if (this.boots > 0) await host.run(`umount ${BOOT_ID}`);
     writeFileSync(OTHER_BOOT_ID, `${crypto.randomUUID()}\n`);
     await host.run(`mount --bind ${OTHER_BOOT_ID} ${BOOT_ID}`);
-    this.#boots += 1;
+    this.boots += 1;
     judge.holds("the boot id is another", before !== (await host.run(["cat", BOOT_ID])), before);
-    for (const container of [...this.#node.containers.values()]) this.#node.forget(container);
+    for (const container of [...this.node.containers.values()]) this.node.forget(container);
   }
 
   async close(): Promise<void> {
-    if (this.#boots > 0) await this.#scene.host.run(`umount ${BOOT_ID}`);
+    if (this.boots > 0) await this.scene.host.run(`umount ${BOOT_ID}`);
     rmSync(OTHER_BOOT_ID, { force: true });
   }
 }
 
 type Body = (node: Node, machine: Machine) => Promise<void>;
 
-const rebootCase = (name: string, net: Network, body: Body): ScratchCase => ({
-  name: `reboot: ${name}`,
-  compared: "addresses, leases, rules, what is left",
-  keeps: KEPT_BY_REFERENCE,
-  run: async (scene) => {
-    const node = new Node(scene, net);
+const rebootCase = (name: string, net: Network, body: Body) =>
+  nodeCase(`reboot: ${name}`, net, async (node) => {
     const machine = new Machine(node);
     try {
       await body(node, machine);
     } finally {
       await machine.close();
     }
-  },
-});
+  });
 
 /** The runtime comes up, deletes what it had, each by the other side, and starts new containers. */
 const deletesAll =
@@ -186,7 +182,7 @@ const sameId: Body = async (node, machine) => {
 const SMALL = (backend: "iptables" | "nftables") =>
   network({ backend, version: "1.0.0", rangeEnd: "10.71.0.5" });
 
-export const REBOOT_CASES: readonly ScratchCase[] = [
+export const REBOOT_CASES = [
   ...NETWORKS.map((net, index) =>
     rebootCase(
       `DEL of all, CNI_NETNS ${index % 2 === 0 ? "gone" : "empty"}, ${net.name}`,

@@ -1,8 +1,8 @@
 /** Binaries are swapped in the middle: what one side has added is checked, used and deleted by the other. */
-import { answers, Outside } from "../kernel-facts.ts";
-import type { ScratchCase } from "../scratch-lanes.ts";
-import { KEPT_BY_REFERENCE, NETWORKS, type Network } from "./network.ts";
-import { bare, type Container, Node, type Who } from "./node.ts";
+import { answers } from "../kernel-facts.ts";
+import { Outside } from "../outside.ts";
+import { NETWORKS, type Network } from "./network.ts";
+import { bare, type Container, type Node, nodeCase, type Who } from "./node.ts";
 
 /** The container reaches its gateways, the machine outside, and every other container. */
 export async function reaches(node: Node, from: Container): Promise<void> {
@@ -57,21 +57,12 @@ async function swap(node: Node, old: Who, fresh: Who): Promise<void> {
   await node.judgeAll("none left");
 }
 
-const swapCase = (network: Network, old: Who, fresh: Who): ScratchCase => ({
-  name: `swap, added by ${old}, ${network.name}`,
-  compared: "addresses, leases, rules, ports, CHECK by the other, pings, what is left",
-  keeps: KEPT_BY_REFERENCE,
-  run: async (scene) => {
-    const outside = await Outside.open(scene.host);
-    try {
-      await swap(new Node(scene, network), old, fresh);
-    } finally {
-      await outside.close();
-    }
-  },
-});
+const swapCase = (network: Network, old: Who, fresh: Who) =>
+  nodeCase(`swap, added by ${old}, ${network.name}`, network, (node) => swap(node, old, fresh), {
+    hasOutside: true,
+  });
 
-export const SWAP_CASES: readonly ScratchCase[] = NETWORKS.flatMap((network) => [
+export const SWAP_CASES = NETWORKS.flatMap((network) => [
   swapCase(network, "reference", "ours"),
   swapCase(network, "ours", "reference"),
 ]);

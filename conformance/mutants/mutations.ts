@@ -18,108 +18,64 @@ const printing = (filter: string): string => `printed=$("$real"); end=$?
 [ -z "$printed" ] || printf '%s\\n' "$printed" | ${filter}
 exit $end`;
 
-export const MUTATIONS: readonly Mutation[] = [
-  {
-    name: "wrong-version",
-    plugins: ["bridge"],
-    commands: ["ADD"],
-    script: printing(`sed 's/"cniVersion": "[0-9.]*"/"cniVersion": "0.3.2"/'`),
-    cases: "A21",
-  },
-  {
-    name: "sandbox-missing",
-    plugins: ["bridge"],
-    commands: ["ADD"],
-    script: printing(`sed -z 's/,[[:space:]]*"sandbox": "[^"]*"//g'`),
-    cases: "A22",
-  },
-  {
-    name: "mac-missing",
-    plugins: ["bridge"],
-    commands: ["ADD"],
-    script: printing(`sed -z 's/,[[:space:]]*"mac": "[^"]*"//g; s/"mac": "[^"]*",[[:space:]]*//g'`),
-    cases: "A21",
-  },
-  {
-    name: "interface-index-missing",
-    plugins: ["bridge"],
-    commands: ["ADD"],
-    script: printing(`sed -z 's/,[[:space:]]*"interface": [0-9]*//g; s/"interface": [0-9]*,[[:space:]]*//g'`),
-    cases: "A21",
-  },
-  {
-    name: "exit-0-on-error",
-    plugins: PLUGINS,
-    commands: ["ADD", "CHECK", "DEL", "GC", "STATUS"],
-    script: '"$real"; exit 0',
-    cases: "A16",
-  },
-  {
-    name: "result-on-stderr",
-    plugins: ["bridge"],
-    commands: ["ADD"],
-    script: 'exec "$real" >&2',
-    cases: "A16",
-  },
-  {
-    name: "error-code-changed",
-    plugins: PLUGINS,
-    commands: ["ADD"],
-    script: printing(`sed 's/"code": [0-9]*/"code": 100/'`),
-    cases: "A18",
-  },
-  {
-    name: "prevresult-lost",
-    plugins: ["bridge", "loopback"],
-    commands: ["ADD"],
-    script: `sed 's/"prevResult"/"lostResult"/' | "$real"`,
-    cases: "A27",
-  },
-  {
-    name: "version-list-short",
-    plugins: PLUGINS,
-    commands: ["VERSION"],
-    script: printing(`sed 's/,"1.1.0"]/]/'`),
-    cases: "A19",
-  },
-  {
-    name: "lease-not-released",
-    plugins: ["host-local"],
-    commands: ["DEL"],
-    script: "cat > /dev/null",
-    cases: "A29",
-  },
-  {
-    name: "masquerade-left",
-    plugins: ["bridge"],
-    commands: ["DEL"],
-    script: `"$folder/host-local" > /dev/null
+type Row = readonly [
+  name: string,
+  plugins: Mutation["plugins"],
+  /** Divided by blanks. */
+  commands: string,
+  cases: string,
+  script: string,
+];
+
+const ROWS: readonly Row[] = [
+  [
+    "wrong-version",
+    ["bridge"],
+    "ADD",
+    "A21",
+    printing(`sed 's/"cniVersion": "[0-9.]*"/"cniVersion": "0.3.2"/'`),
+  ],
+  ["sandbox-missing", ["bridge"], "ADD", "A22", printing(`sed -z 's/,[[:space:]]*"sandbox": "[^"]*"//g'`)],
+  [
+    "mac-missing",
+    ["bridge"],
+    "ADD",
+    "A21",
+    printing(`sed -z 's/,[[:space:]]*"mac": "[^"]*"//g; s/"mac": "[^"]*",[[:space:]]*//g'`),
+  ],
+  [
+    "interface-index-missing",
+    ["bridge"],
+    "ADD",
+    "A21",
+    printing(`sed -z 's/,[[:space:]]*"interface": [0-9]*//g; s/"interface": [0-9]*,[[:space:]]*//g'`),
+  ],
+  ["exit-0-on-error", PLUGINS, "ADD CHECK DEL GC STATUS", "A16", '"$real"; exit 0'],
+  ["result-on-stderr", ["bridge"], "ADD", "A16", 'exec "$real" >&2'],
+  ["error-code-changed", PLUGINS, "ADD", "A18", printing(`sed 's/"code": [0-9]*/"code": 100/'`)],
+  ["prevresult-lost", ["bridge", "loopback"], "ADD", "A27", `sed 's/"prevResult"/"lostResult"/' | "$real"`],
+  ["version-list-short", PLUGINS, "VERSION", "A19", printing(`sed 's/,"1.1.0"]/]/'`)],
+  ["lease-not-released", ["host-local"], "DEL", "A29", "cat > /dev/null"],
+  [
+    "masquerade-left",
+    ["bridge"],
+    "DEL",
+    "A31",
+    `"$folder/host-local" > /dev/null
 [ -z "$CNI_NETNS" ] || nsenter --net="$CNI_NETNS" ip link del "$CNI_IFNAME" 2> /dev/null
 exit 0`,
-    cases: "A31",
-  },
-  { name: "check-blind", plugins: PLUGINS, commands: ["CHECK"], script: "cat > /dev/null", cases: "A33" },
-  { name: "status-blind", plugins: PLUGINS, commands: ["STATUS"], script: "cat > /dev/null", cases: "A35" },
-  {
-    name: "log-on-stdout",
-    plugins: ["bridge"],
-    commands: ["DEL"],
-    script: 'echo "removed"; exec "$real"',
-    cases: "A20",
-  },
-  {
-    name: "version-reads-stdin",
-    plugins: ["loopback"],
-    commands: ["VERSION"],
-    script: 'cat > /dev/null; exec "$real"',
-    cases: "A7",
-  },
-  {
-    name: "delegate-not-undone",
-    plugins: ["bridge"],
-    commands: ["ADD"],
-    // The IPAM is called by a script that keeps DEL from it.
-    script: `hidden=$(mktemp -d)
+  ],
+  ["check-blind", PLUGINS, "CHECK", "A33", "cat > /dev/null"],
+  ["status-blind", PLUGINS, "STATUS", "A35", "cat > /dev/null"],
+  ["log-on-stdout", ["bridge"], "DEL", "A20", 'echo "removed"; exec "$real"'],
+  ["version-reads-stdin", ["loopback"], "VERSION", "A7", 'cat > /dev/null; exec "$real"'],
+  // The IPAM is called by a script that keeps DEL from it.
+  [
+    "delegate-not-undone",
+    ["bridge"],
+    "ADD",
+    "A45",
+    `hidden=$(mktemp -d)
 IFS=:
 for place in $CNI_PATH; do
   for program in "$place"/*; do
@@ -133,9 +89,16 @@ done
 CNI_PATH=$hidden "$real"; end=$?
 rm -rf "$hidden"
 exit $end`,
-    cases: "A45",
-  },
+  ],
 ];
+
+export const MUTATIONS: readonly Mutation[] = ROWS.map(([name, plugins, commands, cases, script]) => ({
+  name,
+  plugins,
+  commands: commands.split(" "),
+  cases,
+  script,
+}));
 
 /** The script that stands before a plugin's real program. */
 export function wrapper(real: string, plugin: string, { plugins, commands, script }: Mutation): string {

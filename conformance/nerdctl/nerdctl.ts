@@ -13,14 +13,14 @@ export interface Attachment {
 }
 
 export class Nerdctl {
-  readonly #daemon: Containerd;
-  readonly #program: string;
-  readonly #cgroup: string;
+  private readonly daemon: Containerd;
+  private readonly program: string;
+  private readonly cgroup: string;
 
   constructor(task: WorkerTask, daemon: Containerd) {
-    this.#daemon = daemon;
-    this.#program = `${task.places.nerdctl}/nerdctl`;
-    this.#cgroup = task.cgroup;
+    this.daemon = daemon;
+    this.program = `${task.places.nerdctl}/nerdctl`;
+    this.cgroup = task.cgroup;
     const settings = {
       address: daemon.socket,
       data_root: `${task.folder}/nerdctl`,
@@ -36,17 +36,17 @@ export class Nerdctl {
 
   /** Standard output of a nerdctl command. @throws CommandFailed */
   async do(...words: readonly string[]): Promise<string> {
-    return (await outputOf([this.#program, ...words], { env: this.#daemon.environment })).trim();
+    return (await outputOf([this.program, ...words], { env: this.daemon.environment })).trim();
   }
 
   /** The same, whatever its exit code. */
   outcome(...words: readonly string[]): Promise<Outcome> {
-    return outcomeOf([this.#program, ...words], { env: this.#daemon.environment });
+    return outcomeOf([this.program, ...words], { env: this.daemon.environment });
   }
 
   /** Standard output of `nerdctl run`: of the container's command, or with `-d` among the options its id. */
   run(options: readonly string[], command: readonly string[]): Promise<string> {
-    return this.do("run", "--pull=never", `--cgroup-parent=/${this.#cgroup}`, ...options, IMAGE, ...command);
+    return this.do("run", "--pull=never", `--cgroup-parent=/${this.cgroup}`, ...options, IMAGE, ...command);
   }
 
   /** The process and the networks of a container. */
@@ -58,7 +58,6 @@ export class Nerdctl {
     return { pid: found?.State.Pid ?? 0, networks: found?.NetworkSettings.Networks ?? {} };
   }
 
-  /** Removes whatever there is. */
   async removeAll(): Promise<void> {
     const ids = (await this.do("ps", "-aq")).split("\n").filter((id) => id !== "");
     if (ids.length > 0) await this.do("rm", "-f", ...ids);

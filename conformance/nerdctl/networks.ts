@@ -9,7 +9,6 @@ const BLUE = ["--ipv6", "--subnet", "10.77.0.0/24", "--subnet", "fd00:77::/64", 
 const RED = ["--subnet", "10.78.0.0/24", "red"];
 
 export function networkCases(nerdctl: Nerdctl): Cases {
-  /** Starts a container that waits. */
   const start = (name: string, ...options: readonly string[]) =>
     nerdctl.run(["-d", "--name", name, ...options], ["sleep", "1000"]);
   const inside = (name: string, ...words: readonly string[]) => nerdctl.do("exec", name, ...words);

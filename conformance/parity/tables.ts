@@ -4,6 +4,12 @@ import { DUAL, IPV4, IPV6, type JsonRecord, layer2 } from "../engine/network.ts"
 
 export const FAMILIES: Readonly<Record<string, JsonRecord>> = { IPv4: IPV4, IPv6: IPV6, "dual-stack": DUAL };
 
+/** The keys of the bridge plugin that are true or false. */
+export const BOOLEANS = [
+  ...["isGateway", "isDefaultGateway", "forceAddress", "ipMasq", "hairpinMode", "promiscMode", "macspoofchk"],
+  ...["enabledad", "disableContainerInterface", "portIsolation", "preserveDefaultVlan"],
+];
+
 /** Keys of a network with a gateway, and IPv4 unless they say otherwise. */
 export const gateway = (keys: JsonRecord = {}): JsonRecord => ({ isGateway: true, ipam: IPV4, ...keys });
 

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { outcomeOf } from "../../test/support/command.ts";
 import { isolated, whyNotIsolated } from "../../test/support/isolation.ts";
-import { provideGoPrograms } from "../go-programs.ts";
+import { goPrograms } from "../go-programs.ts";
 import { provideReference, REFERENCE_VERSION } from "../reference.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteReport } from "../suite.ts";
 
@@ -15,6 +15,15 @@ export default suite;
 
 /** Those that a kernel without VLANs and macvlan can run for the most part. */
 const SUITES = ["ptp", "bridge"] as const;
+
+const provideSuites = goPrograms({
+  name: "reference-suites",
+  version: REFERENCE_VERSION,
+  module: "github.com/containernetworking/plugins",
+  packages: SUITES.map((name) => `./plugins/main/${name}`),
+  tests: true,
+  goNeeded: [1, 24],
+});
 
 /** Specs that fail with ours for a reason. */
 const EXPLAINED = [
@@ -35,19 +44,7 @@ async function run(context: SuiteContext): Promise<SuiteReport> {
   if (obstacle !== undefined) {
     return { cases: wanted.map((name) => caseOf(name, "skip", "", [obstacle])), summary: [] };
   }
-  const module = "github.com/containernetworking/plugins";
-  const tests = await provideGoPrograms(
-    {
-      name: "reference-suites",
-      version: REFERENCE_VERSION,
-      module,
-      packages: SUITES.map((name) => `./plugins/main/${name}`),
-      tests: true,
-      goNeeded: [1, 24],
-    },
-    cache,
-    say,
-  );
+  const tests = await provideSuites(cache, say);
   const reference = await provideReference(cache, say);
   const cases: SuiteCase[] = [];
   for (const name of wanted) {

@@ -36,13 +36,13 @@ export interface Link {
 export class Podman {
   /** Of the configurations of networks. */
   readonly netD: string;
-  readonly #environment: Readonly<Record<string, string>>;
+  private readonly environment: Readonly<Record<string, string>>;
   /** For --cgroup-parent. */
   readonly cgroup: string;
 
   private constructor(environment: Readonly<Record<string, string>>, folder: string, cgroup: string) {
     this.netD = `${folder}/net.d`;
-    this.#environment = environment;
+    this.environment = environment;
     this.cgroup = cgroup;
   }
 
@@ -86,12 +86,12 @@ runroot = "${folder}/run"
 
   /** Standard output of a podman command, without the newline at its end. @throws CommandFailed */
   async run(...words: readonly string[]): Promise<string> {
-    return (await outputOf(["podman", ...words], { env: this.#environment })).trimEnd();
+    return (await outputOf(["podman", ...words], { env: this.environment })).trimEnd();
   }
 
   /** The same, whatever its exit code. */
   outcome(...words: readonly string[]): Promise<Outcome> {
-    return outcomeOf(["podman", ...words], { env: this.#environment });
+    return outcomeOf(["podman", ...words], { env: this.environment });
   }
 
   /** The words that start a container in the background, which tells its name and who asks: see busybox.ts. */
@@ -164,13 +164,11 @@ runroot = "${folder}/run"
   }
 }
 
-/** The addresses that are leased in a network. */
 export function leases(network: string): string[] {
   const names = readdirSync(LEASES).includes(network) ? readdirSync(`${LEASES}/${network}`) : [];
   return names.filter((name) => /^[\da-f]+[.:]/.test(name) && !name.startsWith("last_"));
 }
 
-/** The number of ports of a bridge. */
 export async function portsOf(bridge: string): Promise<number> {
   return (JSON.parse(await outputOf(`ip -j link show master ${bridge}`)) as unknown[]).length;
 }

@@ -8,30 +8,42 @@ import { RULES, rulesOf } from "./rules.ts";
 /** Whether the host must be at the end as it was before. */
 type SpecOptions = CaseOptions & { readonly still?: boolean };
 
-/** Its name begins with the rules that it proves: "A1: …". */
-export function spec(name: string, { still = false, ...options }: SpecOptions, run: Case["run"]): Case {
+type Run<Args extends readonly unknown[]> = (bench: Bench, ...args: Args) => Promise<void>;
+
+/** In the order in which they were declared. */
+export const CASES: Case[] = [];
+
+/** Declares a case. Its name begins with the rules that it proves: "A1: …". */
+export function spec(name: string, ...how: [run: Run<[]>] | [options: SpecOptions, run: Run<[]>]): void {
+  const [options, run] = how.length === 1 ? [{}, how[0]] : how;
+  const { still = false, ...rest }: SpecOptions = options;
   const rules = rulesOf(name);
   if (rules.length === 0 || !rules.every((rule) => RULES.includes(rule)))
     throw new Error(`the case ${JSON.stringify(name)} names no rule of the specs`);
-  return defineCase(name, options, async (bench) => {
-    bench.rules = protocolProblems;
-    const before = still ? await bench.state() : undefined;
-    await run(bench);
-    if (before !== undefined) await bench.unchanged("at the end", before);
-    else if (options.compared !== false) await bench.look("at the end");
-  });
+  CASES.push(
+    defineCase(name, rest, async (bench) => {
+      bench.rules = protocolProblems;
+      const before = still ? await bench.state() : undefined;
+      await run(bench);
+      if (before !== undefined) await bench.unchanged("at the end", before);
+      else if (rest.compared !== false) await bench.look("at the end");
+    }),
+  );
 }
 
-/** The same case for each plugin, whose name stands behind the case's. */
-export const ofEach = (
+/** Declares the same case for each plugin, which the bench calls then, and whose name stands behind the case's. */
+export function ofEach(
   plugins: readonly PluginName[],
   name: string,
-  options: SpecOptions,
-  run: (bench: Bench, plugin: PluginName) => Promise<void>,
-): Case[] => plugins.map((plugin) => spec(`${name} (${plugin})`, options, (bench) => run(bench, plugin)));
+  ...how: [run: Run<[PluginName]>] | [options: SpecOptions, run: Run<[PluginName]>]
+): void {
+  const [options, run] = how.length === 1 ? [{}, how[0]] : how;
+  for (const plugin of plugins)
+    spec(`${name} (${plugin})`, options, (bench) => {
+      bench.plugin = plugin;
+      return run(bench, plugin);
+    });
+}
 
-/** Options of a call as libcni makes it for STATUS and GC, with its label; `more` are further variables. */
-export const bare = (label: string, more: Readonly<Record<string, string>> = {}) => ({
-  label,
-  env: { ...BARE, ...more },
-});
+/** Options of a call as libcni makes it for STATUS and GC, with its label. */
+export const bare = (label: string) => ({ label, env: BARE });

@@ -1,8 +1,7 @@
 /** Plugins that play an IPAM: shell scripts that write down how they were called, and answer as a case wants. */
-
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Bench, CallOptions } from "../engine/bench.ts";
+import type { Bench } from "../engine/bench.ts";
 import { type JsonRecord, NOTES, network, PLUGIN_PATH } from "../engine/network.ts";
 
 /** Where fake plugins are. */
@@ -36,10 +35,10 @@ esac
   );
 }
 
-/** The options of calls that shall find the fakes as well as the real plugins. */
-export const WITH_FAKES: CallOptions = { env: { CNI_PATH: `${FAKES}:${PLUGIN_PATH}` } };
+/** CNI_PATH by which the fakes are found as well as the real plugins. */
+export const FAKE_PATH = `${FAKES}:${PLUGIN_PATH}`;
 
-/** A network of bridge with a fake IPAM of that name, which is written. */
+/** A network of bridge with a fake IPAM of that name, which is written, and which the calls from now on find. */
 export function fakeNetwork(
   bench: Bench,
   name: string,
@@ -47,6 +46,7 @@ export function fakeNetwork(
   keys: JsonRecord = {},
 ): JsonRecord {
   writeFake(bench, name, script);
+  bench.path = FAKE_PATH;
   return network({ ipam: { type: name }, ...keys });
 }
 

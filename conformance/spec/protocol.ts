@@ -1,5 +1,4 @@
 /** What the rules say of every call, whatever the case is about: A5, A16, A17, A19, A20, and for results A21, A22, A25. */
-
 import { type Answer, objectIn, versionIn } from "../engine/answer.ts";
 import { VERSIONS } from "../engine/network.ts";
 import { resultProblems } from "./result-shape.ts";

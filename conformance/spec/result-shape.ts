@@ -1,7 +1,7 @@
 /** The form of an ADD's result in each version (rules A21, A22, A25). */
 import type { Json, JsonRecord, PluginName } from "../engine/network.ts";
 
-export interface Expectation {
+interface Expectation {
   readonly version: string;
   readonly plugin: PluginName;
   readonly netns: string;

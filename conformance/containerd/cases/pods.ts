@@ -17,7 +17,6 @@ interface Result {
   readonly ips: { readonly address: string; readonly interface?: number; readonly gateway?: string }[];
 }
 
-/** As in `ip -j addr`. */
 interface KernelInterface {
   readonly ifname: string;
   readonly address: string;

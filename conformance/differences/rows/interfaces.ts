@@ -1,5 +1,4 @@
 /** Links, addresses, routes, and the result that tells of them. */
-
 import { readFileSync } from "node:fs";
 import { eventually } from "../../../test/support/eventually.ts";
 import type { NamedNamespace } from "../../../test/support/scratch-host.ts";
@@ -22,7 +21,7 @@ export const INTERFACES: readonly Difference[] = [
   {
     what: "the host's end of a pair",
     measure: async (bench) => {
-      const container = await bench.container("c1");
+      const container = bench.host.container("c1");
       const config = network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) });
       await add(bench, config);
       const port = (await hostVeths(bench.host))[0]?.name ?? "";
@@ -35,8 +34,7 @@ export const INTERFACES: readonly Difference[] = [
         "gateway reached": await answers(container, "fd00:1::1"),
       };
     },
-    go: { addresses: ["fe80::…"], "gateway reached": true },
-    ours: { addresses: [], "gateway reached": true },
+    shows: { addresses: [["fe80::…"], []], "gateway reached": [true, true] },
   },
   {
     what: "an IPv6 address that is used again",
@@ -49,12 +47,10 @@ export const INTERFACES: readonly Difference[] = [
         (await place.json<{ lladdr?: string }[]>("ip -j -6 neigh show to fd00:1::3")).map(
           ({ lladdr }) => lladdr,
         );
-      await bench.container("c1");
       await add(bench, config);
       for (const place of Object.values(places)) await place.run("ping -n -q -c 1 -w 30 fd00:1::3");
       const before = await Promise.all(Object.values(places).map(macs));
       await bench.call("DEL", config);
-      await bench.container("c2");
       await add(bench, config, { container: "c2" });
       const facts: Record<string, string> = {};
       for (const [index, [name, place]] of Object.entries(places).entries()) {
@@ -68,10 +64,9 @@ export const INTERFACES: readonly Difference[] = [
       }
       return facts;
     },
-    go: { "MAC that a neighbour knows": "the old one", "MAC that the host knows": "the old one" },
-    ours: {
-      "MAC that a neighbour knows": "the new one, or none",
-      "MAC that the host knows": "the new one, or none",
+    shows: {
+      "MAC that a neighbour knows": ["the old one", "the new one, or none"],
+      "MAC that the host knows": ["the old one", "the new one, or none"],
     },
   },
   {
@@ -79,7 +74,6 @@ export const INTERFACES: readonly Difference[] = [
     measure: async (bench) => {
       const results = new Map<string, Result>();
       for (const id of ["c1", "c2"]) {
-        await bench.container(id);
         results.set(id, await add(bench, network(), { container: id }));
       }
       const before = await bridgeMac(bench);
@@ -93,13 +87,11 @@ export const INTERFACES: readonly Difference[] = [
         "after a DEL": before === after ? "the same" : "another",
       };
     },
-    go: { "is that of a port": true, "after a DEL": "another" },
-    ours: { "is that of a port": false, "after a DEL": "the same" },
+    shows: { "is that of a port": [true, false], "after a DEL": ["another", "the same"] },
   },
   {
     what: "`prevResult` on ADD",
     measure: async (bench) => {
-      await bench.container("c1");
       const prevResult = {
         cniVersion: "1.1.0",
         interfaces: [{ name: "lo" }, { name: "other0", mac: "02:00:00:00:00:01" }],
@@ -114,13 +106,18 @@ export const INTERFACES: readonly Difference[] = [
         addresses: ips.map(({ address }) => address),
       };
     },
-    go: { interfaces: ["cni0", "veth…", "eth0"], addresses: ["10.1.0.2/24"] },
-    ours: { interfaces: ["cni0", "veth…", "eth0", "other0"], addresses: ["10.1.0.2/24", "192.0.2.7/24"] },
+    shows: {
+      interfaces: [
+        ["cni0", "veth…", "eth0"],
+        ["cni0", "veth…", "eth0", "other0"],
+      ],
+      addresses: [["10.1.0.2/24"], ["10.1.0.2/24", "192.0.2.7/24"]],
+    },
   },
   {
     what: "`mtu` in the result, `mtu` and `advmss` of routes",
     measure: async (bench) => {
-      const container = await bench.container("c1");
+      const container = bench.host.container("c1");
       const route = { dst: "10.99.0.0/16", mtu: 1300, advmss: 1200 };
       const { interfaces = [] } = await add(
         bench,
@@ -132,13 +129,18 @@ export const INTERFACES: readonly Difference[] = [
         "of the route": JSON.stringify(shown?.metrics?.[0] ?? {}),
       };
     },
-    go: { "mtu in the result": ["none", "none", "none"], "of the route": "{}" },
-    ours: { "mtu in the result": ["1400", "1400", "1400"], "of the route": '{"mtu":1300,"advmss":1200}' },
+    shows: {
+      "mtu in the result": [
+        ["none", "none", "none"],
+        ["1400", "1400", "1400"],
+      ],
+      "of the route": ["{}", '{"mtu":1300,"advmss":1200}'],
+    },
   },
   {
     what: "two default routes (`isDefaultGateway` and the IPAM's)",
     measure: async (bench) => {
-      const container = await bench.container("c1");
+      const container = bench.host.container("c1");
       const config = network({
         isDefaultGateway: true,
         ipam: ipam(undefined, { routes: [{ dst: "0.0.0.0/0" }] }),
@@ -149,26 +151,24 @@ export const INTERFACES: readonly Difference[] = [
         "default routes": (await container.json<object[]>("ip -j route show default")).length,
       };
     },
-    go: { ADD: "fails: … file exists", "default routes": 1 },
-    ours: { ADD: "succeeds", "default routes": 1 },
+    shows: { ADD: ["fails: … file exists", "succeeds"], "default routes": [1, 1] },
   },
   {
     what: "a route listed twice",
     measure: async (bench) => {
-      const container = await bench.container("c1");
+      const container = bench.host.container("c1");
       const routes = [{ dst: "10.99.0.0/16" }, { dst: "10.99.0.0/16" }];
       const end = whether(
         await bench.call("ADD", network({ isGateway: true, ipam: ipam(undefined, { routes }) })),
       );
       return { ADD: end, routes: (await container.json<object[]>("ip -j route show 10.99.0.0/16")).length };
     },
-    go: { ADD: "fails", routes: 1 },
-    ours: { ADD: "succeeds", routes: 1 },
+    shows: { ADD: ["fails", "succeeds"], routes: [1, 1] },
   },
   {
     what: "a default route of IPv6 where no range is IPv6",
     measure: async (bench) => {
-      const container = await bench.container("c1");
+      const container = bench.host.container("c1");
       const routes = [{ dst: "::/0" }];
       const config = network({ isGateway: true, ipam: ipam(undefined, { routes }) });
       const { exitCode, stderr } = await bench.call("ADD", config);
@@ -178,8 +178,7 @@ export const INTERFACES: readonly Difference[] = [
         "said on stderr": stderr.includes("::/0"),
       };
     },
-    go: { "exit code": 0, routes: 1, "said on stderr": false },
-    ours: { "exit code": 0, routes: 0, "said on stderr": true },
+    shows: { "exit code": [0, 0], routes: [1, 0], "said on stderr": [false, true] },
   },
   {
     what: "values that the kernel refuses (host bits in a route, an mtu below 1280 with IPv6)",
@@ -190,33 +189,34 @@ export const INTERFACES: readonly Difference[] = [
       };
       const facts: Record<string, string> = {};
       for (const [name, section] of Object.entries(wrong)) {
-        const container = await bench.container("c1");
+        const container = bench.host.container("c1");
         const config = network({ mtu: 1200, ipam: section });
         const outcome = await bench.call("ADD", config);
         const { code } = JSON.parse(outcome.stdout) as { code: number };
         const left = (await linkNamed(container, "eth0")) !== undefined;
         facts[name] = `code ${code}, ${left ? "an interface left" : "nothing left"}`;
         await bench.host.removeContainers();
+        await bench.container("c1");
       }
       return facts;
     },
-    go: { "host bits": "code 999, an interface left", "mtu 1200": "code 999, an interface left" },
-    ours: { "host bits": "code 7, nothing left", "mtu 1200": "code 7, nothing left" },
+    shows: {
+      "host bits": ["code 999, an interface left", "code 7, nothing left"],
+      "mtu 1200": ["code 999, an interface left", "code 7, nothing left"],
+    },
   },
   {
     what: "a result that its version cannot tell (0.2.0 without an address)",
     measure: async (bench) => {
-      const container = await bench.container("c1");
+      const container = bench.host.container("c1");
       const end = whether(await bench.call("ADD", layer2({ cniVersion: "0.2.0" })));
       return { ADD: end, "interface left": (await linkNamed(container, "eth0")) !== undefined };
     },
-    go: { ADD: "fails", "interface left": true },
-    ours: { ADD: "fails", "interface left": false },
+    shows: { ADD: ["fails", "fails"], "interface left": [true, false] },
   },
   {
     what: "processes of an ADD with `ipMasq`",
     measure: async (bench) => {
-      await bench.container("c1");
       const log = "/run/trace";
       const through = ["strace", "-f", "-e", "trace=execve", "-o", log];
       await add(bench, network({ isGateway: true, ipMasq: true }), { through });
@@ -229,13 +229,11 @@ export const INTERFACES: readonly Difference[] = [
         iptables: count("iptables"),
       };
     },
-    go: { programs: 13, bridge: 1, "host-local": 1, iptables: 11 },
-    ours: { programs: 1, bridge: 1, "host-local": 0, iptables: 0 },
+    shows: { programs: [13, 1], bridge: [1, 1], "host-local": [1, 0], iptables: [11, 0] },
   },
   {
     what: "errors",
     measure: async (bench) => {
-      await bench.container("c1");
       const says = async (keys: JsonRecord, kernel: string, allowed: RegExp) => {
         const { stdout } = await bench.call("ADD", layer2(keys));
         const { msg } = JSON.parse(stdout) as { msg: string };
@@ -248,11 +246,10 @@ export const INTERFACES: readonly Difference[] = [
         "the mtu is too large": await says({ mtu: 100_000 }, "invalid argument", /between 68 and 65535/),
       };
     },
-    go: {
-      "the bridge's name is too long": "numerical result out of range",
-      "the mtu is too large": "invalid argument",
+    shows: {
+      "the bridge's name is too long": ["numerical result out of range", "what is allowed"],
+      "the mtu is too large": ["invalid argument", "what is allowed"],
     },
-    ours: { "the bridge's name is too long": "what is allowed", "the mtu is too large": "what is allowed" },
   },
   {
     what: "the first IPv6 network, where the host's own IPv6 comes by router advertisements",
@@ -273,12 +270,10 @@ export const INTERFACES: readonly Difference[] = [
         return (await defaults()) === 1;
       };
       await eventually("the host's route", advertise, { state: heard });
-      await bench.container("c1");
       await add(bench, network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) }));
       return { "default routes after ADD": await defaults() };
     },
-    go: { "default routes after ADD": 0 },
-    ours: { "default routes after ADD": 1 },
+    shows: { "default routes after ADD": [0, 1] },
   },
   {
     what: "IPv6 addresses in the container and of the gateway",
@@ -288,7 +283,7 @@ export const INTERFACES: readonly Difference[] = [
         const [link] = await place.json<Link[]>(`ip -j -6 addr show dev ${name}`);
         return link?.addr_info.find(({ local }) => local.startsWith("fd00"))?.nodad === true;
       };
-      const [first, second] = [await bench.container("c1"), await bench.container("c2")];
+      const [first, second] = [bench.host.container("c1"), bench.host.container("c2")];
       const config = network({ isGateway: true, ipam: ipam(["fd00:1::/64"]) });
       await add(bench, config);
       await add(bench, { ...config, enabledad: true }, { container: "c2" });
@@ -298,42 +293,39 @@ export const INTERFACES: readonly Difference[] = [
         "on the bridge": await marked(bench.host, "cni0"),
       };
     },
-    go: { "nodad in the container": false, "with enabledad": false, "on the bridge": false },
-    ours: { "nodad in the container": true, "with enabledad": false, "on the bridge": true },
+    shows: {
+      "nodad in the container": [false, true],
+      "with enabledad": [false, false],
+      "on the bridge": [false, true],
+    },
   },
   {
     what: "queue and alias of the host's end",
     measure: async (bench) => {
-      await bench.container("c1");
       await add(bench, network());
       const [port] =
         await bench.host.json<{ txqlen?: number; ifalias?: string }[]>("ip -j link show type veth");
       return { txqlen: port?.txqlen ?? 0, "has an alias": port?.ifalias !== undefined };
     },
-    go: { txqlen: 0, "has an alias": false },
-    ours: { txqlen: 1000, "has an alias": true },
+    shows: { txqlen: [0, 1000], "has an alias": [false, true] },
   },
   {
     what: "the gateway's address stands on the bridge already, behind another one",
     measure: async (bench) => {
       await bench.host.run(`ip link add cni0 type bridge
         ip addr add 10.9.9.1/24 dev cni0 && ip addr add 10.1.0.1/24 dev cni0`);
-      await bench.container("c1");
       return { ADD: whether(await bench.call("ADD", network({ isGateway: true }))) };
     },
-    go: { ADD: "fails" },
-    ours: { ADD: "succeeds" },
+    shows: { ADD: ["fails", "succeeds"] },
   },
   {
     what: "a route of link scope",
     measure: async (bench) => {
-      await bench.container("c1");
       const routes = [{ dst: "10.99.0.0/16", scope: 253 }];
       const config = network({ isGateway: true, ipam: ipam(undefined, { routes }) });
       return { ADD: whether(await bench.call("ADD", config)) };
     },
-    go: { ADD: "fails" },
-    ours: { ADD: "succeeds" },
+    shows: { ADD: ["fails", "succeeds"] },
   },
   {
     what: "a bridge with the spanning tree protocol",
@@ -341,12 +333,10 @@ export const INTERFACES: readonly Difference[] = [
       await bench.host.run(
         "ip link add cni0 type bridge stp_state 1 forward_delay 200 && ip link set cni0 up",
       );
-      await bench.container("c1");
       await add(bench, network());
       const [port] = await bench.host.json<{ state: string }[]>("bridge -j link");
       return { "state of the port": port?.state ?? "none" };
     },
-    go: { "state of the port": "listening" },
-    ours: { "state of the port": "forwarding" },
+    shows: { "state of the port": ["listening", "forwarding"] },
   },
 ];

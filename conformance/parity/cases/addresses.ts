@@ -11,7 +11,7 @@ import {
   layer2,
   VERSIONS,
 } from "../../engine/network.ts";
-import { FAMILIES, gateway, lives, NO_IPV6 } from "../tables.ts";
+import { BOOLEANS, FAMILIES, gateway, lives, NO_IPV6 } from "../tables.ts";
 
 const TWO_OF_IPV4 = hostLocal(["10.10.0.0/16", "10.20.0.0/24"]);
 const TWO_OF_IPV6 = hostLocal(["fd00:10::/64", "fd00:20::/112"]);
@@ -36,20 +36,9 @@ const OF_EVERY_FAMILY: Readonly<Record<string, JsonRecord>> = {
   "enabledad without gateway": { enabledad: true },
 };
 
-const BOOLEANS = [
-  ...["isGateway", "isDefaultGateway", "forceAddress", "ipMasq", "hairpinMode", "promiscMode", "macspoofchk"],
-  ...["enabledad", "disableContainerInterface", "portIsolation", "preserveDefaultVlan"],
-];
 const NULLS = [
-  "bridge",
-  "isGateway",
-  "ipMasq",
-  "ipMasqBackend",
-  "mtu",
-  "vlan",
-  "vlanTrunk",
-  "args",
-  "runtimeConfig",
+  ...["bridge", "isGateway", "ipMasq", "ipMasqBackend", "mtu", "vlan", "vlanTrunk", "args"],
+  ...["runtimeConfig", "dns", "prevResult"],
 ];
 
 const DNS = {
@@ -106,7 +95,7 @@ export const ADDRESSES = [
       ipam: IPV4,
     },
     "every key null": {
-      ...Object.fromEntries([...NULLS, "dns", "prevResult"].map((key) => [key, null])),
+      ...Object.fromEntries(NULLS.map((key) => [key, null])),
       ipam: IPV4,
     },
     "preserveDefaultVlan without VLAN": gateway({ preserveDefaultVlan: true }),

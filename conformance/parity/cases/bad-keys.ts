@@ -1,6 +1,7 @@
 /** Wrong values of each key of the bridge plugin: type by type, range by range, and keys that exclude each other. */
 import { call, stepsCase } from "../../engine/case.ts";
 import { DUAL, IPV4, type Json, type JsonRecord, layer2 } from "../../engine/network.ts";
+import { BOOLEANS } from "../tables.ts";
 
 const TYPES: Readonly<Record<string, Json>> = {
   text: "x",
@@ -38,20 +39,6 @@ const typed = (
       ),
     ),
   );
-
-const BOOLEANS = [
-  "isGateway",
-  "isDefaultGateway",
-  "forceAddress",
-  "ipMasq",
-  "hairpinMode",
-  "promiscMode",
-  "macspoofchk",
-  "enabledad",
-  "disableContainerInterface",
-  "portIsolation",
-  "preserveDefaultVlan",
-];
 
 export const BAD_KEYS = [
   ...BOOLEANS.map((key) => typed(key, ["true"])),

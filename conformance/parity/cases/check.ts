@@ -1,5 +1,4 @@
 /** CHECK after a single change, and with results of all kinds. */
-
 import { type CallStep, call, change, stepsCase } from "../../engine/case.ts";
 import {
   DUAL,

@@ -1,5 +1,4 @@
 /** DEL of what is whole, in parts, gone, or never was. */
-
 import { type CallStep, call, change, stepsCase } from "../../engine/case.ts";
 import {
   DUAL,

@@ -1,5 +1,4 @@
 /** STATUS, GC, VERSION, the about line, and calls that no command fits. */
-
 import { call, change, stepsCase } from "../../engine/case.ts";
 import {
   BARE,

@@ -1,5 +1,4 @@
 /** What runtimes ask for: hardware addresses, IP addresses, ranges, DNS. */
-
 import { change, life } from "../../engine/case.ts";
 import {
   DUAL,

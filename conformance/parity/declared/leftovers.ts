@@ -1,5 +1,4 @@
 /** What the reference leaves behind and ours takes away. */
-
 import type { ComparedStep } from "../../engine/comparison.ts";
 import type { Deviation } from "../../engine/exceptions.ts";
 import { ABSENT, at, isTree, type Side, there } from "../../engine/tree.ts";
@@ -62,24 +61,21 @@ export const LEFTOVERS: readonly Deviation[] = [
     row: "G1",
     path: new RegExp(`${RULES.source}|${PAIR.source}|${LEASE.source}`),
     reference: (side) => there(side) && (!isTree(side) || onlyOwnRulesOrNone(side)),
-    ours: ABSENT,
     when: sinceGc,
   },
-  { row: "A30", path: PAIR, reference: there, ours: ABSENT, when: onDel(UNREACHABLE) },
+  { row: "A30", path: PAIR, reference: there, when: onDel(UNREACHABLE) },
   {
     row: "G15",
     path: LEASE,
     reference: there,
-    ours: ABSENT,
     when: onDel(
       /^DEL: (namespace's path is a (plain file|folder)|path below a file|path of another kind of namespace)$/,
     ),
   },
-  { row: "L9", path: LEASE, reference: there, ours: ABSENT, when: onDel(/^DEL with(out| wrong) ranges$/) },
+  { row: "L9", path: LEASE, reference: there, when: onDel(/^DEL with(out| wrong) ranges$/) },
   {
     row: "P8",
     path: "container > c1 > link > eth0",
-    reference: ABSENT,
     ours: (side) => at(side, "kind") === "bridge",
     when: onDel(
       /^(DEL: interface deleted, another kind has its name|existing: the container has eth0, a bridge)$/,
@@ -88,7 +84,6 @@ export const LEFTOVERS: readonly Deviation[] = [
   {
     row: "P8",
     path: /^container > c1 > link > (eth0|other)$/,
-    reference: ABSENT,
     ours: (side) => at(side, "kind") === "veth",
     when: onDel(/^existing: the container has eth0(, layer 2)?$/),
   },
@@ -110,7 +105,6 @@ export const LEFTOVERS: readonly Deviation[] = [
     row: "G5",
     path: RULES,
     reference: onlyOwnRules,
-    ours: ABSENT,
     when: sinceDel(/^(ipMasq|macspoofchk|masquerade of three attachments)/),
   },
 ];

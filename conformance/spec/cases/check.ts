@@ -1,10 +1,9 @@
 /** CHECK: rules A32–A34. */
-
 // Long because: a table of losses, one line each.
 import type { Bench } from "../../engine/bench.ts";
-import { hostLocal, type JsonRecord, layer2, network, PLUGINS, VERSIONS } from "../../engine/network.ts";
+import { hostLocal, type JsonRecord, layer2, network, PLUGIN_PATH, VERSIONS } from "../../engine/network.ts";
 import { ofEach, spec } from "../case.ts";
-import { callsOf, fakeNetwork, WITH_FAKES } from "../fake-ipam.ts";
+import { callsOf, fakeNetwork } from "../fake-ipam.ts";
 
 const CONFIGS: Readonly<Record<string, JsonRecord>> = {
   "layer 2": layer2(),
@@ -23,53 +22,36 @@ const CONFIGS: Readonly<Record<string, JsonRecord>> = {
   }),
 };
 
-const AFTER_ADD = [
-  ...Object.entries(CONFIGS).map(([what, config]) =>
-    spec(`A34: CHECK right after ADD passes: ${what} (bridge)`, {}, async (bench) => {
-      for (const cniVersion of VERSIONS.slice(4)) {
-        const id = `v${cniVersion}`;
-        const versioned = { ...config, cniVersion };
-        const added = await bench.accepts("ADD", versioned, { id, label: `ADD, ${cniVersion}` });
-        for (const label of [`CHECK, ${cniVersion}`, `CHECK again, ${cniVersion}`])
-          await bench.accepts("CHECK", versioned, { id, label, after: added });
-        await bench.accepts("DEL", versioned, { id, label: `DEL, ${cniVersion}`, after: added });
-      }
-    }),
-  ),
-  ...ofEach(["host-local", "loopback"], "A34: CHECK right after ADD passes", {}, async (bench, plugin) => {
+for (const [what, config] of Object.entries(CONFIGS))
+  spec(`A34: CHECK right after ADD passes: ${what} (bridge)`, async (bench) => {
     for (const cniVersion of VERSIONS.slice(4)) {
       const id = `v${cniVersion}`;
-      const added = await bench.accepts("ADD", network({ cniVersion }), {
-        plugin,
-        id,
-        label: `ADD, ${cniVersion}`,
-      });
-      await bench.accepts("CHECK", network({ cniVersion }), {
-        plugin,
-        id,
-        label: `CHECK, ${cniVersion}`,
-        after: added,
-      });
+      const versioned = { ...config, cniVersion };
+      const added = await bench.accepts("ADD", versioned, { id, how: cniVersion });
+      for (const label of [`CHECK, ${cniVersion}`, `CHECK again, ${cniVersion}`])
+        await bench.accepts("CHECK", versioned, { id, label, after: added });
+      await bench.accepts("DEL", versioned, { id, how: cniVersion, after: added });
     }
-  }),
-];
+  });
+ofEach(["host-local", "loopback"], "A34: CHECK right after ADD passes", async (bench) => {
+  for (const cniVersion of VERSIONS.slice(4)) {
+    const id = `v${cniVersion}`;
+    const added = await bench.accepts("ADD", network({ cniVersion }), { id, how: cniVersion });
+    await bench.accepts("CHECK", network({ cniVersion }), { id, how: cniVersion, after: added });
+  }
+});
 
-const DELEGATE = spec(
-  "A34: CHECK runs the delegate's CHECK and passes its error on (bridge)",
-  {},
-  async (bench) => {
-    const config = fakeNetwork(bench, "fake");
-    const added = await bench.call("ADD", config, WITH_FAKES);
-    await bench.accepts("CHECK", config, { ...WITH_FAKES, after: added });
-    bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "CHECK"]);
-    const CHECK = `echo '{"cniVersion":"1.1.0","code":118,"msg":"the lease is lost","details":"of the pool"}'; exit 1`;
-    const failing = fakeNetwork(bench, "fake", { CHECK });
-    await bench.refuses({ code: 118, says: /the lease is lost.*of the pool/ }, "CHECK", failing, {
-      ...WITH_FAKES,
-      after: added,
-    });
-  },
-);
+spec("A34: CHECK runs the delegate's CHECK and passes its error on (bridge)", async (bench) => {
+  const config = fakeNetwork(bench, "fake");
+  const added = await bench.call("ADD", config);
+  await bench.accepts("CHECK", config, { after: added });
+  bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "CHECK"]);
+  const CHECK = `echo '{"cniVersion":"1.1.0","code":118,"msg":"the lease is lost","details":"of the pool"}'; exit 1`;
+  const failing = fakeNetwork(bench, "fake", { CHECK });
+  await bench.refuses({ code: 118, says: /the lease is lost.*of the pool/ }, "CHECK", failing, {
+    after: added,
+  });
+});
 
 const inside = (command: string) => `nsenter --net=/run/netns/c1 sh -c '${command}'`;
 
@@ -115,14 +97,13 @@ async function check(
   return bench.call("CHECK", { ...config, prevResult });
 }
 
-const TOLERATED = Object.entries(LATER).map(([what, { script, edit }]) =>
-  spec(`A32: CHECK tolerates what later plugins changed: ${what} (bridge)`, {}, async (bench) => {
+for (const [what, { script, edit }] of Object.entries(LATER))
+  spec(`A32: CHECK tolerates what later plugins changed: ${what} (bridge)`, async (bench) => {
     const config = network({ ipMasq: true, ipMasqBackend: "nftables" });
     const added = await bench.accepts("ADD", config);
     if (script !== undefined) await bench.run(script);
     bench.accepted(await check(bench, config, added, edit));
-  }),
-);
+  });
 
 const CONSULTED: Readonly<Record<string, (result: Editable) => void>> = {
   "another address": (result) => Object.assign(result.ips[0] ?? {}, { address: "10.10.0.99/24" }),
@@ -134,18 +115,15 @@ const CONSULTED: Readonly<Record<string, (result: Editable) => void>> = {
   "no interface of this container": (result) => result.interfaces.splice(2),
 };
 
-const BY_RESULT = [
-  ...Object.entries(CONSULTED).map(([what, edit]) =>
-    spec(`A32: CHECK consults prevResult: ${what} (bridge)`, {}, async (bench) => {
-      const added = await bench.call("ADD", network());
-      bench.refused(await check(bench, network(), added, edit), { code: [7, 999] });
-    }),
-  ),
-  spec("A32: CHECK needs prevResult (bridge)", {}, async (bench) => {
-    await bench.accepts("ADD", network());
-    await bench.refuses({ code: 7, says: "Required prevResult missing" }, "CHECK", network());
-  }),
-];
+for (const [what, edit] of Object.entries(CONSULTED))
+  spec(`A32: CHECK consults prevResult: ${what} (bridge)`, async (bench) => {
+    const added = await bench.call("ADD", network());
+    bench.refused(await check(bench, network(), added, edit), { code: [7, 999] });
+  });
+spec("A32: CHECK needs prevResult (bridge)", async (bench) => {
+  await bench.accepts("ADD", network());
+  await bench.refuses({ code: 7, says: "Required prevResult missing" }, "CHECK", network());
+});
 
 const FULL = network({
   mtu: 1400,
@@ -157,7 +135,6 @@ const FULL = network({
 /** The one veth of the host. */
 const HOST_END = "$(ip -o link show type veth | cut -d: -f2 | cut -d@ -f1)";
 
-/** One loss each. */
 const LOSSES: Readonly<Record<string, string>> = {
   "the container's interface": inside("ip link del eth0"),
   "the container's interface, another in its place": inside("ip link del eth0; ip link add eth0 type bridge"),
@@ -188,7 +165,7 @@ const RULES: Readonly<Record<string, string>> = {
 };
 
 const fails = (what: string, config: JsonRecord, script: string) =>
-  spec(`A33: CHECK fails after a loss: ${what} (bridge)`, {}, async (bench) => {
+  spec(`A33: CHECK fails after a loss: ${what} (bridge)`, async (bench) => {
     const added = await bench.accepts("ADD", config);
     bench.accepted(await check(bench, config, added));
     await bench.run(script);
@@ -198,49 +175,35 @@ const fails = (what: string, config: JsonRecord, script: string) =>
     });
   });
 
-const LOST = [
-  ...Object.entries(LOSSES).map(([what, script]) => fails(what, FULL, script)),
-  ...Object.entries(RULES).map(([ipMasqBackend, script]) =>
-    fails(`masquerade by ${ipMasqBackend}`, { ...FULL, ipMasqBackend }, script),
-  ),
-  fails("isolation", network({ portIsolation: true }), `bridge link set dev ${HOST_END} isolated off`),
-  fails("hairpin mode", network({ hairpinMode: true }), `bridge link set dev ${HOST_END} hairpin off`),
-  fails("promiscuous mode", network({ promiscMode: true }), "ip link set cni0 promisc off"),
-  fails("the interface, layer 2", layer2(), inside("ip link del eth0")),
-];
+for (const [what, script] of Object.entries(LOSSES)) fails(what, FULL, script);
+for (const [ipMasqBackend, script] of Object.entries(RULES))
+  fails(`masquerade by ${ipMasqBackend}`, { ...FULL, ipMasqBackend }, script);
+fails("isolation", network({ portIsolation: true }), `bridge link set dev ${HOST_END} isolated off`);
+fails("hairpin mode", network({ hairpinMode: true }), `bridge link set dev ${HOST_END} hairpin off`);
+fails("promiscuous mode", network({ promiscMode: true }), "ip link set cni0 promisc off");
+fails("the interface, layer 2", layer2(), inside("ip link del eth0"));
 
-const DEPENDENCY = spec("A33: CHECK fails without its IPAM (bridge)", {}, async (bench) => {
+spec("A33: CHECK fails without its IPAM (bridge)", async (bench) => {
   const config = fakeNetwork(bench, "fake");
-  const added = await bench.accepts("ADD", config, WITH_FAKES);
-  // Not in CNI_PATH any more.
+  const added = await bench.accepts("ADD", config);
+  bench.path = PLUGIN_PATH;
   await bench.refuses({ code: [7, 999], says: 'failed to find plugin "fake"' }, "CHECK", config, {
     after: added,
   });
 });
 
-const OF_OTHERS = ofEach(
-  PLUGINS.filter((plugin) => plugin !== "bridge"),
-  "A33: CHECK fails after a loss",
-  {},
-  async (bench, plugin) => {
-    const added = await bench.accepts("ADD", network(), { plugin });
-    const losses =
-      plugin === "loopback"
-        ? { "lo is down": inside("ip link set lo down") }
-        : {
-            "the lease is another's": "printf 'other\\r\\neth0' > /var/lib/cni/networks/net/10.10.0.2",
-            "the lease is gone": "rm /var/lib/cni/networks/net/10.10.0.2",
-            "all leases are gone": "rm -rf /var/lib/cni/networks",
-          };
-    for (const [what, script] of Object.entries(losses)) {
-      await bench.run(script);
-      await bench.refuses({ code: [7, 999] }, "CHECK", network(), {
-        plugin,
-        after: added,
-        label: `CHECK, ${what}`,
-      });
-    }
-  },
-);
-
-export const CHECK = [...TOLERATED, ...BY_RESULT, ...LOST, DEPENDENCY, ...OF_OTHERS, ...AFTER_ADD, DELEGATE];
+ofEach(["host-local", "loopback"], "A33: CHECK fails after a loss", async (bench, plugin) => {
+  const added = await bench.accepts("ADD", network());
+  const losses =
+    plugin === "loopback"
+      ? { "lo is down": inside("ip link set lo down") }
+      : {
+          "the lease is another's": "printf 'other\\r\\neth0' > /var/lib/cni/networks/net/10.10.0.2",
+          "the lease is gone": "rm /var/lib/cni/networks/net/10.10.0.2",
+          "all leases are gone": "rm -rf /var/lib/cni/networks",
+        };
+  for (const [what, script] of Object.entries(losses)) {
+    await bench.run(script);
+    await bench.refuses({ code: [7, 999] }, "CHECK", network(), { after: added, how: what });
+  }
+});

@@ -1,9 +1,8 @@
 /** DEL: rules A29–A31. */
-
 import type { Bench } from "../../engine/bench.ts";
 import { hostLocal, type JsonRecord, layer2, netnsPath, network, PLUGINS } from "../../engine/network.ts";
 import { ofEach, spec } from "../case.ts";
-import { callsOf, fakeNetwork, WITH_FAKES } from "../fake-ipam.ts";
+import { callsOf, fakeNetwork } from "../fake-ipam.ts";
 
 const BACKENDS = ["iptables", "nftables"] as const;
 
@@ -18,7 +17,7 @@ async function leftovers(bench: Bench): Promise<string[]> {
   return [...veths, ...bench.leases(), ...own.map((line) => line.trim())];
 }
 
-const NEVER_ADDED = ofEach(PLUGINS, "A29: DEL without ADD", { still: true }, async (bench, plugin) => {
+ofEach(PLUGINS, "A29: DEL without ADD", { still: true }, async (bench, plugin) => {
   for (const config of [
     network(),
     layer2(),
@@ -26,13 +25,13 @@ const NEVER_ADDED = ofEach(PLUGINS, "A29: DEL without ADD", { still: true }, asy
     masqueraded("nftables"),
     network({ macspoofchk: true }),
   ])
-    if (plugin !== "host-local" || config.ipam !== undefined) await bench.accepts("DEL", config, { plugin });
+    if (plugin !== "host-local" || config.ipam !== undefined) await bench.accepts("DEL", config);
 });
 
-const AGAIN = ofEach(PLUGINS, "A29: DEL many times", {}, async (bench, plugin) => {
-  const added = await bench.accepts("ADD", network(), { plugin });
+ofEach(PLUGINS, "A29: DEL many times", async (bench) => {
+  const added = await bench.accepts("ADD", network());
   for (const label of ["DEL", "DEL again", "DEL a third time"])
-    await bench.accepts("DEL", network(), { plugin, label, after: added });
+    await bench.accepts("DEL", network(), { label, after: added });
   bench.is("left", await leftovers(bench), []);
 });
 
@@ -46,16 +45,14 @@ const LOSSES: Readonly<Record<string, string>> = {
   everything: "ip netns exec c1 ip link del eth0; ip link del cni0; rm -rf /var/lib/cni; nft flush ruleset",
 };
 
-const LOST = BACKENDS.flatMap((backend) =>
-  Object.entries(LOSSES).map(([what, script]) =>
-    spec(`A29: DEL after somebody removed ${what}, ${backend} (bridge)`, {}, async (bench) => {
+for (const backend of BACKENDS)
+  for (const [what, script] of Object.entries(LOSSES))
+    spec(`A29: DEL after somebody removed ${what}, ${backend} (bridge)`, async (bench) => {
       const added = await bench.accepts("ADD", masqueraded(backend, { macspoofchk: true }));
       await bench.run(script);
       await bench.accepts("DEL", masqueraded(backend, { macspoofchk: true }), { after: added });
       bench.is("left", await leftovers(bench), []);
-    }),
-  ),
-);
+    });
 
 /** The runtime can't or does not tell the namespace any more. */
 const GONE: Readonly<Record<string, { readonly script?: string; readonly netns?: string | undefined }>> = {
@@ -66,104 +63,75 @@ const GONE: Readonly<Record<string, { readonly script?: string; readonly netns?:
   "the path a plain file": { script: `umount -l ${netnsPath("c1")}`, netns: netnsPath("c1") },
 };
 
-const WITHOUT_NETNS = BACKENDS.flatMap((backend) =>
-  Object.entries(GONE).map(([how, { script, ...rest }]) =>
-    spec(`A30: DEL with ${how}, ${backend} (bridge)`, {}, async (bench) => {
+for (const backend of BACKENDS)
+  for (const [how, { script, ...rest }] of Object.entries(GONE))
+    spec(`A30: DEL with ${how}, ${backend} (bridge)`, async (bench) => {
       const config = masqueraded(backend, { macspoofchk: true });
       await bench.accepts("ADD", config);
       if (script !== undefined) await bench.run(script);
       const env = "netns" in rest ? { CNI_NETNS: rest.netns } : {};
       await bench.accepts("DEL", config, { env });
       bench.is("left", await leftovers(bench), []);
-    }),
-  ),
-);
+    });
 
-const OTHERS_WITHOUT_NETNS = ofEach(
-  ["host-local", "loopback"],
-  "A30: DEL without a namespace",
-  {},
-  async (bench, plugin) => {
-    for (const [how, CNI_NETNS] of Object.entries({
-      empty: "",
-      gone: "/run/netns/never",
-      unset: undefined,
-    })) {
-      await bench.accepts("ADD", network(), { plugin, label: `ADD, ${how}` });
-      await bench.accepts("DEL", network(), { plugin, label: `DEL, ${how}`, env: { CNI_NETNS } });
-      bench.is("leases", bench.leases(), []);
-    }
-  },
-);
+ofEach(["host-local", "loopback"], "A30: DEL without a namespace", async (bench) => {
+  for (const [how, CNI_NETNS] of Object.entries({ empty: "", gone: "/run/netns/never", unset: undefined })) {
+    await bench.accepts("ADD", network(), { how });
+    await bench.accepts("DEL", network(), { how, env: { CNI_NETNS } });
+    bench.is("leases", bench.leases(), []);
+  }
+});
 
-const IPAM_DEL = spec(
-  "A30: IPAM's DEL is called whatever became of the namespace (bridge)",
-  {},
-  async (bench) => {
-    const config = fakeNetwork(bench, "fake");
-    await bench.accepts("ADD", config, WITH_FAKES);
-    for (const CNI_NETNS of ["", undefined, "/run/netns/never"])
-      await bench.accepts("DEL", config, { env: { ...WITH_FAKES.env, CNI_NETNS } });
-    bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "DEL", "DEL", "DEL"]);
-  },
-);
+spec("A30: IPAM's DEL is called whatever became of the namespace (bridge)", async (bench) => {
+  const config = fakeNetwork(bench, "fake");
+  await bench.accepts("ADD", config);
+  for (const CNI_NETNS of ["", undefined, "/run/netns/never"])
+    await bench.accepts("DEL", config, { env: { CNI_NETNS } });
+  bench.is("calls of the IPAM", callsOf("fake"), ["ADD", "DEL", "DEL", "DEL"]);
+});
 
 const FAIL_DEL = { DEL: `echo '{"cniVersion":"1.1.0","code":117,"msg":"the pool is away"}'; exit 1` };
 
-const GOES_ON = BACKENDS.map((backend) =>
-  spec(
-    `A31: DEL goes on past an error of the IPAM and reports it, ${backend} (bridge)`,
-    {},
-    async (bench) => {
-      const config = fakeNetwork(bench, "fake", FAIL_DEL, {
-        ipMasq: true,
-        ipMasqBackend: backend,
-        macspoofchk: true,
-      });
-      const added = await bench.accepts("ADD", config, WITH_FAKES);
-      await bench.refuses({ code: 117, says: "the pool is away" }, "DEL", config, {
-        ...WITH_FAKES,
-        after: added,
-      });
-      bench.is("left", await leftovers(bench), []);
-      bench.is("eth0 is gone", (await bench.links("c1")).has("eth0"), false);
-    },
-  ),
-);
+for (const backend of BACKENDS)
+  spec(`A31: DEL goes on past an error of the IPAM and reports it, ${backend} (bridge)`, async (bench) => {
+    const config = fakeNetwork(bench, "fake", FAIL_DEL, {
+      ipMasq: true,
+      ipMasqBackend: backend,
+      macspoofchk: true,
+    });
+    const added = await bench.accepts("ADD", config);
+    await bench.refuses({ code: 117, says: "the pool is away" }, "DEL", config, { after: added });
+    bench.is("left", await leftovers(bench), []);
+    bench.is("eth0 is gone", (await bench.links("c1")).has("eth0"), false);
+  });
 
 /** Root that may enter namespaces but change nothing in a network. */
 const POWERLESS = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"];
 
 /** The next container must not get an address that an interface has. */
-const STAYS = spec(
-  "A31: the address of an interface that stays is not released (bridge)",
-  {},
-  async (bench) => {
-    const config = fakeNetwork(bench, "fake");
-    const added = await bench.accepts("ADD", config, WITH_FAKES);
-    await bench.refuses({ code: 999, says: "operation not permitted" }, "DEL", config, {
-      ...WITH_FAKES,
-      after: added,
-      through: POWERLESS,
-    });
-    bench.is("eth0 is there", (await bench.links("c1")).has("eth0"), true);
-    bench.is("calls of the IPAM", callsOf("fake"), ["ADD"]);
-    await bench.accepts("DEL", config, { ...WITH_FAKES, after: added, label: "DEL with all rights" });
-    bench.is("left", await leftovers(bench), []);
-    bench.is("calls of the IPAM at the end", callsOf("fake"), ["ADD", "DEL"]);
-  },
-);
+spec("A31: the address of an interface that stays is not released (bridge)", async (bench) => {
+  const config = fakeNetwork(bench, "fake");
+  const added = await bench.accepts("ADD", config);
+  await bench.refuses({ code: 999, says: "operation not permitted" }, "DEL", config, {
+    after: added,
+    through: POWERLESS,
+  });
+  bench.is("eth0 is there", (await bench.links("c1")).has("eth0"), true);
+  bench.is("calls of the IPAM", callsOf("fake"), ["ADD"]);
+  await bench.accepts("DEL", config, { after: added, label: "DEL with all rights" });
+  bench.is("left", await leftovers(bench), []);
+  bench.is("calls of the IPAM at the end", callsOf("fake"), ["ADD", "DEL"]);
+});
 
 /** Somebody's rule jumps to a chain of the attachment: the kernel does not let it be deleted. */
 const HOLD_CHAIN = `nft add chain bridge nat theirs
 nft add rule bridge nat theirs jump cni-br-iface-id-c1-eth0`;
 
-const ALL_ERRORS = spec("A31: DEL reports every error (bridge)", {}, async (bench) => {
+spec("A31: DEL reports every error (bridge)", async (bench) => {
   const config = fakeNetwork(bench, "fake", FAIL_DEL, { macspoofchk: true });
-  const added = await bench.accepts("ADD", config, WITH_FAKES);
+  const added = await bench.accepts("ADD", config);
   await bench.run(HOLD_CHAIN);
   const failed = await bench.refuses({ code: [117, 999], says: "the pool is away" }, "DEL", config, {
-    ...WITH_FAKES,
     after: added,
   });
   bench.holds("the chain's error as well", /busy/i.test(failed.message), failed.message);
@@ -171,22 +139,9 @@ const ALL_ERRORS = spec("A31: DEL reports every error (bridge)", {}, async (benc
   bench.is("eth0 is gone", (await bench.links("c1")).has("eth0"), false);
 });
 
-const NO_RESULT = ofEach(PLUGINS, "A31: DEL without prevResult", {}, async (bench, plugin) => {
+ofEach(PLUGINS, "A31: DEL without prevResult", async (bench) => {
   const config = network({ ipMasq: true, macspoofchk: true });
-  await bench.accepts("ADD", config, { plugin });
-  await bench.accepts("DEL", config, { plugin });
+  await bench.accepts("ADD", config);
+  await bench.accepts("DEL", config);
   bench.is("left", await leftovers(bench), []);
 });
-
-export const DEL = [
-  ...NEVER_ADDED,
-  ...AGAIN,
-  ...LOST,
-  ...WITHOUT_NETNS,
-  ...OTHERS_WITHOUT_NETNS,
-  IPAM_DEL,
-  ...NO_RESULT,
-  ...GOES_ON,
-  ALL_ERRORS,
-  STAYS,
-];

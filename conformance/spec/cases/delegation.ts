@@ -1,5 +1,4 @@
 /** Delegation to an IPAM plugin: rules A42–A49. */
-
 // Long because: all that a fake IPAM can do to bridge, rule by rule.
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -9,11 +8,11 @@ import {
   ADDRESS,
   callsOf,
   environmentOf,
+  FAKE_PATH,
   FAKES,
   fakeNetwork,
   forget,
   stdinOf,
-  WITH_FAKES,
   writeFake,
 } from "../fake-ipam.ts";
 
@@ -27,38 +26,34 @@ const TRACE = {
 /** What shells add to the environment of what they run. */
 const OF_SHELL = ["PWD", "OLDPWD", "SHLVL", "_"];
 
-const SAME = spec(
-  "A42: the delegate gets the same environment and the same bytes (bridge)",
-  {},
-  async (bench) => {
-    writeFake(bench, "fake");
-    const text = `{ "type":"bridge",\n\t"cniVersion" : "1.1.0", "name":"net", "unknown":[1.50, "\u00e4\\u00e4"],\n "ipam":{"type":"fake", "more":{"z":1,"a":2}}, "bridge":"cni0", "${VALID}": [] }\n\n`;
-    let printed = "";
-    for (const command of COMMANDS) {
-      const hasAttachment = command !== "STATUS" && command !== "GC";
-      const env = { ...WITH_FAKES.env, ...RUNTIME, ...(hasAttachment ? {} : BARE) };
-      // CHECK has the result of the ADD before it, in the midst of the same text.
-      const stdin = command === "CHECK" ? text.replace("{ ", `{ "prevResult": ${printed}, `) : text;
-      const answer = await bench.accepts(command, stdin, { label: command, env });
-      if (command === "ADD") printed = answer.stdout.trim();
-      const { PATH: _, ...seen } = environmentOf("fake", command);
-      for (const name of OF_SHELL) delete seen[name];
-      const attachment = { CNI_CONTAINERID: "id-c1", CNI_NETNS: "/run/netns/c1", CNI_IFNAME: "eth0" };
-      const expected = {
-        CNI_COMMAND: command,
-        ...RUNTIME,
-        CNI_PATH: `${FAKES}:${PLUGIN_PATH}`,
-        ...(hasAttachment && attachment),
-      };
-      bench.is(`${command}: environment`, sorted(seen), sorted(expected));
-      bench.is(`${command}: stdin`, stdinOf("fake", command), stdin);
-    }
-  },
-);
+spec("A42: the delegate gets the same environment and the same bytes (bridge)", async (bench) => {
+  writeFake(bench, "fake");
+  const text = `{ "type":"bridge",\n\t"cniVersion" : "1.1.0", "name":"net", "unknown":[1.50, "\u00e4\\u00e4"],\n "ipam":{"type":"fake", "more":{"z":1,"a":2}}, "bridge":"cni0", "${VALID}": [] }\n\n`;
+  let printed = "";
+  for (const command of COMMANDS) {
+    const hasAttachment = command !== "STATUS" && command !== "GC";
+    const env = { CNI_PATH: FAKE_PATH, ...RUNTIME, ...(hasAttachment ? {} : BARE) };
+    // CHECK has the result of the ADD before it, in the midst of the same text.
+    const stdin = command === "CHECK" ? text.replace("{ ", `{ "prevResult": ${printed}, `) : text;
+    const answer = await bench.accepts(command, stdin, { label: command, env });
+    if (command === "ADD") printed = answer.stdout.trim();
+    const { PATH: _, ...seen } = environmentOf("fake", command);
+    for (const name of OF_SHELL) delete seen[name];
+    const attachment = { CNI_CONTAINERID: "id-c1", CNI_NETNS: "/run/netns/c1", CNI_IFNAME: "eth0" };
+    const expected = {
+      CNI_COMMAND: command,
+      ...RUNTIME,
+      CNI_PATH: FAKE_PATH,
+      ...(hasAttachment && attachment),
+    };
+    bench.is(`${command}: environment`, sorted(seen), sorted(expected));
+    bench.is(`${command}: stdin`, stdinOf("fake", command), stdin);
+  }
+});
 
 const sorted = (object: Record<string, unknown>) => Object.fromEntries(Object.entries(object).sort());
 
-const FIRST = spec("A42: the first along CNI_PATH is called (bridge)", {}, async (bench) => {
+spec("A42: the first along CNI_PATH is called (bridge)", async (bench) => {
   const [a, b] = [join(FILES, "a"), join(FILES, "b")];
   const only = (name: string, address: string) => ({
     ADD: ADDRESS.replace("10.10.0.77", address).replace("fake", name),
@@ -88,15 +83,14 @@ const UNFINDABLE: Readonly<Record<string, readonly [type: string, says: string]>
   unknown: ["nobody", `failed to find plugin "nobody" in path [${PLUGIN_PATH}]`],
 };
 
-const NOT_FOUND = Object.entries(UNFINDABLE).map(([what, [type, says]]) =>
+for (const [what, [type, says]] of Object.entries(UNFINDABLE))
   spec(`A43: the delegate cannot be found: ${what} (bridge)`, { still: true }, async (bench) => {
     const config = network({ ipam: { type } });
     for (const command of ["ADD", "CHECK", "DEL", "STATUS"])
       await bench.refuses({ code: [7, 999], says }, command, config, { label: command });
-  }),
-);
+  });
 
-const NO_NAME = spec("A43: an IPAM without a name is none: layer 2 (bridge)", {}, async (bench) => {
+spec("A43: an IPAM without a name is none: layer 2 (bridge)", async (bench) => {
   for (const ipam of [{ type: "" }, {}]) {
     const added = await bench.accepts("ADD", network({ ipam }));
     bench.is("addresses", added.document?.ips, undefined);
@@ -104,7 +98,7 @@ const NO_NAME = spec("A43: an IPAM without a name is none: layer 2 (bridge)", {}
   }
 });
 
-const UNDONE = spec("A45: the delegate's ADD fails: its DEL is run (bridge)", {}, async (bench) => {
+spec("A45: the delegate's ADD fails: its DEL is run (bridge)", async (bench) => {
   const before = await bench.state();
   const failing: Readonly<Record<string, string>> = {
     "an error": `echo '{"cniVersion":"1.1.0","code":117,"msg":"no address for you"}'; exit 1`,
@@ -115,10 +109,7 @@ const UNDONE = spec("A45: the delegate's ADD fails: its DEL is run (bridge)", {}
   for (const [what, ADD] of Object.entries(failing)) {
     const DEL = what.includes("DEL") ? "exit 4" : "exit 0";
     const config = fakeNetwork(bench, "fake", { ADD, DEL });
-    await bench.refuses({ code: what.includes("error") ? 117 : [6, 999] }, "ADD", config, {
-      ...WITH_FAKES,
-      label: `ADD, ${what}`,
-    });
+    await bench.refuses({ code: what.includes("error") ? 117 : [6, 999] }, "ADD", config, { how: what });
     bench.is(`${what}: calls of the IPAM`, callsOf("fake"), ["ADD", "DEL"]);
     bench.is(`${what}: stdin of DEL`, stdinOf("fake", "DEL"), JSON.stringify(config));
     await forget(bench, "fake");
@@ -126,7 +117,7 @@ const UNDONE = spec("A45: the delegate's ADD fails: its DEL is run (bridge)", {}
   }
 });
 
-const STDERR = spec("A46: the delegate's stderr reaches ours (bridge)", {}, async (bench) => {
+spec("A46: the delegate's stderr reaches ours (bridge)", async (bench) => {
   const loud = (command: string, end: string) => `echo 'the pool of ${command} has a remark' >&2; ${end}`;
   for (const [how, end] of [
     ["success", "exit 0"],
@@ -135,7 +126,7 @@ const STDERR = spec("A46: the delegate's stderr reaches ours (bridge)", {}, asyn
     for (const command of ["STATUS", "DEL", "GC", "ADD"]) {
       const text = loud(command, command === "ADD" && how === "success" ? ADDRESS : end);
       const config = fakeNetwork(bench, "fake", { [command]: text }, { [VALID]: [] });
-      const answer = await bench.call(command, config, { ...WITH_FAKES, label: `${command}, ${how}` });
+      const answer = await bench.call(command, config, { how });
       bench.is(`${command}, ${how}: exit code`, answer.exitCode, how === "success" ? 0 : 1);
       const remark = `the pool of ${command} has a remark`;
       bench.holds(
@@ -147,9 +138,9 @@ const STDERR = spec("A46: the delegate's stderr reaches ours (bridge)", {}, asyn
   }
 });
 
-const ERRORS = spec("A47: the delegate's error is passed on (bridge)", {}, async (bench) => {
+spec("A47: the delegate's error is passed on (bridge)", async (bench) => {
   const config = fakeNetwork(bench, "fake", {}, { [VALID]: [] });
-  const added = await bench.call("ADD", config, WITH_FAKES);
+  const added = await bench.call("ADD", config);
   for (const command of COMMANDS) {
     const ends: Readonly<
       Record<string, readonly [script: string, code: number | readonly number[], says: RegExp]>
@@ -166,10 +157,10 @@ const ERRORS = spec("A47: the delegate's error is passed on (bridge)", {}, async
     };
     for (const [index, [how, [script, code, says]]] of Object.entries(ends).entries()) {
       // Another interface each time, in case the one before has left something.
-      const own = { ...WITH_FAKES, id: `id-${command}-${index}`, ifname: `${command}${index}` };
-      const options = command === "CHECK" ? { ...WITH_FAKES, after: added } : own;
+      const own = { id: `id-${command}-${index}`, ifname: `${command}${index}` };
+      const options = command === "CHECK" ? { after: added } : own;
       const failing = fakeNetwork(bench, "fake", { [command]: script }, { [VALID]: [] });
-      await bench.refuses({ code, says }, command, failing, { ...options, label: `${command}, ${how}` });
+      await bench.refuses({ code, says }, command, failing, { ...options, how });
     }
   }
 });
@@ -180,72 +171,46 @@ const RESULTS: Readonly<Record<string, string>> = {
   "1.1.0": '{"ips":[{"address":"10.10.0.77/24","gateway":"10.10.0.1"}]}',
 };
 
-const NO_VERSION = spec(
-  "A48: a delegate's result without cniVersion is of the configuration's (bridge)",
-  {},
-  async (bench) => {
-    for (const cniVersion of VERSIONS) {
-      const own = cniVersion < "0.3.0" ? "0.2.0" : cniVersion < "1.0.0" ? "0.4.0" : "1.1.0";
-      const config = fakeNetwork(bench, "fake", { ADD: `echo '${RESULTS[own]}'` }, { cniVersion });
-      const added = await bench.accepts("ADD", config, { ...WITH_FAKES, label: `ADD, ${cniVersion}` });
-      bench.holds(`${cniVersion}: the address`, added.stdout.includes("10.10.0.77/24"), added.stdout);
-      await bench.accepts("DEL", config, { ...WITH_FAKES, label: `DEL, ${cniVersion}` });
-    }
-  },
-);
+spec("A48: a delegate's result without cniVersion is of the configuration's (bridge)", async (bench) => {
+  for (const cniVersion of VERSIONS) {
+    const own = cniVersion < "0.3.0" ? "0.2.0" : cniVersion < "1.0.0" ? "0.4.0" : "1.1.0";
+    const config = fakeNetwork(bench, "fake", { ADD: `echo '${RESULTS[own]}'` }, { cniVersion });
+    const added = await bench.accepts("ADD", config, { how: cniVersion });
+    bench.holds(`${cniVersion}: the address`, added.stdout.includes("10.10.0.77/24"), added.stdout);
+    await bench.accepts("DEL", config, { how: cniVersion });
+  }
+});
 
-const OTHER_VERSION = spec(
-  "A48: a delegate's result of another version is converted (bridge)",
-  {},
-  async (bench) => {
-    for (const [version, text] of Object.entries(RESULTS)) {
-      const result = text.replace("{", `{"cniVersion":"${version}",`);
-      const config = fakeNetwork(bench, "fake", { ADD: `echo '${result}'` });
-      const added = await bench.accepts("ADD", config, { ...WITH_FAKES, label: `ADD, ${version}` });
-      bench.is(
-        `${version}: address`,
-        (added.document?.ips as JsonRecord[] | undefined)?.[0]?.address,
-        "10.10.0.77/24",
-      );
-      await bench.accepts("DEL", config, { ...WITH_FAKES, label: `DEL, ${version}` });
-    }
-  },
-);
+spec("A48: a delegate's result of another version is converted (bridge)", async (bench) => {
+  for (const [version, text] of Object.entries(RESULTS)) {
+    const result = text.replace("{", `{"cniVersion":"${version}",`);
+    const config = fakeNetwork(bench, "fake", { ADD: `echo '${result}'` });
+    const added = await bench.accepts("ADD", config, { how: version });
+    bench.is(
+      `${version}: address`,
+      (added.document?.ips as JsonRecord[] | undefined)?.[0]?.address,
+      "10.10.0.77/24",
+    );
+    await bench.accepts("DEL", config, { how: version });
+  }
+});
 
-const BUSY = spec(
-  "A48: a delegate that is being written is tried again (bridge)",
-  { slow: true },
-  async (bench) => {
-    const config = fakeNetwork(bench, "fake");
-    const file = openSync(join(FAKES, "fake"), "a");
-    // Nobody can start it now: else this case would prove nothing.
-    const seen = await bench.run(`${FAKES}/fake 2>&1 || true`);
-    bench.holds("it is busy", /busy/i.test(seen), seen);
-    const call = bench.call("ADD", config, WITH_FAKES);
-    setTimeout(() => closeSync(file), 300);
-    bench.accepted(await call);
-  },
-);
+spec("A48: a delegate that is being written is tried again (bridge)", { slow: true }, async (bench) => {
+  const config = fakeNetwork(bench, "fake");
+  const file = openSync(join(FAKES, "fake"), "a");
+  // Nobody can start it now: else this case would prove nothing.
+  const seen = await bench.run(`${FAKES}/fake 2>&1 || true`);
+  bench.holds("it is busy", /busy/i.test(seen), seen);
+  const call = bench.call("ADD", config);
+  setTimeout(() => closeSync(file), 300);
+  bench.accepted(await call);
+});
 
-const TRACED = spec("A49: variables of tracing are passed on (bridge)", {}, async (bench) => {
+spec("A49: variables of tracing are passed on (bridge)", async (bench) => {
   const config = fakeNetwork(bench, "fake", {}, { [VALID]: [] });
   for (const command of ["ADD", "DEL", "STATUS", "GC"]) {
-    await bench.accepts(command, config, { label: command, env: { ...WITH_FAKES.env, ...TRACE } });
+    await bench.accepts(command, config, { label: command, env: TRACE });
     const { TRACEPARENT, TRACESTATE, BAGGAGE } = environmentOf("fake", command);
     bench.is(`${command}: variables`, { TRACEPARENT, TRACESTATE, BAGGAGE }, TRACE);
   }
 });
-
-export const DELEGATION = [
-  SAME,
-  FIRST,
-  ...NOT_FOUND,
-  NO_NAME,
-  UNDONE,
-  STDERR,
-  ERRORS,
-  NO_VERSION,
-  OTHER_VERSION,
-  BUSY,
-  TRACED,
-];

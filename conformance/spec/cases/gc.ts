@@ -1,11 +1,8 @@
 /** GC: rules A37–A39. */
-
 import type { Bench } from "../../engine/bench.ts";
 import { hostLocal, type Json, type JsonRecord, network, VALID } from "../../engine/network.ts";
 import { bare, ofEach, spec } from "../case.ts";
-import { callsOf, fakeNetwork, stdinOf, WITH_FAKES } from "../fake-ipam.ts";
-
-const FAKE_PATH = { CNI_PATH: String(WITH_FAKES.env?.CNI_PATH) };
+import { callsOf, fakeNetwork, stdinOf } from "../fake-ipam.ts";
 
 const BACKENDS = ["iptables", "nftables"] as const;
 const entry = (container: string): JsonRecord => ({ containerID: `id-${container}`, ifname: "eth0" });
@@ -47,23 +44,24 @@ const collects = (what: string, keys: JsonRecord, left: readonly string[], backe
       await bench.accepts("DEL", config, { container, label: `DEL ${container}` });
   });
 
-const COLLECTED = BACKENDS.flatMap((backend) => [
-  collects("one is stale", { [VALID]: [entry("c1"), entry("c3")] }, ["c1", "c3"], backend),
-  collects("all are stale", { [VALID]: [entry("c9")] }, [], backend),
-  collects("an empty list, and all live", { [VALID]: [] }, THREE.containers, backend),
-  collects("null, and all live", { [VALID]: null, "cni.dev/attachments": null }, THREE.containers, backend),
-  collects("none is stale", { [VALID]: THREE.containers.map(entry) }, THREE.containers, backend),
-  collects("the other key", { "cni.dev/attachments": [entry("c2")] }, ["c2"], backend),
-  collects("both keys", { [VALID]: [entry("c2")], "cni.dev/attachments": [entry("c2")] }, ["c2"], backend),
-  collects(
-    "another interface is valid",
-    { [VALID]: [{ containerID: "id-c1", ifname: "eth1" }, entry("c2")] },
-    ["c2"],
-    backend,
-  ),
-]);
+const ALL_LIVE = THREE.containers;
 
-const GC_LEASES = spec("A37: GC frees leases that are not listed (host-local)", {}, async (bench) => {
+/** The list that GC gets, and what is left then. */
+const COLLECTED: Readonly<Record<string, readonly [keys: JsonRecord, left: readonly string[]]>> = {
+  "one is stale": [{ [VALID]: [entry("c1"), entry("c3")] }, ["c1", "c3"]],
+  "all are stale": [{ [VALID]: [entry("c9")] }, []],
+  "an empty list, and all live": [{ [VALID]: [] }, ALL_LIVE],
+  "null, and all live": [{ [VALID]: null, "cni.dev/attachments": null }, ALL_LIVE],
+  "none is stale": [{ [VALID]: ALL_LIVE.map(entry) }, ALL_LIVE],
+  "the other key": [{ "cni.dev/attachments": [entry("c2")] }, ["c2"]],
+  "both keys": [{ [VALID]: [entry("c2")], "cni.dev/attachments": [entry("c2")] }, ["c2"]],
+  "another interface is valid": [{ [VALID]: [{ ...entry("c1"), ifname: "eth1" }, entry("c2")] }, ["c2"]],
+};
+
+for (const backend of BACKENDS)
+  for (const [what, [keys, left]] of Object.entries(COLLECTED)) collects(what, keys, left, backend);
+
+spec("A37: GC frees leases that are not listed (host-local)", async (bench) => {
   for (const id of ["a", "b", "c"])
     await bench.accepts("ADD", network(), { plugin: "host-local", id, label: `ADD ${id}` });
   const config = network({ [VALID]: [{ containerID: "b", ifname: "eth0" }] });
@@ -71,7 +69,7 @@ const GC_LEASES = spec("A37: GC frees leases that are not listed (host-local)", 
   bench.is("leases", bench.leases(), ["10.10.0.3"]);
 });
 
-const GC_OTHERS = spec("A37: GC leaves other networks alone (bridge)", {}, async (bench) => {
+spec("A37: GC leaves other networks alone (bridge)", async (bench) => {
   const mine = network({ ipMasq: true });
   await bench.accepts("ADD", mine);
   const before = await bench.state();
@@ -80,7 +78,7 @@ const GC_OTHERS = spec("A37: GC leaves other networks alone (bridge)", {}, async
   await bench.unchanged("afterwards", before, /\/networks\/(\.bridgehead|other)/);
 });
 
-const GC_LOOPBACK = spec("A37: GC has nothing to do (loopback)", { still: true }, async (bench) => {
+spec("A37: GC has nothing to do (loopback)", { still: true }, async (bench) => {
   for (const list of [[], [entry("c1")]])
     await bench.accepts("GC", network({ [VALID]: list }), {
       plugin: "loopback",
@@ -88,55 +86,43 @@ const GC_LOOPBACK = spec("A37: GC has nothing to do (loopback)", { still: true }
     });
 });
 
-const GC_ERRORS = spec(
+spec(
   "A37, A38: GC is forwarded, goes on past errors and reports them (bridge)",
   { containers: ["c1", "c2"] },
   async (bench) => {
     const keys = { [VALID]: [entry("c1")], marker: " \u00e4 " };
     const config = fakeNetwork(bench, "fake", {}, keys);
-    await bench.accepts("GC", config, bare("GC", FAKE_PATH));
+    await bench.accepts("GC", config, bare("GC"));
     bench.is("calls of the IPAM", callsOf("fake"), ["GC"]);
     bench.is("stdin of the IPAM", stdinOf("fake", "GC"), JSON.stringify(config));
     for (const container of ["c1", "c2"])
-      await bench.accepts("ADD", config, { ...WITH_FAKES, container, label: `ADD ${container}` });
+      await bench.accepts("ADD", config, { container, label: `ADD ${container}` });
     const failing = { GC: `echo '{"cniVersion":"1.1.0","code":119,"msg":"the pool is away"}'; exit 1` };
     await bench.refuses(
       { code: 119, says: "the pool is away" },
       "GC",
       fakeNetwork(bench, "fake", failing, keys),
-      bare("GC that fails", FAKE_PATH),
+      bare("GC that fails"),
     );
     bench.is("eth0 of c1 is there", (await bench.links("c1")).has("eth0"), true);
     bench.is("eth0 of c2 is gone", (await bench.links("c2")).has("eth0"), false);
   },
 );
 
-const NO_LIST = ofEach(
-  ["bridge", "host-local"],
-  "A39: GC without a list deletes nothing",
-  {},
-  async (bench, plugin) => {
-    const config = network({ ipMasq: true });
-    await bench.accepts("ADD", config);
-    const before = await bench.state();
-    await bench.refuses({ code: 7 }, "GC", config, { plugin, ...bare("GC, absent") });
-    await bench.unchanged("GC, absent", before);
-    const wrong: Readonly<Record<string, Json>> = {
-      text: "all",
-      object: {},
-      "a wrong item": [7],
-      "an empty item": [{}],
-    };
-    for (const [how, list] of Object.entries(wrong)) {
-      await bench.refuses(
-        { code: [6, 7] },
-        "GC",
-        { ...config, [VALID]: list },
-        { plugin, ...bare(`GC, ${how}`) },
-      );
-      await bench.unchanged(`GC, ${how}`, before);
-    }
-  },
-);
-
-export const GC = [...COLLECTED, GC_LEASES, GC_OTHERS, GC_LOOPBACK, GC_ERRORS, ...NO_LIST];
+ofEach(["bridge", "host-local"], "A39: GC without a list deletes nothing", async (bench) => {
+  const config = network({ ipMasq: true });
+  await bench.accepts("ADD", config, { plugin: "bridge" });
+  const before = await bench.state();
+  await bench.refuses({ code: 7 }, "GC", config, bare("GC, absent"));
+  await bench.unchanged("GC, absent", before);
+  const wrong: Readonly<Record<string, Json>> = {
+    text: "all",
+    object: {},
+    "a wrong item": [7],
+    "an empty item": [{}],
+  };
+  for (const [how, list] of Object.entries(wrong)) {
+    await bench.refuses({ code: [6, 7] }, "GC", { ...config, [VALID]: list }, { ...bare(`GC, ${how}`) });
+    await bench.unchanged(`GC, ${how}`, before);
+  }
+});

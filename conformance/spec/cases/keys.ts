@@ -1,5 +1,4 @@
 /** Keys of the configuration: rules A14 and A15. */
-
 import {
   hostLocal,
   type Json,
@@ -26,11 +25,10 @@ const UNKNOWN_KEYS = {
   },
 };
 
-const UNKNOWN = ofEach(PLUGINS, "A14: unknown keys are accepted", {}, async (bench, plugin) => {
+ofEach(PLUGINS, "A14: unknown keys are accepted", async (bench) => {
   const config = network(UNKNOWN_KEYS);
-  const added = await bench.accepts("ADD", config, { plugin });
-  for (const command of ["CHECK", "DEL", "STATUS"])
-    await bench.accepts(command, config, { plugin, after: added });
+  const added = await bench.accepts("ADD", config);
+  for (const command of ["CHECK", "DEL", "STATUS"]) await bench.accepts(command, config, { after: added });
 });
 
 /** Each with its keys in another case. */
@@ -55,14 +53,14 @@ const OTHER_CASE: Readonly<Record<PluginName, string>> = {
   loopback: JSON.stringify({ CniVersion: LATEST, nAME: "spec" }),
 };
 
-const CASE = ofEach(PLUGINS, "A14: keys in another case", {}, async (bench, plugin) => {
+ofEach(PLUGINS, "A14: keys in another case", async (bench, plugin) => {
   const config = OTHER_CASE[plugin];
-  const added = await bench.accepts("ADD", config, { plugin });
+  const added = await bench.accepts("ADD", config);
   const ips = JSON.stringify(added.document?.ips);
   if (plugin !== "loopback")
     bench.holds("the range's start counts", ips?.includes("10.10.0.9/24") === true, ips);
   if (plugin === "bridge") bench.is("the mtu counts", (await bench.links("c1")).get("eth0")?.mtu, 1400);
-  await bench.accepts("DEL", config, { plugin });
+  await bench.accepts("DEL", config);
 });
 
 /** Values of a wrong type, by the path of the key. */
@@ -108,20 +106,12 @@ const WRONG_TYPES: Readonly<Record<PluginName, Readonly<Record<string, JsonRecor
   loopback: { prevResult: { prevResult: [] } },
 };
 
-const TYPES = ofEach(
-  PLUGINS,
-  "A14: a wrong type is rejected with the key's path",
-  STILL,
-  async (bench, plugin) => {
-    const common: Record<string, JsonRecord> = { name: { name: 7 }, cniVersion: { cniVersion: 1.1 } };
-    for (const [path, keys] of Object.entries({ ...common, ...WRONG_TYPES[plugin] })) {
-      await bench.refuses({ code: [6, 7], says: path }, "ADD", network(keys), {
-        plugin,
-        label: `ADD, ${path}`,
-      });
-    }
-  },
-);
+ofEach(PLUGINS, "A14: a wrong type is rejected with the key's path", STILL, async (bench, plugin) => {
+  const common: Record<string, JsonRecord> = { name: { name: 7 }, cniVersion: { cniVersion: 1.1 } };
+  for (const [path, keys] of Object.entries({ ...common, ...WRONG_TYPES[plugin] })) {
+    await bench.refuses({ code: [6, 7], says: path }, "ADD", network(keys), { how: path });
+  }
+});
 
 const RESERVED: JsonRecord = {
   runtimeConfig: { portMappings: [{ hostPort: 80, containerPort: 80, protocol: "tcp" }], other: { a: [1] } },
@@ -131,31 +121,20 @@ const RESERVED: JsonRecord = {
   capabilities: { portMappings: true, ips: true, mac: false },
 };
 
-const KEPT_FREE = ofEach(PLUGINS, "A15: reserved keys are no trouble", {}, async (bench, plugin) => {
+ofEach(PLUGINS, "A15: reserved keys are no trouble", async (bench) => {
   const config = network(RESERVED);
-  const plain = await bench.accepts("ADD", network(), { plugin, id: "plain", label: "ADD without them" });
-  await bench.accepts("DEL", network(), { plugin, id: "plain", label: "DEL without them" });
-  const added = await bench.accepts("ADD", config, { plugin });
+  const plain = await bench.accepts("ADD", network(), { id: "plain", label: "ADD without them" });
+  await bench.accepts("DEL", network(), { id: "plain", label: "DEL without them" });
+  const added = await bench.accepts("ADD", config);
   bench.is("keys of the result", Object.keys(added.document ?? {}), Object.keys(plain.document ?? {}));
-  for (const command of ["CHECK", "DEL", "STATUS"])
-    await bench.accepts(command, config, { plugin, after: added });
+  for (const command of ["CHECK", "DEL", "STATUS"]) await bench.accepts(command, config, { after: added });
 });
 
-const NULLS = spec("A14, A15: null is a key left out", {}, async (bench) => {
+spec("A14, A15: null is a key left out", async (bench) => {
   const keys = [
-    "mtu",
-    "vlan",
-    "hairpinMode",
-    "dns",
-    "runtimeConfig",
-    "args",
-    "prevResult",
-    "capabilities",
-    "ipMasq",
+    ...["mtu", "vlan", "hairpinMode", "dns", "runtimeConfig", "args", "prevResult", "capabilities", "ipMasq"],
   ];
   const nothing = Object.fromEntries(keys.map((key): [string, Json] => [key, null]));
   await bench.accepts("ADD", network(nothing));
   await bench.accepts("DEL", network(nothing));
 });
-
-export const KEYS = [...UNKNOWN, ...CASE, ...TYPES, ...KEPT_FREE, NULLS];

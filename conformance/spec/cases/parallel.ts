@@ -1,11 +1,10 @@
 /** Calls at the same time: rule A41. */
-
 import { hostLocal, type JsonRecord, network } from "../../engine/network.ts";
 import { spec } from "../case.ts";
 
 const CROWD = Array.from({ length: 10 }, (_, index) => `p${index}`);
 
-const ADDS = spec(
+spec(
   "A41: ADDs of different containers at the same time, and DELs (bridge)",
   { containers: CROWD, compared: false },
   async (bench) => {
@@ -37,24 +36,20 @@ const ADDS = spec(
 
 const MANY = Array.from({ length: 30 }, (_, index) => `m${index}`);
 
-const LEASES = spec(
-  "A41: leases taken and given back at the same time (host-local)",
-  { compared: false },
-  async (bench) => {
-    const config = network({ ipam: hostLocal(["10.10.0.0/24", "fd00:10::/64"]) });
-    const life = async (id: string, keep: boolean) => {
-      const added = await bench.accepts("ADD", config, { plugin: "host-local", id, label: `ADD ${id}` });
-      if (!keep) await bench.accepts("DEL", config, { plugin: "host-local", id, label: `DEL ${id}` });
-      return keep ? ((added.document?.ips ?? []) as JsonRecord[]).map(({ address }) => String(address)) : [];
-    };
-    const kept = (await Promise.all(MANY.map((id, index) => life(id, index % 2 === 0)))).flat();
-    const addresses = kept.map((address) => address.replace(/\/\d+$/, ""));
-    bench.is("leases", bench.leases().sort(), addresses.sort());
-    bench.is("two for each that is left", new Set(addresses).size, MANY.length);
-  },
-);
+spec("A41: leases taken and given back at the same time (host-local)", { compared: false }, async (bench) => {
+  const config = network({ ipam: hostLocal(["10.10.0.0/24", "fd00:10::/64"]) });
+  const life = async (id: string, keep: boolean) => {
+    const added = await bench.accepts("ADD", config, { plugin: "host-local", id, label: `ADD ${id}` });
+    if (!keep) await bench.accepts("DEL", config, { plugin: "host-local", id, label: `DEL ${id}` });
+    return keep ? ((added.document?.ips ?? []) as JsonRecord[]).map(({ address }) => String(address)) : [];
+  };
+  const kept = (await Promise.all(MANY.map((id, index) => life(id, index % 2 === 0)))).flat();
+  const addresses = kept.map((address) => address.replace(/\/\d+$/, ""));
+  bench.is("leases", bench.leases().sort(), addresses.sort());
+  bench.is("two for each that is left", new Set(addresses).size, MANY.length);
+});
 
-const LO = spec(
+spec(
   "A41: at the same time (loopback)",
   { containers: CROWD.slice(0, 5), compared: false },
   async (bench) => {
@@ -66,5 +61,3 @@ const LO = spec(
     }
   },
 );
-
-export const PARALLEL = [ADDS, LEASES, LO];

@@ -1,5 +1,4 @@
 /** Results of ADD: rules A21, A22 and A25. Their form is judged at every call (result-shape.ts). */
-
 import { objectIn } from "../../engine/answer.ts";
 import type { Bench } from "../../engine/bench.ts";
 import {
@@ -62,29 +61,22 @@ function judgeAddresses(
   );
 }
 
-const FORMS = (["bridge", "host-local"] as const).flatMap((plugin) =>
-  Object.entries(KINDS).map(([kind, configOf]) =>
+for (const plugin of ["bridge", "host-local"] as const)
+  for (const [kind, configOf] of Object.entries(KINDS))
     spec(
       `A21, A22${plugin === "host-local" ? ", A25" : ""}: results of every version: ${kind} (${plugin})`,
-      {},
       async (bench) => {
         for (const cniVersion of VERSIONS) {
           const id = `v${cniVersion}`;
-          const added = await bench.accepts("ADD", configOf(cniVersion), {
-            plugin,
-            id,
-            label: `ADD, ${cniVersion}`,
-          });
+          const added = await bench.accepts("ADD", configOf(cniVersion), { plugin, id, how: cniVersion });
           judgeAddresses(bench, cniVersion, added.document, cniVersion, kind);
           if (kind === "routes and dns") judgeRoutes(bench, added.document, cniVersion, plugin);
-          await bench.accepts("DEL", configOf(cniVersion), { plugin, id, label: `DEL, ${cniVersion}` });
+          await bench.accepts("DEL", configOf(cniVersion), { plugin, id, how: cniVersion });
           // The next one shall get the same address.
           await bench.run("rm -rf /var/lib/cni/networks");
         }
       },
-    ),
-  ),
-);
+    );
 
 function judgeRoutes(
   bench: Bench,
@@ -106,11 +98,11 @@ function judgeRoutes(
   if (plugin === "bridge") bench.is(`${cniVersion}: dns`, result?.dns, DNS);
 }
 
-const LOOPBACK = spec("A21, A22: results of every version (loopback)", {}, async (bench) => {
+spec("A21, A22: results of every version (loopback)", async (bench) => {
   for (const cniVersion of VERSIONS) {
     const added = await bench.accepts("ADD", network({ cniVersion }), {
       plugin: "loopback",
-      label: `ADD, ${cniVersion}`,
+      how: cniVersion,
     });
     const text = JSON.stringify(added.document ?? {});
     bench.holds(
@@ -121,15 +113,15 @@ const LOOPBACK = spec("A21, A22: results of every version (loopback)", {}, async
   }
 });
 
-const NO_ADDRESS = spec("A21: no address, 0.3.0 and later (bridge)", {}, async (bench) => {
+spec("A21: no address, 0.3.0 and later (bridge)", async (bench) => {
   for (const cniVersion of VERSIONS.slice(2)) {
-    const answer = await bench.accepts("ADD", layer2({ cniVersion }), { label: `ADD, ${cniVersion}` });
+    const answer = await bench.accepts("ADD", layer2({ cniVersion }), { how: cniVersion });
     bench.is(`${cniVersion}: ips`, "ips" in (answer.document ?? {}), false);
-    await bench.accepts("DEL", layer2({ cniVersion }), { label: `DEL, ${cniVersion}` });
+    await bench.accepts("DEL", layer2({ cniVersion }), { how: cniVersion });
   }
 });
 
-const NO_OLD_RESULT = VERSIONS.slice(0, 2).map((cniVersion) =>
+for (const cniVersion of VERSIONS.slice(0, 2))
   spec(
     `A21: no address, ${cniVersion}: cannot convert, and nothing is changed (bridge)`,
     { still: true },
@@ -140,62 +132,38 @@ const NO_OLD_RESULT = VERSIONS.slice(0, 2).map((cniVersion) =>
         layer2({ cniVersion }),
       );
     },
-  ),
-);
+  );
 
-const BRIDGE_INTERFACES = spec(
-  "A21, A22: the interfaces of a result are what ip shows (bridge)",
-  {},
-  async (bench) => {
-    const added = await bench.accepts(
-      "ADD",
-      network({ mtu: 1400, runtimeConfig: { mac: "02:00:5e:00:00:07" } }),
-    );
-    const [host, container] = [await bench.links(), await bench.links("c1")];
-    const interfaces = (added.document?.interfaces ?? []) as JsonRecord[];
-    bench.is("number of interfaces", interfaces.length, 3);
-    for (const { name, mac, mtu, sandbox } of interfaces) {
-      const link = (sandbox === undefined ? host : container).get(String(name));
-      bench.is(`${name}: mac and mtu`, { mac, mtu }, { mac: link?.address, mtu: link?.mtu });
-    }
-    bench.is(
-      "sandboxes",
-      interfaces.map(({ sandbox }) => sandbox ?? "host"),
-      ["host", "host", "/run/netns/c1"],
-    );
-  },
-);
+spec("A21, A22: the interfaces of a result are what ip shows (bridge)", async (bench) => {
+  const added = await bench.accepts(
+    "ADD",
+    network({ mtu: 1400, runtimeConfig: { mac: "02:00:5e:00:00:07" } }),
+  );
+  const [host, container] = [await bench.links(), await bench.links("c1")];
+  const interfaces = (added.document?.interfaces ?? []) as JsonRecord[];
+  bench.is("number of interfaces", interfaces.length, 3);
+  for (const { name, mac, mtu, sandbox } of interfaces) {
+    const link = (sandbox === undefined ? host : container).get(String(name));
+    bench.is(`${name}: mac and mtu`, { mac, mtu }, { mac: link?.address, mtu: link?.mtu });
+  }
+  bench.is(
+    "sandboxes",
+    interfaces.map(({ sandbox }) => sandbox ?? "host"),
+    ["host", "host", "/run/netns/c1"],
+  );
+});
 
-const SANDBOX = ofEach(
-  ["bridge", "loopback"],
-  "A22: sandbox is CNI_NETNS as it was given",
-  {},
-  async (bench, plugin) => {
-    for (const CNI_NETNS of ["/var/run/netns/c1", "/run/netns/../netns/c1", `${FILES}/link`]) {
-      await bench.run(`ln -sf /run/netns/c1 ${FILES}/link`);
-      const options = { plugin, label: `ADD in ${CNI_NETNS}`, env: { CNI_NETNS } };
-      await bench.accepts("ADD", network(), options);
-      await bench.accepts("DEL", network(), { plugin, label: `DEL in ${CNI_NETNS}`, env: { CNI_NETNS } });
-    }
-  },
-);
+ofEach(["bridge", "loopback"], "A22: sandbox is CNI_NETNS as it was given", async (bench) => {
+  for (const CNI_NETNS of ["/var/run/netns/c1", "/run/netns/../netns/c1", `${FILES}/link`]) {
+    await bench.run(`ln -sf /run/netns/c1 ${FILES}/link`);
+    const options = { label: `ADD in ${CNI_NETNS}`, env: { CNI_NETNS } };
+    await bench.accepts("ADD", network(), options);
+    await bench.accepts("DEL", network(), { label: `DEL in ${CNI_NETNS}`, env: { CNI_NETNS } });
+  }
+});
 
-const IPAM_RESULT = spec(
-  "A25: an IPAM result names no interface, prevResult or not (host-local)",
-  {},
-  async (bench) => {
-    const prevResult = { cniVersion: "1.1.0", interfaces: [{ name: "eth9", mac: "02:00:5e:00:00:09" }] };
-    const added = await bench.accepts("ADD", network({ prevResult }), { plugin: "host-local" });
-    bench.is("keys", Object.keys(objectIn(added.stdout) ?? {}).sort(), ["cniVersion", "ips"]);
-  },
-);
-
-export const RESULTS = [
-  ...FORMS,
-  LOOPBACK,
-  NO_ADDRESS,
-  ...NO_OLD_RESULT,
-  BRIDGE_INTERFACES,
-  ...SANDBOX,
-  IPAM_RESULT,
-];
+spec("A25: an IPAM result names no interface, prevResult or not (host-local)", async (bench) => {
+  const prevResult = { cniVersion: "1.1.0", interfaces: [{ name: "eth9", mac: "02:00:5e:00:00:09" }] };
+  const added = await bench.accepts("ADD", network({ prevResult }), { plugin: "host-local" });
+  bench.is("keys", Object.keys(objectIn(added.stdout) ?? {}).sort(), ["cniVersion", "ips"]);
+});

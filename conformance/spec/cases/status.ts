@@ -1,35 +1,31 @@
 /** STATUS: rules A35 and A36. */
-
 import { hostLocal, type JsonRecord, layer2, network, PLUGINS } from "../../engine/network.ts";
 import { bare, ofEach, spec } from "../case.ts";
-import { callsOf, fakeNetwork, WITH_FAKES } from "../fake-ipam.ts";
+import { callsOf, fakeNetwork } from "../fake-ipam.ts";
 
-const FAKE_PATH = { CNI_PATH: String(WITH_FAKES.env?.CNI_PATH) };
-
-const READY = ofEach(PLUGINS, "A35: STATUS of what is ready", { still: true }, async (bench, plugin) => {
+ofEach(PLUGINS, "A35: STATUS of what is ready", { still: true }, async (bench, plugin) => {
   const configs = { plain: network(), masquerade: network({ ipMasq: true }), "layer 2": layer2() };
   for (const [what, config] of Object.entries(configs))
     if (plugin !== "host-local" || config.ipam !== undefined)
-      await bench.accepts("STATUS", config, { plugin, ...bare(`STATUS, ${what}`) });
+      await bench.accepts("STATUS", config, { ...bare(`STATUS, ${what}`) });
 });
 
 const SMALL = network({ ipam: hostLocal(["10.10.0.0/29"]) });
 
 const STRICT = network({ ipam: { ...hostLocal(["10.10.0.0/29"]), statusReportsExhaustion: true } });
 
-const EXHAUSTED = ofEach(
+ofEach(
   ["bridge", "host-local"],
   "A35: STATUS when addresses are exhausted is no failure, unless it is asked for",
-  {},
-  async (bench, plugin) => {
+  async (bench) => {
     for (const id of ["a", "b", "c", "d", "e"]) {
-      await bench.accepts("STATUS", SMALL, { plugin, ...bare(`STATUS before ${id}`) });
+      await bench.accepts("STATUS", SMALL, bare(`STATUS before ${id}`));
       await bench.accepts("ADD", SMALL, { plugin: "host-local", id, label: `ADD of ${id}` });
     }
-    await bench.accepts("STATUS", SMALL, { plugin, ...bare("STATUS, exhausted") });
-    await bench.refuses({ code: [50, 51] }, "STATUS", STRICT, { plugin, ...bare("STATUS, strict") });
+    await bench.accepts("STATUS", SMALL, bare("STATUS, exhausted"));
+    await bench.refuses({ code: [50, 51] }, "STATUS", STRICT, bare("STATUS, strict"));
     await bench.accepts("DEL", SMALL, { plugin: "host-local", id: "c" });
-    await bench.accepts("STATUS", STRICT, { plugin, ...bare("STATUS, one free again") });
+    await bench.accepts("STATUS", STRICT, bare("STATUS, one free again"));
   },
 );
 
@@ -60,38 +56,33 @@ const OBSTACLES: Readonly<Record<string, Obstacle>> = {
   },
 };
 
-const UNREADY = Object.entries(OBSTACLES).map(([what, { script, config = network(), ...rest }]) =>
-  spec(`A35: STATUS when ${what} (bridge)`, {}, async (bench) => {
+for (const [what, { script, config = network(), ...rest }] of Object.entries(OBSTACLES))
+  spec(`A35: STATUS when ${what} (bridge)`, async (bench) => {
     if (script !== undefined) await bench.run(script);
     await bench.refuses({ code: [50, 51] }, "STATUS", config, { ...bare("STATUS"), ...rest });
-  }),
-);
+  });
 
-const DELEGATE_STATUS = spec(
-  "A36: STATUS runs the delegate's; its error becomes ours (bridge)",
-  { still: true },
-  async (bench) => {
-    const ready = fakeNetwork(bench, "fake");
-    await bench.accepts("STATUS", ready, bare("STATUS, ready", FAKE_PATH));
-    bench.is("calls of the IPAM", callsOf("fake"), ["STATUS"]);
-    for (const code of [50, 51, 11, 999, 117]) {
-      const STATUS = `echo '{"cniVersion":"1.1.0","code":${code},"msg":"the pool is away","details":"of nobody"}'; exit 1`;
-      const config = fakeNetwork(bench, "fake", { STATUS });
-      await bench.refuses(
-        { code, says: /the pool is away.*of nobody/ },
-        "STATUS",
-        config,
-        bare(`STATUS, ${code}`, FAKE_PATH),
-      );
-    }
+spec("A36: STATUS runs the delegate's; its error becomes ours (bridge)", { still: true }, async (bench) => {
+  const ready = fakeNetwork(bench, "fake");
+  await bench.accepts("STATUS", ready, bare("STATUS, ready"));
+  bench.is("calls of the IPAM", callsOf("fake"), ["STATUS"]);
+  for (const code of [50, 51, 11, 999, 117]) {
+    const STATUS = `echo '{"cniVersion":"1.1.0","code":${code},"msg":"the pool is away","details":"of nobody"}'; exit 1`;
+    const config = fakeNetwork(bench, "fake", { STATUS });
     await bench.refuses(
-      { code: [7, 50, 999], says: 'failed to find plugin "nobody"' },
+      { code, says: /the pool is away.*of nobody/ },
       "STATUS",
-      network({ ipam: { type: "nobody" } }),
-      bare("STATUS, no such IPAM"),
+      config,
+      bare(`STATUS, ${code}`),
     );
-  },
-);
+  }
+  await bench.refuses(
+    { code: [7, 50, 999], says: 'failed to find plugin "nobody"' },
+    "STATUS",
+    network({ ipam: { type: "nobody" } }),
+    bare("STATUS, no such IPAM"),
+  );
+});
 
 /** Scripts, by what they answer to a command that is younger than they are. */
 const OLD_IPAMS: Readonly<Record<string, (command: string) => string>> = {
@@ -100,7 +91,7 @@ const OLD_IPAMS: Readonly<Record<string, (command: string) => string>> = {
   words: (command) => `echo 'Unknown cni command: ${command}' >&2; exit 1`,
 };
 
-const OLD_DELEGATE = spec(
+spec(
   "A36, A38: STATUS and GC of an IPAM that does not know them are no failure (bridge)",
   { still: true },
   async (bench) => {
@@ -110,9 +101,7 @@ const OLD_DELEGATE = spec(
         ["STATUS", {}],
         ["GC", { "cni.dev/valid-attachments": [] }],
       ] as const)
-        await bench.accepts(command, { ...config, ...keys }, bare(`${command}, ${how}`, FAKE_PATH));
+        await bench.accepts(command, { ...config, ...keys }, bare(`${command}, ${how}`));
     }
   },
 );
-
-export const STATUS = [...READY, ...EXHAUSTED, ...UNREADY, DELEGATE_STATUS, OLD_DELEGATE];

@@ -1,19 +1,18 @@
 /** The configuration on stdin: rules A9–A12. */
-
 import { BARE, LATEST, network, PLUGINS, VALID, VERSIONS } from "../../engine/network.ts";
 import { ofEach } from "../case.ts";
 
 const STILL = { still: true };
 const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
 
-const READ_ERROR = ofEach(PLUGINS, "A9: stdin cannot be read", STILL, async (bench, plugin) => {
+ofEach(PLUGINS, "A9: stdin cannot be read", STILL, async (bench) => {
   for (const command of COMMANDS) {
     for (const input of ["folder", "write-only"] as const) {
-      const answer = await bench.callWith(input, command, { plugin, label: `${command}, stdin ${input}` });
+      const answer = await bench.callWith(input, command, { how: `stdin ${input}` });
       bench.refused(answer, { code: 5, says: "error reading from stdin" });
     }
     // A program that is started without stdin gets an empty one from its language's own start.
-    const closed = await bench.callWith("closed", command, { plugin, label: `${command}, stdin closed` });
+    const closed = await bench.callWith("closed", command, { how: "stdin closed" });
     bench.refused(closed, { code: [5, 6] });
   }
 });
@@ -32,20 +31,17 @@ const FAULTS: Readonly<Record<string, readonly [text: string, line: number]>> = 
   "byte order mark": ['\ufeff{"cniVersion":"1.1.0","name":"net"}', 1],
 };
 
-const NO_JSON = ofEach(PLUGINS, "A9: stdin is no JSON", STILL, async (bench, plugin) => {
+ofEach(PLUGINS, "A9: stdin is no JSON", STILL, async (bench) => {
   for (const command of COMMANDS) {
     for (const [how, [text, line]] of Object.entries(FAULTS)) {
-      await bench.refuses({ code: 6, says: new RegExp(`line ${line}, column \\d`) }, command, text, {
-        plugin,
-        label: `${command}, ${how}`,
-      });
+      await bench.refuses({ code: 6, says: new RegExp(`line ${line}, column \\d`) }, command, text, { how });
     }
   }
 });
 
-const NO_OBJECT = ofEach(PLUGINS, "A9: stdin is no object", STILL, async (bench, plugin) => {
+ofEach(PLUGINS, "A9: stdin is no object", STILL, async (bench) => {
   for (const text of ["[]", "7", '"spec"', "true", "null"])
-    await bench.refuses({ code: 6 }, "ADD", text, { plugin, label: `ADD, ${text}` });
+    await bench.refuses({ code: 6 }, "ADD", text, { how: text });
 });
 
 const NAMES = {
@@ -53,46 +49,39 @@ const NAMES = {
   bad: ["a/b", "..", "-a", "_a", "a b", "a:b", "a\n", "ä", "a\u0000b"],
 };
 
-const NAME = ofEach(PLUGINS, "A10: the network's name", STILL, async (bench, plugin) => {
+ofEach(PLUGINS, "A10: the network's name", STILL, async (bench) => {
   for (const command of COMMANDS) {
-    for (const [how, name] of [
-      ["absent", undefined],
-      ["empty", ""],
-    ] as const) {
+    for (const [how, name] of Object.entries({ absent: undefined, empty: "" })) {
       const { name: _, ...rest } = network({ [VALID]: [] });
       const config = name === undefined ? rest : { ...rest, name };
-      await bench.refuses({ code: 7, says: "missing network name" }, command, config, {
-        plugin,
-        label: `${command}, name ${how}`,
-      });
+      await bench.refuses({ code: 7, says: "missing network name" }, command, config, { how: `name ${how}` });
     }
     for (const name of NAMES.bad) {
-      const options = { plugin, label: `${command}, ${JSON.stringify(name)}` };
+      const options = { how: `${JSON.stringify(name)}` };
       await bench.refuses({ code: 7, details: name }, command, network({ name, [VALID]: [] }), options);
     }
   }
-  for (const name of NAMES.good)
-    await bench.accepts("STATUS", network({ name }), { plugin, label: `STATUS, ${name}`, env: BARE });
+  for (const name of NAMES.good) await bench.accepts("STATUS", network({ name }), { how: name, env: BARE });
   for (const config of ["", "{}", '{"name":"a/b"}', "nonsense"])
-    await bench.accepts("VERSION", config, { plugin, label: `VERSION, ${config}` });
+    await bench.accepts("VERSION", config, { how: config });
 });
 
-const NO_VERSION = ofEach(PLUGINS, "A11: cniVersion absent or empty is 0.1.0", {}, async (bench, plugin) => {
+ofEach(PLUGINS, "A11: cniVersion absent or empty is 0.1.0", async (bench) => {
   const { cniVersion: _, ...rest } = network();
   for (const [how, config] of Object.entries({ absent: rest, empty: { ...rest, cniVersion: "" } })) {
-    const added = await bench.accepts("ADD", config, { plugin, label: `ADD, version ${how}` });
+    const added = await bench.accepts("ADD", config, { how: `version ${how}` });
     bench.is(`version ${how}: keys of the result`, Object.keys(added.document ?? {}).includes("ip4"), true);
-    await bench.refuses({ code: 1 }, "CHECK", config, { plugin, label: `CHECK, version ${how}` });
-    await bench.accepts("DEL", config, { plugin, label: `DEL, version ${how}` });
+    await bench.refuses({ code: 1 }, "CHECK", config, { how: `version ${how}` });
+    await bench.accepts("DEL", config, { how: `version ${how}` });
   }
 });
 
 const OTHERS = ["0.0.1", "0.3.2", "0.9.0", "1.0.1", "1.2.0", "2.0.0", "10.0.0"];
 
-const UNSUPPORTED = ofEach(PLUGINS, "A11: a version that is not supported", STILL, async (bench, plugin) => {
+ofEach(PLUGINS, "A11: a version that is not supported", STILL, async (bench) => {
   for (const cniVersion of OTHERS) {
     for (const command of ["ADD", "DEL"]) {
-      const options = { plugin, label: `${command}, ${cniVersion}` };
+      const options = { how: cniVersion };
       const answer = await bench.refuses(
         { code: 1, says: "incompatible CNI versions" },
         command,
@@ -113,48 +102,31 @@ const UNSUPPORTED = ofEach(PLUGINS, "A11: a version that is not supported", STIL
 const TOO_OLD = { CHECK: VERSIONS.slice(0, 4), GC: VERSIONS.slice(0, 6), STATUS: VERSIONS.slice(0, 6) };
 const NO_NUMBERS = ["abc", "1.x.0", "1.1.0.0", "v1.1.0"];
 
-const COMMAND_VERSIONS = ofEach(
-  PLUGINS,
-  "A12: versions that know the command",
-  STILL,
-  async (bench, plugin) => {
-    for (const [command, tooOld] of Object.entries(TOO_OLD)) {
-      for (const cniVersion of ["", ...tooOld]) {
-        const options = { plugin, label: `${command}, ${cniVersion || "empty"}` };
-        await bench.refuses(
-          { code: 1, says: `config version does not allow ${command}` },
-          command,
-          network({ cniVersion, [VALID]: [] }),
-          options,
-        );
-      }
-      for (const cniVersion of NO_NUMBERS) {
-        const options = { plugin, label: `${command}, ${cniVersion}` };
-        await bench.refuses({ code: 6 }, command, network({ cniVersion, [VALID]: [] }), options);
-      }
+ofEach(PLUGINS, "A12: versions that know the command", STILL, async (bench) => {
+  for (const [command, tooOld] of Object.entries(TOO_OLD)) {
+    for (const cniVersion of ["", ...tooOld]) {
+      const options = { how: `${cniVersion || "empty"}` };
+      await bench.refuses(
+        { code: 1, says: `config version does not allow ${command}` },
+        command,
+        network({ cniVersion, [VALID]: [] }),
+        options,
+      );
     }
-    const config = network({ [VALID]: [] });
-    for (const command of ["GC", "STATUS"])
-      await bench.accepts(command, config, { plugin, label: `${command}, ${LATEST}`, env: BARE });
-  },
-);
-
-const CHECK_VERSIONS = ofEach(PLUGINS, "A12: versions that know CHECK", {}, async (bench, plugin) => {
-  for (const cniVersion of VERSIONS.slice(4)) {
-    const config = network({ cniVersion });
-    const added = await bench.call("ADD", config, { plugin, label: `ADD, ${cniVersion}` });
-    await bench.accepts("CHECK", config, { plugin, label: `CHECK, ${cniVersion}`, after: added });
-    await bench.accepts("DEL", config, { plugin, label: `DEL, ${cniVersion}`, after: added });
+    for (const cniVersion of NO_NUMBERS) {
+      const options = { how: cniVersion };
+      await bench.refuses({ code: 6 }, command, network({ cniVersion, [VALID]: [] }), options);
+    }
   }
+  const config = network({ [VALID]: [] });
+  for (const command of ["GC", "STATUS"]) await bench.accepts(command, config, { how: LATEST, env: BARE });
 });
 
-export const STDIN = [
-  ...READ_ERROR,
-  ...NO_JSON,
-  ...NO_OBJECT,
-  ...NAME,
-  ...NO_VERSION,
-  ...UNSUPPORTED,
-  ...COMMAND_VERSIONS,
-  ...CHECK_VERSIONS,
-];
+ofEach(PLUGINS, "A12: versions that know CHECK", async (bench) => {
+  for (const cniVersion of VERSIONS.slice(4)) {
+    const config = network({ cniVersion });
+    const added = await bench.call("ADD", config, { how: cniVersion });
+    await bench.accepts("CHECK", config, { how: cniVersion, after: added });
+    await bench.accepts("DEL", config, { how: cniVersion, after: added });
+  }
+});

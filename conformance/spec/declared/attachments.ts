@@ -1,6 +1,6 @@
 /** An attachment's life and CHECK: A26–A34. */
 import type { Exception } from "../../engine/exceptions.ts";
-import { ABSENT, there } from "../../engine/tree.ts";
+import { there } from "../../engine/tree.ts";
 import { PAIR } from "../../parity/declared/leftovers.ts";
 
 /** Leases, host veths and rules of the attachment, and nothing else. */
@@ -30,7 +30,7 @@ export const ATTACHMENTS: readonly Exception[] = [
     breaks: /^bridge DEL: success was due: .*unknown FS magic on/,
   },
   { row: "G5", cases: /^A30: DEL with /, breaks: OWN_THINGS },
-  { row: "A30", cases: /^A30: IPAM's DEL/, path: PAIR, reference: there, ours: ABSENT },
+  { row: "A30", cases: /^A30: IPAM's DEL/, path: PAIR, reference: there },
   { row: "G14", cases: /^A31: DEL goes on past an error of the IPAM/, breaks: OWN_THINGS },
   {
     row: "G14",
