@@ -65,7 +65,7 @@ export async function addNamespaces(host: BenchHost, prefix: string, count: numb
 
 /** Folder with the plugins of a side. */
 export const pluginsOf = (programs: Programs, side: Side): string =>
-  side === "reference" ? programs.reference : programs.ours;
+  side === "reference" || side === "copy" ? programs[side] : programs.ours;
 
 export interface CallOptions {
   /** Folder with the plugins. */

@@ -3,7 +3,7 @@ import type { BenchHost, Program } from "./host.ts";
 import type { Programs } from "./programs.ts";
 
 /** Whose programs. The ratio of a row is that of ours to the row's base. */
-export type Side = "ours" | "reference" | "hello" | "floor";
+export type Side = "ours" | "reference" | "hello" | "floor" | "copy";
 
 /** One thing that is measured, or done between measurements. */
 export interface Step {

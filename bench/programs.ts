@@ -18,12 +18,16 @@ export interface Programs {
   /** Folders with the plugins of each side. */
   readonly ours: string;
   readonly reference: string;
+  /** A copy of ours: what it differs by in a run, no change can be told from. */
+  readonly copy: string;
   /** A "hello" that the same Bun compiled: the least that a program made in this way can take. */
   readonly hello: string;
   /** bench/floor.c: the kernel work of an ADD and nothing else. */
   readonly floor: string;
   /** bench/launcher.c */
   readonly launcher: string;
+  /** bench/cpuid.c */
+  readonly cpuid: string;
 }
 
 /** What the scratch hosts and the judges need next to the plugins. */
@@ -62,10 +66,14 @@ export async function providePrograms(
   say: (line: string) => void,
 ): Promise<Programs> {
   const ours = await provideOurs(bin, say);
+  const copy = join(CACHE, "copy");
+  await outputOf(["/bin/sh", "-c", 'rm -rf "$1" && cp -a "$0" "$1"', ours.ours, copy]);
   const conformance = join(PROJECT, "conformance/.cache");
   mkdirSync(conformance, { recursive: true });
   return {
     ...ours,
+    copy,
+    cpuid: await made("cpuid", "cpuid.c", compileC),
     reference: await provideReference(conformance, say),
     hello: await made(`hello-${Bun.version}`, "hello.ts", (file, source) => [
       ...[bun, "build", "--compile", "--minify", "--bytecode", "--outfile", file, source],

@@ -24,12 +24,14 @@ export interface Conditions {
   readonly reference: string;
   /** Of one minute, before the first case: what else the machine had to do. */
   readonly load: number;
+  /** Microseconds of a CPUID instruction. */
+  readonly cpuid: number;
 }
 
 /** Conditions as they are now. */
 export function conditionsNow(
   kind: Conditions["kind"],
-  versions: Pick<Conditions, "bridgehead" | "reference">,
+  versions: Pick<Conditions, "bridgehead" | "reference" | "cpuid">,
 ): Conditions {
   return {
     ...{ date: new Date().toISOString().slice(0, 10), kind },
@@ -44,7 +46,7 @@ export function conditionsNow(
 const sentenceOf = (conditions: Conditions): string =>
   `A ${conditions.kind} run of ${conditions.date}: ${conditions.processors} processors (${conditions.model}), ` +
   `${conditions.memoryGiB} GiB, Linux ${conditions.kernel}. Bridgehead ${conditions.bridgehead} on Bun ` +
-  `${conditions.bun}, reference ${conditions.reference}. Load before the run: ${conditions.load}.`;
+  `${conditions.bun}, reference ${conditions.reference}. Load before the run: ${conditions.load}. A CPUID takes ${conditions.cpuid} µs.`;
 
 /** Writes all files of a run. All rows and samples are in dist/bench, for a release to publish. Returns the names. */
 export function writeResults(conditions: Conditions, cases: readonly MeasuredCase[]): string[] {

@@ -27,7 +27,9 @@ const ofShape = (name: string, shape: Shape, withFloor = false): BenchCase => ({
   open: async (surroundings) => {
     const { programs, host } = surroundings;
     const contenders: Contender[] = [];
-    for (const side of ["ours", "reference"] as const) {
+    // The copy is the A/A control.
+    const sides = withFloor ? (["ours", "reference", "copy"] as const) : (["ours", "reference"] as const);
+    for (const side of sides) {
       const folder = pluginsOf(programs, side);
       const place = await host(side);
       await addNamespaces(place, "measured", 1);
