@@ -88,6 +88,11 @@ describe("the index equals a list of leases", () => {
     expect(within(5n)).toBeUndefined();
     index.remove(v4(12_345));
     expect([within(5n), within(12_345n), within(12_346n)]).toEqual([v4(12_345), v4(12_345), undefined]);
+    // Across the end of 32 bits, and of 64.
+    for (const start of [2n ** 32n - 50n, 2n ** 64n - 50n]) {
+      const across = indexOf(Array.from({ length: 100 }, (_, n): Lease => ["c", v6(start + BigInt(n))]));
+      expect(across.firstFree({ family: 6, from: start, to: start + 200n })).toEqual(v6(start + 100n));
+    }
     // The same numbers of the other family are of other addresses.
     expect(index.firstFree({ family: 6, from: 5n, to: 5n })).toEqual(v6(5n));
   });
