@@ -16,58 +16,25 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { toCniError } from "../../src/cni/error.ts";
 import { LeaseStore } from "../../src/leases/lease-store.ts";
-import { FakeBoot } from "../support/fake-boot.ts";
 import { type Fault, withFault, withoutSyncing } from "../support/faulty-libc.ts";
-import { addressesOf, hostLocalOn } from "../support/host-local-call.ts";
-import { LeaseDirectory } from "../support/lease-directory.ts";
+import { LeaseScene } from "../support/lease-scene.ts";
 
 withoutSyncing();
 
 const IPAM = { ranges: [[{ subnet: "10.0.0.0/24" }]] };
 
-class Scene implements Disposable {
-  readonly leases = new LeaseDirectory();
-  readonly #commands = hostLocalOn(new FakeBoot());
-  readonly #config = this.leases.network(IPAM);
-
-  static async withSixty(): Promise<Scene> {
-    const scene = new Scene();
-    for (let n = 0; n < 60; n++) expect(await scene.add(`c${n}`)).toBe(`10.0.0.${n + 2}/24`);
-    return scene;
-  }
-
-  /** The address, or the error's message. */
-  async add(containerId: string): Promise<string> {
-    try {
-      return addressesOf(await this.#commands.add({ config: this.#config, containerId })).join();
-    } catch (error) {
-      return toCniError(error).message;
-    }
-  }
-
-  check = (containerId: string): Promise<boolean> =>
-    this.#commands.check({ config: this.#config, containerId }).then(
-      () => true,
-      () => false,
-    );
-  del = (containerId: string): Promise<void> => this.#commands.del({ config: this.#config, containerId });
-
-  get index(): string {
-    return join(this.leases.state, "net.index");
-  }
-
-  [Symbol.dispose](): void {
-    this.leases[Symbol.dispose]();
-  }
+async function withSixty(): Promise<LeaseScene> {
+  const scene = new LeaseScene(IPAM);
+  for (let n = 0; n < 60; n++) expect(await scene.add(`c${n}`)).toBe(`10.0.0.${n + 2}/24`);
+  return scene;
 }
 
 const DUPLICATE = "duplicate allocation is not allowed";
 
 describe("L6: the index", () => {
   test("is used: a command reads no other lease than its own", async () => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     const opened = new Set<string>();
     const watch: Fault = (call, [path]) => {
       if (call === "openat" && /\/net\/10\./.test(String(path))) opened.add(String(path).replace(/.*\//, ""));
@@ -119,7 +86,7 @@ describe("L6: the index", () => {
     ],
   ];
   test.each(SPOILED)("may be %s", async (_, spoil) => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     const elsewhere = existsSync("/etc/hostname") ? readFileSync("/etc/hostname", "utf8") : "";
     spoil(scene.index);
     expect(await scene.add("c7")).toContain(DUPLICATE);
@@ -131,7 +98,7 @@ describe("L6: the index", () => {
   });
 
   test("may be that of an earlier time", async () => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     const saved = join(scene.leases.dataDir, "saved");
     copyFileSync(scene.index, saved);
     await scene.del("c8");
@@ -143,16 +110,13 @@ describe("L6: the index", () => {
   });
 
   test("may be of an earlier boot, whose last writes never reached the disk", async () => {
-    using leases = new LeaseDirectory();
-    const machine = new FakeBoot();
-    const { add, check } = hostLocalOn(machine);
-    const config = leases.network(IPAM);
-    await add({ config });
-    machine.reboot();
+    using scene = new LeaseScene(IPAM);
+    await scene.add("c1");
+    scene.boot.reboot();
     const reads: string[] = [];
     await withFault(
       (call, [path]) => void (call === "getdents64" && reads.push(String(path))),
-      () => check({ config }),
+      () => scene.check("c1"),
     );
     expect(reads.length).toBeGreaterThan(0);
   });
@@ -160,7 +124,7 @@ describe("L6: the index", () => {
 
 describe("L6: the directory", () => {
   test("may change between two commands", async () => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     scene.leases.remove("10.0.0.20");
     scene.leases.write("10.0.0.62", "new\r\neth0");
     expect(await scene.add("new")).toContain(DUPLICATE);
@@ -169,7 +133,7 @@ describe("L6: the directory", () => {
   });
 
   test("may have its time set back after a change", async () => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     const reference = join(scene.leases.dataDir, "reference");
     const touch = (...words: string[]) => Bun.spawnSync(["touch", "--no-create", ...words]);
     writeFileSync(reference, "");
@@ -183,7 +147,7 @@ describe("L6: the directory", () => {
   });
 
   test("may be replaced as a whole", async () => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     rmSync(scene.leases.path, { recursive: true });
     expect(await scene.check("c1")).toBe(false);
     scene.leases.write("10.0.0.2", "new\r\neth0");
@@ -199,7 +163,7 @@ describe("L6: the directory", () => {
     ["after it made its own", (call) => call === "ftruncate"],
   ];
   test.each(MOMENTS)("may get a lease without the lock while a command is at work: %s", async (_, is) => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     let done = false;
     const meanwhile: Fault = (call, [path]) => {
       if (done || !is(call, String(path))) return;
@@ -212,7 +176,7 @@ describe("L6: the directory", () => {
   });
 
   test("may get one in the microseconds between a command's look and its own change: CHECK and DEL see it", async () => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     let done = false;
     const meanwhile: Fault = (call) => {
       if (call !== "linkat" || done) return;
@@ -226,7 +190,7 @@ describe("L6: the directory", () => {
   });
 
   test("may get a lease at the very address that a command is about to give", async () => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     let done = false;
     const meanwhile: Fault = (call) => {
       if (call !== "linkat" || done) return;
@@ -239,7 +203,7 @@ describe("L6: the directory", () => {
   });
 
   test("may have owners changed in place: neither DEL nor CHECK is fooled", async () => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     // c5 had 10.0.0.7 and gets 10.0.0.40 as well; c38 had that and has nothing now.
     await scene.leases.overwrite("10.0.0.40", "other\r\neth0");
     expect(await scene.check("c38")).toBe(false);
@@ -251,7 +215,7 @@ describe("L6: the directory", () => {
   });
 
   test("may have owners exchanged in place: a DEL that meets one of them finds all", async () => {
-    using scene = await Scene.withSixty();
+    using scene = await withSixty();
     scene.leases.write("10.0.0.62", "c5\r\neth0");
     expect(await scene.check("c5")).toBe(true);
     await scene.leases.overwrite("10.0.0.62", "c38\r\neth0");

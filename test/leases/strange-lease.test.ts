@@ -2,10 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, existsSync, linkSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { toCniError } from "../../src/cni/error.ts";
-import { FakeBoot } from "../support/fake-boot.ts";
-import { addressesOf, hostLocalOn } from "../support/host-local-call.ts";
-import { LeaseDirectory } from "../support/lease-directory.ts";
+import { LeaseScene } from "../support/lease-scene.ts";
 import { testUnless } from "../support/skip.ts";
 
 /** Two addresses to give, 10.0.0.2 and 10.0.0.3. */
@@ -13,32 +10,8 @@ const TWO = { ranges: [[{ subnet: "10.0.0.0/29", rangeEnd: "10.0.0.3" }]] };
 const OTHER_USER = 65534;
 const notRoot = process.getuid?.() === 0 ? undefined : "not root";
 
-class Scene implements Disposable {
-  readonly leases = new LeaseDirectory();
-  readonly machine = new FakeBoot();
-  readonly lines: string[] = [];
-  readonly #commands = hostLocalOn(this.machine);
-  readonly first = join(this.leases.path, "10.0.0.2");
-
-  call(command: "add" | "check" | "del" | "gc", containerId: string, args = ""): Promise<string> {
-    const config = this.leases.network(TWO, { "cni.dev/valid-attachments": [] });
-    const call = { config, containerId, netns: `/run/netns/${containerId}`, args, lines: this.lines };
-    return Promise.resolve(this.#commands[command](call)).then(
-      (result) => (result === undefined ? "done" : addressesOf(result).join()),
-      (error) => toCniError(error).message,
-    );
-  }
-
-  /** An ADD in a namespace that is there. */
-  async add(containerId: string): Promise<string> {
-    this.machine.addNetns(`/run/netns/${containerId}`);
-    return this.call("add", containerId);
-  }
-
-  [Symbol.dispose](): void {
-    this.leases[Symbol.dispose]();
-  }
-}
+/** Whose GC has an empty list. */
+const sceneOf = () => new LeaseScene(TWO, { "cni.dev/valid-attachments": [] });
 
 const STRANGE: readonly [string, (path: string) => void, words: string, unless?: string | undefined][] = [
   [
@@ -57,42 +30,42 @@ const STRANGE: readonly [string, (path: string) => void, words: string, unless?:
 for (const [name, spoil, words, unless] of STRANGE) {
   describe(`K4: a lease that ${name}`, () => {
     testUnless(unless)("is not given to another: not by GC, not after a reboot, not by a retry", async () => {
-      using scene = new Scene();
+      using scene = sceneOf();
       expect(await scene.add("a")).toBe("10.0.0.2/29");
-      spoil(scene.first);
+      spoil(scene.path("10.0.0.2"));
       expect(await scene.call("gc", "any")).toBe("done");
       expect(scene.lines).toEqual([
-        expect.stringContaining(`the address of "${scene.first}" stays held: ${words}`),
+        expect.stringContaining(`the address of "${scene.path("10.0.0.2")}" stays held: ${words}`),
       ]);
-      scene.machine.reboot();
+      scene.boot.reboot();
       expect(await scene.add("b")).toBe("10.0.0.3/29");
       expect(await scene.add("c")).toContain("no IP addresses available");
       expect(await scene.add("a")).toContain("duplicate allocation is not allowed");
-      expect(existsSync(scene.first)).toBe(true);
+      expect(existsSync(scene.path("10.0.0.2"))).toBe(true);
     });
 
     testUnless(unless)("is found by CHECK and released by DEL of its own attachment", async () => {
-      using scene = new Scene();
+      using scene = sceneOf();
       await scene.add("a");
-      spoil(scene.first);
+      spoil(scene.path("10.0.0.2"));
       expect(await scene.call("check", "a")).toBe("done");
       expect(await scene.call("del", "b")).toBe("done");
-      expect(existsSync(scene.first)).toBe(true);
+      expect(existsSync(scene.path("10.0.0.2"))).toBe(true);
       expect(await scene.call("del", "a")).toBe("done");
-      expect(existsSync(scene.first)).toBe(false);
+      expect(existsSync(scene.path("10.0.0.2"))).toBe(false);
     });
 
     testUnless(unless)(
       "is not shown to those who ask for its address, nor taken when it is empty",
       async () => {
-        using scene = new Scene();
+        using scene = sceneOf();
         await scene.add("a");
         for (const content of ["secret", ""]) {
-          writeFileSync(scene.first, content);
-          if (content === "secret") spoil(scene.first);
-          const message = await scene.call("add", "b", "IP=10.0.0.2");
-          expect(message).toContain(`it belongs to a file that is not a lease (${scene.first})`);
-          expect(readFileSync(scene.first, "utf8")).toBe(content);
+          writeFileSync(scene.path("10.0.0.2"), content);
+          if (content === "secret") spoil(scene.path("10.0.0.2"));
+          const message = await scene.call("add", "b", { args: "IP=10.0.0.2" });
+          expect(message).toContain(`it belongs to a file that is not a lease (${scene.path("10.0.0.2")})`);
+          expect(readFileSync(scene.path("10.0.0.2"), "utf8")).toBe(content);
         }
       },
     );
@@ -100,14 +73,14 @@ for (const [name, spoil, words, unless] of STRANGE) {
 }
 
 test("K4: leases of a backup with other modes are leases", async () => {
-  using scene = new Scene();
+  using scene = sceneOf();
   await scene.add("a");
   for (const mode of [0o644, 0o666, 0o400, 0o755]) {
-    chmodSync(scene.first, mode);
+    chmodSync(scene.path("10.0.0.2"), mode);
     expect(await scene.call("check", "a")).toBe("done");
   }
   // Its namespace is gone.
-  scene.machine.reboot();
+  scene.boot.reboot();
   expect(await scene.call("gc", "any")).toBe("done");
-  expect(existsSync(scene.first)).toBe(false);
+  expect(existsSync(scene.path("10.0.0.2"))).toBe(false);
 });

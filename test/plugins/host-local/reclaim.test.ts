@@ -1,65 +1,16 @@
 /** Which leases come back without a DEL, and which never do (rules L4, L5). */
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { toCniError } from "../../../src/cni/error.ts";
-import { FakeBoot } from "../../support/fake-boot.ts";
-import { addressesOf, hostLocalOn } from "../../support/host-local-call.ts";
-import { LeaseDirectory } from "../../support/lease-directory.ts";
+import { LeaseScene } from "../../support/lease-scene.ts";
 
 /** A network with two addresses to give, 10.0.0.2 and 10.0.0.3. */
 const TWO = { ranges: [[{ subnet: "10.0.0.0/29", rangeEnd: "10.0.0.3" }]] };
-
-class Scene implements Disposable {
-  readonly leases = new LeaseDirectory();
-  readonly machine = new FakeBoot();
-  readonly lines: string[] = [];
-  readonly config = this.leases.network(TWO);
-  readonly #commands = hostLocalOn(this.machine);
-
-  /** ADDs a container in a namespace of its name, which is made unless it is there. Its address or the error. */
-  async add(containerId: string, args = ""): Promise<string> {
-    const netns = `/run/netns/${containerId}`;
-    if (this.machine.record(netns) === undefined) this.machine.addNetns(netns);
-    return this.addIn(netns, containerId, args);
-  }
-
-  async addIn(netns: string, containerId: string, args = ""): Promise<string> {
-    const { config, lines } = this;
-    try {
-      return addressesOf(await this.#commands.add({ config, containerId, netns, args, lines })).join();
-    } catch (error) {
-      return toCniError(error).message;
-    }
-  }
-
-  del(containerId: string): Promise<void> {
-    return this.#commands.del({ config: this.config, containerId });
-  }
-
-  status(): Promise<string> {
-    const config = this.leases.network({ ...TWO, statusReportsExhaustion: true });
-    return this.#commands.status({ config }).then(
-      () => "ready",
-      (error) => toCniError(error).message,
-    );
-  }
-
-  /** The container ends, and its DEL never comes. */
-  crash(containerId: string): void {
-    this.machine.removeNetns(`/run/netns/${containerId}`);
-  }
-
-  [Symbol.dispose](): void {
-    this.leases[Symbol.dispose]();
-  }
-}
 
 const FULL = "no IP addresses available in range set";
 
 describe("when a set is exhausted", () => {
   test("L4: a lease whose namespace is gone is reclaimed, and told of", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
     scene.crash("a");
@@ -71,10 +22,10 @@ describe("when a set is exhausted", () => {
   });
 
   test("L4: leases of an earlier boot are reclaimed, all of them", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
-    scene.machine.reboot();
+    scene.boot.reboot();
     expect(await scene.add("c")).toBe("10.0.0.2/29");
     expect(scene.lines.map((line) => line.replace(/.*: /, ""))).toEqual(
       Array(2).fill("the machine was booted since"),
@@ -83,7 +34,7 @@ describe("when a set is exhausted", () => {
   });
 
   test("L4: before that nothing is reclaimed", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     scene.crash("a");
     expect(await scene.add("b")).toBe("10.0.0.3/29");
@@ -92,7 +43,7 @@ describe("when a set is exhausted", () => {
   });
 
   test("L4: live ones never are, nor after a DEL and ADD in between", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
     await scene.del("a");
@@ -102,19 +53,19 @@ describe("when a set is exhausted", () => {
   });
 
   test("L4: the namespace of a new container with the number of a dead one's does not keep that alive", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
     scene.crash("a");
-    scene.machine.addNetns("/run/netns/c");
+    scene.boot.addNetns("/run/netns/c");
     expect(await scene.add("c")).toBe("10.0.0.2/29");
   });
 
   test("L4: leases of other tools, of unknown origin, and without a namespace at ADD never are", async () => {
-    using scene = new Scene();
-    await scene.addIn("/nowhere", "a");
+    using scene = new LeaseScene(TWO);
+    await scene.call("add", "a", { netns: "/nowhere" });
     scene.leases.write("10.0.0.3", "b\r\neth0");
-    scene.machine.reboot();
+    scene.boot.reboot();
     expect(await scene.add("c")).toContain(FULL);
     expect(scene.leases.leases()).toEqual({ "10.0.0.2": "a\r\neth0", "10.0.0.3": "b\r\neth0" });
   });
@@ -137,10 +88,10 @@ describe("when a set is exhausted", () => {
     ["given another owner in place", (path) => writeFileSync(path, "z\r\neth0")],
   ];
   test.each(FOREIGN)("L4: a lease %s is not ours any more", async (_, edit) => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
-    edit(join(scene.leases.path, "10.0.0.2"));
+    edit(scene.path("10.0.0.2"));
     scene.crash("a");
     expect(await scene.add("c")).toContain(FULL);
     scene.crash("b");
@@ -148,7 +99,7 @@ describe("when a set is exhausted", () => {
   });
 
   test("L4: a requested address that a dead attachment holds is given", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     expect(await scene.add("b", "IP=10.0.0.2")).toContain("requested IP address 10.0.0.2 is not available");
     scene.crash("a");
@@ -156,20 +107,20 @@ describe("when a set is exhausted", () => {
   });
 
   test("L4, A35: what can be reclaimed is available to STATUS, which touches nothing", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene({ ...TWO, statusReportsExhaustion: true });
     await scene.add("a");
     await scene.add("b");
-    expect(await scene.status()).toContain(FULL.slice(0, 25));
+    expect(await scene.call("status", "")).toContain(FULL.slice(0, 25));
     scene.crash("b");
     const before = scene.leases.all();
-    expect(await scene.status()).toBe("ready");
+    expect(await scene.call("status", "")).toBe("done");
     expect(scene.leases.all()).toEqual(before);
   });
 });
 
 describe("on the retry of the same attachment", () => {
   test("L5: it gets its address back when its namespace is gone, and the hint stays", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
     scene.crash("a");
@@ -181,24 +132,24 @@ describe("on the retry of the same attachment", () => {
   });
 
   test("L5: and after a reboot", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
-    scene.machine.reboot();
+    scene.boot.reboot();
     expect(await scene.add("a")).toBe("10.0.0.2/29");
   });
 
   test("L5: in a new namespace at the same path with the same number", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
-    const before = scene.machine.record("/run/netns/a")?.netns.inode;
+    const before = scene.boot.record("/run/netns/a")?.netns.inode;
     scene.crash("a");
-    scene.machine.addNetns("/run/netns/a");
-    expect(scene.machine.record("/run/netns/a")?.netns.inode).toBe(before);
+    scene.boot.addNetns("/run/netns/a");
+    expect(scene.boot.record("/run/netns/a")?.netns.inode).toBe(before);
     expect(await scene.add("a")).toBe("10.0.0.2/29");
   });
 
   test("L5: with another request it gets that, and the old address is free", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     scene.crash("a");
     expect(await scene.add("a", "IP=10.0.0.3")).toBe("10.0.0.3/29");
@@ -206,7 +157,7 @@ describe("on the retry of the same attachment", () => {
   });
 
   test("L5: a live one is refused", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     expect(await scene.add("a")).toContain(
       "10.0.0.2 has been allocated to a, duplicate allocation is not allowed",
@@ -215,16 +166,16 @@ describe("on the retry of the same attachment", () => {
   });
 
   test("L5: one without a recorded identity is refused, whatever happened since", async () => {
-    using scene = new Scene();
-    await scene.addIn("/nowhere", "a");
-    scene.machine.reboot();
+    using scene = new LeaseScene(TWO);
+    await scene.call("add", "a", { netns: "/nowhere" });
+    scene.boot.reboot();
     expect(await scene.add("a")).toContain("duplicate allocation is not allowed");
     scene.leases.write("10.0.0.3", "b\r\neth0");
     expect(await scene.add("b")).toContain("duplicate allocation is not allowed");
   });
 
   test("L5: of several, one that lives is enough to refuse, and nothing is released", async () => {
-    using scene = new Scene();
+    using scene = new LeaseScene(TWO);
     await scene.add("a");
     scene.crash("a");
     scene.leases.write("10.0.0.3", "a\r\neth0");
