@@ -93,6 +93,12 @@ describe("the index equals a list of leases", () => {
       const across = indexOf(Array.from({ length: 100 }, (_, n): Lease => ["c", v6(start + BigInt(n))]));
       expect(across.firstFree({ family: 6, from: start, to: start + 200n })).toEqual(v6(start + 100n));
     }
+    // What has the same lowest 32 bits elsewhere is not in the way.
+    for (const elsewhere of [2n ** 32n, 2n ** 64n, 2n ** 96n]) {
+      const numbers = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n, elsewhere + 8n];
+      const index = indexOf(numbers.map((n): Lease => ["c", v6(2n ** 112n + n)]));
+      expect(index.firstFree({ family: 6, from: 2n ** 112n, to: 2n ** 113n })).toEqual(v6(2n ** 112n + 8n));
+    }
     // The same numbers of the other family are of other addresses.
     expect(index.firstFree({ family: 6, from: 5n, to: 5n })).toEqual(v6(5n));
   });

@@ -7,6 +7,7 @@ import {
   appendFileSync,
   copyFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   rmSync,
@@ -28,6 +29,13 @@ async function withSixty(): Promise<LeaseScene> {
   const scene = new LeaseScene(IPAM);
   for (let n = 0; n < 60; n++) expect(await scene.add(`c${n}`)).toBe(`10.0.0.${n + 2}/24`);
   return scene;
+}
+
+/** How many times an action reads a directory. */
+async function reads(action: () => Promise<unknown>): Promise<number> {
+  const read = new Set<string>();
+  await withFault((call, [fd]) => void (call === "getdents64" && read.add(String(fd))), action);
+  return read.size;
 }
 
 const DUPLICATE = "duplicate allocation is not allowed";
@@ -94,6 +102,8 @@ describe("L6: the index", () => {
     await scene.del("c8");
     expect(await scene.check("c8")).toBe(false);
     expect(await scene.add("c60")).toBe("10.0.0.62/24");
+    // What is a file of ours is good again, and the directory is not read for the next command.
+    expect(await reads(() => scene.check("c59"))).toBe(lstatSync(scene.index).isFile() ? 0 : 1);
     expect(existsSync("/etc/hostname") ? readFileSync("/etc/hostname", "utf8") : "").toBe(elsewhere);
   });
 
@@ -113,12 +123,7 @@ describe("L6: the index", () => {
     using scene = new LeaseScene(IPAM);
     await scene.add("c1");
     scene.boot.reboot();
-    const reads: string[] = [];
-    await withFault(
-      (call, [path]) => void (call === "getdents64" && reads.push(String(path))),
-      () => scene.check("c1"),
-    );
-    expect(reads.length).toBeGreaterThan(0);
+    expect(await reads(() => scene.check("c1"))).toBe(1);
   });
 });
 
@@ -189,18 +194,25 @@ describe("L6: the directory", () => {
     expect(scene.leases.leases()["10.0.0.200"]).toBeUndefined();
   });
 
-  test("may get a lease at the very address that a command is about to give", async () => {
-    using scene = await withSixty();
-    let done = false;
-    const meanwhile: Fault = (call) => {
-      if (call !== "linkat" || done) return;
-      done = true;
-      scene.leases.write("10.0.0.62", "new\r\neth0");
-    };
-    expect(await withFault(meanwhile, () => scene.add("c60"))).toBe("10.0.0.63/24");
-    expect(scene.leases.leases()).toMatchObject({ "10.0.0.62": "new\r\neth0", "10.0.0.63": "c60\r\neth0" });
-    expect(await scene.add("new")).toContain(DUPLICATE);
-  });
+  test.each([
+    ["trusted", () => {}],
+    ["missing", ({ index }: LeaseScene) => rmSync(index)],
+  ])(
+    "may get a lease at the very address that a command is about to give, with an index that is %s",
+    async (_, prepare) => {
+      using scene = await withSixty();
+      prepare(scene);
+      let done = false;
+      const meanwhile: Fault = (call) => {
+        if (call !== "linkat" || done) return;
+        done = true;
+        scene.leases.write("10.0.0.62", "new\r\neth0");
+      };
+      expect(await withFault(meanwhile, () => scene.add("c60"))).toBe("10.0.0.63/24");
+      expect(scene.leases.leases()).toMatchObject({ "10.0.0.62": "new\r\neth0", "10.0.0.63": "c60\r\neth0" });
+      expect(await scene.add("new")).toContain(DUPLICATE);
+    },
+  );
 
   test("may have owners changed in place: neither DEL nor CHECK is fooled", async () => {
     using scene = await withSixty();
