@@ -12,7 +12,15 @@ import { PROJECT } from "./support/test-files.ts";
  * A file is in the room with the longest name that its path begins with. Arrows point downwards only.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  "src/main.ts": ["src/operator.ts", "src/plugins/registry.ts", "src/cni", "src/sys", "#engine"],
+  "src/main.ts": [
+    "src/operator.ts",
+    "src/host.ts",
+    "src/plugins/registry.ts",
+    "src/cni",
+    "src/sys",
+    "#engine",
+  ],
+  "src/host.ts": ["src/plugins/registry.ts", "src/cni", "src/sys", "#engine"],
   "src/operator.ts": ["src/operator", "src/cni"],
   "src/operator": ["src/sys"],
   // A plugin never imports another: the IPAM is delegated to. What they share lies right in src/plugins.

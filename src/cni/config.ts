@@ -13,7 +13,8 @@ import { notJson, parseJson } from "./json-bytes.ts";
 import { NETWORK_KEYS, SHARED_KEYS } from "./keys.ts";
 import type { Result } from "./result.ts";
 import { parseResult } from "./result-parse.ts";
-import { CURRENT_VERSION, findVersion, parseVersion, requireCommand, type Version } from "./version.ts";
+import { CURRENT_VERSION, findVersion, type Version } from "./version.ts";
+import { parseVersion, requireCommand } from "./version-check.ts";
 
 /** What stdin says of the network, checked as far as all plugins share it. */
 export interface NetworkConfig {

@@ -5,7 +5,6 @@
 import type { Command, Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
 import { type CommandWithoutResult, type Plugin, type Request, runAdd } from "./plugin.ts";
-import { refuseItself } from "./plugin-name.ts";
 import type { Result } from "./result.ts";
 import { reduceTo } from "./result-version.ts";
 import { takeBack } from "./undo.ts";
@@ -145,5 +144,15 @@ function find({ path, delegation }: Request, type: string): Found {
   throw new CniError(
     code.internal,
     `failed to find plugin ${JSON.stringify(type)}${where}; install it there or correct CNI_PATH`,
+  );
+}
+
+/** @throws CniError code 7 when `type`, which is to be delegated to, is the name that this plugin was called by. */
+export function refuseItself(calledAs: string | undefined, type: string): void {
+  if (type !== calledAs) return;
+  throw new CniError(
+    code.invalidConfig,
+    `ipam.type ${JSON.stringify(type)} would make this plugin call itself without end; ` +
+      'name an IPAM plugin, such as "host-local"',
   );
 }

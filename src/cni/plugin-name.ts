@@ -1,5 +1,4 @@
 /** Which plugin a file's name means. People install the plugins under names of their own, as in "cnv-bridge". */
-import { CniError, code } from "./error.ts";
 import type { Plugin } from "./plugin.ts";
 
 /** The operator's name, which contains that of a plugin and means none. */
@@ -20,14 +19,4 @@ export function pluginsIn(name: string, plugins: readonly Plugin[]): readonly Pl
 export function pluginIn(name: string, plugins: readonly Plugin[]): Plugin | undefined {
   const found = pluginsIn(name, plugins);
   return found.length === 1 ? found[0] : undefined;
-}
-
-/** @throws CniError code 7 when `type`, which is to be delegated to, is the name that this plugin was called by. */
-export function refuseItself(calledAs: string | undefined, type: string): void {
-  if (type !== calledAs) return;
-  throw new CniError(
-    code.invalidConfig,
-    `ipam.type ${JSON.stringify(type)} would make this plugin call itself without end; ` +
-      'name an IPAM plugin, such as "host-local"',
-  );
 }

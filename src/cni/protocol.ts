@@ -8,7 +8,7 @@ import { type Command, type Environment, type Invocation, readEnvironment } from
 import { CniError, code, toCniError } from "./error.ts";
 import { type Delegation, type Plugin, type Request, runAdd } from "./plugin.ts";
 import { formatResult, print } from "./result-format.ts";
-import { CURRENT_VERSION, REFERENCE_LEVEL, SUPPORTED_VERSIONS, type Version } from "./version.ts";
+import type { Version } from "./version.ts";
 
 /** The process as the protocol sees it, given by main. */
 export interface Host {
@@ -25,8 +25,6 @@ export interface Host {
   explain?(message: string): Promise<string | undefined>;
   /** Whether the bytes of a variable are UTF-8: what isn't reads as U+FFFD, which can be meant as well. */
   isUtf8?(variable: string): Promise<boolean>;
-  /** The program's version, for the about line. */
-  readonly version: string;
 }
 
 /** Runs the command that the environment names. Returns the exit code; never throws. */
@@ -34,15 +32,7 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
   let stdin: Uint8Array = new Uint8Array();
   let version: Version | undefined;
   try {
-    if (!host.environment.CNI_COMMAND) {
-      host.stderr(about(plugin, host));
-      return 0;
-    }
     const invocation = readEnvironment(host.environment);
-    if (invocation.command === "VERSION") {
-      host.stdout(versionDocument());
-      return 0;
-    }
     if (invocation.ifname.includes(REPLACEMENT)) await refuseOtherThanUtf8(host);
     stdin = readStdin(host);
     const request = readRequest(invocation, stdin, host);
@@ -85,18 +75,6 @@ export function readRequest(
     log: (line) => stderr(`${line}\n`),
   };
 }
-
-/**
- * Rule A5. Runtimes and scripts read a version out of the first line, and compare it with versions of the reference
- * (docs/conformance.md). So it is the reference's that this program equals, and after the "+" the program itself: the
- * whole is one semantic version, of which parsers compare only what is before the "+".
- */
-const about = (plugin: Plugin, host: Host): string =>
-  `CNI ${plugin.name} plugin v${REFERENCE_LEVEL}+Bridgehead.${host.version}\nCNI protocol versions supported: ${SUPPORTED_VERSIONS.join(", ")}\n`;
-
-/** Rule A19. */
-const versionDocument = (): string =>
-  `${JSON.stringify({ cniVersion: CURRENT_VERSION, supportedVersions: SUPPORTED_VERSIONS })}\n`;
 
 /** Standard input, once. @throws CniError code 5 or 6. */
 export function readStdin(host: Host): Uint8Array {
@@ -142,7 +120,11 @@ async function explained(error: CniError, host: Host): Promise<CniError> {
 }
 
 /** Prints a failure (rules A16, A17). */
-export function reportError(error: CniError, cniVersion: Version, host: Host): void {
+export function reportError(
+  error: CniError,
+  cniVersion: Version,
+  host: Pick<Host, "stdout" | "stderr">,
+): void {
   const details = error.details === "" ? undefined : error.details;
   try {
     host.stdout(print({ cniVersion, code: error.code, msg: error.message, details }));
@@ -152,7 +134,7 @@ export function reportError(error: CniError, cniVersion: Version, host: Host): v
   if (error.remark !== "") logIfPossible(error.remark, host);
 }
 
-function logIfPossible(line: string, host: Host): void {
+function logIfPossible(line: string, host: Pick<Host, "stderr">): void {
   try {
     host.stderr(`${line}\n`);
   } catch {

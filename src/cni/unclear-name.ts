@@ -12,9 +12,6 @@ import { type Host, readStdin, reportError, runPlugin } from "./protocol.ts";
 
 /** Runs the plugin that a call with CNI_COMMAND means. Returns the exit code; never throws. */
 export async function runByConfig(name: string, plugins: readonly Plugin[], host: Host): Promise<number> {
-  const [any] = plugins;
-  // All of them answer alike, and stdin must not be read (rule A7).
-  if (host.environment.CNI_COMMAND === "VERSION" && any !== undefined) return runPlugin(any, host);
   let stdin: Uint8Array;
   try {
     stdin = readStdin(host);

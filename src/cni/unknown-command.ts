@@ -9,7 +9,7 @@ import { KilledError, runChild } from "./delegate-child.ts";
 import { type CniError, code, toCniError } from "./error.ts";
 import { parseJson } from "./json-bytes.ts";
 import type { Request } from "./plugin.ts";
-import { BROUGHT_BY, isAtLeast } from "./version.ts";
+import { BROUGHT_BY, isAtLeast } from "./version-check.ts";
 
 /** Answers that only a plugin gives that has understood the question, or has not come to it. */
 const ANSWERS: readonly number[] = [code.notAvailable, code.notAvailableLimited, code.tryAgainLater];

@@ -1,8 +1,5 @@
 /** Versions of the protocol (rules A11, A12, A19), and of the reference. */
 
-import { wrongType } from "../schema/key-error.ts";
-import { CniError, code } from "./error.ts";
-
 /** The version of containernetworking/plugins whose behaviour the plugins have. */
 export const REFERENCE_LEVEL = "1.9.1";
 
@@ -24,54 +21,4 @@ export function findVersion(text: string | undefined): Version | undefined {
   const wanted = text || "0.1.0";
   for (const version of SUPPORTED_VERSIONS) if (version === wanted) return version;
   return undefined;
-}
-
-/** The version of a configuration: absent or empty means 0.1.0. @throws CniError code 1 for one not supported. */
-export function parseVersion(text: string | undefined): Version {
-  const known = findVersion(text);
-  if (known !== undefined) return known;
-  const supported = SUPPORTED_VERSIONS.map((version) => JSON.stringify(version)).join(" ");
-  throw new CniError(
-    code.incompatibleVersion,
-    "incompatible CNI versions",
-    `config is ${JSON.stringify(text)}, plugin supports [${supported}]`,
-  );
-}
-
-/** The versions that brought these commands; ADD and DEL were always there. */
-export const BROUGHT_BY = { CHECK: "0.4.0", GC: "1.1.0", STATUS: "1.1.0" } as const;
-
-const broughtBy = (command: string): Version | undefined =>
-  Object.entries(BROUGHT_BY).find(([name]) => name === command)?.[1];
-
-/**
- * Refuses a command that a configuration's version does not have yet (rule A12). Whether the version is supported at
- * all is parseVersion's question.
- * @throws CniError code 1; code 6 for a version that is not made of numbers.
- */
-export function requireCommand(command: string, text: string | undefined): void {
-  const minimum = broughtBy(command);
-  if (minimum === undefined) return;
-  const version = text || "0.1.0";
-  if (isAtLeast(version, minimum)) return;
-  throw new CniError(code.incompatibleVersion, `config version does not allow ${command}`);
-}
-
-/** Major, minor and micro number; the last two may be left out. */
-function numbersOf(text: string): number[] {
-  if (/^\d+(\.\d+){0,2}$/.test(text)) return text.split(".").map(Number);
-  throw wrongType("cniVersion", "numbers joined by dots", text);
-}
-
-/**
- * Whether a version, which need not be one of ours, is `minimum` or later.
- * @throws CniError code 6 for one that is not made of numbers.
- */
-export function isAtLeast(version: string, minimum: Version): boolean {
-  const numbers = numbersOf(version);
-  for (const [index, wanted] of numbersOf(minimum).entries()) {
-    const number = numbers[index] ?? 0;
-    if (number !== wanted) return number > wanted;
-  }
-  return true;
 }

@@ -122,6 +122,13 @@ describe("bridgehead", () => {
   });
 });
 
+test("A7, K11: VERSION needs neither a name that says which plugin it is, nor stdin", async () => {
+  const path = join(freshFolder(), "macvlan");
+  linkSync(join(bin, "bridgehead"), path);
+  const { exitCode, stdout } = await outcomeOf([path], { env: { CNI_COMMAND: "VERSION" }, stdin: "no JSON" });
+  expect({ exitCode, ...JSON.parse(stdout) }).toMatchObject({ exitCode: 0, cniVersion: "1.1.0" });
+});
+
 test("A16: a runtime that calls it by a name it does not know gets one error object that tells the names", async () => {
   const path = linked(linkSync, "bridgehead", freshFolder(), "macvlan");
   const { exitCode, stdout } = await outcomeOf([path], { env: { CNI_COMMAND: "ADD" }, stdin: "{}" });

@@ -1,5 +1,6 @@
 /** A process without a process: what the protocol would read and write, and plugins that keep what they were asked. */
 
+import { isAnswered } from "../../src/cni/about.ts";
 import type { Environment } from "../../src/cni/environment.ts";
 import { CniError, toCniError } from "../../src/cni/error.ts";
 import type {
@@ -113,22 +114,26 @@ export async function call(
   let stdout = "";
   let stderr = "";
   let stdinReads = 0;
-  const exitCode = await runPlugin(plugin, {
+  const streams: Pick<Host, "environment" | "stdout" | "stderr"> = {
     environment,
-    readStdin() {
-      stdinReads++;
-      return typeof stdin === "string" ? bytes(stdin) : stdin;
-    },
     stdout: (text) => {
       stdout += text;
     },
     stderr: (text) => {
       stderr += text;
     },
+  };
+  if (isAnswered(plugin.name, "1.2.3", { ...streams, ...host }))
+    return { exitCode: 0, stdout, stderr, stdinReads, error: undefined };
+  const exitCode = await runPlugin(plugin, {
+    ...streams,
+    readStdin() {
+      stdinReads++;
+      return typeof stdin === "string" ? bytes(stdin) : stdin;
+    },
     isOwnNetns: () => false,
     delegation: noDelegation,
     time: endlessTime,
-    version: "1.2.3",
     ...host,
   });
   return { exitCode, stdout, stderr, stdinReads, error: exitCode === 0 ? undefined : JSON.parse(stdout) };

@@ -64,6 +64,5 @@ if (import.meta.main) {
     isOwnNetns: () => false,
     delegation: noDelegation,
     time: endlessTime,
-    version: "1.2.3",
   });
 }

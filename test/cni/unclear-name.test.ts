@@ -52,7 +52,6 @@ async function callBy(name: string, command: string, stdin: string): Promise<Ans
     isOwnNetns: () => false,
     time: endlessTime,
     delegation: noDelegation,
-    version: "1.2.3",
   });
   const by = fakes.filter(({ requests }) => requests.length > 0).map((fake) => fake.name);
   const error = exitCode === 0 ? undefined : JSON.parse(stdout);
@@ -96,12 +95,6 @@ describe("a name that does not say it", () => {
     expect(error?.code).toBe(4);
     for (const word of [`"${name}"`, ...["bridge", "host-local", "loopback"]])
       expect(error?.msg).toContain(word);
-  });
-
-  test("A7, K11: VERSION reads no stdin: all plugins answer alike", async () => {
-    const { exitCode, stdout, stdinReads } = await callBy("macvlan", "VERSION", "");
-    expect({ exitCode, stdinReads }).toEqual({ exitCode: 0, stdinReads: 0 });
-    expect(JSON.parse(stdout).supportedVersions).toContain("1.1.0");
   });
 
   test("A6: an unknown command is told by the plugin", async () => {

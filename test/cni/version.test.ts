@@ -1,11 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import {
-  atLeast,
-  findVersion,
-  parseVersion,
-  requireCommand,
-  SUPPORTED_VERSIONS,
-} from "../../src/cni/version.ts";
+import { atLeast, findVersion, SUPPORTED_VERSIONS } from "../../src/cni/version.ts";
+import { parseVersion, requireCommand } from "../../src/cni/version-check.ts";
 import { thrownBy } from "./fake-host.ts";
 
 test("A19: seven versions, oldest first", () => {

@@ -1,8 +1,8 @@
 /** What the bridge plugin's keys mean together (rules B1–B9), validated before anything is touched. */
+import { refuseItself } from "../../cni/delegate.ts";
 import { CniError, code } from "../../cni/error.ts";
 import { readKeys } from "../../cni/keys.ts";
 import type { Request } from "../../cni/plugin.ts";
-import { refuseItself } from "../../cni/plugin-name.ts";
 import { linkNameProblem } from "../../links/link-name.ts";
 import type { Trunk } from "../../links/vlan.ts";
 import type { Document, Parsed } from "../../schema/keys.ts";
