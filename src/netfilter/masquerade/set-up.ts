@@ -29,7 +29,7 @@ export async function setUp(
     else (await import("./nftables.ts")).setUpNftables(netfilter, attachment, addresses);
   } catch (error) {
     if (error instanceof CniError) throw error;
-    const { problemOf } = await import("./usable.ts");
+    const { problemOf } = await import("./problem.ts");
     const { code, message } = toCniError(error);
     throw new CniError(code, (await problemOf(choice, backend, netfilter, message)) ?? message);
   }
@@ -49,7 +49,7 @@ export async function setUpIptables(
     for (const prefix of addresses) if (prefix.address.family === family) own.push(prefix);
     if (own.length === 0) continue;
     const table = await hostTable(connection, family);
-    if (table === undefined) throw (await import("./usable.ts")).noIptables(family);
+    if (table === undefined) throw (await import("./problem.ts")).noIptables(family);
     areNft &&= table.connection !== undefined;
     plans.push({ family, table, plan: planSetUp(attachment, family, own) });
   }

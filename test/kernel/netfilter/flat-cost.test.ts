@@ -119,7 +119,7 @@ describe("G2: STATUS reads", () => {
       await masquerade.setUp(backend, nth(1), addressesOf(1));
       using counted = new Counted();
       const connection = new Connection(counted);
-      expect(await masquerade.problemOf(backend, backend, connection)).toBeUndefined();
+      expect(await masquerade.looksUsable(backend, connection)).toBe(true);
       expect(counted.transactions).toBe(0);
       expect(await masquerade.problemOf(backend, backend, connection, "it failed")).toBe(
         `cannot masquerade with ${backend}: it failed`,

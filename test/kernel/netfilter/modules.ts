@@ -1,6 +1,7 @@
 /** What plugins call of masquerade/ and spoof-check/, each as one object. */
 import * as checkMasquerade from "../../../src/netfilter/masquerade/check.ts";
 import * as listMasquerade from "../../../src/netfilter/masquerade/list.ts";
+import * as problem from "../../../src/netfilter/masquerade/problem.ts";
 import * as setUpMasquerade from "../../../src/netfilter/masquerade/set-up.ts";
 import * as tearDownMasquerade from "../../../src/netfilter/masquerade/tear-down.ts";
 import * as usable from "../../../src/netfilter/masquerade/usable.ts";
@@ -15,5 +16,6 @@ export const masquerade = {
   ...tearDownMasquerade,
   ...listMasquerade,
   ...usable,
+  ...problem,
 };
 export const spoofCheck = { ...setUpSpoof, ...checkSpoof, ...tearDownSpoof, ...listSpoof };
