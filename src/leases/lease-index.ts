@@ -1,5 +1,5 @@
 /**
- * Which address holds which lease, so that a question costs the same among ten leases and ten thousand (rule L6, decision
+ * Which lease holds which address, so that a question costs the same among ten leases and ten thousand (rule L6, decision
  * 0007). It is a cache of the directory and never more. In 64-bit words of the machine's byte order: a header, and three
  * columns with a row for each lease and free rows at their ends: hash of its content; address (two words); inode and
  * change time of its file. A row is found by the typed array's own search.

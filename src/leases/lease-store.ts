@@ -69,7 +69,7 @@ export class LeaseStore implements Disposable {
   }
 
   /**
-   * Looks at some files, others each time and all if they are few: another program can write a new owner into a file
+   * Looks at some files, others each time and all if they are few: another program can write another attachment into a file
    * without a trace in the directory.
    */
   inspectSome(): void {

@@ -11,7 +11,7 @@ import { describeKind, ForeignFileError, isFileFailure } from "../../sys/own-fil
 const MOST_BYTES = 64 * 1024;
 const EFBIG = 27;
 
-/** @throws CniError code 5 when the file can't be read. */
+/** @throws CniError code 5 when the file cannot be read. */
 export function readResolvConf(path: string): Dns {
   try {
     // O_NONBLOCK: a fifo must not stop the plugin.
