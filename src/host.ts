@@ -30,7 +30,7 @@ export async function runCall(
     delegation: { calledAs, isExecutable, builtIn, run },
     time: { limit: limitCall, beginUndo, half: withHalfOfTheTime },
     // A refusal of the system's names the capability that this process lacks.
-    explain: async (message) => (await import("./sys/missing-capability.ts")).missingCapability(message),
+    explain: async (message) => (await import("./sys/capability.ts")).missingCapability(message),
     isUtf8: async (variable) => (await import("./sys/variable.ts")).isUtf8(variable),
   };
   if (plugin !== undefined) return runPlugin(plugin, host);

@@ -1,7 +1,7 @@
 /** Asks the kernel whether a network namespace lives. Linux 6.18 and later can tell (uapi linux/nsfs.h). */
-import { hasCapability } from "./capability.ts";
+import { CAP_SYS_ADMIN, hasCapability } from "./capability.ts";
 import { close } from "./descriptor.ts";
-import { failedWith, SystemError } from "./errno.ts";
+import { failedWith, unlessFailed } from "./errno.ts";
 import { O, readLink } from "./file.ts";
 import { Netns, OWN_NETNS } from "./netns.ts";
 import { call } from "./syscall.ts";
@@ -25,16 +25,13 @@ export interface NetnsNumbers {
  * hides it answers like what is gone.
  */
 export function netnsOracle(): ((netns: NetnsNumbers) => boolean) | undefined {
-  try {
+  return unlessFailed(() => {
     if (readLink("/proc/thread-self/ns/user") !== FIRST_USER_NAMESPACE) return undefined;
-    if (hasCapability("CAP_SYS_ADMIN") !== true) return undefined;
+    if (hasCapability(CAP_SYS_ADMIN) !== true) return undefined;
     using own = Netns.open(OWN_NETNS);
     const cookie = own.cookie();
     return cookie !== undefined && lives({ inode: own.identity().inode, cookie }) ? lives : undefined;
-  } catch (error) {
-    if (error instanceof SystemError) return undefined;
-    throw error;
-  }
+  });
 }
 
 /** @throws SystemError */

@@ -4,7 +4,7 @@
  */
 import { abort, pause } from "#engine";
 import { close } from "./descriptor.ts";
-import { failedWith, messageOf, SystemError } from "./errno.ts";
+import { failedWith, messageOf, unlessFailed } from "./errno.ts";
 import { type FileIdentity, O, open, sameFile, status, statusOf } from "./file.ts";
 import { getsockopt, socket } from "./socket.ts";
 import { attempt, call } from "./syscall.ts";
@@ -72,12 +72,7 @@ export class Netns implements Disposable {
     const number = new Uint8Array(8);
     // NS_GET_ID of linux/nsfs.h, from Linux 6.18 on.
     if (attempt("ioctl", 16, 29, this.fd, 0x8008b70d, number) < 0) {
-      try {
-        this.run(() => readCookie(number));
-      } catch (error) {
-        if (error instanceof SystemError) return undefined;
-        throw error;
-      }
+      if (unlessFailed(() => this.run(() => readCookie(number))) === undefined) return undefined;
     }
     return new BigUint64Array(number.buffer)[0];
   }
@@ -105,10 +100,11 @@ export class Netns implements Disposable {
 }
 
 /** The same number by a socket's option, from Linux 5.14 on. */
-function readCookie(number: Uint8Array): void {
+function readCookie(number: Uint8Array): true {
   const fd = socket(2 /* AF_INET */, 2 /* SOCK_DGRAM */, 0);
   try {
     getsockopt(fd, 1 /* SOL_SOCKET */, 71 /* SO_NETNS_COOKIE */, number);
+    return true;
   } finally {
     close(fd);
   }
@@ -129,10 +125,5 @@ function returnTo(home: number): void {
 
 /** Whether `path` leads to the namespace that this process is in. False if nothing is there. */
 export function isOwnNetns(path: string): boolean {
-  try {
-    return sameFile(status(path), status(OWN_NETNS));
-  } catch (error) {
-    if (error instanceof SystemError) return false;
-    throw error;
-  }
+  return unlessFailed(() => sameFile(status(path), status(OWN_NETNS))) === true;
 }

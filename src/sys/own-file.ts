@@ -5,7 +5,7 @@
  */
 
 import { close } from "./descriptor.ts";
-import { failedWith, SystemError } from "./errno.ts";
+import { failedWith, SystemError, unlessFailed } from "./errno.ts";
 import {
   chmod,
   type FileStatus,
@@ -65,7 +65,9 @@ export function openRegular(path: string, flags: number, mode = 0): OpenFile {
     fd = open(path, flags | O.NOFOLLOW | O.NONBLOCK, mode);
   } catch (error) {
     // Links, sockets, directories and devices give an error each; what it was is said in the same words for all.
-    const found = failedWith(error, "ENOENT") ? undefined : statusOfAny(path);
+    const found = failedWith(error, "ENOENT")
+      ? undefined
+      : unlessFailed(() => status(path, { followLinks: false }));
     if (found === undefined || isRegular(found)) throw error;
     throw notRegular(path, found);
   }
@@ -153,12 +155,8 @@ export function grantOwner({ fd, status }: Pick<OpenFile, "fd" | "status">): boo
 
 /** Sets the permissions of an open file. A file system without any shows some that cannot be changed. */
 export function trySetMode(fd: number, mode: number): void {
-  try {
-    // By way of its link in /proc, since it may be open with O_PATH.
-    chmod(`/proc/self/fd/${fd}`, mode);
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-  }
+  // By way of its link in /proc, since it may be open with O_PATH.
+  unlessFailed(() => chmod(`/proc/self/fd/${fd}`, mode));
 }
 
 const directoryOf = (path: string): string => {
@@ -168,16 +166,6 @@ const directoryOf = (path: string): string => {
 
 const notRegular = (path: string, found: FileStatus): ForeignFileError =>
   new ForeignFileError(path, `is ${describeKind(found)}, not a regular file: remove it`);
-
-/** Of what cannot be opened. Undefined when it cannot be looked at either. */
-function statusOfAny(path: string): FileStatus | undefined {
-  try {
-    return status(path, { followLinks: false });
-  } catch (error) {
-    if (error instanceof SystemError) return undefined;
-    throw error;
-  }
-}
 
 /** By the type bits of st_mode (inode(7)). */
 const KINDS: Readonly<Record<number, string>> = {

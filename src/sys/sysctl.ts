@@ -1,7 +1,7 @@
 /** Kernel settings below /proc/sys. The files under net/ show the namespace of the calling thread. */
 
 import { read, writeAll } from "./descriptor.ts";
-import { SystemError } from "./errno.ts";
+import { unlessFailed } from "./errno.ts";
 import { O, withFile } from "./file.ts";
 
 const decoder = new TextDecoder();
@@ -26,12 +26,7 @@ export const readSysctl = (...parts: string[]): string =>
 
 /** The value; undefined where it can't be read, as for an interface that is gone. */
 export function sysctlIfThere(...parts: string[]): string | undefined {
-  try {
-    return readSysctl(...parts);
-  } catch (error) {
-    if (error instanceof SystemError) return undefined;
-    throw error;
-  }
+  return unlessFailed(() => readSysctl(...parts));
 }
 
 /** Writes only if the value differs, so that a read-only /proc/sys that is already right does no harm. */

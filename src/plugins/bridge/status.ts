@@ -5,7 +5,7 @@ import type { Request } from "../../cni/plugin.ts";
 import { requireBridge } from "../../links/bridge.ts";
 import { findLink } from "../../links/link.ts";
 import { connect } from "../../links/namespaces.ts";
-import { missingForAttachments } from "../../sys/missing-capability.ts";
+import { missingForAttachments } from "../../sys/capability.ts";
 import { parseBridgeConfig } from "./config.ts";
 import { requireFeasibleConfiguration } from "./feasibility.ts";
 
