@@ -14,7 +14,6 @@ import {
   isVerdict,
   type Message,
 } from "./message.ts";
-import { type End, PendingRequest } from "./pending-request.ts";
 
 /** What carries datagrams to the kernel and back. */
 export interface Transport extends Disposable {
@@ -65,12 +64,12 @@ export class Connection implements Disposable {
 
   /** Sends one request and returns its replies. @throws NetlinkError when the kernel refuses it; DecodeError. */
   call(request: Request): readonly Message[] {
-    return repliesOf(this.callAll([request]));
+    return repliesOf(this.converse([request], false));
   }
 
   /** Asks for one object, which is the only reply. @throws NetlinkError when the kernel refuses it; DecodeError. */
   ask(request: Request): readonly Message[] {
-    return repliesOf(this.askAll([request]));
+    return repliesOf(this.converse([request], true));
   }
 
   /**
@@ -78,7 +77,7 @@ export class Connection implements Disposable {
    * the outcomes tell, in the order of the requests. @throws DecodeError when a reply makes no sense.
    */
   callAll(requests: readonly Request[]): Outcome[] {
-    return this.converse(requests, "acknowledgement");
+    return this.converse(requests, false);
   }
 
   /**
@@ -86,22 +85,35 @@ export class Connection implements Disposable {
    * datagrams to take in. @throws DecodeError when a reply makes no sense.
    */
   askAll(requests: readonly Request[]): Outcome[] {
-    return this.converse(requests, "object");
+    return this.converse(requests, true);
   }
 
-  private converse(requests: readonly Request[], end: End): Outcome[] {
+  /** The first verdict, or the object, ends a request; what follows, a second one too, changes nothing. */
+  private converse(requests: readonly Request[], objectEnds: boolean): Outcome[] {
     // The kernel refuses an empty datagram, and nothing would answer it.
     if (requests.length === 0) return [];
-    const first = this.send(requests, end === "object" ? 0 : flag.ack);
-    const waiting: PendingRequest[] = [];
-    for (const request of requests) waiting.push(new PendingRequest(request.action, end));
-    for (let open = waiting.length; open > 0; ) {
+    const first = this.send(requests, objectEnds ? 0 : flag.ack);
+    const outcomes = requests.map(() => ({
+      replies: [] as Message[],
+      error: undefined as NetlinkError | undefined,
+      ended: false,
+    }));
+    for (let open = outcomes.length; open > 0; ) {
       for (const message of this.receive()) {
+        const index = message.sequence - first;
+        const outcome = outcomes[index];
         // An earlier conversation's late message does not matter any more.
-        if (waiting[message.sequence - first]?.take(message)) open--;
+        if (outcome === undefined || outcome.ended) continue;
+        outcome.ended = true;
+        if (isVerdict(message)) outcome.error = refusal(requests[index], message);
+        else {
+          outcome.replies.push(message);
+          outcome.ended = objectEnds;
+        }
+        if (outcome.ended) open--;
       }
     }
-    return waiting;
+    return outcomes;
   }
 
   /**
@@ -113,9 +125,8 @@ export class Connection implements Disposable {
   transact(requests: readonly Request[]): Message[] {
     const first = this.send(requests, 0);
     const waits = requests.map(({ flags }) => (flags & flag.ack) !== 0);
-    let open = waits.filter((wait) => wait).length;
     const replies: Message[] = [];
-    while (open > 0) {
+    while (waits.includes(true)) {
       for (const message of this.receive()) {
         const index = message.sequence - first;
         const request = requests[index];
@@ -124,9 +135,8 @@ export class Connection implements Disposable {
           replies.push(message);
           continue;
         }
-        const { errno, ack } = decodeVerdict(message);
-        if (errno !== 0) throw new NetlinkError(request.action, errno, ack);
-        if (waits[index]) open--;
+        const error = refusal(request, message);
+        if (error !== undefined) throw error;
         waits[index] = false;
       }
     }
@@ -154,7 +164,7 @@ export class Connection implements Disposable {
   fold<Sum>(request: Request, begin: () => Sum, take: (sum: Sum, message: Message) => void): Sum {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const sum = begin();
-      if (this.walk(request, (message) => take(sum, message))) return sum;
+      if (this.walk(request, sum, take)) return sum;
     }
     throw new NetlinkError(request.action, EINTR, {
       text: `the table changed during each of ${DUMP_ATTEMPTS} dumps`,
@@ -162,7 +172,7 @@ export class Connection implements Disposable {
   }
 
   /** One walk through a table; false when the kernel says that the table changed under it. */
-  private walk(request: Request, take: (message: Message) => void): boolean {
+  private walk<Sum>(request: Request, sum: Sum, take: (sum: Sum, message: Message) => void): boolean {
     const sequence = this.send([request], flag.dump);
     let interrupted = false;
     let failure: { error: unknown } | undefined;
@@ -170,20 +180,19 @@ export class Connection implements Disposable {
       for (const message of this.receive()) {
         if (message.sequence !== sequence) continue;
         if ((message.flags & flag.dumpInterrupted) !== 0) interrupted = true;
-        if (!isVerdict(message)) {
-          try {
-            if (!interrupted && failure === undefined) take(message);
-          } catch (error) {
-            // The kernel starts no other dump on this socket before the end of this one.
-            failure = { error };
-          }
-          continue;
+        if (isVerdict(message)) {
+          const error = refusal(request, message);
+          if (error !== undefined && error.errno !== EINTR) throw error;
+          if (interrupted || error !== undefined) return false;
+          if (failure !== undefined) throw failure.error;
+          return true;
         }
-        const { errno, ack } = decodeVerdict(message);
-        if (errno !== 0 && errno !== EINTR) throw new NetlinkError(request.action, errno, ack);
-        if (interrupted || errno === EINTR) return false;
-        if (failure !== undefined) throw failure.error;
-        return true;
+        try {
+          if (!interrupted && failure === undefined) take(sum, message);
+        } catch (error) {
+          // The kernel starts no other dump on this socket before the end of this one.
+          failure = { error };
+        }
       }
     }
   }
@@ -191,47 +200,47 @@ export class Connection implements Disposable {
   /** Sends requests as one datagram, with more flags than their own; returns the first one's sequence number. */
   private send(requests: readonly Request[], flags: number): number {
     const first = this.sequence + 1;
-    this.sequence += requests.length;
     this.action = requests[0]?.action ?? "";
     const messages: Message[] = [];
     for (const { type, flags: own, payload } of requests) {
-      const sequence = first + messages.length;
+      const sequence = ++this.sequence;
       messages.push({ type, flags: own | flag.request | flags, sequence, port: 0, payload });
     }
     try {
       this.transport.send(encodeMessages(messages));
     } catch (error) {
-      throw this.told(error);
+      throw unanswered(this.action, error);
     }
     return first;
   }
 
-  /** A failure of the transport itself, reported with what was asked. */
-  private told(error: unknown): unknown {
-    return error instanceof SystemError ? new UnansweredError(this.action, error.errno) : error;
-  }
-
   /**
-   * The next datagram's messages but for those that say nothing. The deadline holds also where datagrams keep coming,
+   * The next datagram's messages. The deadline holds also where datagrams keep coming,
    * as in dumps that are interrupted again and again.
    */
   private receive(): Message[] {
-    if (++this.datagrams % CLOCK_EVERY === 0 && timeLeft() === 0) {
+    if (++this.datagrams % CLOCK_EVERY === 0 && timeLeft() === 0)
       throw new UnansweredError(this.action, ETIMEDOUT);
-    }
-    let datagram: Uint8Array;
+    let messages: Message[];
     try {
-      datagram = this.transport.receive();
+      messages = decodeMessages(this.transport.receive());
     } catch (error) {
-      throw this.told(error);
+      throw unanswered(this.action, error);
     }
-    const messages: Message[] = [];
-    for (const message of decodeMessages(datagram)) {
-      if (message.type === control.overrun) throw new UnansweredError(this.action, ENOBUFS);
-      if (message.type !== control.noop) messages.push(message);
-    }
+    for (const { type } of messages)
+      if (type === control.overrun) throw new UnansweredError(this.action, ENOBUFS);
     return messages;
   }
+}
+
+/** A failure of the transport itself, reported with what was asked. */
+const unanswered = (action: string, error: unknown): unknown =>
+  error instanceof SystemError ? new UnansweredError(action, error.errno) : error;
+
+/** What a verdict says against a request; undefined for an acknowledgement. */
+function refusal(request: Request | undefined, verdict: Message): NetlinkError | undefined {
+  const { errno, ack } = decodeVerdict(verdict);
+  return errno === 0 ? undefined : new NetlinkError(request?.action ?? "", errno, ack);
 }
 
 /** The replies to the only request. @throws NetlinkError */

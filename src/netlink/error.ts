@@ -14,11 +14,11 @@ export class UnfitError extends RangeError {
 /** What an extended acknowledgement adds to an errno (uapi linux/netlink.h, NLMSGERR_ATTR_*). */
 export interface ExtendedAck {
   /** The kernel's own words. */
-  readonly text?: string;
+  readonly text?: string | undefined;
   /** Offset of the offending attribute in the request, counted from its header. */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
   /** Type of an attribute that the request lacks. */
-  readonly missing?: number;
+  readonly missing?: number | undefined;
 }
 
 /** A dump that was interrupted each time, a transaction that others were faster than, an answer that did not come. */

@@ -2,9 +2,10 @@
  * Netlink messages (uapi linux/netlink.h, struct nlmsghdr): u32 length, u16 type, u16 flags, u32 sequence, u32 port,
  * then the payload, each message aligned to four bytes. A datagram holds one or more.
  */
-import { Attributes, present } from "./attribute.ts";
-import { ByteReader, ByteWriter, i32At, padded, u16At } from "./bytes.ts";
+import { input, load, makeRoom, output, padded, written } from "./bytes.ts";
+import { decode } from "./decode.ts";
 import { DecodeError, type ExtendedAck } from "./error.ts";
+import { nest, STRING, U32 } from "./schema.ts";
 
 /** Bytes of struct nlmsghdr. */
 export const HEADER_LENGTH = 16;
@@ -17,10 +18,7 @@ export const flag = {
   echo: 0x8,
   dumpInterrupted: 0x10,
   dumpFiltered: 0x20,
-  root: 0x100,
-  match: 0x200,
   dump: 0x300,
-  replace: 0x100,
   exclusive: 0x200,
   create: 0x400,
   append: 0x800,
@@ -39,43 +37,49 @@ export interface Message {
   readonly payload: Uint8Array;
 }
 
-/** Appends one message with its padding. */
-export function putMessage(writer: ByteWriter, message: Message): void {
-  const { length } = message.payload;
-  writer.u32(HEADER_LENGTH + length);
-  writer.u16(message.type);
-  writer.u16(message.flags);
-  writer.u32(message.sequence);
-  writer.u32(message.port);
-  writer.bytes(message.payload, padded(length));
-}
-
 /** One datagram of several messages. */
 export function encodeMessages(messages: readonly Message[]): Uint8Array {
-  const writer = new ByteWriter();
-  for (const message of messages) putMessage(writer, message);
-  return writer.finish();
+  output.length = 0;
+  for (const { type, flags, sequence, port, payload } of messages) {
+    const { length } = payload;
+    makeRoom(HEADER_LENGTH + padded(length));
+    const { words } = output;
+    const at = output.length >> 2;
+    words[at] = HEADER_LENGTH + length;
+    words[at + 1] = type | (flags << 16);
+    words[at + 2] = sequence;
+    words[at + 3] = port;
+    output.length += HEADER_LENGTH;
+    // The padding, of which the payload covers what it needs.
+    if ((length & 3) !== 0) words[(output.length + length) >> 2] = 0;
+    output.bytes.set(payload, output.length);
+    output.length += padded(length);
+  }
+  return written();
 }
 
-/** The messages of a datagram; payloads are copies. @throws DecodeError */
+/** The messages of a datagram but for those that say nothing; payloads are copies. @throws DecodeError */
 export function decodeMessages(datagram: Uint8Array): Message[] {
   const messages: Message[] = [];
-  const end = datagram.length;
+  const end = load(datagram);
+  const { words, bytes } = input;
   for (let at = 0; at < end; ) {
     const left = end - at;
     if (left < HEADER_LENGTH) throw new DecodeError(`${left} bytes at offset ${at} are not a message`);
-    const length = i32At(datagram, at) >>> 0;
-    const type = u16At(datagram, at + 4);
-    if (length < HEADER_LENGTH || length > left) {
+    const word = at >> 2;
+    const length = words[word] as number;
+    const kind = words[word + 1] as number;
+    const type = kind & 0xffff;
+    if (length < HEADER_LENGTH || length > left)
       throw new DecodeError(`message of type ${type} claims a length of ${length}, ${left} bytes are left`);
-    }
-    messages.push({
-      type,
-      flags: u16At(datagram, at + 6),
-      sequence: i32At(datagram, at + 8) >>> 0,
-      port: i32At(datagram, at + 12) >>> 0,
-      payload: datagram.slice(at + HEADER_LENGTH, at + length),
-    });
+    if (type !== control.noop)
+      messages.push({
+        type,
+        flags: kind >>> 16,
+        sequence: words[word + 2] as number,
+        port: words[word + 3] as number,
+        payload: bytes.slice(at + HEADER_LENGTH, at + length),
+      });
     // The last one need not be padded.
     at += padded(length);
   }
@@ -83,8 +87,7 @@ export function decodeMessages(datagram: Uint8Array): Message[] {
 }
 
 /** Whether a message ends what it answers: the acknowledgement or refusal of a request, or the end of several parts. */
-export const isVerdict = (message: Message): boolean =>
-  message.type === control.error || message.type === control.done;
+export const isVerdict = ({ type }: Message): boolean => type === control.error || type === control.done;
 
 /** What NLMSG_ERROR (also the acknowledgement: errno 0) and NLMSG_DONE carry. */
 export interface Verdict {
@@ -93,32 +96,31 @@ export interface Verdict {
   readonly ack: ExtendedAck;
 }
 
-const NLMSGERR_ATTR_MSG = 1;
-const NLMSGERR_ATTR_OFFS = 2;
-const NLMSGERR_ATTR_MISS_TYPE = 5;
+/** NLMSGERR_ATTR_*. */
+const EXTENDED_ACK = nest([
+  [1, "text", STRING],
+  [2, "offset", U32],
+  [5, "missing", U32],
+]);
+
+const NOTHING_MORE: ExtendedAck = {};
 
 /**
  * Decodes NLMSG_ERROR: a negative errno, the request's header, the request's payload unless capped, and the extended
- * acknowledgement; or NLMSG_DONE: a negative errno and the extended acknowledgement.
+ * acknowledgement; or NLMSG_DONE: a negative errno and the extended acknowledgement. Of a success only that it is one.
  * @throws DecodeError
  */
-export function decodeVerdict(message: Message): Verdict {
-  const reader = new ByteReader(message.payload);
+export function decodeVerdict({ type, flags, payload }: Message): Verdict {
+  const size = load(payload);
   // Very old kernels end a dump without an errno.
-  if (message.type === control.done && reader.remaining < 4) return { errno: 0, ack: {} };
-  const errno = 0 - reader.i32();
-  if (message.type === control.error) {
-    const requestLength = reader.u32();
-    reader.skip(HEADER_LENGTH - 4);
-    if ((message.flags & flag.capped) === 0 && requestLength > HEADER_LENGTH) {
-      reader.skip(requestLength - HEADER_LENGTH);
-      reader.align(4);
-    }
+  if (type === control.done && size < 4) return { errno: 0, ack: NOTHING_MORE };
+  let end = 4;
+  if (type === control.error) {
+    const asked = (flags & flag.capped) === 0 ? (input.words[1] as number) : HEADER_LENGTH;
+    end += asked > HEADER_LENGTH ? asked : HEADER_LENGTH;
   }
-  if ((message.flags & flag.ackAttributes) === 0) return { errno, ack: {} };
-  const attributes = new Attributes(message.payload, reader.at);
-  const text = attributes.string(NLMSGERR_ATTR_MSG);
-  const offset = attributes.u32(NLMSGERR_ATTR_OFFS);
-  const missing = attributes.u32(NLMSGERR_ATTR_MISS_TYPE);
-  return { errno, ack: present({ text, offset, missing }) };
+  if (end > size) throw new DecodeError(`a verdict of ${size} bytes, ${end} wanted`);
+  const errno = 0 - ((input.words[0] as number) | 0);
+  if (errno === 0 || (flags & flag.ackAttributes) === 0) return { errno, ack: NOTHING_MORE };
+  return { errno, ack: decode(EXTENDED_ACK, payload.slice(padded(end))) };
 }

@@ -4,7 +4,6 @@ import { timeLeft } from "../sys/deadline.ts";
 import { close, isReady, POLLIN } from "../sys/descriptor.ts";
 import { ETIMEDOUT, failedWith, SystemError } from "../sys/errno.ts";
 import { bind, NETLINK_ADDRESS, recvfrom, send, setsockopt, socket } from "../sys/socket.ts";
-import { ByteWriter, i32At } from "./bytes.ts";
 import type { Transport } from "./connection.ts";
 
 /** Room for a link. Grows when a datagram does not fit; memory that is not used costs ADD its page faults. */
@@ -32,8 +31,8 @@ const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
-/** Offset of the port in struct sockaddr_nl, which is 0 for the kernel. */
-const SENDER_PORT = 4;
+/** Offset of the port in struct sockaddr_nl, four bytes, which are 0 for the kernel. */
+const PORT = 4;
 /** What the kernel sets aside for a reply is at most about 4 KiB, for a request of at least 32 bytes. It doubles. */
 const ROOM_PER_BYTE = 64;
 /** Half of net.core.rmem_default, which every socket starts with. */
@@ -41,11 +40,8 @@ const INITIAL_ROOM = 106496;
 /** Twice of it still fits the kernel's int. */
 const MOST_ROOM = 0x3fffffff;
 
-const int = (value: number): Uint8Array => {
-  const writer = new ByteWriter();
-  writer.i32(value);
-  return writer.finish();
-};
+/** The four bytes of a number. */
+const int = (value: number): Uint8Array => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
 
 const ON = int(1);
 
@@ -158,7 +154,9 @@ export class NetlinkSocket implements Transport {
       }
       const datagram = this.buffer.slice(0, length);
       recvfrom(this.fd, this.nothing, 1, MSG_TRUNC | MSG_DONTWAIT, this.sender);
-      return i32At(this.sender, SENDER_PORT) === 0 ? datagram : undefined;
+      const { sender } = this;
+      const hasPort = sender[PORT] || sender[PORT + 1] || sender[PORT + 2] || sender[PORT + 3];
+      return hasPort ? undefined : datagram;
     }
   }
 
@@ -167,12 +165,5 @@ export class NetlinkSocket implements Transport {
   }
 }
 
-/** struct sockaddr_nl with port 0: the kernel picks one. */
-function address(groups: number): Uint8Array {
-  const writer = new ByteWriter();
-  writer.u16(AF_NETLINK);
-  writer.u16(0);
-  writer.u32(0);
-  writer.u32(groups);
-  return writer.finish();
-}
+/** struct sockaddr_nl { u16 family; u16 pad; u32 port; u32 groups; }, whose port 0 lets the kernel pick one. */
+const address = (groups: number): Uint8Array => Uint8Array.of(...int(AF_NETLINK), ...int(0), ...int(groups));

@@ -3,6 +3,8 @@
 import { hashOf, LeaseIndex } from "../../src/leases/lease-index.ts";
 import type { IpAddress } from "../../src/net/ip.ts";
 import { Connection } from "../../src/netlink/connection.ts";
+import { decode } from "../../src/netlink/decode.ts";
+import { encode } from "../../src/netlink/encode.ts";
 import { DecodeError, NetlinkError } from "../../src/netlink/error.ts";
 import { decodeMessages, type Message } from "../../src/netlink/message.ts";
 import { decodeChain } from "../../src/netlink/nftables/chain.ts";
@@ -11,8 +13,8 @@ import { decodeRule } from "../../src/netlink/nftables/rule.ts";
 import { decodeSet } from "../../src/netlink/nftables/set.ts";
 import { decodeTable } from "../../src/netlink/nftables/table.ts";
 import { decodeAddress } from "../../src/netlink/rtnetlink/address.ts";
-import { decodeLink, encodeLink } from "../../src/netlink/rtnetlink/link.ts";
-import { decodeNeighbour } from "../../src/netlink/rtnetlink/neighbour.ts";
+import { decodeLink, LINK } from "../../src/netlink/rtnetlink/link.ts";
+import { NEIGHBOUR } from "../../src/netlink/rtnetlink/neighbour.ts";
 import { decodeRoute } from "../../src/netlink/rtnetlink/route.ts";
 import { decodePortVlans } from "../../src/netlink/rtnetlink/vlan.ts";
 import { type Protocol, readGoldens } from "../golden/golden.ts";
@@ -29,10 +31,10 @@ const NFTABLES = datagramsOf("nftables");
 const ROUTE_DECODERS: readonly ((message: Message) => unknown)[] = [
   ({ payload }) => decodeLink(payload),
   // What was not understood is kept, and can be sent again.
-  ({ payload }) => encodeLink(decodeLink(payload)),
+  ({ payload }) => encode(LINK, decodeLink(payload)),
   ({ payload }) => decodeAddress(payload),
   ({ payload }) => decodeRoute(payload),
-  ({ payload }) => decodeNeighbour(payload),
+  ({ payload }) => decode(NEIGHBOUR, payload),
   ({ payload }) => decodePortVlans(payload),
 ];
 const NFTABLES_DECODERS: readonly ((message: Message) => unknown)[] = [

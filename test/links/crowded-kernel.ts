@@ -8,9 +8,10 @@
 import { AddressUsers } from "../../src/links/address-users.ts";
 import { parseIp } from "../../src/net/ip.ts";
 import { Connection, type Transport } from "../../src/netlink/connection.ts";
+import { encode } from "../../src/netlink/encode.ts";
 import { decodeMessages, encodeMessages, flag, type Message } from "../../src/netlink/message.ts";
 import { encodeAddress, RTM_GETADDR, RTM_NEWADDR } from "../../src/netlink/rtnetlink/address.ts";
-import { encodeLink, RTM_NEWLINK } from "../../src/netlink/rtnetlink/link.ts";
+import { LINK, RTM_NEWLINK } from "../../src/netlink/rtnetlink/link.ts";
 import { RTM_GETNSID, RTM_NEWNSID } from "../../src/netlink/rtnetlink/netns-id.ts";
 import { verifyAddresses } from "../../src/plugins/bridge/check-addressing.ts";
 import { Losses } from "../../src/plugins/bridge/losses.ts";
@@ -60,9 +61,9 @@ export class CrowdedKernel implements Transport {
       yield [isDump ? done(request) : answer(request, RTM_NEWNSID, new Uint8Array(4))];
     } else if (isDump) {
       const veth = { index: VETH, name: "veth1", kind: "veth", peerIndex: PEER, linkNetnsId: NETNS };
-      yield [part(request, RTM_NEWLINK, encodeLink(veth)), done(request)];
+      yield [part(request, RTM_NEWLINK, encode(LINK, veth)), done(request)];
     } else if (request.payload[4] === PEER) {
-      yield [answer(request, RTM_NEWLINK, encodeLink({ index: PEER, name: "eth0", targetNetnsId: NETNS }))];
+      yield [answer(request, RTM_NEWLINK, encode(LINK, { index: PEER, name: "eth0", targetNetnsId: NETNS }))];
     } else {
       // There is no bridge.
       yield [refusal(request, ENODEV)];

@@ -1,12 +1,14 @@
 /** The moments between two ADDs that both make the gateway of a VLAN (G20), with a kernel that plays the other one. */
+
 import { expect, test } from "bun:test";
 import { UndoStack } from "../../src/cni/undo.ts";
 import type { PresentLink } from "../../src/links/link.ts";
 import { ensureVlanGateway } from "../../src/links/vlan-gateway.ts";
 import { Connection } from "../../src/netlink/connection.ts";
+import { encode } from "../../src/netlink/encode.ts";
 import type { Message } from "../../src/netlink/message.ts";
 import { encodeBridgePort } from "../../src/netlink/rtnetlink/bridge-port.ts";
-import { decodeLink, encodeLink, type Link } from "../../src/netlink/rtnetlink/link.ts";
+import { decodeLink, LINK, type Link } from "../../src/netlink/rtnetlink/link.ts";
 import { acknowledgement, answer, each, FakeKernel, refusal } from "../netlink/fake-kernel.ts";
 import { endlessTime } from "../support/call-time.ts";
 
@@ -35,7 +37,7 @@ function kernel(refusals: number, from: number): FakeKernel {
   return new FakeKernel(
     each((request) => {
       const found = (link: Link) => [
-        answer(request, RTM_NEWLINK, encodeLink(link)),
+        answer(request, RTM_NEWLINK, encode(LINK, link)),
         acknowledgement(request),
       ];
       if (request.type === RTM_GETLINK && decodeLink(request.payload).index === end.index) return found(end);

@@ -6,7 +6,7 @@ import { networkOf, type Prefix, parsePrefix } from "../../src/net/prefix.ts";
 import { encodeRule, readRule } from "../../src/netfilter/nftables/expressions.ts";
 import { type AddressMatch, exactly, MULTICAST, type Rule, ruleText } from "../../src/netfilter/rule.ts";
 import { prefixLength } from "../../src/netfilter/structures.ts";
-import type { Expression } from "../../src/netlink/nftables/expression/expression.ts";
+import type { Expression } from "../../src/netlink/nftables/expression.ts";
 import { addRule, decodeRule } from "../../src/netlink/nftables/rule.ts";
 import { readGolden, requestsOf } from "../golden/golden.ts";
 

@@ -2,8 +2,6 @@
  * A kernel of a few lines: it answers each datagram with the datagrams that a script makes of its requests. Builders
  * for what a real one sends are beside it, so that a script can misbehave on purpose.
  */
-import { encodeAttributes, putString, putU32 } from "../../src/netlink/attribute.ts";
-import { ByteWriter } from "../../src/netlink/bytes.ts";
 import type { Transport } from "../../src/netlink/connection.ts";
 import type { ExtendedAck } from "../../src/netlink/error.ts";
 import {
@@ -14,6 +12,8 @@ import {
   HEADER_LENGTH,
   type Message,
 } from "../../src/netlink/message.ts";
+import type { RawAttribute } from "../../src/netlink/schema.ts";
+import { attributeBytes, hostOrder } from "./attributes.ts";
 
 /** What the kernel sends after one datagram: datagrams of messages, or of raw bytes. */
 export type Reply = readonly Message[] | Uint8Array;
@@ -80,23 +80,23 @@ const NLMSGERR_ATTR_MSG = 1;
 const NLMSGERR_ATTR_OFFS = 2;
 const NLMSGERR_ATTR_MISS_TYPE = 5;
 
-const extended = (ack: ExtendedAck): Uint8Array =>
-  encodeAttributes((writer) => {
-    putString(writer, NLMSGERR_ATTR_MSG, ack.text);
-    putU32(writer, NLMSGERR_ATTR_OFFS, ack.offset);
-    putU32(writer, NLMSGERR_ATTR_MISS_TYPE, ack.missing);
-  });
+function extended({ text, offset, missing }: ExtendedAck): Uint8Array {
+  const attributes: RawAttribute[] = [];
+  if (text !== undefined)
+    attributes.push({ type: NLMSGERR_ATTR_MSG, payload: new TextEncoder().encode(`${text}\0`) });
+  if (offset !== undefined) attributes.push({ type: NLMSGERR_ATTR_OFFS, payload: hostOrder(offset) });
+  if (missing !== undefined) attributes.push({ type: NLMSGERR_ATTR_MISS_TYPE, payload: hostOrder(missing) });
+  return attributeBytes(attributes);
+}
 
 const ackFlags = (ack: ExtendedAck): number => (Object.keys(ack).length === 0 ? 0 : flag.ackAttributes);
 
 /** NLMSG_ERROR with the whole request in it, as without NETLINK_CAP_ACK; `capped` for its header alone. */
 export function refusal(request: Message, errno: number, ack: ExtendedAck = {}, capped = false): Message {
-  const writer = new ByteWriter();
-  writer.i32(-errno);
   const copy = encodeMessages([request]);
-  writer.bytes(capped ? copy.subarray(0, HEADER_LENGTH) : copy);
-  writer.bytes(extended(ack));
-  return answer(request, control.error, writer.finish(), ackFlags(ack) | (capped ? flag.capped : 0));
+  const asked = capped ? copy.subarray(0, HEADER_LENGTH) : copy;
+  const payload = Uint8Array.of(...hostOrder(-errno), ...asked, ...extended(ack));
+  return answer(request, control.error, payload, ackFlags(ack) | (capped ? flag.capped : 0));
 }
 
 /** The acknowledgement: errno 0, always capped. */
@@ -104,10 +104,8 @@ export const acknowledgement = (request: Message): Message => refusal(request, 0
 
 /** NLMSG_DONE, also with an error. */
 export function done(request: Message, errno = 0, ack: ExtendedAck = {}, flags = 0): Message {
-  const writer = new ByteWriter();
-  writer.i32(-errno);
-  writer.bytes(extended(ack));
-  return answer(request, control.done, writer.finish(), flag.multi | ackFlags(ack) | flags);
+  const payload = Uint8Array.of(...hostOrder(-errno), ...extended(ack));
+  return answer(request, control.done, payload, flag.multi | ackFlags(ack) | flags);
 }
 
 /** One part of a dump. */

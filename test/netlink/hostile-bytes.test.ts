@@ -1,17 +1,18 @@
 /** Whatever the bytes, a decoder returns or throws a DecodeError: random ones, and real messages cut or altered. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Attributes } from "../../src/netlink/attribute.ts";
+import { decode } from "../../src/netlink/decode.ts";
 import { DecodeError } from "../../src/netlink/error.ts";
 import { control, decodeMessages, decodeVerdict, flag, type Message } from "../../src/netlink/message.ts";
 import { addressOf, decodeAddress } from "../../src/netlink/rtnetlink/address.ts";
 import { decodeBridge } from "../../src/netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort } from "../../src/netlink/rtnetlink/bridge-port.ts";
 import { decodeLink, linkOf } from "../../src/netlink/rtnetlink/link.ts";
-import { decodeNeighbour } from "../../src/netlink/rtnetlink/neighbour.ts";
-import { decodeRoute } from "../../src/netlink/rtnetlink/route.ts";
-import { decodeVethPeer } from "../../src/netlink/rtnetlink/veth.ts";
+import { NEIGHBOUR } from "../../src/netlink/rtnetlink/neighbour.ts";
+import { decodeRoute, gatewaysOf } from "../../src/netlink/rtnetlink/route.ts";
+import { VETH } from "../../src/netlink/rtnetlink/veth.ts";
 import { decodePortVlans } from "../../src/netlink/rtnetlink/vlan.ts";
+import { nest } from "../../src/netlink/schema.ts";
 import { readGoldens } from "../golden/golden.ts";
 
 const message = (type: number, payload: Uint8Array, flags = 0): Message => ({
@@ -29,12 +30,13 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   decodeAddress,
   addressOf: (bytes) => addressOf(message(20, bytes), 2),
   decodeRoute,
-  decodeNeighbour,
+  neighbour: (bytes) => decode(NEIGHBOUR, bytes),
+  gatewaysOf: (bytes) => gatewaysOf(decodeRoute(bytes)),
   decodePortVlans,
   decodeBridge,
   decodeBridgePort,
-  decodeVethPeer,
-  attributes: (bytes) => new Attributes(bytes).list(),
+  veth: (bytes) => decode(VETH, bytes),
+  attributes: (bytes) => decode(nest([]), bytes).unknown,
   "an error": (bytes) => decodeVerdict(message(control.error, bytes)),
   "an error with words": (bytes) => decodeVerdict(message(control.error, bytes, flag.ackAttributes)),
   "an error, capped": (bytes) =>
@@ -117,8 +119,12 @@ test("a prefix longer than its address, an address of another family's length: D
   const address = (fixed: string, attribute: string) => Uint8Array.fromHex(`${fixed}${attribute}`);
   const v4 = "080001000a000001";
   expect(() => decodeAddress(address("0221000001000000", v4))).toThrow("a prefix length of 33");
-  expect(() => decodeAddress(address("0a20000001000000", v4))).toThrow("no IPv6 address");
-  expect(() => decodeAddress(address("0218000001000000", "060001000a000000"))).toThrow("no IPv4 address");
+  expect(() => decodeAddress(address("0a20000001000000", v4))).toThrow(
+    "an interface address of IPv6 with an IPv4 address",
+  );
+  expect(() => decodeAddress(address("0218000001000000", "060001000a000000"))).toThrow(
+    "not an IPv4 or IPv6 address",
+  );
   expect(() => decodeAddress(address("0218000001000000", ""))).toThrow("without an address");
   expect(() => decodeAddress(address("2d18000001000000", v4))).toThrow("address family 45");
   const route = "000000fe03000100000000";
@@ -126,7 +132,7 @@ test("a prefix longer than its address, an address of another family's length: D
     "a prefix length of 33",
   );
   expect(() => decodeRoute(Uint8Array.fromHex(`0210${route.slice(2)}06000500ffff0000`))).toThrow(
-    "no IPv4 address",
+    "not an IPv4 or IPv6 address",
   );
   expect(() => decodeRoute(Uint8Array.fromHex(`8010${route.slice(2)}`))).toThrow("address family 128");
 });

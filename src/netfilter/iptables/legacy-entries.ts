@@ -3,7 +3,6 @@
  * linux/netfilter_ipv6/ip6_tables.h): a row of struct ipt_entry, each with matches and one target. Pure.
  */
 import { bits, type Family, ipFromBytes } from "../../net/ip.ts";
-import { ByteReader } from "../../netlink/bytes.ts";
 import { DecodeError } from "../../netlink/error.ts";
 import type { AddressMatch, FoundRule, Rule } from "../rule.ts";
 import { cString, isPlainMasquerade, prefixLength } from "../structures.ts";
@@ -38,12 +37,10 @@ export const INFO_LENGTH = 84;
 
 /** Decodes struct ipt_getinfo: name[32], u32 valid_hooks, hook_entry[5], underflow[5], num_entries, size. */
 export function decodeInfo(bytes: Uint8Array): TableInfo {
-  const reader = new ByteReader(bytes);
-  reader.skip(32 + 4);
-  const five = (): number[] => Array.from({ length: 5 }, () => reader.u32());
-  const [firstEntries, policies] = [five(), five()];
-  reader.skip(4);
-  return { firstEntries, policies, size: reader.u32() };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const fiveAt = (at: number): number[] =>
+    Array.from({ length: 5 }, (_, index) => view.getUint32(at + 4 * index, true));
+  return { firstEntries: fiveAt(36), policies: fiveAt(56), size: view.getUint32(80, true) };
 }
 
 /** The rules of the chains of B28's concern: POSTROUTING and all user-defined ones. @throws DecodeError */

@@ -3,10 +3,7 @@
  * iptables-nft of every version reads; read in any form that nft and iptables-nft write.
  */
 import { bits, type Family, ipFromBytes, ipToBytes } from "../../net/ip.ts";
-import { comparison } from "../../netlink/nftables/expression/compare.ts";
-import type { Expression } from "../../netlink/nftables/expression/expression.ts";
-import { metaKey } from "../../netlink/nftables/expression/meta.ts";
-import { payloadBase } from "../../netlink/nftables/expression/payload.ts";
+import { comparison, type Expression, metaKey, payloadBase } from "../../netlink/nftables/expression.ts";
 import type { TableFamily } from "../../netlink/nftables/header.ts";
 import type { AddressMatch, Rule } from "../rule.ts";
 import { cString, isPlainMasquerade, prefixLength } from "../structures.ts";
@@ -168,7 +165,7 @@ export function readRule(expressions: readonly Expression[], table: TableFamily)
       }
       case "immediate": {
         const { data } = expression;
-        if (!("verdict" in data)) return false;
+        if (data.verdict === undefined) return false;
         if (data.chain !== undefined) rule.target ??= data.chain;
         if (data.verdict === "break") return false;
         rule.verdict = data.verdict;

@@ -47,7 +47,8 @@ function requestsFor(connection: Connection, attachment: Attachment, port: strin
   );
   // What an ADD left that was killed before it could report it. The last names are the attachment's alone.
   const removals = checks.map((check, index) => {
-    const mayTake = ({ name }: { name?: string }): boolean => name === port || index === checks.length - 1;
+    const mayTake = ({ name }: { name?: string | undefined }): boolean =>
+      name === port || index === checks.length - 1;
     return removal(check, ownJumps(check.jumps, mayTake));
   });
   const free = names.find((_, index) => removals[index]?.isComplete);

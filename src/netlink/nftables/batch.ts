@@ -8,34 +8,30 @@
  */
 
 import { timeLeft } from "../../sys/deadline.ts";
-import { Attributes, putU32be } from "../attribute.ts";
-import { ByteWriter } from "../bytes.ts";
 import type { Connection, Request } from "../connection.ts";
+import { decode } from "../decode.ts";
+import { encode } from "../encode.ts";
 import { refusedWith } from "../error.ts";
 import { flag, type Message } from "../message.ts";
-import { messageType, putHeader, required } from "./header.ts";
+import { BE16, BE32, schema } from "../schema.ts";
+import { messageType } from "./header.ts";
 
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
-const NFNL_BATCH_GENID = 1;
 const NFNL_SUBSYS_NFTABLES = 10;
-const NFTA_GEN_ID = 1;
-const AF_UNSPEC = 0;
-/** Bytes of struct nfgenmsg. */
-const HEADER = 4;
 
-function bound(type: number, generation?: number): Request {
-  const writer = new ByteWriter();
-  putHeader(writer, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-  putU32be(writer, NFNL_BATCH_GENID, generation);
-  const end = type === NFNL_MSG_BATCH_END;
-  return {
-    action: `${end ? "end" : "begin"} a transaction of nf_tables`,
-    type,
-    flags: 0,
-    payload: writer.finish(),
-  };
-}
+/** struct nfgenmsg with the subsystem that the transaction is about, and NFNL_BATCH_GENID. */
+const BOUND = schema(4, [[2, "subsystem", BE16]], [[1, "generation", BE32]]);
+
+/** NFTA_GEN_ID. */
+const GENERATION = schema(4, [], [[1, "generation", BE32]], ["generation"]);
+
+const bound = (type: number, generation?: number): Request => ({
+  action: `${type === NFNL_MSG_BATCH_END ? "end" : "begin"} a transaction of nf_tables`,
+  type,
+  flags: 0,
+  payload: encode(BOUND, { subsystem: NFNL_SUBSYS_NFTABLES, generation }),
+});
 
 /** The messages of a transaction, bounds included; the last change asks for an acknowledgement. */
 export function encodeBatch(changes: readonly Request[], generation?: number, commit = true): Request[] {
@@ -66,16 +62,13 @@ export const rehearse = (connection: Connection, changes: readonly Request[]): v
 
 /** Number of the current generation of the rule set, which each transaction of anyone advances. */
 export function currentGeneration(connection: Connection): number {
-  const writer = new ByteWriter();
-  putHeader(writer, AF_UNSPEC);
   const [reply] = connection.ask({
     action: "read the generation of nf_tables",
     type: messageType.getGeneration,
     flags: 0,
-    payload: writer.finish(),
+    payload: encode(GENERATION, {}),
   });
-  const attributes = new Attributes(required(reply, "generation").payload, HEADER);
-  return required(attributes.u32be(NFTA_GEN_ID), "generation");
+  return decode(GENERATION, reply?.payload ?? new Uint8Array()).generation;
 }
 
 /**

@@ -1,31 +1,38 @@
 /** Chains: NFTA_CHAIN_* and NFTA_HOOK_* of uapi linux/netfilter/nf_tables.h. */
-import {
-  type Attributes,
-  present,
-  putBytes,
-  putNested,
-  putRaw,
-  putString,
-  putU32be,
-  putU64be,
-  type RawAttribute,
-} from "../attribute.ts";
 import type { Request } from "../connection.ts";
+import { decode } from "../decode.ts";
+import { DecodeError } from "../error.ts";
 import { flag, type Message } from "../message.ts";
-import { decodeHeader, messageType, request, required } from "./header.ts";
+import { BE32, BE64, CUSTOM, type Fields, INLINE, nest, SBE32, STRING, schema } from "../schema.ts";
+import { messageType, NFGENMSG, request } from "./header.ts";
 import type { TableName } from "./table.ts";
-import { decodeUserData, encodeUserData, type UserDatum } from "./userdata.ts";
+import { USER_DATA } from "./userdata.ts";
 
-const NFTA_CHAIN_TABLE = 1;
-const NFTA_CHAIN_HANDLE = 2;
-const NFTA_CHAIN_NAME = 3;
-const NFTA_CHAIN_HOOK = 4;
-const NFTA_CHAIN_POLICY = 5;
-const NFTA_CHAIN_USE = 6;
-const NFTA_CHAIN_TYPE = 7;
-const NFTA_CHAIN_USERDATA = 12;
-const NFTA_HOOK_HOOKNUM = 1;
-const NFTA_HOOK_PRIORITY = 2;
+const CHAIN = schema(
+  4,
+  NFGENMSG,
+  [
+    [1, "table", STRING],
+    [3, "chain", STRING],
+    [7, "type", STRING],
+    [5, "policy", BE32],
+    // NFTA_CHAIN_HOOK.
+    [
+      4,
+      "",
+      INLINE,
+      nest([
+        [1, "hook", BE32],
+        [2, "priority", SBE32],
+      ]),
+    ],
+    [12, "userData", CUSTOM, USER_DATA],
+    [2, "handle", BE64],
+    // Rules in it, and jumps to it. Only decoded.
+    [6, "use", BE32],
+  ],
+  ["table", "chain"],
+);
 
 /** NF_INET_* of uapi linux/netfilter.h, and NF_BR_* of linux/netfilter_bridge.h: the same numbers. */
 export const hookNumber = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
@@ -38,7 +45,7 @@ export interface Hook {
   /** Lower runs earlier; 100 is nft's `srcnat`. */
   readonly priority: number;
   /** NF_DROP 0 or NF_ACCEPT 1, for what no rule decides; undefined leaves it to the kernel: accept. */
-  readonly policy?: number;
+  readonly policy?: number | undefined;
 }
 
 /** What names a chain. */
@@ -46,15 +53,10 @@ export interface ChainName extends TableName {
   readonly chain: string;
 }
 
-export interface Chain extends ChainName {
-  readonly base?: Hook;
-  readonly userData?: readonly UserDatum[];
-  /** The kernel's number for it. Only decoded, as is `use`. */
-  readonly handle?: bigint;
-  /** Rules in it, and jumps to it. */
-  readonly use?: number;
-  /** Attributes that the decoder does not know. */
-  readonly unknown?: readonly RawAttribute[];
+export interface Chain
+  extends ChainName,
+    Pick<Fields<typeof CHAIN>, "userData" | "handle" | "use" | "unknown"> {
+  readonly base?: Hook | undefined;
 }
 
 /** For errors: `chain c of table inet t`. */
@@ -66,76 +68,35 @@ export const addChain = (chain: Chain, options: { exclusive?: boolean } = {}): R
   request(
     `add ${describeChain(chain)}`,
     messageType.newChain,
-    chain.family,
     flag.create | (options.exclusive ? flag.exclusive : 0),
-    (writer) => {
-      putString(writer, NFTA_CHAIN_TABLE, chain.table);
-      putString(writer, NFTA_CHAIN_NAME, chain.chain);
-      const { base } = chain;
-      if (base !== undefined) {
-        putString(writer, NFTA_CHAIN_TYPE, base.type);
-        putU32be(writer, NFTA_CHAIN_POLICY, base.policy);
-        putNested(writer, NFTA_CHAIN_HOOK, (hook) => {
-          putU32be(hook, NFTA_HOOK_HOOKNUM, base.hook);
-          // A negative priority is its two's complement.
-          putU32be(hook, NFTA_HOOK_PRIORITY, base.priority >>> 0);
-        });
-      }
-      putBytes(writer, NFTA_CHAIN_USERDATA, encodeUserData(chain.userData));
-      putRaw(writer, chain.unknown);
-    },
+    CHAIN,
+    { ...chain, ...chain.base },
   );
 
-const putName = (chain: ChainName) => (writer: Parameters<typeof putString>[0]) => {
-  putString(writer, NFTA_CHAIN_TABLE, chain.table);
-  putString(writer, NFTA_CHAIN_NAME, chain.chain);
-};
+const named =
+  (verb: string, type: number) =>
+  (name: ChainName): Request =>
+    request(`${verb} ${describeChain(name)}`, type, 0, CHAIN, {
+      family: name.family,
+      table: name.table,
+      chain: name.chain,
+    });
 
 /** Asks for one chain; ENOENT when there is none, or no such table. */
-export const getChain = (chain: ChainName): Request =>
-  request(`find ${describeChain(chain)}`, messageType.getChain, chain.family, 0, putName(chain));
+export const getChain = named("find", messageType.getChain);
+
+/** Deletes a chain with its rules; EBUSY while another rule jumps to it, ENOENT when there is none. */
+export const deleteChain = named("delete", messageType.deleteChain);
 
 /** Asks for the chains of all tables of a family. */
 export const dumpChains = (family: TableName["family"]): Request =>
-  request(`list chains of family ${family}`, messageType.getChain, family, 0, () => {});
-
-/** Deletes a chain with its rules; EBUSY while another rule jumps to it, ENOENT when there is none. */
-export const deleteChain = (chain: ChainName): Request =>
-  request(`delete ${describeChain(chain)}`, messageType.deleteChain, chain.family, 0, putName(chain));
-
-/** Deletes the chain with this handle, and no other that has its name by then. */
-export const deleteChainByHandle = (chain: ChainName, handle: bigint): Request =>
-  request(`delete ${describeChain(chain)}`, messageType.deleteChain, chain.family, 0, (writer) => {
-    putString(writer, NFTA_CHAIN_TABLE, chain.table);
-    putU64be(writer, NFTA_CHAIN_HANDLE, handle);
-  });
-
-function decodeHook(attributes: Attributes): Hook | undefined {
-  const hook = attributes.nested(NFTA_CHAIN_HOOK);
-  const policy = attributes.u32be(NFTA_CHAIN_POLICY);
-  const type = attributes.string(NFTA_CHAIN_TYPE);
-  if (hook === undefined) return undefined;
-  return {
-    type: required(type, "chain type") as Hook["type"],
-    hook: required(hook.u32be(NFTA_HOOK_HOOKNUM), "hook number"),
-    priority: required(hook.u32be(NFTA_HOOK_PRIORITY), "priority") | 0,
-    ...present({ policy }),
-  };
-}
+  request(`list chains of family ${family}`, messageType.getChain, 0, CHAIN, { family });
 
 /** @throws DecodeError */
-export function decodeChain(message: Message): Chain {
-  const { family, attributes } = decodeHeader(message);
-  return {
-    family,
-    table: required(attributes.string(NFTA_CHAIN_TABLE), "table name"),
-    chain: required(attributes.string(NFTA_CHAIN_NAME), "chain name"),
-    ...present({
-      base: decodeHook(attributes),
-      handle: attributes.u64be(NFTA_CHAIN_HANDLE),
-      use: attributes.u32be(NFTA_CHAIN_USE),
-      userData: decodeUserData(attributes.bytes(NFTA_CHAIN_USERDATA)),
-    }),
-    unknown: attributes.unread(),
-  };
+export function decodeChain({ payload }: Message): Chain {
+  const { type, hook, priority, policy, ...chain } = decode(CHAIN, payload);
+  if (hook === undefined) return chain;
+  if (type === undefined || priority === undefined)
+    throw new DecodeError("the message has a hook without a chain type or a priority");
+  return { ...chain, base: { type: type as Hook["type"], hook, priority, policy } };
 }

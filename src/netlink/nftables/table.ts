@@ -1,15 +1,25 @@
 /** Tables: NFTA_TABLE_* of uapi linux/netfilter/nf_tables.h. */
-import { present, putBytes, putRaw, putString, putU32be, type RawAttribute } from "../attribute.ts";
 import type { Request } from "../connection.ts";
+import { decode } from "../decode.ts";
 import { flag, type Message } from "../message.ts";
-import { decodeHeader, messageType, request, required, type TableFamily } from "./header.ts";
-import { decodeUserData, encodeUserData, type UserDatum } from "./userdata.ts";
+import { BE32, BE64, CUSTOM, type Fields, STRING, schema } from "../schema.ts";
+import { messageType, NFGENMSG, request, type TableFamily } from "./header.ts";
+import { USER_DATA } from "./userdata.ts";
 
-const NFTA_TABLE_NAME = 1;
-const NFTA_TABLE_FLAGS = 2;
-const NFTA_TABLE_USE = 3;
-const NFTA_TABLE_HANDLE = 4;
-const NFTA_TABLE_USERDATA = 6;
+const TABLE = schema(
+  4,
+  NFGENMSG,
+  [
+    [1, "table", STRING],
+    // NFT_TABLE_F_*: 1 dormant.
+    [2, "flags", BE32],
+    [6, "userData", CUSTOM, USER_DATA],
+    // Only decoded: the number of chains, sets and other objects in it, and the kernel's number for it.
+    [3, "use", BE32],
+    [4, "handle", BE64],
+  ],
+  ["table"],
+);
 
 /** What names a table. */
 export interface TableName {
@@ -17,60 +27,31 @@ export interface TableName {
   readonly table: string;
 }
 
-export interface Table extends TableName {
-  /** NFT_TABLE_F_*: 1 dormant. */
-  readonly flags?: number;
-  readonly userData?: readonly UserDatum[];
-  /** The kernel's number for it. Only decoded, as is `use`. */
-  readonly handle?: bigint;
-  /** Chains, sets and other objects in it. */
-  readonly use?: number;
-  /** Attributes that the decoder does not know. */
-  readonly unknown?: readonly RawAttribute[];
-}
+export type Table = Fields<typeof TABLE> & TableName;
 
 /** For errors: `table inet t`. */
-export const describeTable = ({ family, table }: TableName): string => `table ${family} ${table}`;
+const describeTable = ({ family, table }: TableName): string => `table ${family} ${table}`;
 
 /** Adds a table. One that is there stays as it is, unless `exclusive`: then EEXIST. */
 export const addTable = (table: Table, options: { exclusive?: boolean } = {}): Request =>
   request(
     `add ${describeTable(table)}`,
     messageType.newTable,
-    table.family,
     flag.create | (options.exclusive ? flag.exclusive : 0),
-    (writer) => {
-      putString(writer, NFTA_TABLE_NAME, table.table);
-      putU32be(writer, NFTA_TABLE_FLAGS, table.flags);
-      putBytes(writer, NFTA_TABLE_USERDATA, encodeUserData(table.userData));
-      putRaw(writer, table.unknown);
-    },
+    TABLE,
+    table,
   );
+
+const named =
+  (verb: string, type: number) =>
+  (name: TableName): Request =>
+    request(`${verb} ${describeTable(name)}`, type, 0, TABLE, { family: name.family, table: name.table });
 
 /** Asks for one table; ENOENT when there is none. */
-export const getTable = (table: TableName): Request =>
-  request(`find ${describeTable(table)}`, messageType.getTable, table.family, 0, (writer) =>
-    putString(writer, NFTA_TABLE_NAME, table.table),
-  );
+export const getTable = named("find", messageType.getTable);
 
 /** Deletes a table with all that is in it; ENOENT when there is none. */
-export const deleteTable = (table: TableName): Request =>
-  request(`delete ${describeTable(table)}`, messageType.deleteTable, table.family, 0, (writer) =>
-    putString(writer, NFTA_TABLE_NAME, table.table),
-  );
+export const deleteTable = named("delete", messageType.deleteTable);
 
 /** @throws DecodeError */
-export function decodeTable(message: Message): Table {
-  const { family, attributes } = decodeHeader(message);
-  return {
-    family,
-    table: required(attributes.string(NFTA_TABLE_NAME), "table name"),
-    ...present({
-      flags: attributes.u32be(NFTA_TABLE_FLAGS),
-      use: attributes.u32be(NFTA_TABLE_USE),
-      handle: attributes.u64be(NFTA_TABLE_HANDLE),
-      userData: decodeUserData(attributes.bytes(NFTA_TABLE_USERDATA)),
-    }),
-    unknown: attributes.unread(),
-  };
-}
+export const decodeTable = ({ payload }: Message): Table => decode(TABLE, payload);

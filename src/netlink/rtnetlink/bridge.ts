@@ -1,49 +1,19 @@
 /** What is particular to a bridge (IFLA_BR_* of uapi linux/if_link.h), carried in `Link.data`. */
-import {
-  Attributes,
-  encodeAttributes,
-  present,
-  putRaw,
-  putU8,
-  putU16,
-  putU32,
-  type RawAttribute,
-} from "../attribute.ts";
+import { decode } from "../decode.ts";
+import { encode } from "../encode.ts";
+import { type Fields, FLAG, nest, U16, U32 } from "../schema.ts";
 
-const IFLA_BR_FORWARD_DELAY = 1;
-const IFLA_BR_VLAN_FILTERING = 7;
-const IFLA_BR_VLAN_DEFAULT_PVID = 39;
+const BRIDGE = nest([
+  // Hundredths of a second that a port listens, and again that it learns, under the spanning tree protocol.
+  [1, "forwardDelay", U32],
+  [7, "vlanFiltering", FLAG],
+  // The VLAN that new ports get untagged; 0 for none.
+  [39, "vlanDefaultPvid", U16],
+]);
 
-export interface BridgeOptions {
-  /** Hundredths of a second that a port listens, and again that it learns, under the spanning tree protocol. */
-  forwardDelay?: number;
-  vlanFiltering?: boolean;
-  /** The VLAN that new ports get untagged; 0 for none. */
-  vlanDefaultPvid?: number;
-  unknown?: readonly RawAttribute[];
-}
+export type BridgeOptions = Fields<typeof BRIDGE>;
 
-export const encodeBridge = (options: BridgeOptions): Uint8Array =>
-  encodeAttributes((writer) => {
-    putU32(writer, IFLA_BR_FORWARD_DELAY, options.forwardDelay);
-    putU8(writer, IFLA_BR_VLAN_FILTERING, asU8(options.vlanFiltering));
-    putU16(writer, IFLA_BR_VLAN_DEFAULT_PVID, options.vlanDefaultPvid);
-    putRaw(writer, options.unknown);
-  });
+export const encodeBridge = (options: BridgeOptions): Uint8Array => encode(BRIDGE, options);
 
 /** @throws DecodeError */
-export function decodeBridge(data: Uint8Array): BridgeOptions {
-  const attributes = new Attributes(data);
-  const vlanFiltering = attributes.u8(IFLA_BR_VLAN_FILTERING);
-  return {
-    ...present({
-      forwardDelay: attributes.u32(IFLA_BR_FORWARD_DELAY),
-      vlanFiltering: vlanFiltering === undefined ? undefined : vlanFiltering !== 0,
-      vlanDefaultPvid: attributes.u16(IFLA_BR_VLAN_DEFAULT_PVID),
-    }),
-    unknown: attributes.unread(),
-  };
-}
-
-const asU8 = (value: boolean | undefined): number | undefined =>
-  value === undefined ? undefined : Number(value);
+export const decodeBridge = (data: Uint8Array): BridgeOptions => decode(BRIDGE, data);

@@ -1,25 +1,44 @@
 /**
- * VLANs of a bridge's ports (uapi linux/if_bridge.h): messages of family AF_BRIDGE whose IFLA_AF_SPEC holds
- * struct bridge_vlan_info { u16 flags; u16 vid; } entries. A range is two entries, marked begin and end.
+ * VLANs of a bridge's ports (uapi linux/if_bridge.h): messages of family AF_BRIDGE whose IFLA_AF_SPEC holds an entry for
+ * each VLAN. A range is two entries, marked begin and end.
  */
-import { Attributes, attributeType, putAttribute, putNested, putU16, putU32 } from "../attribute.ts";
-import { ByteReader, ByteWriter } from "../bytes.ts";
 import type { Request } from "../connection.ts";
+import { decode } from "../decode.ts";
+import { encode } from "../encode.ts";
 import { DecodeError } from "../error.ts";
-import {
-  AF_BRIDGE,
-  IFLA_AF_SPEC,
-  IFLA_EXT_MASK,
-  putLink,
-  RTM_DELLINK,
-  RTM_GETLINK,
-  RTM_SETLINK,
-} from "./link.ts";
+import { EACH, type Fields, INLINE, nest, schema, U16, U32 } from "../schema.ts";
+import { AF_BRIDGE, LINK_HEADER, LINK_HEADER_SIZE, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK } from "./link.ts";
 
-/** For IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN: one entry for each VLAN, no ranges. */
+const PORT_VLANS = schema(LINK_HEADER_SIZE, LINK_HEADER, [
+  // IFLA_AF_SPEC.
+  [
+    26,
+    "",
+    INLINE,
+    nest([
+      [0, "bridgeFlags", U16],
+      // struct bridge_vlan_info.
+      [
+        2,
+        "entries",
+        EACH,
+        schema(
+          4,
+          [
+            [0, "flags", U16],
+            [2, "vid", U16],
+          ],
+          [],
+        ),
+      ],
+    ]),
+  ],
+  // RTEXT_FILTER_*, in a request.
+  [29, "filter", U32],
+]);
+
+/** RTEXT_FILTER_BRVLAN: one entry for each VLAN, no ranges. */
 const FILTER_VLANS = 2;
-const IFLA_BRIDGE_FLAGS = 0;
-const IFLA_BRIDGE_VLAN_INFO = 2;
 const BRIDGE_FLAGS_SELF = 2;
 
 const PVID = 0x2;
@@ -38,44 +57,24 @@ export interface PortVlan {
   untagged?: boolean;
 }
 
-const flagsOf = (vlan: PortVlan): number => (vlan.pvid ? PVID : 0) | (vlan.untagged ? UNTAGGED : 0);
-
-function putVlan(writer: ByteWriter, flags: number, vid: number): void {
-  putAttribute(writer, IFLA_BRIDGE_VLAN_INFO, (body) => {
-    body.u16(flags);
-    body.u16(vid);
-  });
-}
-
 /** Payload of RTM_SETLINK and RTM_DELLINK. `self` addresses the bridge device itself instead of a port. */
 export function encodePortVlans(index: number, vlans: readonly PortVlan[], self = false): Uint8Array {
-  const writer = new ByteWriter();
-  putLink(writer, { family: AF_BRIDGE, index });
-  putNested(writer, IFLA_AF_SPEC, (spec) => {
-    putU16(spec, IFLA_BRIDGE_FLAGS, self ? BRIDGE_FLAGS_SELF : undefined);
-    for (const vlan of vlans) {
-      if (vlan.end === undefined) putVlan(spec, flagsOf(vlan), vlan.vid);
-      else {
-        putVlan(spec, flagsOf(vlan) | RANGE_BEGIN, vlan.vid);
-        putVlan(spec, flagsOf(vlan) | RANGE_END, vlan.end);
-      }
-    }
-  });
-  return writer.finish();
+  const entries: NonNullable<Fields<typeof PORT_VLANS>["entries"]>[number][] = [];
+  for (const { vid, end, pvid, untagged } of vlans) {
+    const flags = (pvid ? PVID : 0) | (untagged ? UNTAGGED : 0);
+    if (end === undefined) entries.push({ flags, vid });
+    else entries.push({ flags: flags | RANGE_BEGIN, vid }, { flags: flags | RANGE_END, vid: end });
+  }
+  const bridgeFlags = self ? BRIDGE_FLAGS_SELF : undefined;
+  return encode(PORT_VLANS, { family: AF_BRIDGE, index, bridgeFlags, entries });
 }
 
 /** A port's VLANs out of one message of a dump; ranges stay ranges. @throws DecodeError */
 export function decodePortVlans(payload: Uint8Array): { index: number; vlans: PortVlan[] } {
-  const reader = new ByteReader(payload);
-  reader.skip(4);
-  const index = reader.i32();
-  reader.skip(8);
+  const { index, entries = [] } = decode(PORT_VLANS, payload);
   const vlans: PortVlan[] = [];
   let begin: PortVlan | undefined;
-  for (const attribute of new Attributes(payload, reader.at).nested(IFLA_AF_SPEC)?.list() ?? []) {
-    if (attributeType(attribute) !== IFLA_BRIDGE_VLAN_INFO) continue;
-    const entry = new ByteReader(attribute.payload);
-    const [flags, vid] = [entry.u16(), entry.u16()];
+  for (const { flags = 0, vid = 0 } of entries) {
     const vlan = { vid, pvid: (flags & PVID) !== 0, untagged: (flags & UNTAGGED) !== 0 };
     const ends = (flags & RANGE_END) !== 0;
     if (ends !== (begin !== undefined)) {
@@ -94,33 +93,22 @@ export function decodePortVlans(payload: Uint8Array): { index: number; vlans: Po
   return { index, vlans };
 }
 
-export function addPortVlans(index: number, vlans: readonly PortVlan[], name: string, self = false): Request {
-  return {
-    action: `add VLANs to bridge port ${JSON.stringify(name)}`,
-    type: RTM_SETLINK,
+const changePortVlans =
+  (verb: string, type: number) =>
+  (index: number, vlans: readonly PortVlan[], name: string, self = false): Request => ({
+    action: `${verb} bridge port ${JSON.stringify(name)}`,
+    type,
     flags: 0,
     payload: encodePortVlans(index, vlans, self),
-  };
-}
+  });
 
-export function deletePortVlans(
-  index: number,
-  vlans: readonly PortVlan[],
-  name: string,
-  self = false,
-): Request {
-  return {
-    action: `delete VLANs from bridge port ${JSON.stringify(name)}`,
-    type: RTM_DELLINK,
-    flags: 0,
-    payload: encodePortVlans(index, vlans, self),
-  };
-}
+export const addPortVlans = changePortVlans("add VLANs to", RTM_SETLINK);
+export const deletePortVlans = changePortVlans("delete VLANs from", RTM_DELLINK);
 
 /** Asks for the VLANs of all ports of all bridges of the namespace. */
-export function dumpPortVlans(): Request {
-  const writer = new ByteWriter();
-  putLink(writer, { family: AF_BRIDGE });
-  putU32(writer, IFLA_EXT_MASK, FILTER_VLANS);
-  return { action: "list VLANs of bridge ports", type: RTM_GETLINK, flags: 0, payload: writer.finish() };
-}
+export const dumpPortVlans = (): Request => ({
+  action: "list VLANs of bridge ports",
+  type: RTM_GETLINK,
+  flags: 0,
+  payload: encode(PORT_VLANS, { family: AF_BRIDGE, filter: FILTER_VLANS }),
+});

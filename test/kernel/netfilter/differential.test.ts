@@ -18,10 +18,12 @@ import {
   deleteElements,
   getElements,
 } from "../../../src/netlink/nftables/element.ts";
-import { comparison } from "../../../src/netlink/nftables/expression/compare.ts";
-import type { Expression } from "../../../src/netlink/nftables/expression/expression.ts";
-import { metaKey } from "../../../src/netlink/nftables/expression/meta.ts";
-import { payloadBase } from "../../../src/netlink/nftables/expression/payload.ts";
+import {
+  comparison,
+  type Expression,
+  metaKey,
+  payloadBase,
+} from "../../../src/netlink/nftables/expression.ts";
 import {
   addRule,
   decodeRule,
@@ -32,8 +34,9 @@ import {
 } from "../../../src/netlink/nftables/rule.ts";
 import { addSet, decodeSet, deleteSet, dumpSets } from "../../../src/netlink/nftables/set.ts";
 import { addTable, deleteTable } from "../../../src/netlink/nftables/table.ts";
-import { comment, number, setComment } from "../../../src/netlink/nftables/userdata.ts";
+import { comment, text } from "../../../src/netlink/nftables/userdata.ts";
 import { NetlinkSocket, protocol } from "../../../src/netlink/socket.ts";
+import { hostOrder } from "../../netlink/attributes.ts";
 import { hostTest } from "../../support/host-test.ts";
 import { nftRules } from "./listings.ts";
 
@@ -97,6 +100,9 @@ const verdict = (name: "accept" | "drop" | "return"): Expression => ({
   data: { verdict: name },
 });
 /** Byte orders that libnftnl notes of a set: 1 host, 2 network. */
+/** A number in host order, and the comment of a set, as libnftnl keeps them. */
+const number = (type: number, value: number) => ({ type, value: hostOrder(value) });
+const setComment = (words: string) => text(7, words);
 const order = (key: number) => number(0, key);
 
 interface Case {

@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { parseMac } from "../../../src/net/mac.ts";
 import {
-  changeBridgePort,
+  type BridgePort,
   decodeBridgePort,
   encodeBridgePort,
 } from "../../../src/netlink/rtnetlink/bridge-port.ts";
@@ -15,7 +15,6 @@ import {
   getLink,
   interfaceFlag,
   OPERSTATES,
-  renameLink,
   setLinkUp,
 } from "../../../src/netlink/rtnetlink/link.ts";
 import { encodeVethPeer } from "../../../src/netlink/rtnetlink/veth.ts";
@@ -138,11 +137,14 @@ hostTest("port settings, master and alias: each change leaves all else alone", a
   const [bridge, port] = [linkNamed(connection, "br0"), linkNamed(connection, "veth0")];
   const shown = () => ipLink(host, "veth0");
 
+  const set = (settings: BridgePort) =>
+    changeLink({ index: port.index, portKind: "bridge", portData: encodeBridgePort(settings) }, "set");
+
   connection.call(changeLink({ index: port.index, master: bridge.index }, "attach"));
   expect((await shown()).master).toBe("br0");
-  connection.call(changeBridgePort(port.index, { hairpin: true }, "veth0"));
+  connection.call(set({ hairpin: true }));
   expect((await shown()).linkinfo?.info_slave_data).toMatchObject({ hairpin: true, isolated: false });
-  connection.call(changeBridgePort(port.index, { isolated: true }, "veth0"));
+  connection.call(set({ isolated: true }));
   expect((await shown()).linkinfo?.info_slave_data).toMatchObject({ hairpin: true, isolated: true });
   const seen = linkNamed(connection, "veth0");
   expect(seen.portKind).toBe("bridge");
@@ -197,11 +199,11 @@ hostTest("a link gets another name, but not one that is taken", async (host) => 
   using connection = connectHost();
   connection.call(veth("veth0", "veth1"));
   const { index } = linkNamed(connection, "veth0");
-  expect(errorOf(() => connection.call(renameLink(index, "veth0", "veth1")))).toMatchObject({
+  expect(errorOf(() => connection.call(changeLink({ index, name: "veth1" }, "rename it")))).toMatchObject({
     code: "EEXIST",
-    request: 'rename link "veth0" to "veth1"',
+    request: "rename it",
   });
-  connection.call(renameLink(index, "veth0", "net.0"));
+  connection.call(changeLink({ index, name: "net.0" }, "rename it"));
   expect((await ipLink(host, "net.0")).ifindex).toBe(index);
   expect(linkNamed(connection, "net.0").index).toBe(index);
   expect(errorOf(() => connection.call(getLink({ name: "veth0" })))).toMatchObject({ code: "ENODEV" });

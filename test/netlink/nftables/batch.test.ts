@@ -1,13 +1,13 @@
 /** Transactions, against a fake kernel. */
 
 import { describe, expect, test } from "bun:test";
-import { encodeAttributes, putU32be } from "../../../src/netlink/attribute.ts";
 import { Connection, type Request } from "../../../src/netlink/connection.ts";
 import { flag, type Message } from "../../../src/netlink/message.ts";
 import { commit, currentGeneration, rehearse, update } from "../../../src/netlink/nftables/batch.ts";
 import { messageType } from "../../../src/netlink/nftables/header.ts";
 import { deleteTable } from "../../../src/netlink/nftables/table.ts";
 import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
+import { hostOrder } from "../attributes.ts";
 import { answer, FakeKernel, type Reply, type Script, refusal as verdict } from "../fake-kernel.ts";
 
 const BEGIN = 16;
@@ -15,15 +15,12 @@ const END = 17;
 const ERESTART = 85;
 const ENOENT = 2;
 const EPERM = 1;
+const NEW_GENERATION = messageType.getGeneration - 1;
 
 const change = (table: string): Request => deleteTable({ family: "inet", table });
 
 const generationReply = (request: Message, generation: number): Message =>
-  answer(
-    request,
-    messageType.newGeneration,
-    Uint8Array.of(0, 0, 0, 0, ...encodeAttributes((writer) => putU32be(writer, 1, generation))),
-  );
+  answer(request, NEW_GENERATION, Uint8Array.of(0, 0, 0, 0, 8, 0, 1, 0, ...hostOrder(generation).reverse()));
 
 /** Acknowledges what asks for it. */
 const obedient: Script = (requests) => [

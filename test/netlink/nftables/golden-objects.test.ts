@@ -6,7 +6,7 @@ import { concatenate, decodeElements } from "../../../src/netlink/nftables/eleme
 import { decodeRule } from "../../../src/netlink/nftables/rule.ts";
 import { dataType, decodeSet, setFlag } from "../../../src/netlink/nftables/set.ts";
 import { decodeTable } from "../../../src/netlink/nftables/table.ts";
-import { commentOf, setCommentOf } from "../../../src/netlink/nftables/userdata.ts";
+import { commentOf, textOf } from "../../../src/netlink/nftables/userdata.ts";
 import { readGolden, repliesOf } from "../../golden/golden.ts";
 
 const objects = (name: string) =>
@@ -29,7 +29,7 @@ test("a table with its comment and the number of things in it", () => {
 test("chains: where packets enter, a comment, the number of rules and of ways in", () => {
   const [regular, base] = objects("chains").map(decodeChain);
   // Three rules; one rule and one element lead there.
-  expect(regular).toMatchObject({ family: "inet", table: "t", chain: "c", use: 5, unknown: [] });
+  expect(regular).toMatchObject({ family: "inet", table: "t", chain: "c", use: 5 });
   expect(regular?.base).toBeUndefined();
   expect(commentOf(regular?.userData)).toBe("a chain");
   expect(base?.base).toEqual({ type: "nat", hook: 4, priority: 100, policy: 1 });
@@ -76,16 +76,16 @@ test("sets and maps: types, lengths, flags, comment", () => {
   const sets = objects("sets").map(decodeSet);
   const { ipv4_addr, inet_service, mark } = dataType;
   const concatenation = (ipv4_addr.id << 6) | inet_service.id;
-  expect(sets.map(({ set, flags, keyType, keyLength }) => [set, flags, keyType, keyLength])).toEqual([
+  expect(sets.map(({ set, flags = 0, keyType, keyLength }) => [set, flags, keyType, keyLength])).toEqual([
     ["s", 0, ipv4_addr.id, 4],
     ["i", setFlag.interval, ipv4_addr.id, 4],
     ["k", setFlag.interval | setFlag.concatenation, concatenation, 8],
     ["m", setFlag.map, ipv4_addr.id, 4],
     ["v", setFlag.map, ipv4_addr.id, 4],
   ]);
-  expect(sets[2]?.fields).toEqual([4, 2]);
+  expect(sets[2]?.fields).toEqual([{ length: 4 }, { length: 2 }]);
   expect(sets.map((set) => set.dataType)).toEqual([undefined, undefined, undefined, mark.id, 0xffffff00]);
-  expect(setCommentOf(sets[0]?.userData)).toBe("a set");
+  expect(textOf(sets[0]?.userData, 7)).toBe("a set");
   expect(sets.every(({ handle }) => handle !== undefined)).toBe(true);
 });
 

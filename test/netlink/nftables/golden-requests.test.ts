@@ -7,15 +7,18 @@ import { flag } from "../../../src/netlink/message.ts";
 import { encodeBatch } from "../../../src/netlink/nftables/batch.ts";
 import { addChain, deleteChain, hookNumber } from "../../../src/netlink/nftables/chain.ts";
 import { addElements, concatenate, deleteElements } from "../../../src/netlink/nftables/element.ts";
-import { comparison } from "../../../src/netlink/nftables/expression/compare.ts";
-import type { Expression } from "../../../src/netlink/nftables/expression/expression.ts";
-import { metaKey } from "../../../src/netlink/nftables/expression/meta.ts";
-import { payloadBase } from "../../../src/netlink/nftables/expression/payload.ts";
+import {
+  comparison,
+  type Expression,
+  metaKey,
+  payloadBase,
+} from "../../../src/netlink/nftables/expression.ts";
 import { addRule, deleteRule, flushChain, insertRule } from "../../../src/netlink/nftables/rule.ts";
 import { addSet, deleteSet } from "../../../src/netlink/nftables/set.ts";
 import { addTable, deleteTable } from "../../../src/netlink/nftables/table.ts";
-import { comment, number, setComment } from "../../../src/netlink/nftables/userdata.ts";
+import { comment, text } from "../../../src/netlink/nftables/userdata.ts";
 import { readGolden, readGoldens, requestsOf } from "../../golden/golden.ts";
+import { hostOrder } from "../attributes.ts";
 
 const T = { family: "inet", table: "t" } as const;
 const C = { ...T, chain: "c" };
@@ -57,6 +60,9 @@ const verdict = (name: "accept" | "drop" | "return"): Expression => ({
   register: 0,
   data: { verdict: name },
 });
+/** A number in host order, and the comment of a set, as libnftnl keeps them. */
+const number = (type: number, value: number) => ({ type, value: hostOrder(value) });
+const setComment = (words: string) => text(7, words);
 /** Byte order of a set's key and data, as libnftnl notes them: 1 host, 2 network, 0 for a concatenation. */
 const keyOrder = (order: number) => number(0, order);
 const dataOrder = (order: number) => number(1, order);

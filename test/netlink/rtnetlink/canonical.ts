@@ -2,8 +2,8 @@
  * Messages as trees of attributes in the order of their types, so that two encodings of one meaning are equal. The
  * tables are written down here once more, on purpose: the codecs are judged by them.
  */
-import { Attributes, attributeType } from "../../../src/netlink/attribute.ts";
 import type { Message } from "../../../src/netlink/message.ts";
+import { attributesIn, attributeType } from "../attributes.ts";
 
 /** Attributes by "type value", nested ones as trees; the fixed header in front. */
 export interface Tree {
@@ -62,12 +62,14 @@ export const treeOfAttributes = (bytes: Uint8Array): Tree => tree(bytes, 0, {});
 /** RTM_NEWLINK that asks for a veth: replies have no IFLA_INFO_DATA. */
 function isVethRequest({ type, payload }: Pick<Message, "type" | "payload">): boolean {
   if (type !== 16) return false;
-  const info = new Attributes(payload.subarray(16)).nested(18);
-  return info?.string(1) === "veth" && info.bytes(2) !== undefined;
+  const info = attributesIn(payload.subarray(16)).find((attribute) => attributeType(attribute) === 18);
+  const inside = attributesIn(info?.payload ?? new Uint8Array());
+  const of = (type: number) => inside.find((attribute) => attributeType(attribute) === type)?.payload;
+  return new TextDecoder().decode(of(1)).replace(/\0.*/s, "") === "veth" && of(2) !== undefined;
 }
 
 function tree(bytes: Uint8Array, header: number, schema: Schema): Tree {
-  const attributes = new Attributes(bytes.subarray(header)).list().map((attribute) => {
+  const attributes = attributesIn(bytes.subarray(header)).map((attribute) => {
     const type = attributeType(attribute);
     const inside = schema[type];
     const { payload } = attribute;

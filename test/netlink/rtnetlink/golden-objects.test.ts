@@ -3,14 +3,16 @@ import { describe, expect, test } from "bun:test";
 import { formatIp, parseIp } from "../../../src/net/ip.ts";
 import { formatMac, parseMac } from "../../../src/net/mac.ts";
 import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
+import { decode } from "../../../src/netlink/decode.ts";
+import { encode } from "../../../src/netlink/encode.ts";
 import type { Message } from "../../../src/netlink/message.ts";
 import { addressOf, decodeAddress, encodeAddress } from "../../../src/netlink/rtnetlink/address.ts";
 import { decodeBridge, encodeBridge } from "../../../src/netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort, encodeBridgePort } from "../../../src/netlink/rtnetlink/bridge-port.ts";
-import { decodeLink, encodeLink, linkOf, OPERSTATES } from "../../../src/netlink/rtnetlink/link.ts";
-import { decodeNeighbour, encodeNeighbour } from "../../../src/netlink/rtnetlink/neighbour.ts";
+import { decodeLink, LINK, linkOf, OPERSTATES } from "../../../src/netlink/rtnetlink/link.ts";
+import { NEIGHBOUR } from "../../../src/netlink/rtnetlink/neighbour.ts";
 import { decodeRoute, encodeRoute } from "../../../src/netlink/rtnetlink/route.ts";
-import { decodeVethPeer, encodeVethPeer } from "../../../src/netlink/rtnetlink/veth.ts";
+import { encodeVethPeer, VETH } from "../../../src/netlink/rtnetlink/veth.ts";
 import { decodePortVlans } from "../../../src/netlink/rtnetlink/vlan.ts";
 import { readGolden, readGoldens, repliesOf, requestsOf } from "../../golden/golden.ts";
 import { objectName, type Tree, treeOf, treeOfAttributes } from "./canonical.ts";
@@ -42,7 +44,7 @@ const mac = (text: string) => parseMac(text) ?? new Uint8Array();
 
 describe("links", () => {
   const decoded = (name: string) => decodeLink(requestOf(name).payload);
-  const blank = { family: 0, hardwareType: 0, index: 0, flags: 0, change: 0, unknown: [] };
+  const blank = { family: 0, hardwareType: 0, index: 0, flags: 0, change: 0 };
 
   test("a bridge to be made, with its options", () => {
     const link = decoded("link-add-bridge");
@@ -53,18 +55,17 @@ describe("links", () => {
       mtu: 1400,
       kind: "bridge",
     });
-    expect(decodeBridge(link.data ?? new Uint8Array())).toEqual({ vlanFiltering: true, unknown: [] });
+    expect(decodeBridge(link.data ?? new Uint8Array())).toEqual({ vlanFiltering: true });
     expect(decodeBridge(decoded("link-add-bridge-default-pvid").data ?? new Uint8Array())).toEqual({
       vlanFiltering: true,
       vlanDefaultPvid: 7,
-      unknown: [],
     });
   });
 
   test("a veth to be made, its peer in another namespace", () => {
     const link = decoded("link-add-veth");
     expect(link).toMatchObject({ ...blank, name: "veth0", mtu: 1400, master: 2, kind: "veth" });
-    const peer = decodeVethPeer(link.data ?? new Uint8Array());
+    const peer = decode(VETH, link.data ?? new Uint8Array()).peer;
     expect(peer).toEqual({ ...blank, name: "eth0", mtu: 1400, mac: mac("02:00:00:00:00:03"), netnsFd: 4 });
   });
 
@@ -81,7 +82,7 @@ describe("links", () => {
   });
 
   test("a bridge port's settings, in both forms that ip and bridge use", () => {
-    const settings = { hairpin: true, isolated: true, unknown: [] };
+    const settings = { hairpin: true, isolated: true };
     expect(decodeBridgePort(decoded("link-set-bridge-slave").portData ?? new Uint8Array())).toEqual(settings);
     expect(decodeBridgePort(decoded("bridge-link-set").bridgePort ?? new Uint8Array())).toEqual(settings);
   });
@@ -132,19 +133,23 @@ describe("links", () => {
 
 describe("addresses", () => {
   const decoded = (name: string) => decodeAddress(requestOf(name).payload);
-  const v4 = { index: 2, prefix: prefix("10.0.0.2/24"), flags: 0, scope: 0, unknown: [] };
+  const v4 = { index: 2, prefix: prefix("10.0.0.2/24"), flags: 0, scope: 0 };
   const v6 = { ...v4, prefix: prefix("fd00::2/64") };
 
   test("requests", () => {
-    expect(decoded("addr-add")).toEqual({ ...v4, broadcast: ip("10.0.0.255") });
-    expect(decoded("addr-add-noprefixroute")).toEqual({ ...v4, flags: 0x200 });
-    expect(decoded("addr-add-peer")).toEqual({ ...v4, prefix: prefix("10.0.0.2/32"), peer: ip("10.0.0.9") });
-    expect(decoded("addr-add-label")).toEqual({ ...v4, label: "eth0:1" });
-    expect(decoded("addr-add-v6")).toEqual(v6);
-    expect(decoded("addr-add-v6-nodad")).toEqual({ ...v6, flags: 0x2 });
-    expect(decoded("addr-add-v6-nodad-noprefixroute")).toEqual({ ...v6, flags: 0x202 });
-    expect(decoded("addr-del")).toEqual(v4);
-    expect(decoded("addr-del-v6")).toEqual(v6);
+    expect(decoded("addr-add")).toMatchObject({ ...v4, broadcast: ip("10.0.0.255") });
+    expect(decoded("addr-add-noprefixroute")).toMatchObject({ ...v4, flags: 0x200 });
+    expect(decoded("addr-add-peer")).toMatchObject({
+      ...v4,
+      prefix: prefix("10.0.0.2/32"),
+      peer: ip("10.0.0.9"),
+    });
+    expect(decoded("addr-add-label")).toMatchObject({ ...v4, label: "eth0:1" });
+    expect(decoded("addr-add-v6")).toMatchObject(v6);
+    expect(decoded("addr-add-v6-nodad")).toMatchObject({ ...v6, flags: 0x2 });
+    expect(decoded("addr-add-v6-nodad-noprefixroute")).toMatchObject({ ...v6, flags: 0x202 });
+    expect(decoded("addr-del")).toMatchObject(v4);
+    expect(decoded("addr-del-v6")).toMatchObject(v6);
   });
 
   test("a listing", () => {
@@ -163,26 +168,31 @@ describe("addresses", () => {
 
 describe("routes", () => {
   const decoded = (name: string) => decodeRoute(requestOf(name).payload);
-  const fixed = { table: 254, protocol: 3, scope: 0, type: 1, flags: 0, unknown: [] };
+  const fixed = { table: 254, protocol: 3, scope: 0, type: 1, flags: 0 };
   const v4 = { ...fixed, dst: prefix("10.9.0.0/16"), gateway: ip("10.0.0.1") };
   const v6 = { ...fixed, dst: prefix("fd09::/48"), gateway: ip("fd00::1") };
   const deletion = { ...fixed, protocol: 0, scope: 255, type: 0 };
 
   test("requests", () => {
-    expect(decoded("route-add-via")).toEqual(v4);
-    expect(decoded("route-add-default")).toEqual({ ...v4, dst: prefix("0.0.0.0/0") });
-    expect(decoded("route-add-metric")).toEqual({ ...v4, index: 2, priority: 50 });
-    expect(decoded("route-add-table")).toEqual({ ...v4, table: 1000 });
-    expect(decoded("route-add-table-low")).toEqual({ ...v4, table: 100 });
-    expect(decoded("route-add-link")).toEqual({ ...fixed, dst: v4.dst, index: 2, scope: 253 });
-    expect(decoded("route-add-mtu")).toEqual({ ...v4, mtu: 1300, advmss: 1200, unknownMetrics: [] });
-    expect(decoded("route-add-src")).toEqual({ ...v4, preferredSource: ip("10.0.0.2") });
-    expect(decoded("route-add-v6")).toEqual({ ...v6, index: 2, priority: 50 });
-    expect(decoded("route-add-v6-default")).toEqual({ ...v6, dst: prefix("::/0") });
-    expect(decoded("route-prepend")).toEqual(v4);
-    expect(decoded("route-del")).toEqual({ ...deletion, dst: v4.dst });
-    expect(decoded("route-del-via")).toEqual({ ...deletion, dst: v4.dst, gateway: v4.gateway, priority: 50 });
-    expect(decoded("route-del-v6")).toEqual({ ...deletion, scope: 0, dst: v6.dst });
+    expect(decoded("route-add-via")).toMatchObject(v4);
+    expect(decoded("route-add-default")).toMatchObject({ ...v4, dst: prefix("0.0.0.0/0") });
+    expect(decoded("route-add-metric")).toMatchObject({ ...v4, index: 2, priority: 50 });
+    expect(decoded("route-add-table")).toMatchObject({ ...v4, table: 1000 });
+    expect(decoded("route-add-table-low")).toMatchObject({ ...v4, table: 100 });
+    expect(decoded("route-add-link")).toMatchObject({ ...fixed, dst: v4.dst, index: 2, scope: 253 });
+    expect(decoded("route-add-mtu")).toMatchObject({ ...v4, mtu: 1300, advmss: 1200 });
+    expect(decoded("route-add-src")).toMatchObject({ ...v4, preferredSource: ip("10.0.0.2") });
+    expect(decoded("route-add-v6")).toMatchObject({ ...v6, index: 2, priority: 50 });
+    expect(decoded("route-add-v6-default")).toMatchObject({ ...v6, dst: prefix("::/0") });
+    expect(decoded("route-prepend")).toMatchObject(v4);
+    expect(decoded("route-del")).toMatchObject({ ...deletion, dst: v4.dst });
+    expect(decoded("route-del-via")).toMatchObject({
+      ...deletion,
+      dst: v4.dst,
+      gateway: v4.gateway,
+      priority: 50,
+    });
+    expect(decoded("route-del-v6")).toMatchObject({ ...deletion, scope: 0, dst: v6.dst });
   });
 
   test("a route for one source network keeps its length and, unread, its address", () => {
@@ -199,7 +209,7 @@ describe("routes", () => {
       // By way of an IPv6 neighbour, RTA_VIA.
       { dst: prefix("10.5.0.0/16"), index: 2, unknown: [{ type: 18 }] },
       // Two paths, RTA_MULTIPATH.
-      { dst: prefix("10.6.0.0/16"), unknown: [{ type: 9 }] },
+      { dst: prefix("10.6.0.0/16"), multipath: expect.anything() },
       // Unreachable.
       { dst: prefix("10.7.0.0/16"), type: 7 },
       { dst: prefix("10.8.0.0/16"), tos: 0x10, scope: 253 },
@@ -232,14 +242,14 @@ describe("routes", () => {
 });
 
 test("neighbours", () => {
-  const entry = { index: 2, family: 2, state: 0x80, flags: 0, type: 0, address: ip("10.0.0.9"), unknown: [] };
+  const entry = { index: 2, family: 2, state: 0x80, flags: 0, type: 0, address: ip("10.0.0.9") };
   const hardware = { mac: mac("02:00:00:00:00:09") };
-  expect(decodeNeighbour(requestOf("neigh-add").payload)).toEqual({ ...entry, ...hardware });
-  expect(decodeNeighbour(requestOf("neigh-del").payload)).toEqual(entry);
+  expect(decode(NEIGHBOUR, requestOf("neigh-add").payload)).toEqual({ ...entry, ...hardware });
+  expect(decode(NEIGHBOUR, requestOf("neigh-del").payload)).toEqual(entry);
   const v6 = { ...entry, family: 10, address: ip("fd00::9") };
-  expect(decodeNeighbour(requestOf("neigh-del-v6").payload)).toEqual(v6);
+  expect(decode(NEIGHBOUR, requestOf("neigh-del-v6").payload)).toEqual(v6);
   // IPv6 has entries of its own making, for multicast, which ip leaves out.
-  const shown = objectsOf("neigh-show").map(({ payload }) => decodeNeighbour(payload));
+  const shown = objectsOf("neigh-show").map(({ payload }) => decode(NEIGHBOUR, payload));
   expect(shown.filter(({ state }) => state === 0x80)).toMatchObject([
     { ...entry, ...hardware, type: 1, unknown: expect.anything() },
     { ...v6, ...hardware, type: 1, unknown: expect.anything() },
@@ -296,12 +306,12 @@ describe("VLANs", () => {
 
 describe("decoded and encoded again", () => {
   const codecs = {
-    link: { decode: decodeLink, again: (payload: Uint8Array) => encodeLink(decodeLink(payload)) },
+    link: { decode: decodeLink, again: (payload: Uint8Array) => encode(LINK, decodeLink(payload)) },
     address: { decode: decodeAddress, again: (payload: Uint8Array) => encodeAddress(decodeAddress(payload)) },
     route: { decode: decodeRoute, again: (payload: Uint8Array) => encodeRoute(decodeRoute(payload)) },
     neighbour: {
-      decode: decodeNeighbour,
-      again: (payload: Uint8Array) => encodeNeighbour(decodeNeighbour(payload)),
+      decode: (payload: Uint8Array) => decode(NEIGHBOUR, payload),
+      again: (payload: Uint8Array) => encode(NEIGHBOUR, decode(NEIGHBOUR, payload)),
     },
   };
   /** Dumps of addresses and routes that ask for both families have no address to be decoded. */
@@ -315,7 +325,7 @@ describe("decoded and encoded again", () => {
 
   test.each(all)("%s: the same object", (_, message) => {
     const { decode, again } = codecs[objectName(message.type)];
-    expect(decode(again(message.payload))).toEqual(decode(message.payload));
+    expect(meaning(decode(again(message.payload)))).toEqual(meaning(decode(message.payload)));
   });
 
   test.each(all)("%s: the same attributes", (_, message) => {
@@ -333,11 +343,18 @@ describe("decoded and encoded again", () => {
         if (port === undefined) continue;
         expect(treeOfAttributes(encodeBridgePort(decodeBridgePort(port)))).toEqual(treeOfAttributes(port));
       }
-      const peer = kind === "veth" && data !== undefined ? decodeVethPeer(data) : undefined;
-      if (peer !== undefined) expect(decodeVethPeer(encodeVethPeer(peer))).toEqual(peer);
+      const peer = kind === "veth" && data !== undefined ? decode(VETH, data).peer : undefined;
+      if (peer !== undefined) expect(decode(VETH, encodeVethPeer(peer)).peer).toEqual(peer);
     }
   });
 });
+
+/** Without what stands twice in a message: `prefix`, `flags`, `dst` and `table` say it, where an object has them. */
+function meaning(object: object): object {
+  const { shortFlags, longFlags, shortTable, longTable, local, remote, destination, ...rest } =
+    object as Record<string, unknown>;
+  return rest;
+}
 
 /**
  * The tree of a message as the codecs write it: the kernel says some things twice, in the header and in an attribute,

@@ -1,0 +1,209 @@
+/** Reads objects by their schemas: the one place where the lengths of what the kernel sends are checked. */
+import { input, load, swapped } from "./bytes.ts";
+import { DecodeError } from "./error.ts";
+import {
+  BE16,
+  BE32,
+  BE64,
+  BIT,
+  BYTES,
+  CUSTOM,
+  type Custom,
+  type Decoded,
+  EACH,
+  ENCODED,
+  FLAG,
+  INLINE,
+  NAME8,
+  NAME32,
+  type Names,
+  NEST,
+  NUMBERED,
+  type RawAttribute,
+  type Row,
+  S32,
+  SBE32,
+  type Schema,
+  SIZES,
+  STRING,
+  TEXT,
+  U8,
+  U16,
+} from "./schema.ts";
+
+/** Bytes of an attribute's header. */
+const HEADER = 4;
+/** Without the flags for nested attributes and for network order. */
+const TYPE_MASK = 0x3fff;
+
+/** A name may begin with U+FEFF, which is not a byte order mark there. */
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
+
+type Values = Record<string, unknown>;
+
+/** The object that the bytes are. @throws DecodeError */
+export function decode<S extends Schema>(schema: S, bytes: Uint8Array): Decoded<S> {
+  const object: Values = {};
+  if (read(schema, 0, load(bytes), object)) {
+    // A link has thirty, which an ADD never looks at.
+    Object.defineProperty(object, "unknown", {
+      enumerable: true,
+      get: () => unknownIn(schema, 0, load(bytes)),
+    });
+  }
+  return object as Decoded<S>;
+}
+
+/** Puts the fields of what stands between two places into the object; whether there is more than its schema has. */
+function read(schema: Schema, start: number, end: number, object: Values): boolean {
+  schema.rows ??= rowsOf(schema);
+  const { rows, size, header, required } = schema;
+  const { words } = input;
+  const limit = rows.length;
+  const others = rows[0]?.[2] === NUMBERED ? rows[0] : undefined;
+  if (size > end - start) throw new DecodeError(`${size} bytes wanted, ${end - start} left`);
+  for (let index = 0; index < header.length; index++) {
+    const row = header[index] as Row;
+    object[row[1]] = valueAt(row, start + row[0]);
+  }
+  let hasMore = false;
+  for (let at = start + size; at < end; ) {
+    const word = words[at >> 2] as number;
+    const length = word & 0xffff;
+    const stop = at + length;
+    if (length < HEADER || stop > end) throw badLength(at, length, end);
+    const type = (word >>> 16) & TYPE_MASK;
+    // Of several of a type the kernel, too, lets the last one win.
+    const row = type < limit ? rows[type] : others;
+    if (row === undefined) hasMore = true;
+    else readAttribute(row, at + HEADER, stop, object);
+    // The last one need not be padded.
+    at += (length + 3) & ~3;
+  }
+  for (let index = 0; index < required.length; index++) {
+    const name = required[index] as string;
+    if (object[name] === undefined) throw new DecodeError(`the message has no ${name}`);
+  }
+  return hasMore;
+}
+
+function badLength(at: number, length: number, end: number): DecodeError {
+  return new DecodeError(
+    end - at < HEADER
+      ? `${end - at} bytes at offset ${at} are not an attribute`
+      : `attribute at offset ${at} claims a length of ${length}, ${end - at} bytes are left`,
+  );
+}
+
+/** Attributes by number, without holes: to look at one costs fifty times as much. A NUMBERED one is for all. */
+function rowsOf({ attributes }: Schema): (Row | undefined)[] {
+  let highest = -1;
+  for (const [number] of attributes) if (number > highest) highest = number;
+  const rows = new Array<Row | undefined>(highest + 1).fill(undefined);
+  for (const row of attributes) rows[row[0]] = row;
+  return rows;
+}
+
+/** Puts what an attribute's payload says into the object. */
+function readAttribute(row: Row, at: number, end: number, object: Values): void {
+  const name = row[1];
+  const kind = row[2];
+  if (kind < STRING) {
+    const size = SIZES[kind as typeof U8];
+    if (size !== end - at)
+      throw new DecodeError(`attribute ${row[0]} has ${end - at} bytes instead of ${size}`);
+    const value = valueAt(row, at);
+    // Of a BIT only true is worth a field.
+    if (value !== false || kind !== BIT) object[name] = value;
+    return;
+  }
+  const { bytes } = input;
+  switch (kind) {
+    case STRING:
+    case TEXT: {
+      const nul = bytes.indexOf(0, at);
+      object[name] = text.decode(bytes.subarray(at, nul < 0 || nul > end ? end : nul));
+      break;
+    }
+    case BYTES:
+    case ENCODED:
+      object[name] = bytes.slice(at, end);
+      break;
+    case NEST:
+      object[name] = objectIn(row[3] as Schema, at, end);
+      break;
+    case INLINE:
+      if (read(row[3] as Schema, at, end, object) && name !== "")
+        object[name] = unknownIn(row[3] as Schema, at, end);
+      break;
+    case EACH:
+    case NUMBERED: {
+      object[name] ??= [];
+      (object[name] as Values[]).push(objectIn(row[3] as Schema, at, end));
+      break;
+    }
+    case CUSTOM: {
+      const value = (row[3] as Custom<unknown>).decode(bytes.slice(at, end), row[0]);
+      if (value !== undefined) object[name] = value;
+    }
+  }
+}
+
+function objectIn(schema: Schema, start: number, end: number): Values {
+  const object: Values = {};
+  if (read(schema, start, end, object)) object.unknown = unknownIn(schema, start, end);
+  return object;
+}
+
+function valueAt(row: Row, at: number): number | bigint | boolean | string {
+  const word = (input.words[at >> 2] as number) >>> ((at & 3) << 3);
+  switch (row[2]) {
+    case U8:
+      return word & 0xff;
+    case U16:
+      return word & 0xffff;
+    case S32:
+      return word | 0;
+    case BE16:
+      return swapped(word) >>> 16;
+    case BE32:
+      return swapped(word) >>> 0;
+    case SBE32:
+      return swapped(word);
+    case BE64:
+      return (
+        (BigInt(swapped(word) >>> 0) << 32n) | BigInt(swapped(input.words[(at >> 2) + 1] as number) >>> 0)
+      );
+    case FLAG:
+      return (word & 0xff) !== 0;
+    case BIT:
+      return (swapped(word) & 1) !== 0;
+    case NAME8:
+      return nameOf(row, word & 0xff);
+    case NAME32:
+      return nameOf(row, swapped(word) >>> 0);
+    default:
+      return word;
+  }
+}
+
+/** The name of a number where numbers have names. */
+function nameOf([, field, , names]: Row, number: unknown): string {
+  for (const name in names as Names) if ((names as Names)[name] === number) return name;
+  throw new DecodeError(`${field} ${number} is not known`);
+}
+
+/** The attributes that a schema does not have, out of bytes that were read before. */
+function unknownIn({ size, rows = [] }: Schema, start: number, end: number): RawAttribute[] {
+  const { words, bytes } = input;
+  const unknown: RawAttribute[] = [];
+  for (let at = start + size; at < end; ) {
+    const word = words[at >> 2] as number;
+    const length = word & 0xffff;
+    const type = word >>> 16;
+    if (rows[type & TYPE_MASK] === undefined && rows[0]?.[2] !== NUMBERED)
+      unknown.push({ type, payload: bytes.slice(at + HEADER, at + length) });
+    at += (length + 3) & ~3;
+  }
+  return unknown;
+}

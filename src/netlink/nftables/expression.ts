@@ -1,0 +1,183 @@
+/**
+ * The expressions of a rule, worked through in order: NFTA_EXPR_* with the attributes of each kind inside
+ * (uapi linux/netfilter/nf_tables.h).
+ */
+import { decode } from "../decode.ts";
+import { encode } from "../encode.ts";
+import { DecodeError } from "../error.ts";
+import {
+  BE32,
+  BE64,
+  BIT,
+  BYTES,
+  ENCODED,
+  type Fields,
+  INLINE,
+  NEST,
+  nest,
+  REPEATED,
+  type Schema,
+  STRING,
+} from "../schema.ts";
+import { DATA, valueAs } from "./data.ts";
+
+/** Some of NFT_META_*. */
+export const metaKey = {
+  protocol: 1,
+  mark: 3,
+  iif: 4,
+  oif: 5,
+  iifname: 6,
+  oifname: 7,
+  nfproto: 15,
+  l4proto: 16,
+} as const;
+
+/** NFT_CMP_*. */
+export const comparison = {
+  equal: 0,
+  notEqual: 1,
+  less: 2,
+  lessOrEqual: 3,
+  greater: 4,
+  greaterOrEqual: 5,
+} as const;
+
+/** NFT_PAYLOAD_*_HEADER: where the offset counts from. */
+export const payloadBase = { link: 0, network: 1, transport: 2 } as const;
+
+/** A match or target of x_tables inside a rule (uapi linux/netfilter/nf_tables_compat.h). */
+const EXTENSION = nest(
+  [
+    // As iptables calls it: "comment", "MASQUERADE".
+    [1, "extension", STRING],
+    [2, "revision", BE32],
+    // Its C structure, as long as the kernel wants it: padded to eight bytes.
+    [3, "info", BYTES],
+  ],
+  ["extension", "revision", "info"],
+);
+
+/** The kinds that this program writes. Register 0 is the verdict. */
+const KINDS = {
+  /** Masks a register: target = (source & mask) ^ xor, which is as long as the mask. */
+  bitwise: nest(
+    [
+      [1, "source", BE32],
+      [2, "target", BE32],
+      [3, "maskLength", REPEATED],
+      [4, "", INLINE, valueAs("mask")],
+      [5, "", INLINE, valueAs("xor")],
+      // NFT_BITWISE_BOOL 0 is the default; shifts (1, 2) have no mask.
+      [6, "", REPEATED],
+    ],
+    ["source", "target", "mask", "xor"],
+  ),
+  /** Goes on only if a register compares so with a constant; `operator` is a value of `comparison`. */
+  cmp: nest(
+    [
+      [1, "register", BE32],
+      [2, "operator", BE32],
+      [3, "", INLINE, valueAs("value")],
+    ],
+    ["register", "operator", "value"],
+  ),
+  /** Counts packets and bytes. */
+  counter: nest(
+    [
+      [1, "bytes", BE64],
+      [2, "packets", BE64],
+    ],
+    ["bytes", "packets"],
+  ),
+  /** Loads a constant, most often the verdict. */
+  immediate: nest(
+    [
+      [1, "register", BE32],
+      [2, "data", NEST, DATA],
+    ],
+    ["register", "data"],
+  ),
+  /** Goes on only if a register's value is in a set, or `inverted` is not; with a map, loads what it leads to. */
+  lookup: nest(
+    [
+      // First register of the key.
+      [2, "register", BE32],
+      // Of a map: where its data goes.
+      [3, "target", BE32],
+      [1, "set", STRING],
+      // Number of a set that the same transaction adds.
+      [4, "setId", BE32],
+      [5, "inverted", BIT],
+    ],
+    ["register", "set"],
+  ),
+  /** Gives the packet the address of the interface that it leaves through; NF_NAT_RANGE_*: 16 fully-random. */
+  masq: nest([[1, "flags", BE32]]),
+  /** Looks at a packet, as `-m` of iptables does. */
+  match: EXTENSION,
+  /** Loads what the kernel knows of a packet; `key` is a value of `metaKey`. Interface names fill 16 bytes with zeros. */
+  meta: nest(
+    [
+      [2, "key", BE32],
+      [1, "register", BE32],
+    ],
+    ["key", "register"],
+  ),
+  /** Loads bytes of the packet; `base` is a value of `payloadBase`. */
+  payload: nest(
+    [
+      [1, "register", BE32],
+      [2, "base", BE32],
+      [3, "offset", BE32],
+      [4, "length", BE32],
+    ],
+    ["register", "base", "offset", "length"],
+  ),
+  /** Does something with a packet, as `-j` of iptables does. */
+  target: EXTENSION,
+} as const satisfies Record<string, Schema>;
+
+type KnownExpression = {
+  [Name in keyof typeof KINDS]: { readonly name: Name } & Omit<Fields<(typeof KINDS)[Name]>, "unknown">;
+}[keyof typeof KINDS];
+
+/** An expression of another kind, or of a known kind in a form that its schema does not take. Survives decoding. */
+interface UnknownExpression {
+  readonly name: "unknown";
+  readonly kind: string;
+  /** Attributes as they came; undefined where there were none. */
+  readonly data: Uint8Array | undefined;
+}
+
+export type Expression = KnownExpression | UnknownExpression;
+
+/** NFTA_EXPR_*: an item of the list in a rule. */
+export const EXPRESSION = nest(
+  [
+    [1, "name", STRING],
+    [2, "data", ENCODED],
+  ],
+  ["name"],
+);
+type Item = Fields<typeof EXPRESSION>;
+
+export function encodeExpression(expression: Expression): Item {
+  const { name } = expression;
+  if (name === "unknown") return { name: expression.kind, data: expression.data };
+  if (name !== "bitwise") return { name, data: encode(KINDS[name] as Schema, expression as object) };
+  return { name, data: encode(KINDS.bitwise, { ...expression, maskLength: expression.mask.length }) };
+}
+
+/** @throws DecodeError */
+export function decodeExpression({ name, data }: Item): Expression {
+  const asItCame = { name: "unknown", kind: name, data } as const;
+  if (!Object.hasOwn(KINDS, name)) return asItCame;
+  try {
+    const expression = decode(KINDS[name as keyof typeof KINDS] as Schema, data ?? new Uint8Array());
+    return "unknown" in expression ? asItCame : ({ name, ...expression } as unknown as KnownExpression);
+  } catch (error) {
+    if (error instanceof DecodeError) return asItCame;
+    throw error;
+  }
+}
