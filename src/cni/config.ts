@@ -6,7 +6,7 @@ import type { Document } from "../schema/keys.ts";
 import { get, objectOf, parse } from "../schema/parse.ts";
 import { takeLists, validAttachments } from "./attachment-lists.ts";
 import type { ValidAttachments } from "./attachments.ts";
-import { type Command, requireKnown } from "./environment.ts";
+import { requireKnown } from "./environment.ts";
 import { CniError, code } from "./error.ts";
 import { isIdentifier } from "./identifier.ts";
 import { notJson, parseJson } from "./json-bytes.ts";
@@ -127,11 +127,11 @@ export function requireValidAttachments({ name, validAttachments }: NetworkConfi
   );
 }
 
-/** The previous result, for a command that has nothing to go by without it. @throws CniError code 7 */
-export function requirePrevResult({ prevResult }: NetworkConfig, command: Command): Result {
+/** The previous result, for CHECK, which has nothing to go by without it. @throws CniError code 7 */
+export function requirePrevResult({ prevResult }: NetworkConfig): Result {
   if (prevResult !== undefined) return prevResult;
   throw new CniError(
     code.invalidConfig,
-    `Required prevResult missing: ${command} compares the network with the result of ADD`,
+    "Required prevResult missing: CHECK compares the network with the result of ADD",
   );
 }

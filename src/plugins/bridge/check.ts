@@ -2,8 +2,8 @@
  * CHECK: whether all that ADD reported and the configuration asks for is still there (rules A32–A34, B36–B38, G12, G17).
  * What was added or switched on since is not a loss (docs/bridge.md has the table). All losses are in one error.
  */
+import { requirePrevResult } from "../../cni/config.ts";
 import { delegateCheck } from "../../cni/delegate.ts";
-import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { connect, connectInside, openNetns } from "../../links/namespaces.ts";
 import { formatMac } from "../../net/mac.ts";
@@ -18,11 +18,8 @@ export async function check(request: Request): Promise<void> {
   using netns = openNetns(request.netns);
   const losses = new Losses(request.time);
   if (ipam !== undefined) await losses.attempt(() => delegateCheck(request, ipam));
-  const { prevResult: result } = request.config;
-  if (result === undefined) {
-    const message = "Required prevResult missing: CHECK compares the network with the result of ADD";
-    losses.add(new CniError(code.invalidConfig, message));
-  } else {
+  const result = await losses.attempt(() => requirePrevResult(request.config));
+  if (result !== undefined) {
     using host = connect();
     using container = connectInside(netns);
     await verify({ request, config, result, host, container, losses });
