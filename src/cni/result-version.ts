@@ -1,18 +1,38 @@
 /** What each version of the protocol can say of a result (rules A21, A22). */
 import type { Family } from "../net/ip.ts";
-import type { Prefix } from "../net/prefix.ts";
 import { CniError, code } from "./error.ts";
-import type { Dns, Interface, IpConfig, Result, Route } from "./result.ts";
+import type { IpConfig, Result, Route } from "./result.ts";
 import { atLeast, type Version } from "./version.ts";
 
-/** Fields that may be undefined, before `present` leaves those out. */
-type Loose<T> = { [Key in keyof T]: T[Key] | undefined };
+/** Fields of each part, in the order in which the reference writes them: up to 0.4.0, and sorted from 1.0.0 on. */
+const INTERFACE = ["name", "mac", "sandbox"] as const;
+const INTERFACE_100 = ["mac", "name", "sandbox"] as const;
+const INTERFACE_110 = ["mac", "mtu", "name", "pciID", "sandbox", "socketPath"] as const;
+const IP = ["interface", "address", "gateway"] as const;
+const IP_100 = ["address", "gateway", "interface"] as const;
+const ROUTE_010 = ["dst", "gw"] as const;
+/** The specification has the later ones since 1.1.0, but libcni writes them since 0.3.0, and networks rely on them. */
+const ROUTE = ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"] as const;
+const ROUTE_100 = ["advmss", "dst", "gw", "mtu", "priority", "scope", "table"] as const;
+const DNS = ["nameservers", "domain", "search", "options"] as const;
+const DNS_100 = ["domain", "nameservers", "options", "search"] as const;
 
-/** The fields that have a value, in their order. */
-export function present<T extends object>(fields: Loose<T>): T {
-  const result: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(fields)) if (value !== undefined) result[key] = value;
-  return result as T;
+/** These have 0 as a value; an MTU, MSS or priority of 0 is none. */
+const ZERO_COUNTS = ["interface", "table", "scope"];
+
+/** The fields of each part that have a value: no empty text or list. */
+function reduced<T extends object>(parts: readonly T[], fields: readonly (keyof T & string)[]): T[] {
+  const list: T[] = [];
+  for (const part of parts) {
+    const result: Partial<T> = {};
+    for (const field of fields) {
+      const value = part[field];
+      if (value === undefined || value === "" || (Array.isArray(value) && value.length === 0)) continue;
+      if (value !== 0 || ZERO_COUNTS.includes(field)) result[field] = value;
+    }
+    list.push(result as T);
+  }
+  return list;
 }
 
 /**
@@ -20,77 +40,35 @@ export function present<T extends object>(fields: Loose<T>): T {
  * parsing the formatted result gives back. The fields come in the order in which they are written.
  * @throws CniError code 999 for 0.1.0 and 0.2.0 when there is no address.
  */
-export function reduceTo(version: Version, result: Result): Result {
-  const { interfaces, ips } = result;
-  const routes = result.routes.map((route) => reduceRoute(version, route));
-  const dns = reduceDns(result.dns);
+export function reduceTo(version: Version, { interfaces, ips, routes, dns }: Result): Result {
+  const isSorted = atLeast(version, "1.0.0");
+  const [ofDns = {}] = reduced([dns], isSorted ? DNS_100 : DNS);
   if (atLeast(version, "0.3.0")) {
+    const ofInterface = atLeast(version, "1.1.0") ? INTERFACE_110 : isSorted ? INTERFACE_100 : INTERFACE;
     return {
-      interfaces: interfaces.map((each) => reduceInterface(version, each)),
-      ips: ips.map(reduceIp),
-      routes,
-      dns,
+      interfaces: reduced(interfaces, ofInterface),
+      ips: reduced(ips, isSorted ? IP_100 : IP),
+      routes: reduced(routes, isSorted ? ROUTE_100 : ROUTE),
+      dns: ofDns,
     };
   }
-  const first = [...firstOf(4, ips), ...firstOf(6, ips)];
-  if (first.length === 0) {
-    throw new CniError(code.internal, "cannot convert: no valid IP addresses", "", {
-      remark: `a result of version ${version} needs an address; a configuration of 0.3.0 or later does not`,
-    });
+  const result: Result = { interfaces: [], ips: [], routes: [], dns: ofDns };
+  for (const family of [4, 6] as const) {
+    const ip = firstOf(family, ips);
+    if (ip === undefined) continue;
+    result.ips.push(...reduced([ip], ["address", "gateway"]));
+    result.routes.push(...reduced(routesOf(family, routes), ROUTE_010));
   }
-  return {
-    interfaces: [],
-    ips: first.map(({ address, gateway }) => present<IpConfig>({ address, gateway })),
-    routes: first.flatMap((ip) => routes.filter((route) => familyOf(route.dst) === familyOf(ip.address))),
-    dns,
-  };
-}
-
-const familyOf = (prefix: Prefix): Family => prefix.address.family;
-
-const firstOf = (family: Family, ips: readonly IpConfig[]): IpConfig[] =>
-  ips.filter((ip) => familyOf(ip.address) === family).slice(0, 1);
-
-function reduceInterface(
-  version: Version,
-  { name, mac, mtu, sandbox, socketPath, pciID }: Interface,
-): Interface {
-  const full = atLeast(version, "1.1.0");
-  return present<Interface>({
-    name,
-    mac: mac || undefined,
-    mtu: (full && mtu) || undefined,
-    sandbox: sandbox || undefined,
-    socketPath: (full && socketPath) || undefined,
-    pciID: (full && pciID) || undefined,
+  if (result.ips.length > 0) return result;
+  throw new CniError(code.internal, "cannot convert: no valid IP addresses", "", {
+    remark: `a result of version ${version} needs an address; a configuration of 0.3.0 or later does not`,
   });
 }
 
-const reduceIp = (ip: IpConfig): IpConfig =>
-  present<IpConfig>({ interface: ip.interface, address: ip.address, gateway: ip.gateway });
+/** The first address of a family: versions before 0.3.0 have room for one of each. */
+export const firstOf = (family: Family, ips: readonly IpConfig[]): IpConfig | undefined =>
+  ips.find(({ address }) => address.address.family === family);
 
-/**
- * Table 0 and scope 0 are values; MTU, MSS and priority 0 are none. The specification has them since 1.1.0, but libcni
- * writes them since 0.3.0, and networks of those versions rely on an IPAM's priorities and tables.
- */
-function reduceRoute(version: Version, { dst, gw, mtu, advmss, priority, table, scope }: Route): Route {
-  if (!atLeast(version, "0.3.0")) return present<Route>({ dst, gw });
-  return present<Route>({
-    dst,
-    gw,
-    mtu: mtu || undefined,
-    advmss: advmss || undefined,
-    priority: priority || undefined,
-    table,
-    scope,
-  });
-}
-
-function reduceDns({ nameservers, domain, search, options }: Dns): Dns {
-  return present<Dns>({
-    nameservers: nameservers?.length ? nameservers : undefined,
-    domain: domain || undefined,
-    search: search?.length ? search : undefined,
-    options: options?.length ? options : undefined,
-  });
-}
+/** The routes of a family. */
+export const routesOf = (family: Family, routes: readonly Route[]): Route[] =>
+  routes.filter(({ dst }) => dst.address.family === family);

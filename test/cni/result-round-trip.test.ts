@@ -3,10 +3,14 @@ import fc from "fast-check";
 import type { Result } from "../../src/cni/result.ts";
 import { formatResult } from "../../src/cni/result-format.ts";
 import { parseResult } from "../../src/cni/result-parse.ts";
-import { present, reduceTo } from "../../src/cni/result-version.ts";
+import { reduceTo } from "../../src/cni/result-version.ts";
 import { SUPPORTED_VERSIONS } from "../../src/cni/version.ts";
 import type { Family, IpAddress } from "../../src/net/ip.ts";
 import type { Prefix } from "../../src/net/prefix.ts";
+
+/** The fields that have a value. */
+const present = <T extends object>(fields: { [Key in keyof T]: T[Key] | undefined }): T =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 
 const ofFamily = (family: Family): fc.Arbitrary<IpAddress> => {
   const value = family === 4 ? fc.bigInt(0n, 0xffff_ffffn) : fc.bigInt(1n << 64n, (1n << 128n) - 1n);
