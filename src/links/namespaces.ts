@@ -1,7 +1,7 @@
 /** The two namespaces that an attachment spans, and a netlink connection into each. */
 import { CniError, code, toCniError } from "../cni/error.ts";
-import { Connection } from "../netlink/connection.ts";
-import { NetlinkSocket, protocol } from "../netlink/socket.ts";
+import type { Connection } from "../netlink/connection.ts";
+import { connect as connectTo, protocol } from "../netlink/index.ts";
 import { Netns } from "../sys/netns.ts";
 
 /** The container's namespace, and a connection there. */
@@ -13,7 +13,7 @@ export interface Inside {
 /** A connection in the thread's current namespace. @throws CniError */
 export function connect(): Connection {
   try {
-    return new Connection(new NetlinkSocket(protocol.route));
+    return connectTo(protocol.route);
   } catch (error) {
     throw toCniError(error).during("cannot open a netlink socket");
   }

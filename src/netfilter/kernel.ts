@@ -1,12 +1,12 @@
 /** The way to the kernel's tables, and what their absence looks like. */
 import { toCniError } from "../cni/error.ts";
 import type { Family } from "../net/ip.ts";
-import { Connection, type Request } from "../netlink/connection.ts";
+import type { Connection, Request } from "../netlink/connection.ts";
 import { refusedWith } from "../netlink/error.ts";
+import { connect, protocol } from "../netlink/index.ts";
 import type { Message } from "../netlink/message.ts";
 import { currentGeneration } from "../netlink/nftables/batch.ts";
 import { type Chain, type ChainName, decodeChain, getChain } from "../netlink/nftables/chain.ts";
-import { NetlinkSocket, protocol } from "../netlink/socket.ts";
 import { failedWith } from "../sys/errno.ts";
 import { readText } from "../sys/file.ts";
 
@@ -26,7 +26,7 @@ export function isUnsupported(error: unknown): boolean {
 export function openNftables(): Connection | undefined {
   let connection: Connection | undefined;
   try {
-    connection = new Connection(new NetlinkSocket(protocol.netfilter));
+    connection = connect(protocol.netfilter);
     currentGeneration(connection);
     return connection;
   } catch (error) {

@@ -1,11 +1,11 @@
 /** What the check of a bridge port consists of, what there is of it, and what of that is an attachment's own (G5, K3). */
 import type { Mac } from "../../net/mac.ts";
-import { Connection, type Request } from "../../netlink/connection.ts";
+import type { Connection, Request } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
+import { connect, protocol } from "../../netlink/index.ts";
 import { type Chain, deleteChain } from "../../netlink/nftables/chain.ts";
 import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
 import { getLink, type Link, linkOf } from "../../netlink/rtnetlink/link.ts";
-import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
 import { macChain } from "../attachment-names.ts";
 import { findChains } from "../kernel.ts";
 import { BRIDGE_PREROUTING } from "../nftables/base-chains.ts";
@@ -90,7 +90,7 @@ export function ownJumps(jumps: readonly NftRule[], mayTake: (port: Link) => boo
 
 function presentLinks(names: readonly string[]): Link[] {
   if (names.length === 0) return [];
-  using rtnetlink = new Connection(new NetlinkSocket(protocol.route));
+  using rtnetlink = connect(protocol.route);
   return rtnetlink.askAll(names.map((name) => getLink({ name }))).flatMap(({ error, replies }) => {
     if (error !== undefined && !refusedWith(error, "ENODEV")) throw error;
     return linkOf(replies) ?? [];

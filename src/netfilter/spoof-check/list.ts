@@ -1,8 +1,8 @@
 /** Lists spoof checks, and removes those whose ports are gone (G1). */
 import { CniError, code, toCniError } from "../../cni/error.ts";
-import { Connection } from "../../netlink/connection.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { connect, protocol } from "../../netlink/index.ts";
 import { decodeLink, dumpLinks } from "../../netlink/rtnetlink/link.ts";
-import { NetlinkSocket, protocol } from "../../netlink/socket.ts";
 import { openNftables } from "../kernel.ts";
 import { BRIDGE_PREROUTING } from "../nftables/base-chains.ts";
 import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
@@ -20,7 +20,7 @@ export const list = (netfilter: Connection): NftRule[] =>
 
 /** Names of the host's interfaces. */
 function interfaces(): Set<string> {
-  using rtnetlink = new Connection(new NetlinkSocket(protocol.route));
+  using rtnetlink = connect(protocol.route);
   return new Set(rtnetlink.dump(dumpLinks(), ({ payload }) => decodeLink(payload).name));
 }
 
