@@ -79,7 +79,8 @@ function readElsewhere(
     let value: unknown = isVariable ? variables : document;
     for (let step = isVariable ? 1 : 0; step < steps.length && value !== undefined; step++)
       value = get(objectOf(value, steps.slice(0, step).join(".")), steps[step] as string);
-    if (value === undefined || value === "" || (Array.isArray(value) && value.length === 0)) continue;
+    if (value === undefined || value === "") continue;
+    if (type.endsWith("[]") && Array.isArray(value) && value.length === 0) continue;
     if (!isVariable) return convert(type, value, place, keys);
     // What is a list in the configuration is one text in a variable.
     const item = type.endsWith("[]") ? type.slice(0, -2) : type;

@@ -84,6 +84,11 @@ describe("A14: wrong types are rejected with the key's path", () => {
     ["fraction", 'key "ipam.count" must be a whole number, not 1.5', { count: 1.5 }],
     ["inexact number", 'key "ipam.count" must be a whole number, not 9007199254740992', { count: 2 ** 53 }],
     ["bounded text", 'key "ipam.vlan" must be a whole number, not "1"', { vlan: "1" }],
+    [
+      "empty list elsewhere",
+      'key "runtimeConfig.mac" must be a string, not an array',
+      { runtimeConfig: { mac: [] } },
+    ],
     ["array", 'key "ipam.inner" must be an object, not an array', { inner: [] }],
     ["no array", 'key "ipam.names" must be an array, not "yes"', { names: "yes" }],
     ["list item", 'key "ipam.names[1]" must be a string, not an array', { names: ["a", []] }],
