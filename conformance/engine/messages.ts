@@ -228,11 +228,16 @@ const ROWS: readonly Row[] = [
   [
     "range set",
     /^(invalid range set \d: |range set \d overlaps with \d|no IP ranges specified|CNI version \S+ does not support)/,
-    /^(invalid range set \d: |range set \d overlaps with \d|no IP ranges specified|CNI version \S+ does not support more than 1 address per family$)/,
+    /^(invalid range set \d: |ipam\.ranges\S+: missing; |range set \d overlaps with \d|no IP ranges specified|CNI version \S+ does not support more than 1 address per family$)/,
     [999, 7],
   ],
   ["no ipam", /^IPAM config missing 'ipam' key$/, /^IPAM config missing 'ipam' key/, [999, 7]],
-  ["address or prefix that is none", /invalid (CIDR|IP) address/, /invalid (CIDR|IP) address/, [999, 7]],
+  [
+    "address or prefix that is none",
+    /invalid (CIDR|IP) address/,
+    /invalid (CIDR|IP) address|: missing; it must be an IP address/,
+    [999, 7],
+  ],
   [
     "one requested address too many: which one the reference names is chance",
     /^failed to allocate all requested IPs: 10\.10\.\d\.\d+$/,
