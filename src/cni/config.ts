@@ -2,7 +2,8 @@
  * The network configuration on stdin, as far as every plugin shares it (rules A9–A15). A plugin reads its own keys from
  * `json` with readKeys of keys.ts.
  */
-import type { Document } from "../schema/keys.ts";
+import { KeyError } from "../schema/key-error.ts";
+import type { Document, Parsed } from "../schema/keys.ts";
 import { get, objectOf, parse } from "../schema/parse.ts";
 import { takeLists, validAttachments } from "./attachment-lists.ts";
 import type { ValidAttachments } from "./attachments.ts";
@@ -93,7 +94,7 @@ export function readNetworkConfig(document: Document, command: string): NetworkC
   if (!isIdentifier(name))
     throw new CniError(code.invalidConfig, "invalid characters found in network name", name);
   requireKnown(command);
-  const { cniVersion: version, prevResult: previous, callTimeout } = parse(SHARED_KEYS, document);
+  const { cniVersion: version, prevResult: previous, callTimeout } = sharedKeys(document);
   requireCommand(command, version);
   const cniVersion = parseVersion(version);
   if (name.length > MAX_NETWORK_BYTES && (command === "ADD" || command === "STATUS")) {
@@ -115,6 +116,18 @@ export function readNetworkConfig(document: Document, command: string): NetworkC
     },
     validAttachments: validAttachments(document),
   };
+}
+
+/** The keys of every configuration. The error of `callTimeout` adds its unit and its default. @throws KeyError */
+function sharedKeys(document: Document): Parsed<typeof SHARED_KEYS> {
+  try {
+    return parse(SHARED_KEYS, document);
+  } catch (error) {
+    if (!(error instanceof KeyError) || error.path !== "callTimeout" || !error.isOfValue) throw error;
+    const { path, expected, value } = error;
+    const rule = "must be whole seconds between 1 and 3600; 20 when it is left out";
+    throw new KeyError(path, expected, value, `invalid ${path} ${value} (${rule})`);
+  }
 }
 
 /** The attachments that GC must keep. @throws CniError code 7 when the runtime sent no list (rule A39) */

@@ -91,7 +91,7 @@ export class AddressUsers {
       return this.findStray(this.wanted, address, alias, held.ifname);
     if (index === veth.peerIndex && this.removed.has(veth.index)) return undefined;
     const where = netnsId === undefined ? {} : { targetNetnsId: netnsId };
-    const [outcome] = this.host.askAll([getLink({ index, ...where })]);
+    const [outcome] = this.host.getAll([getLink({ index, ...where })]);
     const found = linkOf(outcome?.replies ?? [])?.name ?? "";
     const isOwn = found === held.ifname && index === veth.peerIndex && veth.master === this.bridge;
     return { veth, isOwn, name: `interface ${JSON.stringify(found)} behind ${describeHostEnd(veth)}` };

@@ -22,7 +22,7 @@ export function findLink(
   connection: Connection,
   wanted: string | { readonly index: number },
 ): PresentLink | undefined {
-  const [outcome] = connection.askAll([getLink(typeof wanted === "string" ? { name: wanted } : wanted)]);
+  const [outcome] = connection.getAll([getLink(typeof wanted === "string" ? { name: wanted } : wanted)]);
   // ERANGE: longer than any interface's name. What can't exist is not there.
   if (refusedWith(outcome?.error, "ENODEV", "ERANGE")) return undefined;
   if (outcome?.error !== undefined) throw outcome.error;

@@ -75,7 +75,7 @@ export const dumpVeths = <T>(
  */
 export function livesElsewhere(host: Connection, { linkNetnsId = -1, peerIndex = 0 }: HostVeth): boolean {
   if (linkNetnsId < 0) return false;
-  const [outcome] = host.askAll([getLink({ index: peerIndex, targetNetnsId: linkNetnsId })]);
+  const [outcome] = host.getAll([getLink({ index: peerIndex, targetNetnsId: linkNetnsId })]);
   return !refusedWith(outcome?.error, "EINVAL");
 }
 

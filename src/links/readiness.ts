@@ -82,7 +82,7 @@ export const portState = ({ portData }: Link): number =>
 export function awaitPortUp(host: Connection, { index, name }: PresentLink): Link {
   let seen: Link = {};
   const up = awaitState(linkEvents, () => {
-    seen = linkOf(host.ask(getLink({ index }))) ?? {};
+    seen = linkOf(host.get(getLink({ index }))) ?? {};
     if (seen.index !== undefined && seen.master === undefined) {
       // It was created as a port of the bridge.
       throw new CniError(

@@ -20,7 +20,7 @@ const STATES = ["disabled", "listening", "learning", "forwarding", "blocking"];
  * and leaves it at that: the container works as soon as the port does.
  */
 export function awaitForwarding({ host, log }: Change, bridge: PresentLink, port: PresentLink): void {
-  const look = () => portState(linkOf(host.ask(getLink({ index: port.index }))) ?? port);
+  const look = () => portState(linkOf(host.get(getLink({ index: port.index }))) ?? port);
   const delay = (decodeBridge(bridge.data ?? new Uint8Array()).forwardDelay ?? 0) * UNIT;
   let state = look();
   // It listens for one delay and learns for another.

@@ -32,7 +32,7 @@ export class Strays {
     this.wanted = wanted;
     // A veth elsewhere may lead to this namespace, which gives it a number too.
     using own = Netns.open(OWN_NETNS);
-    const ownId = netnsIdOf(host.ask(getNetnsId(own.fd)));
+    const ownId = netnsIdOf(host.get(getNetnsId(own.fd)));
     this.veths = host
       .dump(dumpNetnsIds(), netnsIdIn)
       .filter((netnsId) => netnsId !== ownId)

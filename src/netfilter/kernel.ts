@@ -49,7 +49,7 @@ export function permissionRemedy(error: unknown): string | undefined {
 /** The reply to each question, undefined where what it asks for is not there. @throws NetlinkError */
 export function ask(connection: Connection, questions: readonly Request[]): (Message | undefined)[] {
   const found: (Message | undefined)[] = [];
-  for (const { error, replies } of connection.askAll(questions)) {
+  for (const { error, replies } of connection.getAll(questions)) {
     if (error !== undefined && !refusedWith(error, "ENOENT")) throw error;
     found.push(error === undefined ? replies[0] : undefined);
   }

@@ -5,15 +5,7 @@
 import { timeLeft } from "../sys/deadline.ts";
 import { SystemError } from "../sys/errno.ts";
 import { NetlinkError, UnansweredError } from "./error.ts";
-import {
-  control,
-  decodeMessages,
-  decodeVerdict,
-  encodeMessages,
-  flag,
-  isVerdict,
-  type Message,
-} from "./message.ts";
+import { control, decodeAck, decodeMessages, encodeMessages, flag, isAck, type Message } from "./message.ts";
 
 /** What carries datagrams to the kernel and back. */
 export interface Transport extends Disposable {
@@ -68,7 +60,7 @@ export class Connection implements Disposable {
   }
 
   /** Asks for one object, which is the only reply. @throws NetlinkError when the kernel refuses it; DecodeError. */
-  ask(request: Request): readonly Message[] {
+  get(request: Request): readonly Message[] {
     return repliesOf(this.converse([request], true));
   }
 
@@ -84,11 +76,11 @@ export class Connection implements Disposable {
    * The same for requests that each ask for one object: the object ends its request, and there are half as many
    * datagrams to take in. @throws DecodeError when a reply makes no sense.
    */
-  askAll(requests: readonly Request[]): Outcome[] {
+  getAll(requests: readonly Request[]): Outcome[] {
     return this.converse(requests, true);
   }
 
-  /** The first verdict, or the object, ends a request; what follows, a second one too, changes nothing. */
+  /** The first ack, or the object, ends a request; later messages, a second ack too, are ignored. */
   private converse(requests: readonly Request[], objectEnds: boolean): Outcome[] {
     // The kernel refuses an empty datagram, and nothing would answer it.
     if (requests.length === 0) return [];
@@ -105,7 +97,7 @@ export class Connection implements Disposable {
         // An earlier conversation's late message does not matter any more.
         if (outcome === undefined || outcome.ended) continue;
         outcome.ended = true;
-        if (isVerdict(message)) outcome.error = refusal(requests[index], message);
+        if (isAck(message)) outcome.error = refusal(requests[index], message);
         else {
           outcome.replies.push(message);
           outcome.ended = objectEnds;
@@ -131,7 +123,7 @@ export class Connection implements Disposable {
         const index = message.sequence - first;
         const request = requests[index];
         if (request === undefined) continue;
-        if (!isVerdict(message)) {
+        if (!isAck(message)) {
           replies.push(message);
           continue;
         }
@@ -180,7 +172,7 @@ export class Connection implements Disposable {
       for (const message of this.receive()) {
         if (message.sequence !== sequence) continue;
         if ((message.flags & flag.dumpInterrupted) !== 0) interrupted = true;
-        if (isVerdict(message)) {
+        if (isAck(message)) {
           const error = refusal(request, message);
           if (error !== undefined && error.errno !== EINTR) throw error;
           if (interrupted || error !== undefined) return false;
@@ -237,10 +229,10 @@ export class Connection implements Disposable {
 const unanswered = (action: string, error: unknown): unknown =>
   error instanceof SystemError ? new UnansweredError(action, error.errno) : error;
 
-/** What a verdict says against a request; undefined for an acknowledgement. */
-function refusal(request: Request | undefined, verdict: Message): NetlinkError | undefined {
-  const { errno, ack } = decodeVerdict(verdict);
-  return errno === 0 ? undefined : new NetlinkError(request?.action ?? "", errno, ack);
+/** The error in an ack; undefined when the request succeeded. */
+function refusal(request: Request | undefined, ack: Message): NetlinkError | undefined {
+  const { errno, extended } = decodeAck(ack);
+  return errno === 0 ? undefined : new NetlinkError(request?.action ?? "", errno, extended);
 }
 
 /** The replies to the only request. @throws NetlinkError */

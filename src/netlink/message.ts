@@ -86,14 +86,14 @@ export function decodeMessages(datagram: Uint8Array): Message[] {
   return messages;
 }
 
-/** Whether a message ends what it answers: the acknowledgement or refusal of a request, or the end of several parts. */
-export const isVerdict = ({ type }: Message): boolean => type === control.error || type === control.done;
+/** Whether a message ends the replies to a request: NLMSG_ERROR, also the acknowledgement, or NLMSG_DONE. */
+export const isAck = ({ type }: Message): boolean => type === control.error || type === control.done;
 
 /** What NLMSG_ERROR (also the acknowledgement: errno 0) and NLMSG_DONE carry. */
-export interface Verdict {
+export interface Ack {
   /** Positive errno, or 0. */
   readonly errno: number;
-  readonly ack: ExtendedAck;
+  readonly extended: ExtendedAck;
 }
 
 /** NLMSGERR_ATTR_*. */
@@ -106,21 +106,21 @@ const EXTENDED_ACK = nest([
 const NOTHING_MORE: ExtendedAck = {};
 
 /**
- * Decodes NLMSG_ERROR: a negative errno, the request's header, the request's payload unless capped, and the extended
- * acknowledgement; or NLMSG_DONE: a negative errno and the extended acknowledgement. Of a success only that it is one.
+ * Decodes NLMSG_ERROR (a negative errno, the request's header, the request's payload unless capped, the extended
+ * acknowledgement) or NLMSG_DONE (a negative errno, the extended acknowledgement). A success has no extended one here.
  * @throws DecodeError
  */
-export function decodeVerdict({ type, flags, payload }: Message): Verdict {
+export function decodeAck({ type, flags, payload }: Message): Ack {
   const size = load(payload);
   // Very old kernels end a dump without an errno.
-  if (type === control.done && size < 4) return { errno: 0, ack: NOTHING_MORE };
+  if (type === control.done && size < 4) return { errno: 0, extended: NOTHING_MORE };
   let end = 4;
   if (type === control.error) {
-    const asked = (flags & flag.capped) === 0 ? (input.words[1] as number) : HEADER_LENGTH;
-    end += asked > HEADER_LENGTH ? asked : HEADER_LENGTH;
+    const answered = (flags & flag.capped) === 0 ? (input.words[1] as number) : HEADER_LENGTH;
+    end += answered > HEADER_LENGTH ? answered : HEADER_LENGTH;
   }
-  if (end > size) throw new DecodeError(`a verdict of ${size} bytes, ${end} wanted`);
+  if (end > size) throw new DecodeError(`an acknowledgement of ${size} bytes instead of ${end} or more`);
   const errno = 0 - ((input.words[0] as number) | 0);
-  if (errno === 0 || (flags & flag.ackAttributes) === 0) return { errno, ack: NOTHING_MORE };
-  return { errno, ack: decode(EXTENDED_ACK, payload.slice(padded(end))) };
+  if (errno === 0 || (flags & flag.ackAttributes) === 0) return { errno, extended: NOTHING_MORE };
+  return { errno, extended: decode(EXTENDED_ACK, payload.slice(padded(end))) };
 }

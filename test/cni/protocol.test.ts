@@ -254,12 +254,12 @@ describe("K8: callTimeout, the seconds of a call", () => {
     expect((await timeOf({ callTimeout })).notes).toEqual([`limit ${callTimeout * 1000}`]);
   });
 
-  test.each([0, -1, 3601])("%d is refused with code 7 and its bounds", async (callTimeout) => {
+  test.each([0, -1, 3601])("%d is refused with code 7, its unit, bounds and default", async (callTimeout) => {
     const { notes, error } = await timeOf({ callTimeout });
     expect(notes).toEqual([]);
     expect(error).toMatchObject({
       code: 7,
-      msg: `invalid callTimeout ${callTimeout} (must be between 1 and 3600)`,
+      msg: `invalid callTimeout ${callTimeout} (must be whole seconds between 1 and 3600; 20 when it is left out)`,
     });
   });
 

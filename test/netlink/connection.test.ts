@@ -48,11 +48,11 @@ function thrown(call: () => unknown): unknown {
   }
 }
 
-describe("ask", () => {
+describe("get", () => {
   test("wants no acknowledgement: the object ends it, in a datagram of its own", () => {
     const { connection, kernel } = connect((asked) => asked.map((one) => [answer(one, REPLY, one.payload)]));
-    expect(texts(connection.ask(request("aaaa")))).toEqual(["aaaa"]);
-    const outcomes = connection.askAll([request("bbbb"), request("cccc")]);
+    expect(texts(connection.get(request("aaaa")))).toEqual(["aaaa"]);
+    const outcomes = connection.getAll([request("bbbb"), request("cccc")]);
     expect(outcomes.map(({ replies }) => texts(replies))).toEqual([["bbbb"], ["cccc"]]);
     expect(kernel.received.flat().map(({ flags, sequence }) => [flags, sequence])).toEqual([
       [flag.request, 1],
@@ -66,7 +66,7 @@ describe("ask", () => {
     const { connection } = connect(
       each((one) => [one.sequence === 2 ? refusal(one, 19) : answer(one, REPLY, one.payload)]),
     );
-    const outcomes = connection.askAll([request("aaaa"), request("bbbb"), request("cccc")]);
+    const outcomes = connection.getAll([request("aaaa"), request("bbbb"), request("cccc")]);
     expect(outcomes.map(({ replies, error }) => error?.code ?? texts(replies))).toEqual([
       ["aaaa"],
       "ENODEV",
@@ -75,7 +75,7 @@ describe("ask", () => {
     const { connection: other } = connect(each((one) => [refusal(one, 2)]));
     expect(
       refusedWith(
-        thrown(() => other.ask(request("aaaa"))),
+        thrown(() => other.get(request("aaaa"))),
         "ENOENT",
       ),
     ).toBe(true);
@@ -88,9 +88,9 @@ describe("ask", () => {
         : [[answer({ ...one, sequence: one.sequence - 1 }, REPLY, text("late"))], twice(one)],
     );
     const twice = (one: Message) => [answer(one, REPLY, text("1111")), answer(one, REPLY, text("2222"))];
-    expect(texts(connection.ask(request("aaaa")))).toEqual(["1111"]);
-    expect(texts(connection.ask(request("bbbb")))).toEqual(["1111"]);
-    expect(connection.askAll([])).toEqual([]);
+    expect(texts(connection.get(request("aaaa")))).toEqual(["1111"]);
+    expect(texts(connection.get(request("bbbb")))).toEqual(["1111"]);
+    expect(connection.getAll([])).toEqual([]);
   });
 });
 
@@ -242,7 +242,7 @@ describe("callAll", () => {
     ]);
   });
 
-  test("the same verdict twice does not end the wait for another request", () => {
+  test("the same ack twice does not end the wait for another request", () => {
     const { connection, kernel } = connect(([first, second]) =>
       first === undefined || second === undefined
         ? []
@@ -253,7 +253,7 @@ describe("callAll", () => {
     expect(kernel.unread).toBe(0);
   });
 
-  test("of two verdicts the first counts, and nothing that comes after it", () => {
+  test("of two acks the first counts, and nothing that comes after it", () => {
     const { connection } = connect(([first, second]) =>
       first === undefined || second === undefined
         ? []
@@ -506,9 +506,9 @@ describe("datagrams that are none", () => {
     "a length shorter than the header": patched(0, 15),
     "a truncated header": (one) => good(one).subarray(0, 15),
     "a truncated message": (one) => good(one).subarray(0, 30),
-    "a verdict without an errno": (one) => encodeMessages([answer(one, control.error)]),
-    "a verdict without its request": (one) => encodeMessages([answer(one, control.error, new Uint8Array(8))]),
-    "a verdict whose request is longer than it": (one) =>
+    "an ack without an errno": (one) => encodeMessages([answer(one, control.error)]),
+    "an ack without its request": (one) => encodeMessages([answer(one, control.error, new Uint8Array(8))]),
+    "an ack whose request is longer than it": (one) =>
       encodeMessages([{ ...acknowledgement(one), flags: 0 }]).fill(0xff, 20, 24),
     garbage: () => new Uint8Array(64).fill(0xa5),
   };

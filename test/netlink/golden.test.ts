@@ -4,8 +4,8 @@ import { decode } from "../../src/netlink/decode.ts";
 import { encode } from "../../src/netlink/encode.ts";
 import {
   control,
+  decodeAck,
   decodeMessages,
-  decodeVerdict,
   encodeMessages,
   flag,
   type Message,
@@ -47,46 +47,46 @@ describe.each(goldens.map((golden) => [golden.name, golden] as const))("%s", (_,
   });
 });
 
-describe("verdicts", () => {
-  const verdictsIn = (name: string) =>
+describe("acks", () => {
+  const acksIn = (name: string) =>
     repliesOf(readGolden("rtnetlink", name))
       .filter(({ type }) => type === control.error || type === control.done)
-      .map((message) => [message.type, decodeVerdict(message)] as const);
+      .map((message) => [message.type, decodeAck(message)] as const);
 
   test("an acknowledgement is errno 0", () => {
-    expect(verdictsIn("link-set-up")).toEqual([[control.error, { errno: 0, ack: {} }]]);
+    expect(acksIn("link-set-up")).toEqual([[control.error, { errno: 0, extended: {} }]]);
   });
 
   test("a refusal without words: the request comes back, whole", () => {
-    expect(verdictsIn("error-name-taken")).toEqual([[control.error, { errno: 17, ack: {} }]]);
-    expect(verdictsIn("error-no-link")).toEqual([[control.error, { errno: 19, ack: {} }]]);
+    expect(acksIn("error-name-taken")).toEqual([[control.error, { errno: 17, extended: {} }]]);
+    expect(acksIn("error-no-link")).toEqual([[control.error, { errno: 19, extended: {} }]]);
   });
 
   test("a refusal with the kernel's words after the request", () => {
-    expect(verdictsIn("error-unknown-kind")).toEqual([
-      [control.error, { errno: 95, ack: { text: "Unknown device type" } }],
+    expect(acksIn("error-unknown-kind")).toEqual([
+      [control.error, { errno: 95, extended: { text: "Unknown device type" } }],
     ]);
-    expect(verdictsIn("error-gateway")).toEqual([
-      [control.error, { errno: 101, ack: { text: "Nexthop has invalid gateway" } }],
+    expect(acksIn("error-gateway")).toEqual([
+      [control.error, { errno: 101, extended: { text: "Nexthop has invalid gateway" } }],
     ]);
-    expect(verdictsIn("error-address-taken")).toEqual([
-      [control.error, { errno: 17, ack: { text: "ipv4: Address already assigned" } }],
+    expect(acksIn("error-address-taken")).toEqual([
+      [control.error, { errno: 17, extended: { text: "ipv4: Address already assigned" } }],
     ]);
   });
 
   test("the end of a dump, good and bad", () => {
-    expect(verdictsIn("link-show")).toEqual([[control.done, { errno: 0, ack: {} }]]);
-    expect(verdictsIn("error-no-table")).toEqual([
-      [control.done, { errno: 2, ack: { text: "ipv4: FIB table does not exist" } }],
+    expect(acksIn("link-show")).toEqual([[control.done, { errno: 0, extended: {} }]]);
+    expect(acksIn("error-no-table")).toEqual([
+      [control.done, { errno: 2, extended: { text: "ipv4: FIB table does not exist" } }],
     ]);
   });
 
   test("words are read only where the flag says that there are any", () => {
     const [reply] = repliesOf(readGolden("rtnetlink", "error-gateway"));
     if (reply === undefined) throw new Error("no reply");
-    expect(decodeVerdict({ ...reply, flags: reply.flags & ~flag.ackAttributes })).toEqual({
+    expect(decodeAck({ ...reply, flags: reply.flags & ~flag.ackAttributes })).toEqual({
       errno: 101,
-      ack: {},
+      extended: {},
     });
   });
 

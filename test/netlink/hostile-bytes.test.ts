@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { decode } from "../../src/netlink/decode.ts";
 import { DecodeError } from "../../src/netlink/error.ts";
-import { control, decodeMessages, decodeVerdict, flag, type Message } from "../../src/netlink/message.ts";
+import { control, decodeAck, decodeMessages, flag, type Message } from "../../src/netlink/message.ts";
 import { addressOf, decodeAddress } from "../../src/netlink/rtnetlink/address.ts";
 import { decodeBridge } from "../../src/netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort } from "../../src/netlink/rtnetlink/bridge-port.ts";
@@ -37,11 +37,10 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   decodeBridgePort,
   veth: (bytes) => decode(VETH, bytes),
   attributes: (bytes) => decode(nest([]), bytes).unknown,
-  "an error": (bytes) => decodeVerdict(message(control.error, bytes)),
-  "an error with words": (bytes) => decodeVerdict(message(control.error, bytes, flag.ackAttributes)),
-  "an error, capped": (bytes) =>
-    decodeVerdict(message(control.error, bytes, flag.ackAttributes | flag.capped)),
-  "an end": (bytes) => decodeVerdict(message(control.done, bytes, flag.ackAttributes)),
+  "an error": (bytes) => decodeAck(message(control.error, bytes)),
+  "an error with words": (bytes) => decodeAck(message(control.error, bytes, flag.ackAttributes)),
+  "an error, capped": (bytes) => decodeAck(message(control.error, bytes, flag.ackAttributes | flag.capped)),
+  "an end": (bytes) => decodeAck(message(control.done, bytes, flag.ackAttributes)),
 };
 
 /** Runs all decoders; anything but a DecodeError comes through. Returns how many of them were content. */

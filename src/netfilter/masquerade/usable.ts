@@ -50,5 +50,5 @@ function textOf(path: string): string | undefined {
 /** Whether iptables-nft's own extensions are there. */
 const hasExtensions = (connection: Connection): boolean =>
   connection
-    .askAll([getExtension("ip", "match", "comment"), getExtension("ip", "target", "MASQUERADE")])
+    .getAll([getExtension("ip", "match", "comment"), getExtension("ip", "target", "MASQUERADE")])
     .every(({ error }) => error === undefined);

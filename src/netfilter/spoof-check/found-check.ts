@@ -91,7 +91,7 @@ export function ownJumps(jumps: readonly NftRule[], mayTake: (port: Link) => boo
 function presentLinks(names: readonly string[]): Link[] {
   if (names.length === 0) return [];
   using rtnetlink = connect(protocol.route);
-  return rtnetlink.askAll(names.map((name) => getLink({ name }))).flatMap(({ error, replies }) => {
+  return rtnetlink.getAll(names.map((name) => getLink({ name }))).flatMap(({ error, replies }) => {
     if (error !== undefined && !refusedWith(error, "ENODEV")) throw error;
     return linkOf(replies) ?? [];
   });

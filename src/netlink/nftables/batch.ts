@@ -62,7 +62,7 @@ export const rehearse = (connection: Connection, changes: readonly Request[]): v
 
 /** Number of the current generation of the rule set, which each transaction of anyone advances. */
 export function currentGeneration(connection: Connection): number {
-  const [reply] = connection.ask({
+  const [reply] = connection.get({
     action: "read the generation of nf_tables",
     type: messageType.getGeneration,
     flags: 0,

@@ -130,7 +130,7 @@ function openIfThere(path: string): Netns | undefined {
  */
 function otherEnd(host: Connection, link: PresentLink, netns: Netns): Link | undefined {
   if (link.peerIndex === undefined) return undefined;
-  const [found, number] = host.askAll([getLink({ index: link.peerIndex }), getNetnsId(netns.fd)]);
+  const [found, number] = host.getAll([getLink({ index: link.peerIndex }), getNetnsId(netns.fd)]);
   const peer = linkOf(found?.replies ?? []);
   const netnsId = netnsIdOf(number?.replies ?? []);
   const isPeer =
@@ -142,7 +142,7 @@ function otherEnd(host: Connection, link: PresentLink, netns: Netns): Link | und
 function otherEndElsewhere(container: Connection, link: PresentLink): Link | undefined {
   const { peerIndex: index, linkNetnsId: targetNetnsId } = link;
   if (index === undefined || targetNetnsId === undefined || targetNetnsId < 0) return undefined;
-  const [outcome] = container.askAll([getLink({ index, targetNetnsId })]);
+  const [outcome] = container.getAll([getLink({ index, targetNetnsId })]);
   const peer = linkOf(outcome?.replies ?? []);
   return peer?.targetNetnsId === targetNetnsId ? peer : undefined;
 }

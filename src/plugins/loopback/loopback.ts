@@ -73,7 +73,7 @@ export function del(request: Request): void {
 function openLoopback(path: string): Disposable & { connection: Connection; link: Link & { index: number } } {
   using netns = openNetns(path);
   const connection = connectInside(netns);
-  const link = linkOf(connection.ask(getLink({ name: "lo" })));
+  const link = linkOf(connection.get(getLink({ name: "lo" })));
   // The kernel gives every namespace's lo this index.
   return {
     connection,

@@ -18,11 +18,11 @@ hostTest("the number of a namespace, its links and addresses; -1 where nothing l
   using connection = new Connection(new NetlinkSocket(protocol.route));
   const numberOf = (path: string) => {
     using netns = Netns.open(path);
-    return netnsIdOf(connection.ask(getNetnsId(netns.fd)));
+    return netnsIdOf(connection.get(getNetnsId(netns.fd)));
   };
   const [shown] = await host.json<{ link_index: number }[]>("ip -j -d link show veth0");
   const number = numberOf(one.path) ?? -1;
-  expect(linkOf(connection.ask(getLink({ name: "veth0" })))?.linkNetnsId).toBe(number);
+  expect(linkOf(connection.get(getLink({ name: "veth0" })))?.linkNetnsId).toBe(number);
   expect(number).toBeGreaterThanOrEqual(0);
   expect(numberOf(two.path)).toBe(-1);
 
@@ -34,7 +34,7 @@ hostTest("the number of a namespace, its links and addresses; -1 where nothing l
   expect(there).toEqual([`eth0 ${number}`]);
 
   const index = shown?.link_index ?? 0;
-  const inside = linkOf(connection.ask(getLink({ index, targetNetnsId: number })));
+  const inside = linkOf(connection.get(getLink({ index, targetNetnsId: number })));
   expect([inside?.name, inside?.targetNetnsId]).toEqual(["eth0", number]);
   const found = connection.dump(dumpAddressesIn(number), ({ type, payload }) => {
     if (type !== RTM_NEWADDR) return undefined;
