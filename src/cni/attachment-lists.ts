@@ -73,7 +73,8 @@ export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
 }
 
 /** Whether a key of the document is that of a list: keys match without regard to case (rule A14). */
-export const isListKey = (key: string): boolean => LIST_KEYS.some((wanted) => wanted === key.toLowerCase());
+export const isListKey = (key: string): boolean =>
+  (LIST_KEYS as readonly string[]).includes(key.toLowerCase());
 
 function keyOf(bytes: Uint8Array): string | undefined {
   try {
@@ -146,7 +147,9 @@ function* entriesOf(
 
 /** The list under either of the keys that libcni sends: null is an empty one, undefined that there is none. @throws KeyError */
 export function validAttachments(document: Document): ValidAttachments | undefined {
-  if (!Object.keys(document).some(isListKey)) return undefined;
+  let isThere = false;
+  for (const key of Object.keys(document)) if (isListKey(key)) isThere = true;
+  if (!isThere) return undefined;
   for (const key of LIST_KEYS) {
     const value = get(document, key);
     // Those of a large document were read already.

@@ -18,8 +18,10 @@ export function parseVersion(text: string | undefined): Version {
 /** The versions that brought these commands; ADD and DEL were always there. */
 export const BROUGHT_BY = { CHECK: "0.4.0", GC: "1.1.0", STATUS: "1.1.0" } as const;
 
-const broughtBy = (command: string): Version | undefined =>
-  Object.entries(BROUGHT_BY).find(([name]) => name === command)?.[1];
+function broughtBy(command: string): Version | undefined {
+  for (const [name, version] of Object.entries(BROUGHT_BY)) if (name === command) return version;
+  return undefined;
+}
 
 /**
  * Refuses a command that a configuration's version does not have yet (rule A12). Whether the version is supported at

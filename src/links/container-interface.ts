@@ -1,6 +1,8 @@
 /** The container's end: settings, addresses, routes (rules B21–B23, B30, G18, G24). */
+
 import { toCniError } from "../cni/error.ts";
 import type { IpConfig, Route } from "../cni/result.ts";
+import { hasFamily } from "../net/prefix.ts";
 import type { Request } from "../netlink/connection.ts";
 import { addAddress, addressFlag } from "../netlink/rtnetlink/address.ts";
 import { changeLink, setLinkUp } from "../netlink/rtnetlink/link.ts";
@@ -55,7 +57,7 @@ function applySettings({ link, ips, enabledad }: ContainerPlan, log: (line: stri
   if (enabledad) trySysctl(ipv6(name, "enhanced_dad"), "1", log);
   trySysctl(ipv6(name, "accept_dad"), enabledad ? "1" : "0", log);
   trySysctl(["net", "ipv4", "conf", name, "arp_notify"], "1", log);
-  if (!hasIpv6(ips)) return;
+  if (!hasFamily(ips, 6)) return;
   for (const link of ["lo", name]) {
     try {
       ensureSysctl(ipv6(link, "disable_ipv6"), "0");
@@ -73,10 +75,6 @@ function applySettings({ link, ips, enabledad }: ContainerPlan, log: (line: stri
   // Beside arp_notify: what peers remember of an address is put right when the interface is announced.
   trySysctl(ipv6(name, "ndisc_notify"), "1", log);
 }
-
-/** Whether one of the addresses is IPv6. */
-export const hasIpv6 = (ips: readonly IpConfig[]): boolean =>
-  ips.some(({ address }) => address.address.family === 6);
 
 /**
  * Tells the neighbours where the addresses are now, by ARP and by unsolicited neighbour advertisements: they may

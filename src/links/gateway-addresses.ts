@@ -1,7 +1,7 @@
 /** Gives a gateway's interface addresses that it does not have yet (rules B24, B25, K17). */
 import { CniError, code } from "../cni/error.ts";
 import { isLinkLocal } from "../net/ip.ts";
-import { formatPrefix, overlaps, type Prefix, samePrefix } from "../net/prefix.ts";
+import { formatPrefix, includesPrefix, overlaps, type Prefix } from "../net/prefix.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { type NetlinkError, refusedWith } from "../netlink/error.ts";
 import { addAddress, addressFlag, deleteAddress } from "../netlink/rtnetlink/address.ts";
@@ -28,7 +28,7 @@ export function addGatewayAddresses(
   const { link } = gateway;
   let added = false;
   for (const address of wanted) {
-    if (present.some((candidate) => samePrefix(candidate, address))) continue;
+    if (includesPrefix(present, address)) continue;
     const inTheWay = present.filter((candidate) => conflicts(candidate, address));
     const names = inTheWay.map(formatPrefix);
     if (inTheWay.length > 0 && !forceAddress) {

@@ -24,7 +24,9 @@ export function forgetNeighbours(
   { index }: PresentLink,
   prefixes: readonly Prefix[],
 ): void {
-  for (const { error } of host.callAll(prefixes.map(({ address }) => deleteNeighbour(index, address)))) {
+  const requests = [];
+  for (const { address } of prefixes) requests.push(deleteNeighbour(index, address));
+  for (const { error } of host.callAll(requests)) {
     // Best effort: a kernel with nothing to forget says ENOENT.
     if (error !== undefined && !refusedWith(error, "ENOENT")) throw error;
   }

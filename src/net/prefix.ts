@@ -50,6 +50,18 @@ export const contains = (prefix: Prefix, address: IpAddress): boolean =>
 export const overlaps = (a: Prefix, b: Prefix): boolean =>
   contains(a, networkOf(b).address) || contains(b, networkOf(a).address);
 
+/** Whether one of the addresses is of the family. */
+export function hasFamily(ips: readonly { readonly address: Prefix }[], family: Family): boolean {
+  for (const { address } of ips) if (address.address.family === family) return true;
+  return false;
+}
+
+/** Whether one of the prefixes is this one. */
+export function includesPrefix(prefixes: readonly Prefix[], wanted: Prefix): boolean {
+  for (const prefix of prefixes) if (samePrefix(prefix, wanted)) return true;
+  return false;
+}
+
 /** The default route's destination of a family. */
 export const defaultPrefix = (family: Family): Prefix => ({ address: { family, value: 0n }, length: 0 });
 

@@ -85,11 +85,10 @@ export class Connection implements Disposable {
     // The kernel refuses an empty datagram, and nothing would answer it.
     if (requests.length === 0) return [];
     const first = this.send(requests, objectEnds ? 0 : flag.ack);
-    const outcomes = requests.map(() => ({
-      replies: [] as Message[],
-      error: undefined as NetlinkError | undefined,
-      ended: false,
-    }));
+    const outcomes: (Outcome & { replies: Message[]; error: NetlinkError | undefined; ended: boolean })[] =
+      [];
+    for (let count = 0; count < requests.length; count++)
+      outcomes.push({ replies: [], error: undefined, ended: false });
     for (let open = outcomes.length; open > 0; ) {
       for (const message of this.receive()) {
         const index = message.sequence - first;
@@ -116,7 +115,8 @@ export class Connection implements Disposable {
    */
   transact(requests: readonly Request[]): Message[] {
     const first = this.send(requests, 0);
-    const waits = requests.map(({ flags }) => (flags & flag.ack) !== 0);
+    const waits: boolean[] = [];
+    for (const { flags } of requests) waits.push((flags & flag.ack) !== 0);
     const replies: Message[] = [];
     while (waits.includes(true)) {
       for (const message of this.receive()) {

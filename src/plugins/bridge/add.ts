@@ -7,7 +7,7 @@ import { reduceTo } from "../../cni/result-version.ts";
 import { UndoStack } from "../../cni/undo.ts";
 import type { AddressUsers } from "../../links/address-users.ts";
 import { isReady, settle } from "../../links/bridge.ts";
-import { announce, configureContainerInterface, hasIpv6 } from "../../links/container-interface.ts";
+import { announce, configureContainerInterface } from "../../links/container-interface.ts";
 import { forgetNeighbours, isForwarding, prefixesOf } from "../../links/gateway.ts";
 import { lockHost } from "../../links/host-lock.ts";
 import { type Change, findLink, type PresentLink, portsOf, removeLink } from "../../links/link.ts";
@@ -18,7 +18,7 @@ import { addVethPair, setUpHostEnd, type VethPair } from "../../links/veth.ts";
 import { hostVethName } from "../../links/veth-identity.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import { formatMac, type Mac } from "../../net/mac.ts";
-import { formatPrefix, samePrefix } from "../../net/prefix.ts";
+import { formatPrefix, hasFamily, includesPrefix, type Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { FORWARDING } from "../../netlink/rtnetlink/bridge-port.ts";
 import { setLinkUp } from "../../netlink/rtnetlink/link.ts";
@@ -88,7 +88,7 @@ async function attach(addition: Addition): Promise<Result> {
     result.interfaces[HOST_END] = interfaceOf({ name: pair.host.name, mac, mtu });
     if (portState(port) !== FORWARDING)
       (await import("../../links/spanning-tree.ts")).awaitForwarding(addition, bridge, pair.host);
-    if (hasIpv6(result.ips)) awaitAddressesSettled(addition, pair.container);
+    if (hasFamily(result.ips, 6)) awaitAddressesSettled(addition, pair.container);
     if (config.ipam !== undefined) announce(addition, pair.container);
   }
   if (config.dns !== undefined) result.dns = config.dns;
@@ -101,8 +101,7 @@ async function attach(addition: Addition): Promise<Result> {
   // Last, for it can't be taken back once other containers may rely on it.
   const closed: Family[] = [];
   for (const family of FAMILIES) {
-    const isUsed = result.ips.some(({ address }) => address.address.family === family);
-    if (isUsed && !isForwarding(family)) closed.push(family);
+    if (hasFamily(result.ips, family) && !isForwarding(family)) closed.push(family);
   }
   if (closed.length > 0) {
     const { enableForwarding } = await import("../../links/forwarding.ts");
@@ -158,7 +157,8 @@ async function giveAddresses(
         `nowhere; add an IPv${dst.address.family} range, or take the route out of ipam.routes`,
     );
   }
-  const addresses = ips.map(({ address }) => address);
+  const addresses: Prefix[] = [];
+  for (const { address } of ips) addresses.push(address);
   const { enabledad, forceAddress } = config;
   await configureContainerInterface(addition, { link: pair.container, ips, routes, enabledad });
 
@@ -177,7 +177,9 @@ async function giveAddresses(
       // No other ADD's undo can take away what is found here.
       using _lock = lockHost();
       const present = prefixesOf(host, gateway.link);
-      if (!gateways.every((wanted) => present.some((address) => samePrefix(address, wanted)))) {
+      let isComplete = true;
+      for (const wanted of gateways) if (!includesPrefix(present, wanted)) isComplete = false;
+      if (!isComplete) {
         const { addGatewayAddresses } = await import("../../links/gateway-addresses.ts");
         addGatewayAddresses(addition, gateway, gateways, present, forceAddress);
       }

@@ -5,7 +5,7 @@
  */
 import type { IpConfig, Result } from "../../cni/result.ts";
 import { isLoopback, isMulticast } from "../../net/ip.ts";
-import { formatPrefix } from "../../net/prefix.ts";
+import { formatPrefix, hasFamily } from "../../net/prefix.ts";
 import { KeyError } from "../../schema/key-error.ts";
 import type { Document, Parsed } from "../../schema/keys.ts";
 import { get, objectOf, parse } from "../../schema/parse.ts";
@@ -67,7 +67,7 @@ export function requireFeasibleConfiguration(json: Document, settings: Settings)
   for (let set = 0; set < ranges.length; set++) planAll(ranges[set] ?? [], `ipam.ranges[${set}]`);
   planAll(addresses, "ipam.addresses");
   requireFeasible({ ips, routes, routesKey: ROUTES, allocated: false }, settings);
-  return ips.some(({ address }) => address.address.family === 6);
+  return hasFamily(ips, 6);
 }
 
 /** Looks at what the IPAM gave; `ips` are its addresses with the gateways that they will have. @throws CniError as above. */

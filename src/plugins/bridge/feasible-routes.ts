@@ -5,7 +5,6 @@ import { effectiveGateway, wayOf } from "../../links/routes.ts";
 import {
   bits,
   FAMILIES,
-  type Family,
   formatIp,
   type IpAddress,
   isLinkLocal,
@@ -17,6 +16,7 @@ import {
   contains,
   defaultPrefix,
   formatPrefix,
+  hasFamily,
   lastAddress,
   networkOf,
   type Prefix,
@@ -45,11 +45,10 @@ export function requireFeasibleRoutes(plan: Plan, isDefaultGateway: boolean): vo
   const direct = new Set<string>();
   /** Each IPv6 route, with its key, by what makes it another one to the kernel. */
   const ways = new Map<string, readonly [key: string, route: Route]>();
-  const hasFamily = (wanted: Family) => ips.some(({ address }) => address.address.family === wanted);
   for (let index = 0; index < routes.length; index++) {
     const route = routes[index];
     // One of another family is left out (K18).
-    if (route === undefined || !hasFamily(route.dst.address.family)) continue;
+    if (route === undefined || !hasFamily(ips, route.dst.address.family)) continue;
     const key = `${routesKey}[${index}]`;
     requireValidRoute(key, route);
     requireReachable(plan, route, direct, `${key}.gw`);
@@ -66,7 +65,8 @@ export function requireFeasibleRoutes(plan: Plan, isDefaultGateway: boolean): vo
   }
   if (!isDefaultGateway) return;
   for (const family of FAMILIES)
-    if (hasFamily(family)) requireReachable(plan, { dst: defaultPrefix(family) }, direct, "isDefaultGateway");
+    if (hasFamily(ips, family))
+      requireReachable(plan, { dst: defaultPrefix(family) }, direct, "isDefaultGateway");
 }
 
 /** Greatest values of a route's fields in the kernel's messages: one byte, or four. */
@@ -117,18 +117,28 @@ function requireReachable(plan: Plan, route: Route, direct: ReadonlySet<string>,
   const gateway = effectiveGateway(route, ips);
   // No gateway at all, or 0.0.0.0, which means the same.
   if (gateway === undefined || (family === 4 && gateway.value === 0n)) return;
-  const own = ips.filter(({ address }) => address.address.family === family);
+  const own: (typeof ips)[number][] = [];
+  for (const ip of ips) if (ip.address.address.family === family) own.push(ip);
   // Of several networks it is not known yet which one gives the address, and with it the gateway.
   if (route.gw === undefined && own.length > 1 && !allocated) return;
-  const source = own.find((ip) => ip.gateway !== undefined);
-  const place = route.gw === undefined && source !== undefined ? source.gatewayKey : key;
-  for (const { address } of own) requireUsable(place, gateway, address);
+  let place = key;
+  for (const ip of own) {
+    if (route.gw !== undefined || ip.gateway === undefined) continue;
+    place = ip.gatewayKey;
+    break;
+  }
+  let isOwn = false;
+  let isInNetwork = false;
+  for (const { address } of own) {
+    requireUsable(place, gateway, address);
+    if (sameIp(address.address, gateway)) isOwn = true;
+    if (contains(address, gateway)) isInNetwork = true;
+  }
   if (own.length === 0) requireUsable(place, gateway);
   if (family === 6 && isLinkLocal(gateway)) return;
-  if (family === 6 && allocated && own.some(({ address }) => sameIp(address.address, gateway)))
+  if (family === 6 && allocated && isOwn)
     throw invalid(place, `${formatIp(gateway)} is the container's own address`, "use another gateway");
-  if (own.some(({ address }) => contains(address, gateway)) || leadsTo(direct, gateway, tableOf(route)))
-    return;
+  if (isInNetwork || leadsTo(direct, gateway, tableOf(route))) return;
   const networks = own.map(({ address }) => formatPrefix(networkOf(address))).join(", ");
   throw invalid(
     place,
