@@ -241,7 +241,7 @@ const ROWS: readonly Row[] = [
   [
     "one requested address too many: which one the reference names is chance",
     /^failed to allocate all requested IPs: 10\.10\.\d\.\d+$/,
-    /^failed to allocate all requested IPs: 10\.10\.\d\.\d+: a range set gives one address/,
+    /^failed to allocate all requested IPs: 10\.10\.\d\.\d+: each range set gives one address/,
   ],
   [
     "resolvConf cannot be read",

@@ -1,18 +1,17 @@
-/** The boot that this process runs in, as far as the life of attachments goes. Tests put another in its place. */
+/** The machine's boot, and which attachments of it are dead. Tests replace it by a fake one. */
 import { bootId } from "../sys/boot.ts";
 import { type NetnsRecord, takeRecord } from "./netns-record.ts";
 
-/** What decides on the life of attachments. */
+/** Decides which attachments are dead. */
 export interface Boot {
-  /** The first 16 hex digits of the id that the kernel draws at each boot; undefined if it cannot be read. */
+  /** The first 16 hex digits of the kernel's boot id; undefined if it cannot be read. */
   id(): string | undefined;
   /** What to record for an attachment in this namespace; undefined if the namespace cannot be opened. */
   record(netns: string): NetnsRecord | undefined;
-  /** Those of the records, all of this boot, whose network namespace is proven gone. */
+  /** Of these records, which are all of this boot, those whose network namespace is proven gone. */
   gone(records: readonly NetnsRecord[]): Promise<ReadonlySet<NetnsRecord>>;
 }
 
-/** The boot of this machine. */
 export const thisBoot: Boot = {
   id: bootId,
   record: takeRecord,

@@ -1,11 +1,11 @@
-/** Whether leases could be written, found out without leaving a trace. */
+/** Checks whether leases can be written, without leaving a trace. */
 import { writeAll } from "../sys/descriptor.ts";
 import { failedWith } from "../sys/errno.ts";
 import { O, status, withFile } from "../sys/file.ts";
 import { LockTimeoutError, lockFile } from "../sys/flock.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 
-/** @throws SystemError or ForeignFileError saying what is in the way of an ADD. */
+/** @throws SystemError or ForeignFileError that says why an ADD would fail. */
 export function requireUsable(files: LeaseFiles): void {
   requireWritable(files.exist() ? files.path : nearest(files.path));
   const lock = files.at("lock");
@@ -13,12 +13,12 @@ export function requireUsable(files: LeaseFiles): void {
   try {
     lockFile(lock, 0)[Symbol.dispose]();
   } catch (error) {
-    // Another process may hold the lock at the moment; there must be locks.
+    // A lock that another process holds shows that the file system has locks.
     if (!(error instanceof LockTimeoutError)) throw error;
   }
 }
 
-/** The path, or what of it exists: ADD makes the rest, but for what a link names. @throws SystemError for such a link */
+/** The longest part of the path that exists: ADD creates the rest. @throws SystemError for a link that leads nowhere */
 function nearest(path: string): string {
   if (exists(path)) {
     status(path);
@@ -38,7 +38,7 @@ function exists(path: string): boolean {
   }
 }
 
-/** Writes into a file that never has a name. Where the file system has none such, only an ADD can tell. */
+/** Writes into a file without a name. On a file system that has no such files, only an ADD shows the failure. */
 function requireWritable(directory: string): void {
   try {
     withFile(directory, O.TMPFILE | O.RDWR, 0o600, (fd) => writeAll(fd, new Uint8Array(128).fill(1)));

@@ -1,7 +1,7 @@
 /**
- * Whether a directory is as it was: the proof that an index of its files still holds. Kernels stamp a change with the
- * time of their last tick, so two changes within a few milliseconds may bear one time. The modification time that is
- * set here is one that no change can bear: a random moment shortly before a change that has already happened.
+ * Detects whether a directory has changed, so that an index of its files is used only while it is right. The kernel stamps
+ * a change with the time of its last tick, so two changes within a few milliseconds can have the same time. This file sets
+ * a modification time that no later change can get: a random moment shortly before a change that has already happened.
  */
 
 import { unlessFailed } from "../sys/errno.ts";
@@ -11,16 +11,16 @@ import { randomBelow } from "../sys/random.ts";
 const UTIME_OMIT = (1n << 30n) - 2n;
 const SECOND = 1_000_000_000n;
 
-/** The state as it is now: equal texts as long as no file in the directory was created, removed or renamed. */
+/** The texts of two moments are equal if no file in the directory was created, removed or renamed between them. */
 const textOf = ({ device, inode, modified, changed }: FileStatus): string =>
   `${device} ${inode} ${modified} ${changed}`;
 
-/** That text; undefined if the directory cannot be looked at. */
+/** That text for the present state; undefined if stat(2) fails. */
 export const stateOf = (path: string): string | undefined => unlessFailed(() => textOf(status(path)));
 
 /**
- * Gives the directory a state that each later change alters. Undefined where that cannot be done, as on a file system
- * that keeps no fractions of a second: there, nothing can be proven.
+ * Gives the directory a state that each later change alters. Undefined where that fails, as on a file system that keeps no
+ * fractions of a second: there, an index cannot be used.
  */
 export const distinguish = (path: string): string | undefined =>
   unlessFailed(() => {

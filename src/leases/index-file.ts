@@ -1,4 +1,4 @@
-/** The file of the lease index, for a process that holds the lock of the leases. What goes wrong here costs time only. */
+/** Reads and writes the file of the lease index, under the lock of the leases. A failure here only costs time. */
 
 import { SystemError } from "../sys/errno.ts";
 import { ftruncate, O, pwrite } from "../sys/file.ts";
@@ -15,7 +15,7 @@ import { readUpTo } from "./lease-files.ts";
 import { LeaseIndex } from "./lease-index.ts";
 import { indexPath, type LeasePlace, stateDirectory } from "./place.ts";
 
-/** Bytes that no index has: 1.6 million leases. With more, each command reads the directory. */
+/** Bytes of 1.6 million leases. With more of them there is no index: each command reads the directory. */
 const LARGEST = 64 * 1024 * 1024;
 
 export class IndexFile implements Disposable {
@@ -29,7 +29,7 @@ export class IndexFile implements Disposable {
     this.log = log;
   }
 
-  /** The index that is there; undefined if there is none that can be used in this boot. */
+  /** The index in the file; undefined if there is none that can be used in this boot. */
   read(boot: string): LeaseIndex | undefined {
     try {
       requireOwnDirectory(stateDirectory(this.place));
@@ -42,7 +42,7 @@ export class IndexFile implements Disposable {
     }
   }
 
-  /** Puts an index there. One that is written in part has a wrong checksum. */
+  /** Overwrites the file. An index that is written only in part has a wrong checksum. */
   write(bytes: Uint8Array): void {
     if (bytes.length > LARGEST || this.isForeign) return;
     try {
@@ -63,7 +63,7 @@ export class IndexFile implements Disposable {
     this.file?.[Symbol.dispose]();
   }
 
-  /** Says once in a call what is in the way: each call then reads the whole directory. */
+  /** Logs a foreign file in the index's place, since each call then reads the whole directory. */
   private explain(error: unknown): void {
     if (error instanceof SystemError) return;
     if (!(error instanceof ForeignFileError)) throw error;

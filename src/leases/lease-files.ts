@@ -1,6 +1,5 @@
 /**
- * The directory of a network's leases, file by file (rules H50–H52, L2): how a lease is read and removed. Who may do so
- * when is the business of lease-store.ts.
+ * Reads and removes the files in the directory of a network's leases (rules H50–H52, L2). lease-store.ts does the locking.
  */
 
 import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
@@ -20,10 +19,10 @@ import { trimmed } from "./lease.ts";
 import { type NetnsRecord, parseRecord, RECORD_ATTRIBUTES } from "./netns-record.ts";
 import type { LeasePlace } from "./place.ts";
 
-/** An environment variable, and so a container id, has at most 128 KiB (MAX_ARG_STRLEN): larger files are not leases. */
+/** Larger files are not leases: an environment variable, and so a container id, has at most 128 KiB (MAX_ARG_STRLEN). */
 const LARGEST = 256 * 1024;
 
-/** More than an address or a record has. */
+/** Bytes; an address and a record are shorter. */
 const SHORT = 256;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -31,15 +30,15 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** A file that holds an address. */
 export interface LeaseFile {
   readonly address: IpAddress;
-  /** The file's name: mostly, but not necessarily, the address's canonical text. */
+  /** The file's name: usually, but not always, the address's canonical text. */
   readonly name: string;
-  /** Trimmed (rule H53); undefined for what holds its address but cannot be a lease: a directory, a link. */
+  /** Trimmed (rule H53); undefined for a directory or a link, which is not a lease but holds its address. */
   readonly content: string | undefined;
-  /** As it was before the content was read; undefined for what cannot be opened. */
+  /** As it was before the content was read; undefined if the file cannot be opened. */
   readonly status: FileStatus | undefined;
   /**
-   * Why it may be another program's file, and what to do. Its content names an attachment, which can release it, but is
-   * never shown, and proves nothing else: for all others the address is held.
+   * Why the file may be another program's, and what to do. The attachment that its content names can release it; for all
+   * others the address is held. The content is never shown.
    */
   readonly strangeness: string | undefined;
 }
@@ -47,7 +46,7 @@ export interface LeaseFile {
 export class LeaseFiles {
   readonly place: LeasePlace;
   readonly path: string;
-  /** Takes what is worth a line but is not a failure. */
+  /** Logs what is not a failure. */
   readonly log: (line: string) => void;
 
   constructor(place: LeasePlace, log: (line: string) => void) {
@@ -61,21 +60,21 @@ export class LeaseFiles {
   }
 
   /**
-   * Whether there is a directory at all: without one there are no leases.
-   * @throws ForeignFileError when something else is there.
+   * Whether the directory exists: without it there are no leases.
+   * @throws ForeignFileError if the path is not a directory.
    */
   exist(): boolean {
     try {
       requireDirectory(this.path, status(this.path));
       return true;
     } catch (error) {
-      // A file's name has at most 255 bytes, a network's may have more: its directory cannot exist.
+      // A network's name may be longer than the 255 bytes of a file's name: then its directory cannot exist.
       if (failedWith(error, "ENOENT", "ENAMETOOLONG")) return false;
       throw error;
     }
   }
 
-  /** The lease in a file; undefined if the file is gone or empty: a lease names an attachment (rule L2). */
+  /** The lease in a file; undefined if the file is gone, or is empty and so names no attachment (rule L2). */
   read(name: string, address: IpAddress): LeaseFile | undefined {
     let found: FileStatus | undefined;
     let content: string | undefined;
@@ -93,13 +92,13 @@ export class LeaseFiles {
       }
     } catch (error) {
       if (failedWith(error, "ENOENT")) return undefined;
-      // EAGAIN: the file's owner has a lease on it in the sense of fcntl(2).
+      // EAGAIN: another process has a lease on the file in the sense of fcntl(2).
       if (!(error instanceof ForeignFileError) && !failedWith(error, "EACCES", "EAGAIN")) throw error;
     }
     return { address, name, content, status: found, strangeness: strange };
   }
 
-  /** What a lease recorded of its attachment's namespace; undefined if nothing, or nothing for this content. */
+  /** The netns record of a lease; undefined if it has none, or one for another content. */
   recordOf({ name, content }: LeaseFile): NetnsRecord | undefined {
     if (content === undefined) return undefined;
     for (const attribute of RECORD_ATTRIBUTES) {
@@ -116,7 +115,7 @@ export class LeaseFiles {
     return undefined;
   }
 
-  /** Removes a lease; nothing to do if it is gone. */
+  /** Removes a lease, if it still exists. */
   remove(name: string): void {
     try {
       unlink(this.at(name));
@@ -130,7 +129,7 @@ export class LeaseFiles {
     syncDirectory(this.path);
   }
 
-  /** The last reserved address of a set; undefined if there is no such file or no address in it (rule H51). */
+  /** The last reserved address of a set; undefined if its file is missing or does not contain an address (rule H51). */
   readHint(set: number): IpAddress | undefined {
     try {
       using file = openOwn(this.hint(set), O.RDONLY);
@@ -142,21 +141,21 @@ export class LeaseFiles {
   }
 
   /**
-   * Notes the last reserved address of a set. Overwrites in place: truncating first would make ext4 write out at
-   * once, and a torn hint is only a hint (rule L3). False if there is no such file and it may not be made.
-   * @throws ForeignFileError when what is there is not a hint of ours; SystemError.
+   * Writes the last reserved address of a set. The file is overwritten in place: truncating it first would make ext4 write
+   * to the disk at once, and a torn hint does no harm (rule L3). False if the file is missing and may not be created.
+   * @throws ForeignFileError if the file is not a hint of ours; SystemError.
    */
-  writeHint(set: number, address: IpAddress, mayMake: boolean): boolean {
+  writeHint(set: number, address: IpAddress, mayCreate: boolean): boolean {
     const bytes = new TextEncoder().encode(formatIp(address));
-    const flags = mayMake ? O.WRONLY | O.CREAT : O.WRONLY;
+    const flags = mayCreate ? O.WRONLY | O.CREAT : O.WRONLY;
     try {
       using file = openOwn(this.hint(set), flags, 0o600);
       writeAll(file.fd, bytes);
       ftruncate(file.fd, bytes.length);
-      if (mayMake) grantOwner(file);
+      if (mayCreate) grantOwner(file);
       return true;
     } catch (error) {
-      if (!mayMake && failedWith(error, "ENOENT")) return false;
+      if (!mayCreate && failedWith(error, "ENOENT")) return false;
       throw error;
     }
   }
@@ -166,7 +165,7 @@ export class LeaseFiles {
   }
 }
 
-/** The first bytes of a file, in one call for a plain one. */
+/** The first `size` bytes of a file, or all if it has fewer. */
 export function readUpTo(fd: number, size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
   let length = 0;
@@ -175,7 +174,7 @@ export function readUpTo(fd: number, size: number): Uint8Array<ArrayBuffer> {
   return bytes.subarray(0, length);
 }
 
-/** Makes the names in a directory durable. A file system that cannot (EINVAL) has its own idea of that. */
+/** Makes the names in a directory durable. EINVAL is ignored: such a file system has no fsync(2) of directories. */
 export function syncDirectory(path: string): void {
   withFile(path, O.RDONLY | O.DIRECTORY, 0, (fd) => {
     try {

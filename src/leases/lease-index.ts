@@ -1,8 +1,8 @@
 /**
- * Which lease holds which address, so that a question costs the same among ten leases and ten thousand (rule L6, decision
- * 0007). It is a cache of the directory and never more. In 64-bit words of the machine's byte order: a header, and three
- * columns with a row for each lease and free rows at their ends: hash of its content; address (two words); inode and
- * change time of its file. A row is found by the typed array's own search.
+ * The lease index: which lease holds which address, found at the same cost among ten leases and ten thousand (rule L6,
+ * decision 0007). It is only a cache of the directory. It consists of 64-bit words in the machine's byte order: a header
+ * and three columns. A column has one row for each lease, then free rows. The columns are: the hash of the content; the
+ * address (two words); inode and change time of the file. Rows are found by the typed array's own search.
  */
 import { hash64 } from "#engine";
 import type { Interval } from "../net/interval.ts";
@@ -10,44 +10,43 @@ import type { IpAddress } from "../net/ip.ts";
 
 /** One file that holds an address. */
 export interface IndexEntry {
-  /** See hashOf. */
+  /** By hashOf. */
   readonly hash: bigint;
   readonly address: IpAddress;
-  /** The file's inode number and change time (ns): while they stay, its content stays. */
+  /** The file's inode number and change time (ns): while both are the same, so is the content. */
   readonly inode: bigint;
   readonly changed: bigint;
 }
 
-/** Instead of the hash of a content: what is not a lease but holds its address. */
+/** The hash of a file that is not a lease but holds its address. */
 export const NO_LEASE = 0n;
 
 /** "BHindex" and the version of the layout. */
 const MAGIC = 0x42_48_69_6e_64_65_78_02n;
 
-/** Places of the header's words. The checksum is of all that stands behind it. */
+/** Offsets of the header's words. The checksum covers all words after it. */
 const CHECKSUM = 1;
 const BOOT = 2;
 const STATE = 3;
 const ROWS = 4;
 const HEADER = 5;
 
-/** Words of a row, in all columns. */
+/** Words of a row in all columns together. */
 const ROW = 5;
-/** Of each column the words of a row, and those of the same row in the columns before it. */
+/** For each column: the words of a row in it, and in all columns before it. */
 const COLUMNS: readonly (readonly [width: number, before: number])[] = [
   [1, 0],
   [2, 1],
   [2, 3],
 ];
 
-/** An IPv4 address stands there as the IPv4-mapped IPv6 address, which no file is named after. */
+/** An IPv4 address is stored as an IPv4-mapped IPv6 address, since no file is named after one of those. */
 const MAPPED = 0xffffn;
 
-/** Addresses that are looked for one by one before all rows are looked at. */
+/** Addresses that are looked up one by one before all rows are read. */
 const TRIES = 8;
 
 export class LeaseIndex {
-  /** Number of leases. */
   rows: number;
   private words: BigUint64Array;
   private capacity: number;
@@ -59,8 +58,8 @@ export class LeaseIndex {
   }
 
   /**
-   * The index in the bytes of a buffer; undefined if it was not made by this version and in this boot, or anything changed
-   * it since. What was written in another boot may have been lost with the power.
+   * The index in the bytes of a file; undefined if they were not written by this version and in this boot, or were changed
+   * since. After a power failure an index of the previous boot can be out of date.
    */
   static open({ buffer, length }: Uint8Array<ArrayBuffer>, boot: string): LeaseIndex | undefined {
     if ((length - 8 * HEADER) % (8 * ROW) !== 0) return undefined;
@@ -69,7 +68,7 @@ export class LeaseIndex {
     return words[BOOT] === hashOf(boot) ? new LeaseIndex(words, Number(words[ROWS])) : undefined;
   }
 
-  /** The bytes for the file: an index that was right in this boot, when the directory had this state. */
+  /** The bytes for the file: they say in which boot and for which state of the directory the index is right. */
   seal(boot: string, state: string): Uint8Array {
     const { words } = this;
     words.set([MAGIC, 0n, hashOf(boot), hashOf(state), BigInt(this.rows)]);
@@ -77,12 +76,12 @@ export class LeaseIndex {
     return new Uint8Array(words.buffer);
   }
 
-  /** Whether the directory had this state when the index was sealed. */
+  /** Whether the index was sealed for this state of the directory. */
   isOfState(state: string): boolean {
     return this.words[STATE] === hashOf(state);
   }
 
-  /** Addresses of the files with this content, and possibly of others with the same hash. */
+  /** Addresses of the files with this content, and possibly of other files with the same hash. */
   find(content: string): IpAddress[] {
     const hash = hashOf(content);
     const found: IpAddress[] = [];
@@ -93,7 +92,7 @@ export class LeaseIndex {
     }
   }
 
-  /** The first address of the interval that nothing holds; undefined if there is none. */
+  /** The first free address of the interval; undefined if all are held. */
   firstFree({ family, from, to }: Interval): IpAddress | undefined {
     for (let value = from; ; value += this.run({ family, value })) {
       for (let tries = 0; tries < TRIES; tries++, value++) {
@@ -104,7 +103,6 @@ export class LeaseIndex {
     }
   }
 
-  /** The lease of a row. */
   entry(row: number): IndexEntry {
     const { words, capacity } = this;
     const at = HEADER + capacity + 2 * row;
@@ -136,7 +134,7 @@ export class LeaseIndex {
     this.words[at + 2 * this.capacity + 1] = changed;
   }
 
-  /** Removes the row of an address, into whose place comes the last one. */
+  /** Removes the row of an address. The last row takes its place. */
   remove(address: IpAddress): void {
     const row = this.rowOf(address);
     if (row < 0) return;
@@ -148,11 +146,11 @@ export class LeaseIndex {
   }
 
   /**
-   * How many addresses from this one on are held without a gap, seen in one look at all rows: as plain numbers, since ten
-   * thousand bigints take milliseconds. Where the lowest 32 bits come to their end it may be less.
+   * How many addresses from this one on are held without a gap. It reads all rows once, as plain numbers, since ten thousand
+   * bigints take milliseconds. The result can be too small where the lowest 32 bits overflow.
    */
   private run(start: IpAddress): bigint {
-    // Of as many addresses as there are rows, and one more, one is free.
+    // Among one address more than there are rows, at least one is free.
     const taken = new Uint8Array(this.rows + 1);
     const [a, b, low = 0, d] = new Uint32Array(BigUint64Array.from(wordsOf(start)).buffer);
     const numbers = new Uint32Array(this.words.buffer, 8 * (HEADER + this.capacity), 4 * this.rows);
@@ -175,7 +173,7 @@ export class LeaseIndex {
   }
 }
 
-/** A hash of a content. Equal ones are only a hint: the file is read before anything is done. */
+/** The hash of a content. Contents with equal hashes can differ, so the file is always read as well. */
 export const hashOf = (content: string | BigUint64Array | undefined): bigint =>
   content === undefined ? NO_LEASE : hash64(content) || 1n;
 

@@ -1,19 +1,19 @@
-/** Reads a directory of leases into an index. The directory is the truth, and this is where it is learned. */
+/** Reads a whole directory of leases into an index. */
 import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
 import { forEachName, inodeAndChange } from "../sys/file.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 import { hashOf, type IndexEntry, LeaseIndex } from "./lease-index.ts";
 
-/** What a look at the whole directory found. */
+/** The result of a scan. */
 export interface Scan {
   readonly index: LeaseIndex;
-  /** Names that are not their address's canonical text, by that text. Foreign, but they hold the address. */
+  /** By an address's canonical text, the other names of that address: files of other programs, which hold it too. */
   readonly oddNames: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
- * Reads the directory name by name: however many there are, only the index and the names that were known are in memory.
- * `known` is an earlier index of this boot: a file that did not change since is not read again.
+ * Reads the directory name by name, so that only the index and the known names are in memory, however many files there are.
+ * `known` is an earlier index of this boot: a file that has not changed since then is not read again.
  */
 export function scanLeases(files: LeaseFiles, known: LeaseIndex | undefined): Scan {
   const index = new LeaseIndex();
@@ -38,14 +38,14 @@ export function scanLeases(files: LeaseFiles, known: LeaseIndex | undefined): Sc
   return { index, oddNames };
 }
 
-/** The row of a file, whose status is of before its content was read, so that a later change shows. */
+/** The row of a file. Its status must be from before its content was read, so that a later change is detected. */
 export const entryOf = (
   address: IpAddress,
   content: string | undefined,
   { inode, changed }: { readonly inode: string | bigint; readonly changed: bigint },
 ): IndexEntry => ({ hash: hashOf(content), address, inode: BigInt(inode), changed });
 
-/** Whether the file of an entry is still the one that the entry was made of. */
+/** Whether the file of an entry has not changed since the entry was made. */
 export function isUnchanged(files: LeaseFiles, { address, inode, changed }: IndexEntry): boolean {
   const found = inodeAndChange(files.at(formatIp(address)));
   return found !== undefined && found.changed === changed && found.inode === inode;

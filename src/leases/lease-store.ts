@@ -1,6 +1,6 @@
 /**
- * A network's leases under their lock (rules H47–H53, L6–L8): who holds what, while no other process that takes the lock
- * can change it. Answers come from the index, and are believed only as far as the directory confirms them.
+ * A network's leases under their lock (rules H47–H53, L6–L8): which attachment holds which address. No other process that
+ * takes the lock can change them meanwhile. An answer of the index counts only if the directory confirms it.
  */
 import type { ContainerInterface } from "../cni/attachment.ts";
 import type { Interval } from "../net/interval.ts";
@@ -17,15 +17,15 @@ import type { LeaseIndex } from "./lease-index.ts";
 import { entryOf, isUnchanged, type Scan, scanLeases } from "./lease-scan.ts";
 import type { StagedLease } from "./staged-lease.ts";
 
-/** Files that are looked at for changes in place: four microseconds each. */
+/** Files that are checked for changes in place; each costs four microseconds. */
 const SAMPLE = 8;
 
 const NONE: Scan["oddNames"] = new Map();
 
 /**
- * The leases, locked until the store is disposed of. The directory must exist. The lock is waited for as long as the
- * call may last: enough for a hundred others that read all leases each time.
- * @throws CniError code 11 when another holds the lock for too long, code 5 when there is no locking.
+ * The leases, locked until the store is disposed of. The directory must exist. The wait for the lock lasts until the call's
+ * deadline, or at most `most` milliseconds.
+ * @throws CniError code 11 if another process holds the lock for too long, code 5 if the file system has no locks.
  */
 export async function openStore(files: LeaseFiles, boot: Boot, most?: number): Promise<LeaseStore> {
   const path = files.at("lock");
@@ -42,17 +42,17 @@ export async function openStore(files: LeaseFiles, boot: Boot, most?: number): P
 export class LeaseStore implements Disposable {
   readonly files: LeaseFiles;
   private readonly lock: FileLock;
-  /** Without it an index proves nothing. */
+  /** Without it an index cannot be used. */
   private readonly boot: string | undefined;
   private readonly file: IndexFile;
-  /** As it was in its file. */
+  /** The index as it was in its file. */
   private readonly filed: LeaseIndex | undefined;
-  /** The index that is right as far as is known; undefined if only a scan can tell. */
+  /** The index that is used; undefined if a scan is needed. */
   private index: LeaseIndex | undefined;
-  /** Whether it was made from the directory under this lock, so that it needs no confirmation. */
+  /** Whether the index was made from the directory under this lock, so that it needs no confirmation. */
   private isFresh = false;
   private oddNames = NONE;
-  /** The directory's state after the last change that is in the index; undefined if another's came between. */
+  /** The directory's state after the last change that is in the index; undefined if another program's change came between. */
   private state: string | undefined;
   private isChanged = false;
 
@@ -69,8 +69,8 @@ export class LeaseStore implements Disposable {
   }
 
   /**
-   * Looks at some files, others each time and all if they are few: another program can write another attachment into a file
-   * without a trace in the directory.
+   * Checks a few files, chosen at random: another program can write another attachment into a file without a trace in the
+   * directory.
    */
   inspectSome(): void {
     const index = this.trust();
@@ -85,8 +85,8 @@ export class LeaseStore implements Disposable {
   }
 
   /**
-   * The leases of one attachment, those in the old format included (rule H53). With `isSure` "none" is an answer only
-   * after each file was looked at: a wrong one would leak a lease.
+   * The leases of one attachment, including those in the old format (rule H53). With `isSure` it answers "none" only after
+   * checking every file, since a wrong "none" would leak a lease.
    */
   heldBy(attachment: ContainerInterface, isSure: boolean): LeaseFile[] {
     const contents = contentsOf(attachment);
@@ -106,7 +106,7 @@ export class LeaseStore implements Disposable {
     }
   }
 
-  /** What is at an address: mostly one file or none. */
+  /** The files of an address: usually one or none. */
   at(address: IpAddress): LeaseFile[] {
     const canonical = formatIp(address);
     const found: LeaseFile[] = [];
@@ -117,14 +117,14 @@ export class LeaseStore implements Disposable {
     return found;
   }
 
-  /** All that holds an address, as the directory says now. Each may be released when the next is asked for. */
+  /** All files that hold an address, from a fresh scan. The caller may release each before it takes the next. */
   *everything(): Generator<LeaseFile> {
     const index = this.isFresh ? this.trust() : this.scan();
-    // From the end on: into the place of a removed row comes one that was there before.
+    // Backwards: the row that takes a removed row's place was visited before.
     for (let row = index.rows - 1; row >= 0; row--) yield* this.at(index.entry(row).address);
   }
 
-  /** Gives the first free address of the intervals to the lease; undefined if the index knows of none. */
+  /** Gives the lease the first free address of the intervals; undefined if none is free. */
   allocate(lease: StagedLease, order: readonly Interval[]): IpAddress | undefined {
     for (;;) {
       const index = this.trust();
@@ -135,7 +135,7 @@ export class LeaseStore implements Disposable {
       }
       if (address === undefined || this.publish(lease, address)) return address;
       if (this.isFresh) {
-        // It came after the scan, by a program that does not lock.
+        // A program that does not take the lock created the file after the scan.
         this.enter(address, undefined, undefined);
       } else {
         this.scan();
@@ -149,13 +149,13 @@ export class LeaseStore implements Disposable {
     else this.index = undefined;
   }
 
-  /** Notes the last reserved address of a set. @throws SystemError */
+  /** Writes the last reserved address of a set. @throws SystemError */
   writeHint(set: number, address: IpAddress): void {
     if (this.files.writeHint(set, address, false)) return;
     this.change(() => this.files.writeHint(set, address, true));
   }
 
-  /** Leaves what was learned and done to the next process that takes the lock. Without that, it has to scan. */
+  /** Writes the index for the next process that takes the lock; without it, that process has to scan. */
   commit(): void {
     const { index, boot, state } = this;
     if (!this.isChanged || this.oddNames.size > 0) return;
@@ -182,7 +182,7 @@ export class LeaseStore implements Disposable {
     return isDone;
   }
 
-  /** Changes the directory. If it was not as expected right before, the index does not cover it any more. */
+  /** Changes the directory. If another program changed it just before, the index is not valid for it any more. */
   private change<T>(change: () => T): T {
     const { path } = this.files;
     const isExpected = this.state !== undefined && stateOf(path) === this.state;
@@ -193,7 +193,7 @@ export class LeaseStore implements Disposable {
     return result;
   }
 
-  /** Puts a file into the index. With one that nothing is known of the index is for this process only. */
+  /** Puts a file into the index. With an unknown file, the index is valid for this process only. */
   private enter(address: IpAddress, content: string | undefined, file: FileStatus | undefined): void {
     this.index?.insert(entryOf(address, content, file ?? { inode: 0n, changed: 0n }));
     if (file === undefined) this.state = undefined;
@@ -204,7 +204,7 @@ export class LeaseStore implements Disposable {
   }
 
   private scan(): LeaseIndex {
-    // First, so that what other programs do meanwhile shows later.
+    // Before the scan, so that a change by another program during the scan is detected later.
     this.state = distinguish(this.files.path);
     const { index, oddNames } = scanLeases(this.files, this.index ?? this.filed);
     this.index = index;

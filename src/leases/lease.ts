@@ -1,10 +1,10 @@
-/** What is in a lease file (rules H50, H53). */
+/** Reads and writes the content of a lease file (rules H50, H53). */
 import type { ContainerInterface } from "../cni/attachment.ts";
 import type { ValidAttachments } from "../cni/attachments.ts";
 
 /**
- * What the content of an attachment's lease can be: that of new files, without a final newline, and that of files from
- * before interfaces had names in it, which stands for each interface of the container.
+ * The two possible contents of an attachment's lease. New files have the first one, without a final newline. The old format
+ * has no interface name, and so means each interface of the container.
  */
 export function contentsOf({ containerId, ifname }: ContainerInterface): [content: string, old: string] {
   const id = trimmed(containerId);
@@ -14,15 +14,15 @@ export function contentsOf({ containerId, ifname }: ContainerInterface): [conten
 /** The whole content of a lease file. */
 export const leaseContent = (attachment: ContainerInterface): string => contentsOf(attachment)[0];
 
-/** The attachment that a trimmed content names; without an interface's name for the old content. */
+/** The attachment that a trimmed content names; `ifname` is empty in the old format. */
 export function attachmentOf(content: string): ContainerInterface {
   const [containerId = "", ifname = ""] = content.split("\r\n");
   return { containerId, ifname };
 }
 
 /**
- * A content without white space around it (rule H53): Unicode's, as the Go plugin has it. JavaScript's trim() takes
- * U+FEFF for white space too, with which an interface's name may end.
+ * The content without Unicode white space around it, as the Go plugin trims it (rule H53). JavaScript's trim() would also
+ * remove U+FEFF, with which an interface's name may end.
  */
 export function trimmed(content: string): string {
   let [start, end] = [0, content.length];
@@ -31,14 +31,14 @@ export function trimmed(content: string): string {
   return content.slice(start, end);
 }
 
-/** Plain characters are recognized without a regular expression, of which the first in a process takes 0.06 ms. */
+/** Plain characters need no regular expression: the first one in a process takes 0.06 ms. */
 function isSpace(text: string, at: number): boolean {
   const character = text.charCodeAt(at);
   if (character > 0x20 && character < 0x7f) return false;
   return /\p{White_Space}/u.test(text.charAt(at));
 }
 
-/** Whether a trimmed content names an attachment at all. A file that does not is never removed. */
+/** Whether a trimmed content has the form of a lease. A file with any other content is never removed. */
 export const isLeaseContent = (content: string): boolean =>
   /^[^\p{White_Space}/]+(\r\n[^\p{White_Space}/]+)?$/u.test(content);
 
@@ -50,7 +50,7 @@ export function isLeaseOf(content: string, attachments: ValidAttachments): boole
     : attachments.has(attachment);
 }
 
-/** For messages: the two lines of a content as one. */
+/** The attachment that a content names, for messages. */
 export function describeContent(content = ""): string {
   const { containerId, ifname } = attachmentOf(content);
   return ifname === "" ? `container ${containerId}` : `container ${containerId}, interface ${ifname}`;

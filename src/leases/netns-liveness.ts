@@ -1,26 +1,26 @@
-/** Proves that network namespaces are gone (rules L4, L5). Where there is doubt, they live. */
+/** Finds network namespaces that are proven gone (rules L4, L5). A namespace in doubt counts as alive. */
 import type { NetnsNumbers } from "../sys/netns-handle.ts";
 import { BlindSpotError, findLiveNetns } from "../sys/netns-references.ts";
 import { type NetnsRecord, ownPidNamespace } from "./netns-record.ts";
 
-/** The inode number of the machine's first pid namespace (PID_NS_INIT_INO of uapi linux/nsfs.h). */
+/** The inode number of the host's first pid namespace (PID_NS_INIT_INO of uapi linux/nsfs.h). */
 const FIRST_PID_NAMESPACE = "4026531836";
 
 /**
- * Those of the records, all of this boot, whose namespace is proven gone: by the kernel's own word, or where it gives
- * none (`lives` is undefined), by a search of all that could keep one alive.
+ * Of these records, which are all of this boot, those whose namespace is proven gone. `lives` is the kernel's answer. Where
+ * the kernel cannot answer (`lives` is undefined), everything that could keep a namespace alive is searched.
  */
 export function provenGone(
   records: readonly NetnsRecord[],
   lives: ((netns: NetnsNumbers) => boolean) | undefined,
 ): ReadonlySet<NetnsRecord> {
-  // Without a cookie the kernel cannot be asked; one that can answer always gives a cookie.
+  // The kernel needs the cookie to answer; a kernel that can answer gives each namespace one.
   if (lives !== undefined)
     return new Set(records.filter(({ netns }) => netns.cookie !== 0n && !lives(netns)));
   const own = ownPidNamespace();
   const isVisible = ({ pidNamespace }: NetnsRecord) => own === FIRST_PID_NAMESPACE || pidNamespace === own;
   try {
-    // Twice: a process that forks behind the search and ends before it would hide what its child keeps alive.
+    // Twice: a process can fork a child that the search misses, and end before the search reaches the process itself.
     return new Set(withoutReferences(withoutReferences(records.filter(isVisible))));
   } catch (error) {
     if (error instanceof BlindSpotError) return new Set();
@@ -33,7 +33,7 @@ function withoutReferences(records: readonly NetnsRecord[]): readonly NetnsRecor
   const live = findLiveNetns(new Set(records.map(({ netns }) => netns.inode)));
   return records.filter(({ netns: { inode, cookie } }) => {
     if (!live.has(inode)) return true;
-    // An inode number that has another cookie now is of another namespace.
+    // With another cookie, the inode number now belongs to another namespace.
     const found = live.get(inode);
     return found !== undefined && cookie !== 0n && found !== cookie;
   });

@@ -1,7 +1,7 @@
 /**
- * What a lease records of its attachment's namespace, so that its end can be proven later (rules L4, L5). It is an
- * extended attribute of the lease file and so comes and goes with it: a file that another program put in its place
- * has none, and a digest of the content shows when a program wrote another attachment into the same file.
+ * The netns record: what a lease stores about its attachment's namespace, so that a later call can prove that the namespace
+ * is gone (rules L4, L5). It is an extended attribute of the lease file, so a file that another program puts in its place
+ * has none. A digest of the content shows that a program wrote another attachment into the same file.
  */
 import { hash64 } from "#engine";
 import { bootId } from "../sys/boot.ts";
@@ -10,20 +10,20 @@ import { readLink } from "../sys/file.ts";
 import { Netns, NoNamespaceError } from "../sys/netns.ts";
 import type { NetnsNumbers } from "../sys/netns-handle.ts";
 
-/** Names of the attribute, the first that the file system takes. Before Linux 6.6 tmpfs had no user attributes. */
+/** Names of the attribute; the first that the file system accepts is used. Before Linux 6.6 tmpfs had no user attributes. */
 export const RECORD_ATTRIBUTES = ["user.bridgehead", "trusted.bridgehead"] as const;
 
-/** A network namespace, and from where it was seen. */
+/** A network namespace, and where it was seen from. */
 export interface NetnsRecord {
   /** The first 16 hex digits of the kernel's boot id. */
   readonly boot: string;
-  /** A cookie of 0 is unknown. */
+  /** A cookie of 0 means unknown. */
   readonly netns: NetnsNumbers;
   /** Inode number of the pid namespace whose /proc the plugin saw. */
   readonly pidNamespace: string;
 }
 
-/** What to record of the namespace at a path; undefined if it cannot be opened. */
+/** The record for the namespace at a path; undefined if it cannot be opened. */
 export function takeRecord(path: string): NetnsRecord | undefined {
   const boot = bootId();
   const pidNamespace = ownPidNamespace();
@@ -37,13 +37,13 @@ export function takeRecord(path: string): NetnsRecord | undefined {
   }
 }
 
-/** Inode number of the pid namespace of this process: whose processes it sees. Undefined if it cannot be read. */
+/** Inode number of this process's pid namespace; undefined if it cannot be read. */
 export function ownPidNamespace(): string | undefined {
   const link = unlessFailed(() => readLink("/proc/thread-self/ns/pid"));
   return link?.startsWith("pid:[") && link.endsWith("]") ? link.slice("pid:[".length, -1) : undefined;
 }
 
-/** Short enough for the 60 bytes that ext4 has room for in the inode itself. */
+/** The text of a record. It fits into the 60 bytes that ext4 stores in the inode itself. */
 export function formatRecord({ boot, netns, pidNamespace }: NetnsRecord, content: string): string {
   const inode = BigInt(netns.inode).toString(16);
   const pid = BigInt(pidNamespace).toString(16);
@@ -51,7 +51,7 @@ export function formatRecord({ boot, netns, pidNamespace }: NetnsRecord, content
   return `1 ${boot} ${inode} ${netns.cookie.toString(16)} ${pid} ${digest}`;
 }
 
-/** What was recorded for this content; undefined for any other text. */
+/** The record in a text; undefined if the text is not a record for this content. */
 export function parseRecord(text: string, content: string): NetnsRecord | undefined {
   const [, boot, inode, cookie, pid] = text.split(" ");
   try {

@@ -1,4 +1,4 @@
-/** Which leases may be released without the word of a runtime (rules L1, L4, L5), and which must stay all the same (K6). */
+/** Decides which leases may be released without a request of the runtime (rules L1, L4, L5), and which must stay (K6). */
 import type { HeldAddress, Request } from "../cni/plugin.ts";
 import { fileSystemType } from "../sys/file.ts";
 import type { Boot } from "./boot.ts";
@@ -6,13 +6,13 @@ import { attachmentOf } from "./lease.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
 import type { NetnsRecord } from "./netns-record.ts";
 
-/** How `Request.userOf` is asked. */
+/** Finds what still uses an address. */
 export type UserOf = Request["userOf"];
 
 /**
- * What still uses the address of a lease, as a clause; undefined when nothing does, and when the plugin that delegates
- * says nothing of it. A lease in the old format stands for each interface of its container. `among` are the leases that are
- * asked for together.
+ * What still uses the address of a lease, as a clause of a sentence; undefined if nothing does, or if the calling plugin
+ * cannot say. A lease in the old format means each interface of its container. `among` are the leases that are checked
+ * together.
  */
 export async function userOfLease(
   userOf: UserOf,
@@ -25,13 +25,13 @@ export async function userOfLease(
 const heldBy = ({ address, content = "" }: LeaseFile): HeldAddress => ({ address, ...attachmentOf(content) });
 
 /** A lease whose attachment is proven dead. */
-export interface Death {
+export interface DeadLease {
   readonly lease: LeaseFile;
-  /** What proves it, for the log. */
-  readonly proof: string;
+  /** Why it is dead, for the log. */
+  readonly reason: string;
 }
 
-/** A directory there may serve other machines, whose boots and namespaces are unknown here (uapi linux/magic.h). */
+/** Other hosts may use a directory there; their boots and namespaces are unknown here (uapi linux/magic.h). */
 const SHARED_FILE_SYSTEMS = new Set([
   0x6969, // NFS
   0x517b, // SMB
@@ -50,10 +50,9 @@ const SHARED_FILE_SYSTEMS = new Set([
 const NETNS_GONE = "its network namespace is gone";
 
 /**
- * The leases among these whose attachment is dead beyond doubt: recorded under another boot of this machine, or in a
- * network namespace that is gone; and nothing that `userOf` knows uses the address, as an interface may in another
- * namespace than the recorded one. What has no record is not judged. `present` is the record of the attachment that wants
- * an address.
+ * The leases among these whose attachment is proven dead: it was recorded in another boot of this host, or its network
+ * namespace is gone, and `userOf` knows of no user of the address, such as an interface that was moved to another
+ * namespace. A lease without a record never counts as dead. `present` is the record of the attachment that needs an address.
  */
 export async function findDead(
   files: LeaseFiles,
@@ -61,34 +60,34 @@ export async function findDead(
   boot: Boot,
   present?: NetnsRecord,
   userOf?: UserOf,
-): Promise<Death[]> {
+): Promise<DeadLease[]> {
   const id = boot.id();
   if (leases.length === 0 || id === undefined || SHARED_FILE_SYSTEMS.has(fileSystemType(files.path)))
     return [];
-  const deaths: Death[] = [];
+  const dead: DeadLease[] = [];
   const ofThisBoot = new Map<NetnsRecord, LeaseFile>();
   for (const lease of leases) {
     const record = files.recordOf(lease);
     if (record === undefined) continue;
-    if (record.boot !== id) deaths.push({ lease, proof: "the machine was booted since" });
-    else if (present !== undefined && isReplaced(record, present)) deaths.push({ lease, proof: NETNS_GONE });
+    if (record.boot !== id) dead.push({ lease, reason: "the host was rebooted" });
+    else if (present !== undefined && isReplaced(record, present)) dead.push({ lease, reason: NETNS_GONE });
     else ofThisBoot.set(record, lease);
   }
   for (const record of await goneAmong(ofThisBoot, boot)) {
     const lease = ofThisBoot.get(record);
-    if (lease !== undefined) deaths.push({ lease, proof: NETNS_GONE });
+    if (lease !== undefined) dead.push({ lease, reason: NETNS_GONE });
   }
-  if (userOf === undefined) return deaths;
-  const among = deaths.map(({ lease }) => lease);
-  const unused: Death[] = [];
-  for (const death of deaths)
-    if ((await userOfLease(userOf, death.lease, among)) === undefined) unused.push(death);
+  if (userOf === undefined) return dead;
+  const among = dead.map(({ lease }) => lease);
+  const unused: DeadLease[] = [];
+  for (const each of dead)
+    if ((await userOfLease(userOf, each.lease, among)) === undefined) unused.push(each);
   return unused;
 }
 
 /**
- * The leases among these that were recorded in a network namespace of this boot which is not proven gone: all that is
- * known of interfaces where the plugin that makes them says nothing of them.
+ * The leases among these whose record is of this boot, and whose network namespace is not proven gone. GC uses it if the
+ * calling plugin cannot say which interfaces exist.
  */
 export async function findLiving(
   files: LeaseFiles,
@@ -107,7 +106,7 @@ export async function findLiving(
 const goneAmong = async (leases: ReadonlyMap<NetnsRecord, LeaseFile>, boot: Boot) =>
   leases.size === 0 ? [] : boot.gone([...leases.keys()]);
 
-/** The present attachment's namespace has the number of the recorded one and is another: two cannot have it at once. */
+/** Whether the present namespace has reused the number of the recorded one, which then is gone. */
 const isReplaced = ({ netns }: NetnsRecord, present: NetnsRecord): boolean =>
   netns.inode === present.netns.inode &&
   netns.cookie !== 0n &&

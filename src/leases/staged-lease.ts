@@ -1,6 +1,6 @@
 /**
- * A lease before it has an address: complete, durable, and without a name. Giving it a name is one step that fails
- * if the name is taken, so a lease appears whole or not at all (rule L2), and no other attachment has its address.
+ * A staged lease: a lease file that is complete and durable, but has no name and so no address yet. Giving it a name is one
+ * step, which fails if the name is taken. So a lease appears whole or not at all (rule L2), and no address is given twice.
  */
 import { formatIp, type IpAddress } from "../net/ip.ts";
 import { close, writeAll } from "../sys/descriptor.ts";
@@ -21,16 +21,16 @@ import { ensureOwnDirectory, grantOwner, OWNER_ONLY, setDirectoryMode } from "..
 import { randomBytes } from "../sys/random.ts";
 import { type LeaseFiles, syncDirectory } from "./lease-files.ts";
 import { RECORD_ATTRIBUTES } from "./netns-record.ts";
-import { leftoverPrefix, stateDirectory } from "./place.ts";
+import { stateDirectory, workingPrefix } from "./place.ts";
 
 export class StagedLease implements Disposable {
   readonly content: string;
   private readonly files: LeaseFiles;
   private fd = -1;
-  /** Path of a working name: only on a file system that has no files without a name, until there is a better one. */
+  /** Path of the working name, which only a file system without unnamed files needs, until the lease is published. */
   private working: string | undefined;
 
-  /** Writes the lease, in a directory that is made if it is missing. @throws SystemError, and nothing is left. */
+  /** Writes the lease, and creates its directory if that is missing. @throws SystemError, after which no file is left. */
   constructor(files: LeaseFiles, content: string, record: string | undefined) {
     this.files = files;
     this.content = content;
@@ -46,7 +46,7 @@ export class StagedLease implements Disposable {
     }
   }
 
-  /** Gives the lease its address. False if there is a file of that name. */
+  /** Gives the lease its address. False if a file of that name exists. */
   publish(address: IpAddress): boolean {
     try {
       linkDescriptor(this.fd, this.files.at(formatIp(address)));
@@ -58,7 +58,7 @@ export class StagedLease implements Disposable {
     return true;
   }
 
-  /** The published file, which its owner can read and write whatever the umask. Undefined if it cannot be looked at. */
+  /** The status of the published file, after root can read and write it whatever the umask. Undefined if stat(2) fails. */
   status(): FileStatus | undefined {
     const { fd } = this;
     return unlessFailed(() => {
@@ -79,14 +79,14 @@ export class StagedLease implements Disposable {
         this.fd = open(path, O.TMPFILE | O.RDWR, OWNER_ONLY);
         return;
       } catch (error) {
-        // What is there instead of the directory is named.
+        // Throws an error that names what is there instead of the directory.
         if (failedWith(error, "ENOTDIR")) this.files.exist();
         const hasUnnamed = !failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL");
         if (hasUnnamed && (isThere || !failedWith(error, "ENOENT"))) throw error;
         makeDirectory(path);
         if (hasUnnamed) continue;
         ensureOwnDirectory(stateDirectory(place));
-        const working = `${stateDirectory(place)}/${leftoverPrefix(place)}${randomBytes(16).toHex()}`;
+        const working = `${stateDirectory(place)}/${workingPrefix(place)}${randomBytes(16).toHex()}`;
         this.fd = open(working, O.RDWR | O.CREAT | O.EXCL, OWNER_ONLY);
         this.working = working;
         return;
@@ -94,7 +94,7 @@ export class StagedLease implements Disposable {
     }
   }
 
-  /** If the file system has extended attributes at all. */
+  /** Does nothing on a file system without extended attributes. */
   private setRecord(record: Uint8Array): void {
     for (const attribute of RECORD_ATTRIBUTES) {
       const isSet = unlessFailed(() => {
@@ -105,7 +105,7 @@ export class StagedLease implements Disposable {
     }
   }
 
-  /** A lease with two names would not be trusted (LeaseFile.strangeness). What cannot be removed, GC removes. */
+  /** A lease with two names would be strange (LeaseFile.strangeness). If the removal fails, GC removes the name. */
   private dropWorkingName(): void {
     const { working } = this;
     if (working !== undefined) unlessFailed(() => unlink(working));
@@ -113,11 +113,11 @@ export class StagedLease implements Disposable {
   }
 }
 
-/** Makes a directory, what is missing above it, and both durable. */
+/** Creates a directory and its missing parents, and makes their names durable. */
 function makeDirectory(path: string): void {
   const slash = path.lastIndexOf("/");
   const above = slash > 0 ? path.slice(0, slash) : slash === 0 ? "/" : ".";
-  // Twice at most: a file system such as /proc has the directory above and still says that it does not exist.
+  // Twice at most: in a file system such as /proc, mkdir(2) says ENOENT although the parent exists.
   for (let isThere = false; ; isThere = true) {
     try {
       mkdir(path, 0o755);

@@ -16,13 +16,13 @@ function indexOf(leases: Iterable<Lease>): LeaseIndex {
   return index;
 }
 
-/** A file that only the one with this address is. */
+/** Inode and change time that only the file of this address has. */
 const fileOf = ({ family, value }: IpAddress) => ({
   inode: BigInt(family) * 2n ** 60n + (value % 2n ** 59n),
   changed: value % 7n,
 });
 
-/** Every row in words: its columns still belong together. */
+/** Every row as text, which shows that its columns still belong together. */
 const rowsOf = (index: LeaseIndex): string[] =>
   Array.from({ length: index.rows }, (_, row) => {
     const { hash, address, inode, changed } = index.entry(row);
@@ -32,7 +32,7 @@ const rowsOf = (index: LeaseIndex): string[] =>
 const wordsOf = (leases: Iterable<Lease>) =>
   Array.from(leases, ([content, address]) => `${hashOf(content)} ${formatIp(address)}`).sort();
 
-/** Few contents and addresses, at borders of words and families, so that they meet. */
+/** Few contents and addresses, so that they collide, and at the limits of words and families. */
 const anyAddress = fc.oneof(
   fc.integer({ min: 4090, max: 4102 }).map(v4),
   fc.integer({ min: 0, max: 6 }).map((n) => v6((0xfd00n << 112n) + BigInt(n))),
@@ -71,7 +71,7 @@ describe("the index equals a list of leases", () => {
     );
   });
 
-  test("L6: at any size it finds all, and the gaps", () => {
+  test("L6: at any size it finds all leases and the gaps", () => {
     for (const size of [0, 1, 15, 16, 17, 36, 5_000]) {
       const leases = Array.from({ length: size }, (_, n): Lease => [`c${n}`, v4(2 * n)]);
       const index = indexOf(leases);
@@ -81,29 +81,29 @@ describe("the index equals a list of leases", () => {
     }
   });
 
-  test("L6: what is full is passed over, be it a whole /16", () => {
+  test("L6: a full interval is skipped, even a whole /16", () => {
     const index = indexOf(Array.from({ length: 20_000 }, (_, n): Lease => [`c${n}`, v4(n)]));
     const within = (from: bigint) => index.firstFree({ family: 4, from, to: 19_999n });
     expect(index.firstFree({ ...WHOLE, from: 5n })).toEqual(v4(20_000));
     expect(within(5n)).toBeUndefined();
     index.remove(v4(12_345));
     expect([within(5n), within(12_345n), within(12_346n)]).toEqual([v4(12_345), v4(12_345), undefined]);
-    // Across the end of 32 bits, and of 64.
+    // Across the limits of 32 and of 64 bits.
     for (const start of [2n ** 32n - 50n, 2n ** 64n - 50n]) {
       const across = indexOf(Array.from({ length: 100 }, (_, n): Lease => ["c", v6(start + BigInt(n))]));
       expect(across.firstFree({ family: 6, from: start, to: start + 200n })).toEqual(v6(start + 100n));
     }
-    // What has the same lowest 32 bits elsewhere is not in the way.
+    // Other addresses with the same lowest 32 bits do not count.
     for (const elsewhere of [2n ** 32n, 2n ** 64n, 2n ** 96n]) {
       const numbers = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n, elsewhere + 8n];
       const index = indexOf(numbers.map((n): Lease => ["c", v6(2n ** 112n + n)]));
       expect(index.firstFree({ family: 6, from: 2n ** 112n, to: 2n ** 113n })).toEqual(v6(2n ** 112n + 8n));
     }
-    // The same numbers of the other family are of other addresses.
+    // The same numbers in the other family are other addresses.
     expect(index.firstFree({ family: 6, from: 5n, to: 5n })).toEqual(v6(5n));
   });
 
-  test("any number of addresses may be of one content, or of none", () => {
+  test("a content may have any number of addresses", () => {
     const index = new LeaseIndex();
     for (let n = 0; n < 300; n++) {
       const hash = n % 3 === 0 ? NO_LEASE : hashOf("c");
@@ -120,7 +120,7 @@ describe("an index in a file", () => {
   const leases = Array.from({ length: 60 }, (_, n): Lease => [`c${n}`, v4(n * 100)]);
   const sealed = () => Uint8Array.from(indexOf(leases).seal("this boot", "as it was"));
 
-  test("L6: opens with what was put in, and knows its boot and the directory's state", () => {
+  test("L6: opens with its entries, its boot and the directory's state", () => {
     const index = LeaseIndex.open(sealed(), "this boot");
     if (index === undefined) throw new Error("not opened");
     expect(rowsOf(index)).toEqual(wordsOf(leases));
@@ -131,7 +131,7 @@ describe("an index in a file", () => {
     expect(again && rowsOf(again)).toEqual(wordsOf([...leases, ["new", v4(7)]]));
   });
 
-  test("L6: is not opened after any change of a byte", () => {
+  test("L6: is not opened if any byte was changed", () => {
     const bytes = sealed();
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, difference) => {
@@ -143,19 +143,19 @@ describe("an index in a file", () => {
   });
 
   const OTHERS: readonly [name: string, of: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>][] = [
-    ["without its seal", () => new Uint8Array(new LeaseIndex().seal("", "").length)],
+    ["not sealed", () => new Uint8Array(new LeaseIndex().seal("", "").length)],
     ["empty", (bytes) => bytes.slice(0, 0)],
     ["cut within a word", (bytes) => bytes.slice(0, 63)],
     ["cut within its columns", (bytes) => bytes.slice(0, bytes.length - 40)],
-    ["longer by a row", (bytes) => Uint8Array.from([...bytes, ...new Uint8Array(40)])],
-    ["of zeros", () => new Uint8Array(40 + 40 * 16)],
+    ["one row longer", (bytes) => Uint8Array.from([...bytes, ...new Uint8Array(40)])],
+    ["all zeros", () => new Uint8Array(40 + 40 * 16)],
     ["of another version", (bytes) => Uint8Array.from([1, ...bytes.subarray(1)])],
     [
       "half of an earlier one",
       (bytes) => Uint8Array.from([...bytes.subarray(0, 800), ...earlier().subarray(800)]),
     ],
     [
-      "with rows that changed places",
+      "one whose rows changed places",
       (bytes) =>
         Uint8Array.from([
           ...bytes.subarray(0, 40),
@@ -170,12 +170,12 @@ describe("an index in a file", () => {
     index.remove(v4(5_000));
     return index.seal("this boot", "before");
   };
-  test.each(OTHERS)("L6: is not opened %s", (_, of) => {
+  test.each(OTHERS)("L6: is not opened if it is %s", (_, of) => {
     expect(LeaseIndex.open(of(sealed()), "this boot")).toBeUndefined();
   });
 });
 
-test("no content has the hash of what is not a lease", () => {
+test("no content has the hash that means: not a lease", () => {
   fc.assert(fc.property(fc.string(), (content) => hashOf(content) !== NO_LEASE));
   expect(hashOf(undefined)).toBe(NO_LEASE);
 });

@@ -8,7 +8,7 @@ import { hostLocalOn, networkOf } from "../support/host-local-call.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
 import { LockKeeper } from "../support/lock-keeper.ts";
 
-test("L7: a lock that another holds for too long is code 11, and names the holder", async () => {
+test("L7: a lock that another process holds for too long is code 11, and the error names the process", async () => {
   using leases = new LeaseDirectory();
   leases.write("lock", "");
   await using keeper = await LockKeeper.on(`${leases.path}/lock`);
@@ -18,7 +18,7 @@ test("L7: a lock that another holds for too long is code 11, and names the holde
   expect(error.message).toContain(`cannot lock "${leases.path}/lock": held by process ${keeper.pid} (`);
 });
 
-describe("K8: a failed ADD says what it took", () => {
+describe("K8: a failed ADD reports that it holds nothing", () => {
   const call = (leases: LeaseDirectory) => ({
     config: networkOf(leases.dataDir, { ranges: [[{ subnet: "10.1.0.0/24" }]] }),
     lines: [] as string[],
@@ -26,7 +26,7 @@ describe("K8: a failed ADD says what it took", () => {
   const { add } = hostLocalOn(new FakeBoot());
   afterEach(withoutDeadline);
 
-  test("nothing, when the lock was never had: there is no second wait", async () => {
+  test("if it did not get the lock, for which it does not wait again", async () => {
     using leases = new LeaseDirectory();
     leases.write("lock", "");
     await using _ = await LockKeeper.on(`${leases.path}/lock`);
@@ -35,13 +35,13 @@ describe("K8: a failed ADD says what it took", () => {
     expect(error).toMatchObject({ code: 11, nothingTaken: true, details: "" });
   });
 
-  test("nothing, when it refuses its configuration", async () => {
+  test("if it rejects its configuration", async () => {
     using leases = new LeaseDirectory();
     const error = await add({ config: networkOf(leases.dataDir, {}) }).catch(toCniError);
     expect(error).toMatchObject({ code: 7, nothingTaken: true });
   });
 
-  test("nothing, when it has given all back; so a living attachment keeps its lease", async () => {
+  test("if it has released everything; so a living attachment keeps its lease", async () => {
     using leases = new LeaseDirectory();
     await add(call(leases));
     const error = await add(call(leases)).catch(toCniError);

@@ -1,4 +1,4 @@
-/** K2, K3: leases under names of any length, and names that are near to one another. */
+/** K2, K3: leases of attachments with long or similar names. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { collidingAttachments, interfaceNames, LONGEST_ID } from "../support/nam
 const { add, check, del, gc, status } = hostLocalOn();
 const V4 = { ranges: [[{ subnet: "10.0.0.0/29" }]] };
 
-test("K3: what a lease says names one attachment", () => {
+test("K3: the content of a lease names exactly one attachment", () => {
   fc.assert(
     fc.property(collidingAttachments(interfaceNames), ([one, two]) => {
       const same = one.containerId === two.containerId && one.ifname === two.ifname;
@@ -26,17 +26,17 @@ test("K3: what a lease says names one attachment", () => {
   );
 });
 
-test("H53: white space around a content is Unicode's, which U+FEFF is not", () => {
+test("H53: Unicode white space around a content is removed, but not U+FEFF", () => {
   const space = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000";
   expect(trimmed(`${space}c1\r\neth0${space}`)).toBe("c1\r\neth0");
   for (const content of ["\ufeff", "c1\r\n\ufeff", "c1\r\n\u200b", "c1\r\n\u180e"])
     expect(trimmed(content)).toBe(content);
   expect([trimmed(""), trimmed(space)]).toEqual(["", ""]);
-  // Not more than one look at each character.
+  // Each character is looked at once: otherwise this would not end.
   expect(trimmed(`${" ".repeat(200_000)}x`)).toBe("x");
 });
 
-describe("K3: interfaces whose names differ in what trimming could take", () => {
+describe("K3: interfaces whose names differ only in characters that trimming could remove", () => {
   test.each(["\ufeff", "a\ufeff", "\ufeffa", "\u200b", "a\u0001"])("%j", async (ifname) => {
     using leases = new LeaseDirectory();
     const config = leases.network(V4);
@@ -88,7 +88,7 @@ describe("K2: networks with long names", () => {
     },
   );
 
-  test("what can't exist is not there: DEL and GC of a longer name have nothing to do", async () => {
+  test("DEL and GC succeed for a longer name: its directory cannot exist", async () => {
     using leases = new LeaseDirectory();
     const config = networkOf(leases.dataDir, V4, { name: "n".repeat(256), "cni.dev/valid-attachments": [] });
     await del({ config });
@@ -96,7 +96,7 @@ describe("K2: networks with long names", () => {
     expect(readdirSync(leases.dataDir)).toEqual([]);
   });
 
-  test("the leftovers of one network are not another's", async () => {
+  test("GC removes only the leftovers of its own network", async () => {
     using leases = new LeaseDirectory();
     const names = ["n", "n.", "n".repeat(218), "n".repeat(219), "n".repeat(255)];
     for (const name of names) await add({ config: networkOf(leases.dataDir, V4, { name }) });

@@ -11,7 +11,7 @@ const anyRecord: fc.Arbitrary<NetnsRecord> = fc.record({
   pidNamespace: u64.map(String),
 });
 
-test("L4: what is recorded is read again", () => {
+test("L4: a written record is read again", () => {
   fc.assert(
     fc.property(anyRecord, fc.string(), (record, content) => {
       expect(parseRecord(formatRecord(record, content), content)).toEqual(record);
@@ -19,7 +19,7 @@ test("L4: what is recorded is read again", () => {
   );
 });
 
-test("L4: what was recorded for another content counts for nothing", () => {
+test("L4: a record for another content is ignored", () => {
   fc.assert(
     fc.property(anyRecord, fc.string(), fc.string(), (record, content, other) => {
       fc.pre(content !== other);
@@ -28,7 +28,7 @@ test("L4: what was recorded for another content counts for nothing", () => {
   );
 });
 
-test("L4: no other text is a record", () => {
+test("L4: any other text is not a record", () => {
   const record = {
     boot: "0123456789abcdef",
     netns: { inode: "4026532000", cookie: 9n },

@@ -1,6 +1,6 @@
 /**
- * The index is a cache (rule L6): whatever happens to it, or to the directory behind its back, answers are those of
- * the directory. Sixty leases, so that no command looks at all of them without a cause.
+ * The index is a cache (rule L6): whatever happens to it or to the directory, answers are those of the directory. There
+ * are sixty leases, so that a command reads all of them only for a reason.
  */
 import { describe, expect, spyOn, test } from "bun:test";
 import {
@@ -41,7 +41,7 @@ async function reads(action: () => Promise<unknown>): Promise<number> {
 const DUPLICATE = "duplicate allocation is not allowed";
 
 describe("L6: the index", () => {
-  test("is used: a command reads no other lease than its own", async () => {
+  test("is used: a command reads only its own lease", async () => {
     using scene = await withSixty();
     const opened = new Set<string>();
     const watch: Fault = (call, [path]) => {
@@ -59,7 +59,7 @@ describe("L6: the index", () => {
     ["removed", (index) => rmSync(index)],
     ["emptied", (index) => truncateSync(index, 0)],
     ["cut short", (index) => truncateSync(index, 1_000)],
-    ["of nonsense", (index) => writeFileSync(index, Buffer.alloc(30_000, 7))],
+    ["filled with nonsense", (index) => writeFileSync(index, Buffer.alloc(30_000, 7))],
     [
       "a directory",
       (index) => {
@@ -75,7 +75,7 @@ describe("L6: the index", () => {
       },
     ],
     ["longer than it was", (index) => appendFileSync(index, Buffer.alloc(40))],
-    ["larger than any", (index) => truncateSync(index, 2 ** 40 + 40)],
+    ["larger than any index", (index) => truncateSync(index, 2 ** 40 + 40)],
     [
       "with its body torn",
       (index) => {
@@ -102,12 +102,12 @@ describe("L6: the index", () => {
     await scene.del("c8");
     expect(await scene.check("c8")).toBe(false);
     expect(await scene.add("c60")).toBe("10.0.0.62/24");
-    // What is a file of ours is good again, and the directory is not read for the next command.
+    // A file of ours is repaired, so the next command does not read the directory.
     expect(await reads(() => scene.check("c59"))).toBe(lstatSync(scene.index).isFile() ? 0 : 1);
     expect(existsSync("/etc/hostname") ? readFileSync("/etc/hostname", "utf8") : "").toBe(elsewhere);
   });
 
-  test("may be that of an earlier time", async () => {
+  test("may be an earlier one", async () => {
     using scene = await withSixty();
     const saved = join(scene.leases.dataDir, "saved");
     copyFileSync(scene.index, saved);
@@ -119,7 +119,7 @@ describe("L6: the index", () => {
     expect(await scene.add("c8")).toBe("10.0.0.63/24");
   });
 
-  test("may be of an earlier boot, whose last writes never reached the disk", async () => {
+  test("may be from an earlier boot, whose last writes never reached the disk", async () => {
     using scene = new LeaseScene(IPAM);
     await scene.add("c1");
     scene.boot.reboot();
@@ -165,7 +165,7 @@ describe("L6: the directory", () => {
       "before it looks for a free address",
       (call, path) => call === "openat" && path.endsWith("last_reserved_ip.0"),
     ],
-    ["after it made its own", (call) => call === "ftruncate"],
+    ["after it created its own", (call) => call === "ftruncate"],
   ];
   test.each(MOMENTS)("may get a lease without the lock while a command is at work: %s", async (_, is) => {
     using scene = await withSixty();
@@ -180,7 +180,7 @@ describe("L6: the directory", () => {
     expect(await scene.add("new")).toContain(DUPLICATE);
   });
 
-  test("may get one in the microseconds between a command's look and its own change: CHECK and DEL see it", async () => {
+  test("may get a lease in the microseconds before a command's own change: CHECK and DEL find it", async () => {
     using scene = await withSixty();
     let done = false;
     const meanwhile: Fault = (call) => {
@@ -198,7 +198,7 @@ describe("L6: the directory", () => {
     ["trusted", () => {}],
     ["missing", ({ index }: LeaseScene) => rmSync(index)],
   ])(
-    "may get a lease at the very address that a command is about to give, with an index that is %s",
+    "may get a lease at the address that a command is just allocating, with an index that is %s",
     async (_, prepare) => {
       using scene = await withSixty();
       prepare(scene);
@@ -214,9 +214,9 @@ describe("L6: the directory", () => {
     },
   );
 
-  test("may have owners changed in place: neither DEL nor CHECK is fooled", async () => {
+  test("may have a lease overwritten in place: DEL and CHECK notice it", async () => {
     using scene = await withSixty();
-    // c5 had 10.0.0.7 and gets 10.0.0.40 as well; c38 had that and has nothing now.
+    // 10.0.0.40 was c38's.
     await scene.leases.overwrite("10.0.0.40", "other\r\neth0");
     expect(await scene.check("c38")).toBe(false);
     expect(await scene.check("other")).toBe(true);
@@ -226,13 +226,13 @@ describe("L6: the directory", () => {
     expect(scene.leases.leases()["10.0.0.40"]).toBeUndefined();
   });
 
-  test("may have owners exchanged in place: a DEL that meets one of them finds all", async () => {
+  test("may have two leases exchanged in place: a DEL finds all of its own", async () => {
     using scene = await withSixty();
     scene.leases.write("10.0.0.62", "c5\r\neth0");
     expect(await scene.check("c5")).toBe(true);
     await scene.leases.overwrite("10.0.0.62", "c38\r\neth0");
     await scene.leases.overwrite("10.0.0.40", "c5\r\neth0");
-    // The sample would meet one of the two now and then.
+    // Sometimes the sample would notice one of the two.
     using _ = spyOn(LeaseStore.prototype, "inspectSome").mockImplementation(() => {});
     await scene.del("c5");
     expect(Object.values(scene.leases.leases())).not.toContain("c5\r\neth0");

@@ -5,17 +5,17 @@ import { join } from "node:path";
 import { LeaseScene } from "../support/lease-scene.ts";
 import { testUnless } from "../support/skip.ts";
 
-/** Two addresses to give, 10.0.0.2 and 10.0.0.3. */
+/** Two addresses: 10.0.0.2 and 10.0.0.3. */
 const TWO = { ranges: [[{ subnet: "10.0.0.0/29", rangeEnd: "10.0.0.3" }]] };
 const OTHER_USER = 65534;
 const notRoot = process.getuid?.() === 0 ? undefined : "not root";
 
-/** Whose GC has an empty list. */
+/** Its GC has an empty list. */
 const sceneOf = () => new LeaseScene(TWO, { "cni.dev/valid-attachments": [] });
 
 const STRANGE: readonly [string, (path: string) => void, words: string, unless?: string | undefined][] = [
   [
-    "has a further name",
+    "has a second name",
     (path) => linkSync(path, join(path, "../../copy")),
     "the file has 2 names (hard links)",
   ],
@@ -29,7 +29,7 @@ const STRANGE: readonly [string, (path: string) => void, words: string, unless?:
 
 for (const [name, spoil, words, unless] of STRANGE) {
   describe(`K4: a lease that ${name}`, () => {
-    testUnless(unless)("is not given to another: not by GC, not after a reboot, not by a retry", async () => {
+    testUnless(unless)("is not released by GC, a reboot or a retry", async () => {
       using scene = sceneOf();
       expect(await scene.add("a")).toBe("10.0.0.2/29");
       spoil(scene.path("10.0.0.2"));
@@ -56,7 +56,7 @@ for (const [name, spoil, words, unless] of STRANGE) {
     });
 
     testUnless(unless)(
-      "is not shown to those who ask for its address, nor taken when it is empty",
+      "is not shown in errors about its address, and is not removed if it is empty",
       async () => {
         using scene = sceneOf();
         await scene.add("a");
@@ -72,14 +72,14 @@ for (const [name, spoil, words, unless] of STRANGE) {
   });
 }
 
-test("K4: leases of a backup with other modes are leases", async () => {
+test("K4: leases that a backup restored with other modes are still leases", async () => {
   using scene = sceneOf();
   await scene.add("a");
   for (const mode of [0o644, 0o666, 0o400, 0o755]) {
     chmodSync(scene.path("10.0.0.2"), mode);
     expect(await scene.call("check", "a")).toBe("done");
   }
-  // Its namespace is gone.
+  // The lease's namespace is gone.
   scene.boot.reboot();
   expect(await scene.call("gc", "any")).toBe("done");
   expect(existsSync(scene.path("10.0.0.2"))).toBe(false);

@@ -16,7 +16,7 @@ import { searchOrder } from "./allocator.ts";
 import { type AllocationConfig, parseAllocation, parsePlace } from "./config.ts";
 import { formatSet, type RangeSet } from "./range.ts";
 
-/** @throws CniError, after which nothing is taken but for what its details name */
+/** @throws CniError, after which the attachment holds no new lease but those that its details name */
 export async function add(request: Request, boot: Boot = thisBoot): Promise<Result> {
   const left: string[] = [];
   const staged: StagedLease[] = [];
@@ -29,7 +29,7 @@ export async function add(request: Request, boot: Boot = thisBoot): Promise<Resu
   }
 }
 
-/** What a failure could not give back goes into `left`. */
+/** Adds to `left` what it could not release after a failure. */
 async function lease(request: Request, boot: Boot, staged: StagedLease[], left: string[]): Promise<Result> {
   const files = new LeaseFiles(parsePlace(request.config), request.log);
   const config = parseAllocation(request);
@@ -38,7 +38,7 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
   const dns = resolvConf === undefined ? {} : (await import("./resolv-conf.ts")).readResolvConf(resolvConf);
   const record = boot.record(request.netns);
   const content = leaseContent(request);
-  // What takes long, writing to the disk, happens before the lock is taken and after it is given back.
+  // Writing to the disk takes long, so it happens before the lock is taken and after it is released.
   try {
     const text = record && formatRecord(record, content);
     for (let count = 0; count < sets.length; count++) staged.push(new StagedLease(files, content, text));
@@ -95,7 +95,7 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
   return { interfaces: [], ips, routes: [...routes], dns };
 }
 
-/** For each set the address asked for. What no set can give is known before anything is touched (rule H45). */
+/** The requested address of each set. An address that no set contains fails before anything is changed (rule H45). */
 function assignRequested({ sets, requested }: AllocationConfig): (IpAddress | undefined)[] {
   if (requested.length === 0) return [];
   const left = [...requested];
@@ -108,7 +108,7 @@ function assignRequested({ sets, requested }: AllocationConfig): (IpAddress | un
   throw new CniError(
     code.internal,
     `failed to allocate all requested IPs: ${left.map(formatIp).join(" ")}: ` +
-      `a range set gives one address, of its own ranges; the sets are ${ranges}`,
+      `each range set gives one address of its own ranges; the sets are ${ranges}`,
   );
 }
 
@@ -118,16 +118,16 @@ function configOf(set: RangeSet, address: IpAddress): IpConfig {
   return { address: { address, length: range.subnet.length }, gateway: range.gateway };
 }
 
-/** Without its hint a set's order of addresses changes, and nothing else (rule L3). */
+/** A missing hint only changes the set's order of addresses (rule L3). */
 function writeHint(store: LeaseStore, index: number, address: IpAddress): void {
   try {
     store.writeHint(index, address);
   } catch (error) {
-    store.files.log(`host-local: cannot note the last reserved address: ${toCniError(error).message}`);
+    store.files.log(`host-local: cannot write the last reserved address: ${toCniError(error).message}`);
   }
 }
 
-/** Releases what this ADD took (rule H49). What it cannot is logged, and put into `left`. */
+/** Releases the leases of this ADD (rule H49). A failure is logged, and put into `left`. */
 function giveBack(store: LeaseStore, ips: readonly IpConfig[], left: string[]): void {
   const { files } = store;
   for (const { address: prefix } of ips) {

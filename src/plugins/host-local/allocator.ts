@@ -1,6 +1,6 @@
 /**
- * Which address of a set comes next (rules H48, L11): pure arithmetic over intervals, so that a /64 costs what a
- * /29 does. What is taken is not known here.
+ * Orders the addresses of a set for allocation (rules H48, L11): arithmetic over intervals, so a /64 costs as much as a /29.
+ * It does not know which addresses are held.
  */
 import { compare, type Interval, intervalOf } from "../../net/interval.ts";
 import type { IpAddress } from "../../net/ip.ts";
@@ -8,9 +8,9 @@ import { lastAddress } from "../../net/prefix.ts";
 import type { RangeSet } from "./range.ts";
 
 /**
- * All addresses that the set may hand out, in the order in which they are to be tried: behind the last reserved one
- * to the end of its range, through the other ranges, and from the start of its range up to and with itself. Without
- * a hint inside the set, from the first start.
+ * All addresses that the set may hand out, in the order in which to try them. It starts after the last reserved address
+ * `last`, goes to the end of its range, through the other ranges, and from the start of its range up to `last` itself. If
+ * `last` is not in the set, it starts at the first range.
  */
 export function searchOrder({ family, ranges }: RangeSet, last: IpAddress | undefined): Interval[] {
   // Gateways, network addresses and IPv4 broadcast addresses of all ranges are never handed out.
@@ -38,9 +38,9 @@ export function searchOrder({ family, ranges }: RangeSet, last: IpAddress | unde
   return later;
 }
 
-/** Adds the pieces of an interval that the reserved addresses leave. */
+/** Adds to `pieces` the interval without the reserved addresses. */
 function putWithout(reserved: readonly bigint[], pieces: Interval[], { family, from, to }: Interval): void {
-  // A set may have thousands of ranges: those reserved before this interval are passed over by halves.
+  // A binary search skips the reserved addresses before this interval: a set may have thousands of ranges.
   let [low, high] = [0, reserved.length];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -1,4 +1,4 @@
-/** CHECK: the attachment still holds what it was given (rule H54). */
+/** CHECK: the attachment still holds its addresses (rule H54). */
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { type Boot, thisBoot } from "../../leases/boot.ts";
@@ -34,7 +34,7 @@ export async function check(request: Request, boot: Boot = thisBoot): Promise<vo
   );
 }
 
-/** The addresses of the interface in the result that can be of no other IPAM: those of the ranges. */
+/** The interface's addresses in the result that are in the ranges; the others are from another IPAM plugin. */
 function given({ config, ifname }: Request, sets: readonly RangeSet[]): IpAddress[] {
   const { interfaces = [], ips = [] } = config.prevResult ?? {};
   return ips
@@ -43,6 +43,6 @@ function given({ config, ifname }: Request, sets: readonly RangeSet[]): IpAddres
     .filter((address) => sets.some((set) => intervalOf(set.ranges, address) !== undefined));
 }
 
-/** The index may know some of an attachment's addresses alone: the file itself decides. */
+/** Reads the file itself, since the index may know only some of an attachment's addresses. */
 const isHeld = (store: LeaseStore, address: IpAddress, attachment: Request): boolean =>
   store.at(address).some(({ content }) => content !== undefined && contentsOf(attachment).includes(content));

@@ -1,4 +1,4 @@
-/** What the keys of an `ipam` section mean together (rules H40–H45, A52). */
+/** Turns the keys of an `ipam` section into an allocation configuration (rules H40–H45, A52). */
 import type { NetworkConfig } from "../../cni/config.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import { readKeys } from "../../cni/keys.ts";
@@ -13,7 +13,7 @@ import { get, parse } from "../../schema/parse.ts";
 import { KEYS, PLACE_KEYS, type RANGE_KEYS } from "./keys.ts";
 import { parseRangeSet, type RangeSet } from "./range.ts";
 
-/** Everything that ADD allocates by. */
+/** What ADD may allocate. */
 export interface AllocationConfig {
   /** At least one, in the order of the result's addresses. */
   readonly sets: readonly RangeSet[];
@@ -34,11 +34,11 @@ export function parsePlace(config: NetworkConfig): LeasePlace {
   return { dataDir: dataDir.slice(0, end), network: config.name };
 }
 
-/** @throws KeyError, CniError code 4 for CNI_ARGS, 7 for what the keys say together */
+/** @throws KeyError, CniError code 4 for CNI_ARGS, code 7 for keys that do not fit together */
 export function parseAllocation(request: Request): AllocationConfig {
   const keys = readHostLocal(request);
   const { routes = [], resolvConf, statusReportsExhaustion, argumentIps = [], runtimeIps = [] } = keys;
-  // Rule H45 with A52: args.cni.ips takes the place of CNI_ARGS IP; runtimeConfig.ips comes on top.
+  // Rules H45 and A52: args.cni.ips replaces IP of CNI_ARGS; runtimeConfig.ips is added to either.
   const requested: IpAddress[] = [];
   for (const address of [...argumentIps, ...runtimeIps])
     if (!requested.some((other) => sameIp(other, address))) requested.push(address);
@@ -57,7 +57,7 @@ function ipamOf(config: NetworkConfig): unknown {
 }
 
 /**
- * Whether the configuration leaves all ranges to the runtime. libcni sends those with ADD, CHECK and DEL, and never with
+ * Whether the configuration leaves all ranges to the runtime. libcni sends them with ADD, CHECK and DEL, but not with
  * STATUS.
  */
 export function rangesComeWithAdd(request: Request): boolean {
@@ -65,7 +65,7 @@ export function rangesComeWithAdd(request: Request): boolean {
   return keys.rangesComeWithAdd && rangeSources(keys).length === 0;
 }
 
-/** In rule H40's order. */
+/** The range sets in the order of rule H40. */
 function rangeSources(keys: HostLocalKeys) {
   const { runtimeRanges = [], ranges = [], subnet } = keys;
   const sources: { readonly path: string; readonly ranges: Parsed<typeof RANGE_KEYS>[] }[] = [];
@@ -77,10 +77,10 @@ function rangeSources(keys: HostLocalKeys) {
   return sources;
 }
 
-/** The index of a set is also that of its hint on disk (rule H51). */
+/** The index of a set is also the number of its hint file (rule H51). */
 function parseSets(config: NetworkConfig, keys: HostLocalKeys): RangeSet[] {
   const sources = rangeSources(keys);
-  if (sources.length === 0) throw invalid('no IP ranges specified: give "ipam.ranges" or "ipam.subnet"');
+  if (sources.length === 0) throw invalid('no IP ranges specified: set "ipam.ranges" or "ipam.subnet"');
   const sets: RangeSet[] = [];
   for (const { ranges, path } of sources) {
     try {

@@ -1,4 +1,4 @@
-/** DEL: releases what the attachment holds, whatever the ranges say now (rules H53, L9). */
+/** DEL: releases the attachment's leases, whatever the configured ranges are now (rules H53, L9). */
 import { CniError, code } from "../../cni/error.ts";
 import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -25,14 +25,14 @@ async function release(files: LeaseFiles, request: Request, boot: Boot): Promise
     using store = await openStore(files, boot);
     store.inspectSome();
     const held = store.heldBy(request, true);
-    // Files in the old format are the fallback only: they may stand for another interface of the container.
+    // Files in the old format are only the fallback: they may belong to another interface of the container.
     const content = leaseContent(request);
     const exact = held.filter((lease) => lease.content === content);
     const leases = exact.length > 0 ? exact : held;
     for (const lease of leases) {
       await failures.attemptLast(async () => {
         if (request.userOf !== undefined) await requireUnused(request, lease, leases, files);
-        // A lease that comes back with a power failure is reclaimed after it, if it says what boot it is of.
+        // A power failure can bring a removed lease back. If it has a netns record, a later ADD reclaims it.
         mustBeDurable ||= files.recordOf(lease) === undefined;
         store.release(lease);
       });
@@ -43,7 +43,7 @@ async function release(files: LeaseFiles, request: Request, boot: Boot): Promise
   failures.throwIfAny();
 }
 
-/** @throws CniError when an interface has the address (rule K6): another container must not get it. */
+/** @throws CniError if an interface still has the address: another container must not get it (rule K6). */
 async function requireUnused(
   { userOf }: Request,
   lease: LeaseFile,

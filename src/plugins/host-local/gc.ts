@@ -1,4 +1,4 @@
-/** GC: frees every lease whose attachment is not in the runtime's list (rules A37, A39, L1). */
+/** GC: releases every lease whose attachment is not in the runtime's list (rules A37, A39, L1). */
 import { requireValidAttachments } from "../../cni/config.ts";
 import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -7,14 +7,14 @@ import { during } from "../../leases/failure.ts";
 import { describeContent, isLeaseContent, isLeaseOf } from "../../leases/lease.ts";
 import { type LeaseFile, LeaseFiles } from "../../leases/lease-files.ts";
 import { type LeaseStore, openStore } from "../../leases/lease-store.ts";
-import { type LeasePlace, leftoverPrefix, stateDirectory } from "../../leases/place.ts";
+import { type LeasePlace, stateDirectory, workingPrefix } from "../../leases/place.ts";
 import { findLiving, userOfLease } from "../../leases/reclaim.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
 import { listDirectory, unlink } from "../../sys/file.ts";
 import { ForeignFileError, requireOwnDirectory } from "../../sys/own-file.ts";
 import { parsePlace } from "./config.ts";
 
-/** Leases that are read before their users are asked for, with one look at what the containers have. */
+/** Leases whose users are searched for together, with one look at the containers' interfaces. */
 const PIECE = 1024;
 
 export async function gc(request: Request, boot: Boot = thisBoot): Promise<void> {
@@ -26,7 +26,7 @@ export async function gc(request: Request, boot: Boot = thisBoot): Promise<void>
     if (!files.exist()) return;
     using store = await openStore(files, boot);
     removeLeftovers(place, log);
-    // An empty list may come from a runtime that has lost its memory (rule A39).
+    // An empty list may come from a runtime that has lost its state (rule A39).
     const living =
       valid.isEmpty && userOf === undefined ? await findLiving(files, store.everything(), boot) : [];
     const kept = new Set(living.map(({ name }) => name));
@@ -54,7 +54,7 @@ export async function gc(request: Request, boot: Boot = thisBoot): Promise<void>
   }
 }
 
-/** Releases leases of attachments that are not listed, but for those that live. Goes on past one that cannot be removed. */
+/** Releases leases of attachments that are not listed, except those that are alive. Goes on past failures. */
 async function releasePiece(
   store: LeaseStore,
   { userOf, log }: Request,
@@ -78,15 +78,15 @@ async function releasePiece(
   }
 }
 
-/** What a killed ADD leaves on a file system without unnamed files. The runtime runs no ADD beside GC (rule A41). */
+/** Removes what a killed ADD left on a file system without unnamed files. No ADD runs during a GC (rule A41). */
 function removeLeftovers(place: LeasePlace, log: (line: string) => void): void {
   try {
     const directory = stateDirectory(place);
     requireOwnDirectory(directory);
     for (const name of listDirectory(directory))
-      if (name.startsWith(leftoverPrefix(place))) unlink(`${directory}/${name}`);
+      if (name.startsWith(workingPrefix(place))) unlink(`${directory}/${name}`);
   } catch (error) {
-    // What is there instead of the directory is named by the code that opens the cache.
+    // The code that opens the index reports a foreign file.
     if (error instanceof ForeignFileError || failedWith(error, "ENOENT")) return;
     if (!(error instanceof SystemError)) throw error;
     log(`host-local: cannot remove what a killed ADD left: ${error.message}`);

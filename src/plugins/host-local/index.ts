@@ -1,4 +1,4 @@
-/** The host-local plugin. Each command loads its own code, so that a call pays for its own command only. */
+/** The host-local plugin. Each command loads only its own code. */
 import type { CommandWithoutResult, Plugin, Request } from "../../cni/plugin.ts";
 import type { Result } from "../../cni/result.ts";
 

@@ -1,4 +1,4 @@
-/** The keys of an `ipam` section with "type": "host-local" (rules H40–H45). README's table of them is made of this one. */
+/** The keys of an `ipam` section with "type": "host-local" (rules H40–H45). README's table is generated from this one. */
 import { ROUTE_KEYS } from "../../cni/keys.ts";
 import type { Keys } from "../../schema/keys.ts";
 
@@ -7,32 +7,31 @@ const BOUND_KEYS = [
     "rangeStart",
     "address",
     null,
-    "First address that is handed out. Without it the first one of the network.",
+    "First address that is handed out; by default the first one of the network.",
   ],
   [
     "rangeEnd",
     "address",
     null,
-    "Last address that is handed out. Without it the last one that a host can have.",
+    "Last address that is handed out; by default the last one that a host can have.",
   ],
-  ["gateway", "address", null, "The network's gateway. Without it the first address of the network."],
+  ["gateway", "address", null, "The network's gateway; by default the first address of the network."],
 ] as const satisfies Keys;
 
-/** A range of addresses. */
+/** The keys of one range. */
 export const RANGE_KEYS = [
   ["subnet", "prefix!", null, "Network of the range, as in `10.1.2.0/24`."],
   ...BOUND_KEYS,
 ] as const satisfies Keys;
 
-/** What DEL and GC need as well (rule L9). */
+/** The keys that DEL and GC read as well (rule L9). */
 export const PLACE_KEYS = [
   ["dataDir", "path", "/var/lib/cni/networks", "Where the leases are: one file for each address."],
 ] as const satisfies Keys;
 
-/** Where its keys stand in a configuration. */
+/** The part of a configuration that has the keys. */
 export const SECTION = "ipam";
 
-/** All of them. */
 export const KEYS = [
   [
     "ranges",
@@ -45,7 +44,7 @@ export const KEYS = [
     "subnet",
     "prefix",
     null,
-    "Network of a range, as in `10.1.2.0/24`. A single range may stand right in `ipam`.",
+    "Network of a range, as in `10.1.2.0/24`. A single range may be given directly in `ipam`.",
   ],
   ...BOUND_KEYS,
   [
@@ -75,7 +74,7 @@ export const KEYS = [
     "rangesComeWithAdd",
     "boolean",
     false,
-    "The runtime gives the ranges, with ADD: STATUS does not miss them.",
+    "The runtime sends the ranges with ADD; STATUS works without them.",
     null,
     "capabilities.ipRanges",
   ],

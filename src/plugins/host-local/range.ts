@@ -1,4 +1,4 @@
-/** Ranges of addresses and sets of them (rules H41–H43, L11): what the configuration allows to be handed out. */
+/** Ranges of addresses and range sets, which the configuration allows to hand out (rules H41–H43, L11). */
 import { CniError, code } from "../../cni/error.ts";
 import { areDisjoint, type Interval } from "../../net/interval.ts";
 import { bits, type Family, formatIp, type IpAddress, sameIp } from "../../net/ip.ts";
@@ -6,26 +6,26 @@ import { contains, formatPrefix, lastAddress, networkOf, type Prefix } from "../
 import type { Parsed } from "../../schema/keys.ts";
 import type { RANGE_KEYS } from "./keys.ts";
 
-/** A piece of a subnet. */
+/** A part of a subnet. */
 export interface Range extends Interval {
   readonly subnet: Prefix;
   readonly gateway: IpAddress;
 }
 
-/** One pool: an attachment gets one address of each set. All ranges have one family. */
+/** An attachment gets one address of each set. All ranges of a set have the same family. */
 export interface RangeSet {
   readonly family: Family;
   /** At least one. */
   readonly ranges: readonly Range[];
 }
 
-/** The form that the reference's messages have: "10.1.2.2-10.1.2.254,10.1.3.2-10.1.3.254". */
+/** The set as the reference's messages have it: "10.1.2.2-10.1.2.254,10.1.3.2-10.1.3.254". */
 export const formatSet = ({ ranges }: Pick<RangeSet, "ranges">): string =>
   ranges
     .map(({ family, from, to }) => `${formatIp({ family, value: from })}-${formatIp({ family, value: to })}`)
     .join(",");
 
-/** Why an address inside the set's bounds is never handed out; undefined for one that may be (rules H46, L11). */
+/** Why an address inside the set is never handed out; undefined if it may be handed out (rules H46, L11). */
 export function reservedAs(set: RangeSet, address: IpAddress): string | undefined {
   for (const { gateway, subnet } of set.ranges) {
     if (sameIp(address, gateway)) return "subnet's gateway";
@@ -36,7 +36,7 @@ export function reservedAs(set: RangeSet, address: IpAddress): string | undefine
 }
 
 /**
- * A range set from its configuration. `path` names it in errors: "ipam" for the one range that stands right there.
+ * A range set from its configuration. `path` names it in errors; it is "ipam" for the single range directly in `ipam`.
  * @throws CniError code 7
  */
 export function parseRangeSet(entries: readonly Parsed<typeof RANGE_KEYS>[], path: string): RangeSet {
@@ -88,7 +88,7 @@ function parseRange(
     throw invalid(`${path}.rangeEnd`, found, `it is before rangeStart ${start}`);
   }
   const last = family === 4 ? lastAddress(subnet).value - 1n : lastAddress(subnet).value;
-  // A start at the broadcast address leaves a range with nothing in it to hand out, which is valid (rule L11).
+  // A range that starts at the broadcast address is valid, although it has no address to hand out (rule L11).
   const to = rangeEnd?.value ?? (last < from ? from : last);
   return { family, from, to, subnet, gateway: gateway ?? { family, value: value + 1n } };
 }

@@ -1,6 +1,6 @@
 /**
- * What an ADD does when it cannot just have the next free address: it asks for a certain one, it is repeated, or nothing
- * is free (rules H46, H47, L4, L5).
+ * Allocates for an ADD that cannot simply take the next free address: it requests a certain address, it is repeated, or no
+ * address is free (rules H46, H47, L4, L5).
  */
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -21,26 +21,26 @@ export interface Demand {
   readonly store: LeaseStore;
   readonly boot: Boot;
   readonly request: Request;
-  /** What the lease records of the attachment's namespace; undefined if that cannot be opened. */
+  /** The netns record of the new lease; undefined if the namespace cannot be opened. */
   readonly record: NetnsRecord | undefined;
-  /** What the attachment holds already, of this set and others. */
+  /** The leases that the attachment holds already, of this set and others. */
   readonly held: readonly LeaseFile[];
   readonly set: RangeSet;
   /** The set's place in the configuration. */
   readonly index: number;
-  /** The address asked for; inside the set's bounds. */
+  /** Inside the set. */
   readonly requested: IpAddress | undefined;
   readonly lease: StagedLease;
 }
 
-/** The address; `isReturned` if the attachment has had it before. @throws CniError */
+/** The address; `isReturned` if the attachment had an address of this set before. @throws CniError */
 export async function allocateOtherwise(
   demand: Demand,
 ): Promise<{ address: IpAddress; isReturned: boolean }> {
   const { store, boot, request, record, set, index, requested, lease } = demand;
   const use = requested && reservedAs(set, requested);
   if (requested !== undefined && use !== undefined)
-    throw failure(`requested ip ${formatIp(requested)} is ${use}: it is never handed out; ask for another`);
+    throw failure(`requested ip ${formatIp(requested)} is ${use}: it is never handed out; request another`);
   const returned = await takeBack(demand);
   const wanted = requested ?? returned;
   const order =
@@ -49,13 +49,14 @@ export async function allocateOtherwise(
       : [{ family: wanted.family, from: wanted.value, to: wanted.value }];
   let address = store.allocate(lease, order);
   if (address === undefined) {
-    // Rule L4: nothing is free; what dead attachments hold becomes so.
+    // Rule L4: no address is free, so the leases of dead attachments are released.
     const leases: LeaseFile[] = [];
     for (const other of store.everything())
       if (other.content !== undefined && intervalOf(order, other.address) !== undefined) leases.push(other);
-    for (const { lease: dead, proof } of await findDead(store.files, leases, boot, record, request.userOf)) {
-      store.release(dead);
-      store.files.log(`host-local: reclaimed ${describe(store, dead)}: ${proof}`);
+    const dead = await findDead(store.files, leases, boot, record, request.userOf);
+    for (const { lease: stale, reason } of dead) {
+      store.release(stale);
+      store.files.log(`host-local: reclaimed ${describe(store, stale)}: ${reason}`);
     }
     address = store.allocate(lease, order);
   }
@@ -64,14 +65,14 @@ export async function allocateOtherwise(
 }
 
 /**
- * Rule L5: the attachment holds addresses of this set. If all are proven dead this is the retry after a crash: they are
- * released, and the address to be had again is returned.
+ * Rule L5: handles leases that the attachment already holds in this set. If all are proven dead, this ADD is a retry after a
+ * crash: the leases are released, and the address to use again is returned.
  */
 async function takeBack(demand: Demand): Promise<IpAddress | undefined> {
   const { store, boot, record, request, set, requested } = demand;
   const held = demand.held.filter(({ address }) => intervalOf(set.ranges, address) !== undefined);
-  const deaths = await findDead(store.files, held, boot, record, request.userOf);
-  const alive = held.find((lease) => !deaths.some((death) => death.lease === lease));
+  const dead = await findDead(store.files, held, boot, record, request.userOf);
+  const alive = held.find((lease) => !dead.some((each) => each.lease === lease));
   if (alive !== undefined) {
     const unavailable = requested === undefined ? "" : `${notAvailable(set, requested)}: `;
     throw failure(
@@ -79,10 +80,10 @@ async function takeBack(demand: Demand): Promise<IpAddress | undefined> {
         `${store.files.at(alive.name)} is the lease of ${describeContent(alive.content)}; DEL that attachment first`,
     );
   }
-  for (const { lease, proof } of deaths) {
+  for (const { lease, reason } of dead) {
     store.release(lease);
     store.files.log(
-      `host-local: released ${describe(store, lease)}, from an earlier ADD of this attachment: ${proof}`,
+      `host-local: released ${describe(store, lease)}, from an earlier ADD of this attachment: ${reason}`,
     );
   }
   const address = held[0]?.address;
@@ -98,14 +99,14 @@ const notAvailable = (set: RangeSet, address: IpAddress): string =>
 function taken(store: LeaseStore, set: RangeSet, address: IpAddress): CniError {
   const [holder] = store.at(address);
   const { name = formatIp(address), content, strangeness } = holder ?? {};
-  // What is not ours beyond doubt, or does not have the form of a lease, is not shown.
+  // The content of a file that may be another program's, or that does not have the form of a lease, is not shown.
   const by =
     content === undefined || strangeness !== undefined || !isLeaseContent(content)
       ? "a file that is not a lease"
       : describeContent(content);
   return failure(
     `${notAvailable(set, address)}: it belongs to ${by} (${store.files.at(name)}); ` +
-      "ask for another, or DEL that attachment first",
+      "request another, or DEL that attachment first",
   );
 }
 

@@ -7,14 +7,14 @@ import { SystemError } from "../../sys/errno.ts";
 import { isRegular, O, sameFile, status, statusOf, withFile } from "../../sys/file.ts";
 import { describeKind, ForeignFileError, isFileFailure } from "../../sys/own-file.ts";
 
-/** The resolver itself reads a few lines. */
+/** More than any resolver needs. */
 const MOST_BYTES = 64 * 1024;
 const EFBIG = 27;
 
 /** @throws CniError code 5 when the file cannot be read. */
 export function readResolvConf(path: string): Dns {
   try {
-    // O_NONBLOCK: a fifo must not stop the plugin.
+    // O_NONBLOCK: opening a fifo must not block the plugin.
     const bytes = withFile(path, O.RDONLY | O.NONBLOCK, 0, (fd) => {
       const found = statusOf(fd);
       if (!isRegular(found) && !sameFile(found, status("/dev/null")))
@@ -31,7 +31,7 @@ export function readResolvConf(path: string): Dns {
   }
 }
 
-/** Lines of a keyword and its values; other keywords, keywords without a value and comments say nothing. */
+/** Each line has a keyword and its values. Other keywords, keywords without a value and comments are ignored. */
 export function parseResolvConf(text: string): Dns {
   const nameservers: string[] = [];
   const search: string[] = [];

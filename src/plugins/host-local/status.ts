@@ -1,7 +1,7 @@
 /**
- * STATUS: whether this node can lease addresses (rules A35, L1). Changes nothing and waits for no lock. A runtime that
- * gets an error takes the whole node out of service, and its healthy containers with it. So a range without a free
- * address is only logged, unless the configuration asks for the error.
+ * STATUS: whether this node can lease addresses (rules A35, L1). It changes nothing and does not wait for the lock. After an
+ * error the runtime takes the whole node out of service, with its healthy containers. So a range without a free address is
+ * only logged, unless the configuration sets statusReportsExhaustion.
  */
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -17,7 +17,7 @@ import { searchOrder } from "./allocator.ts";
 import { parseAllocation, parsePlace, rangesComeWithAdd } from "./config.ts";
 import { formatSet } from "./range.ts";
 
-/** A range set with what it may hand out. */
+/** A range set with the addresses that it may hand out. */
 interface Pool {
   readonly name: string;
   readonly order: readonly Interval[];
@@ -38,7 +38,7 @@ export async function status(request: Request, boot: Boot = thisBoot): Promise<v
     const order = searchOrder(set, undefined);
     return { name: `range set ${index} (${formatSet(set)})`, order, size: sizeOf(order) };
   });
-  // With a set that has nothing to hand out no container can ever be added: the configuration is wrong (L11).
+  // The configuration is wrong if a set has no address to hand out: no container can ever be added (L11).
   const empty = pools.find(({ size }) => size === 0n);
   if (empty !== undefined) {
     const problem = `${empty.name} has no address that may be handed out`;
@@ -59,7 +59,7 @@ function unusable(files: LeaseFiles, error: unknown): CniError {
   return new CniError(code.notAvailable, problem, "", { cause: error });
 }
 
-/** @throws CniError code 50 with the counts, of each set when one has no free address. */
+/** @throws CniError code 50, with the counts of all sets, if one has no free address. */
 async function requireFreeAddresses(files: LeaseFiles, pools: readonly Pool[], boot: Boot): Promise<void> {
   const all: string[] = [];
   const full: string[] = [];
@@ -79,8 +79,8 @@ async function requireFreeAddresses(files: LeaseFiles, pools: readonly Pool[], b
 }
 
 /**
- * How many addresses of the set are held. Names are enough to know that some are free; when they say that none is,
- * empty files and the leases of dead attachments are taken off, as ADD would.
+ * How many addresses of the set are held. The files' names are enough if they leave an address free. Otherwise empty files
+ * and the leases of dead attachments do not count, since ADD would reclaim them.
  */
 async function countHeld(files: LeaseFiles, { order, size }: Pool, boot: Boot): Promise<number> {
   const names: string[] = [];

@@ -126,7 +126,7 @@ describe("a full range", () => {
     await withOtherBoot(leases, async (inOtherBoot) => {
       const { result, stderr } = await add(leases, "c", c.path, inOtherBoot);
       expect(result).toBe("10.0.0.2/29");
-      expect(stderr).toContain("the machine was booted since");
+      expect(stderr).toContain("the host was rebooted");
     });
     expect(leases.leases()).toEqual({ "10.0.0.2": "c\r\neth0" });
   });

@@ -28,7 +28,7 @@ describe("when a set is exhausted", () => {
     scene.boot.reboot();
     expect(await scene.add("c")).toBe("10.0.0.2/29");
     expect(scene.lines.map((line) => line.replace(/.*: /, ""))).toEqual(
-      Array(2).fill("the machine was booted since"),
+      Array(2).fill("the host was rebooted"),
     );
     expect(scene.leases.leases()).toEqual({ "10.0.0.2": "c\r\neth0" });
   });
