@@ -1,8 +1,8 @@
 /**
- * Which interface still uses an address that is leased to an attachment (docs/decisions/0028-who-has-an-address.md). Host
- * veths with an alias of ours say whose they are. Those that the Go plugins made are known only by their address: the kernel
- * answers for the namespace at their other end, without that anything enters it. Where the host has nothing, the host's end
- * may have been moved elsewhere (strays.ts).
+ * Which interface still uses an address that is leased to an attachment (docs/decisions/0028-who-has-an-address.md). The
+ * alias of a host veth names its attachment. A pair made by the Go plugins has no alias and is found by its address, which
+ * the kernel reports without entering the container's namespace. If the host has neither, the host's end may have been
+ * moved to another namespace (strays.ts).
  */
 import type { HeldAddress } from "../cni/plugin.ts";
 import { formatIp } from "../net/ip.ts";
@@ -16,39 +16,39 @@ import { attachmentAlias, isAliasOf, isAttachmentAlias } from "./veth-identity.t
 
 /** An interface that uses an address. */
 export interface AddressUser {
-  /** For messages: `interface "eth0" behind host veth "veth12345678"`. */
+  /** As messages show it: `interface "eth0" behind host veth "veth12345678"`. */
   readonly name: string;
   readonly veth: HostVeth;
-  /** Whether it is proven to be the attachment's that holds the address. */
+  /** Whether it provably belongs to the attachment that holds the address. */
   readonly isOwn: boolean;
 }
 
-/** Whose addresses they are. */
+/** The network whose addresses are looked up. */
 export interface UsersOf {
   readonly network: string;
-  /** The name of the network's bridge, asked for when it is needed. */
+  /** Returns the name of the network's bridge; called only when the name is needed. */
   readonly bridge: () => string;
-  /** A host veth that does not count: that of an ADD which goes on. */
+  /** A host veth that does not count: the one that the running ADD has made. */
   readonly except?: { readonly index: number };
 }
 
-/** An unmarked veth, and the interface that has an address: its index, and the number of its namespace if that is not here. */
+/** An unmarked veth, and the interface with the address: its index, and its namespace's number unless it is in this one. */
 type SeenAddress = readonly [veth: HostVeth, index: number, netnsId?: number];
 
-/** The state of one moment: looked at when it is first asked for. */
+/** The state of one moment, read from the kernel when it is first needed. */
 export class AddressUsers {
   private readonly host: Connection;
   private readonly of: UsersOf;
   private bridge: number | undefined;
-  /** Veths by an alias of ours, and those without one whose other end is here or in a namespace that the kernel can tell. */
+  /** Veths by an alias of ours, and those without one whose other end is in this namespace or in one with a number. */
   private links:
     | { readonly marked: ReadonlyMap<string, HostVeth[]>; readonly unmarked: HostVeth[] }
     | undefined;
-  /** What is asked for together: a container may have any number of others, of which nothing is kept. */
+  /** What is looked up together. Only this is kept in memory, for a container may have any number of addresses. */
   private wanted: WantedStrays | undefined;
   private addresses: ReadonlyMap<string, SeenAddress> | undefined;
   private strays: Strays | undefined;
-  /** Host veths that were removed since, by index: with them their other ends and the addresses of these are gone. */
+  /** Indices of the host veths removed since. Their other ends and addresses are gone with them. */
   private readonly removed = new Set<number>();
 
   constructor(host: Connection, of: UsersOf) {
@@ -57,9 +57,9 @@ export class AddressUsers {
   }
 
   /**
-   * The interface that uses an address; undefined when there is none. What is left of the attachment's own in a namespace
-   * that has ended is removed.
-   * @param among gives all that will be asked for together: one look at what the containers have serves them all
+   * Returns the interface that uses an address, or undefined. Removes the attachment's own pair if the pair leads to a
+   * namespace that has ended.
+   * @param among returns all addresses that will be looked up, so that one dump of the containers serves them all
    * @throws NetlinkError
    */
   find(held: HeldAddress, among: () => readonly HeldAddress[] = () => []): AddressUser | undefined {
@@ -97,7 +97,7 @@ export class AddressUsers {
     return { veth, isOwn, name: `interface ${JSON.stringify(found)} behind ${describeHostEnd(veth)}` };
   }
 
-  /** A pair of the attachment whose host's end is in another namespace: marked, or an interface with name and address. */
+  /** Finds a pair whose host end is in another namespace, by the attachment's alias or by interface name and address. */
   private findStray(
     wanted: WantedStrays,
     address: string,
@@ -115,7 +115,7 @@ export class AddressUsers {
     return { veth, isOwn: false, name };
   }
 
-  /** Removes an interface that is the attachment's own. @throws NetlinkError */
+  /** Removes an interface of the attachment. @throws NetlinkError */
   remove(user: AddressUser, { address, containerId }: HeldAddress, log: (line: string) => void): void {
     this.removeLink(user.veth);
     log(`removed ${user.name}, which had ${formatIp(address)} of container ${containerId}`);
@@ -126,7 +126,7 @@ export class AddressUsers {
     this.removed.add(veth.index);
   }
 
-  /** Ports of the bridge that do not say whose they are, with a living namespace at the other end. */
+  /** Ports of the bridge without an alias of ours whose other end is in a living namespace. */
   unmarkedPorts(): HostVeth[] {
     return this.look().unmarked.filter(
       (veth) => veth.master === this.bridge && livesElsewhere(this.host, veth),
@@ -141,8 +141,8 @@ export class AddressUsers {
       const { index, alias = "", master, linkNetnsId = 0 } = veth;
       if (index === except?.index) return undefined;
       if (isAttachmentAlias(alias)) return isAliasOf(alias, network) ? veth : undefined;
-      // Without an alias a port of another bridge is of another network, whose addresses may be the same; unless the bridge
-      // is not there under its name, and so may have another now.
+      // A port of another bridge belongs to another network, which may have the same addresses. If the network's bridge is
+      // missing, it may have been renamed, so that any bridge may be the network's.
       const mayUse = master === undefined || this.bridge === undefined || master === this.bridge;
       return mayUse && linkNetnsId >= 0 ? veth : undefined;
     });
@@ -158,7 +158,7 @@ export class AddressUsers {
     wanted: ReadonlySet<string>,
   ): Map<string, SeenAddress> {
     const addresses = new Map<string, SeenAddress>();
-    // A container's end that was moved to the host.
+    // Matches a container's end that was moved to the host, too.
     const ownOf = (index: number) =>
       unmarked.find((veth) => veth.linkNetnsId === undefined && veth.peerIndex === index) ??
       unmarked.find((veth) => veth.index === index);
@@ -178,6 +178,6 @@ export class AddressUsers {
   }
 }
 
-/** The clause that says that a user has its address. */
+/** The clause of a message about an address that is still used. */
 export const stillThere = (user: AddressUser | undefined): string | undefined =>
   user === undefined ? undefined : `${user.name} is still there`;

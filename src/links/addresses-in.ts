@@ -1,13 +1,13 @@
-/** Which addresses the interfaces of a namespace have, as the kernel reports them without that anything enters it. */
+/** Reads the addresses of the interfaces of a namespace without entering it. */
 import { formatIp } from "../net/ip.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { refusedWith } from "../netlink/error.ts";
 import { decodeAddress, dumpAddressesIn, RTM_NEWADDR } from "../netlink/rtnetlink/address.ts";
 
 /**
- * The indices of interfaces by the texts of their addresses, of this namespace or of another by its number, for what
- * `isWanted`. A container may have any number of addresses: nothing else is kept. Empty on kernels before 4.20, which answer
- * for another namespace.
+ * Indices of interfaces by the text of their address, in this namespace or in the one with the number `netnsId`. Only
+ * what `isWanted` is kept, for a container may have any number of addresses. Kernels before 4.20 answer for this namespace
+ * instead of the other one: then the map is empty.
  */
 export const addressesIn = (
   host: Connection,
@@ -28,9 +28,9 @@ export const addressesIn = (
   );
 
 /**
- * What `look` finds in a namespace, or `nothing` where the kernel says nothing of it: it is gone by now (EINVAL), or belongs
- * to a user namespace above this one (EACCES), such as the namespace that the uplink of an unprivileged system container
- * leads to. No plugin could have entered that, so none of our containers is there.
+ * Returns what `look` finds in a namespace, or `nothing` if the namespace is gone (EINVAL) or belongs to a user namespace
+ * above this one (EACCES), as at the other end of an unprivileged system container's uplink. No plugin could have entered
+ * such a namespace, so no container of ours is in it.
  */
 export function ifOpen<T>(nothing: T, look: () => T): T {
   try {

@@ -1,4 +1,4 @@
-/** A bridge that is not there, or not as it is to be (rules B1, B10–B12, G21, G22, K20). */
+/** Creates a missing bridge and changes one that is not as configured (rules B1, B10–B12, G21, G22, K20). */
 import { CniError, code } from "../cni/error.ts";
 import { formatMac } from "../net/mac.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -18,16 +18,16 @@ import {
 import { type Change, findLink, makeLink, type PresentLink, portsOf, randomMac, removeLink } from "./link.ts";
 import { refuseRouters } from "./router-advertisements.ts";
 
-/** A bridge that can be used, and where it came from. */
+/** A bridge that can be used. */
 export interface BridgeSetup {
   readonly link: PresentLink;
-  /** Whether this call made it. */
+  /** Whether this call created it. */
   readonly created: boolean;
 }
 
 /**
- * Makes the bridge where `found` is undefined, and brings it to what it is to be. What it makes, `undo` takes away again
- * unless others use it by then.
+ * Creates the bridge if `found` is undefined, and gives it the configured settings. `undo` removes what was created unless
+ * others use it by then.
  * @throws CniError when something else has its name.
  */
 export function setUpBridge(
@@ -47,7 +47,7 @@ export function setUpBridge(
     ...(wantsVlanFiltering(settings) && { data: encodeBridge({ vlanFiltering: true }) }),
   };
   const made = makeLink(change, bridge, (link) => ifUnused(host, link, () => removeLink(host, link)));
-  // Another ADD may have been faster: its bridge is as good.
+  // EEXIST: another ADD has created the bridge in the meantime.
   if (made.error !== undefined && !refusedWith(made.error, "EEXIST")) {
     throw new CniError(
       code.internal,
@@ -64,14 +64,14 @@ export function setUpBridge(
   return { link: adopt(change, link, settings), created: made.error === undefined };
 }
 
-/** Checks a bridge and brings it to what it is to be, changing only what differs, all at once. */
+/** Checks a bridge and changes the settings that differ from the configuration, in one request. */
 function adopt(change: Change, link: PresentLink, settings: BridgeSettings): PresentLink {
   const { host, undo } = change;
   requireBridge(link);
   const filtering = needsVlanFiltering(host, link, settings);
   const flags = flagsOf(settings);
   const { mtu = 0 } = link;
-  // It can be raised as long as there is no port that frames of that length would not pass (G22).
+  // The mtu is raised only without ports: a port with a smaller mtu could not carry the longer frames (G22).
   const raised =
     settings.mtu !== undefined && settings.mtu > mtu && portsOf(host, link).length === 0
       ? settings.mtu
@@ -103,15 +103,15 @@ function adopt(change: Change, link: PresentLink, settings: BridgeSettings): Pre
   return raised === undefined ? link : { ...link, mtu: raised };
 }
 
-/** What to add to a kernel's refusal where it may not know VLANs of bridges at all. */
+/** The end of an error message when the kernel may be built without VLAN filtering. */
 const missingVlans = (error: NetlinkError, settings: BridgeSettings): string =>
   wantsVlanFiltering(settings) && refusedWith(error, "EOPNOTSUPP")
     ? "; this kernel is built without VLAN filtering of bridges (CONFIG_BRIDGE_VLAN_FILTERING): use another kernel, or a bridge for each network instead of vlan and vlanTrunk"
     : "";
 
 /**
- * Whether filtering has to be turned on, which is done where no port can lose frames by it (G22).
- * @throws CniError where one could.
+ * Whether VLAN filtering has to be turned on.
+ * @throws CniError if the bridge has ports, which could lose frames by it (G22).
  */
 function needsVlanFiltering(host: Connection, link: PresentLink, settings: BridgeSettings): boolean {
   if (!wantsVlanFiltering(settings) || decodeBridge(link.data ?? new Uint8Array()).vlanFiltering === true)
@@ -128,8 +128,8 @@ function needsVlanFiltering(host: Connection, link: PresentLink, settings: Bridg
 const LARGEST_MTU = 65535;
 
 /**
- * A bridge that has had no mtu set takes the smallest of its ports': one network would shrink the packets of all others
- * on it (K20). Setting the mtu ends that, but only one that differs counts as set.
+ * Pins the mtu of a bridge. Until an mtu is set, the kernel gives a bridge the smallest mtu of its ports, so one network
+ * would shrink the packets of all others on it (K20). The kernel ignores a new mtu that equals the present one.
  */
 function keepMtu(host: Connection, { index, name, mtu = 0 }: PresentLink, ofPort: number): void {
   if (mtu <= ofPort || !portsOf(host, { index }).some((port) => port.mtu > ofPort)) return;
@@ -138,7 +138,7 @@ function keepMtu(host: Connection, { index, name, mtu = 0 }: PresentLink, ofPort
   for (const value of [other, mtu]) host.call(changeLink({ index, mtu: value }, action));
 }
 
-/** Says what a new port of another mtu means for the bridge, if anything. */
+/** Logs what a new port with another mtu means for the bridge and the container. */
 export function reportMtu(before: Link, after: PresentLink, port: Link, log: (line: string) => void): void {
   const [old = 0, now = 0, own = 0] = [before.mtu, after.mtu, port.mtu];
   const name = JSON.stringify(after.name);
@@ -153,8 +153,8 @@ export function reportMtu(before: Link, after: PresentLink, port: Link, log: (li
 }
 
 /**
- * Takes something back from a bridge unless it has ports by now, or some ADD is about to give it one. Those hold the
- * namespace's lock from looking at the bridge until their port is there.
+ * Calls `takeBack` unless the bridge has ports by now, or another ADD is about to add one. An ADD holds the namespace's
+ * lock from finding the bridge until its port exists.
  */
 function ifUnused(host: Connection, { index }: PresentLink, takeBack: () => void): void {
   using lock = claimNetns();
@@ -162,7 +162,7 @@ function ifUnused(host: Connection, { index }: PresentLink, takeBack: () => void
   if (portsOf(host, { index }).length === 0) takeBack();
 }
 
-/** Undo of a port: a bridge that was made without a MAC of its own has none again when its last port goes (G7, G21). */
+/** Undo of a port: restores the MAC of a bridge that lost it with its last port, since it had none set (G7, G21). */
 export function giveMacBack(host: Connection, link: PresentLink): void {
   const now = findLink(host, { index: link.index });
   if (now?.mac !== undefined && formatMac(now.mac) === NO_MAC) pinMac(host, link);

@@ -1,4 +1,4 @@
-/** What a bridge is to be like, and what every ADD does with one (rules B1, B10). bridge-setup.ts makes and changes it. */
+/** Settings of a bridge, and what every ADD does with it (rules B1, B10). bridge-setup.ts creates and changes bridges. */
 import { CniError, code } from "../cni/error.ts";
 import { formatMac } from "../net/mac.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -6,31 +6,31 @@ import { changeLink, interfaceFlag } from "../netlink/rtnetlink/link.ts";
 import { sysctlIfThere } from "../sys/sysctl.ts";
 import { findLink, type PresentLink } from "./link.ts";
 
-/** What a bridge is to be like. */
+/** The configured settings of a bridge. */
 export interface BridgeSettings {
-  /** Its name. */
+  /** Name. */
   readonly bridge: string;
   /** Bytes; undefined leaves it to the kernel. */
   readonly mtu?: number;
   readonly promiscMode: boolean;
   /** VLAN of the port; 0 for none. */
   readonly vlan: number;
-  /** VLANs that the port carries with their tag; undefined for no such port. */
+  /** Tagged VLANs of the port; undefined if it is not a trunk. */
   readonly trunk?: unknown;
 }
 
-/** What the kernel gives a bridge or a port for which no mtu is named. */
+/** The kernel's mtu for a bridge or a port that is created without one. */
 export const ETHERNET_MTU = 1500;
 
-/** Whether a port has VLANs at all, so that the bridge must filter by them (rule B10). */
+/** Whether the port has VLANs, so that the bridge must filter by them (rule B10). */
 export const wantsVlanFiltering = ({ vlan, trunk }: Pick<BridgeSettings, "vlan" | "trunk">): boolean =>
   vlan !== 0 || trunk !== undefined;
 
-/** IFF_* bits that the bridge is to have. */
+/** IFF_* bits that the bridge needs. */
 export const flagsOf = ({ promiscMode }: BridgeSettings): number =>
   interfaceFlag.up | (promiscMode ? interfaceFlag.promisc : 0);
 
-/** Whether the link is a bridge as it is to be. If not, bridge-setup.ts looks at what has to be done. */
+/** Whether the link is a bridge with the configured settings, so that bridge-setup.ts is not needed. */
 export function isReady(link: PresentLink | undefined, settings: BridgeSettings): link is PresentLink {
   const flags = flagsOf(settings);
   return (
@@ -51,18 +51,18 @@ export function requireBridge(link: PresentLink): void {
   );
 }
 
-/** What a bridge without ports has as long as no address was set. */
+/** MAC of a bridge that has no ports and was never given a MAC. */
 export const NO_MAC = "00:00:00:00:00:00";
 
 /**
- * The bridge as it is after a new port. One that another program made without a MAC takes the lowest of its ports', and
- * another when ports go. What it had before is kept (G21).
+ * Reads the bridge after a port was added, and keeps its MAC (G21): a bridge that another program created without a MAC
+ * takes the lowest MAC of its ports, which changes as ports are added and removed.
  */
 export function settle(host: Connection, before: PresentLink): PresentLink {
   const bridge = findLink(host, before.name) ?? before;
   if (before.mac === undefined || bridge.mac === undefined) return bridge;
   const mac = formatMac(before.mac);
-  // Without any port it may have had none at all.
+  // A bridge without ports may have had no MAC.
   if (mac === formatMac(bridge.mac) || mac === NO_MAC) return bridge;
   pinMac(host, before);
   bridge.mac = before.mac;
@@ -70,8 +70,8 @@ export function settle(host: Connection, before: PresentLink): PresentLink {
 }
 
 /**
- * Sets the MAC that the bridge has, or had: only one that was set stays while ports come and go (G21). Containers
- * would lose their gateway for as long as they remember the old one.
+ * Sets the MAC of the bridge to `mac`, since only a MAC that was set stays while ports are added and removed (G21). With
+ * another MAC, containers would lose their gateway until their neighbour entry expires.
  */
 export function pinMac(host: Connection, { index, name, mac }: PresentLink): void {
   if (mac !== undefined)

@@ -1,5 +1,4 @@
-/** The container's end: settings, addresses, routes (rules B21–B23, B30, G18, G24). */
-
+/** Configures the container's end: settings, addresses and routes (rules B21–B23, B30, G18, G24). */
 import { toCniError } from "../cni/error.ts";
 import type { IpConfig, Route } from "../cni/result.ts";
 import { hasFamily } from "../net/prefix.ts";
@@ -14,7 +13,7 @@ import { type Inside, runInside } from "./namespaces.ts";
 import { kernelRoute } from "./routes.ts";
 import { trySysctl } from "./sysctl.ts";
 
-/** What the container's interface is to have. */
+/** The configuration of the container's interface. */
 export interface ContainerPlan {
   readonly link: PresentLink;
   readonly ips: readonly IpConfig[];
@@ -30,10 +29,10 @@ export async function configureContainerInterface(
   const { link, ips, routes, enabledad } = plan;
   const { index, name } = link;
   runInside(netns, () => applySettings(plan, log));
-  // One datagram: the kernel works through it in order, and routes need the interface up.
+  // One datagram, which the kernel processes in order: routes need the interface up.
   const requests: Request[] = [];
   for (const { address } of ips) {
-    // Without duplicate address detection the address works at once instead of after a second (G24).
+    // An address with duplicate address detection is usable only after a second (G24).
     const noDad = address.address.family === 6 && !enabledad;
     requests.push(addAddress(index, address, noDad ? addressFlag.noDad : 0, name));
   }
@@ -50,7 +49,7 @@ export async function configureContainerInterface(
   }
 }
 
-/** Runs inside the container's namespace, which the paths below /proc/sys/net follow. */
+/** Sets sysctls. Runs in the container's namespace, since /proc/sys/net shows that of the calling thread. */
 function applySettings({ link, ips, enabledad }: ContainerPlan, log: (line: string) => void): void {
   const { name } = link;
   const ipv6 = (link: string, setting: string) => ["net", "ipv6", "conf", link, setting];
@@ -62,7 +61,7 @@ function applySettings({ link, ips, enabledad }: ContainerPlan, log: (line: stri
     try {
       ensureSysctl(ipv6(link, "disable_ipv6"), "0");
     } catch (error) {
-      // Where the kernel has no IPv6 at all, adding the address will say so.
+      // The kernel has no IPv6: adding the address will report that.
       if (failedWith(error, "ENOENT")) continue;
       const { message } = toCniError(error).during(
         `failed to enable IPv6 for interface ${JSON.stringify(link)}`,
@@ -72,14 +71,14 @@ function applySettings({ link, ips, enabledad }: ContainerPlan, log: (line: stri
     }
   }
   trySysctl(ipv6(name, "keep_addr_on_down"), "1", log);
-  // Beside arp_notify: what peers remember of an address is put right when the interface is announced.
+  // As arp_notify does for IPv4: peers correct their neighbour entries when the interface is announced.
   trySysctl(ipv6(name, "ndisc_notify"), "1", log);
 }
 
 /**
- * Tells the neighbours where the addresses are now, by ARP and by unsolicited neighbour advertisements: they may
- * remember another interface that had one of them (K17). The kernel does it when the interface comes up, which the port
- * may be too slow to pass on, and when the MAC is set, also to what it is.
+ * Announces the addresses by gratuitous ARP and unsolicited neighbour advertisements: neighbours may have an entry for
+ * another interface that had one of them (K17). The kernel announces when the interface comes up, but the port may not
+ * forward yet. It announces again when the MAC is set, even to the same value.
  */
 export function announce({ container, log }: Inside & Pick<Change, "log">, link: PresentLink): void {
   const { index, mac, name } = link;

@@ -1,4 +1,4 @@
-/** Makes the host a router, with care for what the kernel changes along with that (rules B26, K16). */
+/** Turns forwarding on, and off on undo, with the settings that the kernel changes along with it (rules B26, K16). */
 import { CniError, code } from "../cni/error.ts";
 import type { Family } from "../net/ip.ts";
 import { failedWith, SystemError } from "../sys/errno.ts";
@@ -10,11 +10,10 @@ import type { Change } from "./link.ts";
 import { keepRouterAdvertisements } from "./router-advertisements.ts";
 
 /**
- * Turns forwarding on for families of addresses that the host does not forward (rule B26). With `takeBack` a failing
- * ADD turns it off again.
+ * Turns forwarding on for the given families (rule B26). With `takeBack` a failing ADD turns it off again.
  */
 export function enableForwarding(change: Change, families: readonly Family[], takeBack: boolean): void {
-  // No other ADD's undo can take away what is found here.
+  // Under the lock no undo of another ADD can turn forwarding off.
   using _lock = lockHost();
   for (const family of families) {
     const setting = FORWARDING[family];
@@ -37,8 +36,8 @@ export function enableForwarding(change: Change, families: readonly Family[], ta
 }
 
 /**
- * Switches forwarding off and restores what the kernel overwrites by that: the forwarding of each interface and of those
- * to come, and for IPv4 whether redirects are accepted. Only what is not as the kernel would leave it.
+ * Returns the undo, which turns forwarding off and restores what the kernel overwrites by that: the forwarding of each
+ * interface and of new ones, and for IPv4 whether redirects are accepted. Values that the kernel sets itself are skipped.
  */
 function undoOf(family: Family): () => void {
   const folder = ["net", `ipv${family}`, "conf"];

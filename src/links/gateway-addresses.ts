@@ -1,4 +1,4 @@
-/** Gives a gateway's interface addresses that it does not have yet (rules B24, B25, K17). */
+/** Adds missing addresses to the gateway's interface (rules B24, B25, K17). */
 import { CniError, code } from "../cni/error.ts";
 import { isLinkLocal } from "../net/ip.ts";
 import { formatPrefix, includesPrefix, overlaps, type Prefix } from "../net/prefix.ts";
@@ -14,8 +14,9 @@ import type { Change, PresentLink } from "./link.ts";
 import { trySysctl } from "./sysctl.ts";
 
 /**
- * Adds what is missing of `wanted` beside the addresses `present`, and with `forceAddress` takes away what is in its way; `undo` takes it back unless others use it by
- * then. @throws CniError when another address is in the way (rule B25).
+ * Adds the `wanted` addresses that are not `present`. With `forceAddress` it first deletes the addresses that conflict with
+ * them. `undo` reverts that unless others use the gateway by then.
+ * @throws CniError if an address conflicts and `forceAddress` is false (rule B25).
  */
 export function addGatewayAddresses(
   change: Change,
@@ -38,7 +39,7 @@ export function addGatewayAddresses(
       );
     }
     if (inTheWay.length > 0) {
-      // In their order: the first address of a subnet is the one that the host speaks with.
+      // In their old order: the host uses the first address of a subnet as its source address.
       undo.push(`addresses ${names.join(", ")}`, () => {
         for (const old of inTheWay) {
           const error = add(host, link, old);
@@ -50,7 +51,7 @@ export function addGatewayAddresses(
       remove(host, link, old);
       present.splice(present.indexOf(old), 1);
     }
-    // Others whose port is there by now use it, or are about to look for it.
+    // An attachment whose port exists by now uses the address, or is about to look for it.
     undo.push(`address ${formatPrefix(address)}`, () => {
       using lock = claimNetns();
       if (lock !== undefined && !gateway.isShared()) remove(host, link, address);
@@ -58,7 +59,7 @@ export function addGatewayAddresses(
     const error = add(host, link, address);
     if (error === undefined) added = true;
     else undo.drop();
-    // A concurrent ADD may have been faster.
+    // EEXIST: another ADD has added the address in the meantime.
     if (error !== undefined && !refusedWith(error, "EEXIST")) throw refused(error, link, address);
     present.push(address);
   }
@@ -68,8 +69,8 @@ export function addGatewayAddresses(
 }
 
 /**
- * Has the kernel tell the neighbours where the link's addresses are whenever its MAC is set: containers may remember
- * another interface with a gateway's address (K17).
+ * Makes the kernel announce the link's addresses whenever its MAC is set: containers may have a neighbour entry for
+ * another interface that had the gateway's address (K17).
  */
 function announceChanges({ undo, log }: Change, { name }: PresentLink): void {
   for (const [family, setting] of [
@@ -83,25 +84,25 @@ function announceChanges({ undo, log }: Change, { name }: PresentLink): void {
   }
 }
 
-/** With the first address of a subnet the kernel takes the others of that subnet. */
+/** EADDRNOTAVAIL is success: with the first address of a subnet the kernel deletes the other addresses of the subnet. */
 function remove(host: Connection, link: PresentLink, address: Prefix): void {
   const [outcome] = host.callAll([deleteAddress(link.index, address, link.name)]);
   if (outcome?.error !== undefined && !refusedWith(outcome.error, "EADDRNOTAVAIL")) throw outcome.error;
 }
 
-/** One IPv4 address is all that a bridge has; IPv6 networks may stand side by side unless they overlap. */
+/** A bridge has only one IPv4 address, but may have addresses of several IPv6 networks that do not overlap. */
 function conflicts(present: Prefix, wanted: Prefix): boolean {
   if (present.address.family !== wanted.address.family || isLinkLocal(present.address)) return false;
   return wanted.address.family === 4 || overlaps(present, wanted);
 }
 
-/** Adds an address; returns the kernel's refusal: EEXIST when it is there. */
+/** Adds an address. Returns the kernel's error: EEXIST if the address is already there. */
 function add(host: Connection, { index, name }: PresentLink, prefix: Prefix): NetlinkError | undefined {
   const flags = prefix.address.family === 6 ? addressFlag.noDad : 0;
   return host.callAll([addAddress(index, prefix, flags, name)])[0]?.error;
 }
 
-/** A refusal of an address, with its cause where IPv6 is off. */
+/** The error for a refused address, with the cause if IPv6 is off. */
 function refused(error: NetlinkError, { name }: PresentLink, { address }: Prefix): Error {
   const why = address.family === 6 ? whyNoIpv6(name) : undefined;
   return why === undefined

@@ -1,4 +1,4 @@
-/** The host as the containers' gateway, where all is as it should be (rules B24–B26). Else: gateway-addresses.ts, forwarding.ts. */
+/** Reads the state of the host as a gateway (rules B24–B26). gateway-addresses.ts and forwarding.ts change it. */
 import type { Family } from "../net/ip.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -8,17 +8,19 @@ import { deleteNeighbour } from "../netlink/rtnetlink/neighbour.ts";
 import { sysctlIfThere } from "../sys/sysctl.ts";
 import type { PresentLink } from "./link.ts";
 
-/** The interface that has the gateway addresses, and whether others use them than the container being added. */
+/** The gateway of an attachment. */
 export interface Gateway {
+  /** The interface that has the gateway addresses. */
   readonly link: PresentLink;
+  /** Whether other attachments use it. */
   isShared(): boolean;
 }
 
-/** Addresses of an interface, both families. */
+/** Addresses of an interface, of both families. */
 export const prefixesOf = (connection: Connection, { index }: PresentLink): Prefix[] =>
   connection.dump(dumpAddresses(index), (message) => addressOf(message, index)?.prefix);
 
-/** Forgets what the host knew of an address that another attachment had before: it would be dead for seconds (G25). */
+/** Deletes the host's neighbour entries of another attachment's former addresses, which would be dead for seconds (G25). */
 export function forgetNeighbours(
   host: Connection,
   { index }: PresentLink,
@@ -27,12 +29,12 @@ export function forgetNeighbours(
   const requests = [];
   for (const { address } of prefixes) requests.push(deleteNeighbour(index, address));
   for (const { error } of host.callAll(requests)) {
-    // Best effort: a kernel with nothing to forget says ENOENT.
+    // ENOENT: there was no entry.
     if (error !== undefined && !refusedWith(error, "ENOENT")) throw error;
   }
 }
 
-/** What switches forwarding on for a family (rule B26). */
+/** The sysctl that turns forwarding on for a family (rule B26). */
 export const FORWARDING = {
   4: ["net", "ipv4", "ip_forward"],
   6: ["net", "ipv6", "conf", "all", "forwarding"],

@@ -1,13 +1,13 @@
-/** The lock that parallel ADDs on one host take, against each other's undo. */
+/** The lock by which parallel ADDs on one host are protected from each other's undo. */
 import { CniError, code } from "../cni/error.ts";
 import { type FileLock, LockTimeoutError } from "../sys/flock.ts";
 import { shareNetns } from "../sys/netns-lock.ts";
 import { isFileFailure } from "../sys/own-file.ts";
 
 /**
- * The lock that keeps others' undo away from what is found on the host, while it is held. Undefined where there cannot
- * be one, which `log` says: then no undo here takes anything away, and an ADD sees in the end whether its port lost the
- * bridge to the undo of another that had a lock.
+ * Takes the lock. While it is held, no undo of another ADD removes anything from the host. Returns undefined, and logs it,
+ * if the lock file cannot be used. Then no undo of this process removes anything either, and the ADD verifies at its end
+ * that its port still has a bridge.
  * @throws CniError code 11
  */
 export function lockHost(log: (line: string) => void = () => {}): FileLock | undefined {

@@ -1,11 +1,11 @@
-/** Whether an interface can have IPv6 addresses (rule K20). For rare paths: an address was refused, or STATUS asks. */
+/** Explains why an interface cannot have IPv6 addresses (rule K20). For refused addresses and for STATUS. */
 import { sysctlIfThere, sysctlName } from "../sys/sysctl.ts";
 
 const REMEDY = 'or take the IPv6 ranges out of the network\'s "ipam"';
 
 /**
- * Why an interface of the calling thread's namespace can't have IPv6 addresses, with the remedy; undefined when it can.
- * One that does not exist yet will be as `default` says. Without a name: why no interface can.
+ * Why an interface of the calling thread's namespace can't have IPv6 addresses, with the remedy; undefined if it can. For
+ * an interface that does not exist yet the setting `default` counts. Without a name only the kernel's IPv6 is looked at.
  */
 export function whyNoIpv6(name?: string): string | undefined {
   const setting = (link: string) => ["net", "ipv6", "conf", link, "disable_ipv6"];

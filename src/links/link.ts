@@ -1,4 +1,4 @@
-/** Links of a namespace: found, made with their undo, deleted; and the ports of a bridge. */
+/** Finds links of a namespace, creates them with their undo, deletes them, and lists the ports of a bridge. */
 import type { UndoStack } from "../cni/undo.ts";
 import { localMac, type Mac, sameMac } from "../net/mac.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -14,7 +14,7 @@ import {
 } from "../netlink/rtnetlink/link.ts";
 import { randomBytes } from "../sys/random.ts";
 
-/** A link that the kernel has: with index and name. */
+/** A link that exists, and so has an index and a name. */
 export type PresentLink = Link & { index: number; name: string };
 
 /** The link of that name or index, or undefined. */
@@ -23,31 +23,31 @@ export function findLink(
   wanted: string | { readonly index: number },
 ): PresentLink | undefined {
   const [outcome] = connection.getAll([getLink(typeof wanted === "string" ? { name: wanted } : wanted)]);
-  // ERANGE: longer than any interface's name. What can't exist is not there.
+  // ERANGE: the name is too long, so no link can have it.
   if (refusedWith(outcome?.error, "ENODEV", "ERANGE")) return undefined;
   if (outcome?.error !== undefined) throw outcome.error;
   const link = linkOf(outcome?.replies ?? []);
   return link?.index !== undefined && link.name !== undefined ? (link as PresentLink) : undefined;
 }
 
-/** What changes on the host are made with: the undo of each is pushed before it, and `log` says what went less well. */
+/** What a step needs to change the host. */
 export interface Change {
   readonly host: Connection;
+  /** The undo of each change is pushed before the change. */
   readonly undo: UndoStack;
   readonly log: (line: string) => void;
 }
 
-/** A link that was asked for: how it ended, and what its undo knows it by. */
+/** The outcome of creating a link. */
 export interface NewLink {
-  /** Set when it is known: the undo goes by it then, since others may rename a link, or give it another MAC. */
+  /** Set by the caller. The undo then finds the link by it, since other programs may rename a link or change its MAC. */
   index?: number;
   error: NetlinkError | undefined;
 }
 
 /**
- * Has the kernel make a link, which has a MAC of its own. Its undo hands the link to `takeBack`; until its index is known,
- * the MAC tells it from another of that name, and having no alias yet from one that an earlier ADD of the same attachment
- * has made.
+ * Creates a link with the given MAC. Its undo passes the link to `takeBack`. Until the index is known, the undo takes a
+ * link of that name for this one if it has the MAC and no alias: a link with an alias was made by an earlier ADD.
  */
 export function makeLink(
   { host, undo }: Change,
@@ -66,7 +66,7 @@ export function makeLink(
   return made;
 }
 
-/** Deletes a link; one that is gone is success (rule A29). */
+/** Deletes a link. A missing link is success (rule A29). */
 export function removeLink(connection: Connection, { index }: { readonly index: number }): void {
   const [outcome] = connection.callAll([deleteLink({ index })]);
   if (outcome?.error !== undefined && !refusedWith(outcome.error, "ENODEV")) throw outcome.error;
@@ -80,5 +80,5 @@ export const portsOf = (host: Connection, bridge: { readonly index: number }) =>
     return master === bridge.index ? { index, name, mtu } : undefined;
   });
 
-/** A random locally administered unicast address, for a link for which none was asked. */
+/** A random locally administered unicast address. */
 export const randomMac = (): Mac => localMac(randomBytes(6));

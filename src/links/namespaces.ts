@@ -1,16 +1,16 @@
-/** The two namespaces that an attachment spans, and a netlink connection into each. */
+/** Opens the container's namespace, runs code in it, and opens netlink connections in it and on the host. */
 import { CniError, code, toCniError } from "../cni/error.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { connect as connectTo, protocol } from "../netlink/index.ts";
 import { Netns } from "../sys/netns.ts";
 
-/** The container's namespace, and a connection there. */
+/** The container's namespace, and a netlink connection in it. */
 export interface Inside {
   readonly netns: Netns;
   readonly container: Connection;
 }
 
-/** A connection in the thread's current namespace. @throws CniError */
+/** Opens a connection in the thread's current namespace. @throws CniError */
 export function connect(): Connection {
   try {
     return connectTo(protocol.route);
@@ -19,7 +19,7 @@ export function connect(): Connection {
   }
 }
 
-/** A connection that stays in the container's namespace although the thread does not. @throws CniError */
+/** Opens a connection that stays in the container's namespace after the thread has left it. @throws CniError */
 export const connectInside = (netns: Netns): Connection => runInside(netns, connect);
 
 /** Runs synchronous code in the container's namespace. @throws CniError when it can't be entered */
@@ -35,7 +35,7 @@ export function runInside<T>(netns: Netns, action: () => T): T {
   }
 }
 
-/** Opens CNI_NETNS. @throws CniError code 8 (first of all, so that a bad path leaves nothing behind: G23). */
+/** Opens CNI_NETNS. Called before any change, so that a bad path leaves nothing behind (G23). @throws CniError code 8 */
 export function openNetns(path: string): Netns {
   try {
     return Netns.open(path);

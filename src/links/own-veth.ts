@@ -1,4 +1,4 @@
-/** Which veth of the host is an attachment's (rules B33, G5, G19): by what it carries, whatever it is called now. */
+/** Finds the host veth of an attachment by its alias and MAC, whatever its name (rules B33, G5, G19). */
 import type { Attachment } from "../cni/attachment.ts";
 import { CniError, code } from "../cni/error.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
@@ -7,17 +7,17 @@ import { refusedWith } from "../netlink/error.ts";
 import { decodeLink, dumpLinks, getLink } from "../netlink/rtnetlink/link.ts";
 import { attachmentAlias, hostVethMac, hostVethNames, isAttachmentAlias } from "./veth-identity.ts";
 
-/** Whose a link is: "unmarked" is one that says nothing, as those that the Go plugins make. */
+/** To which attachment a link belongs. "unmarked": it does not show that, as a link that the Go plugins made. */
 export type Claim = "own" | "another's" | "unmarked";
 
-/** What says whose a link is. */
+/** The fields of a link that show its attachment. */
 export interface Marks {
   readonly kind?: string | undefined;
   readonly alias?: string | undefined;
   readonly mac?: Mac | undefined;
 }
 
-/** What is of interest of a veth on the host; fields as in Link. */
+/** A veth on the host; fields as in Link. */
 export interface HostVeth extends Marks {
   readonly index: number;
   readonly name: string;
@@ -28,8 +28,9 @@ export interface HostVeth extends Marks {
 }
 
 /**
- * Tells whose links of the host are. An alias of ours counts before the MAC. `reportedMac` gives that of the host's end as
- * ADD reported it, which is all that is known of a pair that the Go plugins made: asked for when a link has no alias.
+ * Returns a function that says whether a link of the host is the attachment's. An alias of ours counts before the MAC.
+ * `reportedMac` returns the MAC of the host's end from ADD's result, the only mark of a pair that the Go plugins made. It is
+ * called only for a link without an alias.
  */
 export function claimsOf(
   attachment: Attachment,
@@ -51,7 +52,7 @@ export function claimsOf(
 }
 
 /**
- * What `keep` makes of each veth of the connection's namespace, or of the one that the kernel has a number for there.
+ * Calls `keep` for each veth of the connection's namespace, or of the one with the number `inNetns`, and returns its results.
  * Kernels before 4.20 send all links.
  */
 export const dumpVeths = <T>(
@@ -70,8 +71,8 @@ export const dumpVeths = <T>(
   );
 
 /**
- * Whether the other end is in another namespace that lives. When one ends the kernel takes it apart in its own time, with
- * all pairs that lead there, but it answers no question about it any more. Kernels before 5.0 can't be asked: true.
+ * Whether the other end is in another namespace that still lives. When a namespace ends, the kernel deletes its pairs some
+ * time later, but answers requests about it with EINVAL at once. Kernels before 5.0 can't answer: then the result is true.
  */
 export function livesElsewhere(host: Connection, { linkNetnsId = -1, peerIndex = 0 }: HostVeth): boolean {
   if (linkNetnsId < 0) return false;
@@ -79,14 +80,14 @@ export function livesElsewhere(host: Connection, { linkNetnsId = -1, peerIndex =
   return !refusedWith(outcome?.error, "EINVAL");
 }
 
-/** A host veth for messages. */
+/** Text for a host veth in messages. */
 export const describeHostEnd = ({ name, alias }: HostVeth): string =>
   `host veth ${JSON.stringify(name)}${alias === undefined ? "" : ` (${alias})`}`;
 
 /**
- * Refuses the second ADD of an attachment that lives in another namespace. An IPAM of this process does that by itself, and
- * asks before it frees the address again; any other would free the address of the living container when its ADD fails (A45).
- * @throws CniError when a host veth other than `own` is the attachment's, with a living namespace at its other end.
+ * Refuses the second ADD of an attachment that lives in another namespace. An IPAM plugin of this process does so itself;
+ * any other would free the address of the living container when its ADD fails (A45).
+ * @throws CniError if another host veth than `own` is the attachment's and leads to a living namespace.
  */
 export function refuseSecond(
   host: Connection,

@@ -1,4 +1,4 @@
-/** Waiting on the kernel's events, with a deadline, never by sleeping (rules B31, G24; pains of "lower-layer-down"). */
+/** Waits for states of links and addresses by the kernel's events, with a deadline, never by sleeping (rules B31, G24). */
 
 import { now } from "#engine";
 import { CniError, code, toCniError } from "../cni/error.ts";
@@ -17,19 +17,19 @@ import {
 import { NetlinkSocket, protocol } from "../netlink/socket.ts";
 import { timeLeft } from "../sys/deadline.ts";
 import { failedWith } from "../sys/errno.ts";
+import { LimitedList } from "./limited-list.ts";
 import type { PresentLink } from "./link.ts";
 import { type Inside, runInside } from "./namespaces.ts";
-import { Some } from "./some.ts";
 
-/** The kernel needs a millisecond; on a machine under heavy load some hundred. */
+/** Milliseconds. The kernel needs one, or some hundred on a machine under heavy load. */
 const DEADLINE = 10_000;
 
-/** What brings events: each that comes is a reason to look again. */
+/** A source of events. Their content is not read: after each event the state is read again. */
 export type Events = Pick<NetlinkSocket, "receiveWithin"> & Disposable;
 
 /**
- * Repeats `probe` at each event of a socket until it gives a value; undefined when `most` milliseconds have passed, or
- * the call's. @throws CniError; whatever `probe` throws
+ * Repeats `probe` at each event until it returns a value. Returns undefined when `most` milliseconds or the time of the
+ * call are over. @throws CniError and the errors of `probe`
  */
 export function awaitState<T>(
   subscribe: () => Events,
@@ -42,14 +42,14 @@ export function awaitState<T>(
   const time = timeLeft(most);
   const deadline = now() + time;
   for (let left = time; left > 0; left = deadline - now()) {
-    // Probed after subscribing, so that no event can fall between.
+    // Probed after subscribing, so that no event is missed.
     const value = probe();
     if (value !== undefined) return value;
     listening(() => {
       try {
         return events.receiveWithin(left);
       } catch (error) {
-        // Events were lost; the next probe sees the state all the same.
+        // ENOBUFS: the kernel dropped events, but the next probe reads the state itself.
         if (!failedWith(error, "ENOBUFS")) throw error;
         return undefined;
       }
@@ -76,8 +76,8 @@ export const portState = ({ portData }: Link): number =>
   decodeBridgePort(portData ?? new Uint8Array()).state ?? 0;
 
 /**
- * Waits until the port has a carrier and takes part in the bridge; gives its state.
- * @throws CniError naming what keeps it down.
+ * Waits until the port has a carrier and the bridge has enabled it. Returns the link as it is then.
+ * @throws CniError with the state that keeps the port down.
  */
 export function awaitPortUp(host: Connection, { index, name }: PresentLink): Link {
   let seen: Link = {};
@@ -122,11 +122,11 @@ export function awaitAddressesSettled({ container, netns }: Inside, link: Presen
   throw new CniError(code.tryAgainLater, message);
 }
 
-/** Addresses that are not in use yet, or never will be. The container decides how many there are. */
+/** Addresses that are tentative, and the first that is a duplicate. A container may have any number of them. */
 const unsettled = (container: Connection, { index }: PresentLink) =>
   container.fold(
     dumpAddresses(index),
-    (): { failed?: Prefix; readonly tentative: Some } => ({ tentative: new Some() }),
+    (): { failed?: Prefix; readonly tentative: LimitedList } => ({ tentative: new LimitedList() }),
     (sum, message) => {
       const { prefix, flags = 0 } = addressOf(message, index) ?? {};
       if (prefix === undefined) return;

@@ -1,7 +1,7 @@
 /**
- * Interfaces that configure themselves by router advertisements (rule K16). A kernel that forwards IPv6 listens to them
- * only where accept_ra is 2: it drops the default routes that it has learned, and all else when its time is over. So a
- * host would lose its own IPv6 by its first IPv6 network.
+ * Keeps router advertisements working on the host's interfaces, and off on bridges (rules B12, K16). A kernel that forwards
+ * IPv6 accepts them only if accept_ra is 2. Otherwise it drops the default routes that it has learned, and its addresses
+ * when they expire, so that the host would lose its own IPv6 by its first IPv6 network.
  */
 import { CniError, code } from "../cni/error.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -18,16 +18,15 @@ import { trySysctl } from "./sysctl.ts";
 const settingOf = (name: string, setting: string) => ["net", "ipv6", "conf", name, setting];
 
 /**
- * Lets all interfaces that listen to router advertisements now go on with it under forwarding, also those that have
- * heard none yet. To be called before forwarding is switched on. `undo` brings accept_ra back unless the host forwards
- * by then.
- * @throws CniError when an interface can't be kept listening.
+ * Sets accept_ra to 2 on all interfaces that accept router advertisements, including those that have received none yet.
+ * Call it before forwarding is turned on. `undo` restores accept_ra unless the host forwards by then.
+ * @throws CniError if a setting can't be changed.
  */
 export function keepRouterAdvertisements({ host, undo, log }: Change): void {
   const names = host.dump(dumpLinks(), ({ payload }) => {
     const { name, flags = 0, portKind, kind, linkNetnsId } = decodeLink(payload);
-    // A bridge takes the frames of its ports, and behind a veth whose other end is in this namespace there is no router but
-    // this host itself.
+    // A port passes its frames to the bridge. Behind a veth whose other end is in this namespace, the only router is this
+    // host itself.
     const hearsNone =
       (flags & interfaceFlag.loopback) !== 0 ||
       portKind === "bridge" ||
@@ -40,7 +39,7 @@ export function keepRouterAdvertisements({ host, undo, log }: Change): void {
     const setting = settingOf(name, "accept_ra");
     undo.push(sysctlName(setting), () => {
       using lock = claimNetns();
-      // Where the host forwards by now, another ADD relies on what this one has set.
+      // If the host forwards by now, another ADD relies on this setting.
       if (lock === undefined || sysctlIfThere(...FORWARDING[6]) !== "0") return;
       if (is("accept_ra", "2")) ensureSysctl(setting, "1");
     });
@@ -65,8 +64,8 @@ export function keepRouterAdvertisements({ host, undo, log }: Change): void {
 }
 
 /**
- * No container shall be able to give the host routes by router advertisements (rule B12). A bridge to the host's own
- * network, by which the host has learned its routes, goes on listening.
+ * Turns router advertisements off on a bridge, so that no container can give the host routes (rule B12). A bridge to the
+ * host's own network, from which the host has learned routes or addresses, keeps accepting them.
  */
 export function refuseRouters({ host, log }: Change, bridge: PresentLink): void {
   const setting = settingOf(bridge.name, "accept_ra");
@@ -85,14 +84,14 @@ export function refuseRouters({ host, log }: Change, bridge: PresentLink): void 
 /** RTPROT_RA of uapi linux/rtnetlink.h. */
 const PROTOCOL_RA = 9;
 
-/** Whether an interface has routes or addresses from router advertisements: those are of the host's own network. */
+/** Whether the interface has routes or addresses from router advertisements, and so leads to the host's own network. */
 function hasLearned(host: Connection, index: number): boolean {
   const routes = host.dump(dumpRoutes(6, { type: RTN_UNICAST }), ({ payload }) => {
     const route = decodeRoute(payload);
     return (route.index === index && route.protocol === PROTOCOL_RA) || undefined;
   });
   if (routes.length > 0) return true;
-  // A network without a default route gives no more than an address, for a time.
+  // A network without a default route gives only an address with a limited lifetime.
   const temporary = host.dump(dumpAddresses(index), (message) => {
     const address = addressOf(message, index);
     if (address?.prefix.address.family !== 6 || address.scope !== 0) return undefined;

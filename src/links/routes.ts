@@ -1,27 +1,27 @@
-/** Routes of a container as the kernel takes them (rules B23, K19). Pure. */
+/** Converts a container's routes into the kernel's form (rules B23, K19). Pure. */
 import type { IpConfig, Route } from "../cni/result.ts";
 import { type Family, formatIp, type IpAddress } from "../net/ip.ts";
 import { formatPrefix, networkOf } from "../net/prefix.ts";
 import { type Route as KernelRoute, MAIN_TABLE, SCOPE_LINK } from "../netlink/rtnetlink/route.ts";
 
-/** The first gateway of a family: the one for routes that name none. */
+/** The first gateway of a family, which routes without a gateway use. */
 export function gatewayOf(ips: readonly IpConfig[], family: Family): IpAddress | undefined {
   for (const { address, gateway } of ips)
     if (gateway !== undefined && address.address.family === family) return gateway;
   return undefined;
 }
 
-/** The gateway that the kernel gets for a route: its own, else the family's first, none for a route of link scope. */
+/** The gateway for a route in the kernel: its own, or else the first of its family, or none for a route of link scope. */
 export function effectiveGateway(route: Route, ips: readonly IpConfig[]): IpAddress | undefined {
   if (route.gw !== undefined) return route.gw;
   return (route.scope ?? 0) >= SCOPE_LINK ? undefined : gatewayOf(ips, route.dst.address.family);
 }
 
-/** IP6_RT_PRIO_USER: what the kernel makes of an IPv6 route without a priority. */
+/** IP6_RT_PRIO_USER: the kernel's priority for an IPv6 route that is added without one. */
 const IPV6_PRIORITY = 1024;
 
-/** What makes a route another one to the kernel, but for its metrics. A route that is listed twice is one (K19). */
-export function wayOf(route: Route, ips: readonly IpConfig[]): string {
+/** A key that is equal for two routes if the kernel takes them for the same route, metrics aside (K19). */
+export function routeKey(route: Route, ips: readonly IpConfig[]): string {
   const { dst, table, priority, scope } = route;
   const isIpv6 = dst.address.family === 6;
   const gateway = effectiveGateway(route, ips);
@@ -34,7 +34,7 @@ export function wayOf(route: Route, ips: readonly IpConfig[]): string {
   ].join(" ");
 }
 
-/** A route of a container by the interface with that index. */
+/** The kernel's form of a route through the interface with that index. */
 export function kernelRoute(route: Route, ips: readonly IpConfig[], index: number): KernelRoute {
   const { dst, mtu, advmss, priority, table, scope } = route;
   const kernel: KernelRoute = { dst, index };

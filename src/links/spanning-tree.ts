@@ -1,4 +1,4 @@
-/** A port of a bridge that runs the spanning tree protocol passes no frames at first (rule K20). */
+/** Waits for a port of a bridge with the spanning tree protocol, which passes no frames at first (rule K20). */
 import { decodeBridge } from "../netlink/rtnetlink/bridge.ts";
 import { FORWARDING } from "../netlink/rtnetlink/bridge-port.ts";
 import { getLink, linkOf } from "../netlink/rtnetlink/link.ts";
@@ -6,7 +6,7 @@ import { timeLeft } from "../sys/deadline.ts";
 import type { Change, PresentLink } from "./link.ts";
 import { awaitState, linkEvents, portState } from "./readiness.ts";
 
-/** Milliseconds of the call that are kept for what comes after. */
+/** Milliseconds of the call that are reserved for the steps after the wait. */
 const RESERVE = 3000;
 
 /** IFLA_BR_FORWARD_DELAY counts hundredths of a second. */
@@ -16,14 +16,14 @@ const LEARNING = 2;
 const STATES = ["disabled", "listening", "learning", "forwarding", "blocking"];
 
 /**
- * Waits until the port passes frames if that comes within the time of the call; else, or when it did not come, says so
- * and leaves it at that: the container works as soon as the port does.
+ * Waits until the port passes frames, if the time of the call allows it. If the port does not pass frames by then, this is
+ * only logged: the container has a network as soon as the port does.
  */
 export function awaitForwarding({ host, log }: Change, bridge: PresentLink, port: PresentLink): void {
   const look = () => portState(linkOf(host.get(getLink({ index: port.index }))) ?? port);
   const delay = (decodeBridge(bridge.data ?? new Uint8Array()).forwardDelay ?? 0) * UNIT;
   let state = look();
-  // It listens for one delay and learns for another.
+  // The port is listening for one delay, then learning for another.
   const needed = state === LEARNING ? delay : 2 * delay;
   if (needed + RESERVE <= timeLeft()) {
     const isForwarding = () => {

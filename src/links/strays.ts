@@ -1,7 +1,7 @@
 /**
- * Veths in other namespaces whose other end is not on the host: there the host's end of an attachment was moved to, and
- * the container's end is left behind. The kernel lists them by its number for a namespace, which each namespace has here that
- * a link leads or led to. Nothing of them is ever changed: on a machine that has nodes in namespaces, they may be a node's.
+ * Finds strays: veths in other namespaces whose other end is not on the host, as after an attachment's host end was moved
+ * to another namespace. The kernel lists the links of each namespace that has a number here, which it has if a link leads or
+ * led to it. Strays are never changed: on a machine with nodes in namespaces, they may belong to a node.
  */
 import type { Connection } from "../netlink/connection.ts";
 import { dumpNetnsIds, getNetnsId, netnsIdIn, netnsIdOf } from "../netlink/rtnetlink/netns-id.ts";
@@ -10,15 +10,15 @@ import { addressesIn, ifOpen } from "./addresses-in.ts";
 import { dumpVeths, type HostVeth, livesElsewhere } from "./own-veth.ts";
 import { isAttachmentAlias } from "./veth-identity.ts";
 
-/** What strays are looked for: by alias, or by name and address. */
+/** The strays to find: by alias, or by name and address. */
 export interface WantedStrays {
   readonly aliases: ReadonlySet<string>;
   readonly ifnames: ReadonlySet<string>;
-  /** Texts. */
+  /** As text. */
   readonly addresses: ReadonlySet<string>;
 }
 
-/** The strays of one moment. What is about to go with the namespace of its other end does not count. */
+/** The strays of one moment. A veth whose other end is in an ended namespace is not one: the kernel is about to delete it. */
 export class Strays {
   private readonly host: Connection;
   private readonly wanted: WantedStrays;
@@ -30,7 +30,7 @@ export class Strays {
   constructor(host: Connection, wanted: WantedStrays) {
     this.host = host;
     this.wanted = wanted;
-    // A veth elsewhere may lead to this namespace, which gives it a number too.
+    // This namespace may have a number too, since a veth of another namespace may lead to it.
     using own = Netns.open(OWN_NETNS);
     const ownId = netnsIdOf(host.get(getNetnsId(own.fd)));
     this.veths = host
@@ -39,7 +39,7 @@ export class Strays {
       .flatMap((netnsId) => this.vethsIn(netnsId));
   }
 
-  /** None for a namespace that is closed, and on kernels before 4.15, which answer for another. */
+  /** None if the namespace can't be read, and on kernels before 4.15, which answer for this namespace instead. */
   private vethsIn(netnsId: number): HostVeth[] {
     const { aliases, ifnames } = this.wanted;
     const keep = (veth: HostVeth) => {
@@ -50,12 +50,12 @@ export class Strays {
     return ifOpen([], () => dumpVeths(this.host, keep, netnsId));
   }
 
-  /** The one with this alias. */
+  /** The stray with this alias. */
   marked(alias: string): HostVeth | undefined {
     return this.veths.find((veth) => veth.alias === alias && this.isWhole(veth));
   }
 
-  /** The one without an alias of ours that has this name and this address. @throws NetlinkError */
+  /** The stray with this name and address, and without an alias of ours. @throws NetlinkError */
   withAddress(address: string, ifname: string): HostVeth | undefined {
     this.byAddress ??= this.readAddresses();
     return this.byAddress.get(address)?.find((veth) => veth.name === ifname && this.isWhole(veth));
@@ -74,7 +74,7 @@ export class Strays {
     return byAddress;
   }
 
-  /** Whether the other end is in a namespace that lives. The kernel gives no number (-1) to one that has ended. */
+  /** Whether the other end is in a namespace that lives. For one that has ended the kernel reports the number -1. */
   private isWhole(veth: HostVeth): boolean {
     return veth.linkNetnsId === undefined || livesElsewhere(this.host, veth);
   }

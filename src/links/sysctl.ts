@@ -1,10 +1,10 @@
-/** Kernel settings that an attachment wants but can live without. */
+/** Sets optional kernel settings, whose absence is only logged. */
 import { failedWith, SystemError } from "../sys/errno.ts";
 import { ensureSysctl } from "../sys/sysctl.ts";
 
 /**
- * Sets a value where the kernel has the setting; says on stderr when it could not. For settings whose absence only
- * takes a convenience away, as where IPv6 is off or /proc/sys is read-only.
+ * Sets a value if the kernel has the setting. Logs an error instead of throwing it, as when /proc/sys is read-only: an
+ * attachment works without the settings for which this function is used.
  */
 export function trySysctl(parts: readonly string[], value: string, log: (line: string) => void): void {
   try {

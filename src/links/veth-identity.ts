@@ -1,8 +1,8 @@
 /**
- * How a host veth shows which attachment it belongs to (docs/decisions/0003-host-veth-identity.md). Its name and its
- * MAC follow from the attachment and are in the message that creates it; its alias (`ip link` shows it) names the
- * attachment and comes with the next message. So a pair is found whatever its links are called, and a pair whose ADD
- * was killed between the two messages is found as well.
+ * Name, MAC and alias by which a host veth shows its attachment (docs/decisions/0003-host-veth-identity.md). Name and MAC
+ * are derived from the attachment and are in the message that creates the pair. The alias (see `ip link`) names the
+ * attachment and is set by the next message. So a pair is found even if its links were renamed, or if its ADD was killed
+ * between the two messages.
  */
 
 import { hash32, hash64, sha256 } from "#engine";
@@ -15,18 +15,18 @@ import { bootId } from "../sys/boot.ts";
 const ALIAS_MAX = 255;
 const PREFIX = "bridgehead:";
 
-/** A free name is found at once but for a chance in four thousand million; so many names are tried. */
+/** Number of names that are tried. The chance that a name is taken is one in four thousand million for each host veth. */
 export const NAME_ATTEMPTS = 8;
 
 /**
- * `veth` and 8 hex digits (rule B13); later attempts are for when the first name is taken. Two attachments may share
- * one by chance: compare the alias as well.
+ * `veth` and 8 hex digits (rule B13). Later attempts are used if the first name is taken. Two attachments may have the same
+ * name by chance, so compare the alias as well.
  */
 export const hostVethName = (attachment: Attachment, attempt = 0): string =>
-  // Not a digest: the first one of a process costs 0.05 ms, and chance is all that this has to keep apart.
+  // Not a digest, whose first use costs 0.05 ms: the name only has to make a collision unlikely.
   `veth${hash32(path(attachment), attempt).toString(16).padStart(8, "0")}`;
 
-/** All names that the host's end can have been created with, in the order of trial. */
+/** All names that ADD may have given the host's end, in the order of attempts. */
 export function hostVethNames(attachment: Attachment): string[] {
   const names: string[] = [];
   for (let attempt = 0; attempt < NAME_ATTEMPTS; attempt++) names.push(hostVethName(attachment, attempt));
@@ -34,13 +34,13 @@ export function hostVethNames(attachment: Attachment): string[] {
 }
 
 /**
- * The MAC that proves, as long as there is no alias, that a host veth of this name was made for this network: 46 bits
- * that no other program gives by chance. The boot is in it since two machines may have the same names on one wire.
+ * The MAC that proves, until there is an alias, that a host veth of this name was created for this network: no other
+ * program sets these 46 bits by chance. It includes the boot, since two machines on one link may have the same names.
  */
 export const hostVethMac = (network: string, name: string): Mac =>
   localMac(new Uint8Array(BigUint64Array.of(hash64(`${bootId() ?? ""}/${network}/${name}`)).buffer, 0, 6));
 
-/** "bridgehead:NETWORK/CONTAINER/IFNAME", with digests where that does not fit. None of the parts can hold a "/". */
+/** "bridgehead:NETWORK/CONTAINER/IFNAME", or digests if that is too long. None of the parts can contain a "/". */
 export function attachmentAlias(attachment: Attachment): string {
   const alias = `${PREFIX}${path(attachment)}`;
   if (new TextEncoder().encode(alias).length <= ALIAS_MAX) return alias;
@@ -54,7 +54,7 @@ export const isAttachmentAlias = (alias: string | undefined): boolean => alias?.
 export const isAliasOf = (alias: string, network: string): boolean =>
   alias.startsWith(`${PREFIX}${network}/`) || alias.startsWith(longNetworkPrefix(network));
 
-/** Tells which aliases are of attachments of this network that are not valid. */
+/** Returns a function that says whether an alias is of an attachment of this network that is not valid. */
 export function staleAliases(network: string, valid: ValidAttachments): (alias: string) => boolean {
   const [short, long] = [`${PREFIX}${network}/`, longNetworkPrefix(network)];
   let digests: Set<string> | undefined;
@@ -71,7 +71,7 @@ export function staleAliases(network: string, valid: ValidAttachments): (alias: 
   };
 }
 
-/** The attachment that an alias names in full; undefined for any other text, and for a digest. */
+/** The attachment that an alias names; undefined for a digest and for any other text. */
 export function parseAttachmentAlias(alias: string): Attachment | undefined {
   if (!isAttachmentAlias(alias)) return undefined;
   const [network = "", containerId, ifname, more] = alias.slice(PREFIX.length).split("/");

@@ -1,4 +1,4 @@
-/** The veth pair of an attachment (rules B13, B14, G7, G19): how it is made. own-veth.ts finds it again. */
+/** Creates the veth pair of an attachment (rules B13, B14, G7, G19). own-veth.ts finds it again. */
 import type { Attachment } from "../cni/attachment.ts";
 import { CniError, code } from "../cni/error.ts";
 import type { Mac } from "../net/mac.ts";
@@ -18,20 +18,20 @@ export interface VethPair {
   readonly container: PresentLink;
 }
 
-/** What the ends are to be like. */
+/** The configured settings of the ends. */
 export interface VethSettings {
   /** Bytes; undefined leaves it to the kernel. */
   readonly mtu?: number;
-  /** Of the container's end; undefined draws one. */
+  /** MAC of the container's end; undefined for a random one. */
   readonly mac?: Mac;
   readonly hairpinMode: boolean;
   readonly portIsolation: boolean;
 }
 
 /**
- * Makes the pair: each end is created where it belongs, the host's as a port of the bridge, with addresses of their
- * own (so that no program on the host which renames or re-addresses new links changes them). Both are down.
- * @throws CniError when the container has an interface of that name; nothing has changed then.
+ * Creates the pair, with both ends down: the container's end in its namespace, the host's end as a port of the bridge. Both
+ * have their names and MACs from the start, so that programs on the host that rename new links or change their MACs do not.
+ * @throws CniError if the container has an interface of that name; nothing has changed then.
  */
 export function addVethPair(
   change: Change & Inside,
@@ -54,7 +54,7 @@ export function addVethPair(
     const made = makeLink(change, { name, kind: "veth", mac, master: bridge.index, data, ...mtu });
     if (made.error === undefined) {
       const inside = requireLink(container, ifname);
-      // The container's end knows the other's index, which saves asking for it.
+      // The container's end has the index of the host's end, which saves a request.
       const { peerIndex: index, mtu = 0 } = inside;
       const end = index === undefined ? requireLink(host, name) : { index, name, mac, mtu };
       made.index = end.index;
@@ -76,9 +76,9 @@ export function addVethPair(
   throw new CniError(code.tryAgainLater, `failed to find a unique veth name in ${NAME_ATTEMPTS} attempts`);
 }
 
-/** BR_MAX_PORTS of the kernel's net/bridge/br_private.h, of which one number is not given. */
+/** BR_MAX_PORTS of the kernel's net/bridge/br_private.h is 1,024; the kernel does not use port number 0. */
 const FULL =
-  '; the kernel lets a bridge have 1,023 ports and it has them: use another one ("bridge") for new containers, or remove ports that are gone';
+  "; the bridge has 1,023 ports, the most that the kernel allows: use another bridge for new containers, or remove unused ports";
 
 function requireLink(connection: Connection, name: string): PresentLink {
   const link = findLink(connection, name);
@@ -89,7 +89,7 @@ function requireLink(connection: Connection, name: string): PresentLink {
   );
 }
 
-/** Marks the host's end as the attachment's, sets what is wanted of the port, and brings it up. */
+/** Sets the alias and the port settings of the host's end, and brings it up. */
 export function setUpHostEnd(
   { host, log }: Change,
   attachment: Attachment,
@@ -97,7 +97,7 @@ export function setUpHostEnd(
   { hairpinMode, portIsolation }: VethSettings,
 ): void {
   trySysctl(["net", "ipv6", "conf", name, "accept_ra"], "0", log);
-  // Before it comes up: a port speaks no IPv6 itself, and each one that does makes the next one's start slower.
+  // Before it comes up: a port needs no IPv6 itself, and each port with IPv6 slows down the start of the next one.
   trySysctl(["net", "ipv6", "conf", name, "disable_ipv6"], "1", log);
   const { up } = interfaceFlag;
   const change: Link & { index: number } = {

@@ -1,6 +1,6 @@
 /**
- * The gateway of a VLAN (rule B24): the interface `<bridge>.<vlan>` on the host, a veth whose other end is an access
- * port of the bridge. Shared by all containers of the VLAN; the first ADD makes it, also in parallel (G20).
+ * Creates the gateway of a VLAN (rule B24): the interface `<bridge>.<vlan>` on the host, a veth whose other end is an access
+ * port of the bridge. All containers of the VLAN share it, and parallel ADDs create it once (G20).
  */
 import { CniError, code } from "../cni/error.ts";
 import type { Connection } from "../netlink/connection.ts";
@@ -16,15 +16,15 @@ import { awaitPortUp } from "./readiness.ts";
 import { trySysctl } from "./sysctl.ts";
 import { carries, dumpVlans, type PortVlanPlan, setPortVlans } from "./vlan.ts";
 
-/** The gateway interface's name. */
+/** Name of the gateway interface. */
 export const vlanGatewayName = (bridge: { readonly name: string }, vlan: number): string =>
   `${bridge.name}.${vlan}`;
 
 /**
- * Makes the interface, or completes one that another ADD is just making: each step may be done twice. What it makes,
- * `undo` takes away again unless others use it by then. `port` is the container's, which has its VLANs already: others see by
- * that that the VLAN is in use.
- * @throws CniError when something else has its name.
+ * Creates the interface, or completes one that another ADD is creating: each step may be done twice. `undo` removes what was
+ * created unless others use it by then. `port` is the container's, which must have its VLANs: they show other ADDs that the
+ * VLAN is in use.
+ * @throws CniError if another kind of interface has its name.
  */
 export function ensureVlanGateway(
   change: Change,
@@ -34,7 +34,7 @@ export function ensureVlanGateway(
 ): Gateway {
   const { host, log } = change;
   const name = vlanGatewayName(bridge, plan.vlan);
-  // No other ADD's undo can take it away between finding it and the end.
+  // Under the lock no undo of another ADD can remove the interface once it is found.
   using _lock = lockHost(log);
   const existing = findLink(host, name);
   const isUsed = (end: PresentLink) => isShared(host, bridge, [end.index, port.index], plan.vlan);
@@ -54,16 +54,16 @@ export function ensureVlanGateway(
   const preserveDefaultVlan = plan.preserveDefaultVlan || !created;
   setPortVlans(host, bridge, end, { vlan: plan.vlan, preserveDefaultVlan });
   for (const { index, name } of [end, link]) {
-    // Before it comes up: no container shall be able to give the host routes by router advertisements.
+    // Before it comes up, so that no container can give the host routes by router advertisements.
     trySysctl(["net", "ipv6", "conf", name, "accept_ra"], "0", log);
     host.call(setLinkUp(index, true, name));
   }
-  // So that the announcement of its addresses reaches containers that remember an earlier gateway.
+  // So that the announcement of its addresses reaches containers with a neighbour entry for an earlier gateway.
   if (created) awaitPortUp(host, end);
   return { link, isShared: () => isUsed(end) };
 }
 
-/** Whether this call made the pair; false when another was faster. */
+/** Creates the pair; false if another ADD has created it in the meantime. */
 function addPair(
   change: Change,
   bridge: PresentLink,
@@ -77,7 +77,7 @@ function addPair(
   for (;;) {
     const port = { name: `veth${randomBytes(4).toHex()}`, kind: "veth", mac: randomMac(), data, ...mtu };
     const { error } = makeLink(change, { ...port, master: bridge.index }, (end) => {
-      // An ADD whose port has the VLAN by now uses the gateway, or is about to look for it.
+      // An ADD whose port has the VLAN by now uses the gateway or is about to look for it.
       using lock = claimNetns();
       if (lock !== undefined && !isUsed(end)) removeLink(host, end);
     });
@@ -88,25 +88,25 @@ function addPair(
         `failed to create vlan gateway ${JSON.stringify(name)}: ${error.message}`,
       );
     }
-    // Either name may be the one that is taken.
+    // EEXIST may be about the name of either end.
     if (findLink(host, name) !== undefined) return false;
   }
 }
 
-/** The port of `bridge` that is the other end of `link`; undefined when there is none. */
+/** The port of `bridge` that is the other end of `link`, or undefined. */
 export function otherEnd(
   host: Connection,
   link: PresentLink,
   bridge: { readonly index: number },
 ): PresentLink | undefined {
-  // The index of a peer elsewhere says nothing here.
+  // The index of a peer in another namespace has no meaning here.
   if (link.kind !== "veth" || link.peerIndex === undefined || link.linkNetnsId !== undefined)
     return undefined;
   const end = findLink(host, { index: link.peerIndex });
   return end?.master === bridge.index ? end : undefined;
 }
 
-/** Whether a port of the bridge carries the VLAN, other than those with the indices `own`. */
+/** Whether another port of the bridge than those with the indices `own` carries the VLAN. */
 function isShared(host: Connection, bridge: PresentLink, own: readonly number[], vlan: number): boolean {
   const carrying = new Set(
     dumpVlans(host, (index, vlans) => (carries(vlans, vlan) === undefined ? undefined : index)),

@@ -1,4 +1,4 @@
-/** VLANs of a port (rules B9, B15). */
+/** Plans, sets and reads the VLANs of a bridge port (rules B9, B15). */
 import type { Connection } from "../netlink/connection.ts";
 import { decodeBridge } from "../netlink/rtnetlink/bridge.ts";
 import {
@@ -13,18 +13,18 @@ import type { PresentLink } from "./link.ts";
 /** Inclusive ranges of VLAN ids, sorted, not touching each other. */
 export type Trunk = readonly { readonly first: number; readonly last: number }[];
 
-/** What a port is to carry. */
+/** The configured VLANs of a port. */
 export interface PortVlanPlan {
   /** Access VLAN; 0 for none. */
   readonly vlan: number;
-  /** VLANs with their tag. */
+  /** Tagged VLANs. */
   readonly trunk?: Trunk | undefined;
   readonly preserveDefaultVlan: boolean;
 }
 
 /**
- * The VLANs that a port gets: the access VLAN untagged, the trunk's tagged, VLAN 1 untagged for a trunk alone. A trunk
- * that holds the untagged VLAN does not make it a tagged one.
+ * The VLANs that a port gets: the access VLAN untagged, those of the trunk tagged, and VLAN 1 untagged for a trunk without an
+ * access VLAN. The untagged VLAN stays untagged even if the trunk contains it.
  */
 export function plannedVlans({ vlan, trunk = [] }: PortVlanPlan): PortVlan[] {
   const access = vlan !== 0 ? vlan : trunk.length > 0 ? 1 : 0;
@@ -40,7 +40,7 @@ export function plannedVlans({ vlan, trunk = [] }: PortVlanPlan): PortVlan[] {
   return vlans;
 }
 
-/** Gives a new port of `bridge` its VLANs. A new port has the bridge's default VLAN and no other. */
+/** Sets the VLANs of a new port of `bridge`, which so far has only the bridge's default VLAN. */
 export function setPortVlans(
   host: Connection,
   bridge: PresentLink,
@@ -56,7 +56,7 @@ export function setPortVlans(
   for (const { error } of host.callAll(requests)) if (error !== undefined) throw error;
 }
 
-/** What `keep` makes of each port of the namespace and its VLANs. */
+/** Calls `keep` for each port of the namespace with its VLANs, and returns its results. */
 export const dumpVlans = <T>(
   host: Connection,
   keep: (index: number, vlans: readonly PortVlan[]) => T | undefined,
@@ -66,6 +66,6 @@ export const dumpVlans = <T>(
     return keep(index, vlans);
   });
 
-/** The entry of `vlans` that holds the VLAN. */
+/** The entry of `vlans` that contains the VLAN. */
 export const carries = (vlans: readonly PortVlan[], vid: number): PortVlan | undefined =>
   vlans.find((vlan) => vlan.vid <= vid && vid <= (vlan.end ?? vlan.vid));

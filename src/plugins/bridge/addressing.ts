@@ -1,6 +1,6 @@
 /** From the IPAM's result to what the container and the bridge get: gateways and routes (rules B19, B20, B23, K18). Pure. */
 import type { IpConfig, Result, Route } from "../../cni/result.ts";
-import { gatewayOf, wayOf } from "../../links/routes.ts";
+import { gatewayOf, routeKey } from "../../links/routes.ts";
 import type { IpAddress } from "../../net/ip.ts";
 import { defaultPrefix, networkOf, type Prefix } from "../../net/prefix.ts";
 
@@ -36,7 +36,7 @@ export function planAddressing(
   const leftOut: Route[] = [];
   const seen = new Set<string>();
   for (const route of ipam.routes) {
-    const identity = `${wayOf(route, ips)} ${route.mtu ?? 0} ${route.advmss ?? 0}`;
+    const identity = `${routeKey(route, ips)} ${route.mtu ?? 0} ${route.advmss ?? 0}`;
     if (!families.has(route.dst.address.family)) leftOut.push(route);
     else if (!seen.has(identity)) routes.push(route);
     seen.add(identity);

@@ -1,7 +1,7 @@
 /** CHECK of addresses, routes and gateways (rules B38, G17). What other plugins added is tolerated. */
 import type { IpConfig, Route } from "../../cni/result.ts";
+import { LimitedList } from "../../links/limited-list.ts";
 import type { PresentLink } from "../../links/link.ts";
-import { Some } from "../../links/some.ts";
 import { FAMILIES, formatIp, sameIp } from "../../net/ip.ts";
 import { formatPrefix, networkOf, overlaps, type Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
@@ -35,7 +35,7 @@ export function verifyAddresses(
 const missingOn = (connection: Connection, { index }: PresentLink, texts: ReadonlySet<string>) =>
   connection.fold(
     dumpAddresses(index),
-    () => ({ missing: new Set(texts), all: new Some() }),
+    () => ({ missing: new Set(texts), all: new LimitedList() }),
     ({ missing, all }, message) => {
       const address = addressOf(message, index);
       if (address === undefined) return;

@@ -1,7 +1,7 @@
 /** What the kernel would refuse of routes and their gateways, or what could never work (rule K19). Pure. */
 import { CniError, code } from "../../cni/error.ts";
 import type { IpConfig, Route } from "../../cni/result.ts";
-import { effectiveGateway, wayOf } from "../../links/routes.ts";
+import { effectiveGateway, routeKey } from "../../links/routes.ts";
 import {
   bits,
   FAMILIES,
@@ -54,7 +54,7 @@ export function requireFeasibleRoutes(plan: Plan, isDefaultGateway: boolean): vo
     requireReachable(plan, route, direct, `${key}.gw`);
     const isIpv6 = route.dst.address.family === 6;
     if (isIpv6) {
-      const way = wayOf(route, ips);
+      const way = routeKey(route, ips);
       const [otherKey, other] = ways.get(way) ?? [key, route];
       ways.set(way, [otherKey, other]);
       requireSameMetrics(key, route, otherKey, other);

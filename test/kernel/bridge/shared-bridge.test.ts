@@ -55,7 +55,7 @@ networkTest("K20: a bridge that is full is named, with the number and the remedy
     ...ends.map((name) => `link set ${name} master br0`),
   ]);
   const { msg } = await (await prepare(host, "c1")).failure("ADD");
-  expect(msg).toContain("exchange full (EXFULL); the kernel lets a bridge have 1,023 ports");
+  expect(msg).toContain("exchange full (EXFULL); the bridge has 1,023 ports");
   expect(msg).toContain("use another one");
   await batch(
     host,

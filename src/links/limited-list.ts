@@ -1,8 +1,8 @@
-/** The first of many, for messages: what a container has is as much as it likes. */
+/** Lists of limited length for messages: a container may have any number of addresses. */
 const SHOWN = 8;
 
-/** Counts texts and keeps the first few. */
-export class Some {
+/** Counts texts and keeps the first eight. */
+export class LimitedList {
   count = 0;
   private readonly first: string[] = [];
 

@@ -1,9 +1,9 @@
 /** K9: a message holds the first of many, however many a container has. */
 import { expect, test } from "bun:test";
-import { Some } from "../../src/links/some.ts";
+import { LimitedList } from "../../src/links/limited-list.ts";
 
 const textOf = (count: number): string => {
-  const some = new Some();
+  const some = new LimitedList();
   for (let index = 1; index <= count; index++) some.add(`a${index}`);
   expect(some.count).toBe(count);
   return some.text;
