@@ -14,7 +14,7 @@ import { encodeAddress, RTM_GETADDR, RTM_NEWADDR } from "../../src/netlink/rtnet
 import { LINK, RTM_NEWLINK } from "../../src/netlink/rtnetlink/link.ts";
 import { RTM_GETNSID, RTM_NEWNSID } from "../../src/netlink/rtnetlink/netns-id.ts";
 import { verifyAddresses } from "../../src/plugins/bridge/check-addressing.ts";
-import { Losses } from "../../src/plugins/bridge/losses.ts";
+import { Mismatches } from "../../src/plugins/bridge/mismatches.ts";
 import { answer, done, part, refusal } from "../netlink/fake-kernel.ts";
 import { endlessTime } from "../support/call-time.ts";
 
@@ -103,11 +103,11 @@ const SEARCHES: Readonly<Record<string, (kernel: CrowdedKernel, asked: readonly 
     return all.map((one) => users.find(one, () => all)?.name ?? "none").join(", ");
   },
   check: (kernel, asked) => {
-    const losses = new Losses(endlessTime);
+    const mismatches = new Mismatches(endlessTime);
     const ips = asked.map((text) => ({ address: { address: held(text).address, length: 128 } }));
-    verifyAddresses(new Connection(kernel), { index: PEER, name: "eth0" }, ips, losses);
+    verifyAddresses(new Connection(kernel), { index: PEER, name: "eth0" }, ips, mismatches);
     try {
-      losses.throwIfAny();
+      mismatches.throwIfAny();
     } catch (error) {
       return error instanceof Error ? error.message : "";
     }

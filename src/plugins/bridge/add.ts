@@ -1,4 +1,4 @@
-/** ADD: from nothing to a container with its network; on failure back to nothing (rules B10–B32, G7, G10, G11). */
+/** ADD: connects a container to the bridge, and undoes that on failure (rules B10–B32, G7, G10, G11). */
 import { delegateAdd, delegateDel, isInThisProcess } from "../../cni/delegate.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -26,7 +26,7 @@ import { planAddressing } from "./addressing.ts";
 import { type BridgeConfig, bridgeName, parseBridgeConfig } from "./config.ts";
 import { requireFeasibleConfiguration, requireFeasibleResult } from "./feasibility.ts";
 
-/** What the steps of one ADD share. */
+/** What all steps of an ADD need. */
 interface Addition extends Change, Inside {
   readonly request: Request;
   readonly config: BridgeConfig;
@@ -53,7 +53,7 @@ export async function add(request: Request): Promise<Result> {
   }
 }
 
-/** Places in the result's interfaces (rule B16). */
+/** Indices in the result's interfaces (rule B16). */
 const HOST_END = 1;
 const CONTAINER_END = 2;
 
@@ -67,7 +67,7 @@ async function attach(addition: Addition): Promise<Result> {
     const spoof = await import("../../netfilter/spoof-check/set-up.ts");
     undo.push("spoof check", async () => {
       const { tearDown } = await import("../../netfilter/spoof-check/tear-down.ts");
-      // The port is still there when this is undone.
+      // The undo of this step runs before the port is removed.
       await tearDown(request, ({ name }) => name === pair.host.name);
     });
     await spoof.setUp(request, pair.host.name, formatMac(pair.container.mac ?? new Uint8Array()));
@@ -84,7 +84,7 @@ async function attach(addition: Addition): Promise<Result> {
   if (!config.disableContainerInterface) {
     const port = awaitPortUp(host, pair.host);
     const { mac, mtu } = port;
-    // Programs on the host that re-address new links have done so by now (rule B32).
+    // By now, programs on the host that change the MAC of new links have done so (rule B32).
     result.interfaces[HOST_END] = interfaceOf({ name: pair.host.name, mac, mtu });
     if (portState(port) !== FORWARDING)
       (await import("../../links/spanning-tree.ts")).awaitForwarding(addition, bridge, pair.host);
@@ -92,13 +92,13 @@ async function attach(addition: Addition): Promise<Result> {
     if (config.ipam !== undefined) announce(addition, pair.container);
   }
   if (config.dns !== undefined) result.dns = config.dns;
-  // A result that this version can't express must fail while everything can still be undone (G10).
+  // Must fail for a result that this version can't express while everything can still be undone (G10).
   const { cniVersion, prevResult } = request.config;
   const whole =
     prevResult === undefined ? result : (await import("./previous.ts")).withPrevious(result, prevResult);
   const reduced = reduceTo(cniVersion, whole);
   if (!config.isGateway) return reduced;
-  // Last, for it can't be taken back once other containers may rely on it.
+  // Last, because it can't be undone once other containers rely on it.
   const closed: Family[] = [];
   for (const family of FAMILIES) {
     if (hasFamily(result.ips, family) && !isForwarding(family)) closed.push(family);
@@ -110,7 +110,7 @@ async function attach(addition: Addition): Promise<Result> {
   return reduced;
 }
 
-/** The bridge, and a veth pair that is a port of it. No other ADD's undo can take the bridge away in between. */
+/** Sets up the bridge and the veth pair, under a lock, so that no undo of another ADD removes the bridge in between. */
 async function connectToBridge(addition: Addition) {
   const { request, config, host, undo, log } = addition;
   using _lock = lockHost(log);
@@ -127,7 +127,7 @@ async function connectToBridge(addition: Addition) {
   return { bridge, created, pair };
 }
 
-/** Layer 3: addresses from the IPAM, into the container, the bridge and the masquerade rules. */
+/** Gets addresses from the IPAM plugin, and gives them to the container, the bridge and the masquerade rules. */
 async function giveAddresses(
   addition: Addition,
   ipam: string,
@@ -136,10 +136,10 @@ async function giveAddresses(
   const { request, config, host, undo, log } = addition;
   if (pair.host.name !== hostVethName(request) && !isInThisProcess(request, ipam))
     (await import("../../links/own-veth.ts")).refuseSecond(host, request, pair.host);
-  // It takes back by itself what it did before it failed.
+  // A delegate that fails undoes its own steps.
   const leased = await delegateAdd({ ...request, userOf: otherUsers(host, request, pair) }, ipam);
   undo.push(`addresses of IPAM plugin ${JSON.stringify(ipam)}`, () => {
-    // The address of an interface that stays must not go to another container.
+    // Before its addresses are freed, so that no other container can get the address of a living interface.
     removeLink(host, pair.host);
     return delegateDel(request, ipam);
   });
@@ -165,7 +165,7 @@ async function giveAddresses(
   if (config.isGateway) {
     let gateway = {
       link: bridge,
-      // A port that joined the bridge after ours may rely on what it found there.
+      // A port that was added after ours may rely on the addresses that its ADD found.
       isShared: () => portsOf(host, bridge).some(({ index }) => index > pair.host.index),
     };
     if (config.vlan !== 0) {
@@ -174,7 +174,7 @@ async function giveAddresses(
       result.interfaces.push(interfaceOf(gateway.link));
     }
     {
-      // No other ADD's undo can take away what is found here.
+      // Under the lock no undo of another ADD can remove the addresses found here.
       using _lock = lockHost();
       const present = prefixesOf(host, gateway.link);
       let isComplete = true;
@@ -198,7 +198,7 @@ async function giveAddresses(
   if (Object.keys(leased.dns).length > 0) result.dns = leased.dns;
 }
 
-/** Says what uses an address beside the new pair: an interface of the same attachment may live in another namespace. */
+/** Finds what else uses an address: the same attachment may have an interface in another namespace. */
 function otherUsers(
   host: Connection,
   { network, config }: Request,
@@ -218,7 +218,7 @@ interface Seen {
   readonly mtu?: number | undefined;
 }
 
-/** What the result says of a link. */
+/** The result's entry for a link. */
 function interfaceOf({ name, mac, mtu }: Seen): Interface {
   const described: Interface = { name, mac: formatMac(mac ?? new Uint8Array()) };
   if (mtu !== undefined) described.mtu = mtu;

@@ -1,22 +1,22 @@
-/** From the IPAM's result to what the container and the bridge get: gateways and routes (rules B19, B20, B23, K18). Pure. */
+/** Plans gateways and routes from the IPAM plugin's result (rules B19, B20, B23, K18). Pure. */
 import type { IpConfig, Result, Route } from "../../cni/result.ts";
 import { gatewayOf, routeKey } from "../../links/routes.ts";
 import type { IpAddress } from "../../net/ip.ts";
 import { defaultPrefix, networkOf, type Prefix } from "../../net/prefix.ts";
 
-/** What follows from an IPAM's result. */
+/** Addresses, routes and gateways of an attachment. */
 export interface Addressing {
   /** The container's addresses, with the index of its interface and their gateways. */
   readonly ips: IpConfig[];
-  /** Routes as the result reports them. */
+  /** Routes for the container and the result. */
   readonly routes: Route[];
-  /** Routes of a family of which the container has no address: nothing could use them (K18). */
+  /** Routes of a family of which the container has no address, so that nothing could use them (K18). */
   readonly leftOut: readonly Route[];
   /** Gateway addresses that the bridge needs, with the prefix length of the address they serve. */
   readonly gateways: readonly Prefix[];
 }
 
-/** `containerInterface` is the place of the container's interface in the result. */
+/** @param containerInterface index of the container's interface in the result */
 export function planAddressing(
   ipam: Result,
   { isGateway, isDefaultGateway }: { readonly isGateway: boolean; readonly isDefaultGateway: boolean },
@@ -46,14 +46,14 @@ export function planAddressing(
   for (const { address } of ips) {
     const { family } = address.address;
     const gateway = families.delete(family) ? gatewayOf(ips, family) : undefined;
-    // One without a gateway counts too: it will get ours, and two of them would clash (G13).
+    // A default route without a gateway counts too: it gets the same gateway, so the two would clash (G13).
     const hasDefault = routes.some(({ dst }) => dst.length === 0 && dst.address.family === family);
     if (gateway !== undefined && !hasDefault) routes.push({ dst: defaultPrefix(family), gw: gateway });
   }
   return { ips, routes, leftOut, gateways };
 }
 
-/** First address of the network: the customary gateway. */
+/** First address of the network, which is the default gateway. */
 export function firstAddress(prefix: Prefix): IpAddress {
   const { family, value } = networkOf(prefix).address;
   return { family, value: value + 1n };

@@ -1,4 +1,4 @@
-/** CHECK of addresses, routes and gateways (rules B38, G17). What other plugins added is tolerated. */
+/** CHECK of addresses, routes and gateways (rules B38, G17). Additions of other plugins are tolerated. */
 import type { IpConfig, Route } from "../../cni/result.ts";
 import { LimitedList } from "../../links/limited-list.ts";
 import type { PresentLink } from "../../links/link.ts";
@@ -13,14 +13,14 @@ import {
   type Route as KernelRoute,
   RTN_UNICAST,
 } from "../../netlink/rtnetlink/route.ts";
-import type { Losses } from "./losses.ts";
+import type { Mismatches } from "./mismatches.ts";
 
-/** Each address is there with its prefix length. */
+/** Verifies that the interface has each address with its prefix length. */
 export function verifyAddresses(
   container: Connection,
   link: PresentLink,
   ips: readonly IpConfig[],
-  losses: Losses,
+  mismatches: Mismatches,
 ): void {
   const { missing, all } = missingOn(
     container,
@@ -28,10 +28,10 @@ export function verifyAddresses(
     new Set(ips.map(({ address }) => formatPrefix(address))),
   );
   for (const text of missing)
-    losses.report(`Failed to match addr ${text} on interface ${link.name}: it has ${all.text}`);
+    mismatches.report(`Failed to match addr ${text} on interface ${link.name}: it has ${all.text}`);
 }
 
-/** Which of `texts` the interface lacks, and what it has. */
+/** The addresses in `texts` that the interface lacks, and all that it has. */
 const missingOn = (connection: Connection, { index }: PresentLink, texts: ReadonlySet<string>) =>
   connection.fold(
     dumpAddresses(index),
@@ -46,14 +46,14 @@ const missingOn = (connection: Connection, { index }: PresentLink, texts: Readon
   );
 
 /**
- * Each route is there, in its table or, if none is named, in any: later plugins of the chain may have moved it. The
- * gateway counts where the result names one, but not for a default route.
+ * Verifies that each route exists in its table, or in any if it names none: later plugins of the chain may have moved it. A
+ * gateway is compared if the result has one, but not for a default route.
  */
 export function verifyRoutes(
   container: Connection,
   link: PresentLink,
   routes: readonly Route[],
-  losses: Losses,
+  mismatches: Mismatches,
 ): void {
   for (const family of FAMILIES) {
     const wanted = routes.filter((route) => route.dst.address.family === family);
@@ -72,31 +72,31 @@ export function verifyRoutes(
           );
       },
     );
-    const lost = new Set([...missing.values()].flat());
+    const absent = new Set([...missing.values()].flat());
     for (const route of wanted) {
-      if (!lost.has(route)) continue;
+      if (!absent.has(route)) continue;
       const via = route.gw === undefined ? "" : ` via ${formatIp(route.gw)}`;
-      losses.report(
+      mismatches.report(
         `Expected Route ${formatPrefix(route.dst)}${via} not found in routing table of the container (interface ${link.name})`,
       );
     }
   }
 }
 
-/** Whether the kernel's route is the wanted one to the same network. */
+/** Whether the kernel's route, which is to the same network, is the wanted one. */
 function matches(found: KernelRoute, { table = 0, priority = 0, gw, dst }: Route): boolean {
   if (table !== 0 && found.table !== table) return false;
   if (priority !== 0 && found.priority !== priority) return false;
   return gw === undefined || dst.length === 0 || gatewaysOf(found).some((gateway) => sameIp(gateway, gw));
 }
 
-/** The bridge, or the VLAN's gateway interface, still is the gateway of each address. */
+/** Verifies that `link`, the bridge or the VLAN's gateway interface, has the gateway of each address. */
 export function verifyGateways(
   host: Connection,
   link: PresentLink,
   ips: readonly IpConfig[],
   forceAddress: boolean,
-  losses: Losses,
+  mismatches: Mismatches,
 ): void {
   const gateways = ips.flatMap(({ address, gateway }) =>
     gateway === undefined ? [] : [{ address: gateway, length: address.length }],
@@ -104,10 +104,10 @@ export function verifyGateways(
   const { missing, all } = missingOn(host, link, new Set(gateways.map(formatPrefix)));
   for (const [index, wanted] of gateways.entries()) {
     const text = formatPrefix(wanted);
-    // The one bridge address that there may be is that of the last gateway (B25).
+    // With forceAddress each gateway replaces the earlier ones that conflict with it (B25).
     const isReplaced = forceAddress && gateways.slice(index + 1).some((later) => replaces(later, wanted));
     if (missing.has(text) && !isReplaced)
-      losses.report(`gateway address ${text} is missing on ${link.name}: it has ${all.text}`);
+      mismatches.report(`gateway address ${text} is missing on ${link.name}: it has ${all.text}`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** CHECK of the interfaces: the bridge, both ends of the pair, settings and VLANs of the port (rules B15, B24, B37, G17). */
+/** CHECK of the bridge, both ends of the pair, and the port's settings and VLANs (rules B15, B24, B37, G17). */
 import type { Request } from "../../cni/plugin.ts";
 import type { Interface, Result } from "../../cni/result.ts";
 import { wantsVlanFiltering } from "../../links/bridge.ts";
@@ -9,19 +9,19 @@ import { decodeBridge } from "../../netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
 import { interfaceFlag } from "../../netlink/rtnetlink/link.ts";
 import type { BridgeConfig } from "./config.ts";
-import type { Losses } from "./losses.ts";
+import type { Mismatches } from "./mismatches.ts";
 
-/** What CHECK compares the interfaces with, and where it notes what differs. */
+/** The expected state, the connections to read the present one, and the mismatches found so far. */
 export interface Expectation {
   readonly request: Request;
   readonly config: BridgeConfig;
   readonly result: Result;
   readonly host: Connection;
   readonly container: Connection;
-  readonly losses: Losses;
+  readonly mismatches: Mismatches;
 }
 
-/** The interfaces that are there and what they should be, for the checks that come after. */
+/** The interfaces that exist and are of the right kind, for the later checks. */
 export interface VerifiedLinks {
   readonly container: PresentLink | undefined;
   readonly port: PresentLink | undefined;
@@ -31,40 +31,44 @@ export interface VerifiedLinks {
 
 /** Finds all interfaces and compares them with the configuration and the result. */
 export async function verifyLinks(expected: Expectation): Promise<VerifiedLinks> {
-  const { config, host, losses } = expected;
+  const { config, host, mismatches } = expected;
   const bridge = verifyBridge(expected);
   const container = verifyContainerEnd(expected);
   const port = container && verifyHostEnd(expected, bridge, container);
   if (!wantsVlanFiltering(config)) return { container, port, gateway: bridge };
   const vlans = await import("./check-vlans.ts");
-  // Without a bridge it has none of the settings of a port.
+  // A link has settings of a port only while it has a master.
   if (port?.master !== undefined)
-    vlans.verifyPortVlans(host, port, `bridge port ${port.name}`, config, losses);
+    vlans.verifyPortVlans(host, port, `bridge port ${port.name}`, config, mismatches);
   const hasVlanGateway =
     config.vlan !== 0 && config.isGateway && config.ipam !== undefined && bridge !== undefined;
-  const gateway = hasVlanGateway ? vlans.verifyVlanGateway(host, bridge, config, losses) : bridge;
+  const gateway = hasVlanGateway ? vlans.verifyVlanGateway(host, bridge, config, mismatches) : bridge;
   return { container, port, gateway };
 }
 
-function verifyBridge({ host, config, result, losses }: Expectation): PresentLink | undefined {
+function verifyBridge({ host, config, result, mismatches }: Expectation): PresentLink | undefined {
   const { bridge: name } = config;
   const bridge = findLink(host, name);
   if (bridge === undefined) {
-    losses.report(`CNI created bridge ${name} in host namespace was not found`);
+    mismatches.report(`CNI created bridge ${name} in host namespace was not found`);
     return undefined;
   }
   if (bridge.kind !== "bridge") {
-    losses.report(`Interface ${name} does not have link type of bridge: it is ${bridge.kind ?? "a device"}`);
+    mismatches.report(
+      `Interface ${name} does not have link type of bridge: it is ${bridge.kind ?? "a device"}`,
+    );
     return undefined;
   }
   const reported = result.interfaces.find((each) => each.name === name && each.sandbox === undefined);
-  // The MAC of a bridge that the Go plugins or people made follows its ports; no container needs it but of a gateway.
-  if (config.isGateway) losses.verifyMac(bridge, reported, `Bridge interface ${name} Mac doesn't match`);
-  losses.verifyUp(bridge, "bridge");
+  // The MAC of a bridge that the Go plugins or a person made changes with its ports. Only a gateway's MAC matters.
+  if (config.isGateway) mismatches.verifyMac(bridge, reported, `Bridge interface ${name} Mac doesn't match`);
+  mismatches.verifyUp(bridge, "bridge");
   if (config.promiscMode && ((bridge.flags ?? 0) & interfaceFlag.promisc) === 0)
-    losses.report(`Bridge interface ${name} configured Promisc Mode true doesn't match current state: false`);
+    mismatches.report(
+      `Bridge interface ${name} configured Promisc Mode true doesn't match current state: false`,
+    );
   if (wantsVlanFiltering(config) && decodeBridge(bridge.data ?? new Uint8Array()).vlanFiltering !== true)
-    losses.report(`bridge ${name} does not filter by VLAN any more`);
+    mismatches.report(`bridge ${name} does not filter by VLAN any more`);
   return bridge;
 }
 
@@ -73,13 +77,13 @@ function verifyContainerEnd({
   config,
   result,
   container,
-  losses,
+  mismatches,
 }: Expectation): PresentLink | undefined {
   const { ifname, netns } = request;
   const named = result.interfaces.filter(({ name }) => name === ifname);
   const reported = named.find(({ sandbox }) => sandbox === netns);
   if (reported === undefined && result.interfaces.length > 0) {
-    losses.report(
+    mismatches.report(
       named[0] === undefined
         ? `Interface ${ifname} is missing in prevResult`
         : `Sandbox in prevResult ${named[0].sandbox ?? "(none)"} doesn't match configured netns: ${netns}`,
@@ -87,21 +91,23 @@ function verifyContainerEnd({
   }
   const link = findLink(container, ifname);
   if (link === undefined) {
-    losses.report(`CNI created interface in container ${ifname} not found in ${netns}`);
+    mismatches.report(`CNI created interface in container ${ifname} not found in ${netns}`);
     return undefined;
   }
   if (link.kind !== "veth") {
-    losses.report(`Error: Container interface ${ifname} not of type veth: it is ${link.kind ?? "a device"}`);
+    mismatches.report(
+      `Error: Container interface ${ifname} not of type veth: it is ${link.kind ?? "a device"}`,
+    );
     return undefined;
   }
-  losses.verifyMac(link, reported, `Interface ${ifname} Mac doesn't match container Mac`);
-  // Not the mtu: tuning sets another on this end and leaves the one in the result as it was (rule A32).
-  if (!config.disableContainerInterface) losses.verifyUp(link, "container interface");
+  mismatches.verifyMac(link, reported, `Interface ${ifname} Mac doesn't match container Mac`);
+  // Not the mtu: the tuning plugin changes it on this end but not in the result (rule A32).
+  if (!config.disableContainerInterface) mismatches.verifyUp(link, "container interface");
   return link;
 }
 
 function verifyHostEnd(
-  { request, config, result, host, losses }: Expectation,
+  { request, config, result, host, mismatches }: Expectation,
   bridge: PresentLink | undefined,
   container: PresentLink,
 ): PresentLink | undefined {
@@ -113,36 +119,36 @@ function verifyHostEnd(
     const names = reported.map(({ name }) => name).join(", ");
     const problem =
       names === ""
-        ? "prevResult has no interface on the host beside the bridge"
+        ? "prevResult has no interface on the host besides the bridge"
         : `${names} is not the other end of ${container.name}, and nothing else is`;
-    losses.report(`CNI veth created for bridge ${config.bridge} was not found: ${problem}`);
+    mismatches.report(`CNI veth created for bridge ${config.bridge} was not found: ${problem}`);
     return undefined;
   }
   const { name, master, mtu, portData } = port;
   if (bridge !== undefined && master !== bridge.index) {
-    losses.report(
+    mismatches.report(
       `host interface ${name} is not a port of bridge ${config.bridge}: its master is ${master === undefined ? "none" : `the link with index ${master}`}`,
     );
   }
-  const its = reported.find((each) => each.name === name);
-  losses.verifyMac(port, its, `Interface ${name} Mac doesn't match`);
-  // More than was asked for takes all frames that what was asked for takes.
+  const own = reported.find((each) => each.name === name);
+  mismatches.verifyMac(port, own, `Interface ${name} Mac doesn't match`);
+  // A larger mtu than configured does no harm.
   if (config.mtu !== undefined && mtu !== undefined && mtu < config.mtu)
-    losses.report(`interface ${name} has mtu ${mtu} instead of ${config.mtu}`);
-  losses.verifyUp(port, "host interface");
+    mismatches.report(`interface ${name} has mtu ${mtu} instead of ${config.mtu}`);
+  mismatches.verifyUp(port, "host interface");
   if (master === undefined) return port;
   const settings = decodeBridgePort(portData ?? new Uint8Array());
-  // Others switch them on where the configuration did not ask, as kube-router and the kubelet do.
+  // Other programs, such as kube-router and the kubelet, may turn on more than is configured.
   const verifyOn = (setting: string, wanted: boolean, isOn = false) => {
     if (wanted && !isOn)
-      losses.report(`${setting} of bridge port ${name} is off, the configuration wants it on`);
+      mismatches.report(`${setting} of bridge port ${name} is off, but the configuration turns it on`);
   };
   verifyOn("hairpin mode", config.hairpinMode, settings.hairpin);
   verifyOn("port isolation", config.portIsolation, settings.isolated);
   return port;
 }
 
-/** The host's end is whatever the container's end is connected to; its name may have changed. */
+/** Finds the link that the container's end is connected to, even if it was renamed. */
 function findHostEnd(
   host: Connection,
   request: Request,
@@ -154,7 +160,7 @@ function findHostEnd(
   const named = reported.map(({ name }) => findLink(host, name)).find(isOtherEnd);
   if (named !== undefined || reported.length === 0 || container.peerIndex === undefined) return named;
   const renamed = findLink(host, { index: container.peerIndex });
-  // Indexes of another namespace may look the same: that end is in one, and the link here is another attachment's.
+  // If the other end is in a third namespace, a link of another attachment may have the same index here.
   const isOthers = isAttachmentAlias(renamed?.alias) && renamed?.alias !== attachmentAlias(request);
   return isOtherEnd(renamed) && renamed.kind === "veth" && !isOthers ? renamed : undefined;
 }

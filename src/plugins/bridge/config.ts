@@ -1,4 +1,4 @@
-/** What the bridge plugin's keys mean together (rules B1–B9), validated before anything is touched. */
+/** Reads the bridge plugin's keys and refuses combinations that cannot work (rules B1–B9). */
 import { refuseItself } from "../../cni/delegate.ts";
 import { CniError, code } from "../../cni/error.ts";
 import { readKeys } from "../../cni/keys.ts";
@@ -10,9 +10,9 @@ import { parse } from "../../schema/parse.ts";
 import { IPAM_KEYS, KEYS, NAME_KEYS } from "./keys.ts";
 import { parseTrunk } from "./trunk.ts";
 
-/** The keys' values. */
+/** The values of the keys. */
 export interface BridgeConfig extends Readonly<Parsed<typeof KEYS>> {
-  /** VLANs carried with their tag; undefined when the key is absent. */
+  /** Tagged VLANs; undefined when the key is absent. */
   readonly trunk?: Trunk;
 }
 
@@ -52,14 +52,14 @@ export function parseBridgeConfig(request: Request): BridgeConfig {
   return keys;
 }
 
-/** ipam.type alone: all that DEL, GC and STATUS need of the address management. */
+/** ipam.type, the only key of `ipam` that DEL and GC need. */
 export function ipamType(document: Document): string | undefined {
   const { ipam } = parse(IPAM_KEYS, document, "", { document, variables: undefined });
   if (ipam !== undefined) refuseItself("bridge", ipam);
   return ipam;
 }
 
-/** The bridge's name by rule B1, valid as an interface name. */
+/** The bridge's name (rule B1). @throws CniError if it is not valid as an interface name */
 export function bridgeName(document: Document): string {
   const { bridge } = parse(NAME_KEYS, document);
   requireLinkName(bridge);

@@ -1,7 +1,6 @@
 /**
- * DEL: removes all that an attachment has, whatever is left of it, any number of times (rules A29–A31, B33, G5,
- * G14, G15). Nothing here needs the namespace, the addresses or a prevResult, but for what the Go plugins made; one
- * failed step does not stop the next.
+ * DEL: removes whatever exists of an attachment, and may be repeated (rules A29–A31, B33, G5, G14, G15). It needs the
+ * namespace, the addresses and prevResult only for what the Go plugins made. A failed step does not stop the next one.
  */
 import { delegateDel } from "../../cni/delegate.ts";
 import { Failures } from "../../cni/failures.ts";
@@ -20,14 +19,14 @@ import { removeInterface } from "./remove-interface.ts";
 export async function del(request: Request): Promise<void> {
   const ipam = ipamType(request.config.json);
   const failures = new Failures(request.time);
-  // The kernel waits some 20 ms when rules go and when a link goes. For rules it does so when their socket is closed:
-  // begun first and closed last, both waits pass at the same time (docs/decisions/0015-overlapping-waits.md).
+  // The kernel waits some 20 ms for deleted rules, when their socket is closed, and as long for a deleted link. The socket
+  // is opened first and closed last, so that both waits overlap (docs/decisions/0015-overlapping-waits.md).
   using rules = await failures.attempt(openNftables);
   await failures.attempt(() => tearDownMasquerade(request, rules));
-  // Before the address: nothing may send from one that the next container can get.
+  // Before the address is freed: no interface may use an address that another container can get.
   const removal = await failures.attempt(() => removeInterface(request));
-  // A check belongs to its port. A link that names no attachment is not another attachment's port when it has the name of ours,
-  // which was renamed; one of the Go plugin's is taken for this attachment's where the container can't be reached.
+  // A spoof check is removed only if its port is not another attachment's. A port without an alias of ours may be this
+  // attachment's if it has one of its names, or if the container can't be reached: the Go plugin's ports have no alias.
   const mayTake = ({ alias, name = "" }: Link): boolean =>
     removal !== undefined &&
     !isAttachmentAlias(alias) &&
@@ -36,17 +35,17 @@ export async function del(request: Request): Promise<void> {
   if (ipam !== undefined && removal?.isGone === true) {
     await failures.attemptLast(() => delegateDel(request, ipam));
   } else if (ipam !== undefined && removal !== undefined) {
-    await failures.attemptLast(() => delDoubtful(request, ipam));
+    await failures.attemptLast(() => freeUnusedAddresses(request, ipam));
   }
   failures.throwIfAny();
 }
 
 /**
- * DEL of the addresses when no interface was found: it is gone, as a rule, or it lives on where only its address tells
- * that it is the attachment's. The delegate asks before it frees an address that it has.
+ * DEL of the addresses if no interface was found. Usually it is gone, but it may still exist where only its address shows
+ * that it is the attachment's. So the delegate calls `userOf` before it frees an address.
  */
-async function delDoubtful(request: Request, ipam: string): Promise<void> {
-  // Mostly no address is held any more, as when a DEL is repeated: then there is nothing to ask.
+async function freeUnusedAddresses(request: Request, ipam: string): Promise<void> {
+  // Opened on first use: a repeated DEL usually finds no leased address.
   let host: Connection | undefined;
   let users: AddressUsers | undefined;
   const userOf: Request["userOf"] = async (held, among) => {

@@ -1,7 +1,7 @@
 /**
- * What the kernel would refuse of a network's addresses and routes, or what could never work: reported with key, value and
- * remedy (rule K19). Once from the configuration alone, before anything is touched, and once with what the IPAM gave,
- * before the container is. Pure. What is not certain is left to the kernel.
+ * Refuses addresses and routes that the kernel would refuse or that could never work, with key, value and remedy (rule
+ * K19). Runs before the first change, on the configuration alone, and again on the IPAM plugin's result before the
+ * container is changed. Uncertain cases are left to the kernel. Pure.
  */
 import type { IpConfig, Result } from "../../cni/result.ts";
 import { isLoopback, isMulticast } from "../../net/ip.ts";
@@ -24,13 +24,13 @@ const ROUTES = "ipam.routes";
 
 type Settings = Pick<BridgeConfig, "mtu" | "isGateway" | "isDefaultGateway">;
 
-/** Least mtu of a link that carries IPv6 (RFC 8200 section 5): the kernel has no IPv6 on a smaller one. */
+/** Smallest mtu of a link with IPv6 (RFC 8200 section 5). The kernel has no IPv6 on a link with a smaller mtu. */
 const IPV6_MTU = 1280;
 
 /**
- * Looks at what the configuration says, as far as its IPAM section has the form of host-local's or static's. Returns whether
- * it shows that containers get IPv6 addresses.
- * @throws CniError code 7 naming the key, the value found, and the remedy.
+ * Verifies an IPAM section that has the form of host-local's or static's. Returns whether containers will get IPv6
+ * addresses, as far as the section shows it.
+ * @throws CniError code 7 with the key, the value found and the remedy.
  */
 export function requireFeasibleConfiguration(json: Document, settings: Settings): boolean {
   const ipam = get(json, "ipam");
@@ -39,7 +39,7 @@ export function requireFeasibleConfiguration(json: Document, settings: Settings)
     if (ipam === undefined) return false;
     keys = parse(ADDRESSING_KEYS, ipam, "ipam", { document: json, variables: undefined });
   } catch (error) {
-    // The section is wrong: the IPAM plugin will say how.
+    // The section is wrong, which the IPAM plugin will report.
     if (error instanceof KeyError) return false;
     throw error;
   }
@@ -53,7 +53,7 @@ export function requireFeasibleConfiguration(json: Document, settings: Settings)
       key: `${at}.${subnet ? "subnet" : "address"}`,
       gatewayKey: `${at}.gateway`,
     };
-    // Of a subnet the first address is the gateway where none is given.
+    // Without a key `gateway` the first address of the subnet is the gateway.
     if (gateway !== undefined) ip.gateway = gateway;
     else if (subnet !== undefined || settings.isGateway) ip.gateway = firstAddress(address);
     ips.push(ip);
@@ -70,7 +70,7 @@ export function requireFeasibleConfiguration(json: Document, settings: Settings)
   return hasFamily(ips, 6);
 }
 
-/** Looks at what the IPAM gave; `ips` are its addresses with the gateways that they will have. @throws CniError as above. */
+/** Verifies the IPAM plugin's result; `ips` are its addresses with their final gateways. @throws CniError as above. */
 export function requireFeasibleResult(
   json: Document,
   { routes }: Result,

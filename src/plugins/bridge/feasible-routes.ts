@@ -1,4 +1,4 @@
-/** What the kernel would refuse of routes and their gateways, or what could never work (rule K19). Pure. */
+/** Refuses routes and gateways that the kernel would refuse or that could never work (rule K19). Pure. */
 import { CniError, code } from "../../cni/error.ts";
 import type { IpConfig, Route } from "../../cni/result.ts";
 import { effectiveGateway, routeKey } from "../../links/routes.ts";
@@ -23,43 +23,43 @@ import {
 } from "../../net/prefix.ts";
 import { MAIN_TABLE, SCOPE_LINK } from "../../netlink/rtnetlink/route.ts";
 
-/** An address with its gateway, and the keys that they come from. */
+/** An address with its gateway, and the keys that error messages name for them. */
 export interface PlannedIp extends IpConfig {
   readonly key: string;
   readonly gatewayKey: string;
 }
 
-/** Addresses and routes to be looked at. */
+/** Addresses and routes to verify. */
 export interface Plan {
   readonly ips: readonly PlannedIp[];
   readonly routes: readonly Route[];
   readonly routesKey: string;
-  /** Whether `ips` are the container's own addresses; else they are the networks that they will be of. */
+  /** Whether `ips` are the container's addresses. If not, they are the networks from which it will get addresses. */
   readonly allocated: boolean;
 }
 
-/** @throws CniError code 7 for the first route that can't be. */
+/** @throws CniError code 7 for the first route that cannot work. */
 export function requireFeasibleRoutes(plan: Plan, isDefaultGateway: boolean): void {
   const { ips, routes, routesKey } = plan;
-  /** Destinations without a gateway, with their table (directKey). */
+  /** Destinations of routes without a gateway, with their table (directKey). */
   const direct = new Set<string>();
-  /** Each IPv6 route, with its key, by what makes it another one to the kernel. */
-  const ways = new Map<string, readonly [key: string, route: Route]>();
+  /** IPv6 routes and their keys, by routeKey. */
+  const seen = new Map<string, readonly [key: string, route: Route]>();
   for (let index = 0; index < routes.length; index++) {
     const route = routes[index];
-    // One of another family is left out (K18).
+    // A route of a family without an address is left out (K18).
     if (route === undefined || !hasFamily(ips, route.dst.address.family)) continue;
     const key = `${routesKey}[${index}]`;
     requireValidRoute(key, route);
     requireReachable(plan, route, direct, `${key}.gw`);
     const isIpv6 = route.dst.address.family === 6;
     if (isIpv6) {
-      const way = routeKey(route, ips);
-      const [otherKey, other] = ways.get(way) ?? [key, route];
-      ways.set(way, [otherKey, other]);
+      const same = routeKey(route, ips);
+      const [otherKey, other] = seen.get(same) ?? [key, route];
+      seen.set(same, [otherKey, other]);
       requireSameMetrics(key, route, otherKey, other);
     }
-    // Gateways may be in the destination of a route without one.
+    // A later gateway may be in the destination of a route without a gateway.
     if ((isIpv6 || (route.scope ?? 0) >= SCOPE_LINK) && effectiveGateway(route, ips) === undefined)
       direct.add(directKey(tableOf(route), networkOf(route.dst)));
   }
@@ -69,7 +69,7 @@ export function requireFeasibleRoutes(plan: Plan, isDefaultGateway: boolean): vo
       requireReachable(plan, { dst: defaultPrefix(family) }, direct, "isDefaultGateway");
 }
 
-/** Greatest values of a route's fields in the kernel's messages: one byte, or four. */
+/** Largest values of a route's fields, which have one byte or four in the kernel's messages. */
 const MOST = [
   ["scope", 0xff],
   ["priority", 0xffffffff],
@@ -83,7 +83,7 @@ function requireValidRoute(key: string, route: Route): void {
   const { dst, gw, scope = 0 } = route;
   const { family } = dst.address;
   const network = networkOf(dst);
-  // For IPv6 the kernel takes the network of the address.
+  // For IPv6 the kernel ignores host bits.
   if (family === 4 && !sameIp(network.address, dst.address))
     throw invalid(`${key}.dst`, `${formatPrefix(dst)} has host bits set`, `use ${formatPrefix(network)}`);
   if (gw !== undefined && gw.family !== family) {
@@ -110,16 +110,16 @@ function requireValidRoute(key: string, route: Route): void {
   }
 }
 
-/** The gateway that the route will have can be one, and the container reaches it without a gateway. */
+/** Verifies that the route's gateway can be a router's address, and that the container reaches it directly. */
 function requireReachable(plan: Plan, route: Route, direct: ReadonlySet<string>, key: string): void {
   const { ips, allocated } = plan;
   const { family } = route.dst.address;
   const gateway = effectiveGateway(route, ips);
-  // No gateway at all, or 0.0.0.0, which means the same.
+  // 0.0.0.0 means no gateway, too.
   if (gateway === undefined || (family === 4 && gateway.value === 0n)) return;
   const own: (typeof ips)[number][] = [];
   for (const ip of ips) if (ip.address.address.family === family) own.push(ip);
-  // Of several networks it is not known yet which one gives the address, and with it the gateway.
+  // With several networks it is not known yet which one gives the address and thus the gateway.
   if (route.gw === undefined && own.length > 1 && !allocated) return;
   let place = key;
   for (const ip of own) {
@@ -143,18 +143,18 @@ function requireReachable(plan: Plan, route: Route, direct: ReadonlySet<string>,
   throw invalid(
     place,
     `gateway ${formatIp(gateway)} of the route to ${formatPrefix(route.dst)} is not in a network of the container (${networks})`,
-    `use a gateway in there, or put a route to ${formatIp(gateway)}/${family === 4 ? 32 : 128} with "scope": 253 before it`,
+    `use a gateway in such a network, or put a route to ${formatIp(gateway)}/${family === 4 ? 32 : 128} with "scope": 253 before it`,
   );
 }
 
-/** Table 0 is the kernel's word for the main one; the others here are looked through for each packet, as it is. */
+/** The main table (0 means it, too) and the other tables that the kernel looks up for each packet. */
 const FOR_EACH_PACKET: readonly number[] = [0, 253, MAIN_TABLE, 255];
 
 const tableOf = ({ table = 0 }: Route): number => (FOR_EACH_PACKET.includes(table) ? MAIN_TABLE : table);
 
 const directKey = (table: number, network: Prefix): string => `${table} ${formatPrefix(network)}`;
 
-/** Whether a route without a gateway leads to the address. The kernel looks in the new route's table and in the main one. */
+/** Whether a route without a gateway leads to the address, in the new route's table or the main one, as the kernel looks. */
 function leadsTo(direct: ReadonlySet<string>, address: IpAddress, table: number): boolean {
   for (let length = 0; direct.size > 0 && length <= bits(address.family); length++) {
     const network = networkOf({ address, length });
@@ -163,17 +163,17 @@ function leadsTo(direct: ReadonlySet<string>, address: IpAddress, table: number)
   return false;
 }
 
-/** An address that a router can have. @throws CniError */
+/** Verifies that a router can have the address. @throws CniError */
 export function requireUsable(key: string, gateway: IpAddress, network?: Prefix): void {
-  const what = whatElse(gateway, network);
+  const what = otherKindOf(gateway, network);
   if (what === undefined) return;
   const remedy = "use the address of a router in the container's network";
   throw invalid(key, `gateway ${formatIp(gateway)} is ${what}`, remedy);
 }
 
-/** What an address is that no router can have, in words. */
-function whatElse(gateway: IpAddress, network: Prefix | undefined): string | undefined {
-  // The kernel lets an interface have one of IPv4.
+/** The kind of an address that no router can have, in words; undefined if a router can have it. */
+function otherKindOf(gateway: IpAddress, network: Prefix | undefined): string | undefined {
+  // The kernel accepts multicast and loopback addresses of IPv4 on an interface.
   const inside = gateway.family === 4 && network !== undefined && contains(network, gateway);
   if (!inside && isMulticast(gateway)) return "a multicast address";
   if (!inside && isLoopback(gateway)) return "a loopback address";
@@ -182,13 +182,13 @@ function whatElse(gateway: IpAddress, network: Prefix | undefined): string | und
   const whole = networkOf(network);
   if (network.address.family !== gateway.family)
     return `an IPv${gateway.family} address, and its network ${formatPrefix(whole)} is IPv${network.address.family}`;
-  // A network of one or two addresses has neither (RFC 3021).
+  // A network of one or two addresses has no broadcast and no network address (RFC 3021).
   if (gateway.family === 6 || network.length > 30) return undefined;
   if (sameIp(gateway, lastAddress(network))) return `the broadcast address of ${formatPrefix(whole)}`;
   return sameIp(gateway, whole.address) ? `the network address of ${formatPrefix(whole)}` : undefined;
 }
 
-/** IPv6 knows one route for a destination, gateway, table and priority: it can't have two sets of metrics. */
+/** IPv6 has only one route for a destination, gateway, table and priority, so it can't have two sets of metrics. */
 function requireSameMetrics(key: string, route: Route, otherKey: string, other: Route): void {
   for (const field of ["mtu", "advmss"] as const) {
     const [first, second] = [other[field] ?? 0, route[field] ?? 0];
@@ -201,6 +201,6 @@ function requireSameMetrics(key: string, route: Route, otherKey: string, other: 
   }
 }
 
-/** The error for a key whose value can't be. */
+/** The error for a key whose value is not possible. */
 export const invalid = (key: string, problem: string, remedy: string): CniError =>
   new CniError(code.invalidConfig, `${key}: ${problem}; ${remedy}`);

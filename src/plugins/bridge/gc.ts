@@ -1,7 +1,7 @@
 /**
- * GC: removes what attachments of this network that are not listed have left (rules A37–A39, G1). Only what proves to
- * be of this network is touched: host veths by their marks, or by the address that is leased to an attachment which is
- * not listed; rules by their attachment; leases by the IPAM.
+ * GC: removes what unlisted attachments of this network have left (rules A37–A39, G1). A host veth is removed only if its
+ * alias, its MAC or an address leased to an unlisted attachment proves that it is of this network. Rules are found by their
+ * attachment; the IPAM plugin frees the leases.
  */
 import type { ContainerInterface } from "../../cni/attachment.ts";
 import { isListKey, LIST_KEYS } from "../../cni/attachment-lists.ts";
@@ -32,7 +32,7 @@ export async function gc(request: Request): Promise<void> {
   const failures = new Failures(request.time);
   using host = connect();
   const living = new Living(request, host, valid);
-  let stays = false;
+  let anyStays = false;
   for (const veth of staleVeths(host, network, valid)) {
     if (living.keeps(veth)) continue;
     const removed = await failures.attempt(() => {
@@ -40,14 +40,14 @@ export async function gc(request: Request): Promise<void> {
       log(`removed stale interface ${JSON.stringify(veth.name)} (${veth.alias ?? "not set up"})`);
       return true;
     });
-    stays ||= !removed;
+    anyStays ||= !removed;
   }
-  // The address of an interface that stays must not go to another container.
-  if (ipam !== undefined && !stays) await failures.attempt(() => collectAddresses(request, ipam, living));
+  // No other container may get the address of an interface that was not removed.
+  if (ipam !== undefined && !anyStays) await failures.attempt(() => collectAddresses(request, ipam, living));
   await failures.attempt(async () => {
     if (!living.areAllKnown("masquerade rules")) return;
     const masquerade = await import("../../netfilter/masquerade/list.ts");
-    // Without a copy of a list that may be long.
+    // A generator, to avoid copying a list that may be long.
     await masquerade.collect(network, {
       *[Symbol.iterator]() {
         yield* valid;
@@ -59,11 +59,11 @@ export async function gc(request: Request): Promise<void> {
   failures.throwIfAny();
 }
 
-/** Has the IPAM free what is not listed, except what an interface still uses. */
+/** Calls the IPAM plugin to free unlisted addresses, except those that an interface still uses. */
 async function collectAddresses(request: Request, ipam: string, living: Living): Promise<void> {
   if (!living.stay || isInThisProcess(request, ipam))
     return await delegateGc({ ...request, userOf: living.userOf }, ipam);
-  // A child can't ask: it gets the list of what lives.
+  // A child process can't call `userOf`, so it gets the list of living attachments.
   if (!living.areAllKnown("addresses")) return;
   const { stdin, config } = request;
   const entries = living.kept.map(({ containerId, ifname }) => ({ containerID: containerId, ifname }));
@@ -73,11 +73,11 @@ async function collectAddresses(request: Request, ipam: string, living: Living):
   await delegateGc({ ...request, stdin: entries.length === 0 ? stdin : withList }, ipam);
 }
 
-/** What lives although it is not listed. */
+/** Attachments that live although they are not listed. */
 class Living {
   /**
-   * Whether it stays. An empty list may come from a runtime that has lost its memory, or knows other containers only: then
-   * whatever has an interface in a living namespace stays (rule A39).
+   * Whether they stay. A runtime may send an empty list if it has lost its state, or knows only other containers. Then
+   * every attachment with an interface in a living namespace stays (rule A39).
    */
   readonly stay: boolean;
   /** Attachments whose interface, address and rules stay. */
@@ -85,9 +85,10 @@ class Living {
   private readonly request: Request;
   private readonly host: Connection;
   private readonly users: AddressUsers;
-  /** Host veths that stay and whose attachment is known. */
+  /** Indices of host veths that stay and whose attachment is known. */
   private readonly known = new Set<number>();
-  private readonly nameless: HostVeth[] = [];
+  /** Host veths that stay and whose alias is only a digest, or missing. */
+  private readonly unidentified: HostVeth[] = [];
 
   constructor(request: Request, host: Connection, valid: ValidAttachments) {
     const { network, config } = request;
@@ -97,11 +98,11 @@ class Living {
     this.stay = valid.isEmpty;
   }
 
-  /** Whether a host veth that is not listed stays. */
+  /** Whether the host veth of an unlisted attachment stays. */
   keeps(veth: HostVeth): boolean {
     if (!this.stay || !livesElsewhere(this.host, veth)) return false;
     const attachment = parseAttachmentAlias(veth.alias ?? "");
-    if (attachment === undefined) this.nameless.push(veth);
+    if (attachment === undefined) this.unidentified.push(veth);
     else this.keep(veth, attachment);
     this.request.log(
       `kept ${describeHostEnd(veth)}: the list of attachments is empty, but its container lives; DEL removes it`,
@@ -115,12 +116,12 @@ class Living {
   }
 
   /**
-   * Whether each interface that stays is known by the name of its attachment, so that addresses and rules which belong
-   * to none of them belong to nothing that lives. `what` is not collected if not.
+   * Whether the attachment of each interface that stays is known, so that all other addresses and rules can be removed. If
+   * not, it logs that `what` is not collected.
    */
   areAllKnown(what: string): boolean {
     if (!this.stay) return true;
-    const others = [...this.nameless, ...this.users.unmarkedPorts()];
+    const others = [...this.unidentified, ...this.users.unmarkedPorts()];
     const unknown = others.find(({ index }) => !this.known.has(index));
     if (unknown === undefined) return true;
     this.request.log(
@@ -129,7 +130,7 @@ class Living {
     return false;
   }
 
-  /** For the IPAM: what still uses an address. */
+  /** For the IPAM plugin: the interface that still uses an address. */
   readonly userOf: NonNullable<Request["userOf"]> = async (held, among) => {
     const user = this.users.find(held, among);
     if (user === undefined) return undefined;
@@ -147,7 +148,7 @@ function staleVeths(host: Connection, network: string, valid: ValidAttachments):
   const isStale = staleAliases(network, valid);
   const stale = dumpVeths(host, (veth) => {
     const { alias = "", mac, name } = veth;
-    // Killed before it had an alias, or the alias was taken away.
+    // ADD was killed before it set the alias, or the alias was removed.
     const isOfNetwork = () => mac !== undefined && sameMac(mac, hostVethMac(network, name));
     return (isAttachmentAlias(alias) ? isStale(alias) : isOfNetwork()) ? veth : undefined;
   });

@@ -1,4 +1,4 @@
-/** The bridge plugin. Each command loads its own code, so that a call pays for its own command only. */
+/** The bridge plugin. A call loads only the code of its command. */
 import type { CommandWithoutResult, Plugin, Request } from "../../cni/plugin.ts";
 import type { Result } from "../../cni/result.ts";
 

@@ -1,4 +1,4 @@
-/** The bridge plugin's keys (rules B1–B9). README's table of them is made of this one. */
+/** The bridge plugin's keys (rules B1–B9). README's table of keys is generated from this one. */
 import { DNS_KEYS, ROUTE_KEYS } from "../../cni/keys.ts";
 import type { Keys } from "../../schema/keys.ts";
 
@@ -7,7 +7,7 @@ export const NAME_KEYS = [
   ["bridge", "text", "cni0", "Name of the bridge. It is made when it is not there."],
 ] as const satisfies Keys;
 
-/** The section `ipam`, as far as it is not the IPAM plugin's own. */
+/** The one key of the section `ipam` that is the bridge plugin's own. */
 export const IPAM_KEYS = [
   [
     "ipam",
@@ -26,7 +26,7 @@ export const TRUNK_KEYS = [
   ["maxID", "1..4094", null, "Last VLAN of a range."],
 ] as const satisfies Keys;
 
-/** All of them. */
+/** All keys. */
 export const KEYS = [
   ...NAME_KEYS,
   ["isGateway", "boolean", false, "The bridge gets the gateway's address, and forwarding is turned on."],
@@ -98,14 +98,14 @@ export const KEYS = [
   ...IPAM_KEYS,
 ] as const satisfies Keys;
 
-/** A range or an address of such a section. */
+/** Keys of a range or an address in an IPAM section. */
 export const ENTRY_KEYS = [
   ["subnet", "prefix", null, ""],
   ["address", "prefix", null, ""],
   ["gateway", "address", null, ""],
 ] as const satisfies Keys;
 
-/** What an IPAM section shows of addresses and routes, if it has the form of host-local's or static's. */
+/** Keys for addresses and routes in an IPAM section that has the form of host-local's or static's. */
 export const ADDRESSING_KEYS = [
   ["runtimeRanges", "object[][]", null, "", ENTRY_KEYS, "runtimeConfig.ipRanges"],
   ["subnet", "prefix", null, ""],

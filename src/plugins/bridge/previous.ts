@@ -1,14 +1,14 @@
 /**
- * The result of a bridge that is not the first plugin of its list (rule A27, K12). Plugins behind it take the bridge from
- * the first interface, as firewall does, and versions before 0.3.0 have room for the first address of each family: so
- * the bridge's own come first, and what plugins before it reported follows. Pure.
+ * Merges prevResult into the result of a bridge that is not the first plugin of its list (rule A27, K12). The bridge's own
+ * entries come first: later plugins such as firewall treat the first interface as the bridge, and versions before 0.3.0
+ * report only the first address of each family. Pure.
  */
 import type { Interface, IpConfig, Result } from "../../cni/result.ts";
 import { isLoopback } from "../../net/ip.ts";
 
 /**
- * `own`, and behind it `previous`, whose addresses are given the new places of their interfaces. loopback's part is left
- * out: the reference's bridge does not pass it on, and nothing behind can do with 127.0.0.1.
+ * Appends `previous` to `own`, with the new indices of its interfaces. The loopback plugin's part is left out: the
+ * reference's bridge does not pass it on, and no later plugin can use 127.0.0.1.
  */
 export function withPrevious(own: Result, previous: Result): Result {
   const interfaces: Interface[] = [...own.interfaces];
@@ -17,7 +17,7 @@ export function withPrevious(own: Result, previous: Result): Result {
   );
   const ips = previous.ips.flatMap((ip): IpConfig[] => {
     if (ip.interface === undefined) return isLoopback(ip.address.address) ? [] : [ip];
-    // One that points nowhere is passed on as one that does not say whose it is.
+    // An address with an invalid index is passed on without an interface.
     if (ip.interface >= places.length) return [withPlace(ip, undefined)];
     const place = places[ip.interface];
     return place === undefined ? [] : [withPlace(ip, place)];
@@ -30,7 +30,7 @@ export function withPrevious(own: Result, previous: Result): Result {
   };
 }
 
-/** A `lo` that has no other addresses than those that it always has. One that was given more was meant. */
+/** Whether the interface is a `lo` with only loopback addresses. With others, it was configured on purpose. */
 const isOfLoopback = ({ ips }: Result, { name }: Interface, index: number): boolean =>
   name === "lo" && ips.every((ip) => ip.interface !== index || isLoopback(ip.address.address));
 

@@ -1,6 +1,6 @@
 /**
- * DEL of the pair (rules B33, G5, G15): only what proves to be the attachment's is removed, found by the container's
- * end, or by the host's end where that can't be reached or is not the attachment's any more.
+ * DEL of the pair (rules B33, G5, G15), which is removed only if it is proven to be the attachment's. It is found by the
+ * container's end, or by the host's end if the container's end can't be reached or is not the attachment's.
  */
 import { toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -16,15 +16,15 @@ import { getNetnsId, netnsIdOf } from "../../netlink/rtnetlink/netns-id.ts";
 import { Netns, NoNamespaceError } from "../../sys/netns.ts";
 import { bridgeName } from "./config.ts";
 
-/** What is known of the interface afterwards. */
+/** The result of removeInterface. */
 export interface Removal {
-  /** It was removed, or is proven not to be there. If not, one that nothing here recognizes may live on. */
+  /** Whether an interface proven to be the attachment's was removed. If false, one may still exist unrecognized. */
   readonly isGone: boolean;
-  /** Whether the container's namespace was looked into. */
+  /** Whether the container's namespace could be read. */
   readonly isReached: boolean;
 }
 
-/** Removes the attachment's pair. @throws CniError when it can't be, or when the namespace can't be looked into. */
+/** Removes the attachment's pair. @throws CniError if the pair can't be removed or the namespace can't be read. */
 export function removeInterface(request: Request): Removal {
   const { ifname, log } = request;
   using host = connect();
@@ -68,9 +68,9 @@ export function removeInterface(request: Request): Removal {
   if (container === undefined || link === undefined) return { isGone: false, isReached };
   const { mac } = link;
   const isReported = mac !== undefined && formatMac(mac) === reported().container?.mac?.toLowerCase();
-  // The first versions of the protocol report no interfaces. The Go plugins go by the name alone.
-  const mayGoByName = () => reported().container === undefined && isPortOf(host, here, request);
-  if (claimed === "unmarked" && (isReported || mayGoByName())) {
+  // Results before version 0.3.0 have no interfaces. The Go plugins, too, identify the interface by its name alone.
+  const isNameEnough = () => reported().container === undefined && isPortOf(host, here, request);
+  if (claimed === "unmarked" && (isReported || isNameEnough())) {
     removeLink(container, link);
     return { isGone: isReported, isReached };
   }
@@ -78,13 +78,13 @@ export function removeInterface(request: Request): Removal {
   return { isGone: false, isReached };
 }
 
-/** What the two ends were when they were made, as a result of ADD reports them (rule B16). */
+/** The two ends as ADD's result reports them (rule B16). */
 interface Reported {
   readonly host?: Interface | undefined;
   readonly container?: Interface | undefined;
 }
 
-/** The ends of the pair in prevResult: the host's stands right before the container's. One that can't be read counts as none (A31). */
+/** Finds the ends in prevResult, the host's right before the container's. An unreadable prevResult counts as none (A31). */
 function reportedEnds({ config, ifname, log }: Request): Reported {
   try {
     const { interfaces } = config.prevResult ?? { interfaces: [] };
@@ -98,8 +98,7 @@ function reportedEnds({ config, ifname, log }: Request): Reported {
 }
 
 /**
- * The host's ends that are the attachment's: found by one of the names, which is one question whatever the number of
- * containers, else among all veths.
+ * Finds the host ends of the attachment, first by name, which needs no dump of all containers' links, then among all veths.
  */
 function findOwn(
   host: Connection,
@@ -113,7 +112,7 @@ function findOwn(
   return dumpVeths(host, (veth) => (isOwn(veth) ? { index: veth.index } : undefined));
 }
 
-/** The namespace, or undefined when it is gone or its path leads to something else by now. */
+/** Opens the namespace; undefined if it is gone or its path leads to something else by now. */
 function openIfThere(path: string): Netns | undefined {
   if (path === "") return undefined;
   try {
@@ -125,8 +124,8 @@ function openIfThere(path: string): Netns | undefined {
 }
 
 /**
- * The link of the host that is the other end of one in the container. Numbers of links mean something in their own
- * namespace only: a pair between two other namespaces can have the same.
+ * Finds the other end of the container's link on the host. Indices are unique only within their namespace, so a pair between
+ * two other namespaces may have the same ones.
  */
 function otherEnd(host: Connection, link: PresentLink, netns: Netns): Link | undefined {
   if (link.peerIndex === undefined) return undefined;
@@ -138,7 +137,7 @@ function otherEnd(host: Connection, link: PresentLink, netns: Netns): Link | und
   return isPeer ? peer : undefined;
 }
 
-/** The other end where it was moved to, as the kernel tells it in the container's namespace (Linux 5.0). */
+/** Reads the other end in the namespace that it was moved to, through the container's namespace (Linux 5.0). */
 function otherEndElsewhere(container: Connection, link: PresentLink): Link | undefined {
   const { peerIndex: index, linkNetnsId: targetNetnsId } = link;
   if (index === undefined || targetNetnsId === undefined || targetNetnsId < 0) return undefined;
@@ -147,7 +146,7 @@ function otherEndElsewhere(container: Connection, link: PresentLink): Link | und
   return peer?.targetNetnsId === targetNetnsId ? peer : undefined;
 }
 
-/** Whether a host's end is where this network's are: on the bridge, or taken off any. */
+/** Whether a host's end is on the network's bridge, or on no bridge. */
 const isPortOf = (host: Connection, peer: Link | undefined, request: Request): boolean =>
   peer !== undefined &&
   (peer.master === undefined || peer.master === findLink(host, bridgeName(request.config.json))?.index);

@@ -1,4 +1,4 @@
-/** STATUS: whether an ADD could work now (rules A35, A36, G2). Changes nothing. */
+/** STATUS: verifies that an ADD could work now (rules A35, A36, G2). Changes nothing. */
 import { delegateStatus } from "../../cni/delegate.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";

@@ -1,10 +1,10 @@
-/** The vlanTrunk key (rule B6): single VLANs and ranges, as one sorted list of ranges. */
+/** Converts the vlanTrunk key (rule B6), with VLANs and ranges, into one sorted list of ranges. */
 import { CniError, code } from "../../cni/error.ts";
 import type { Trunk } from "../../links/vlan.ts";
 import type { Parsed } from "../../schema/keys.ts";
 import type { TRUNK_KEYS } from "./keys.ts";
 
-/** Empty when the key is there but names none. @throws CniError code 7 with the reference's words and the item's path */
+/** Returns an empty list if the key has no VLANs. @throws CniError code 7 with the reference's words and the item's path */
 export function parseTrunk(items: readonly Parsed<typeof TRUNK_KEYS>[]): Trunk {
   const ranges: { first: number; last: number }[] = [];
   for (const [index, { id, minID, maxID }] of items.entries()) {

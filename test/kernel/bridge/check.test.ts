@@ -36,7 +36,7 @@ const ON_HOST = rows(`
   host end on another bridge => ip link add br1 type bridge; ip link set VETH master br1 => host interface VETH is not a port of bridge br0: its master is the link with index
   host end's MAC changed => ip link set VETH address 02:00:00:00:00:98 => Interface VETH Mac doesn't match
   host end's mtu changed => ip link set VETH mtu 1300 => interface VETH has mtu 1300 instead of 1400
-  isolation off => bridge link set dev VETH isolated off => port isolation of bridge port VETH is off, the configuration wants it on
+  isolation off => bridge link set dev VETH isolated off => port isolation of bridge port VETH is off, but the configuration turns it on
   lease lost => rm ${LEASES}/10.77.0.2 ${LEASES}/fd77::2 => host-local: Failed to find address added by container c1
 `);
 
@@ -125,12 +125,12 @@ describe("CHECK", () => {
       [
         "bridge link set dev VETH hairpin off",
         "bridge link set dev VETH hairpin on",
-        /^hairpin mode of .* is off, the configuration wants it on$/,
+        /^hairpin mode of .* is off, but the configuration turns it on$/,
       ],
       [
         "bridge link set dev VETH isolated off",
         "bridge link set dev VETH isolated on",
-        /^port isolation of .* is off, the configuration wants it on$/,
+        /^port isolation of .* is off, but the configuration turns it on$/,
       ],
       [
         "ip link set VETH mtu 1399",
@@ -182,7 +182,7 @@ describe("CHECK", () => {
       const [bridge, , inside] = one.result.interfaces;
       await host.run(`ip link set ${one.veth} nomaster`);
       expect(await one.loss({ ...one.result, interfaces: [bridge, inside] })).toBe(
-        "CNI veth created for bridge br0 was not found: prevResult has no interface on the host beside the bridge",
+        "CNI veth created for bridge br0 was not found: prevResult has no interface on the host besides the bridge",
       );
       await host.run(`ip link del ${BRIDGE}`);
       await one.namespace.run("ip link del eth0");
