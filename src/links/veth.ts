@@ -78,7 +78,7 @@ export function addVethPair(
 
 /** BR_MAX_PORTS of the kernel's net/bridge/br_private.h is 1,024; the kernel does not use port number 0. */
 const FULL =
-  "; the bridge has 1,023 ports, the most that the kernel allows: use another bridge for new containers, or remove unused ports";
+  '; the bridge has 1,023 ports, the most that the kernel allows: configure another "bridge" for new containers, or remove unused ports';
 
 function requireLink(connection: Connection, name: string): PresentLink {
   const link = findLink(connection, name);

@@ -56,7 +56,7 @@ networkTest("K20: a bridge that is full is named, with the number and the remedy
   ]);
   const { msg } = await (await prepare(host, "c1")).failure("ADD");
   expect(msg).toContain("exchange full (EXFULL); the bridge has 1,023 ports");
-  expect(msg).toContain("use another one");
+  expect(msg).toContain("configure another");
   await batch(
     host,
     all.map((index) => `link del a${index}`),
