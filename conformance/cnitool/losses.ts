@@ -75,7 +75,7 @@ const masqueradeLosses = (["iptables", "nftables"] as const).map((backend) => {
     // A table that somebody else has flushed is not taken away with the last rule of ours.
     keeps: backend === "nftables" ? [/^nft .*"inet".*"cni_plugins_masquerade"(?!.*"masquerade":null)/] : [],
     run: (life) =>
-      lose(life, "host", MASQUERADE[backend], /masquerade rules of container .* are lost or altered/),
+      lose(life, "host", MASQUERADE[backend], /masquerade rules of container .* are missing or altered/),
   });
 });
 

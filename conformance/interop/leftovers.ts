@@ -48,7 +48,7 @@ const DAMAGES = ({ backend }: Network): readonly Damage[] => [
     backend === "iptables"
       ? "iptables -t nat -F POSTROUTING"
       : "nft flush chain inet cni_plugins_masquerade masq_checks",
-    /masquerade rules of container .* are lost or altered/,
+    /masquerade rules of container .* are missing or altered/,
   ],
 ];
 

@@ -1,7 +1,7 @@
 /**
- * Detects whether a directory has changed, so that an index of its files is used only while it is right. The kernel stamps
- * a change with the time of its last tick, so two changes within a few milliseconds can have the same time. This file sets
- * a modification time that no later change can get: a random moment shortly before a change that has already happened.
+ * Detects changes of a directory, so that an index of its files is used only while it is right. The kernel stamps a
+ * change with the time of its last tick, so two changes within a few milliseconds can have the same time. Therefore a
+ * modification time is set that no later change can get: a random moment shortly before a change in the past.
  */
 
 import { unlessFailed } from "../sys/errno.ts";
@@ -19,8 +19,8 @@ const textOf = ({ device, inode, modified, changed }: FileStatus): string =>
 export const stateOf = (path: string): string | undefined => unlessFailed(() => textOf(status(path)));
 
 /**
- * Gives the directory a state that each later change alters. Undefined where that fails, as on a file system that keeps no
- * fractions of a second: there, an index cannot be used.
+ * Gives the directory a state that each later change alters. Undefined where that fails, as on a file system that keeps
+ * no fractions of a second: there, an index cannot be used.
  */
 export const distinguish = (path: string): string | undefined =>
   unlessFailed(() => {

@@ -1,5 +1,6 @@
 /**
- * Reads and removes the files in the directory of a network's leases (rules H50–H52, L2). lease-store.ts does the locking.
+ * Reads and removes the files in the directory of a network's leases (rules H50–H52, L2). lease-store.ts does the
+ * locking.
  */
 
 import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
@@ -19,7 +20,7 @@ import { trimmed } from "./lease.ts";
 import { type NetnsRecord, parseRecord, RECORD_ATTRIBUTES } from "./netns-record.ts";
 import type { LeasePlace } from "./place.ts";
 
-/** Larger files are not leases: an environment variable, and so a container id, has at most 128 KiB (MAX_ARG_STRLEN). */
+/** Larger files are not leases: an environment variable, and so a container id, has at most 128 KiB. */
 const LARGEST = 256 * 1024;
 
 /** Bytes; an address and a record are shorter. */
@@ -37,8 +38,8 @@ export interface LeaseFile {
   /** As it was before the content was read; undefined if the file cannot be opened. */
   readonly status: FileStatus | undefined;
   /**
-   * Why the file may be another program's, and what to do. The attachment that its content names can release it; for all
-   * others the address is held. The content is never shown.
+   * Why the file may be another program's, and what to do. The attachment that its content names can release it; for
+   * all others the address is held. The content is never shown.
    */
   readonly strangeness: string | undefined;
 }
@@ -141,8 +142,8 @@ export class LeaseFiles {
   }
 
   /**
-   * Writes the last reserved address of a set. The file is overwritten in place: truncating it first would make ext4 write
-   * to the disk at once, and a torn hint does no harm (rule L3). False if the file is missing and may not be created.
+   * Writes the last reserved address of a set. The file is overwritten in place: truncating it first would make ext4
+   * write to the disk at once, and a torn hint does no harm (rule L3). False if it is missing and may not be created.
    * @throws ForeignFileError if the file is not a hint of ours; SystemError.
    */
   writeHint(set: number, address: IpAddress, mayCreate: boolean): boolean {

@@ -1,8 +1,8 @@
 /**
  * The lease index: which lease holds which address, found at the same cost among ten leases and ten thousand (rule L6,
- * decision 0007). It is only a cache of the directory. It consists of 64-bit words in the machine's byte order: a header
- * and three columns. A column has one row for each lease, then free rows. The columns are: the hash of the content; the
- * address (two words); inode and change time of the file. Rows are found by the typed array's own search.
+ * decision 0007). It is only a cache of the directory. It consists of 64-bit words in the machine's byte order: a
+ * header and three columns. A column has one row for each lease, then free rows. The columns are: the hash of the
+ * content; the address (two words); inode and change time of the file. Rows are found by the typed array's own search.
  */
 import { hash64 } from "#engine";
 import type { Interval } from "../net/interval.ts";
@@ -58,8 +58,8 @@ export class LeaseIndex {
   }
 
   /**
-   * The index in the bytes of a file; undefined if they were not written by this version and in this boot, or were changed
-   * since. After a power failure an index of the previous boot can be out of date.
+   * The index in the bytes of a file; undefined if they were not written by this version and in this boot, or were
+   * changed since. After a power failure an index of the previous boot can be out of date.
    */
   static open({ buffer, length }: Uint8Array<ArrayBuffer>, boot: string): LeaseIndex | undefined {
     if ((length - 8 * HEADER) % (8 * ROW) !== 0) return undefined;
@@ -146,8 +146,8 @@ export class LeaseIndex {
   }
 
   /**
-   * How many addresses from this one on are held without a gap. It reads all rows once, as plain numbers, since ten thousand
-   * bigints take milliseconds. The result can be too small where the lowest 32 bits overflow.
+   * How many addresses from this one on are held without a gap. It reads all rows once, as plain numbers, since ten
+   * thousand bigints take milliseconds. The result can be too small where the lowest 32 bits overflow.
    */
   private run(start: IpAddress): bigint {
     // Among one address more than there are rows, at least one is free.

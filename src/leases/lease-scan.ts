@@ -12,8 +12,8 @@ export interface Scan {
 }
 
 /**
- * Reads the directory name by name, so that only the index and the known names are in memory, however many files there are.
- * `known` is an earlier index of this boot: a file that has not changed since then is not read again.
+ * Reads the directory name by name, so that only the index and the known names are in memory, however many files there
+ * are. `known` is an earlier index of this boot: a file that has not changed since then is not read again.
  */
 export function scanLeases(files: LeaseFiles, known: LeaseIndex | undefined): Scan {
   const index = new LeaseIndex();

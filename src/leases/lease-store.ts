@@ -1,6 +1,6 @@
 /**
- * A network's leases under their lock (rules H47–H53, L6–L8): which attachment holds which address. No other process that
- * takes the lock can change them meanwhile. An answer of the index counts only if the directory confirms it.
+ * A network's leases under their lock (rules H47–H53, L6–L8): which attachment holds which address. No other process
+ * that takes the lock can change them meanwhile. An answer of the index counts only if the directory confirms it.
  */
 import type { ContainerInterface } from "../cni/attachment.ts";
 import type { Interval } from "../net/interval.ts";
@@ -23,8 +23,8 @@ const SAMPLE = 8;
 const NONE: Scan["oddNames"] = new Map();
 
 /**
- * The leases, locked until the store is disposed of. The directory must exist. The wait for the lock lasts until the call's
- * deadline, or at most `most` milliseconds.
+ * The leases, locked until the store is disposed of. The directory must exist. The wait for the lock lasts until the
+ * call's deadline, or at most `most` milliseconds.
  * @throws CniError code 11 if another process holds the lock for too long, code 5 if the file system has no locks.
  */
 export async function openStore(files: LeaseFiles, boot: Boot, most?: number): Promise<LeaseStore> {
@@ -52,7 +52,7 @@ export class LeaseStore implements Disposable {
   /** Whether the index was made from the directory under this lock, so that it needs no confirmation. */
   private isFresh = false;
   private oddNames = NONE;
-  /** The directory's state after the last change that is in the index; undefined if another program's change came between. */
+  /** The directory's state after the last change in the index; undefined if another program changed it in between. */
   private state: string | undefined;
   private isChanged = false;
 
@@ -69,8 +69,8 @@ export class LeaseStore implements Disposable {
   }
 
   /**
-   * Checks a few files, chosen at random: another program can write another attachment into a file without a trace in the
-   * directory.
+   * Checks a few files, chosen at random: another program can write another attachment into a file without a trace in
+   * the directory.
    */
   inspectSome(): void {
     const index = this.trust();
@@ -85,8 +85,8 @@ export class LeaseStore implements Disposable {
   }
 
   /**
-   * The leases of one attachment, including those in the old format (rule H53). With `isSure` it answers "none" only after
-   * checking every file, since a wrong "none" would leak a lease.
+   * The leases of one attachment, including those in the old format (rule H53). With `isSure` it answers "none" only
+   * after checking every file, since a wrong "none" would leak a lease.
    */
   heldBy(attachment: ContainerInterface, isSure: boolean): LeaseFile[] {
     const contents = contentsOf(attachment);
@@ -182,7 +182,7 @@ export class LeaseStore implements Disposable {
     return isDone;
   }
 
-  /** Changes the directory. If another program changed it just before, the index is not valid for it any more. */
+  /** Changes the directory. If another program changed it just before, the index no longer matches it. */
   private change<T>(change: () => T): T {
     const { path } = this.files;
     const isExpected = this.state !== undefined && stateOf(path) === this.state;
@@ -193,7 +193,7 @@ export class LeaseStore implements Disposable {
     return result;
   }
 
-  /** Puts a file into the index. With an unknown file, the index is valid for this process only. */
+  /** Puts a file into the index. With a file of unknown status, the index is valid for this process only. */
   private enter(address: IpAddress, content: string | undefined, file: FileStatus | undefined): void {
     this.index?.insert(entryOf(address, content, file ?? { inode: 0n, changed: 0n }));
     if (file === undefined) this.state = undefined;

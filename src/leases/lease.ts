@@ -3,8 +3,8 @@ import type { ContainerInterface } from "../cni/attachment.ts";
 import type { ValidAttachments } from "../cni/attachments.ts";
 
 /**
- * The two possible contents of an attachment's lease. New files have the first one, without a final newline. The old format
- * has no interface name, and so means each interface of the container.
+ * The two possible contents of an attachment's lease. New files have the first one, without a final newline. The old
+ * format has no interface name, and so means each interface of the container.
  */
 export function contentsOf({ containerId, ifname }: ContainerInterface): [content: string, old: string] {
   const id = trimmed(containerId);
@@ -21,8 +21,8 @@ export function attachmentOf(content: string): ContainerInterface {
 }
 
 /**
- * The content without Unicode white space around it, as the Go plugin trims it (rule H53). JavaScript's trim() would also
- * remove U+FEFF, with which an interface's name may end.
+ * The content without Unicode white space around it, as the Go plugin trims it (rule H53). JavaScript's trim() would
+ * also remove U+FEFF, with which an interface's name may end.
  */
 export function trimmed(content: string): string {
   let [start, end] = [0, content.length];

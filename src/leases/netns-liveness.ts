@@ -7,8 +7,8 @@ import { type NetnsRecord, ownPidNamespace } from "./netns-record.ts";
 const FIRST_PID_NAMESPACE = "4026531836";
 
 /**
- * Of these records, which are all of this boot, those whose namespace is proven gone. `lives` is the kernel's answer. Where
- * the kernel cannot answer (`lives` is undefined), everything that could keep a namespace alive is searched.
+ * Of these records, which are all of this boot, those whose namespace is proven gone. `lives` is the kernel's answer.
+ * Where the kernel cannot answer (`lives` is undefined), everything that could keep a namespace alive is searched.
  */
 export function provenGone(
   records: readonly NetnsRecord[],

@@ -1,7 +1,7 @@
 /**
- * The netns record: what a lease stores about its attachment's namespace, so that a later call can prove that the namespace
- * is gone (rules L4, L5). It is an extended attribute of the lease file, so a file that another program puts in its place
- * has none. A digest of the content shows that a program wrote another attachment into the same file.
+ * The netns record: what a lease stores about its attachment's namespace, so that a later call can prove that the
+ * namespace is gone (rules L4, L5). It is an extended attribute of the lease file, so a file that another program puts
+ * in its place has none. A digest of the content shows that a program wrote another attachment into the same file.
  */
 import { hash64 } from "#engine";
 import { bootId } from "../sys/boot.ts";
@@ -10,7 +10,7 @@ import { readLink } from "../sys/file.ts";
 import { Netns, NoNamespaceError } from "../sys/netns.ts";
 import type { NetnsNumbers } from "../sys/netns-handle.ts";
 
-/** Names of the attribute; the first that the file system accepts is used. Before Linux 6.6 tmpfs had no user attributes. */
+/** Names of the attribute, by preference. Before Linux 6.6 tmpfs had no user attributes. */
 export const RECORD_ATTRIBUTES = ["user.bridgehead", "trusted.bridgehead"] as const;
 
 /** A network namespace, and where it was seen from. */

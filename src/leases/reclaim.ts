@@ -1,4 +1,4 @@
-/** Decides which leases may be released without a request of the runtime (rules L1, L4, L5), and which must stay (K6). */
+/** Decides which leases may be released without a runtime's request (rules L1, L4, L5), and which must stay (K6). */
 import type { HeldAddress, Request } from "../cni/plugin.ts";
 import { fileSystemType } from "../sys/file.ts";
 import type { Boot } from "./boot.ts";
@@ -10,9 +10,9 @@ import type { NetnsRecord } from "./netns-record.ts";
 export type UserOf = Request["userOf"];
 
 /**
- * What still uses the address of a lease, as a clause of a sentence; undefined if nothing does, or if the calling plugin
- * cannot say. A lease in the old format means each interface of its container. `among` are the leases that are checked
- * together.
+ * What still uses the address of a lease, as a clause of a sentence; undefined if nothing does, or if the calling
+ * plugin cannot say. A lease in the old format means each interface of its container. `among` are the leases that are
+ * checked together.
  */
 export async function userOfLease(
   userOf: UserOf,
@@ -52,7 +52,8 @@ const NETNS_GONE = "its network namespace is gone";
 /**
  * The leases among these whose attachment is proven dead: it was recorded in another boot of this host, or its network
  * namespace is gone, and `userOf` knows of no user of the address, such as an interface that was moved to another
- * namespace. A lease without a record never counts as dead. `present` is the record of the attachment that needs an address.
+ * namespace. A lease without a record never counts as dead. `present` is the record of the attachment that needs an
+ * address.
  */
 export async function findDead(
   files: LeaseFiles,
@@ -86,8 +87,8 @@ export async function findDead(
 }
 
 /**
- * The leases among these whose record is of this boot, and whose network namespace is not proven gone. GC uses it if the
- * calling plugin cannot say which interfaces exist.
+ * The leases among these whose record is of this boot, and whose network namespace is not proven gone. GC uses it if
+ * the calling plugin cannot say which interfaces exist.
  */
 export async function findLiving(
   files: LeaseFiles,

@@ -1,6 +1,6 @@
 /**
- * A staged lease: a lease file that is complete and durable, but has no name and so no address yet. Giving it a name is one
- * step, which fails if the name is taken. So a lease appears whole or not at all (rule L2), and no address is given twice.
+ * A staged lease: a file that is complete and durable, but has no name and so no address yet. Giving it a name is one
+ * step, which fails if the name is taken. So a lease appears whole or not at all (L2), and no address is given twice.
  */
 import { formatIp, type IpAddress } from "../net/ip.ts";
 import { close, writeAll } from "../sys/descriptor.ts";
@@ -30,7 +30,7 @@ export class StagedLease implements Disposable {
   /** Path of the working name, which only a file system without unnamed files needs, until the lease is published. */
   private working: string | undefined;
 
-  /** Writes the lease, and creates its directory if that is missing. @throws SystemError, after which no file is left. */
+  /** Writes the lease, and creates its directory if that is missing. @throws SystemError; then no file is left */
   constructor(files: LeaseFiles, content: string, record: string | undefined) {
     this.files = files;
     this.content = content;
@@ -58,7 +58,7 @@ export class StagedLease implements Disposable {
     return true;
   }
 
-  /** The status of the published file, after root can read and write it whatever the umask. Undefined if stat(2) fails. */
+  /** The published file's status, with the permissions that the umask removed. Undefined if fstat(2) fails. */
   status(): FileStatus | undefined {
     const { fd } = this;
     return unlessFailed(() => {

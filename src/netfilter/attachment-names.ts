@@ -1,4 +1,4 @@
-/** The names by which the rule sets say whose a rule is (rules B17, B28, B29; docs/names.md). */
+/** Names and comments of rules, which say to which attachment a rule belongs (rules B17, B28, B29; docs/names.md). */
 import { sha512 } from "#engine";
 import type { Attachment } from "../cni/attachment.ts";
 
@@ -10,8 +10,8 @@ function digest(text: string, length: number): string {
 }
 
 /**
- * B28: the chain of a container in a network, in 28 characters, for iptables allows no more. The names are joined without
- * a separator, so that two containers may share one: the chain alone says nothing of a rule's attachment.
+ * B28: the chain of a container in a network, in the 28 characters that iptables allows. The names are joined without a
+ * separator, so two containers may share a chain: the chain alone does not identify a rule's attachment.
  */
 export function iptablesChain({ network, containerId }: Container): string {
   return `CNI-${digest(network + containerId, 24)}`;
@@ -20,7 +20,7 @@ export function iptablesChain({ network, containerId }: Container): string {
 /** XT_MAX_COMMENT_LEN of uapi linux/netfilter/xt_comment.h less the NUL. */
 const MAX_XT_COMMENT = 255;
 
-/** B28: the comment on each rule, cut where iptables cuts it, so that what is read is what was written. */
+/** B28: the comment on each rule, cut where iptables cuts it, so that it is read as it was written. */
 export function iptablesComment(container: Container): string {
   return shortened(wholeComment(container), MAX_XT_COMMENT);
 }
@@ -29,7 +29,7 @@ function wholeComment({ network, containerId }: Container): string {
   return `name: "${network}" id: "${containerId}"`;
 }
 
-/** Reads what `iptablesComment` wrote; undefined for any other text, and for a name that may have been cut. */
+/** Reads what `iptablesComment` wrote. undefined for any other text. A name that may have been cut is undefined. */
 export function parseIptablesComment(
   comment = "",
 ): { network: string | undefined; containerId: string | undefined } | undefined {
@@ -44,21 +44,21 @@ export function parseIptablesComment(
   return { network: parts.length === 2 ? undefined : network, containerId: undefined };
 }
 
-/** The comment of a note, which says the interface as well; with the mark where the names are too long. */
-export function noteComment(attachment: Attachment): string {
+/** The comment of a marker rule: the container's comment, or its mark if that is too long, and the interface. */
+export function markerComment(attachment: Attachment): string {
   const ending = ` if: "${attachment.ifname}"`;
   const whole = wholeComment(attachment) + ending;
   return encoder.encode(whole).length <= MAX_XT_COMMENT ? whole : attachmentMark(attachment) + ending;
 }
 
-/** What a note says. */
-export interface Note {
+/** What the comment of a marker rule says. */
+export interface Marker {
   readonly mark: string;
   readonly ifname: string;
 }
 
-/** Reads what `noteComment` wrote; undefined for any other text. */
-export function parseNote(comment = ""): Note | undefined {
+/** Reads what `markerComment` wrote; undefined for any other text. */
+export function parseMarker(comment = ""): Marker | undefined {
   const [, whole, mark, ifname] =
     /^(?:(name: ".*")|([0-9a-f]{16}-[0-9a-f]{16})) if: "(.*)"$/s.exec(comment) ?? [];
   if (ifname === undefined) return undefined;
@@ -73,8 +73,8 @@ export function markBy(comment: string | undefined, ifname: string): string | un
   return attachmentMark({ network, containerId, ifname });
 }
 
-/** Whether a rule with this comment of B28 can be of a note's attachment: two containers of a chain may have one address. */
-export function mayBeOf({ mark, ifname }: Note, comment: string | undefined): boolean {
+/** Whether a rule with this comment of B28 can belong to a marker's attachment: containers can share an address. */
+export function mayBeOf({ mark, ifname }: Marker, comment: string | undefined): boolean {
   const network = parseIptablesComment(comment)?.network;
   return (
     network === undefined ||
@@ -85,12 +85,12 @@ export function mayBeOf({ mark, ifname }: Note, comment: string | undefined): bo
 /** Hexadecimal digits of each of the two parts of a mark. */
 const DIGEST = 16;
 
-/** B29: what the comments of all rules of a network begin with. */
+/** B29: the beginning of the comments of all rules of a network. */
 export function networkMark(network: string): string {
   return `${digest(network, DIGEST)}-`;
 }
 
-/** B29: what the comments of an attachment's rules begin with. */
+/** B29: the beginning of the comments of an attachment's rules. */
 export function attachmentMark({ network, containerId, ifname }: Attachment): string {
   return networkMark(network) + digest(`${ifname}:${containerId}`, DIGEST);
 }
@@ -104,11 +104,11 @@ export function markOf(comment: string): string {
 export function nftablesComment(attachment: Attachment, mark = attachmentMark(attachment)): string {
   const { network, containerId, ifname } = attachment;
   const text = `${mark}, net: ${network}, if: ${ifname.replaceAll('"', "")}, id: ${containerId}`;
-  // NFTNL_UDATA_COMMENT_MAXLEN: what nft shows.
+  // NFTNL_UDATA_COMMENT_MAXLEN: nft shows no longer comment.
   return shortened(text, 128);
 }
 
-/** What a check of MAC addresses is called. */
+/** The names of a spoof check. */
 export interface SpoofCheckNames {
   /** The chain of the port. */
   readonly chain: string;
@@ -116,16 +116,16 @@ export interface SpoofCheckNames {
   readonly comment: string;
 }
 
-/** The chain behind the port's, which looks at the address. */
+/** The chain to which the port's chain jumps, and which checks the address. */
 export function macChain(chain: string): string {
   return `${chain}-mac`;
 }
 
 /**
- * B17: the names that an attachment's check may have, in the order of choice. First the reference's, but where they are
- * longer than the kernel takes (there the reference fails): they carry neither the network nor a separator that is in no
- * name, so that a-b with c has those of a with b-c. Last names of our own, for where those are too long or taken: no
- * container's id begins with "_".
+ * B17: the names that an attachment's check may have, in the order of choice. The first are the reference's, unless
+ * they are too long for the kernel (there the reference fails). They do not contain the network, and "-" may be part of
+ * a name, so container a-b with interface c has the same names as a with b-c. The last are our own names, for a check
+ * whose first names are too long or taken. They are unique, since no container id begins with "_".
  */
 export function spoofCheckNames(attachment: Attachment): SpoofCheckNames[] {
   const names: SpoofCheckNames[] = [];
@@ -140,7 +140,7 @@ export function spoofCheckNames(attachment: Attachment): SpoofCheckNames[] {
 
 const encoder = new TextEncoder();
 
-/** The beginning of a text that has at most so many bytes, without half a character at its end. */
+/** The longest beginning of a text that has at most `bytes` bytes; characters stay whole. */
 function shortened(text: string, bytes: number): string {
   return text.slice(0, encoder.encodeInto(text, new Uint8Array(bytes)).read);
 }

@@ -1,12 +1,12 @@
 /**
- * A rule as plain data: which packets, and what becomes of them. iptables/ and nftables/ write and read it. What does
- * not fit here is not a rule of this program, or was altered.
+ * A rule as plain data: which packets it matches and what it does with them. iptables/ and nftables/ write and read it.
+ * A rule that does not fit this form is another program's, or was altered.
  */
 import { bits, type Family } from "../net/ip.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { formatPrefix, type Prefix } from "../net/prefix.ts";
 
-/** A packet's address must be in the prefix, or, inverted, must not. */
+/** Matches an address inside the prefix, or outside of it if inverted. */
 export interface AddressMatch {
   readonly prefix: Prefix;
   readonly inverted: boolean;
@@ -17,48 +17,48 @@ export interface Rule {
   /** Name of the nf_tables set that the source must be in. */
   readonly sourceSet?: string;
   readonly destination?: AddressMatch;
-  /** Interface that the packet came in through. */
+  /** Interface that received the packet. */
   readonly input?: string;
   /** Hardware address of the sender. */
   readonly mac?: Mac;
-  /** What the comment extension of iptables says. */
+  /** Text of iptables' comment extension. */
   readonly comment?: string | undefined;
-  /** "continue" is a rule that only counts. */
+  /** A rule with "continue" only counts packets. */
   readonly verdict: "accept" | "continue" | "drop" | "goto" | "jump" | "masquerade" | "return";
   /** The chain that jump and goto lead to. */
   readonly target?: string;
 }
 
-/** A rule as it stands in a chain. */
+/** A rule that was found in a chain. */
 export interface FoundRule {
   readonly chain: string;
-  /** Undefined when it does what no Rule can say. */
+  /** Undefined if it does something that a Rule cannot express. */
   readonly rule: Rule | undefined;
-  /** Where it leads, and the interface that it names: known of any rule. */
+  /** The chain that it leads to, and the interface that it names: known for any rule. */
   readonly target?: string | undefined;
   readonly input?: string | undefined;
-  /** It ends with a counter or a log: whatever it looks at, it decides nothing. */
+  /** It ends with a counter or a log, and so does nothing with the packet. */
   readonly watches?: boolean;
-  /** nf_tables' number for it; x_tables names a rule by what it says. */
+  /** nf_tables' number of the rule; x_tables has none. */
   readonly handle?: bigint;
-  /** The mark of its attachment, where the rule tells it. */
+  /** The mark of its attachment, if the rule has one. */
   readonly mark?: string | undefined;
-  /** nf_tables' comment, which is no part of what the rule does. */
+  /** nf_tables' comment, which is stored beside the expressions. */
   readonly comment?: string | undefined;
 }
 
-/** An address must be this one. */
+/** Matches only this address. */
 export function exactly(address: Prefix["address"]): AddressMatch {
   return { prefix: { address, length: bits(address.family) }, inverted: false };
 }
 
-/** Multicast, which is never masqueraded: containers may speak it to others of their link. */
+/** Multicast, which is never masqueraded: containers may send it to others on their link. */
 export const MULTICAST: Readonly<Record<Family, Prefix>> = {
   4: { address: { family: 4, value: 0xe0000000n }, length: 4 },
   6: { address: { family: 6, value: 0xffn << 120n }, length: 8 },
 };
 
-/** The specification as iptables-save writes it, behind "-A CHAIN ". Rules that are the same have the same text. */
+/** The rule as iptables-save writes it after "-A CHAIN ". Equal rules have equal texts. */
 export function ruleText({
   source,
   destination,
@@ -80,17 +80,17 @@ export function ruleText({
 }
 
 function addressText(option: string, match: AddressMatch | undefined): string {
-  // iptables leaves out what every packet matches.
+  // iptables omits a prefix that every packet matches.
   if (match === undefined || (match.prefix.length === 0 && !match.inverted)) return "";
   return `${match.inverted ? " !" : ""} ${option} ${formatPrefix(match.prefix)}`;
 }
 
-/** Whether a rule that was found is the one that is wanted: the one comparison of ADD, CHECK, DEL and GC. */
+/** Whether a rule that was found equals the wanted one. ADD, CHECK, DEL and GC all compare so. */
 export function isSame(found: Rule | undefined, wanted: Rule): boolean {
   return found !== undefined && ruleText(found) === ruleText(wanted);
 }
 
-/** Whether it does the same, whatever its comment says. */
+/** The same without the comment. */
 export function doesSame(found: Rule | undefined, wanted: Rule): boolean {
   return found !== undefined && isSame({ ...found, comment: wanted.comment }, wanted);
 }

@@ -6,12 +6,12 @@ import {
   attachmentMark,
   iptablesChain,
   iptablesComment,
+  markerComment,
   mayBeOf,
   networkMark,
   nftablesComment,
-  noteComment,
   parseIptablesComment,
-  parseNote,
+  parseMarker,
   spoofCheckNames,
 } from "../../src/netfilter/attachment-names.ts";
 
@@ -27,7 +27,7 @@ const identifier = (maxLength: number): fc.Arbitrary<string> =>
 const attachment = { network: "mybridge", containerId: "1234567890", ifname: "eth12" };
 
 describe("B28: iptables", () => {
-  test("the chain is named by network and container, in 28 characters", () => {
+  test("the chain's name is made of network and container, in 28 characters", () => {
     // printf mybridge1234567890 | sha512sum
     expect(iptablesChain(attachment)).toBe("CNI-26633426ea992aa1f0477097");
     expect(iptablesChain(attachment).length).toBe(28);
@@ -50,7 +50,7 @@ describe("B28: iptables", () => {
 describe("K2: comments as iptables cuts them", () => {
   const container = fc.record({ network: identifier(300), containerId: identifier(300) });
 
-  test("a comment has at most 255 bytes, and says what is left of it", () => {
+  test("a comment has at most 255 bytes, and a cut one still names what is whole", () => {
     fc.assert(
       fc.property(container, ({ network, containerId }) => {
         const whole = `name: "${network}" id: "${containerId}"`;
@@ -65,7 +65,7 @@ describe("K2: comments as iptables cuts them", () => {
     );
   });
 
-  test("a text that ends early without having been cut is none", () => {
+  test("an incomplete text that iptables did not cut is not such a comment", () => {
     for (const length of [0, 5, 7, 10, 20, 30]) {
       const text = 'name: "mybridge" id: "1234567890"'.slice(0, length);
       expect([text, parseIptablesComment(text)]).toEqual([text, undefined]);
@@ -74,7 +74,7 @@ describe("K2: comments as iptables cuts them", () => {
     expect(parseIptablesComment(`dnat name: "a" id: "${"b".repeat(235)}`)).toBeUndefined();
   });
 
-  test("K3: a note names its attachment, however long the names and whatever the interface is called", () => {
+  test("K3: a marker rule names its attachment, whatever its names are", () => {
     const ifname = fc.string({ unit: "binary", minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(container, container, ifname, ifname, (one, two, ifname, other) => {
@@ -82,8 +82,8 @@ describe("K2: comments as iptables cuts them", () => {
           { ...one, ifname },
           { ...two, ifname: other },
         ];
-        expect(new TextEncoder().encode(noteComment(a)).length).toBeLessThanOrEqual(255);
-        const read = parseNote(noteComment(a));
+        expect(new TextEncoder().encode(markerComment(a)).length).toBeLessThanOrEqual(255);
+        const read = parseMarker(markerComment(a));
         expect(read).toEqual({ mark: attachmentMark(a), ifname });
         if (read === undefined) return;
         expect(mayBeOf(read, iptablesComment(a))).toBe(true);
@@ -94,13 +94,13 @@ describe("K2: comments as iptables cuts them", () => {
     );
   });
 
-  test("the longest names take no longer than their length asks for", () => {
-    // The longest text that execve lets through: what is quadratic in it does not end here.
+  test("the time for the longest names grows linearly", () => {
+    // The longest text that execve(2) accepts: quadratic code would not end here.
     const containerId = "a".repeat(131_055);
     const long = { network: "n".repeat(255), containerId, ifname: "eth0" };
     expect(iptablesComment(long).length).toBe(255);
     expect(nftablesComment(long).length).toBe(128);
-    expect(parseNote(noteComment(long))).toEqual({ mark: attachmentMark(long), ifname: "eth0" });
+    expect(parseMarker(markerComment(long))).toEqual({ mark: attachmentMark(long), ifname: "eth0" });
     expect(iptablesChain(long).length).toBe(28);
   });
 });
@@ -127,7 +127,7 @@ describe("B29: nftables", () => {
 });
 
 describe("B17: spoof checks", () => {
-  test("first the reference's names, of container and interface alone; then names of our own", () => {
+  test("the reference's names, of container and interface alone, are first; our own names follow", () => {
     expect(spoofCheckNames(attachment)).toEqual([
       { chain: "cni-br-iface-1234567890-eth12", comment: "macspoofchk-1234567890-eth12" },
       {
@@ -135,11 +135,11 @@ describe("B17: spoof checks", () => {
         comment: "macspoofchk-_6c7c6497465b641a-dfc628d3b344bdb0, net: mybridge, if: eth12, id: 1234567890",
       },
     ]);
-    // K3: so they are never the reference's of another attachment.
+    // K3: so our names never equal the reference's names of another attachment.
     expect(isIdentifier("_6c7c6497465b641a")).toBe(false);
   });
 
-  test("K2: the reference's end where the name of the second chain is longer than the kernel's 255 bytes", () => {
+  test("K2: the reference's names are not used if the second chain's name has more than the kernel's 255 bytes", () => {
     const longest = { ...attachment, containerId: "c".repeat(232) };
     // Not cut: the reference finds its rules by the whole comment.
     expect(spoofCheckNames(longest)[0]?.comment).toBe(`macspoofchk-${longest.containerId}-eth12`);

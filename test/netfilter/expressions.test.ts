@@ -1,4 +1,4 @@
-/** Address rules as expressions of nf_tables, both ways, and as iptables writes them. */
+/** Writes rules as expressions of nf_tables and reads them, also those of iptables. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { bits, type Family } from "../../src/net/ip.ts";
@@ -64,13 +64,13 @@ const read = (
   return isWhole ? rule : undefined;
 };
 
-test("what is written is read again", () => {
+test("a written rule is read again", () => {
   fc.assert(
     fc.property(
       family.chain((version) => fc.tuple(fc.constant(version), ruleOf(version))),
       ([version, rule]) => {
         expect(read(encodeRule(rule, tables[version]), tables[version])).toEqual(rule);
-        // In an inet table the rule itself says its family.
+        // In an inet table the rule itself contains its family.
         expect(read(encodeRule(rule, "inet"), "inet")).toEqual(rule);
       },
     ),
@@ -81,7 +81,7 @@ describe("B28: the rules of iptables-restore", () => {
   const rules = (name: string) =>
     requestsOf(readGolden("nftables", name))
       .filter(({ type }) => type === 0xa06)
-      // A handle, which the kernel would add.
+      // The kernel would add a handle.
       .map((message) => ({
         ...message,
         payload: Uint8Array.of(...message.payload, 12, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0),
@@ -114,7 +114,7 @@ describe("B28: the rules of iptables-restore", () => {
       }),
     );
     for (const [index, message] of messages.entries()) {
-      // ff00::/8 is one byte to iptables-nft since 1.8.7; we write the whole address and a mask, as it did before.
+      // Since 1.8.7 iptables-nft compares one byte for ff00::/8; we write a whole address and a mask, as it did before.
       if (version === 6 && index === 1) continue;
       expect(ours[index]?.payload.toHex()).toBe(message.payload.toHex());
     }
@@ -122,7 +122,7 @@ describe("B28: the rules of iptables-restore", () => {
   });
 });
 
-describe("a rule that does anything else is not read", () => {
+describe("a rule is not read if it has", () => {
   const family6: Expression[] = [
     { name: "meta", key: 15, register: 1 },
     { name: "cmp", register: 1, operator: 0, value: Uint8Array.of(10) },
@@ -137,10 +137,10 @@ describe("a rule that does anything else is not read", () => {
   });
   const cases: [string, Expression[]][] = [
     ["an outgoing interface", [{ name: "meta", key: 7, register: 1 }, cmp(), accept]],
-    ["some interfaces by their names' beginning", [{ name: "meta", key: 6, register: 1 }, cmp(), accept]],
+    ["a prefix of interface names", [{ name: "meta", key: 6, register: 1 }, cmp(), accept]],
     ["a port", [{ name: "payload", register: 1, base: 2, offset: 2, length: 2 }, cmp(), accept]],
     ["another byte of the header", [{ ...saddr, offset: 9, length: 1 } as Expression, cmp(), accept]],
-    ["a comparison that is none of equality", [saddr, cmp(2), accept]],
+    ["a comparison other than equal or not equal", [saddr, cmp(2), accept]],
     [
       "a mask with holes",
       [
@@ -172,7 +172,7 @@ describe("a rule that does anything else is not read", () => {
       ],
     ],
     ["the source twice", [saddr, cmp(), saddr, cmp(), accept]],
-    ["something behind the verdict", [saddr, cmp(), accept, { name: "counter", packets: 0n, bytes: 0n }]],
+    ["an expression after the verdict", [saddr, cmp(), accept, { name: "counter", packets: 0n, bytes: 0n }]],
     ["a break", [saddr, cmp(), { name: "immediate", register: 0, data: { verdict: "break" } }]],
     ["masquerading to random ports", [saddr, cmp(), { name: "masq", flags: 4 }]],
     [
@@ -191,21 +191,21 @@ describe("a rule that does anything else is not read", () => {
       "another match",
       [{ name: "match", extension: "conntrack", revision: 3, info: new Uint8Array(8) }, accept],
     ],
-    ["an expression that nobody knows", [{ name: "unknown", kind: "quota", data: undefined }, accept]],
-    ["not being in a set", [saddr, { name: "lookup", set: "s", register: 1, inverted: true }, accept]],
+    ["an unknown expression", [{ name: "unknown", kind: "quota", data: undefined }, accept]],
+    ["an inverted set lookup", [saddr, { name: "lookup", set: "s", register: 1, inverted: true }, accept]],
     ["a map", [saddr, { name: "lookup", set: "m", register: 1, target: 1 }, accept]],
-    ["a register that nothing was loaded into", [cmp(), accept]],
+    ["an empty register", [cmp(), accept]],
   ];
   test.each(cases)("%s", (_, expressions) => {
     expect(read(expressions, "ip")).toBeUndefined();
   });
 
-  test("an address in a table of both families, without saying which", () => {
+  test("an address without a family, in a table of both families", () => {
     expect(read([saddr, cmp(), accept], "inet")).toBeUndefined();
     expect(read([...family6, saddr, cmp(), accept], "ip")).toBeUndefined();
   });
 
-  test("but without the odd thing it is", () => {
+  test("none of these: the same rule without them is read", () => {
     expect(read([saddr, cmp(), accept], "ip")).toEqual({
       source: exactly(prefix("10.1.2.3/32").address),
       verdict: "accept",
@@ -213,7 +213,7 @@ describe("a rule that does anything else is not read", () => {
   });
 });
 
-test("where a rule leads, and the interface that it names, is known of any rule", () => {
+test("the target and the interface are read from any rule", () => {
   const odd: Expression = { name: "unknown", kind: "quota", data: undefined };
   const { rule, isWhole } = readRule(
     [odd, ...encodeRule({ input: "veth1", verdict: "jump", target: "a" }, "bridge")],
@@ -232,7 +232,7 @@ test("a spoof check's rules are read again", () => {
   for (const rule of rules) expect(read(encodeRule(rule, "bridge"), "bridge")).toEqual(rule);
 });
 
-test("texts are those of iptables-save", () => {
+test("rules have the text of iptables-save", () => {
   const texts: [Rule, string][] = [
     [{ verdict: "continue" }, ""],
     [{ source: within(prefix("0.0.0.0/0")), verdict: "accept" }, "-j ACCEPT"],

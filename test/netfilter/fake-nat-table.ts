@@ -1,10 +1,10 @@
-/** The nat table as a list of lines, for plans. Keeps attachments as nf_tables does, or in notes as x_tables does. */
+/** A fake nat table for plans, with attachments in user data as in nf_tables, or in marker rules as in x_tables. */
 import { attachmentMark } from "../../src/netfilter/attachment-names.ts";
 import {
   type ChainState,
   type Change,
   chainState,
-  note,
+  marker,
   type Plan,
 } from "../../src/netfilter/iptables/chain-state.ts";
 import { type FoundRule, type Rule, ruleText } from "../../src/netfilter/rule.ts";
@@ -12,29 +12,29 @@ import { type FoundRule, type Rule, ruleText } from "../../src/netfilter/rule.ts
 type Line = FoundRule & { readonly rule: Rule };
 
 export class FakeNatTable {
-  readonly #keepsNotes: boolean;
+  readonly #keepsMarkers: boolean;
   #chains = new Set<string>();
   #lines: Line[] = [];
   #handle = 0n;
-  /** How many transactions there were. */
+  /** Number of transactions. */
   writes = 0;
 
-  constructor(keepsNotes: boolean) {
-    this.#keepsNotes = keepsNotes;
+  constructor(keepsMarkers: boolean) {
+    this.#keepsMarkers = keepsMarkers;
   }
 
-  #texts(areNotes: boolean): string[] {
+  #texts(areMarkers: boolean): string[] {
     return this.#lines
-      .filter(({ rule }) => (rule.verdict === "continue") === areNotes)
+      .filter(({ rule }) => (rule.verdict === "continue") === areMarkers)
       .map(({ chain, rule }) => `-A ${chain} ${ruleText(rule)}`);
   }
 
-  /** Notes as iptables-save shows them. */
-  get notes(): string[] {
+  /** Marker rules as iptables-save shows them. */
+  get markers(): string[] {
     return this.#texts(true);
   }
 
-  /** Rules as iptables-save shows them, notes left out. */
+  /** Rules as iptables-save shows them, without marker rules. */
   get listing(): string[] {
     return this.#texts(false);
   }
@@ -84,9 +84,10 @@ export class FakeNatTable {
           chain,
           rule,
           handle: ++this.#handle,
-          mark: attachment && !this.#keepsNotes ? attachmentMark(attachment) : undefined,
+          mark: attachment && !this.#keepsMarkers ? attachmentMark(attachment) : undefined,
         });
-        if (attachment && rule.source && this.#keepsNotes) this.append(own, note(attachment, rule.source));
+        if (attachment && rule.source && this.#keepsMarkers)
+          this.append(own, marker(attachment, rule.source));
         break;
       }
       case "delete": {

@@ -1,4 +1,4 @@
-/** The table of x_tables, as the kernel gives it; the rules are in the heads of the goldens. */
+/** Decodes tables of x_tables that were captured from the kernel; the heads of the goldens list their rules. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ const decode = (bytes: Uint8Array, family: Family) =>
 describe.each([4, 6] as const)("family %d", (family) => {
   const { head, bytes } = golden(family);
   const chains = decode(bytes, family);
-  /** The rule's own line of the head, as iptables-save writes it: with the length of a single address. */
+  /** The chain's lines of the head as iptables-save writes them: with the prefix length of a single address. */
   const written = (chain: string): string[] =>
     head
       .filter((line) => line.startsWith(`-A ${chain} `))
@@ -33,25 +33,25 @@ describe.each([4, 6] as const)("family %d", (family) => {
     expect(chains.get("EMPTY")).toEqual([]);
   });
 
-  test("rules of B28, word by word", () => {
+  test("rules of B28 have the text of iptables-save", () => {
     const texts = (chain: string) => chains.get(chain)?.map(({ rule }) => rule && ruleText(rule));
     expect(texts("CNI-chain")).toEqual(written("CNI-chain"));
     expect(texts("POSTROUTING")?.[0]).toBe(written("POSTROUTING")[0]);
     expect(texts("OTHER")).toEqual(["-j ACCEPT"]);
   });
 
-  test("rules of others are not taken for such", () => {
+  test("rules of other programs are not read as ours", () => {
     const rules = chains.get("POSTROUTING");
     expect(rules?.length).toBe(5);
-    // An outgoing interface, and a way into the chain; that is told.
+    // An outgoing interface; the target is known all the same.
     expect(rules?.[1]).toEqual({ chain: "POSTROUTING", rule: undefined, target: "CNI-chain" });
-    // Random ports, no target of B28's chains, a mark.
+    // Random ports; a plain rule; a match of packet marks.
     expect(rules?.[2]?.rule).toBeUndefined();
     expect(rules?.[3]?.rule).toEqual({ verdict: "return" });
     expect(rules?.[4]).toEqual({ chain: "POSTROUTING", rule: undefined });
   });
 
-  test("bytes that make no sense are a DecodeError", () => {
+  test("invalid bytes cause a DecodeError", () => {
     const broken = bytes.slice();
     // The second entry claims to have no length.
     const entry = family === 4 ? 112 + 40 : 168 + 40;

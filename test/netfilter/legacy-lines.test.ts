@@ -1,7 +1,7 @@
-/** What iptables-legacy-restore is given. */
+/** The lines that iptables-legacy-restore gets. */
 import { expect, test } from "bun:test";
 import type { IpAddress } from "../../src/net/ip.ts";
-import { type Change, note } from "../../src/netfilter/iptables/chain-state.ts";
+import { type Change, marker } from "../../src/netfilter/iptables/chain-state.ts";
 import { linesOf } from "../../src/netfilter/iptables/nat-table.ts";
 import { exactly } from "../../src/netfilter/rule.ts";
 
@@ -21,7 +21,7 @@ const CASES: readonly [string, Change, readonly string[]][] = [
     { action: "append", chain: "POSTROUTING", rule: jump, attachment },
     [
       `-A POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`,
-      // The note says the interface, and does nothing.
+      // The marker rule names the interface.
       `-A CNI-x -s 10.1.2.3/32 ${text} if: \\"eth0\\""`,
     ],
   ],
@@ -31,11 +31,11 @@ const CASES: readonly [string, Change, readonly string[]][] = [
     [`-D POSTROUTING -s 10.1.2.3/32 ${text}" -j CNI-x`],
   ],
   [
-    "delete a note",
-    { action: "delete", rule: { chain: "CNI-x", rule: note(attachment, jump.source) } },
+    "delete a marker rule",
+    { action: "delete", rule: { chain: "CNI-x", rule: marker(attachment, jump.source) } },
     [`-D CNI-x -s 10.1.2.3/32 ${text} if: \\"eth0\\""`],
   ],
-  // A rule of another program has no words here.
+  // A rule of another program has no text here.
   ["delete a rule of others", { action: "delete", rule: { chain: "CNI-x", rule: undefined } }, []],
   ["delete a chain", { action: "delete chain" }, ["-F CNI-x", "-X CNI-x"]],
 ];

@@ -1,4 +1,4 @@
-/** What ADD and DEL change in the nat table, in both ways of keeping an attachment's interface. */
+/** What ADD and DEL change in the nat table, with an attachment's interface in user data or in marker rules. */
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -55,9 +55,9 @@ function addLikeReference(table: FakeNatTable, address: string, who = attachment
 
 describe.each([
   ["interfaces in user data", false],
-  ["interfaces in notes", true],
-])("%s", (_, keepsNotes) => {
-  const fresh = () => new FakeNatTable(keepsNotes);
+  ["interfaces in marker rules", true],
+])("%s", (_, keepsMarkers) => {
+  const fresh = () => new FakeNatTable(keepsMarkers);
 
   test("B28: the first ADD writes chain, rules and jumps", () => {
     const table = fresh();
@@ -73,7 +73,7 @@ describe.each([
     expect(table.writes).toBe(1);
   });
 
-  test("a repeated ADD writes nothing, a DEL takes all away, a repeated DEL writes nothing", () => {
+  test("a repeated ADD writes nothing, a DEL removes everything, a repeated DEL writes nothing", () => {
     const table = fresh();
     add(table, attachment("eth0"), "10.1.2.3/24");
     add(table, attachment("eth0"), "10.1.2.3/24");
@@ -84,7 +84,7 @@ describe.each([
     expect(table.writes).toBe(2);
   });
 
-  test("an ADD with other addresses than the one before replaces them", () => {
+  test("an ADD with other addresses replaces the earlier ones", () => {
     const table = fresh();
     add(table, attachment("eth0"), "10.1.2.3/24");
     add(table, attachment("eth0"), "10.1.3.3/24");
@@ -103,7 +103,7 @@ describe.each([
       `-A ${chain} ! -d 224.0.0.0/4 ${comment} -j MASQUERADE`,
       `-A POSTROUTING -s 10.1.7.3/32 ${comment} -j ${chain}`,
     ]);
-    // Also when it comes twice, or for an interface that never was.
+    // Also if it is repeated, or is for an interface that never existed.
     del(table, attachment("eth0"));
     del(table, attachment("eth9"));
     expect(table.listing.length).toBe(3);
@@ -111,7 +111,7 @@ describe.each([
     expect([table.listing, table.chains]).toEqual([[], []]);
   });
 
-  test("G16: a subnet that both interfaces are in is kept for the other", () => {
+  test("G16: the DEL of one interface keeps a subnet that both share", () => {
     const table = fresh();
     add(table, attachment("eth0"), "10.1.2.3/24");
     add(table, attachment("eth1"), "10.1.2.4/24");
@@ -120,7 +120,7 @@ describe.each([
     expect(table.listing[0]).toBe(`-A ${chain} -d 10.1.2.0/24 ${comment} -j ACCEPT`);
   });
 
-  test("the accept rule of a second interface comes before the masquerading", () => {
+  test("the accept rule of a second interface is inserted before the masquerade rule", () => {
     const table = fresh();
     add(table, attachment("eth0"), "10.1.2.3/24");
     add(table, attachment("eth1"), "10.1.7.3/24");
@@ -130,7 +130,7 @@ describe.each([
     );
   });
 
-  test("an accept rule behind the masquerading counts as missing", () => {
+  test("an accept rule after the masquerade rule counts as missing", () => {
     const table = fresh();
     addLikeReference(table, "10.1.2.3/24");
     addLikeReference(table, "10.1.7.3/24");
@@ -153,14 +153,14 @@ describe.each([
     expect(gone.chains).toEqual([]);
   });
 
-  test("what the reference wrote is cleaned, by its comment alone (G5)", () => {
+  test("G5: rules of the reference are removed, by their comments alone", () => {
     const table = fresh();
     addLikeReference(table, "10.1.2.3/24");
     del(table, attachment("eth0"));
     expect([table.listing, table.chains]).toEqual([[], ["POSTROUTING"]]);
   });
 
-  test("what the reference wrote becomes ours with an ADD, and is not doubled", () => {
+  test("an ADD adopts equal rules of the reference without duplicates", () => {
     const table = fresh();
     addLikeReference(table, "10.1.2.3/24");
     add(table, attachment("eth0"), "10.1.2.3/24");
@@ -172,7 +172,7 @@ describe.each([
     ]);
   });
 
-  test("another program's way into the chain is left alone, and with it the chain", () => {
+  test("another program's jump into the chain stays, and so does the chain", () => {
     const table = fresh();
     add(table, attachment("eth0"), "10.1.2.3/24");
     table.append("POSTROUTING", { comment: "mine", verdict: "jump", target: chain });
@@ -181,7 +181,7 @@ describe.each([
     expect(table.chains).toContain(chain);
   });
 
-  test("whatever ADDs and DELs come, those attached are masqueraded and nothing else is left", () => {
+  test("after any ADDs and DELs, exactly the attached addresses are masqueraded", () => {
     const call = fc.record({
       command: fc.constantFrom("add", "del"),
       container: fc.constantFrom("c1", "c2"),
@@ -241,13 +241,13 @@ const PAIRS = [
 
 describe.each([
   ["attachments in user data", false],
-  ["attachments in notes", true],
-])("K3: two containers that share a chain, %s", (_, keepsNotes) => {
-  test.each(PAIRS)("%s: they keep apart, in any order of ADDs and DELs", (_, one, two) => {
+  ["attachments in marker rules", true],
+])("K3: two containers that share a chain, %s", (_, keepsMarkers) => {
+  test.each(PAIRS)("%s: they do not affect each other, in any order of ADDs and DELs", (_, one, two) => {
     const sameComment = iptablesComment(one) === iptablesComment(two);
     const call = fc.record({
       command: fc.constantFrom("add", "del"),
-      // Where the comments are the same, nothing tells the reference's rules apart.
+      // The reference's rules cannot be distinguished if the comments are the same.
       byReference: sameComment ? fc.constant(false) : fc.boolean(),
       container: fc.constantFrom(one, two),
       ifname: fc.constantFrom("eth0", "eth1"),
@@ -260,7 +260,7 @@ describe.each([
     });
     fc.assert(
       fc.property(fc.array(call, { maxLength: 12 }), (calls) => {
-        const table = new FakeNatTable(keepsNotes);
+        const table = new FakeNatTable(keepsMarkers);
         const attached = new Map<string, { who: Attachment; addresses: string[]; byReference: boolean }>();
         for (const { command, byReference, container, ifname, addresses } of calls) {
           const who = { ...container, ifname: byReference ? "eth9" : ifname };
@@ -271,7 +271,7 @@ describe.each([
             attached.delete(key);
           } else if (command === "add" && (present === undefined || !byReference)) {
             if (byReference) for (const address of addresses) addLikeReference(table, address, who);
-            // An ADD makes equal rules of the same container that name no attachment its own.
+            // An ADD adopts equal rules of the same container that have no mark.
             else if (isMasqueradedByReference(attached, container, addresses)) continue;
             else add(table, who, ...addresses);
             attached.set(key, { who, addresses, byReference });
@@ -281,19 +281,17 @@ describe.each([
           }
         }
         for (const { who } of [...attached.values()]) del(table, who);
-        expect([table.listing, table.notes, table.chains.filter((name) => name !== "POSTROUTING")]).toEqual([
-          [],
-          [],
-          [],
-        ]);
+        expect([table.listing, table.markers, table.chains.filter((name) => name !== "POSTROUTING")]).toEqual(
+          [[], [], []],
+        );
       }),
       { numRuns: 300 },
     );
   });
 
-  test("what the reference has begun to write for the other stays: it writes the jump last", () => {
+  test("unfinished rules of the reference for the other container stay: it writes the jump last", () => {
     const [[, one, two]] = PAIRS;
-    const table = new FakeNatTable(keepsNotes);
+    const table = new FakeNatTable(keepsMarkers);
     add(table, { ...one, ifname: "eth0" }, "10.1.2.3/24");
     addLikeReference(table, "10.1.2.4/24", { ...two, ifname: "" });
     table.remove(({ chain, rule }) => chain === "POSTROUTING" && rule.comment === iptablesComment(two));
@@ -304,17 +302,17 @@ describe.each([
       `-A ${iptablesChain(two)} ! -d 224.0.0.0/4 ${text} -j MASQUERADE`,
     ]);
     del(table, { ...two, ifname: "eth0" });
-    expect([table.listing, table.notes]).toEqual([[], []]);
+    expect([table.listing, table.markers]).toEqual([[], []]);
   });
 
-  test("the DEL of a container that was never attached removes nothing of the other", () => {
+  test("the DEL of a container that was never attached keeps the rules of the other", () => {
     for (const [, one, two] of PAIRS.slice(0, 2)) {
-      const table = new FakeNatTable(keepsNotes);
+      const table = new FakeNatTable(keepsMarkers);
       addLikeReference(table, "10.1.2.3/24", { ...one, ifname: "" });
       add(table, { ...one, ifname: "eth1" }, "10.1.2.4/24");
-      const before = [...table.listing, ...table.notes];
+      const before = [...table.listing, ...table.markers];
       for (const ifname of ["eth0", "eth1"]) del(table, { ...two, ifname });
-      expect([...table.listing, ...table.notes]).toEqual(before);
+      expect([...table.listing, ...table.markers]).toEqual(before);
     }
   });
 });
@@ -333,7 +331,7 @@ const isMasqueradedByReference = (
       other.addresses.some((one) => addresses.includes(one)),
   );
 
-/** Walks through the rules as the kernel would. */
+/** Follows the rules as the kernel would. */
 function expectMasqueraded(
   table: FakeNatTable,
   who: Attachment,
@@ -355,7 +353,7 @@ function expectMasqueraded(
     (line) => line.includes("! -d 224.0.0.0/4") && line.endsWith("MASQUERADE"),
   );
   expect(masquerade).toBeGreaterThanOrEqual(0);
-  // The reference appends behind what is there, where another container may masquerade already.
+  // The reference appends its rules, possibly after another container's masquerade rule.
   if (!sparesOwnSubnet) return;
   const accept = inChain.findIndex((line) => {
     const subnet = /^-A \S+ -d (\S+) .* -j ACCEPT$/.exec(line)?.[1];

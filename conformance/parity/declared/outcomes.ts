@@ -127,13 +127,13 @@ const OUTCOME_LIST: readonly Outcome[] = [
       ["mtu lost", /^interface veth.* has mtu 1300 instead of 1400$/],
       ["gateway address lost", /^gateway address 10\.10\.0\.1\/16 is missing on cni0/],
       ["gateway address lost, IPv6", /^gateway address fd00:10::1\/64 is missing on cni0/],
-      ["iptables masquerade lost", /^masquerade rules of container "id-c1" .* are lost or altered/],
-      ["nftables masquerade lost", /^masquerade rules of container "id-c1" .* are lost or altered/],
+      ["iptables masquerade lost", /^masquerade rules of container "id-c1" .* are missing or altered/],
+      ["nftables masquerade lost", /^masquerade rules of container "id-c1" .* are missing or altered/],
       [
         "iptables masquerade without its jump",
-        /^masquerade rules of container "id-c1" .* are lost or altered/,
+        /^masquerade rules of container "id-c1" .* are missing or altered/,
       ],
-      ["spoof check lost", /^the spoof check of "veth.*" for container "id-c1" .* is lost or altered/],
+      ["spoof check lost", /^the spoof check of "veth.*" for container "id-c1" .* is missing or altered/],
     ] as const
   ).map(
     ([mutation, ours]): Outcome => ({

@@ -1,45 +1,45 @@
 /**
- * What the nat table holds of one container in one network (rule B28), and changes to it. Both variants of iptables
- * read and write it in these terms.
+ * The rules of one container in one network in the nat table (rule B28), and changes to them. Both variants of iptables
+ * use these types.
  */
 import type { Attachment } from "../../cni/attachment.ts";
 import type { Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { mayBeOf, type Note, noteComment, parseNote } from "../attachment-names.ts";
+import { type Marker, markerComment, mayBeOf, parseMarker } from "../attachment-names.ts";
 import { doesSame, type FoundRule, type Rule } from "../rule.ts";
 
 /** The nat table of one family, as one variant of iptables keeps it. */
 export interface NatTable {
   readonly family: Family;
-  /** To nf_tables, where the nft variant keeps it; undefined for x_tables. */
+  /** To nf_tables, for the nft variant; undefined for x_tables. */
   readonly connection: Connection | undefined;
 }
 
 /** A rule of POSTROUTING that leads into the container's chain. */
 export interface FoundJump extends FoundRule {
-  /** The rule in the chain that only notes the attachment, see `note`. */
-  readonly note?: FoundRule;
+  /** Its marker rule in the chain. */
+  readonly marker?: FoundRule;
 }
 
 /**
  * The chain of a container in a network, with the rules that lead there. Its name is a digest of both names joined
- * without a separator, so that net1 and 0abc share it with net10 and abc: whose a rule is stands in its comment or mark.
+ * without a separator, so net1 and 0abc share it with net10 and abc. A rule's comment or mark tells them apart.
  */
 export interface ChainState {
   readonly chain: string;
-  /** Rules of the chain in their order, without notes. */
+  /** Rules of the chain in their order, without marker rules. */
   readonly rules: readonly FoundRule[];
-  /** Notes about jumps that are gone. */
-  readonly idleNotes: readonly FoundRule[];
+  /** Marker rules whose jumps are gone. */
+  readonly idleMarkers: readonly FoundRule[];
   /** In their order. */
   readonly jumps: readonly FoundJump[];
 }
 
-/** One change of a plan. All are made in their order, or none. */
+/** One change of a plan. All changes are made in their order, or none. */
 export type Change =
-  /** The container's chain; deleted with the rules that are in it. */
+  /** The container's chain. It is deleted with its rules. */
   | { readonly action: "add chain" | "delete chain" }
-  /** A rule at the end or the beginning of a chain, and the attachment that it is marked with. */
+  /** A rule at the end or the beginning of a chain, and the attachment whose mark it gets. */
   | {
       readonly action: "append" | "insert";
       readonly chain: string;
@@ -48,41 +48,41 @@ export type Change =
     }
   | { readonly action: "delete"; readonly rule: FoundRule };
 
-/** From what there is to what has to be changed. */
+/** Computes the changes from the state. */
 export type Plan = (state: ChainState | undefined) => readonly Change[];
 
 /**
- * The note: a rule of the chain without a target, which does nothing but say the attachment of an address. x_tables
- * has no other place for it. It goes with the chain, whoever deletes that.
+ * The marker rule: a rule of the chain without a target, whose only purpose is to say which attachment has an address.
+ * x_tables has no other place for that. The marker is removed with the chain, also by other programs.
  */
-export const note = (attachment: Attachment, source: NonNullable<Rule["source"]>): Rule => ({
+export const marker = (attachment: Attachment, source: NonNullable<Rule["source"]>): Rule => ({
   source,
-  comment: noteComment(attachment),
+  comment: markerComment(attachment),
   verdict: "continue",
 });
 
-/** Sorts a chain's rules and the jumps to it; notes become part of the jumps that they are about. */
+/** Sorts a chain's rules and the jumps to it; each marker rule becomes part of its jump. */
 export function chainState(
   chain: string,
   all: readonly FoundRule[],
   leadingHere: readonly FoundRule[],
 ): ChainState {
   const rules: FoundRule[] = [];
-  const notes: (Note & { readonly found: FoundRule })[] = [];
+  const markers: (Marker & { readonly found: FoundRule })[] = [];
   for (const found of all) {
-    const read = found.rule?.verdict === "continue" ? parseNote(found.rule.comment) : undefined;
+    const read = found.rule?.verdict === "continue" ? parseMarker(found.rule.comment) : undefined;
     if (read === undefined) rules.push(found);
-    else notes.push({ found, ...read });
+    else markers.push({ found, ...read });
   }
   const jumps = leadingHere.map((jump): FoundJump => {
     const { source, comment } = jump.rule ?? {};
-    const at = notes.findIndex(
+    const at = markers.findIndex(
       (each) =>
         doesSame(each.found.rule, { ...(source && { source }), verdict: "continue" }) &&
         (jump.mark === undefined ? mayBeOf(each, comment) : jump.mark === each.mark),
     );
-    const [its] = at < 0 ? [] : notes.splice(at, 1);
-    return its === undefined ? jump : { ...jump, note: its.found, mark: its.mark };
+    const [own] = at < 0 ? [] : markers.splice(at, 1);
+    return own === undefined ? jump : { ...jump, marker: own.found, mark: own.mark };
   });
-  return { chain, rules, jumps, idleNotes: notes.map(({ found, mark }) => ({ ...found, mark })) };
+  return { chain, rules, jumps, idleMarkers: markers.map(({ found, mark }) => ({ ...found, mark })) };
 }

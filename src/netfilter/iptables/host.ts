@@ -1,6 +1,6 @@
 /**
- * What iptables is on this host. Looked for in the system's own folders first and only then on PATH, so that a runtime's,
- * a script's and a person's call find the same program whatever their PATH is (docs/decisions/0014-which-iptables.md).
+ * Finds the host's iptables and its variant. The system's own folders are searched before PATH, so that calls of a
+ * runtime, a script and a person find the same program whatever their PATH is (docs/decisions/0014-which-iptables.md).
  */
 import { environment } from "#engine";
 import { toCniError } from "../../cni/error.ts";
@@ -13,17 +13,17 @@ import type { NatTable } from "./chain-state.ts";
 /** How masquerading is done: ipMasqBackend of the configuration. */
 export type Backend = "iptables" | "nftables";
 
-/** iptables keeps its rules in nf_tables, or, as it always did, in x_tables. */
+/** The nft variant of iptables keeps its rules in nf_tables, the legacy variant in x_tables. */
 type Variant = "nft" | "legacy";
 
 /** Root's usual PATH, in its order. */
 const FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const ANYONE_EXECUTES = 0o111;
-/** Links to follow at most, and milliseconds for a program to say its version. */
+/** Limits: links to follow, and milliseconds until a program must have printed its version. */
 const MOST_LINKS = 16;
 const MOST_FOR_VERSION = 5000;
 
-/** Path of the first executable file of that name. */
+/** Path of the first executable file with the family's name and this ending. */
 function find(family: Family, ending: string): string | undefined {
   const name = `${family === 4 ? "iptables" : "ip6tables"}${ending}`;
   for (const folder of `${FOLDERS}:${environment.PATH ?? ""}`.split(":")) {
@@ -39,10 +39,10 @@ function find(family: Family, ending: string): string | undefined {
   return undefined;
 }
 
-/** The host's own iptables-restore: what `iptables` is on it. Undefined when there is none. */
+/** Path of the host's own iptables-restore, which has the variant of its `iptables`; undefined if there is none. */
 export const findRestore = (family: Family): string | undefined => find(family, "-restore");
 
-/** The restore program of the legacy variant, which may be there beside the host's own. */
+/** Path of the legacy variant's restore program, which may exist beside the host's own one. */
 export async function findLegacyRestore(family: Family): Promise<string | undefined> {
   const path = find(family, "-legacy-restore");
   if (path !== undefined) return path;
@@ -51,8 +51,8 @@ export async function findLegacyRestore(family: Family): Promise<string | undefi
 }
 
 /**
- * The variant of a program. All of iptables is one file per variant, to which the commands are links, so the names
- * along the links tell: xtables-nft-multi, xtables-legacy-multi. Only a program that is not such a link is asked.
+ * The variant of a program. Each variant of iptables is one file, xtables-nft-multi or xtables-legacy-multi, and its
+ * commands are links to it. So the names along the links show the variant; any other program is run with --version.
  */
 async function variantOf(path: string): Promise<Variant> {
   let name = path;
@@ -70,28 +70,28 @@ async function variantOf(path: string): Promise<Variant> {
   }
   const { device, inode } = status(path);
   const identity = `${device} ${inode}`;
-  const known = answers.get(identity) ?? (await askedVariant(path));
-  answers.set(identity, known);
+  const known = variants.get(identity) ?? (await variantByVersion(path));
+  variants.set(identity, known);
   return known;
 }
 
-/** Answers of programs by their identity: asking costs a child process. */
-const answers = new Map<string, Variant>();
+/** Variants by device and inode of the program, since --version costs a child process. */
+const variants = new Map<string, Variant>();
 
-/** What its version says. @throws CniError when it cannot be run or does not end */
-async function askedVariant(path: string): Promise<Variant> {
+/** @throws CniError if the program cannot be run or does not end */
+async function variantByVersion(path: string): Promise<Variant> {
   const { runProgram } = await import("../../sys/child.ts");
   try {
     const { stdout } = runProgram({ path, arguments: ["--version"], most: MOST_FOR_VERSION });
     return new TextDecoder().decode(stdout).includes("nf_tables") ? "nft" : "legacy";
   } catch (error) {
-    throw toCniError(error).during(`cannot run ${JSON.stringify(path)} to see its version`);
+    throw toCniError(error).during(`cannot run ${JSON.stringify(path)} to read its version`);
   }
 }
 
 /**
- * The table that the host's iptables works on; undefined where it can't. The rules of the nft variant are written over
- * netlink, yet only where its program is installed: rules that no tool on the host shows serve no one.
+ * The table that the host's iptables uses; undefined if it has none. Rules of the nft variant are written over netlink,
+ * but only if its program is installed, so that a tool on the host shows them.
  */
 export async function hostTable(
   connection: Connection | undefined,
@@ -103,13 +103,13 @@ export async function hostTable(
   return await legacyTable(family);
 }
 
-/** The table of the legacy variant, where that is installed: also for kernels that have nf_tables, but not for a family. */
+/** The table of the legacy variant, if that is installed; also for a family without nf_tables in the kernel. */
 export const legacyTable = async (family: Family): Promise<NatTable | undefined> =>
   (await findLegacyRestore(family)) === undefined ? undefined : { family, connection: undefined };
 
 /**
- * B27: the backend that is asked for, or else iptables where it works, as far as that shows without changing anything.
- * It looks at the same things on each command.
+ * B27: the configured backend, or else iptables if it works, as far as reading shows. Each command reads the same
+ * things, so all choose the same backend.
  */
 export async function chosen(
   backend: Backend | undefined,

@@ -1,13 +1,13 @@
 /**
- * The table of x_tables as IPT_SO_GET_ENTRIES gives it (uapi linux/netfilter_ipv4/ip_tables.h and
- * linux/netfilter_ipv6/ip6_tables.h): a row of struct ipt_entry, each with matches and one target. Pure.
+ * Decodes a table of x_tables as IPT_SO_GET_ENTRIES returns it (uapi linux/netfilter_ipv4/ip_tables.h and
+ * linux/netfilter_ipv6/ip6_tables.h): a sequence of struct ipt_entry, each with matches and one target.
  */
 import { bits, type Family, ipFromBytes } from "../../net/ip.ts";
 import { DecodeError } from "../../netlink/error.ts";
 import type { AddressMatch, FoundRule, Rule } from "../rule.ts";
 import { cString, isPlainMasquerade, prefixLength } from "../structures.ts";
 
-/** Where things are in struct ipt_entry and struct ip6t_entry: the second address and mask follow the first. */
+/** Offsets in struct ipt_entry and struct ip6t_entry. The second address and mask follow the first. */
 const LAYOUT = {
   4: { mask: 8, interfaces: 16, protocol: 80, flags: 82, inverted: 83, target: 88, length: 112 },
   6: { mask: 32, interfaces: 64, protocol: 128, flags: 131, inverted: 132, target: 140, length: 168 },
@@ -20,14 +20,14 @@ const INVERTED = { source: 0x08, destination: 0x10 } as const;
 const EXTENSION_HEADER = 32;
 /** NF_INET_POST_ROUTING. */
 const POSTROUTING_HOOK = 4;
-/** By -code - 1: NF_DROP, NF_ACCEPT, then what no rule of B28 has, and RETURN as NF_REPEAT. */
+/** By -code - 1: NF_DROP, NF_ACCEPT, two that no rule of B28 has, and NF_REPEAT, which means RETURN. */
 const VERDICTS: readonly (Rule["verdict"] | undefined)[] = ["drop", "accept", undefined, undefined, "return"];
 
-/** What IPT_SO_GET_INFO says of a table (struct ipt_getinfo). */
+/** What IPT_SO_GET_INFO says about a table (struct ipt_getinfo). */
 export interface TableInfo {
   /** Bytes of entries. */
   readonly size: number;
-  /** Offsets of the first entry of each built-in chain, and of its last: the policy. By NF_INET_* number. */
+  /** Offsets of each built-in chain's first entry and of its last one, the policy; by NF_INET_* number. */
   readonly firstEntries: readonly number[];
   readonly policies: readonly number[];
 }
@@ -43,7 +43,7 @@ export function decodeInfo(bytes: Uint8Array): TableInfo {
   return { firstEntries: fiveAt(36), policies: fiveAt(56), size: view.getUint32(80, true) };
 }
 
-/** The rules of the chains of B28's concern: POSTROUTING and all user-defined ones. @throws DecodeError */
+/** The rules of the chains that B28 uses: POSTROUTING and all user-defined ones. @throws DecodeError */
 export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family): Map<string, FoundRule[]> {
   const { target: targetAt } = LAYOUT[family];
   const entries: {
@@ -51,12 +51,12 @@ export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family
     readonly bytes: Uint8Array;
     readonly header: string | undefined;
   }[] = [];
-  // A jump leads behind the entry that names the chain, whose target is called ERROR.
+  // A jump leads to the entry after the one that names the chain, whose target is called ERROR.
   const names = new Map<number, string>();
   for (let offset = 0; offset < info.size; ) {
     const length = viewOf(bytes).getUint16(offset + targetAt + 2, true);
     if (length === 0 || offset + length > bytes.length) {
-      throw new DecodeError(`entry at ${offset} of ${length} bytes`);
+      throw new DecodeError(`the entry at offset ${offset} has an invalid length of ${length} bytes`);
     }
     const own = bytes.subarray(offset, offset + length);
     const target = extensionAt(own, viewOf(own).getUint16(targetAt, true));
@@ -68,7 +68,7 @@ export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family
   const [first = 0, policy = 0] = [info.firstEntries[POSTROUTING_HOOK], info.policies[POSTROUTING_HOOK]];
   const chains = new Map<string, FoundRule[]>([["POSTROUTING", []]]);
   let current: string | undefined;
-  // The last entry is a header without a chain, and the one before each header a policy.
+  // The last entry is a header without a chain. The entry before each header is a policy.
   for (const [index, { offset, bytes: own, header }] of entries.slice(0, -1).entries()) {
     if (header !== undefined) {
       current = header;
@@ -140,7 +140,7 @@ const viewOf = (bytes: Uint8Array): DataView =>
 function extensionAt(bytes: Uint8Array, at: number): { name: string; size: number; data: Uint8Array } {
   const size = viewOf(bytes).getUint16(at, true);
   if (size < EXTENSION_HEADER || at + size > bytes.length)
-    throw new DecodeError(`extension of ${size} bytes`);
+    throw new DecodeError(`an extension has an invalid length of ${size} bytes`);
   const data = bytes.subarray(at + EXTENSION_HEADER, at + size);
   return { name: cString(bytes.subarray(at + 2, at + 31)), size, data };
 }

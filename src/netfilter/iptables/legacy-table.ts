@@ -1,7 +1,7 @@
 /**
- * The nat table of x_tables, where iptables-legacy keeps its rules. Read with getsockopt(2), as iptables-save does,
- * without a child process; written by iptables-restore, because a write replaces the whole table and has to honour
- * the lock that all programs of this variant take.
+ * The nat table of x_tables, where iptables-legacy keeps its rules. It is read with getsockopt(2), as iptables-save
+ * does, so without a child process. It is written by iptables-restore, because a write replaces the whole table and
+ * must respect the lock that all programs of this variant take.
  */
 import { CniError, code } from "../../cni/error.ts";
 import type { Family } from "../../net/ip.ts";
@@ -13,20 +13,20 @@ import { findLegacyRestore } from "./host.ts";
 import { decodeEntries, decodeInfo, INFO_LENGTH } from "./legacy-entries.ts";
 import { restore } from "./restore.ts";
 
-/** Any socket of the family leads to the table. A raw one, as iptables takes, would need CAP_NET_RAW on top. */
+/** Any socket of the family gives access to the table. The raw one of iptables would also need CAP_NET_RAW. */
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 /** AF_INET, AF_INET6; SOL_IP, SOL_IPV6. */
 const SOCKETS = { 4: { domain: 2, level: 0 }, 6: { domain: 10, level: 41 } } as const;
-/** The same numbers in both families. */
+/** Both families have the same numbers. */
 const IPT_SO_GET_INFO = 64;
 const IPT_SO_GET_ENTRIES = 65;
 /** struct ipt_get_entries: name[32], u32 size, padding, entries. */
 const ENTRIES_AT = 40;
-/** The table may grow between the two questions. */
+/** The table may grow between the two calls. */
 const READ_ATTEMPTS = 100;
 
-/** All rules that there are, by chain. @throws SystemError, DecodeError */
+/** All rules of the table, by chain. @throws SystemError, DecodeError */
 export function readTable(family: Family): ReadonlyMap<string, readonly FoundRule[]> {
   const { domain, level } = SOCKETS[family];
   const fd = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -51,7 +51,7 @@ export function readTable(family: Family): ReadonlyMap<string, readonly FoundRul
   }
 }
 
-/** Loads lines for iptables-restore, all or none. @throws CniError */
+/** Loads lines with iptables-restore, all or none. @throws CniError */
 export async function loadLines(family: Family, lines: readonly string[]): Promise<void> {
   const path = await findLegacyRestore(family);
   const name = `${family === 4 ? "iptables" : "ip6tables"}-legacy`;
@@ -59,7 +59,7 @@ export async function loadLines(family: Family, lines: readonly string[]): Promi
   else
     throw new CniError(
       code.internal,
-      `cannot change rules of the nat table of ${name}: no program ${name}-restore in the system's folders or on PATH; ` +
+      `cannot change rules of the nat table of ${name}: there is no program ${name}-restore in the system's folders or on PATH; ` +
         `install iptables`,
     );
 }

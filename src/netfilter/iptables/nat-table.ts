@@ -1,20 +1,20 @@
-/** The nat table of one family, whichever variant of iptables keeps it. */
+/** Reads and changes the nat table of one family in either variant of iptables. */
 import { CniError, code } from "../../cni/error.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { networkMark, parseIptablesComment, parseNote } from "../attachment-names.ts";
+import { networkMark, parseIptablesComment, parseMarker } from "../attachment-names.ts";
 import { hasLegacyTable } from "../kernel.ts";
 import { IPTABLES_POSTROUTING } from "../nftables/base-chains.ts";
 import { rulesIn } from "../nftables/found-rules.ts";
 import { type FoundRule, ruleText } from "../rule.ts";
-import { type ChainState, type Change, chainState, type NatTable, note, type Plan } from "./chain-state.ts";
+import { type ChainState, type Change, chainState, marker, type NatTable, type Plan } from "./chain-state.ts";
 import { readNft, updateNft } from "./nft-table.ts";
 
 /** For errors: "iptables-nft", "ip6tables-legacy". */
 export const nameOf = ({ family, connection }: NatTable): string =>
   `${family === 4 ? "iptables" : "ip6tables"}-${connection === undefined ? "legacy" : "nft"}`;
 
-/** All tables that can hold rules, whatever the host's iptables is now: another one may have been before. */
+/** All tables that can hold rules: the host's iptables may have had another variant before. */
 export const allTables = (connection: Connection | undefined): NatTable[] =>
   FAMILIES.flatMap((family): NatTable[] => [
     ...(connection === undefined ? [] : [{ family, connection }]),
@@ -23,11 +23,11 @@ export const allTables = (connection: Connection | undefined): NatTable[] =>
 
 const legacy = () => import("./legacy-table.ts");
 
-/** Rules by chain. Where x_tables has no such table, asking it would make one. */
+/** Rules by chain. A missing table is not read, since reading would create it. */
 const readLegacy = async (family: Family): Promise<ReadonlyMap<string, readonly FoundRule[]>> =>
   hasLegacyTable(family) ? (await legacy()).readTable(family) : new Map();
 
-/** The container's chain; undefined when there is none. @throws CniError, NetlinkError */
+/** The container's chain; undefined if it does not exist. @throws CniError, NetlinkError */
 export async function readChain(
   { family, connection }: NatTable,
   chain: string,
@@ -41,7 +41,7 @@ export async function readChain(
 
 /** The rules of a network. @throws CniError, NetlinkError */
 export async function networkRules({ family, connection }: NatTable, network: string) {
-  const ofNetwork = ({ rule, mark = parseNote(rule?.comment)?.mark }: FoundRule): boolean =>
+  const ofNetwork = ({ rule, mark = parseMarker(rule?.comment)?.mark }: FoundRule): boolean =>
     parseIptablesComment(rule?.comment)?.network === network ||
     mark?.startsWith(networkMark(network)) === true;
   if (connection === undefined) return [...(await readLegacy(family)).values()].flat().filter(ofNetwork);
@@ -50,12 +50,12 @@ export async function networkRules({ family, connection }: NatTable, network: st
   return rulesIn(connection, { family: tableFamily, table }, ofNetwork, texts);
 }
 
-/** Writes of x_tables: other programs may write between our look and our write. */
+/** Attempts to change x_tables, since other programs may write between our reading and our writing. */
 const ATTEMPTS = 20;
 
 /**
- * Reads the chain, lets `plan` say what to do, and does it in one transaction. The state may be read, and `plan`
- * called, again when another program was faster. No changes, no transaction. @throws CniError, NetlinkError
+ * Reads the chain, and makes the changes of `plan` in one transaction. If another program was faster, it reads the
+ * chain and calls `plan` again. Without changes there is no transaction. @throws CniError, NetlinkError
  */
 export async function updateChain(table: NatTable, chain: string, plan: Plan): Promise<void> {
   const { family, connection } = table;
@@ -67,8 +67,8 @@ export async function updateChain(table: NatTable, chain: string, plan: Plan): P
     if (attempt > ATTEMPTS) {
       throw new CniError(
         code.tryAgainLater,
-        `cannot change chain ${chain} of the nat table of ${nameOf(table)}: after ${ATTEMPTS} attempts the rules are not ` +
-          "those that were written; another program changes them at the same time, try again later",
+        `cannot change chain ${chain} of the nat table of ${nameOf(table)}: after ${ATTEMPTS} attempts the rules differ ` +
+          "from those that were written; another program changes them at the same time, try again later",
       );
     }
     const written = lines;
@@ -78,13 +78,13 @@ export async function updateChain(table: NatTable, chain: string, plan: Plan): P
     } catch (error) {
       if (attempt === ATTEMPTS) throw error;
       lines = await needed();
-      // A change that another program has made already makes the child fail: then what is needed differs.
+      // The child fails if another program has already made a change; then other lines are needed now.
       if (`${lines}` === `${written}`) throw error;
     }
   }
 }
 
-/** What a change is to iptables-restore. A note follows its jump: the attachment has no other place. */
+/** The lines of a change for iptables-restore. A jump with an attachment is followed by its marker rule. */
 export function linesOf(own: string, change: Change): string[] {
   switch (change.action) {
     case "add chain":
@@ -99,7 +99,7 @@ export function linesOf(own: string, change: Change): string[] {
       const { action, chain, rule, attachment } = change;
       const line = `${action === "insert" ? "-I" : "-A"} ${chain} ${ruleText(rule)}`;
       if (attachment === undefined || rule.source === undefined) return [line];
-      return [line, `-A ${own} ${ruleText(note(attachment, rule.source))}`];
+      return [line, `-A ${own} ${ruleText(marker(attachment, rule.source))}`];
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The nat table of iptables-nft, read and written over netlink without a child process
- * (docs/decisions/0010-iptables-rules-over-netlink.md). The rules have the form that all versions of iptables-nft
- * read as their own; the attachment that a rule was added for stands in its user data, which iptables does not show.
+ * (docs/decisions/0010-iptables-rules-over-netlink.md). All versions of iptables-nft read the rules as their own. The
+ * mark of a rule's attachment is in its user data, which iptables does not show.
  */
 import type { Family } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
@@ -18,7 +18,7 @@ import { jumpsTo, rulesIn } from "../nftables/found-rules.ts";
 import { deleteEmpty } from "../nftables/own-tables.ts";
 import { type ChainState, type Change, chainState, type Plan } from "./chain-state.ts";
 
-/** The container's chain; undefined when there is none. @throws NetlinkError */
+/** The container's chain; undefined if it does not exist. @throws NetlinkError */
 export function readNft(connection: Connection, family: Family, chain: string): ChainState | undefined {
   const [found] = findChains(connection, [{ ...IPTABLES_POSTROUTING[family], chain }]);
   return found && stateOf(connection, family, found);
@@ -27,7 +27,7 @@ export function readNft(connection: Connection, family: Family, chain: string): 
 function stateOf(connection: Connection, family: Family, found: Chain): ChainState {
   const { chain, use = 0 } = found;
   const rules = rulesIn(connection, found);
-  // Those that came with the chain have the numbers behind its last rule's.
+  // Jumps that were added together with the chain have the numbers after its last rule's.
   let first = 0n;
   for (const { handle } of rules) if (handle >= first) first = handle + 1n;
   const jumps = jumpsTo(connection, IPTABLES_POSTROUTING[family], chain, use - rules.length, first);
@@ -35,7 +35,7 @@ function stateOf(connection: Connection, family: Family, found: Chain): ChainSta
 }
 
 /**
- * Changes the chain in the tables of one or both families, in one transaction: each costs the kernel half a millisecond.
+ * Changes the chain in one or both families, in one transaction: each takes the kernel half a millisecond.
  * @throws NetlinkError
  */
 export function updateNft(
@@ -60,7 +60,7 @@ export function updateNft(
   for (const family of emptied) deleteEmpty(connection, IPTABLES_POSTROUTING[family]);
 }
 
-/** The messages that make `changes`; the base chain is added where it is missing, as iptables-nft does. */
+/** The messages for `changes`. They add a missing base chain, as iptables-nft does. */
 export function requestsFor(
   family: Family,
   own: string,
@@ -71,7 +71,7 @@ export function requestsFor(
   const base = IPTABLES_POSTROUTING[family];
   const where = { family: base.family, table: base.table, chain: own };
   const requests = [addTable({ family: base.family, table: base.table, userData: [madeHere] })];
-  // Even where the container's chain stands: when all rules were flushed, the next DEL takes the empty base chain.
+  // It can be missing although the container's chain exists: after a flush, a DEL removes the empty base chain.
   let needsBase = false;
   for (const change of changes) needsBase ||= "attachment" in change && !hasBase;
   if (needsBase) requests.push(addChain(base));
@@ -81,7 +81,7 @@ export function requestsFor(
         requests.push(addChain(where, { exclusive: true }));
         break;
       case "delete chain":
-        // Kernels before 4.13 delete only an empty chain.
+        // Kernels before 4.13 only delete an empty chain.
         requests.push(flushChain(where), deleteChain(where));
         break;
       case "delete": {

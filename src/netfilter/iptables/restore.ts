@@ -9,12 +9,12 @@ import { ForeignFileError } from "../../sys/own-file.ts";
 /** Exit status of iptables-restore for a lock that it did not get (RESOURCE_PROBLEM). */
 const RESOURCE_PROBLEM = 4;
 
-/** The lock's place, where nothing else was configured. */
+/** The default path of the lock of iptables-legacy. */
 const LOCK = "/run/xtables.lock";
 
 /**
  * Loads `lines` into the nat table, all or none. Rules and chains that they do not name stay.
- * @throws CniError code 11 when another program holds the lock, or this one hangs; code 999 with the words of
+ * @throws CniError code 11 if another program holds the lock or the child hangs; code 999 with the message of
  * iptables-restore.
  */
 export function restore(path: string, lines: readonly string[]): void {
@@ -26,13 +26,13 @@ export function restore(path: string, lines: readonly string[]): void {
       words,
     );
   try {
-    // A child that waited for it would go on when this process is killed, and write its rules after the DEL that follows.
+    // If the child waited for the lock and this process was killed, the child would write its rules after the next DEL.
     lockFile(LOCK)[Symbol.dispose]();
   } catch (error) {
     if (error instanceof LockTimeoutError) throw lockHeld(error.message);
-    // The child would wait for ever for a fifo.
+    // The child would wait forever on a fifo.
     if (error instanceof ForeignFileError) throw new CniError(code.io, `${failed}: ${error.message}`);
-    // Where it can't be taken at all, the child says so, or uses another.
+    // If the lock cannot be taken at all, the child reports that or uses another lock.
     if (!(error instanceof SystemError)) throw error;
   }
   const { exitCode, signal, stderr } = run(path, lines);
@@ -53,7 +53,7 @@ function run(path: string, lines: readonly string[]): Ended {
   try {
     return runProgram({
       path,
-      // Whole seconds, for the lock that was free a moment ago. That the program ends in time is not left to it.
+      // Whole seconds. The lock was free a moment ago; runProgram also ends the child at the deadline.
       arguments: ["--noflush", `--wait=${Math.max(1, Math.floor(timeLeft() / 1000))}`],
       stdin: new TextEncoder().encode(["*nat", ...lines, "COMMIT", ""].join("\n")),
     });

@@ -1,4 +1,4 @@
-/** Checks the masquerade rules of an attachment (G17). */
+/** Checks whether the masquerade rules of an attachment are complete (G17). */
 import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, code } from "../../cni/error.ts";
 import { FAMILIES, type Family, formatIp, ipFromBytes } from "../../net/ip.ts";
@@ -16,7 +16,7 @@ import { doesSame, exactly, type Rule, ruleText } from "../rule.ts";
 import { effectiveRules, holds, layoutOf } from "./iptables-plan.ts";
 import { ENTRY_RULES, rulesOf } from "./nftables.ts";
 
-/** Checks that the addresses are masqueraded. @throws CniError that names what is missing or altered */
+/** @throws CniError that names the rules that are missing or altered */
 export async function check(
   backend: Backend | undefined,
   attachment: Attachment,
@@ -40,14 +40,14 @@ export async function check(
   throw new CniError(
     code.internal,
     `masquerade rules of container ${JSON.stringify(containerId)} interface ${JSON.stringify(ifname)} ` +
-      `(${addresses.map(formatPrefix).join(", ")}) in network ${JSON.stringify(network)} are lost or altered: ` +
-      `${missing.join("; ")}. Something flushed or changed them, as a firewall's reload does; DEL and ADD the attachment`,
+      `(${addresses.map(formatPrefix).join(", ")}) in network ${JSON.stringify(network)} are missing or altered: ` +
+      `${missing.join("; ")}. Another program flushed or changed them, as a firewall's reload does; DEL and ADD the attachment`,
   );
 }
 
 /**
- * Rules that are whole in either variant do their work: the host's iptables may have been another one when they were
- * written, and the present one's table may hold an emptied chain of an earlier life.
+ * Rules that are complete in either variant work. The host's iptables may have had the other variant when they were
+ * written, and the table of the present variant may have an old, empty chain.
  */
 async function missingIptables(
   connection: Connection | undefined,
@@ -68,7 +68,7 @@ async function missingIptables(
   const unserved = addresses.map(formatPrefix).join(" and ");
   return (
     reported ?? [
-      `the nat table of ${table === undefined ? "iptables" : nameOf(table)} has no chain ${iptablesChain(attachment)}, by which ${unserved} is masqueraded`,
+      `the nat table of ${table === undefined ? "iptables" : nameOf(table)} has no chain ${iptablesChain(attachment)} to masquerade ${unserved}`,
     ]
   );
 }
@@ -81,7 +81,7 @@ function missingIn(
   addresses: readonly Prefix[],
 ): string[] {
   const { accepts, masquerade, jumps } = layoutOf(attachment, family, addresses);
-  // Another container of the chain may masquerade first: what lets its subnet pass does so for this one.
+  // Another container in the chain may masquerade first; the accept rules before that apply to this container too.
   const effective = effectiveRules(state, masquerade);
   const missing: string[] = [];
   const lacks = (chain: string, rule: Rule): void => {
@@ -90,7 +90,7 @@ function missingIn(
     );
   };
   for (const accept of accepts) {
-    // The reference writes that of a second subnet behind the masquerading, so that it never was reached.
+    // The reference writes the rule of a second subnet after the masquerade rule, where packets never reach it.
     const isReached = effective.some(({ rule }) => doesSame(rule, accept));
     if (!isReached && !holds(state.rules, accept)) lacks(state.chain, accept);
   }
@@ -98,14 +98,14 @@ function missingIn(
   for (const { rule } of effective) {
     if (rule === undefined || !endsForAll(rule)) continue;
     missing.push(
-      `chain ${state.chain} of the nat table of ${table} has the rule "-A ${state.chain} ${ruleText(rule)}", behind which no rule is reached`,
+      `chain ${state.chain} of the nat table of ${table} has the rule "-A ${state.chain} ${ruleText(rule)}", so the rules after it are not reached`,
     );
   }
   for (const jump of jumps) if (!holds(state.jumps, jump)) lacks("POSTROUTING", jump);
   return missing;
 }
 
-/** Whether the way of each packet through the chain ends at the rule, without a masquerade. */
+/** Whether each packet leaves the chain at the rule without being masqueraded. */
 const endsForAll = ({ comment: _, ...rule }: Rule): boolean =>
   ["-j ACCEPT", "-j RETURN"].includes(ruleText(rule));
 
@@ -134,10 +134,10 @@ function missingNftables(
   return missing;
 }
 
-/** What keeps packets from the attachments' rules, in words. */
+/** Why packets do not reach the attachments' rules, as the end of a sentence. */
 function missingOnTheWay(connection: Connection): string | undefined {
   if (!isHooked(findChains(connection, [MASQ_POSTROUTING])[0], MASQ_POSTROUTING)) {
-    return "is missing, or not a nat chain of the postrouting hook";
+    return "is missing, or is not a nat chain of the postrouting hook";
   }
   const rules = rulesIn(connection, MASQ_POSTROUTING);
   const at = rules.findIndex(({ target }) => target === MASQ_CHECKS.chain);
@@ -145,13 +145,13 @@ function missingOnTheWay(connection: Connection): string | undefined {
   for (const wanted of ENTRY_RULES) {
     const { destination } = wanted;
     if (destination !== undefined && !holds(rules.slice(0, at), wanted)) {
-      return `lacks the rule that spares multicast to ${formatPrefix(destination.prefix)}`;
+      return `lacks the rule that excludes multicast to ${formatPrefix(destination.prefix)}`;
     }
   }
   return undefined;
 }
 
-/** A rule of our form as one of the reference's: with the address that its set holds. */
+/** Turns a rule of ours into the reference's form, with the address from its set. */
 function withSource(connection: Connection, { sourceSet, ...rule }: Rule): Rule {
   if (sourceSet === undefined) return rule;
   const elements = getElements({ family: MASQ_CHECKS.family, table: MASQ_CHECKS.table, set: sourceSet });

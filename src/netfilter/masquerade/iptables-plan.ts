@@ -1,4 +1,4 @@
-/** What to change in the nat table (rules B28, G1, G5, G16). Pure: from the state to changes. */
+/** Plans changes of the nat table from its state (rules B28, G1, G5, G16). */
 import type { Attachment } from "../../cni/attachment.ts";
 import type { Family } from "../../net/ip.ts";
 import { contains, networkOf, type Prefix } from "../../net/prefix.ts";
@@ -14,10 +14,10 @@ import { doesSame, exactly, type FoundRule, isSame, MULTICAST, type Rule, ruleTe
 
 /** The rules that an attachment needs, in the order in which the first ADD writes them. */
 export interface Layout {
-  /** One for each subnet of its addresses: what stays inside is not masqueraded. */
+  /** One for each subnet of its addresses: traffic inside the subnet is not masqueraded. */
   readonly accepts: readonly Rule[];
   readonly masquerade: Rule;
-  /** One for each address: in POSTROUTING. */
+  /** One in POSTROUTING for each address. */
   readonly jumps: readonly Rule[];
 }
 
@@ -40,16 +40,15 @@ function unique(rules: readonly Rule[]): readonly Rule[] {
   return rules.length < 2 ? rules : [...new Map(rules.map((rule) => [ruleText(rule), rule])).values()];
 }
 
-/** The rules of the chain that packets come to: those before the first that masquerades, whosever that is. */
+/** The rules of the chain that packets reach: those before the first masquerade rule of any container. */
 export function effectiveRules({ rules }: ChainState, masquerade: Rule): readonly FoundRule[] {
   const end = rules.findIndex(({ rule }) => doesSame(rule, masquerade));
   return end < 0 ? rules : rules.slice(0, end);
 }
 
 /**
- * Changes that make the table hold the rules of `addresses`, and no others of this attachment. What is there already,
- * from an ADD that was killed or from another interface of the container, is kept; and so is what another container
- * has in the chain.
+ * Changes after which the table has the rules of `addresses`, and no others of this attachment. Existing rules of a
+ * killed ADD, of the container's other interfaces and of other containers in the chain are kept.
  */
 export function planSetUp(attachment: Attachment, family: Family, addresses: readonly Prefix[]): Plan {
   const { accepts, masquerade, jumps } = layoutOf(attachment, family, addresses);
@@ -63,7 +62,7 @@ export function planSetUp(attachment: Attachment, family: Family, addresses: rea
       for (const rule of jumps) changes.push({ action: "append", chain: "POSTROUTING", rule, attachment });
       return changes;
     }
-    // An "accept" behind the masquerading is never reached: it counts as missing.
+    // An accept rule after the masquerade rule is never reached, and so counts as missing.
     const effective = effectiveRules(state, masquerade);
     for (const rule of accepts) if (!holds(effective, rule)) changes.push({ action: "insert", chain, rule });
     if (!holds(state.rules, masquerade)) changes.push({ action: "append", chain, rule: masquerade });
@@ -71,7 +70,7 @@ export function planSetUp(attachment: Attachment, family: Family, addresses: rea
     const own = state.jumps.filter((jump) => jump.mark === mark);
     const kept: FoundJump[] = [];
     for (const rule of jumps) {
-      // Of two equal rules one is enough; and one that names no attachment gets the mark of this one.
+      // A duplicate, or an equal rule without a mark, is not kept: the latter is replaced by a rule with our mark.
       const found = own.find((jump) => isSame(jump.rule, rule));
       if (found !== undefined) kept.push(found);
       else changes.push({ action: "append", chain: "POSTROUTING", rule, attachment });
@@ -82,13 +81,13 @@ export function planSetUp(attachment: Attachment, family: Family, addresses: rea
   };
 }
 
-/** Whether one of the rules is this one. */
+/** Whether the rules include this one. */
 export const holds = (rules: readonly FoundRule[], wanted: Rule): boolean =>
   rules.some(({ rule }) => isSame(rule, wanted));
 
 /**
- * Changes that remove an attachment's rules, and the chain with its last user. Rules that name no attachment (the
- * reference writes such) are taken for this one's when they name its container and it has no others.
+ * Changes that remove an attachment's rules, and the chain with its last user. If no rule has the attachment's mark,
+ * rules without a mark that name its container are removed: the reference writes such rules.
  */
 export const planTearDown =
   (attachment: Attachment): Plan =>
@@ -98,12 +97,12 @@ export const planTearDown =
     const mark = attachmentMark(attachment);
     const marked = state.jumps.filter((jump) => jump.mark === mark);
     const unmarked = state.jumps.filter((jump) => jump.mark === undefined && jump.rule?.comment === comment);
-    const notes = state.idleNotes.filter((idle) => idle.mark === mark);
-    return planRemoval(state, marked.length > 0 ? marked : unmarked, comment, notes);
+    const markers = state.idleMarkers.filter((idle) => idle.mark === mark);
+    return planRemoval(state, marked.length > 0 ? marked : unmarked, comment, markers);
   };
 
 /**
- * Changes that remove what attachments of the network have in the chain that are not valid.
+ * Changes that remove from the chain the rules of the network's attachments that are not valid.
  * @param living marks of the valid attachments of the chain's container in this network
  */
 export const planCollection =
@@ -116,7 +115,7 @@ export const planCollection =
         : mark.startsWith(networkMark(network)) && !living.has(mark);
     const jumps = state.jumps.filter(isStale);
     if (jumps.length === 0 && living.size > 0) return [];
-    // A network has one container in the chain, so that all of its rules have one comment.
+    // A network has only one container in the chain, so all of its rules have the same comment.
     const comment = [...jumps, ...state.rules.filter(isStale)][0]?.rule?.comment;
     const { containerId } = parseIptablesComment(comment) ?? {};
     const isMasquerading =
@@ -124,15 +123,15 @@ export const planCollection =
         ? /^CNI-[0-9a-f]{24}$/.test(state.chain)
         : iptablesChain({ network, containerId }) === state.chain;
     if (comment === undefined || !isMasquerading) return [];
-    return planRemoval(state, jumps, comment, state.idleNotes.filter(isStale));
+    return planRemoval(state, jumps, comment, state.idleMarkers.filter(isStale));
   };
 
-/** Changes that remove these jumps and notes of a container, and what is needed no more without them. */
+/** Changes that remove these jumps and markers of a container, and the rules that are not needed without them. */
 function planRemoval(
   state: ChainState,
   removed: readonly FoundJump[],
   comment: string,
-  notes: readonly FoundRule[],
+  markers: readonly FoundRule[],
 ): Change[] {
   const remaining = state.jumps.filter((jump) => !removed.includes(jump));
   const isOfOther = ({ rule }: FoundRule): boolean =>
@@ -148,11 +147,11 @@ function planRemoval(
     const isIdle = staying.length === 0 || (isIn(subnet, removed) && !isIn(subnet, staying));
     return rule?.comment === comment && isIdle;
   });
-  return deletionsOf([...removed, ...idle, ...notes]);
+  return deletionsOf([...removed, ...idle, ...markers]);
 }
 
-/** A jump goes with its note. */
+/** A jump is deleted with its marker rule. */
 const deletionsOf = (rules: readonly FoundJump[]): Change[] =>
   rules
-    .flatMap((rule) => (rule.note === undefined ? [rule] : [rule, rule.note]))
+    .flatMap((rule) => (rule.marker === undefined ? [rule] : [rule, rule.marker]))
     .map((rule) => ({ action: "delete", rule }));

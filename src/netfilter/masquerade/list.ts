@@ -14,14 +14,14 @@ import { planCollection } from "./iptables-plan.ts";
 import { rulesMarked } from "./nftables.ts";
 import { ifSupported } from "./removal.ts";
 
-/** A rule of an attachment: its mark says of which, or in iptables else its comment. */
+/** A rule of an attachment. Its mark identifies the attachment; in iptables a rule without a mark has a comment. */
 export interface Listed {
   readonly rule: FoundRule;
-  /** Where iptables has it. */
+
   readonly table: NatTable | "nftables";
 }
 
-/** The rules of a network's attachments in all backends, whoever has written them. Errors go to `failures`. */
+/** The rules of a network's attachments in all backends, also the reference's. Errors are added to `failures`. */
 export async function list(
   netfilter: Connection | undefined,
   network: string,
@@ -44,7 +44,7 @@ export async function collect(network: string, valid: Iterable<ContainerInterfac
   using netfilter = openNftables();
   const failures = new Failures();
   const stale = new Set<string | undefined>();
-  /** By table and chain the marks of the valid attachments of its container. */
+  /** By table and chain: the marks of the valid attachments of the chain's container. */
   const chains = new Map<NatTable, Map<string, Set<string>>>();
   for (const { rule, table } of await list(netfilter, network, failures)) {
     const chain = rule.target ?? rule.chain;

@@ -1,10 +1,10 @@
 /**
  * Masquerading with a table of nftables (rules B29, B33, G5), without a child process.
  *
- * Each address has one rule in `masq_checks` whose comment says the attachment, as the reference writes it: so each
- * program can delete what the other has added, and an address that is used again before the DEL of the attachment that
- * had it keeps the new one's rule. Yet no one searches the chain: the address stands in an anonymous set whose name is
- * made of the attachment's mark, and from the set the rule is found (docs/decisions/0011-one-rule-an-address.md).
+ * Each address has one rule in `masq_checks` whose comment names the attachment, as the reference writes it. So each
+ * program can delete the rules of the other, and the DEL of an old attachment keeps the rule of a new one with the same
+ * address. The chain need not be searched: the address is in an anonymous set that is named by the attachment's mark,
+ * and the rule is found by the set (docs/decisions/0011-one-rule-an-address.md).
  */
 import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, code } from "../../cni/error.ts";
@@ -19,7 +19,7 @@ import { addSet, decodeSet, getSet, type SetName } from "../../netlink/nftables/
 import { addTable } from "../../netlink/nftables/table.ts";
 import { comment } from "../../netlink/nftables/userdata.ts";
 import { attachmentMark, nftablesComment } from "../attachment-names.ts";
-import { ask, findChains } from "../kernel.ts";
+import { findChains, getEach } from "../kernel.ts";
 import { MASQ_CHECKS, MASQ_POSTROUTING, madeHere } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
 import { type NftRule, rulesByHandle, rulesIn } from "../nftables/found-rules.ts";
@@ -27,20 +27,20 @@ import { MULTICAST, type Rule } from "../rule.ts";
 
 const { family, table } = MASQ_CHECKS;
 
-/** The rules of postrouting. The reference empties the chain on each ADD and writes the same. */
+/** The rules of postrouting. The reference flushes the chain on each ADD and writes the same rules. */
 export const ENTRY_RULES: readonly Rule[] = [
   { destination: { prefix: MULTICAST[4], inverted: false }, verdict: "return" },
   { destination: { prefix: MULTICAST[6], inverted: false }, verdict: "return" },
   { verdict: "goto", target: MASQ_CHECKS.chain },
 ];
 
-/** Distance of the handles of an address's set and rule, which come right behind each other in one transaction. */
-const RULE_BEHIND_SET = 1n;
+/** Difference between the handles of an address's rule and set: one transaction adds the rule right after the set. */
+const RULE_AFTER_SET = 1n;
 
-/** Other calls may add the same attachment at the same time, each of them once. */
+/** Attempts, since other calls may add the same attachment at the same time. */
 const ATTEMPTS = 20;
 
-/** Adds the attachment's rules, and the table where it is missing or not whole. @throws NetlinkError, CniError */
+/** Adds the attachment's rules, and the table if it is missing or incomplete. @throws NetlinkError, CniError */
 export function setUpNftables(
   connection: Connection,
   attachment: Attachment,
@@ -49,12 +49,11 @@ export function setUpNftables(
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     let isClean = false;
     update(connection, () => {
-      // Rules of an ADD that was killed before it could report them. They go first, in a transaction of their own: a
-      // name is not free before that.
+      // Rules of a killed ADD are deleted first, in their own transaction: only then are the names of their sets free.
       const left = rulesByName(connection, attachment);
       isClean = left.length === 0;
       if (!isClean) return left.map(deleteRule);
-      // Whether packets come to its rules is not looked at closely: that is what CHECK does.
+      // The number of rules is enough here; CHECK verifies that packets reach them.
       const [entry, checks] = findChains(connection, [MASQ_POSTROUTING, MASQ_CHECKS]);
       const isWhole = checks !== undefined && (entry?.use ?? 0) >= MASQ_POSTROUTING.rules;
       return [...(isWhole ? [] : tableRequests()), ...attachmentRequests(attachment, addresses)];
@@ -67,7 +66,7 @@ export function setUpNftables(
   );
 }
 
-/** The table and its chains, which stay where they are there, and the rules of postrouting. */
+/** Adds the table and its chains, which stay if they exist, and rewrites the rules of postrouting. */
 export const tableRequests = (): Request[] => [
   addTable({ family, table, userData: [comment("masquerading of containers, by CNI plugins"), madeHere] }),
   addChain({ ...MASQ_CHECKS, userData: [comment("what leaves a container's own subnet is masqueraded")] }),
@@ -78,7 +77,7 @@ export const tableRequests = (): Request[] => [
   ),
 ];
 
-/** For each address an anonymous set that holds it, then its rule, see RULE_BEHIND_SET. */
+/** For each address an anonymous set that contains it, then its rule, see RULE_AFTER_SET. */
 export const attachmentRequests = (attachment: Attachment, addresses: readonly Prefix[]): Request[] =>
   addresses.flatMap((prefix, index) => {
     const set = { ...setName(attachment, index), id: index + 1 };
@@ -96,7 +95,7 @@ export const attachmentRequests = (attachment: Attachment, addresses: readonly P
     ];
   });
 
-/** Name of the anonymous set of an attachment's nth address. */
+/** Name of the set of an attachment's nth address. */
 const setName = (attachment: Attachment, index: number): SetName => ({
   family,
   table,
@@ -104,16 +103,16 @@ const setName = (attachment: Attachment, index: number): SetName => ({
 });
 
 /**
- * The attachment's rules that can be found by their sets' names: at once, however many rules there are. Most attachments
- * have one address or two: so many sets are asked for at a time.
+ * The attachment's rules, found by the names of their sets: the cost does not depend on the number of rules. Two sets
+ * are read at a time, since most attachments have one or two addresses.
  */
 function rulesByName(connection: Connection, attachment: Attachment): NftRule[] {
   const handles: bigint[] = [];
   for (let index = 0; handles.length === index; index += 2) {
-    const questions = [getSet(setName(attachment, index)), getSet(setName(attachment, index + 1))];
-    for (const reply of ask(connection, questions)) {
+    const requests = [getSet(setName(attachment, index)), getSet(setName(attachment, index + 1))];
+    for (const reply of getEach(connection, requests)) {
       const handle = reply && decodeSet(reply).handle;
-      if (handle !== undefined) handles.push(handle + RULE_BEHIND_SET);
+      if (handle !== undefined) handles.push(handle + RULE_AFTER_SET);
     }
   }
   const mark = attachmentMark(attachment);
@@ -121,17 +120,17 @@ function rulesByName(connection: Connection, attachment: Attachment): NftRule[] 
 }
 
 /**
- * The attachment's rules: by name, or else, if there are rules at all, by their comments. The reference writes rules
- * without a named set; and the names are lost when a saved rule set is loaded.
+ * The attachment's rules, found by the names of their sets, or else by their comments. Rules of the reference have no
+ * named set, and loading a saved rule set loses the names.
  */
 export function rulesOf(connection: Connection, attachment: Attachment): NftRule[] {
   const named = rulesByName(connection, attachment);
   if (named.length > 0) return named;
-  // The chain's use counts its rules and the rule of postrouting that leads here.
+  // The chain's use counts its rules and the goto of postrouting.
   const [checks] = findChains(connection, [MASQ_CHECKS]);
   return (checks?.use ?? 0) <= 1 ? [] : rulesMarked(connection, attachmentMark(attachment));
 }
 
-/** The rules whose comments begin with the mark of an attachment or a network, whoever has written them. */
+/** The rules whose comments begin with the mark of an attachment or a network, also those of the reference. */
 export const rulesMarked = (connection: Connection, mark: string): NftRule[] =>
   rulesIn(connection, MASQ_CHECKS, (rule) => rule.mark?.startsWith(mark) === true, [mark]);

@@ -1,4 +1,4 @@
-/** Why a backend cannot work on this host, with the remedy (G2): asks the kernel about the transaction of an ADD. */
+/** Explains why a backend cannot work on this host (G2), by having the kernel check the transaction of an ADD. */
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Prefix } from "../../net/prefix.ts";
@@ -11,7 +11,7 @@ import { isUnsupported, NO_NFTABLES, permissionRemedy } from "../kernel.ts";
 import { planSetUp } from "./iptables-plan.ts";
 import { attachmentRequests, tableRequests } from "./nftables.ts";
 
-/** What is wrong, or else the failure of an ADD; undefined for nothing. */
+/** The problem of the backend, or else `failure`, the message of a failed ADD; undefined if the backend can work. */
 export async function problemOf(
   choice: Backend,
   asked: Backend | undefined,
@@ -25,7 +25,7 @@ export async function problemOf(
   return problem && `cannot masquerade with ${choice}${why}: ${problem}`;
 }
 
-/** For a host without iptables for a family. */
+/** The error of a host that has no iptables for a family. */
 export function noIptables(family: Family): CniError {
   const program = family === 4 ? "iptables" : "ip6tables";
   return new CniError(
@@ -39,7 +39,7 @@ const EXAMPLE = { network: "", containerId: "", ifname: "" };
 const ADDRESSES = FAMILIES.map((family): Prefix => ({ address: { family, value: 1n }, length: 8 }));
 
 async function problemOfIptables(netfilter: Connection | undefined) {
-  // Whether a network has IPv6 addresses shows on ADD; a host without ip6tables serves the others.
+  // Only IPv4 is checked: a host without ip6tables can serve networks without IPv6 addresses.
   const table = await hostTable(netfilter, 4);
   const alternative = `or set "ipMasqBackend": "nftables"`;
   if (table === undefined) {
@@ -65,8 +65,8 @@ function problemOfNftables(netfilter: Connection | undefined): string | undefine
 }
 
 /**
- * What the kernel says against a transaction, which it checks and takes back. That costs 7 to 20 ms.
- * @param hasOther another table serves where the kernel has no nf_tables for the family
+ * The kernel's error for a transaction, which it checks and aborts. That takes 7 to 20 ms.
+ * @param hasOther whether another table can be used if the kernel has no nf_tables for the family
  */
 function refusalOf(connection: Connection, requests: readonly Request[], remedy: string, hasOther: boolean) {
   try {

@@ -1,4 +1,4 @@
-/** Removes an attachment's rules from places that hold some. */
+/** Removes an attachment's rules from the tables that have some. */
 import type { Attachment } from "../../cni/attachment.ts";
 import type { Failures } from "../../cni/failures.ts";
 import type { Connection } from "../../netlink/connection.ts";
@@ -12,7 +12,7 @@ import { remove } from "../nftables/own-tables.ts";
 import { planTearDown } from "./iptables-plan.ts";
 import { rulesOf } from "./nftables.ts";
 
-/** @param netfilter for the place "nftables" */
+/** @param netfilter needed for the place "nftables" */
 export async function removeFrom(
   places: readonly (NatTable | "nftables")[],
   netfilter: Connection | undefined,
@@ -28,7 +28,7 @@ export async function removeFrom(
   }
 }
 
-/** Runs a step; its failure is kept, but for that the kernel has no nf_tables for a family: then there are no rules. */
+/** Runs a step and keeps its failure, unless the kernel has no nf_tables for a family and so no rules. */
 export const ifSupported = (failures: Failures, step: () => Promise<void>): Promise<void> =>
   failures.attemptLast(async () => {
     try {

@@ -1,4 +1,4 @@
-/** Sets up the masquerading of an attachment's addresses, in the network namespace that the process is in (B27–B29). */
+/** Sets up the masquerading of an attachment's addresses in the current network namespace (B27–B29). */
 import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, toCniError } from "../../cni/error.ts";
 import { FAMILIES } from "../../net/ip.ts";
@@ -11,9 +11,8 @@ import { isUnsupported, NO_NFTABLES, openNftables } from "../kernel.ts";
 import { planSetUp } from "./iptables-plan.ts";
 
 /**
- * Makes traffic from `addresses` (host bits and prefix length as in the result) leave with the host's address, but for
- * traffic to their own subnets and to multicast. Repeating it changes nothing. After a failure some of the rules may
- * be there: tear down.
+ * Makes traffic from `addresses` (as in the result) leave with the host's address, except traffic to their own subnets
+ * and to multicast. Repeating it changes nothing. After a failure some rules may exist; call `tearDown`.
  * @param backend undefined for the default. @throws CniError
  */
 export async function setUp(
@@ -58,7 +57,7 @@ export async function setUpIptables(
       updateNft(connection, chain, plans);
       return;
     } catch (error) {
-      // The kernel may have nf_tables for one of the families only. Then nothing was done.
+      // The kernel may have nf_tables for only one of the families. Then the transaction changed nothing.
       if (!isUnsupported(error)) throw error;
     }
   }

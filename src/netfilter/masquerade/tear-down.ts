@@ -9,9 +9,9 @@ import { findChains, hasLegacyTable, openNftables } from "../kernel.ts";
 import { IPTABLES_POSTROUTING, MASQ_CHECKS } from "../nftables/base-chains.ts";
 
 /**
- * Removes what any backend holds of the attachment, whoever of the plugins has written it: found by the attachment
- * alone. Nothing there is success. Goes on past errors.
- * @param connection of `openNftables`, for a caller that has more to do before it closes it. @throws CniError
+ * Removes the attachment's rules from all backends, also those of the reference. They are found by the attachment
+ * alone. It succeeds if there are none, and goes on past errors.
+ * @param connection from `openNftables`, for a caller that has more to do before closing it. @throws CniError
  */
 export async function tearDown(attachment: Attachment, connection?: Connection): Promise<void> {
   using own = connection === undefined ? openNftables() : undefined;
@@ -34,7 +34,7 @@ export async function tearDown(attachment: Attachment, connection?: Connection):
   await failures.attemptLast(() => {
     for (const family of FAMILIES) if (hasLegacyTable(family)) places.push({ family, connection: undefined });
   });
-  // Most often there is nothing: what removes rules is loaded only where there are some.
+  // Usually there are no rules: the code that removes them is loaded only if needed.
   if (places.length > 0)
     await (await import("./removal.ts")).removeFrom(places, netfilter, attachment, failures);
   failures.throwIfAny("failed to remove the masquerade rules");

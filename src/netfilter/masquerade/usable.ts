@@ -1,4 +1,4 @@
-/** Whether a backend can work on this host (G2), by reading alone (docs/decisions/0034-status-reads.md). */
+/** Decides by reading alone whether a backend can work on this host (G2; docs/decisions/0034-status-reads.md). */
 import { CniError, code } from "../../cni/error.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { getExtension } from "../../netlink/nftables/compat.ts";
@@ -8,7 +8,7 @@ import { type Backend, chosen, hostTable } from "../iptables/host.ts";
 import { findChains, openNftables } from "../kernel.ts";
 import { IPTABLES_POSTROUTING, isHooked, MASQ_POSTROUTING, type OwnChain } from "../nftables/base-chains.ts";
 
-/** STATUS. @throws CniError code 50 with the remedy when the backend cannot work here; changes nothing */
+/** For STATUS; changes nothing. @throws CniError code 50 with the remedy if the backend cannot work here */
 export async function requireUsable(backend: Backend | undefined): Promise<void> {
   using netfilter = openNftables();
   const choice = await chosen(backend, netfilter);
@@ -17,7 +17,7 @@ export async function requireUsable(backend: Backend | undefined): Promise<void>
   if (problem !== undefined) throw new CniError(code.notAvailable, problem);
 }
 
-/** Whether nothing that can be read raises a doubt. False says nothing: problem.ts has the kernel's answer. */
+/** True if reading finds no problem. False is not an answer: problem.ts then has the kernel check a transaction. */
 export async function looksUsable(choice: Backend, netfilter: Connection | undefined): Promise<boolean> {
   if (choice === "nftables") return netfilter !== undefined && hasNat(netfilter, MASQ_POSTROUTING);
   const connection = (await hostTable(netfilter, 4))?.connection;
@@ -25,8 +25,8 @@ export async function looksUsable(choice: Backend, netfilter: Connection | undef
 }
 
 /**
- * Whether reading shows that the kernel has NAT for nf_tables, or that it can load it. What is built into the kernel
- * does not show before it is used: a kernel without modules is taken to have it.
+ * Whether the kernel has NAT for nf_tables or can load it. A kernel without modules counts as having it, since built-in
+ * NAT is not visible before its first use.
  */
 function hasNat(connection: Connection, base: OwnChain): boolean {
   if (isHooked(findChains(connection, [base])[0], base)) return true;
@@ -47,7 +47,7 @@ function textOf(path: string): string | undefined {
   }
 }
 
-/** Whether iptables-nft's own extensions are there. */
+/** Whether the kernel has the extensions that iptables-nft uses. */
 const hasExtensions = (connection: Connection): boolean =>
   connection
     .getAll([getExtension("ip", "match", "comment"), getExtension("ip", "target", "MASQUERADE")])

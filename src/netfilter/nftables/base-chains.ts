@@ -1,21 +1,21 @@
-/** Where packets come to the rules of this program: base chains, in tables that others may use too. */
+/** The base chains through which packets reach our rules. Other programs may use their tables too. */
 import { type Chain, type ChainName, hookNumber } from "../../netlink/nftables/chain.ts";
 import type { UserDatum } from "../../netlink/nftables/userdata.ts";
 
 /**
- * Types of user data of our own. nft and iptables use low numbers and skip what they do not know. `interface` is what
- * earlier versions wrote in the place of `attachment`; `madeHere` is for own-tables.ts.
+ * Types of our own user data. nft and iptables use low numbers and skip unknown ones. Earlier versions wrote
+ * `interface` instead of `attachment`; own-tables.ts uses `madeHere`.
  */
 export const datumType = { interface: 200, madeHere: 201, attachment: 202 } as const;
 
-/** Marks the tables and base chains that we had to make. */
+/** Marks the tables and base chains that this program created. */
 export const madeHere: UserDatum = { type: datumType.madeHere, value: Uint8Array.of(1) };
 
-/** A base chain, and what is in its table as long as there is any rule of an attachment. */
+/** A base chain, and what else its table contains even without any attachment. */
 export interface OwnChain extends Chain {
-  /** A chain that goes with it. */
+  /** A chain that is deleted with it. */
   readonly companion?: ChainName;
-  /** Rules that it has even when no attachment does. */
+  /** Number of rules that it has even without any attachment. */
   readonly rules: number;
 }
 
@@ -23,16 +23,16 @@ export interface OwnChain extends Chain {
 const SRCNAT = { type: "nat", hook: hookNumber.postrouting, priority: 100, policy: 1 } as const;
 const NAT = { table: "nat", chain: "POSTROUTING", base: SRCNAT, userData: [madeHere], rules: 0 } as const;
 
-/** B28: where iptables-nft has the rules of IPv4 and IPv6. */
+/** B28: the chains of iptables-nft for IPv4 and IPv6. */
 export const IPTABLES_POSTROUTING = {
   4: { family: "ip", ...NAT },
   6: { family: "ip6", ...NAT },
 } as const satisfies Record<4 | 6, OwnChain>;
 
-/** B29: holds one rule for each address. */
+/** B29: contains one rule for each address. */
 export const MASQ_CHECKS = { family: "inet", table: "cni_plugins_masquerade", chain: "masq_checks" } as const;
 
-/** B29: where packets come into the table of the backend nftables, which is the reference's too. */
+/** B29: the entry into the table of the backend nftables, which the reference uses too. */
 export const MASQ_POSTROUTING: OwnChain = {
   ...MASQ_CHECKS,
   chain: "postrouting",
@@ -42,7 +42,7 @@ export const MASQ_POSTROUTING: OwnChain = {
   rules: 3,
 };
 
-/** B17: where frames come in. The table is that of ebtables as well; the priority is nft's `dstnat` for bridges. */
+/** B17: the entry of frames. ebtables uses this table too; the priority is nft's `dstnat` for bridges. */
 export const BRIDGE_PREROUTING: OwnChain = {
   family: "bridge",
   table: "nat",
@@ -52,7 +52,7 @@ export const BRIDGE_PREROUTING: OwnChain = {
   rules: 0,
 };
 
-/** Whether a chain is hooked where it has to be for packets to come to its rules. */
+/** Whether a chain has the type and hook through which packets reach its rules. */
 export function isHooked(found: Chain | undefined, { base }: OwnChain): boolean {
   return found?.base !== undefined && found.base.type === base?.type && found.base.hook === base?.hook;
 }

@@ -1,6 +1,6 @@
 /**
- * Rules as expressions of nf_tables, both ways. Written in the widest form: a whole address is loaded and masked, which
- * iptables-nft of every version reads; read in any form that nft and iptables-nft write.
+ * Writes rules as expressions of nf_tables, and reads them. They are written in a form that every version of
+ * iptables-nft reads: the whole address is loaded and masked. Every form that nft and iptables-nft write is read.
  */
 import { bits, type Family, ipFromBytes, ipToBytes } from "../../net/ip.ts";
 import { comparison, type Expression, metaKey, payloadBase } from "../../netlink/nftables/expression.ts";
@@ -9,8 +9,8 @@ import type { AddressMatch, Rule } from "../rule.ts";
 import { cString, isPlainMasquerade, prefixLength } from "../structures.ts";
 
 /**
- * What a rule looks at, and what loads it: bytes of a header (struct ethhdr, iphdr, ipv6hdr), or without a base the
- * packet's metadata. The family is that of the addresses; rows without one are for all.
+ * The fields that a rule compares, and how each is loaded: from bytes of a header (struct ethhdr, iphdr, ipv6hdr) or,
+ * without a base, from the packet's metadata. The family is that of the addresses; a row without a family is for both.
  */
 const LOADS = [
   { field: "family", family: undefined, base: undefined, key: metaKey.nfproto, length: 1 },
@@ -25,12 +25,12 @@ const LOADS = [
 type Field = (typeof LOADS)[number]["field"];
 
 const REGISTER = 1;
-/** NFPROTO_IPV4 and NFPROTO_IPV6: what `meta nfproto` gives. */
+/** NFPROTO_IPV4 and NFPROTO_IPV6: the values of `meta nfproto`. */
 const NFPROTO = { 4: 2, 6: 10 } as const;
 
 /**
- * What makes a rule in a table of that family. In ip and ip6 the order and the extensions are those of iptables-nft:
- * addresses, comment, counter, target; in inet it begins with the family, as nft does.
+ * The expressions of a rule in a table of that family. In ip and ip6 they have the order and the extensions of
+ * iptables-nft: addresses, comment, counter, target. In inet they begin with the family, as with nft.
  * @param setId number of the set that the same transaction adds
  */
 export function encodeRule(rule: Rule, table: TableFamily, setId?: number): Expression[] {
@@ -89,34 +89,34 @@ function extension(name: "match" | "target", extension: string, info: Uint8Array
   return { name, extension, revision: 0, info };
 }
 
-/** A text in a field of that size, with at least one NUL behind it. */
+/** A text in a field of that size, followed by at least one NUL. */
 function fixed(text: string, size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   new TextEncoder().encodeInto(text, bytes.subarray(0, size - 1));
   return bytes;
 }
 
-/** What a register holds while a rule is read. */
+/** The content of a register while a rule is read. */
 interface Loaded {
   readonly field?: Field | undefined;
   readonly length: number;
   readonly mask?: Uint8Array;
 }
 
-/** What was understood of some expressions. */
+/** The rule that was read from expressions. */
 export interface Read {
   readonly rule: Rule;
-  /** Whether that is all that they do. */
+  /** Whether the expressions do nothing else. */
   readonly isWhole: boolean;
 }
 
-/** The rule that `expressions` in a table of that family make. */
+/** Reads the rule that `expressions` form in a table of that family. */
 export function readRule(expressions: readonly Expression[], table: TableFamily): Read {
   const rule: { -readonly [K in keyof Rule]: Rule[K] } = { verdict: "continue" };
   const registers: Loaded[] = [];
-  // In a table of both families the rule itself says it.
+  // In a table of both families, the rule itself contains the family.
   let family: Family | undefined = table === "ip" ? 4 : table === "ip6" ? 6 : undefined;
-  /** Takes an expression in; false where it does what no Rule can say. */
+  /** Adds an expression to the rule; false if a Rule cannot express it. */
   const take = (expression: Expression): boolean => {
     const isLast = rule.verdict === "continue";
     switch (expression.name) {
@@ -154,7 +154,7 @@ export function readRule(expressions: readonly Expression[], table: TableFamily)
         return isLast;
       case "masq":
         rule.verdict = "masquerade";
-        // With flags it chooses ports in another way than asked for.
+        // Flags make it choose ports differently.
         return isLast && !expression.flags;
       case "target": {
         rule.verdict = "masquerade";
@@ -201,7 +201,7 @@ export function readRule(expressions: readonly Expression[], table: TableFamily)
   return { rule, isWhole };
 }
 
-/** A prefix of whole bytes may be compared by these bytes alone, any other one through a mask. */
+/** A prefix of whole bytes may be compared by loading only these bytes; any other prefix needs a mask. */
 function addressMatch({ length, mask }: Loaded, operator: number, value: Uint8Array, family: Family) {
   const whole = new Uint8Array(bits(family) / 8);
   whole.set(value.subarray(0, whole.length));

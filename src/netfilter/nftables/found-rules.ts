@@ -1,4 +1,4 @@
-/** Rules of nf_tables that are there. */
+/** Reads the rules that nf_tables has. */
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import type { Message } from "../../netlink/message.ts";
@@ -7,19 +7,19 @@ import { decodeRule, dumpRules, getRule, type RuleHandle } from "../../netlink/n
 import type { TableName } from "../../netlink/nftables/table.ts";
 import { commentOf, textOf } from "../../netlink/nftables/userdata.ts";
 import { markBy, markOf } from "../attachment-names.ts";
-import { ask } from "../kernel.ts";
+import { getEach } from "../kernel.ts";
 import type { FoundRule } from "../rule.ts";
 import { datumType } from "./base-chains.ts";
 import { readRule } from "./expressions.ts";
 
-/** A rule of nf_tables as it was found. */
+/** A rule that was found in nf_tables. */
 export type NftRule = FoundRule & RuleHandle;
 
 const latin1 = new TextDecoder("latin1");
 
 /**
- * The rules of a chain or table in their order, none when it is not there; or those wanted of them.
- * @param texts one of which a rule's message must hold: cheaper than decoding thousands of rules. @throws NetlinkError
+ * The wanted rules of a chain or table in their order; none if it does not exist.
+ * @param texts a rule's message must contain one of these: cheaper than decoding all. @throws NetlinkError
  */
 export function rulesIn(
   connection: Connection,
@@ -37,26 +37,26 @@ export function rulesIn(
       return isWanted(rule) ? rule : undefined;
     });
   } catch (error) {
-    // Some kernels refuse to list a chain that is not there.
+    // Some kernels refuse to list a chain that does not exist.
     if (refusedWith(error, "ENOENT")) return [];
     throw error;
   }
 }
 
-/** The rules with these handles that are there, asked for at once. @throws NetlinkError */
+/** The existing rules among these handles, read in one datagram. @throws NetlinkError */
 export function rulesByHandle(
   connection: Connection,
   { family, table, chain }: ChainName,
   handles: readonly bigint[],
 ): NftRule[] {
-  const questions = handles.map((handle) => getRule({ family, table, chain, handle }));
-  return ask(connection, questions).flatMap((reply) => (reply === undefined ? [] : foundRule(reply)));
+  const requests = handles.map((handle) => getRule({ family, table, chain, handle }));
+  return getEach(connection, requests).flatMap((reply) => (reply === undefined ? [] : foundRule(reply)));
 }
 
 /**
- * The `count` rules of a base chain that lead to a chain: the kernel counts them in the chain's `use`. Those that came in
- * one transaction with the chain are asked for by number, from `first` on (0: not known). Only if that does not find all
- * (another program wrote them, or they came later) is the whole list read.
+ * The `count` rules of a base chain that lead to a chain; the kernel counts them in the chain's `use`. Rules that one
+ * transaction added together with the chain are read by handle, from `first` on (0: unknown). The whole list is read
+ * only if that does not find all: another program, or a later transaction, has added the others.
  */
 export function jumpsTo(
   connection: Connection,
@@ -67,7 +67,7 @@ export function jumpsTo(
 ): NftRule[] {
   if (count <= 0) return [];
   const leads = ({ target }: NftRule): boolean => target === chain;
-  // So many at most are asked for one by one.
+  // At most 16 rules are read one by one.
   if (first > 0n && count <= 16) {
     const handles = Array.from({ length: count }, (_, index) => first + BigInt(index));
     const found = rulesByHandle(connection, base, handles).filter(leads);

@@ -1,4 +1,4 @@
-/** Checks the spoof check of an attachment (G17). */
+/** Checks whether the spoof check of an attachment is complete (G17). */
 import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, code } from "../../cni/error.ts";
 import { parseMac } from "../../net/mac.ts";
@@ -9,17 +9,16 @@ import { BRIDGE_PREROUTING, isHooked } from "../nftables/base-chains.ts";
 import { isSame } from "../rule.ts";
 import { findChecks, rulesOf } from "./found-check.ts";
 
-/** @throws CniError naming what is missing or altered */
+/** @throws CniError that names what is missing or altered */
 export async function check(attachment: Attachment, hostInterface: string, mac: string): Promise<void> {
   using netfilter = openNftables();
-  const missing =
-    netfilter === undefined ? [NO_NFTABLES] : missingOf(netfilter, attachment, hostInterface, mac);
+  const missing = netfilter ? missingOf(netfilter, attachment, hostInterface, mac) : [NO_NFTABLES];
   if (missing.length === 0) return;
   const { containerId, ifname } = attachment;
   throw new CniError(
     code.internal,
     `the spoof check of ${JSON.stringify(hostInterface)} for container ${JSON.stringify(containerId)} interface ` +
-      `${JSON.stringify(ifname)} is lost or altered: ${missing.join("; ")}. Something flushed or changed it, as a ` +
+      `${JSON.stringify(ifname)} is missing or altered: ${missing.join("; ")}. Another program flushed or changed it, as a ` +
       `firewall's reload does; DEL and ADD the attachment`,
   );
 }
@@ -27,7 +26,7 @@ export async function check(attachment: Attachment, hostInterface: string, mac: 
 function missingOf(connection: Connection, attachment: Attachment, input: string, mac: string): string[] {
   const names = spoofCheckNames(attachment).map(({ chain }) => chain);
   const checks = findChecks(connection, names);
-  // What is under the first names may be about another attachment's port.
+  // The check under the first names may be for another attachment's port.
   const found = checks.find(({ jumps }) => jumps.some((jump) => jump.input === input)) ?? checks[0];
   if (found === undefined) return [];
   const { chain, port, macs, rules, jumps } = found;
@@ -38,7 +37,9 @@ function missingOf(connection: Connection, attachment: Attachment, input: string
   if (macs === undefined) missing.push(`${table} has no chain ${macChain(chain)}`);
   if (missing.length > 0) return missing;
   if (!isHooked(findChains(connection, [base])[0], base)) {
-    missing.push(`chain ${base.chain} of ${table} is missing, or not a filter chain of the prerouting hook`);
+    missing.push(
+      `chain ${base.chain} of ${table} is missing, or is not a filter chain of the prerouting hook`,
+    );
   }
   const wanted = rulesOf(chain, input, parseMac(mac) ?? new Uint8Array());
   for (const where of [base.chain, chain, macChain(chain)]) {

@@ -1,4 +1,4 @@
-/** What the check of a bridge port consists of, what there is of it, and what of that is an attachment's own (G5, K3). */
+/** Finds the parts of a bridge port's check, decides which are an attachment's own, and removes them (G5, K3). */
 import type { Mac } from "../../net/mac.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
@@ -23,13 +23,13 @@ export const rulesOf = (chain: string, input: string, mac: Mac): (readonly [chai
   [macChain(chain), { verdict: "drop" }],
 ];
 
-/** In one transaction the rule of PREROUTING comes behind the two chains, and the kernel numbers them as they come. */
-const RULE_BEHIND_CHAIN = 2n;
+/** Difference of handles: one transaction adds the port's chain, the address's chain, then the rule of PREROUTING. */
+const RULE_AFTER_CHAIN = 2n;
 
-/** What there is under the names of a check. */
+/** The existing parts of a check. */
 export interface FoundCheck {
   readonly chain: string;
-  /** The chain of the port, and the chain behind it that looks at the address. */
+  /** The chain of the port, and the chain that it jumps to, which checks the address. */
   readonly port: Chain | undefined;
   readonly macs: Chain | undefined;
   /** Of both chains. */
@@ -38,26 +38,26 @@ export interface FoundCheck {
   readonly jumps: readonly NftRule[];
 }
 
-/** What there is under each of these names. All chains are asked for at once. @throws NetlinkError */
+/** The existing parts of the checks with these names. All chains are read at once. @throws NetlinkError */
 export function findChecks(connection: Connection, names: readonly string[]): FoundCheck[] {
   const all = names.flatMap((chain) => [chain, macChain(chain)]).map((chain) => ({ family, table, chain }));
   const chains = findChains(connection, all);
   return names.map((chain, index) => {
     const [port, macs] = chains.slice(2 * index, 2 * index + 2);
     const rules = [port, macs].flatMap((each) => (each === undefined ? [] : rulesIn(connection, each)));
-    const first = port?.handle === undefined ? 0n : port.handle + RULE_BEHIND_CHAIN;
+    const first = port?.handle === undefined ? 0n : port.handle + RULE_AFTER_CHAIN;
     const jumps = port && jumpsTo(connection, BRIDGE_PREROUTING, chain, usersOf(port, rules), first);
     return { chain, port, macs, rules, jumps: jumps ?? [] };
   });
 }
 
-/** How many rules elsewhere lead into a chain: the kernel counts them with those that are in it. */
+/** How many rules elsewhere lead into a chain. The kernel's count includes the chain's own rules. */
 const usersOf = (chain: Chain, rules: readonly FoundRule[]): number =>
   (chain.use ?? 0) - rules.filter((rule) => rule.chain === chain.chain).length;
 
 /**
- * What deletes these jumps, and each chain that nothing leads to without them; and whether nothing is left under the
- * names then. A chain may be another check's too: the one behind that of port "eth0" is that of port "eth0-mac".
+ * Requests that delete these jumps, and each chain to which nothing leads without them; and whether that removes the
+ * whole check. A chain may be part of another check too: chain "eth0-mac" belongs to the ports eth0 and eth0-mac.
  */
 export function removal(
   { port, macs, rules }: FoundCheck,
@@ -77,12 +77,12 @@ export function removal(
 }
 
 /**
- * The jumps that are the attachment's own: a check belongs to the port that it is about. What is about a port that is
- * gone serves no attachment any more. What its rule does not name was altered, and goes too.
+ * The jumps that are the attachment's own. A check belongs to the port that it names; the check of a port that is gone
+ * serves no attachment. A jump that names no port was altered, and counts as own too.
  * @param mayTake whether a port that exists is the attachment's
  */
 export function ownJumps(jumps: readonly NftRule[], mayTake: (port: Link) => boolean): NftRule[] {
-  // Looked for after the rules were read: a port is always there before its check.
+  // The ports are read after the rules, since a port always exists before its check.
   const ports = presentLinks(jumps.flatMap(({ input }) => input || []));
   const others = new Set(ports.flatMap((link) => (mayTake(link) ? [] : [link.name])));
   return jumps.filter(({ input }) => !others.has(input || undefined));
@@ -97,7 +97,7 @@ function presentLinks(names: readonly string[]): Link[] {
   });
 }
 
-/** Removes what is an attachment's own of the checks under these names. @throws NetlinkError; Error when one is in use */
+/** Removes an attachment's own parts of these checks. @throws NetlinkError; Error if a chain is in use */
 export function removeOwn(
   connection: Connection,
   names: readonly string[],
@@ -106,7 +106,7 @@ export function removeOwn(
   let held: string | undefined;
   remove(connection, BRIDGE_PREROUTING, () => {
     const checks = findChecks(connection, names);
-    // A rule that is not a check's may lead there; the chain of a port "…-mac" may be another check's.
+    // A rule of another program may lead there. The chain of a port "…-mac" may be part of another check.
     held = checks.find(
       ({ chain, port, rules, jumps }) =>
         port !== undefined && !chain.endsWith(macChain("")) && usersOf(port, rules) > jumps.length,

@@ -9,7 +9,7 @@ import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
 import { remove } from "../nftables/own-tables.ts";
 import { findChecks, removal } from "./found-check.ts";
 
-/** The rules that lead the frames of a port into its check: `input` is the port, `comment` says whose. */
+/** The rules that lead the frames of a port into its check: `input` is the port, `comment` names the attachment. */
 export const list = (netfilter: Connection): NftRule[] =>
   rulesIn(
     netfilter,
@@ -25,8 +25,8 @@ function interfaces(): Set<string> {
 }
 
 /**
- * Removes the checks of bridge ports that do not exist any more. Chain names carry no network, so that "its port is
- * gone" is all that GC of one network may conclude from: the check of a living port stays, whatever its network.
+ * Removes the checks of bridge ports that do not exist any more. The check of an existing port stays, since chain names
+ * do not contain the network that GC is for.
  * @throws CniError
  */
 export async function collect(): Promise<void> {
@@ -35,7 +35,7 @@ export async function collect(): Promise<void> {
   try {
     remove(netfilter, BRIDGE_PREROUTING, () => {
       const checks = list(netfilter);
-      // In this order: a port is always there before its check.
+      // The ports are read after the rules, since a port always exists before its check.
       const there = checks.length === 0 ? new Set() : interfaces();
       const stale = Map.groupBy(
         checks.filter(({ input }) => !there.has(input)),

@@ -1,8 +1,8 @@
 /**
- * Anti-spoofing of MAC addresses (macspoofchk; rule B17): frames that enter the bridge through a port with another source
- * than the container's are dropped. Layout and names are the reference's (but where its names are too long, or another
- * attachment has them), so that each program can remove what the other has added: one rule in PREROUTING leads the
- * port's frames into a chain of their own (docs/decisions/0012-spoof-check-layout.md).
+ * Sets up the check against spoofed MAC addresses (macspoofchk; rule B17): it drops frames from the container's port
+ * that have another source than the container's address. One rule in PREROUTING leads the port's frames into a chain of
+ * their own (docs/decisions/0012-spoof-check-layout.md). Layout and names are the reference's, so that each program can
+ * remove the other's rules; the names differ only if the reference's are too long, or another attachment has them.
  */
 import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
@@ -23,7 +23,7 @@ import { findChecks, ownJumps, removal, rulesOf } from "./found-check.ts";
 export async function setUp(attachment: Attachment, hostInterface: string, mac: string): Promise<void> {
   const address = parseMac(mac);
   if (address === undefined) {
-    throw new CniError(code.internal, `cannot check MAC addresses: ${JSON.stringify(mac)} is none`);
+    throw new CniError(code.internal, `cannot check frames: ${JSON.stringify(mac)} is not a MAC address`);
   }
   using netfilter = openNftables();
   try {
@@ -45,7 +45,7 @@ function requestsFor(connection: Connection, attachment: Attachment, port: strin
     connection,
     names.map(({ chain }) => chain),
   );
-  // What an ADD left that was killed before it could report it. The last names are the attachment's alone.
+  // The rules of a killed ADD are removed. No other attachment has the last names.
   const removals = checks.map((check, index) => {
     const mayTake = ({ name }: { name?: string | undefined }): boolean =>
       name === port || index === checks.length - 1;
@@ -53,7 +53,7 @@ function requestsFor(connection: Connection, attachment: Attachment, port: strin
   });
   const free = names.find((_, index) => removals[index]?.isComplete);
   if (free === undefined) throw new Error("rules of another program lead into the attachment's chains");
-  // A base chain that is there is left as it is: its policy may be a choice.
+  // An existing base chain is not changed: its policy may be intended.
   const hasBase = findChains(connection, [BRIDGE_PREROUTING])[0] !== undefined;
   const userData = [comment(free.comment)];
   return [

@@ -8,10 +8,10 @@ import { findChains, isUnsupported, openNftables } from "../kernel.ts";
 import { BRIDGE_PREROUTING } from "../nftables/base-chains.ts";
 
 /**
- * Nothing there is success. Several attachments may have the same names (K3): for certain the attachment's is only what
- * is about a port that is gone. So this is called when its interface is gone.
+ * Call it after the interface is gone: several attachments may have the same names (K3), and only the check of a port
+ * that is gone is certainly the attachment's. It succeeds if there is no check.
  * @param mayTake whether a port that still exists, with a check under the attachment's names, is the attachment's own
- * @param connection of `openNftables`, for a caller that has more to do before it closes it. @throws CniError
+ * @param connection from `openNftables`, for a caller that has more to do before closing it. @throws CniError
  */
 export async function tearDown(
   attachment: Attachment,
@@ -31,7 +31,7 @@ export async function tearDown(
   try {
     let isThere = false;
     for (const chain of findChains(netfilter, chains)) isThere ||= chain !== undefined;
-    // Most often there is none: what removes it is loaded only where there is one.
+    // Usually there is no check: the code that removes it is loaded only if needed.
     if (isThere) (await import("./found-check.ts")).removeOwn(netfilter, names, mayTake);
   } catch (error) {
     if (isUnsupported(error)) return;

@@ -1,6 +1,6 @@
 /**
- * Orders the addresses of a set for allocation (rules H48, L11): arithmetic over intervals, so a /64 costs as much as a /29.
- * It does not know which addresses are held.
+ * Orders the addresses of a set for allocation (rules H48, L11): arithmetic over intervals, so a /64 costs as much as a
+ * /29. It does not know which addresses are held.
  */
 import { compare, type Interval, intervalOf } from "../../net/interval.ts";
 import type { IpAddress } from "../../net/ip.ts";
@@ -9,8 +9,8 @@ import type { RangeSet } from "./range.ts";
 
 /**
  * All addresses that the set may hand out, in the order in which to try them. It starts after the last reserved address
- * `last`, goes to the end of its range, through the other ranges, and from the start of its range up to `last` itself. If
- * `last` is not in the set, it starts at the first range.
+ * `last`, goes to the end of its range, through the other ranges, and from the start of its range up to `last` itself.
+ * If `last` is not in the set, it starts at the first range.
  */
 export function searchOrder({ family, ranges }: RangeSet, last: IpAddress | undefined): Interval[] {
   // Gateways, network addresses and IPv4 broadcast addresses of all ranges are never handed out.

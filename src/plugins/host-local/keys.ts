@@ -1,4 +1,4 @@
-/** The keys of an `ipam` section with "type": "host-local" (rules H40–H45). README's table is generated from this one. */
+/** The keys of an `ipam` section with "type": "host-local" (rules H40–H45). README's table is generated from them. */
 import { ROUTE_KEYS } from "../../cni/keys.ts";
 import type { Keys } from "../../schema/keys.ts";
 

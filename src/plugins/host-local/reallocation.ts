@@ -1,6 +1,6 @@
 /**
- * Allocates for an ADD that cannot simply take the next free address: it requests a certain address, it is repeated, or no
- * address is free (rules H46, H47, L4, L5).
+ * Allocates for an ADD that cannot simply take the next free address: it requests a certain address, it is repeated, or
+ * no address is free (rules H46, H47, L4, L5).
  */
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -65,8 +65,8 @@ export async function allocateOtherwise(
 }
 
 /**
- * Rule L5: handles leases that the attachment already holds in this set. If all are proven dead, this ADD is a retry after a
- * crash: the leases are released, and the address to use again is returned.
+ * Rule L5: handles leases that the attachment already holds in this set. If all are proven dead, this ADD is a retry
+ * after a crash: the leases are released, and the address to use again is returned.
  */
 async function takeBack(demand: Demand): Promise<IpAddress | undefined> {
   const { store, boot, record, request, set, requested } = demand;

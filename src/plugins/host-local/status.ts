@@ -1,7 +1,7 @@
 /**
- * STATUS: whether this node can lease addresses (rules A35, L1). It changes nothing and does not wait for the lock. After an
- * error the runtime takes the whole node out of service, with its healthy containers. So a range without a free address is
- * only logged, unless the configuration sets statusReportsExhaustion.
+ * STATUS: whether this node can lease addresses (rules A35, L1). It changes nothing and does not wait for the lock.
+ * After an error the runtime takes the whole node out of service, with its healthy containers. So a range without a
+ * free address is only logged, unless the configuration sets statusReportsExhaustion.
  */
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
@@ -79,8 +79,8 @@ async function requireFreeAddresses(files: LeaseFiles, pools: readonly Pool[], b
 }
 
 /**
- * How many addresses of the set are held. The files' names are enough if they leave an address free. Otherwise empty files
- * and the leases of dead attachments do not count, since ADD would reclaim them.
+ * How many addresses of the set are held. The files' names are enough if they leave an address free. Otherwise empty
+ * files and the leases of dead attachments do not count, since ADD would reclaim them.
  */
 async function countHeld(files: LeaseFiles, { order, size }: Pool, boot: Boot): Promise<number> {
   const names: string[] = [];

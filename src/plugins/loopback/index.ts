@@ -1,4 +1,4 @@
-/** The loopback plugin. VERSION and the other plugins load nothing of it. */
+/** The loopback plugin. It loads its own code only for a command that needs it. */
 import type { CommandWithoutResult, Plugin, Request } from "../../cni/plugin.ts";
 import type { Result } from "../../cni/result.ts";
 
@@ -12,6 +12,6 @@ export const loopback: Plugin = {
     const { check, del } = await import("./loopback.ts");
     if (command === "CHECK") check(request);
     if (command === "DEL") del(request);
-    // Nothing on the host could be stale, and every namespace has its lo.
+    // GC and STATUS have nothing to do: the plugin creates nothing on the host, and every namespace has its lo.
   },
 };

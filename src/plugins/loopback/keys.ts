@@ -1,4 +1,4 @@
-/** The loopback plugin's keys: it has none but those of every network. */
+/** The loopback plugin's keys: only those of every network. */
 import type { Keys } from "../../schema/keys.ts";
 
 export const KEYS = [] as const satisfies Keys;

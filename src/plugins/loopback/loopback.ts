@@ -1,4 +1,4 @@
-/** The loopback plugin: `lo` of the container, whatever CNI_IFNAME says. */
+/** The commands of the loopback plugin, which handle the container's `lo`, whatever CNI_IFNAME is. */
 import { CniError, code } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { emptyResult, type Result } from "../../cni/result.ts";
@@ -33,7 +33,7 @@ export async function add(request: Request): Promise<Result> {
   };
 }
 
-/** Of the addresses of an interface the first of each family, and the first that is no loopback address. */
+/** An interface's first address of each family, and its first address that is not a loopback address. */
 const addressesOf = (connection: Connection, index: number) =>
   connection.fold(
     dumpAddresses(index),
@@ -48,17 +48,17 @@ const addressesOf = (connection: Connection, index: number) =>
     },
   );
 
-/** Whether `lo` is up. */
+/** @throws CniError if `lo` is down */
 export function check(request: Request): void {
   using lo = openLoopback(request.netns);
   if (((lo.link.flags ?? 0) & interfaceFlag.up) !== 0) return;
   throw new CniError(
     code.internal,
-    `loopback interface is down in ${request.netns}: set it up, or ADD the container again`,
+    `loopback interface is down in ${request.netns}: run "ip link set lo up" in it, or ADD the container again`,
   );
 }
 
-/** Brings `lo` down; a namespace that is gone is success (rule A29). */
+/** Brings `lo` down; succeeds if the namespace is gone (rule A29). */
 export function del(request: Request): void {
   if (request.netns === "") return;
   try {
@@ -69,12 +69,11 @@ export function del(request: Request): void {
   }
 }
 
-/** `lo` of a namespace and a connection into it. */
 function openLoopback(path: string): Disposable & { connection: Connection; link: Link & { index: number } } {
   using netns = openNetns(path);
   const connection = connectInside(netns);
   const link = linkOf(connection.get(getLink({ name: "lo" })));
-  // The kernel gives every namespace's lo this index.
+  // Every namespace's lo has index 1.
   return {
     connection,
     link: { ...link, index: link?.index ?? 1 },

@@ -120,7 +120,7 @@ describe("the host's iptables is legacy", () => {
         await using _ = await legacyHost();
         await check(C1, ...ADDRESSES);
         await host.run("iptables-nft -t nat -F POSTROUTING");
-        await expect(check(C1, ...ADDRESSES)).rejects.toThrow(/lost or altered.*"-A POSTROUTING/);
+        await expect(check(C1, ...ADDRESSES)).rejects.toThrow(/missing or altered.*"-A POSTROUTING/);
         await masquerade.tearDown(C1);
         expect(await rules()).toEqual(before);
       }

@@ -218,18 +218,18 @@ describe("G17: CHECK names what is lost", () => {
     iptables => iptables-nft -t nat -D ${chain} 2 => lacks the rule "-A ${chain} ! -d 224.0.0.0/4
     iptables => iptables-nft -t nat -R ${chain} 2 ! -d 224.0.0.0/4 -j ACCEPT => lacks the rule "-A ${chain} ! -d 224.0.0.0/4
     iptables => iptables-nft -t nat -I ${chain} 1 -j MASQUERADE -m comment --comment x => ${NOTHING}
-    iptables => iptables-nft -t nat -I ${chain} 1 -j RETURN => has the rule "-A ${chain} -j RETURN", behind which no rule is reached
-    iptables => ip6tables-nft -t nat -I ${chain} 2 -j ACCEPT => of ip6tables-nft has the rule "-A ${chain} -j ACCEPT", behind which no rule is reached
+    iptables => iptables-nft -t nat -I ${chain} 1 -j RETURN => has the rule "-A ${chain} -j RETURN", so the rules after it are not reached
+    iptables => ip6tables-nft -t nat -I ${chain} 2 -j ACCEPT => of ip6tables-nft has the rule "-A ${chain} -j ACCEPT", so the rules after it are not reached
     # Such a rule concerns some packets only, or comes too late.
     iptables => iptables-nft -t nat -I ${chain} 1 -p udp -j RETURN => ${NOTHING}
     iptables => iptables-nft -t nat -I ${chain} 3 -j RETURN => ${NOTHING}
     iptables => ip6tables-nft -t nat -F POSTROUTING => chain POSTROUTING of the nat table of ip6tables-nft lacks the rule "-A POSTROUTING -s fd00:2::3/128
-    iptables => nft flush ruleset => the nat table of iptables-nft has no chain ${chain}, by which 10.1.2.3/24 is masqueraded
+    iptables => nft flush ruleset => the nat table of iptables-nft has no chain ${chain} to masquerade 10.1.2.3/24
     nftables => nft flush ruleset => chain postrouting of table inet cni_plugins_masquerade is missing
     nftables => nft flush chain inet cni_plugins_masquerade masq_checks => lacks the rule "ip saddr 10.1.2.3 ip daddr != 10.1.2.0/24 masquerade" of this attachment
     nftables => nft flush chain inet cni_plugins_masquerade postrouting => lacks the rule "goto masq_checks"
-    nftables => nft delete rule inet cni_plugins_masquerade postrouting handle 4 => lacks the rule that spares multicast to ff00::/8
-    nftables => nft insert rule inet cni_plugins_masquerade postrouting goto masq_checks => lacks the rule that spares multicast to 224.0.0.0/4
+    nftables => nft delete rule inet cni_plugins_masquerade postrouting handle 4 => lacks the rule that excludes multicast to ff00::/8
+    nftables => nft insert rule inet cni_plugins_masquerade postrouting goto masq_checks => lacks the rule that excludes multicast to 224.0.0.0/4
   `);
 
   hostTest.each([...MUTATIONS])("%s: %s", async (host, backend, mutation, message) => {

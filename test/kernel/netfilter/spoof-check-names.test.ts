@@ -146,7 +146,7 @@ describe("two attachments that the reference would give the same names", () => {
       } else {
         // It takes over the chain that has its names: what it does to others can only be seen.
         await referenceSpoofCheck(theirs, "p2", MACS.p2);
-        await expect(spoofCheck.check(ours, "p1", MACS.p1)).rejects.toThrow(/lost or altered/);
+        await expect(spoofCheck.check(ours, "p1", MACS.p1)).rejects.toThrow(/missing or altered/);
       }
       await spoofCheck.check(theirs, "p2", MACS.p2);
       await removePort(host, "p1");

@@ -1,6 +1,6 @@
 /**
- * Captures what getsockopt(2) gives of a nat table that iptables-legacy has filled: struct ipt_getinfo, then the
- * entries, in hexadecimal. Needs root:  bun test/netfilter/golden/capture.ts
+ * Captures a nat table of iptables-legacy with getsockopt(2): struct ipt_getinfo, then the entries, in hexadecimal.
+ * Needs root:  bun test/netfilter/golden/capture.ts
  */
 
 import { writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ const RULES = {
   },
 } as const;
 
-/** One of each kind of rule: ours, and those of others that must not be taken for ours. */
+/** One rule of each kind: ours, and those of other programs, which must not be read as ours. */
 const rulesFor = ({ subnet, multicast, address }: (typeof RULES)[4 | 6]): string => {
   const comment = `-m comment --comment "name: \\"net\\" id: \\"cid\\""`;
   return [
