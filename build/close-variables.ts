@@ -1,12 +1,12 @@
 /**
- * Closes the variables by which anyone who starts a plugin could turn it into something else: BUN_BE_BUN makes the bun
- * command line of it, BUN_OPTIONS runs other code in it, BUN_JSC_watchdog ends it with exit code 0 and nothing done.
- * Bun obeys them before any code of the program runs and has no option against that. So the names are taken out of the
- * compiled file: what nobody can name nobody can set. See docs/decisions/0016-closed-variables.md.
+ * Disables the variables that would turn a plugin into something else: BUN_BE_BUN makes it the bun command line,
+ * BUN_OPTIONS runs other code in it, BUN_JSC_watchdog ends it early with exit code 0. Bun obeys them before any code of
+ * the program runs, and no option prevents that. So their names are emptied in the compiled file: a variable with an empty
+ * name cannot be set. See docs/decisions/0016-closed-variables.md.
  */
 import { emptied, machine, machineOf, only, type Patch } from "./patch.ts";
 
-/** Names that the runtime asks getenv(3) for. The empty name that is left matches no variable. */
+/** Names that the runtime passes to getenv(3). */
 const NAMES = [
   "BUN_BE_BUN",
   "BUN_BYTECODE_DIGEST_OUT",
@@ -21,13 +21,13 @@ const NAMES = [
   "NODE_CHANNEL_FD",
 ] as const;
 
-/** Names that only the programs for x64 have. */
+/** Names that only programs for x64 contain. */
 const NAMES_X64 = ["SIMDUTF_FORCE_IMPLEMENTATION"] as const;
 
-/** Where the runtime looks for variables that begin so, character by character. */
+/** The runtime searches for variables with this prefix, character by character. */
 const PREFIX = "BUN_JSC_";
 
-/** Takes the names out. @throws Error when a place is not there, or not once, or the processor is another. */
+/** Empties the names. @throws Error when a place is not found exactly once, or for another processor */
 export function variablePatches(program: Buffer): Patch[] {
   switch (machineOf(program)) {
     case machine.x64:
@@ -35,7 +35,7 @@ export function variablePatches(program: Buffer): Patch[] {
     case machine.arm64:
       return [...NAMES.map((name) => closed(program, name)), prefixArm64(program)];
     default:
-      throw new Error(`machine ${machineOf(program)} of an ELF file: no place of it is known`);
+      throw new Error(`cannot close variables: ELF machine ${machineOf(program)} is not supported`);
   }
 }
 
@@ -45,8 +45,8 @@ const theOnly = (name: string, offsets: readonly number[]): number => only(offse
 const closed = (program: Buffer, name: string): Patch => emptied(program, name, closing(name), DECISION);
 
 /**
- * cmp byte [register + index], character; jne next: 80, mod and register, (index), character; 75, distance. A prefix
- * byte 41 stands before it for the upper registers. The first jump becomes one without a condition: nothing begins so.
+ * cmp byte [register + index], character; jne next: 80, mod and register, (index), character; 75, distance. For the upper
+ * registers a byte 41 precedes it. The first jump is made unconditional, so that no variable has the prefix.
  */
 function prefixX64(program: Buffer): Patch {
   const text = program.toString("latin1");
@@ -65,7 +65,7 @@ function prefixX64(program: Buffer): Patch {
 
 const hex = (value: number): string => `\\x${value.toString(16).padStart(2, "0")}`;
 
-/** ldrb; cmp register, #character; b.ne next. The first branch becomes one without a condition. */
+/** ldrb; cmp register, #character; b.ne next. The first branch is made unconditional. */
 function prefixArm64(program: Buffer): Patch {
   const words = new Uint32Array(program.buffer, program.byteOffset, Math.floor(program.length / 4));
   const isCompare = (at: number, character: string): boolean =>
@@ -78,7 +78,7 @@ function prefixArm64(program: Buffer): Patch {
   const found: number[] = [];
   for (let at = 0; at < words.length; at++) if (isCompare(at, "B") && isPrefix(at)) found.push(at + 1);
   const at = theOnly(`${PREFIX}*`, found);
-  // b.cond has a signed distance of 19 bits from bit 5 on, b one of 26 bits.
+  // b.cond has a signed distance of 19 bits from bit 5 on, b one of 26 bits from bit 0 on.
   const distance = ((words[at] ?? 0) << 8) >> 13;
   const branch = new Uint8Array(Uint32Array.of((0x14000000 | (distance & 0x3ffffff)) >>> 0).buffer);
   return { offset: at * 4, bytes: branch };

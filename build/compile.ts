@@ -10,7 +10,7 @@ import { needsOf } from "./needs.ts";
 import { optional, patchFile } from "./patch.ts";
 import { startUpPatches } from "./start-up-files.ts";
 
-/** The names that the file is invoked by. The first is the file, the others are hard links to it. */
+/** The names of the program. The first is the file, the others are hard links to it. */
 const PROGRAM = "bridgehead";
 export const NAMES: readonly string[] = [PROGRAM, ...PLUGINS.map(({ name }) => name)];
 
@@ -18,14 +18,13 @@ export const NAMES: readonly string[] = [PROGRAM, ...PLUGINS.map(({ name }) => n
 export const root = dirname(import.meta.dir);
 
 /**
- * Bun's flags. The autoload flags close a hole: by default a compiled program obeys the .env and bunfig.toml of
- * the directory that it is started in, and plugins are started by root in any directory.
- * Stripping the result saves 0.05 of 104 MiB and is left out.
+ * Bun's flags. The autoload flags close a hole: by default a compiled program obeys .env and bunfig.toml in its working
+ * directory, and root starts plugins in any directory. The result is not stripped, since that saves only 0.05 of 104 MiB.
  *
- * --splitting loads what a command needs and no more: VERSION takes 1 of 7 ms less. The JIT policy makes a function
- * wait 100 times longer before it is compiled, since a plugin ends before that pays: ADD takes 4 of 20 ms of CPU time
- * less, most of it on other threads. With 30, dual-stack ADDs just reach the compiler, for 6 % of their CPU time; a scan
- * of 10,000 leases takes as long with 100; 1000 gives nothing more, and longer work would miss the compiler.
+ * --splitting loads only what a command needs, which saves VERSION 1 of 7 ms. The JIT policy delays the compilation of a
+ * function by a factor of 100, since a plugin ends before it pays. This saves ADD 4 of 20 ms of CPU time, mostly on other
+ * threads. With 30, dual-stack ADDs just reach the compiler, for 6 % of their CPU time. With 100, a scan of 10,000 leases
+ * takes no longer. 1000 saves nothing more, and longer work would miss the compiler.
  */
 const FLAGS = [
   "--compile",
@@ -42,7 +41,7 @@ const FLAGS = [
   `--define=BRIDGEHEAD_VERSION=${JSON.stringify(version)}`,
 ] as const;
 
-/** Runs a command to its end. @throws Error with all that it printed when it fails. */
+/** Runs a command to its end. @throws Error with its output when it fails */
 export function run(command: readonly string[], options: { cwd?: string } = {}): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync([...command], { cwd: options.cwd ?? root });
   if (exitCode === 0) return stdout.toString();
@@ -50,12 +49,12 @@ export function run(command: readonly string[], options: { cwd?: string } = {}):
 }
 
 /**
- * Compiles into `folder`, replacing what is there file by file with rename(2): a plugin that runs at this moment
- * goes on undisturbed. Returns a line about each file.
+ * Compiles into `folder`. Each file is replaced with rename(2), so that a running plugin goes on undisturbed. Returns a
+ * line about each file.
  */
 export async function compile(folder: string, targetFlags: readonly string[] = []): Promise<string[]> {
   await mkdir(folder, { recursive: true });
-  // A folder, not a file name of its own: the name of the file goes into the program.
+  // A temporary folder instead of a temporary file name: Bun writes the file's name into the program.
   const stage = await mkdtemp(join(folder, ".build-"));
   try {
     run([
@@ -87,10 +86,9 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
   }
 }
 
-const NO_LINKS =
-  "copy: this file system has no hard links, so bridge runs host-local as a process of its own";
+const NO_LINKS = "copy: this file system has no hard links, so bridge runs host-local as a separate process";
 
-/** True when it became a hard link. */
+/** Returns whether a hard link was possible. */
 async function linkOrCopy(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);

@@ -1,7 +1,7 @@
 /**
- * What the runtime says when it crashes, mostly because the system refuses it what it needs: a report that sends the user
- * to Bun's makers, with a link that holds the trace. They cannot help, so the texts say where help is, and the link has no
- * address. See docs/decisions/0029-crash-report.md.
+ * Replaces the crash report of the runtime. It crashes mostly when the system refuses it a resource, and sends the user to
+ * Bun's makers, who cannot help, with a link that holds the trace. The new texts name the page that helps, and the link
+ * loses its address. See docs/decisions/0029-crash-report.md.
  */
 import { notFound, occurrences, type Patch } from "./patch.ts";
 
@@ -10,7 +10,7 @@ const DECISION = "0029-crash-report.md";
 const REQUEST =
   "\n\nTo send a redacted crash report to Bun's team,\nplease file a GitHub issue using the link below:\n\n";
 
-/** What takes the place of a text, at most as long as it. */
+/** Each text and its replacement, which must not be longer. */
 const TEXTS: readonly { readonly text: string; readonly instead: string; readonly times: number }[] = [
   {
     text: `Bun has crashed. This indicates a bug in Bun, not your code.${REQUEST}`,
@@ -25,11 +25,11 @@ const TEXTS: readonly { readonly text: string; readonly instead: string; readonl
     instead: 'Bridgehead has run out of memory: see "Surroundings" in docs/security.md\nfor what it needs.',
     times: 1,
   },
-  // Before the version and the trace, which stay.
+  // The version and the trace follow it and stay.
   { text: "https://bun.report", instead: "runtime trace code", times: 1 },
 ];
 
-/** Replaces the texts. @throws Error when one is not there, or not as often as it was. */
+/** Replaces the texts. @throws Error when one is not found the expected number of times */
 export const crashReportPatches = (program: Buffer): Patch[] =>
   TEXTS.flatMap(({ text, instead, times }) => {
     const found = occurrences(program, Buffer.from(text, "latin1"));

@@ -1,5 +1,5 @@
 /**
- * What is written of the tables of keys: README's tables and the JSON schema. `bun build/key-documents.ts` writes both;
+ * Generates README's tables and the JSON schema from the tables of keys. `bun build/key-documents.ts` writes both, and
  * test/schema/documents.test.ts keeps them equal to the tables.
  */
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { markdownOf } from "../src/schema/markdown.ts";
 
 const root = join(import.meta.dir, "..");
 
-/** The keys of a plugin, and the section of a configuration that they stand in. */
+/** The keys of a plugin, and the section of the configuration that holds them. */
 interface PluginKeys {
   readonly name: string;
   readonly keys: Keys;
@@ -27,7 +27,7 @@ async function allKeys(): Promise<PluginKeys[]> {
   return all;
 }
 
-/** Each page with what it has to be, by its path from the project's folder. */
+/** The wanted content of each page, by its path in the project. */
 export async function keyDocuments(): Promise<Map<string, string>> {
   const plugins = await allKeys();
   let readme = await Bun.file(join(root, "README.md")).text();
@@ -40,7 +40,7 @@ export async function keyDocuments(): Promise<Map<string, string>> {
   ]);
 }
 
-/** @throws Error if the page has no place for it */
+/** @throws Error if the page has no place for the table */
 function replaced(page: string, name: string, table: string): string {
   const [begin, end] = [`<!-- keys of ${name} -->`, "<!-- end of keys -->"];
   const from = page.indexOf(begin);
@@ -49,7 +49,7 @@ function replaced(page: string, name: string, table: string): string {
   return `${page.slice(0, from)}${begin}\n${table}\n${page.slice(to)}`;
 }
 
-/** A network with a list of plugins, or one plugin's configuration. */
+/** The schema of a network with a list of plugins, or of one plugin's configuration. */
 function networkSchema(plugins: readonly PluginKeys[]): Schema {
   const isOfType = (name: string): Schema => ({
     properties: { type: { const: name } },

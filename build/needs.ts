@@ -1,14 +1,14 @@
-/** What a compiled file needs of the machine that it is to run on (README, "What it needs"). */
+/** Finds the requirements of a compiled file (README, "What it needs"). */
 import { machine, machineOf } from "./patch.ts";
 
-/** Bytes in which the program headers are, and what they point to first. */
+/** Bytes at the start of the file that hold the program headers and the loader's name. */
 const HEADERS = 4096;
 
-/** "glibc 2.17, x86-64 with SSE4.2 and POPCNT". @throws Error for a file that is linked with no C library known here. */
+/** "glibc 2.17, x86-64 with SSE4.2 and POPCNT". @throws Error for a file that is linked with another C library */
 export function needsOf(program: Buffer): string {
   const text = program.toString("latin1");
   const processor = machineOf(program) === machine.x64 ? "x86-64 with SSE4.2 and POPCNT" : "arm64";
-  // The loader's name stands at the beginning of the file, the versions of symbols as C strings anywhere.
+  // The versions of symbols are C strings anywhere in the file.
   if (text.slice(0, HEADERS).includes("/lib/ld-musl-")) return `musl, libstdc++ 6.0.30, ${processor}`;
   const versions = [...text.matchAll(/\0GLIBC_2\.(\d+)(?=\0)/g)].map(([, minor]) => Number(minor));
   if (versions.length === 0) throw new Error("the compiled file is linked with neither glibc nor musl");

@@ -1,16 +1,16 @@
 /**
- * Changes of the compiled file. Each place must be found exactly once: another version of Bun may have others. The build
- * fails then for a change that safety needs, and warns and goes on without one that only saves time.
+ * Patches the compiled file. Each place must be found as often as expected, which another version of Bun may change. The
+ * build then fails for a patch that safety needs, and warns and goes on without a patch that only saves time.
  */
 import { open, readFile } from "node:fs/promises";
 
-/** Bytes that take the place of others. */
+/** New bytes for a place in the file. */
 export interface Patch {
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
-/** Changes the program at `path` where `find` says. */
+/** Applies the patches that `find` returns to the program at `path`. */
 export async function patchFile(path: string, find: (program: Buffer) => readonly Patch[]): Promise<void> {
   const patches = find(await readFile(path));
   const file = await open(path, "r+");
@@ -21,7 +21,7 @@ export async function patchFile(path: string, find: (program: Buffer) => readonl
   }
 }
 
-/** What `find` finds; nothing, after a warning, where the places are not as the build knows them. */
+/** The patches of `find`; none, after a warning, if their places are not found. */
 export function optional(find: () => readonly Patch[], warn = console.warn): readonly Patch[] {
   try {
     return find();
@@ -32,31 +32,31 @@ export function optional(find: () => readonly Patch[], warn = console.warn): rea
   }
 }
 
-/** A place in the runtime was not found, or not as often as in the version that the build knows. */
+/** A place in the runtime was not found as often as expected. */
 class PlaceError extends Error {}
 
-/** Where `bytes` stand in the program. */
+/** Offsets of `bytes` in the program. */
 export function occurrences(program: Buffer, bytes: Buffer): number[] {
   const found: number[] = [];
   for (let at = program.indexOf(bytes); at >= 0; at = program.indexOf(bytes, at + 1)) found.push(at);
   return found;
 }
 
-/** The only one of what was found. @throws Error that says what could not be done, and which decision to read. */
+/** The only item of `found`. @throws Error if there is not exactly one, with the action and the decision to read */
 export function only<Found>(found: readonly Found[], action: string, decision: string): Found {
   const [first] = found;
   if (first !== undefined && found.length === 1) return first;
   throw notFound(found.length, "once", action, decision);
 }
 
-/** The error for places that are not as often in the runtime as they were in the version that the build knows. */
+/** The error for places that were not found as often as expected. */
 export const notFound = (count: number, wanted: string, action: string, decision: string): Error =>
   new PlaceError(
     `cannot ${action}: its place in the runtime was found ${count} times, not ${wanted}; ` +
-      `see docs/decisions/${decision} before another version of Bun is used`,
+      `read docs/decisions/${decision} before you use another version of Bun`,
   );
 
-/** Makes a C string empty. One of its own: the end of another does not count. @throws Error as `only` does. */
+/** Empties a C string. The end of a longer string does not count. @throws Error as `only` does */
 export function emptied(program: Buffer, text: string, action: string, decision: string): Patch {
   const found = occurrences(program, Buffer.from(`\0${text}\0`, "latin1"));
   return { offset: only(found, action, decision) + 1, bytes: Uint8Array.of(0) };
@@ -65,5 +65,5 @@ export function emptied(program: Buffer, text: string, action: string, decision:
 /** EM_X86_64 and EM_AARCH64 of uapi linux/elf-em.h. */
 export const machine = { x64: 62, arm64: 183 } as const;
 
-/** For which processor an ELF file is: e_machine, at offset 18. */
+/** The processor of an ELF file: e_machine, at offset 18. */
 export const machineOf = (program: Buffer): number => program.readUInt16LE(18);

@@ -1,11 +1,11 @@
 /**
- * `npm run build -- --all`: for each Linux target a tarball that unpacks into /opt/cni/bin, and the sums of all.
+ * `npm run build -- --all`: builds a tarball for each Linux target, to unpack into /opt/cni/bin, and their checksums.
  *
- * The Bun programs of the other targets come from the npm registry, in the one version that package.json pins, and
- * must have the sum that package-lock.json holds. They stay in .cache/, which git ignores.
+ * The targets' Bun programs are fetched from the npm registry, in the version that package.json pins, and must have the
+ * checksum in package-lock.json. They are kept in .cache/, which git ignores.
  *
- * There are no "baseline" targets: the baseline program of this Bun version is byte for byte the normal one, which
- * looks for AVX2 when it starts.
+ * There are no "baseline" targets: in this Bun version the baseline program equals the normal one, which looks for AVX2
+ * when it starts.
  */
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -28,13 +28,13 @@ const TARGETS: readonly Target[] = [
   { name: "linux-arm64-musl", bun: "bun-linux-arm64-musl", source: "@oven/bun-linux-aarch64-musl" },
 ];
 
-/** Beside the programs in the tarball, under names that say whose they are: /opt/cni/bin belongs to many projects. */
+/** Documents in the tarball. Their names have the project's, since many projects share /opt/cni/bin. */
 const DOCUMENTS = { "bridgehead-LICENSE": "LICENSE", "bridgehead-README.md": "README.md" } as const;
 
-/** The time of every file in a tarball, so that equal sources give equal bytes. */
+/** The time of each file in a tarball, so that equal sources give equal bytes. */
 const FIXED_TIME = "2000-01-01T00:00:00Z";
 
-/** Writes all tarballs and SHA256SUMS into `folder`, whose earlier content goes. Yields a line about each file. */
+/** Writes all tarballs and SHA256SUMS into `folder`, which is emptied first. Yields a line about each file. */
 export async function* release(folder: string): AsyncGenerator<string> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
@@ -62,20 +62,19 @@ export async function* release(folder: string): AsyncGenerator<string> {
 }
 
 /**
- * The members are plain names without a folder: unpacking leaves owner and mode of /opt/cni/bin as they are. The
- * programs are one file and three hard links, also after unpacking.
+ * The members are plain names without a folder, so that unpacking keeps the owner and mode of /opt/cni/bin. The programs
+ * are one file with hard links, also after unpacking.
  */
 export async function pack(files: string, tarball: string): Promise<void> {
   for (const [name, source] of Object.entries(DOCUMENTS)) await cp(join(root, source), join(files, name));
   const members = [...NAMES, ...Object.keys(DOCUMENTS)];
   const unexpected = (await readdir(files)).filter((name) => !members.includes(name));
-  if (unexpected.length > 0)
-    throw new Error(`${files} holds ${unexpected.join(", ")}, which nobody asked for`);
+  if (unexpected.length > 0) throw new Error(`${files} holds unexpected files: ${unexpected.join(", ")}`);
   const owner = ["--owner=0", "--group=0", "--numeric-owner", `--mtime=${FIXED_TIME}`, "--mode=u=rwX,go=rX"];
   run(["tar", "--format=gnu", ...owner, "-I", "gzip -9n", "-C", files, "-cf", tarball, "--", ...members]);
 }
 
-/** Path of the target's Bun program, fetched on first use. @throws Error when its sum is not the locked one. */
+/** Path of the target's Bun program, fetched on first use. @throws Error when its checksum is wrong */
 async function bunProgram(target: Target): Promise<string> {
   const pinned = devDependencies.bun;
   if (Bun.version !== pinned)
@@ -91,7 +90,7 @@ async function bunProgram(target: Target): Promise<string> {
   try {
     run(["npm", "pack", "--silent", `--pack-destination=${stage}`, `${target.source}@${pinned}`]);
     const file = (await readdir(stage)).find((name) => name.endsWith(".tgz"));
-    if (file === undefined) throw new Error(`npm pack ${target.source} left no file`);
+    if (file === undefined) throw new Error(`npm pack ${target.source} wrote no .tgz file`);
     const bytes = await readFile(join(stage, file));
     const sum = `sha512-${new Bun.CryptoHasher("sha512").update(bytes).digest("base64")}`;
     if (sum !== expected)
@@ -104,10 +103,10 @@ async function bunProgram(target: Target): Promise<string> {
   }
 }
 
-/** `integrity` of a package in package-lock.json. */
+/** The `integrity` of a package in package-lock.json. */
 function lockedSum(lock: unknown, name: string): string {
   const { packages } = lock as { packages: Record<string, { integrity?: string } | undefined> };
   const sum = packages[`node_modules/${name}`]?.integrity;
-  if (sum === undefined) throw new Error(`package-lock.json has no sum of ${name}`);
+  if (sum === undefined) throw new Error(`package-lock.json has no sum of ${name}; run npm install`);
   return sum;
 }

@@ -1,4 +1,4 @@
-/** A container gets its network, and one looks at every part of it. */
+/** ADD for both containers, and a look at every part of their network. */
 import { addressesIn, linesOf, linksIn, partOf, portsIn, routesIn, stateIn } from "./listings.ts";
 import { type Container, call, FIRST, NETWORK, NOTES, SECOND } from "./scene.ts";
 import type { Stage } from "./stage.ts";
@@ -50,15 +50,15 @@ export async function attachFirst(stage: Stage, config: string): Promise<void> {
     ["veth…"],
   );
   const rules = await stage.type(`iptables-save | grep ${NETWORK.name}`);
-  const claim = "a chain of its own: accept inside of the subnet, masquerade to outside";
+  const claim = "a chain for the container: accept inside the subnet, masquerade to the outside";
   verifyMasquerade(stage, claim, rules.stdout, FIRST);
 }
 
-/** With cniVersion 1.0.0, whose result CHECK needs later. */
+/** Uses cniVersion 1.0.0, since CHECK needs its result later. */
 export async function attachSecond(stage: Stage, config: string, current: string): Promise<void> {
   stage.step(
     "A second container on the same network",
-    "Its configuration says cniVersion 1.0.0; the result has another form then.",
+    "Its configuration has cniVersion 1.0.0, so the result has another form.",
   );
   await stage.type(`sed 's/"0.2.0"/"1.0.0"/' ${config} >${current}`);
   await stage.type(`ip netns add ${SECOND.id}`);
@@ -88,7 +88,7 @@ const expectedRoutes = ({ ifname, address }: Container) =>
     `${NETWORK.subnet} dev ${ifname} src ${address}`,
   ].sort();
 
-/** The three rules of one container, whatever their order: accept inside, masquerade outside, and the way there. */
+/** Verifies the three rules of a container, in any order: accept inside, masquerade outside, and the jump to both. */
 export function verifyMasquerade(
   stage: Stage,
   claim: string,
@@ -96,7 +96,7 @@ export function verifyMasquerade(
   { id, address }: Container,
 ): void {
   const comment = `-m comment --comment "name: \\"${NETWORK.name}\\" id: \\"${id}\\""`;
-  // Its name is a hash, which the kernel's list has in all three.
+  // The chain's name is a hash, which is in all three rules.
   const chain = /-j (CNI-[0-9a-f]{24})$/m.exec(rules)?.[1];
   stage.verify(claim, linesOf(rules).sort(), [
     `-A ${chain} ! -d 224.0.0.0/4 ${comment} -j MASQUERADE`,

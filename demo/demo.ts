@@ -1,10 +1,10 @@
 /**
- * npm run demo: the walk-through of the README on a scratch host of its own. Builds first.
+ * npm run demo: builds, and plays the walk-through of the README on a new scratch host.
  *
- *   npm run demo -- --bin DIR   with the plugins in DIR instead, for example those of another project
+ *   npm run demo -- --bin DIR   with the plugins in DIR, for example those of another project
  *
- * This file makes the scratch host and starts itself in it a second time. The host goes when that second process
- * ends; and that ends when this one does, even by kill -9, because its standard input ends then.
+ * This file creates the scratch host and starts itself again in it. The host is removed when that second process ends. The
+ * second process ends with the first, even after kill -9, because its standard input then ends.
  */
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -52,7 +52,7 @@ async function playInside(): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       interrupted = true;
-      // Ends the scratch host's first process, and with it all others.
+      // Killing the scratch host's first process ends all others.
       child.kill("SIGKILL");
     });
   }

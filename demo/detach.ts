@@ -1,4 +1,4 @@
-/** The containers give everything back, and the host is as it was. */
+/** DEL for both containers, after which the host is as before. */
 import { type HostState, hostState } from "../test/support/host-state.ts";
 import { keptForwarding, keptIptablesChains, keptLeaseFolder } from "../test/support/leftovers.ts";
 import { stateDifference } from "../test/support/state-difference.ts";
@@ -29,22 +29,22 @@ export async function detachBoth(stage: Stage, config: string, current: string):
   stage.verify("so does that of the second container", second.stdout, "");
 }
 
-/** `before` is the state of the host before the first container came. */
+/** `before` is the state of the host before the first ADD. */
 export async function expectNothingLeft(stage: Stage, before: HostState): Promise<void> {
   stage.step(
     "Nothing is left",
-    "By design the bridge, forwarding, and the notes of host-local stay. The bridge goes by hand.",
+    "By design the bridge, forwarding, and the files of host-local stay. The bridge is deleted by hand.",
   );
   await stage.type(`ip link delete ${NETWORK.bridge}`);
   await stage.type(`ip netns delete ${FIRST.id} && ip netns delete ${SECOND.id}`);
   const rules = await stage.type("iptables-save -t nat");
   stage.verify(
-    "no rule of the network",
+    "the network has no rule",
     { isWhole: /^\*nat$[\s\S]*^COMMIT$/m.test(rules.stdout), names: rules.stdout.includes(NETWORK.name) },
     { isWhole: true, names: false },
   );
   const leases = await stage.type(`ls ${LEASES}`);
-  stage.verify("no lease", leasesIn(leases.stdout), []);
+  stage.verify("the network has no lease", leasesIn(leases.stdout), []);
   const kept = [
     ...keptForwarding,
     ...keptIptablesChains,

@@ -1,4 +1,4 @@
-/** What the commands of the walk-through print, as facts: each check is of what the viewer has just read. */
+/** Parses the output of the walk-through's commands, so that each check is about the text on the screen. */
 
 /** Names of the links in a listing of `ip link`, without the counterpart behind the "@". */
 export const linksIn = (listing: string): string[] =>
@@ -8,14 +8,14 @@ export const linksIn = (listing: string): string[] =>
 export const addressesIn = (listing: string): string[] =>
   [...listing.matchAll(/^\s+inet (\S+)/gm)].map(([, address = ""]) => address);
 
-/** The part of a listing of `ip link` or `ip addr` that is about a link; empty if it is not there. */
+/** The part of a listing of `ip link` or `ip addr` about a link; empty if there is none. */
 export const partOf = (ifname: string, listing: string): string =>
   listing.split(/^(?=\d+: )/m).find((part) => linksIn(part)[0] === ifname) ?? "";
 
 /** "UP" once a link carries traffic. */
 export const stateIn = (listing: string): string | undefined => /^\d+: .* state (\w+)/m.exec(listing)?.[1];
 
-/** Routes in a listing of `ip route`, sorted, without what the kernel says of those that it made. */
+/** Routes in a listing of `ip route`, sorted, without the marks of those that the kernel made. */
 export const routesIn = (listing: string): string[] =>
   linesOf(listing)
     .map((line) => line.replace(/ proto kernel scope link/, ""))

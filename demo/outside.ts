@@ -1,21 +1,21 @@
 /**
- * The internet of the scratch host: a namespace of its own behind a link, with a server that tells each caller the
- * address that it sees. It knows no way back to the containers' network: only masqueraded traffic gets an answer.
+ * The internet of the scratch host: a namespace behind a link, with a server that answers with the caller's address. It has
+ * no route to the containers' network, so only masqueraded traffic gets an answer.
  */
 import { outcomeOf } from "../test/support/command.ts";
 import { eventually } from "../test/support/eventually.ts";
 import type { Stage } from "./stage.ts";
 
-/** Addresses of documentation (RFC 5737): they exist nowhere. */
+/** Addresses for documentation (RFC 5737), which no real host has. */
 export const HOST_ADDRESS = "203.0.113.1";
 export const OUTSIDE_ADDRESS = "203.0.113.9";
 export const PORT = 7;
 
-/** Makes the namespace "internet", links it, and starts the server, which ends with the scratch host. */
+/** Creates the namespace "internet", links it, and starts the server, which ends with the scratch host. */
 export async function raiseInternet(stage: Stage): Promise<void> {
   stage.step(
     "An internet for the scratch host",
-    "It knows the host, and no way to the containers behind it.",
+    "It has a route to the host, but not to the containers behind it.",
   );
   await stage.type("ip netns add internet");
   await stage.type("ip link add uplink type veth peer name eth0 netns internet");

@@ -1,10 +1,9 @@
-/** Who plays: two containers on one network, and how their plugin is called. */
+/** The scene: two containers on one network, and how their plugin is called. */
 
-/** A container as the walk-through names it. */
 export interface Container {
   readonly id: string;
   readonly ifname: string;
-  /** What host-local gives to it. */
+  /** The address that host-local leases to it. */
   readonly address: string;
 }
 
@@ -19,13 +18,13 @@ export const NETWORK = {
   subnet: "10.15.20.0/24",
 };
 
-/** Path of the configuration as it is in the repository: cniVersion 0.2.0. */
+/** Path of the configuration in the repository: cniVersion 0.2.0. */
 export const CONFIGURATION = `${import.meta.dir}/net.d/10-mynet.conf`;
 
-/** Files that the viewer would write himself lie here. */
+/** Folder for the files that a viewer would write by hand. */
 export const NOTES = "/run/walk-through";
 
-/** A plugin call as it is typed in the folder of the plugins. */
+/** The command line of a plugin call, in the folder of the plugins. */
 export const call = (command: string, { id, ifname }: Container, config: string): string =>
   `CNI_COMMAND=${command} CNI_CONTAINERID=${id} CNI_NETNS=/var/run/netns/${id} CNI_IFNAME=${ifname} ` +
   `CNI_PATH=$PWD ./bridge <${config}`;

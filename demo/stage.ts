@@ -1,8 +1,8 @@
-/** What the viewer sees: headings, commands as they are typed, their output, and what was verified about it. */
+/** Prints what the viewer sees: headings, commands, their output, and the checks of that output. */
 import { stripVTControlCharacters } from "node:util";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
 
-/** Something is not as it should be. */
+/** A check failed. */
 export class Deviation extends Error {
   override readonly name = "Deviation";
   readonly claim: string;
@@ -24,43 +24,43 @@ const inColour = process.stdout.isTTY && (process.env.NO_COLOR ?? "") === "" && 
 const paint = (colour: keyof typeof colours, text: string) =>
   inColour ? `\x1b[${colours[colour]}m${text}\x1b[0m` : text;
 
-/** Lines of a command longer than this are broken at a space, with the "\" that a shell needs. */
+/** Longer command lines are broken at a space, with the "\" that a shell needs. */
 const WIDTH = 100;
 
 export class Stage {
-  /** Folder that commands are typed in. */
+  /** Folder in which commands run. */
   folder = "/";
   verified = 0;
-  readonly #start = performance.now();
-  #steps = 0;
+  private readonly start = performance.now();
+  private steps = 0;
 
   say(text: string): void {
     console.log(text);
   }
 
-  /** From here on commands are typed in `folder`. */
+  /** Changes the folder in which commands run. */
   enter(folder: string, shownAs: string): void {
     this.folder = folder;
     console.log(`   ${paint("cyan", `$ cd ${shownAs}`)}`);
   }
 
-  /** A heading, and perhaps a sentence about it. */
+  /** Prints a heading, and an optional text about it. */
   step(title: string, text?: string): void {
-    console.log(`\n${paint("bold", `${++this.#steps}. ${title}`)}`);
+    console.log(`\n${paint("bold", `${++this.steps}. ${title}`)}`);
     if (text !== undefined) for (const line of text.split("\n")) console.log(`   ${line}`);
   }
 
   /** Shows a command line, runs it with /bin/sh, and shows what it prints. Its exit code must be 0. */
   type(line: string): Promise<Outcome & { milliseconds: number }> {
-    return this.#run(line, 0);
+    return this.run(line, 0);
   }
 
-  /** As `type`, for a command whose exit code has to be 1. */
+  /** As `type`, but the exit code must be 1. */
   typeFailing(line: string): Promise<Outcome & { milliseconds: number }> {
-    return this.#run(line, 1);
+    return this.run(line, 1);
   }
 
-  async #run(line: string, exitCode: number): Promise<Outcome & { milliseconds: number }> {
+  private async run(line: string, exitCode: number): Promise<Outcome & { milliseconds: number }> {
     console.log(`   ${paint("cyan", `$ ${folded(line)}`)}`);
     const start = performance.now();
     const outcome = await outcomeOf(line, { cwd: this.folder });
@@ -71,14 +71,14 @@ export class Stage {
     throw new Deviation(`exit code of the command`, exitCode, outcome.exitCode);
   }
 
-  /** Ticks a claim off. @throws Deviation when `found` is not `expected`. */
+  /** Ticks off a claim. @throws Deviation when `found` differs from `expected` */
   verify(claim: string, found: unknown, expected: unknown): void {
     if (!Bun.deepEquals(found, expected)) throw new Deviation(claim, expected, found);
     this.verified++;
     console.log(`   ${paint("green", "✓")} ${claim}`);
   }
 
-  /** The cross, with what was expected and found. */
+  /** Prints a failed check, with the expected and the found value. */
   failed(error: unknown): void {
     const claim = error instanceof Error ? error.message : String(error);
     console.log(`   ${paint("red", `✗ ${claim}`)}`);
@@ -88,9 +88,9 @@ export class Stage {
     }
   }
 
-  /** The last line. */
+  /** Prints the last line. */
   close(good: boolean): void {
-    const seconds = ((performance.now() - this.#start) / 1000).toFixed(1);
+    const seconds = ((performance.now() - this.start) / 1000).toFixed(1);
     const summary = `${this.verified} checks passed in ${seconds} s`;
     console.log(
       good ? `\n${paint("green", `✓ ${summary}`)}` : `\n${paint("red", `✗ stopped after ${summary}`)}`,

@@ -1,4 +1,4 @@
-/** Packets go where they should: to the gateway, to the neighbour, and out behind the host's address. */
+/** Sends traffic to the gateway, to the other container, and to the outside with the host's address. */
 import { HOST_ADDRESS, OUTSIDE_ADDRESS, PORT } from "./outside.ts";
 import { type Container, FIRST, NETWORK, SECOND } from "./scene.ts";
 import type { Stage } from "./stage.ts";
@@ -9,7 +9,7 @@ export async function sendTraffic(stage: Stage): Promise<void> {
   await ping(stage, "container to container", FIRST, SECOND.address);
   await ping(stage, "container to the internet", FIRST, OUTSIDE_ADDRESS);
 
-  stage.step("Masquerade", `The server outside tells each caller the address that it sees.`);
+  stage.step("Masquerade", `The server outside answers with the caller's address.`);
   await stage.type(`ip -n internet route`);
   const { stdout } = await stage.type(
     `ip netns exec ${FIRST.id} bash -c 'cat </dev/tcp/${OUTSIDE_ADDRESS}/${PORT}'`,

@@ -10,7 +10,7 @@ import type { Stage } from "./stage.ts";
 import { sendTraffic } from "./traffic.ts";
 import { checkSecond } from "./verify.ts";
 
-/** True when everything was as it should be. `binaries` is the folder of the plugins. */
+/** Returns whether all checks passed. `binaries` is the folder of the plugins. */
 export async function walkThrough(stage: Stage, binaries: string): Promise<boolean> {
   let good = false;
   try {
@@ -32,7 +32,7 @@ async function play(stage: Stage, binaries: string): Promise<void> {
   stage.say(
     "The walk-through of Bridgehead, on a scratch host that has a network, mounts and processes of its own:",
   );
-  stage.say("nothing of this machine is touched, and nothing stays.");
+  stage.say("it does not touch this machine, and it leaves nothing behind.");
   await raiseInternet(stage);
   const before = await hostState();
   stage.enter(binaries, binaries.startsWith(`${project}/`) ? relative(project, binaries) : binaries);

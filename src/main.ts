@@ -1,6 +1,6 @@
 /**
- * The one program: which plugin it is follows from the name that it was called by (argv[0], so that a link, a copy and
- * a bare name found on PATH all serve), or else from the configuration.
+ * The entry point. The name that the program was called by selects the plugin, or else the configuration does. The name is
+ * argv[0], so links, copies and bare names on PATH all work.
  */
 import { environment, exit, print, programArguments, programName, unusable } from "#engine";
 import { isAnswered } from "./cni/about.ts";
@@ -44,5 +44,5 @@ async function main(): Promise<number> {
   return runCall(calledAs, plugin, streams);
 }
 
-// Not awaited here: a module that waits at its top level takes the engine 0.07 ms more.
+// Not awaited: top-level await costs the engine 0.07 ms.
 void main().then((code) => exit(code));

@@ -1,7 +1,7 @@
-/** What the file says when it is called by its own name, or by one that is not a plugin's. */
+/** The operator commands: they run when the program is called by a name that is not a plugin's. */
 import { REFERENCE_LEVEL } from "./cni/version.ts";
 
-/** What the operator commands need of their surroundings. */
+/** The surroundings of an operator command. */
 export interface Terminal {
   readonly version: string;
   /** Names of the built-in plugins. */
@@ -10,10 +10,10 @@ export interface Terminal {
   stderr(text: string): void;
 }
 
-/** Where runtimes look for plugins unless they are configured otherwise. */
+/** Where runtimes search for plugins by default. */
 const PLUGIN_FOLDER = "/opt/cni/bin";
 
-/** Returns the exit code. */
+/** Runs a command and returns the exit code. */
 export async function runOperatorCommand(words: readonly string[], terminal: Terminal): Promise<number> {
   const [word, ...rest] = words;
   if (rest.length === 0 && (word === "--version" || word === "version")) {
@@ -47,24 +47,24 @@ async function runInstall(folder: string, { version, plugins, stdout, stderr }: 
   }
 }
 
-// A runtime that runs all files of the folder takes the first word that is a version for the file's (Nomad): that is
-// this one, not the mode of the command below.
+// Nomad runs all files of the folder, and takes the first word that looks like a version as the file's. So the version
+// comes first.
 const help = ({ version, plugins }: Terminal): string => `bridgehead ${version}
 CNI plugins in one file. It holds ${plugins.join(", ")}
 with the behaviour of containernetworking/plugins v${REFERENCE_LEVEL}.
 
-Which one runs follows from the name of the file, which may have more in it, as
-in "my-bridge".
+The name of the file decides which one runs. It may contain more, as in
+"my-bridge".
 
 Container runtimes call the plugins by the CNI contract: CNI_* variables,
 the network configuration on stdin, the result on stdout.
 
-It needs Linux 4.11 or later and /proc; of the processor and the C library what
-README.md says in "What it needs". Where the system refuses memory, it ends with
-exit code 134: docs/security.md, "Surroundings".
+It needs Linux 4.11 or later and /proc. README.md, "What it needs", names the
+processors and C libraries. If the system refuses memory, it ends with exit code
+134: see "Surroundings" in docs/security.md.
 
-  bridgehead install     put it under each name into ${PLUGIN_FOLDER}, also while
-                         containers start and stop there; "install DIR" into DIR
+  bridgehead install     install it under each name into ${PLUGIN_FOLDER}, also while
+                         containers start and stop; "install DIR": into DIR
   bridgehead --version   print the version
   bridgehead --help      print this page
 `;

@@ -1,22 +1,22 @@
 /**
- * The JavaScript engine: what a program gets from it beside the language, TextEncoder and TextDecoder (UTF-8 with `fatal`
- * and `ignoreBOM`). No other file of src names the engine, here Bun; they import "#engine". Another engine is another
- * file with the same exports, and package.json's `imports` says which of them a build takes.
+ * What this program uses of its JavaScript engine, Bun, beside the language, TextEncoder and TextDecoder (UTF-8 with
+ * `fatal` and `ignoreBOM`). No other file of src names the engine; all import "#engine". Another engine gets a file with
+ * the same exports, and package.json's `imports` selects the file of a build.
  */
 import type { FFIType, Pointer } from "bun:ffi";
 
-/** "x64" or "arm64", as Linux has system calls. */
+/** The processor: "x64" or "arm64". */
 export const architecture: string = process.arch;
 
 /** The variables of this process as text. The engine replaces bytes that are not UTF-8. */
 export const environment: Readonly<Record<string, string | undefined>> = process.env;
 
-/** What the caller named this program by: argv[0]. */
+/** The name that the caller used for this program: argv[0]. */
 export function programName(): string {
   return process.argv0;
 }
 
-/** The arguments behind the program's name. */
+/** The arguments after the program's name. */
 export function programArguments(): string[] {
   return process.argv.slice(2);
 }
@@ -26,33 +26,33 @@ export function exit(code: number): never {
   process.exit(code);
 }
 
-/** Ends the process at once where no other code of it may run. */
+/** Ends the process at once, for when none of its code may run any more. */
 export function abort(message: string): never {
   console.error(message);
   process.abort();
 }
 
-/** Writes to standard output (1) or standard error (2) without a system call of ours, for when `unusable` is set. */
+/** Writes to standard output (1) or standard error (2) without our own system calls, for when `unusable` is set. */
 export function print(descriptor: 1 | 2, text: string): void {
   (descriptor === 1 ? console.log : console.error)(text.trimEnd());
 }
 
-/** Milliseconds since the process was started. `performance` would have to be built by the engine first. */
+/** Milliseconds since the process was started. `performance` is not used, since the engine would have to build it. */
 export function now(): number {
   return Bun.nanoseconds() / 1e6;
 }
 
-/** Lets so many milliseconds pass. Nothing else runs meanwhile. */
+/** Blocks the thread for so many milliseconds. */
 export function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-/** Gives back memory that nothing refers to any more. */
+/** Frees memory that is no longer referenced. */
 export function collectGarbage(): void {
   Bun.gc(true);
 }
 
-/** One array of the bytes of all. */
+/** The bytes of all pieces in one array. */
 export function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(pieces);
 }
@@ -62,7 +62,7 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-/** What is hashed: text as UTF-8. Hashes are on disk and in names, so every engine has to give the same. */
+/** Data to hash; text as UTF-8. Every engine must give the same hashes, since they are on disk and in names. */
 type Hashed = string | Uint8Array | BigUint64Array;
 
 /** wyhash of 64 bits, the variant of Zig's standard library. */
@@ -86,14 +86,14 @@ export function sha512(data: Hashed): string {
 }
 
 /**
- * What bun:ffi is made of. The module around it normalizes paths and has types in an object, for which every start would
- * pay 0.2 ms. Its functions give an error back instead of throwing it.
+ * The functions behind bun:ffi. Loading the module itself would cost each start 0.2 ms. These functions return an error
+ * instead of throwing it.
  */
 const { dlopen, ptr, read: peek } = (Bun as unknown as { FFI: typeof import("bun:ffi") }).FFI;
 
 /**
- * Functions of the C library that this process has already loaded. musl answers to glibc's name with itself. On no account
- * a name that may be missing: the runtime would go on looking in the working directory.
+ * Functions of the C library that this process has already loaded. musl accepts glibc's name as its own. The name must
+ * never be one that may be missing: the runtime would then search the working directory.
  */
 function libraryWith<Symbols extends Parameters<typeof dlopen>[1]>(symbols: Symbols) {
   const library = dlopen("libc.so.6", symbols);
@@ -101,19 +101,19 @@ function libraryWith<Symbols extends Parameters<typeof dlopen>[1]>(symbols: Symb
   return library.symbols;
 }
 
-/** What a system call takes: a number as it is, also a negative one; an array as its address; nothing as 0. */
+/** An argument of a system call: a number, which may be negative; an array, passed as its address; null as 0. */
 export type Word = number | ArrayBufferView | null | undefined;
 type SystemCall = (number: number, a?: Word, b?: Word, c?: Word, d?: Word, e?: Word, f?: Word) => number;
 
-/** One function makes every call: each that is looked up costs every start 5 µs, and forty of them 0.2 ms. */
+/** One function makes every call: each function that is looked up costs 5 µs at start, forty of them 0.2 ms. */
 function findSystemCall(): { invoke: SystemCall; errnoAt: Pointer; unusable?: Error } {
   try {
     const { syscall, __errno_location } = libraryWith({
       __errno_location: { args: [], returns: "ptr" },
-      // The number too is a whole register, of which i32 would leave half to chance. 15 is i64_fast: a number.
+      // The number fills a whole register too; i32 would leave half of it undefined. 15 is i64_fast: a number.
       syscall: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: 15 as FFIType.i64_fast },
     });
-    // errno's place never moves within a thread.
+    // The address of errno never changes within a thread.
     return { invoke: syscall as unknown as SystemCall, errnoAt: __errno_location() as Pointer };
   } catch (error) {
     const unusable = new Error(
@@ -129,12 +129,12 @@ function findSystemCall(): { invoke: SystemCall; errnoAt: Pointer; unusable?: Er
 
 const { invoke, errnoAt, unusable } = findSystemCall();
 
-/** Why no system call can be made, so that the failure can be reported; undefined when all can be. */
+/** Why no system call can be made, for the report; undefined when calls work. */
 export { unusable };
 
 /**
- * Makes a system call. Arrays stay alive and in place across it. @returns its value, or the negative error number, which
- * is read before anything else can overwrite it.
+ * Makes a system call. Arrays stay alive and in place during the call. @returns its value, or the negative error number,
+ * which is read before anything else can overwrite it
  */
 export function syscall(number: number, a?: Word, b?: Word, c?: Word, d?: Word, e?: Word, f?: Word): number {
   const value = invoke(number, a, b, c, d, e, f);
@@ -149,14 +149,14 @@ const SIGACTION = {
 } as const;
 
 /**
- * From here on the signal interrupts a system call that waits, and does nothing else: its handler is a function of the C
- * library that does nothing, since no code of this program may run in one. @returns what takes it back
+ * Makes a signal interrupt a waiting system call, and do nothing else. Its handler is a harmless function of the C library,
+ * since no JavaScript may run in a handler. @returns a function that restores the earlier handler
  */
 export function interruptBy(signal: number): () => void {
-  // The kernel's own form of sigaction needs code to return from a signal.
+  // libc's sigaction is used, since the system call needs code that returns from the signal.
   const { sched_yield, sigaction } = libraryWith(SIGACTION);
   const [action, before] = [new BigUint64Array(SIGACTION_WORDS), new BigUint64Array(SIGACTION_WORDS)];
-  // Bun's types know the address of a function only for functions that it compiled itself.
+  // Bun's types have the address only of functions that Bun compiled itself.
   action[0] = BigInt((sched_yield as unknown as { ptr: Pointer }).ptr);
   sigaction(signal, action, before);
   return () => void sigaction(signal, before, null);
@@ -172,10 +172,10 @@ const SPAWN = {
   posix_spawnattr_setsigdefault: { args: ["ptr", "ptr"], returns: "i32" },
   posix_spawnattr_setsigmask: { args: ["ptr", "ptr"], returns: "i32" },
 } as const;
-/** More than posix_spawnattr_t (336) and posix_spawn_file_actions_t (80) have in glibc and musl. */
+/** Larger than posix_spawnattr_t (336) and posix_spawn_file_actions_t (80) in glibc and musl. */
 const SPAWN_BYTES = 512;
 const SIGSET_BYTES = 128;
-/** spawn.h, the same in both. SETPGROUP with the initial 0 makes the child the first of a group of its own. */
+/** spawn.h, the same in both. SETPGROUP with the initial 0 makes the child the leader of a new process group. */
 const SPAWN_FLAGS = 0x02 /* SETPGROUP */ | 0x04 /* SETSIGDEF */ | 0x08; /* SETSIGMASK */
 
 /** A NULL-terminated array of pointers to NUL-terminated strings, with the strings behind it in the same memory. */
@@ -183,7 +183,7 @@ function vectorOf(texts: readonly string[]): Uint8Array {
   const encoder = new TextEncoder();
   const strings = texts.map((text) => encoder.encode(`${text}\0`));
   const table = (strings.length + 1) * 8;
-  // The buffer first: the engine moves an array to other memory when its buffer is asked for.
+  // An explicit buffer: the engine would move an array's memory when its `buffer` is first read.
   const bytes = new Uint8Array(new ArrayBuffer(strings.reduce((sum, { length }) => sum + length, table)));
   const pointers = new BigUint64Array(bytes.buffer, 0, strings.length);
   const base = BigInt(ptr(bytes));
@@ -197,9 +197,9 @@ function vectorOf(texts: readonly string[]): Uint8Array {
 }
 
 /**
- * Starts the program at `path` in a process group of its own, with default handling of all signals, and no descriptors
- * but those of `stdio`, which become 0, 1 and 2: by posix_spawn(3), which leaves this program's threads, memory and
- * signals alone. @returns its process id, or the negative error number of execve(2)
+ * Starts the program at `path` in its own process group, with default handling of all signals. The descriptors of `stdio`
+ * become its 0, 1 and 2. posix_spawn(3) leaves this program's threads, memory and signals as they are.
+ * @returns its process id, or the negative error number of execve(2)
  */
 export function spawn(
   path: string,

@@ -1,4 +1,4 @@
-/** Intervals of addresses, however large: pure arithmetic. */
+/** Arithmetic of address intervals of any size. */
 import type { Family, IpAddress } from "./ip.ts";
 
 /** Addresses of one family from `from` to `to`, both inclusive. */
@@ -8,7 +8,7 @@ export interface Interval {
   readonly to: bigint;
 }
 
-/** The first of the intervals that has the address. */
+/** The first interval that contains the address. */
 export function intervalOf<I extends Interval>(
   intervals: readonly I[],
   { family, value }: IpAddress,
@@ -18,7 +18,7 @@ export function intervalOf<I extends Interval>(
   return undefined;
 }
 
-/** Whether no two of the intervals share an address, found in less time than by comparing each with each. */
+/** Whether no two intervals share an address. Sorts them, which is faster than comparing each pair. */
 export function areDisjoint(intervals: readonly Interval[]): boolean {
   if (intervals.length < 2) return true;
   const ascending = [...intervals].sort((a, b) => a.family - b.family || compare(a.from, b.from));
@@ -28,12 +28,12 @@ export function areDisjoint(intervals: readonly Interval[]): boolean {
   });
 }
 
-/** Number of addresses in intervals of which no two share one. */
+/** Number of addresses in disjoint intervals. */
 export function sizeOf(intervals: readonly Interval[]): bigint {
   let size = 0n;
   for (const { from, to } of intervals) size += to - from + 1n;
   return size;
 }
 
-/** For sorting: ascending numbers. */
+/** Sorts numbers in ascending order. */
 export const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -3,8 +3,8 @@
 export type Mac = Uint8Array;
 
 /**
- * Parses six hex pairs joined by ":" or "-" (one kind throughout), or three groups of four digits joined by ".", as Go
- * does; else returns undefined.
+ * Parses six hex pairs joined by ":" or by "-", or three groups of four digits joined by ".", as Go does. Returns
+ * undefined for other text.
  */
 export function parseMac(text: string): Mac | undefined {
   const isMac =
@@ -15,7 +15,7 @@ export function parseMac(text: string): Mac | undefined {
 
 /** Lower case, ":" between the bytes. Works for hardware addresses of any length. */
 export function formatMac(mac: Mac): string {
-  // A loop, for every ADD comes here: the first Array.from with a function costs 0.3 ms.
+  // A loop, since every ADD formats a MAC: the first Array.from with a function costs 0.3 ms.
   let text = "";
   for (let index = 0; index < mac.length; index++) {
     if (index > 0) text += ":";
@@ -24,7 +24,7 @@ export function formatMac(mac: Mac): string {
   return text;
 }
 
-/** What a bridge without ports has as long as no address was set. */
+/** Whether all bytes are zero, as for a bridge without ports whose address was never set. */
 export function isZeroMac(mac: Mac): boolean {
   for (let index = 0; index < mac.length; index++) if (mac[index] !== 0) return false;
   return true;
@@ -38,7 +38,7 @@ export function sameMac(a: Mac, b: Mac): boolean {
 /** A group address (multicast or broadcast) can't be an interface's own; neither can all zeros. */
 export const isUnicastMac = (mac: Mac): boolean => ((mac[0] ?? 1) & 1) === 0 && !isZeroMac(mac);
 
-/** Makes six bytes, mostly random ones, a locally administered unicast address (bit 1 of the first set, bit 0 clear). */
+/** Turns six bytes into a locally administered unicast address: sets bit 1 of the first byte and clears bit 0. */
 export function localMac(bytes: Uint8Array): Mac {
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
   return bytes;

@@ -1,6 +1,6 @@
 /**
- * An address with a prefix length, as in "10.1.2.3/24". Host bits are kept, so the same type serves an
- * interface's address and, with host bits zero, a network or a route's destination.
+ * An address with a prefix length, as in "10.1.2.3/24". Host bits are kept, so the type serves for an interface's
+ * address, and with zero host bits for a network or a route's destination.
  */
 import { bits, type Family, formatIp, type IpAddress, parseDecimal, parseIp } from "./ip.ts";
 
@@ -11,8 +11,8 @@ export interface Prefix {
 }
 
 /**
- * Parses "address/length", or returns undefined; also for an IPv4-mapped IPv6 address, whose length could be meant for
- * either family.
+ * Parses "address/length"; undefined for other text. An IPv4-mapped IPv6 address is refused, since its length could be
+ * meant for either family.
  */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf("/");
@@ -35,13 +35,13 @@ export function networkOf(prefix: Prefix): Prefix {
   return { address: { family, value: value & ~hostMask(prefix) }, length: prefix.length };
 }
 
-/** Last address of the network: for IPv4 the broadcast address. */
+/** Last address of the network, for IPv4 the broadcast address. */
 export function lastAddress(prefix: Prefix): IpAddress {
   const { family, value } = prefix.address;
   return { family, value: value | hostMask(prefix) };
 }
 
-/** Whether the network of `prefix` holds `address`. False across families. */
+/** Whether the network of `prefix` contains `address`. False for different families. */
 export const contains = (prefix: Prefix, address: IpAddress): boolean =>
   prefix.address.family === address.family &&
   ((prefix.address.value ^ address.value) & ~hostMask(prefix)) === 0n;
@@ -50,21 +50,20 @@ export const contains = (prefix: Prefix, address: IpAddress): boolean =>
 export const overlaps = (a: Prefix, b: Prefix): boolean =>
   contains(a, networkOf(b).address) || contains(b, networkOf(a).address);
 
-/** Whether one of the addresses is of the family. */
+/** Whether one of the addresses has the family. */
 export function hasFamily(ips: readonly { readonly address: Prefix }[], family: Family): boolean {
   for (const { address } of ips) if (address.address.family === family) return true;
   return false;
 }
 
-/** Whether one of the prefixes is this one. */
+/** Whether `wanted` is one of the prefixes. */
 export function includesPrefix(prefixes: readonly Prefix[], wanted: Prefix): boolean {
   for (const prefix of prefixes) if (samePrefix(prefix, wanted)) return true;
   return false;
 }
 
-/** The default route's destination of a family. */
+/** Destination of a family's default route. */
 export const defaultPrefix = (family: Family): Prefix => ({ address: { family, value: 0n }, length: 0 });
 
-/** Same address, same length. */
 export const samePrefix = (a: Prefix, b: Prefix): boolean =>
   a.length === b.length && a.address.family === b.address.family && a.address.value === b.address.value;

@@ -1,7 +1,7 @@
 /**
- * `bridgehead install [DIR]`: puts this very file under all of its names into a folder of plugins, also while containers
- * come and go there. The file is written whole under a working name, tried out, and takes its places by rename(2): at
- * each moment each name leads to a whole program, the old or the new one, and a program that runs goes on undisturbed.
+ * `bridgehead install [DIR]`: installs this file under all of its names into a folder of plugins. The file is written under
+ * a working name, tried out, and renamed with rename(2). So containers may start and stop meanwhile: each name always
+ * leads to a whole program, the old or the new one, and running programs go on undisturbed.
  */
 
 import { runProgram } from "../sys/child.ts";
@@ -23,30 +23,30 @@ import {
 } from "../sys/file.ts";
 import { randomBytes } from "../sys/random.ts";
 
-/** The file that runs, also when its name leads to another one by now. */
+/** The running file, even if its name leads to another one by now. */
 const ITSELF = "/proc/self/exe";
 
-/** Begins a working name. It contains no plugin's name, so it is never taken for a plugin. */
+/** Prefix of a working name. It contains no plugin's name, so the file is never taken for a plugin. */
 const WORKING = ".install-";
 
-/** Bytes that are read and written at once: the file is larger than the memory that an upgrade should take. */
+/** Bytes that are copied at once: the file is larger than the memory that an upgrade should take. */
 const PIECE = 1 << 20;
 
-/** Nanoseconds after which a working name was left behind by an installation that was killed. */
+/** Nanoseconds after which a working name counts as left by a killed installation. */
 const LEFT_BEHIND = 600_000_000_000n;
 
-/** What became of a name. */
+/** The outcome for a name. */
 export interface Installed {
   readonly name: string;
-  /** Whether something had the name before. */
+  /** Whether a file had the name before. */
   readonly replaced: boolean;
   /** Whether it is a copy, because the file system has no hard links. */
   readonly copied: boolean;
 }
 
 /**
- * Installs this program under `names`, which take their places in this order. The folder is made if it is missing.
- * @throws Error for people: what could not be done, why, what is there now, and what to do
+ * Installs this program under `names`, in this order. The folder is created if it is missing.
+ * @throws Error for people, with the action, the cause, the state and the remedy
  */
 export function install(folder: string, names: readonly string[], version: string): Installed[] {
   const done: Installed[] = [];
@@ -68,7 +68,7 @@ export function install(folder: string, names: readonly string[], version: strin
   }
 }
 
-/** Makes a folder, and what is missing above it. */
+/** Creates a folder and its missing parents. */
 function makeFolder(folder: string): void {
   try {
     if (!isDirectory(status(folder))) throw new Error("it is not a folder");
@@ -80,10 +80,10 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** A path in the folder that nothing has. */
+/** A new, unused path in the folder. */
 const workingPath = (folder: string): string => `${folder}/${WORKING}${randomBytes(8).toHex()}`;
 
-/** Writes a whole and durable copy of this program under a working name, one of `working`. */
+/** Writes a whole and durable copy of this program under a working name, which is added to `working`. */
 function writeProgram(folder: string, working: string[]): string {
   const path = workingPath(folder);
   withFile(ITSELF, O.RDONLY, 0, (from) =>
@@ -96,12 +96,12 @@ function writeProgram(folder: string, working: string[]): string {
       fsync(to);
     }),
   );
-  // Whatever the umask is.
+  // The umask may have removed permissions.
   chmod(path, 0o755);
   return path;
 }
 
-/** Removes what an installation that was killed has left. The age is by the file system's clock, which `fresh` shows. */
+/** Removes files of killed installations. Their age is measured by the file system's clock, read from `fresh`. */
 function removeLeftBehind(folder: string, fresh: string): void {
   const now = status(fresh).modified;
   for (const name of listDirectory(folder)) {
@@ -111,7 +111,7 @@ function removeLeftBehind(folder: string, fresh: string): void {
   }
 }
 
-/** @throws Error unless the copy runs where it is: a mount may forbid it */
+/** Runs the copy in its place, since a mount may forbid that. @throws Error if it does not run */
 function tryOut(program: string, version: string): void {
   const path = program.startsWith("/") ? program : `./${program}`;
   let said: string;
@@ -119,14 +119,14 @@ function tryOut(program: string, version: string): void {
     const { stdout, exitCode } = runProgram({ path, arguments: ["--version"], environment: {} });
     const answer = new TextDecoder().decode(stdout).trim();
     if (exitCode === 0 && answer === `bridgehead ${version}`) return;
-    said = `asked for its version it says ${JSON.stringify(answer)}`;
+    said = `asked for its version, it printed ${JSON.stringify(answer)}`;
   } catch (error) {
     said = (error as Error).message;
   }
   throw new Error(`the file does not run there: ${said}`);
 }
 
-/** Gives the program a name, whatever has that name now. */
+/** Gives the program a name, and replaces a file of that name. */
 function giveName(name: string, program: string, folder: string, working: string[]): Installed {
   const path = `${folder}/${name}`;
   const replaced = inodeAndChange(path) !== undefined;
@@ -144,7 +144,7 @@ function giveName(name: string, program: string, folder: string, working: string
   return { name, replaced, copied: true };
 }
 
-/** Removes a working name. One that took its place is gone; one that can't be removed is left to a later installation. */
+/** Removes a working name, if it is still there. What cannot be removed now, a later installation removes. */
 function remove(path: string): void {
   try {
     unlink(path);
@@ -153,7 +153,7 @@ function remove(path: string): void {
   }
 }
 
-/** A failed system call in words for people, with what to do. */
+/** Explains a failed system call, with the remedy. */
 function explained(error: SystemError): string {
   const { text } = describeErrno(error.errno);
   switch (error.code) {
@@ -161,7 +161,7 @@ function explained(error: SystemError): string {
     case "EPERM":
       return `${text}; run it as root`;
     case "EROFS":
-      return `${text}; give the folder that the runtime is configured to search, as in "bridgehead install DIR"`;
+      return `${text}; name the folder that the runtime is configured to search, as in "bridgehead install DIR"`;
     case "EEXIST":
       return "a link of that name points to a folder that does not exist; remove the link or make that folder";
     case "ENOSPC":

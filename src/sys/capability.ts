@@ -1,11 +1,11 @@
-/** The capabilities of this process (capabilities(7)), and which of them a refused call lacked. For errors and rare paths. */
+/** The capabilities of this process (capabilities(7)), and which of them a refused call lacked. Used only on rare paths. */
 import { unlessFailed } from "./errno.ts";
 import { readText } from "./file.ts";
 
-/** Its number in uapi linux/capability.h. */
+/** Number in uapi linux/capability.h. */
 export const CAP_SYS_ADMIN = 21;
 
-/** Whether this process has a capability now; undefined where /proc does not tell. */
+/** Whether this process has a capability in effect; undefined if /proc cannot be read. */
 export function hasCapability(number: number): boolean | undefined {
   const status = unlessFailed(() => readText("/proc/thread-self/status"));
   // The line of proc_pid_status(5).
@@ -15,9 +15,9 @@ export function hasCapability(number: number): boolean | undefined {
 
 type Need = readonly [number: number, name: string, purpose: string, sign: RegExp];
 
-/** Capabilities, and what an error says that may come of their absence. */
+/** Capabilities, and a pattern of the errors that their absence can cause. */
 const needs = (): readonly Need[] => [
-  // Netlink's refusals tell the action, those of a socket's option its words (errno.ts), those of a file its path.
+  // An error of netlink names the action, one of a socket's option has errno.ts's words, one of a file names its path.
   [
     12,
     "CAP_NET_ADMIN",
@@ -34,28 +34,27 @@ const needs = (): readonly Need[] => [
   [
     2,
     "CAP_DAC_READ_SEARCH",
-    "needed by other users than root to read it",
+    "needed to read it as a user other than root",
     /open "\/proc\/[^"]*": permission denied \(EACCES\)/,
   ],
   [
     1,
     "CAP_DAC_OVERRIDE",
-    "needed where files belong to another user",
+    "needed to open files of another user",
     /"(?!\/proc\/)[^"]*": permission denied \(EACCES\)/,
   ],
 ];
 
 /**
- * Says which capabilities the failure with this message may come of: those that such a failure needs and this process
- * has not. Undefined when there is none.
+ * Names the missing capabilities that can have caused the failure with this message. Undefined if none is missing.
  */
 export function missingCapability(message: string): string | undefined {
-  // A delegated plugin has said it already.
+  // A delegated plugin has already named it.
   if (/ is missing \(needed /.test(message)) return undefined;
   return describe(([, , , sign]) => sign.test(message));
 }
 
-/** What ADD needs and this process has not; undefined when there is nothing. */
+/** The capabilities that ADD needs and this process lacks; undefined if none is missing. */
 export const missingForAttachments = (): string | undefined =>
   describe(([, name]) => name === "CAP_NET_ADMIN" || name === "CAP_SYS_ADMIN");
 

@@ -1,23 +1,23 @@
-/** The pipes between this program and a child: what it is given, and what it says. All errors are SystemError. */
+/** The pipes between this program and a child, for its input and its output. All errors are SystemError. */
 import { close, POLLIN, POLLOUT, poll, read } from "./descriptor.ts";
 import { failedWith, SystemError } from "./errno.ts";
 import { O } from "./file.ts";
 import { attempt, call } from "./syscall.ts";
 
-/** A pipe between this program and a child. Its ends are -1 when they are closed. */
+/** A pipe between this program and a child. An end that is closed is -1. */
 export interface Pipe {
   ours: number;
   theirs: number;
-  /** Bytes that the child is given, or of what it says that are kept. */
+  /** Bytes to write, or the most bytes of output to keep. */
   readonly most: number;
-  /** Bytes that were given or kept. */
+  /** Bytes written or kept so far. */
   length: number;
-  /** Bytes that were read and not kept. */
+  /** Bytes read and dropped. */
   beyond: number;
   readonly pieces: Uint8Array[];
 }
 
-/** What a child gets and says. */
+/** The input of a child, and the pipes of its three standard streams. */
 export interface Conversation {
   readonly input: Uint8Array;
   readonly stdin: Pipe;
@@ -26,8 +26,8 @@ export interface Conversation {
 }
 
 /**
- * Opens the pipes to standard input, output and error of a child, and puts each into `pipes` at once, which the caller
- * closes. `most` is how much goes through each. @throws SystemError
+ * Opens the pipes to standard input, output and error of a child; `most` has the limit of each. Each pipe is added to
+ * `pipes` as soon as it is open, so that the caller can close it after an error. @throws SystemError
  */
 export function openPipes(pipes: Pipe[], most: [number, number, number]): [Pipe, Pipe, Pipe] {
   const open = (isInput: boolean, most: number): Pipe => {
@@ -40,7 +40,7 @@ export function openPipes(pipes: Pipe[], most: [number, number, number]): [Pipe,
     return pipe;
   };
   const stdin = open(true, most[0]);
-  // A child that does not read must not hold this program: writes return instead of waiting (EAGAIN).
+  // A child that does not read must not block this program: a write returns EAGAIN instead of waiting.
   call("fcntl", 72, 25, undefined, stdin.ours, 4 /* F_SETFL */, O.NONBLOCK);
   if (most[0] === 0) closeOurs(stdin);
   return [stdin, open(false, most[1]), open(false, most[2])];
@@ -52,7 +52,7 @@ export function closeOurs(pipe: Pipe): void {
   pipe.ours = -1;
 }
 
-/** To be called when the child has its ends: a pipe ends when all have closed it. */
+/** Closes the child's ends. Call it once the child has them: a pipe ends only when every copy of its end is closed. */
 export function closeTheirs(pipes: readonly Pipe[]): void {
   for (const pipe of pipes) {
     if (pipe.theirs >= 0) close(pipe.theirs);
@@ -60,10 +60,10 @@ export function closeTheirs(pipes: readonly Pipe[]): void {
   }
 }
 
-/** Bytes that move at once: what a pipe holds. */
+/** Bytes that are moved at once: the capacity of a pipe. */
 const PIECE = 65536;
 
-/** Hands over what the pipe takes. A child that closes its end does not want the rest. */
+/** Writes as much input as the pipe takes. A child that closes its end does not want the rest. */
 function give({ input, stdin }: Conversation): void {
   const count = attempt(
     "write",
@@ -93,7 +93,7 @@ function take(pipe: Pipe): void {
   pipe.beyond += count - kept;
 }
 
-/** Waits for something to move, at most so many milliseconds, and moves it. Whether there was something. */
+/** Waits until a pipe is ready, at most so many milliseconds, and moves its bytes. Returns whether one was ready. */
 export function moveSome(conversation: Conversation, milliseconds: number): boolean {
   const { stdin, stdout, stderr } = conversation;
   const open = [stdin, stdout, stderr].filter(({ ours }) => ours >= 0);
@@ -102,7 +102,7 @@ export function moveSome(conversation: Conversation, milliseconds: number): bool
     fds.set([pipe.ours, pipe === stdin ? POLLOUT : POLLIN], 2 * index);
   if (poll(fds, open.length, Math.max(0, milliseconds)) === 0) return false;
   for (const [index, pipe] of open.entries()) {
-    // What has happened is the upper half.
+    // The upper half holds the events that occurred.
     if ((fds[2 * index + 1] ?? 0) >>> 16 === 0) continue;
     if (pipe === stdin) give(conversation);
     else take(pipe);

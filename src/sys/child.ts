@@ -1,7 +1,7 @@
 /**
- * Child processes: the one way to run another program to its end. Its output is read up to stated limits, and it
- * lasts no longer than the call: then SIGTERM, and after a grace SIGKILL, for it and all that it has started. Synchronous,
- * without the runtime's event loop (docs/decisions/0022-child-processes.md).
+ * Runs other programs to their end; every child is started here. Output is read up to a limit. A child that outlasts the
+ * call gets SIGTERM, and after a grace period SIGKILL, as does all that it has started. Synchronous, without the runtime's
+ * event loop (docs/decisions/0022-child-processes.md).
  */
 
 import { concatenated, environment, now, pause, spawn } from "#engine";
@@ -11,30 +11,30 @@ import { failedWith, SystemError } from "./errno.ts";
 import { cannotStart, NotStartedError } from "./start-failure.ts";
 import { attempt, call } from "./syscall.ts";
 
-/** Bytes of standard output: far more than any result, and little enough for a small node's memory. */
+/** Bytes of standard output: far more than any result needs, and few enough for a small node's memory. */
 export const MOST_OUTPUT = 16 * 2 ** 20;
-/** Bytes of standard error that are kept. The rest is taken in and dropped, so that the child can go on. */
+/** Bytes of standard error that are kept. The rest is read and dropped, so that the child can go on. */
 export const MOST_WORDS = 64 * 1024;
-/** Milliseconds between SIGTERM and SIGKILL. Also how long one that has ended is listened to by way of its own children. */
+/** Milliseconds between SIGTERM and SIGKILL; also how long the children of an ended child may still write output. */
 const GRACE = 2000;
-/** Milliseconds in which an installer has written a program that is busy now (ETXTBSY). */
+/** Milliseconds to wait while an installer is still writing the program (ETXTBSY). */
 const BUSY = 5000;
-/** Milliseconds between two looks whether a child has ended, at most. Its output wakes this program by itself. */
+/** Most milliseconds between two checks whether a child has ended. Output wakes this program at once. */
 const LOOK_EVERY = 50;
 
-/** A program and what it gets. */
+/** A program and its input. */
 export interface Program {
   readonly path: string;
-  /** Without its name. */
+  /** Without the program's name. */
   readonly arguments?: readonly string[];
   /** This process's own when left out. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly stdin?: Uint8Array;
-  /** Milliseconds that it may take at most, next to what is left of the call. */
+  /** Most milliseconds that it may take; never more than what is left of the call. */
   readonly most?: number;
 }
 
-/** How a program ended, and what it said. */
+/** How a program ended, and its output. */
 export interface Ended {
   /** Null when a signal ended it. */
   readonly exitCode: number | null;
@@ -45,11 +45,11 @@ export interface Ended {
   readonly stderr: Uint8Array;
 }
 
-/** A program that had to be stopped. The message says why, without its name; `isTemporary`: for lack of time. */
+/** A program was stopped. The message says why, without its name; `isTemporary`: its time was used up. */
 export class StoppedError extends Error {
   override readonly name = "StoppedError";
   readonly isTemporary: boolean;
-  /** What it said on standard error. */
+  /** Its standard error. */
   readonly stderr: Uint8Array;
 
   constructor(reason: string, isTemporary: boolean, stderr: Uint8Array) {
@@ -86,10 +86,10 @@ function start(program: Program, stdio: readonly number[]): number {
   const variables: string[] = [];
   for (const [name, value] of Object.entries(program.environment ?? environment))
     if (value !== undefined) variables.push(`${name}=${value}`);
-  // The caller of this program may ignore SIGCHLD (17), that is inherited, and then the kernel reaps a child before
-  // its end is known here (wait(2)). A struct sigaction of the kernel that is all zero is SIG_DFL.
+  // If the caller ignores SIGCHLD (17), this program inherits that, and the kernel reaps a child before waitid(2) can
+  // report its end. A kernel struct sigaction of zeros means SIG_DFL.
   call("rt_sigaction", 13, 134, undefined, 17, new Uint8Array(32), null, 8);
-  // Keeps all descriptors but the first three, inherited ones too, from the child. From Linux 5.11 on.
+  // The child gets only the first three descriptors, not the inherited ones. From Linux 5.11 on.
   attempt("close_range", 436, 436, 3, 0x7fffffff, 4 /* CLOSE_RANGE_CLOEXEC */);
   const end = now() + timeLeft(BUSY);
   for (;;) {
@@ -107,14 +107,14 @@ const SIGTERM = 15;
 const SIGNALS =
   "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
 
-/** A signal to the child and all that it has started, of whose group it is the first. */
+/** Signals the child and all that it has started: the child leads their process group. */
 function signal(pid: number, number: number): void {
   attempt("kill", 62, 129, -pid, number);
 }
 
 /**
- * Whether a child has ended: fills `info`, a siginfo_t of 128 bytes, of which si_pid is 0 otherwise. Does not wait. With
- * WNOWAIT the child stays a zombie, so that its number and its group's are nothing else's.
+ * Whether a child has ended; does not wait. Then `info`, a siginfo_t of 128 bytes, is filled; else its si_pid stays 0.
+ * With WNOWAIT the child stays a zombie, so that its process id and group id are not reused.
  */
 function hasEnded(pid: number, info: Int32Array, options = 0x0100_0000 /* WNOWAIT */): boolean {
   const WNOHANG_WEXITED = 1 | 4;
@@ -123,7 +123,7 @@ function hasEnded(pid: number, info: Int32Array, options = 0x0100_0000 /* WNOWAI
   return info[4] !== 0;
 }
 
-/** Attends to a child within so many milliseconds, the grace included, and leaves nothing of it behind. */
+/** Serves a child's pipes until it ends, at most so many milliseconds with the grace, and leaves no process behind. */
 function attend(pid: number, conversation: Conversation, milliseconds: number): Ended {
   const { stdout, stderr } = conversation;
   const info = new Int32Array(32);
@@ -136,7 +136,7 @@ function attend(pid: number, conversation: Conversation, milliseconds: number): 
   try {
     while (!hasEnded(pid, info) || stdout.ours >= 0 || stderr.ours >= 0) {
       if (now() >= end) {
-        // What still holds the pipes of a child that has ended is not waited for any longer.
+        // A process that still holds the pipes of an ended child is not waited for any longer.
         if (stopped !== undefined || lingers) break;
         const reason = `it had not ended after ${seconds(milliseconds - grace)} and was stopped; try again later`;
         stopped = { reason, isTemporary: true };
@@ -156,7 +156,7 @@ function attend(pid: number, conversation: Conversation, milliseconds: number): 
     }
   } finally {
     if (stopped !== undefined || !hasEnded(pid, info)) signal(pid, SIGKILL);
-    // One that the kernel cannot end, in a system call that hangs, goes to init with the end of this process.
+    // A child that hangs in a system call cannot be killed. init inherits it when this process ends.
     for (let tries = 0; tries < 100 && !hasEnded(pid, info); tries++) pause(1);
     if (hasEnded(pid, info)) hasEnded(pid, new Int32Array(32), 0);
   }

@@ -1,35 +1,35 @@
 /**
- * The one deadline of a call. A plugin's process serves a single call, so this is state of the process: everything
- * that waits (locks, children, netlink, firewall transactions) asks here how long it may, and a delegate that runs in
- * this process shares the time of the plugin that called it (docs/decisions/0027-one-deadline.md).
+ * The deadline of a call. It is global, since a process serves a single call. Everything that waits (locks, children,
+ * netlink, firewall transactions) gets its limit here. A delegate that runs in this process shares the time of the plugin
+ * that called it (docs/decisions/0027-one-deadline.md).
  */
 import { now } from "#engine";
 
-/** Milliseconds of a whole call, where no key of the configuration says otherwise. */
+/** Milliseconds of a whole call, unless the configuration sets another limit. */
 export const DEFAULT_CALL_TIME = 20_000;
 
-/** Milliseconds that taking back a failed ADD may last, whatever is left of the call. */
+/** Milliseconds that the undo of a failed ADD may take, whatever is left of the call. */
 export const UNDO_TIME = 10_000;
 
-/** In the time of now(). Undefined outside of a call, where each wait has the default for itself. */
+/** On the clock of now(). Undefined outside of a call: then each wait has the default limit. */
 let end: number | undefined;
 let undoing = false;
 
-/** Gives the call so many milliseconds, counted from the start of the process. The clock is not read: that is slow. */
+/** Gives the call so many milliseconds, counted from the start of the process, so that the clock, which is slow, is not read. */
 export function limitCall(milliseconds: number): void {
   end = milliseconds;
   undoing = false;
 }
 
-/** From here on a failed call takes back what it did, with a time of its own. The first to say so counts. */
+/** Starts the undo of a failed call, which has its own time limit. Only the first call has an effect. */
 export function beginUndo(): void {
   if (!undoing) end = now() + UNDO_TIME;
   undoing = true;
 }
 
 /**
- * Milliseconds that a step may still wait: what is left of the call, and at most `most`. Never below 0; 0 means that
- * the step may try once, without waiting.
+ * Milliseconds that a step may still wait: what is left of the call, at most `most`, at least 0. With 0 the step may try
+ * once, without waiting.
  */
 export function timeLeft(most: number = Number.POSITIVE_INFINITY): number {
   const left = end === undefined ? DEFAULT_CALL_TIME : end - now();
@@ -38,7 +38,7 @@ export function timeLeft(most: number = Number.POSITIVE_INFINITY): number {
   return allowed > 0 ? allowed : 0;
 }
 
-/** Runs a step that others follow, with half of what is left: one that hangs does not take the others' time. */
+/** Runs a step with half of the time left, so that a step that hangs leaves time for those that follow. */
 export async function withHalfOfTheTime<T>(step: () => T | Promise<T>): Promise<T> {
   const whole = end;
   if (whole !== undefined) end = now() + timeLeft() / 2;

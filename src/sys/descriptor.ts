@@ -2,23 +2,23 @@
 import { SystemError } from "./errno.ts";
 import { attempt, call } from "./syscall.ts";
 
-/** Closes it. Not again when a signal comes in between: it is closed then, and the number may be another's. */
+/** Closes a descriptor. Never retried after EINTR: it is closed even then, and its number may be in use again. */
 export function close(fd: number): void {
   const value = attempt("close", 3, 57, fd);
   if (value < 0) throw new SystemError("close", -value);
 }
 
-/** Bytes read; 0 at the end. */
+/** Returns the number of bytes read; 0 at the end. */
 export function read(fd: number, buffer: Uint8Array): number {
   return call("read", 0, 63, undefined, fd, buffer, buffer.length);
 }
 
-/** Bytes written, of which there may be fewer than given. */
+/** Returns the number of bytes written, which may be less than all. */
 export function write(fd: number, bytes: Uint8Array): number {
   return call("write", 1, 64, undefined, fd, bytes, bytes.length);
 }
 
-/** Writes all bytes, however many calls that takes. */
+/** Writes all bytes, in as many calls as needed. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length; )
     offset += write(fd, offset === 0 ? bytes : bytes.subarray(offset));
@@ -28,7 +28,7 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
 export const POLLIN = 1;
 export const POLLOUT = 4;
 
-/** Whether there is one of the events, or comes within so many milliseconds; also when the descriptor is broken. */
+/** Whether one of the events occurs within so many milliseconds. An error of the descriptor counts as an event. */
 export function isReady(fd: number, events: number, milliseconds: number): boolean {
   const pollfd = new Int32Array(2);
   pollfd[0] = fd;
@@ -37,11 +37,11 @@ export function isReady(fd: number, events: number, milliseconds: number): boole
 }
 
 /**
- * ppoll(2) on `count` struct pollfd of two words each, the descriptor and the events, beside which the kernel puts what
- * has happened in the upper half. @returns how many have something; 0 when so many milliseconds passed
+ * ppoll(2) on `count` struct pollfd of two words each: the descriptor, and the events. The kernel puts the events that
+ * occurred into the upper half of the second word. @returns the number of ready descriptors; 0 after the timeout
  */
 export function poll(fds: Int32Array, count: number, milliseconds: number): number {
-  // struct timespec, in which the kernel counts down, also when a signal comes in between.
+  // struct timespec. The kernel writes the remaining time into it, so a retry after a signal waits only for the rest.
   const left = new Int32Array(4);
   // At most 24 days; a fraction of a millisecond counts.
   const wait = milliseconds < 0x7fffffff ? milliseconds : 0x7fffffff;
@@ -50,12 +50,12 @@ export function poll(fds: Int32Array, count: number, milliseconds: number): numb
   return call("ppoll", 271, 73, undefined, fds, count, left);
 }
 
-/** Bytes from where on a copy costs more than room that stays empty, which is address space and no memory. */
+/** Bytes above which a copy costs more than unused room. Unused room takes address space, but no memory. */
 const LARGE = 1024 * 1024;
-/** Bytes of room that are taken at once. */
+/** Most bytes that are allocated at once. */
 const MOST_ROOM = 512 * 1024 * 1024;
 
-/** All bytes up to the end of a file, pipe or terminal, or the first `most` of them; `before` runs before each read. */
+/** Reads a file, pipe or terminal to its end, or its first `most` bytes; `before` runs before each read. */
 export function readToEnd(fd: number, most = Number.MAX_SAFE_INTEGER, before?: () => void): Uint8Array {
   let buffer = new Uint8Array(most < 4096 ? most : 4096);
   let length = 0;

@@ -11,9 +11,9 @@ export const EINVAL = 22;
 export const ETIMEDOUT = 110;
 
 /**
- * Number, name and text. One text and no object, of which the engine would make each row whenever a plugin starts. The
- * kernel keeps ERESTART and ENOTSUPP to itself, but nf_tables answers with the one when a batch's generation is past,
- * and some netlink answers let the other out.
+ * Number, name and text. This is one string, because the engine would build each row of an object whenever a plugin
+ * starts. ERESTART and ENOTSUPP are internal to the kernel, but nf_tables answers ERESTART to a batch of an old
+ * generation, and some netlink answers contain ENOTSUPP.
  */
 const TABLE = `\
 ;1 EPERM operation not permitted;2 ENOENT no such file or directory;3 ESRCH no such process\
@@ -72,8 +72,7 @@ const TABLE = `\
 ;133 EHWPOISON memory page has hardware error;524 ENOTSUPP operation not supported;`;
 
 /**
- * What a system call does, where its name is not a plain word for it. A message is for people: it says what was tried,
- * and not by which call.
+ * What a system call does, for calls whose name is not a plain word. A message names the action and not the call.
  */
 const ACTIONS = `\
 ;bind open a socket;fchmodat set the permissions of;fcntl prepare a pipe;fdatasync write to the disk\
@@ -86,7 +85,7 @@ const ACTIONS = `\
 ;setns enter the namespace;setsockopt prepare a socket;statfs look at the file system of;statx look at\
 ;unlinkat remove;utimensat set the times of;waitid wait for a program;`;
 
-/** What follows `key` in its row of a table. */
+/** The text behind `key` in a table; undefined if the table has no such key. */
 function lookUp(table: string, key: string | number): string | undefined {
   const row = table.indexOf(`;${key} `);
   if (row < 0) return undefined;
@@ -100,14 +99,14 @@ export function describeErrno(errno: number): { name: string; text: string } {
   return space < 0 ? { name: row, text: row } : { name: row.slice(0, space), text: row.slice(space + 1) };
 }
 
-/** The words of anything that was thrown. */
+/** The message of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 /**
- * A system call that failed. `code` is the errno's name ("ENOENT"), to be compared; the message is for people. Both are
- * made when they are asked for: many failures are an answer that is not reported.
+ * A system call that failed. Code compares `code`, the errno's name ("ENOENT"); the message is for people. Both are built
+ * on demand, since many failures are never reported.
  */
 export class SystemError extends Error {
   override readonly name = "SystemError";
@@ -134,7 +133,7 @@ export class SystemError extends Error {
   }
 }
 
-/** What system calls give; undefined if one of them fails. */
+/** The result of `calls`; undefined if a system call in it fails. */
 export function unlessFailed<T>(calls: () => T): T | undefined {
   try {
     return calls();

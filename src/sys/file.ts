@@ -1,15 +1,15 @@
 /**
- * Files, synchronously: opening, identity, names, directories. All errors are SystemError. Not by node:fs: that module
- * costs 1.3 ms of a plugin's start (docs/decisions/0002-libc-instead-of-node-fs.md), and the errno stays exact.
+ * Files, synchronously: opening, identity, names, directories. All errors are SystemError. node:fs is not used: it
+ * costs 1.3 ms at start (docs/decisions/0002-libc-instead-of-node-fs.md) and hides the exact errno.
  */
 import { close, readToEnd } from "./descriptor.ts";
 import { ENOENT, SystemError } from "./errno.ts";
 import { ARM, attempt, call, cString } from "./syscall.ts";
 
-/** A name may begin with U+FEFF, which is not a byte order mark there. */
+/** Keeps U+FEFF at the start of a name, where it is not a byte order mark. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** What names a file for as long as it lives: two paths with equal identity are one file. */
+/** Identifies a file as long as it exists: two paths with equal identity lead to one file. */
 export interface FileIdentity {
   readonly device: string;
   readonly inode: string;
@@ -28,7 +28,7 @@ export interface FileStatus extends FileIdentity {
   readonly changed: bigint;
 }
 
-/** The type of a file by its mode (S_IFMT of stat(2)). */
+/** By S_IFMT of stat(2). */
 export function isRegular(status: FileStatus): boolean {
   return (status.mode & 0o170000) === 0o100000;
 }
@@ -52,28 +52,28 @@ export const O = {
   /** A file without a name in the directory that open(2) is given; linkDescriptor() gives it one. */
   TMPFILE: 0o20000000 | (ARM ? 0o40000 : 0o200000),
   NOFOLLOW: ARM ? 0o100000 : 0o400000,
-  /** Only the place in the tree: nothing is opened, so that no permission is needed and no device is disturbed. */
+  /** Refers to the path without opening the file, so that no permission is needed and no device is disturbed. */
   PATH: 0o10000000,
 } as const;
 
-/** Opens a file, which no other program gets, and which never becomes the terminal of this process. */
+/** Opens a file. No child inherits it, and it never becomes the terminal of this process. */
 export function open(path: string, flags: number, mode = 0): number {
   const always = O.CLOEXEC | 0o400; /* NOCTTY */
   return call("openat", 257, 56, path, AT_FDCWD, cString(path), flags | always, mode);
 }
 
-/** One for all calls: what a call put there is decoded before the next. All its numbers are where their size says. */
+/** One buffer for all calls: each result is decoded before the next call. All fields are aligned to their size. */
 const statxBuffer = new ArrayBuffer(256);
 const statx = new Uint8Array(statxBuffer);
 const statx32 = new Uint32Array(statxBuffer);
 const statx64 = new BigUint64Array(statxBuffer);
 
-/** The kernel's answer on a path, or with an empty one on a descriptor: 0, or a negative error number. */
+/** Calls statx(2) on a path, or with an empty path on a descriptor. Returns 0 or a negative error number. */
 function look(directory: number, path: string, flags: number): number {
   return attempt("statx", 332, 291, directory, cString(path), flags, 0x7ff /* STATX_BASIC_STATS */, statx);
 }
 
-/** Status of what `path` leads to; of the link itself with `followLinks: false`. */
+/** Status of the file at `path`; of a link itself with `followLinks: false`. */
 export function status(path: string, options?: { followLinks?: boolean }): FileStatus {
   const error = look(AT_FDCWD, path, options?.followLinks === false ? 0x100 /* AT_SYMLINK_NOFOLLOW */ : 0);
   if (error < 0) throw new SystemError("statx", -error, path);
@@ -108,14 +108,14 @@ function word64(offset: number): bigint {
   return statx64[offset / 8] ?? 0n;
 }
 
-/** A struct statx_timestamp, whose seconds have a sign, as nanoseconds. */
+/** A struct statx_timestamp in nanoseconds. Its seconds are signed. */
 function timeAt(offset: number): bigint {
   return BigInt.asIntN(64, word64(offset)) * 1_000_000_000n + BigInt(word32(offset + 8));
 }
 
 /**
- * Inode number and change time (ns) of a path, links not followed; undefined if nothing is there. For looking at many
- * files: it decodes nothing else.
+ * Inode number and change time (ns) of a path, links not followed; undefined if nothing is there. It decodes nothing
+ * else, which makes it cheap for many files.
  */
 export function inodeAndChange(path: string): { inode: bigint; changed: bigint } | undefined {
   const error = look(AT_FDCWD, path, 0x100 /* AT_SYMLINK_NOFOLLOW */);
@@ -130,7 +130,7 @@ export function sameFile(a: FileIdentity, b: FileIdentity): boolean {
 
 /** Kind of the file system that a path is in: f_type of struct statfs, a magic number of uapi linux/magic.h. */
 export function fileSystemType(path: string): number {
-  // struct statfs of asm/statfs.h, of which the type is the first word.
+  // struct statfs of asm/statfs.h. The type is its first word.
   const words = new Uint32Array(30);
   call("statfs", 137, 43, path, cString(path), words);
   return words[0] ?? 0;
@@ -146,7 +146,7 @@ export function withFile<T>(path: string, flags: number, mode: number, use: (fd:
   }
 }
 
-/** Of files that the kernel keeps (proc(5)). O_NONBLOCK: what is there instead must not stop the plugin. */
+/** Reads a file of the kernel (proc(5)). O_NONBLOCK: a fifo in its place must not block the plugin. */
 export function readFile(path: string): Uint8Array {
   return withFile(path, O.NONBLOCK, 0, readToEnd);
 }
@@ -163,7 +163,7 @@ export function listDirectory(path: string): string[] {
   return names;
 }
 
-/** The same one by one, for directories that may be large. */
+/** Calls `use` with each name, without a list of all. For directories that may be large. */
 export function forEachName(path: string, use: (name: string) => void): void {
   withFile(path, O.DIRECTORY, 0, (fd) => {
     const buffer = new Uint8Array(32768);
@@ -180,7 +180,7 @@ export function forEachName(path: string, use: (name: string) => void): void {
   });
 }
 
-/** One for all links, made for the first: a page of memory that is touched costs as much as following one. */
+/** One buffer for all links: touching a new page of memory costs as much as reading a link. */
 let target: Uint8Array | undefined;
 
 /** Target of a symbolic link. */
@@ -195,7 +195,7 @@ export function link(from: string, to: string): void {
   call("linkat", 265, 37, to, AT_FDCWD, cString(from), AT_FDCWD, cString(to));
 }
 
-/** Gives the file behind a descriptor a name that must not exist yet, by way of its link in /proc. */
+/** Gives an open file a new name, through its link in /proc. Fails if the name exists. */
 export function linkDescriptor(fd: number, to: string): void {
   const from = cString(`/proc/self/fd/${fd}`);
   call("linkat", 265, 37, to, AT_FDCWD, from, AT_FDCWD, cString(to), 0x400 /* AT_SYMLINK_FOLLOW */);
@@ -239,12 +239,12 @@ export function ftruncate(fd: number, length: number): void {
   call("ftruncate", 77, 46, undefined, fd, length);
 }
 
-/** Sets an extended attribute of an open file; xattr(7) says which names there are. */
+/** Sets an extended attribute of an open file. xattr(7) explains the names. */
 export function fsetxattr(fd: number, name: string, value: Uint8Array): void {
   call("fsetxattr", 190, 7, name, fd, cString(name), value, value.length);
 }
 
-/** Bytes of the attribute's value, which must fit into `buffer` (else ERANGE). ENODATA: the file has none. */
+/** Reads an attribute into `buffer` and returns its length. ERANGE: it does not fit. ENODATA: the file has none. */
 export function fgetxattr(fd: number, name: string, buffer: Uint8Array): number {
   return call("fgetxattr", 193, 10, name, fd, cString(name), buffer, buffer.length);
 }

@@ -18,7 +18,7 @@ const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-/** Any process that can open a file can lock it: the file of a lock is for its owner alone, and for none of these. */
+/** Permission bits that a lock's file must not have: any process that can open a file can lock it. */
 const OTHERS = 0o077;
 
 /** Another process held the lock until the deadline. lock-holder.ts finds out which. */
@@ -26,7 +26,7 @@ export class LockTimeoutError extends Error {
   override readonly name = "LockTimeoutError";
   readonly path: string;
 
-  /** How long it was waited for. */
+  /** How long this process waited. */
   readonly milliseconds: number;
 
   constructor(path: string, milliseconds: number) {
@@ -36,26 +36,26 @@ export class LockTimeoutError extends Error {
   }
 }
 
-/** What kind of lock is wanted of a file. */
+/** The kind of lock to take. */
 export interface LockOptions {
-  /** Beside others that share it, and not beside one that does not. */
+  /** Other processes may share the lock, but none may hold it exclusively. */
   readonly shared?: boolean;
   /**
-   * Only this program takes it, so a file that others could have opened is refused. Without, such a file is closed to
-   * them from now on: replacing it would part us from the programs that hold it.
+   * Refuses a file that other users could have opened, for locks that only this program takes. Otherwise such a file only
+   * loses those permissions: replacing it would separate us from the programs that hold its lock.
    */
   readonly refuseOpened?: boolean;
 }
 
-/** A held lock. Disposing of it, or the end of the process, gives it back. */
+/** A held lock. It is released when it is disposed of or when the process ends. */
 export type FileLock = Disposable;
 
 /**
- * Takes the lock on the file at `path`, which is made when missing. Waits for what is left of the call, and at most
- * `most` milliseconds, in the kernel's queue, with other programs in the order of arrival: one that only tried again and
- * again would come last as long as others wait there. The clock is read only if the lock is held.
- * @throws LockTimeoutError; ForeignFileError when what is there cannot be ours; SystemError for everything else,
- * ENOLCK and its like where the file system has no locks.
+ * Takes the lock on the file at `path`, which is created if missing. Waits as long as the call may, at most `most`
+ * milliseconds. It waits in the kernel's queue, since a process that only retries loses to those that wait there. The
+ * clock is read only if another process holds the lock.
+ * @throws LockTimeoutError; ForeignFileError when the file cannot be ours; SystemError for everything else, such as ENOLCK
+ * where the file system has no locks.
  */
 export function lockFile(path: string, most?: number, options: LockOptions = {}): FileLock {
   const operation = options.shared === true ? LOCK_SH : LOCK_EX;
@@ -79,15 +79,15 @@ function waitFor(path: string, operation: number, most: number | undefined, opti
 }
 
 /**
- * Interrupts a system call that waits after so many milliseconds, and again every 50: the first may come right before the
- * call. @returns what ends that
+ * Interrupts a waiting system call after so many milliseconds, and again every 50, since the first signal may arrive just
+ * before the call. @returns a function that stops the alarm
  */
 export function startAlarm(milliseconds: number): () => void {
   const SIGALRM = 14;
   const setTimer = (timer: BigInt64Array) =>
     call("setitimer", 38, 103, undefined, 0 /* ITIMER_REAL */, timer, null);
   const noMore = interruptBy(SIGALRM);
-  // The caller of this program may have blocked the signal, and then nothing would end the wait.
+  // The caller may have blocked the signal, which this program inherits. Then nothing would end the wait.
   const mask = BigUint64Array.of(1n << BigInt(SIGALRM - 1));
   call("rt_sigprocmask", 14, 135, undefined, 1 /* SIG_UNBLOCK */, mask, null, mask.byteLength);
   const first = BigInt(Math.max(1, Math.ceil(milliseconds * 1000)));
@@ -98,12 +98,12 @@ export function startAlarm(milliseconds: number): () => void {
   };
 }
 
-/** The locked file; undefined if another holds the lock, or if the file was replaced meanwhile. */
+/** The locked file; undefined if another process holds the lock, or if the file was replaced meanwhile. */
 function lock(path: string, operation: number, options: LockOptions): OpenFile | undefined {
   const file = openRegular(path, O.RDWR | O.CREAT, OWNER_ONLY);
   try {
     closeToOthers(file, options);
-    // Once: a signal ends the wait.
+    // Not retried after a signal: the signal ends the wait.
     const error = attempt("flock", 73, 32, file.fd, operation);
     if (error < 0) throw new SystemError("flock", -error);
     // A lock on a file that was unlinked keeps no other process out.
@@ -118,11 +118,11 @@ function lock(path: string, operation: number, options: LockOptions): OpenFile |
   return undefined;
 }
 
-/** Sees to it that no other user can open the file. @throws ForeignFileError */
+/** Ensures that no other user can open the file. @throws ForeignFileError */
 function closeToOthers({ path, fd, status }: OpenFile, { refuseOpened = false }: LockOptions): void {
   const { mode } = status;
   const isOpen = (mode & OTHERS) !== 0;
-  // What has a second name and is closed to others does no harm as a lock: nothing is written into it.
+  // A second name of a file that is closed to others is harmless: nothing is written into a lock.
   const state = isOpen ? strangeness(path, status) : strangeOwner(path, status);
   if (state !== undefined) throw new ForeignFileError(path, state);
   if (isOpen && refuseOpened) {

@@ -1,8 +1,8 @@
-/** Who holds the flock(2) of a file, as proc_locks(5) shows it. */
+/** Finds the process that holds the flock(2) of a file, by proc_locks(5). */
 import { SystemError } from "./errno.ts";
 import { readText, status } from "./file.ts";
 
-/** "process 4711 (host-local)", as far as it is known: a holder in another pid namespace has no number here. */
+/** The holder, as in "process 4711 (host-local)", if it can be found. In another pid namespace it has no number here. */
 export function describeHolder(path: string): string {
   try {
     const { inode, device } = status(path);
@@ -18,8 +18,8 @@ export function describeHolder(path: string): string {
 
 /**
  * Process ids of the holders in the text of /proc/locks. A line reads
- * "1: FLOCK  ADVISORY  WRITE 4711 fe:00:123 0 EOF", those that wait have "->" behind the number. The device is that of
- * the file system; some (btrfs) show files with another, so it decides only among several.
+ * "1: FLOCK  ADVISORY  WRITE 4711 fe:00:123 0 EOF"; a process that waits has "->" behind the first number. The device is
+ * the file system's. Files of btrfs show another device, so it only decides between several matches.
  */
 export function holders(text: string, inode: string, device: string): string[] {
   const [major = "", minor = ""] = device

@@ -1,4 +1,4 @@
-/** Asks the kernel whether a network namespace lives. Linux 6.18 and later can tell (uapi linux/nsfs.h). */
+/** Liveness of a network namespace by its number, which the kernel reports from Linux 6.18 on (uapi linux/nsfs.h). */
 import { CAP_SYS_ADMIN, hasCapability } from "./capability.ts";
 import { close } from "./descriptor.ts";
 import { failedWith, unlessFailed } from "./errno.ts";
@@ -6,23 +6,23 @@ import { O, readLink } from "./file.ts";
 import { Netns, OWN_NETNS } from "./netns.ts";
 import { call } from "./syscall.ts";
 
-/** Instead of a mount's descriptor: the file system of namespaces. */
+/** Stands for the file system of namespaces where a mount's descriptor is expected. */
 const FD_NSFS_ROOT = -10003;
 const FILEID_NSFS = 0xf1;
 const CLONE_NEWNET = 0x40000000;
-/** The inode number of the machine's first user namespace (USER_NS_INIT_INO). */
+/** The link to the initial user namespace, with its inode number (USER_NS_INIT_INO). */
 const FIRST_USER_NAMESPACE = "user:[4026531837]";
 
-/** What names a network namespace: its inode number alone is given to another once it is gone. */
+/** Identifies a network namespace. The inode number alone is reused once the namespace is gone. */
 export interface NetnsNumbers {
   readonly inode: string;
   readonly cookie: bigint;
 }
 
 /**
- * A function that says whether a namespace lives, or undefined where the kernel can't tell: it is older, or hides
- * namespaces from this process, those of other user namespaces or, without CAP_SYS_ADMIN, all but its own. What it
- * hides it answers like what is gone.
+ * A function that returns whether a namespace lives; undefined where the kernel is too old, or hides namespaces from this
+ * process. It hides those of other user namespaces, and without CAP_SYS_ADMIN all but our own. For a hidden namespace it
+ * answers as for one that is gone.
  */
 export function netnsOracle(): ((netns: NetnsNumbers) => boolean) | undefined {
   return unlessFailed(() => {

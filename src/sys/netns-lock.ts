@@ -1,16 +1,16 @@
 /**
- * A lock on the network namespace of this process, between the processes that work in it: flock(2) on a file that only
- * root can open, with the namespace's number in its name. Any process could lock the namespace's own file and so stop
- * all that wait for it. Shared: I am about to use what is there. Exclusive: I am about to take something away.
+ * The lock of this process's network namespace: flock(2) on a file that only root can open, with the namespace's number in
+ * its name. The namespace's own file would not do, since any process could lock it and block all others. A process takes
+ * the lock shared before it uses what exists, and exclusively before it removes something.
  */
 import { status } from "./file.ts";
 import { type FileLock, LockTimeoutError, lockFile } from "./flock.ts";
 import { ensureOwnDirectory } from "./own-file.ts";
 
-/** Goes with the machine's next start, as namespaces do. */
+/** Is removed at the next boot, as namespaces are. */
 const DIRECTORY = "/run/bridgehead";
 
-/** The lock's path, which stays the same: a process does not change its namespace for good. */
+/** The lock's path, cached: a process does not change its namespace for good. */
 let known: string | undefined;
 
 function place(): string {
@@ -21,16 +21,16 @@ function place(): string {
 }
 
 /**
- * The shared lock. Whoever holds it exclusively needs a few messages to the kernel.
- * @throws LockTimeoutError; ForeignFileError or SystemError where there cannot be such a lock.
+ * Takes the shared lock. An exclusive holder keeps it only for a few messages to the kernel.
+ * @throws LockTimeoutError; ForeignFileError or SystemError where the lock's file cannot exist.
  */
 export function shareNetns(): FileLock {
   return lockFile(place(), undefined, { shared: true, refuseOpened: true });
 }
 
 /**
- * The exclusive lock, without waiting; undefined when any other process holds it.
- * @throws ForeignFileError or SystemError where there cannot be such a lock: then others may be at work unseen.
+ * Takes the exclusive lock without waiting; undefined if another process holds the lock.
+ * @throws ForeignFileError or SystemError where the lock's file cannot exist: then other processes may be at work.
  */
 export function claimNetns(): FileLock | undefined {
   try {

@@ -1,22 +1,22 @@
 /**
- * Which network namespaces still live: whatever keeps one alive and can be found leads to it through /proc. That is a
- * task inside, an open descriptor of it, and a mount of it in a mount namespace that a process is in. Not to be found
- * is a socket that a process outside holds inside; nothing can enter a namespace by that.
+ * Finds living network namespaces by searching /proc for what keeps them alive: tasks inside, open descriptors, and mounts
+ * in the mount namespaces of processes. It cannot find a socket that an outside process holds in a namespace. No process
+ * can enter a namespace through such a socket.
  */
 import { failedWith, SystemError } from "./errno.ts";
 import { listDirectory, readLink, readText, status } from "./file.ts";
 import { Netns, NoNamespaceError } from "./netns.ts";
 
-/** Inode number of a network namespace (of nsfs) to its cookie; undefined for a cookie that can't be had. */
+/** Maps the inode number (of nsfs) of a network namespace to its cookie; undefined if the cookie can't be read. */
 export type LiveNetns = ReadonlyMap<string, bigint | undefined>;
 
-/** /proc can't be read in full: a namespace that was not found may live all the same. */
+/** /proc can't be read in full, so a namespace that was not found may still live. */
 export class BlindSpotError extends Error {
   override readonly name = "BlindSpotError";
 }
 
 /**
- * Those of the inode numbers that belong to living namespaces.
+ * Finds the inode numbers that belong to living namespaces.
  * @throws BlindSpotError
  */
 export function findLiveNetns(wanted: ReadonlySet<string>): LiveNetns {
@@ -37,7 +37,7 @@ class Search {
     this.wanted = wanted;
   }
 
-  /** A process that ends meanwhile keeps nothing alive. */
+  /** A process that ends during the search keeps nothing alive. */
   visit(path: string): void {
     whileThere(() => {
       const mountNamespace = namespaceLink(`${path}/ns/mnt`);
@@ -49,7 +49,7 @@ class Search {
     whileThere(() => {
       for (const task of listDirectory(`${path}/task`)) {
         whileThere(() =>
-          this.note(namespaceLink(`${path}/task/${task}/ns/net`), `${path}/task/${task}/ns/net`),
+          this.record(namespaceLink(`${path}/task/${task}/ns/net`), `${path}/task/${task}/ns/net`),
         );
       }
     });
@@ -58,21 +58,21 @@ class Search {
     });
   }
 
-  /** A mount namespace without a process in it might hold a mount of a network namespace. */
+  /** A mount namespace without a process may hold a mount of a network namespace, which the search cannot see. */
   requireAllMountNamespaces(): void {
     for (const inode of this.kept) {
       if (!this.mountNamespaces.has(inode)) throw new BlindSpotError(`no process is in mnt:[${inode}]`);
     }
   }
 
-  /** Lines of proc_pid_mountinfo(5); a mount of a namespace has the namespace as its root. */
+  /** Reads lines of proc_pid_mountinfo(5). The root of a namespace's mount is the namespace. */
   private mounts(path: string): void {
     for (const line of readText(`${path}/mountinfo`).split("\n")) {
       const [, , , root = "", point = ""] = line.split(" ");
       const link = parseLink(root);
       if (link === undefined) continue;
       if (link.kind === "mnt") this.kept.add(link.inode);
-      this.note(link, `${path}/root${unescapeOctal(point)}`);
+      this.record(link, `${path}/root${unescapeOctal(point)}`);
     }
   }
 
@@ -80,16 +80,16 @@ class Search {
     const target = readLink(`${path}/fd/${fd}`);
     const link = parseLink(target);
     if (link?.kind === "mnt") this.kept.add(link.inode);
-    this.note(link, `${path}/fd/${fd}`);
-    // A namespace that was opened at a mount has the mount's path, and "/" when that is gone. Its status is asked for
-    // only if its number is right: a file of a dead server would never answer.
+    this.record(link, `${path}/fd/${fd}`);
+    // The link of a namespace that was opened at a mount is the mount's path, or "/" once that is gone. statx(2) may hang
+    // on a file of a dead server, so it is called only where fdinfo shows no inode number.
     if (link !== undefined || !target.startsWith("/")) return;
     const number = /^ino:\s*([0-9]+)$/m.exec(readText(`${path}/fdinfo/${fd}`))?.[1];
     const inode = number ?? status(`${path}/fd/${fd}`).inode;
-    if (this.wanted.has(inode)) this.note({ kind: "net", inode }, `${path}/fd/${fd}`);
+    if (this.wanted.has(inode)) this.record({ kind: "net", inode }, `${path}/fd/${fd}`);
   }
 
-  private note(link: NamespaceLink | undefined, path: string): void {
+  private record(link: NamespaceLink | undefined, path: string): void {
     if (link?.kind !== "net" || !this.wanted.has(link.inode)) return;
     if (this.found.get(link.inode) !== undefined) return;
     this.found.set(link.inode, cookieAt(path, link.inode));
@@ -109,7 +109,7 @@ function parseLink(text: string): NamespaceLink | undefined {
 
 const namespaceLink = (path: string): NamespaceLink | undefined => parseLink(readLink(path));
 
-/** Undefined also if the path leads elsewhere by now: then the inode number counts as alive. */
+/** Undefined also if the path leads elsewhere by now. Without a cookie the inode number counts as alive. */
 function cookieAt(path: string, inode: string): bigint | undefined {
   try {
     using netns = Netns.open(path);
@@ -120,7 +120,7 @@ function cookieAt(path: string, inode: string): bigint | undefined {
   }
 }
 
-/** Runs `look`, for which the process or descriptor may be gone. @throws BlindSpotError if it may not be looked at. */
+/** Runs `look`; a process or descriptor that is gone is no error. @throws BlindSpotError if access is refused. */
 function whileThere(look: () => void): void {
   try {
     look();

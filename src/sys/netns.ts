@@ -1,6 +1,6 @@
 /**
- * Network namespaces. setns(2) moves the calling thread, which is the process's first, so only synchronous code
- * may run inside: anything asynchronous could resume after the way back.
+ * Opens, identifies and enters network namespaces. setns(2) moves the calling thread, the main one, so only synchronous
+ * code may run inside: asynchronous code could resume after the return.
  */
 import { abort, pause } from "#engine";
 import { close } from "./descriptor.ts";
@@ -10,10 +10,10 @@ import { getsockopt, socket } from "./socket.ts";
 import { attempt, call } from "./syscall.ts";
 
 const CLONE_NEWNET = 0x40000000;
-/** Leads to the namespace that the calling thread is in. */
+/** Path of the calling thread's namespace. */
 export const OWN_NETNS = "/proc/thread-self/ns/net";
 
-/** A path that leads to no network namespace: nothing there any more, a plain file, or another kind. */
+/** A path does not lead to a network namespace: nothing is there, or a plain file, or a namespace of another kind. */
 export class NoNamespaceError extends Error {
   override readonly name = "NoNamespaceError";
   readonly path: string;
@@ -36,7 +36,7 @@ export class Netns implements Disposable {
 
   /**
    * Opens the namespace behind a path (a bind mount as `ip netns` makes it, or /proc/PID/ns/net).
-   * @throws NoNamespaceError when nothing is there or it is something else; SystemError for any other failure.
+   * @throws NoNamespaceError when nothing or something else is there; SystemError for any other failure.
    */
   static open(path: string): Netns {
     let fd: number;
@@ -59,14 +59,14 @@ export class Netns implements Disposable {
     );
   }
 
-  /** Device and inode, which name the namespace for its lifetime. */
+  /** Device and inode, which identify the namespace as long as it lives. */
   identity(): FileIdentity {
     return statusOf(this.fd);
   }
 
   /**
-   * A number that no other network namespace of this boot has or had, unlike the inode's, which is given again.
-   * Undefined if the kernel is too old, or does not let this process look.
+   * A number that is never reused within a boot, unlike the inode number. Undefined if the kernel is too old or refuses
+   * access.
    */
   cookie(): bigint | undefined {
     const number = new Uint8Array(8);
@@ -77,7 +77,7 @@ export class Netns implements Disposable {
     return new BigUint64Array(number.buffer)[0];
   }
 
-  /** Runs synchronous code inside the namespace. Ends the process if the way back fails: no other code may run there. */
+  /** Runs synchronous code inside the namespace. If the return fails, the process ends: no other code may run there. */
   run<T>(inside: () => T): T {
     const home = open(OWN_NETNS, O.RDONLY);
     try {
@@ -99,7 +99,7 @@ export class Netns implements Disposable {
   }
 }
 
-/** The same number by a socket's option, from Linux 5.14 on. */
+/** Reads the cookie as a socket option, from Linux 5.14 on. */
 function readCookie(number: Uint8Array): true {
   const fd = socket(2 /* AF_INET */, 2 /* SOCK_DGRAM */, 0);
   try {
@@ -111,7 +111,7 @@ function readCookie(number: Uint8Array): true {
 }
 
 function returnTo(home: number): void {
-  // A second of tries: the kernel may be short of memory for a moment.
+  // Retries for a second, since the kernel may be short of memory for a moment.
   for (let attempt = 1; ; attempt++) {
     try {
       call("setns", 308, 268, undefined, home, CLONE_NEWNET);
@@ -123,7 +123,7 @@ function returnTo(home: number): void {
   }
 }
 
-/** Whether `path` leads to the namespace that this process is in. False if nothing is there. */
+/** Whether `path` leads to this process's own namespace. False if nothing is there. */
 export function isOwnNetns(path: string): boolean {
   return unlessFailed(() => sameFile(status(path), status(OWN_NETNS))) === true;
 }

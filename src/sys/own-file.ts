@@ -1,7 +1,7 @@
 /**
- * Opens files in places that are ours, where something else may have been put: a link, a fifo, a device, a further name
- * of another program's file, a file of another user. Nothing is read or written before that has been looked at, and
- * opening never waits.
+ * Opens our own files safely. Something else may be in their place: a link, a fifo, a device, a hard link to another
+ * program's file, a file of another user. The file is checked before anything is read or written, and opening never
+ * blocks.
  */
 
 import { close } from "./descriptor.ts";
@@ -23,17 +23,17 @@ import { attempt } from "./syscall.ts";
 /** Mode of a file that only its owner can open. */
 export const OWNER_ONLY = 0o600;
 
-/** Something that is not ours is where a file or directory of ours should be. The message never shows its content. */
+/** Something foreign is in the place of our file or directory. The message never shows its content. */
 export class ForeignFileError extends Error {
   override readonly name = "ForeignFileError";
 
-  /** `state` is what was found and what to do about it, as in "is a fifo: remove it". */
+  /** `state` is what was found and the remedy, as in "is a fifo: remove it". */
   constructor(path: string, state: string) {
     super(`${JSON.stringify(path)} ${state}`);
   }
 }
 
-/** Whether a file or directory could not be used: a system call failed, or something that is not ours is there. */
+/** Whether a file or directory could not be used: a system call failed, or something foreign is in its place. */
 export const isFileFailure = (error: unknown): error is SystemError | ForeignFileError =>
   error instanceof SystemError || error instanceof ForeignFileError;
 
@@ -61,10 +61,10 @@ export class OpenFile implements Disposable {
 export function openRegular(path: string, flags: number, mode = 0): OpenFile {
   let fd: number;
   try {
-    // O_NONBLOCK: a fifo, or a lease that its owner took on the file (F_SETLEASE), must not stop the plugin.
+    // O_NONBLOCK: a fifo, or a file lease (F_SETLEASE) of its owner, must not block the plugin.
     fd = open(path, flags | O.NOFOLLOW | O.NONBLOCK, mode);
   } catch (error) {
-    // Links, sockets, directories and devices give an error each; what it was is said in the same words for all.
+    // Links, sockets, directories and devices fail with different errors. The message is the same for all.
     const found = failedWith(error, "ENOENT")
       ? undefined
       : unlessFailed(() => status(path, { followLinks: false }));
@@ -78,8 +78,8 @@ export function openRegular(path: string, flags: number, mode = 0): OpenFile {
 }
 
 /**
- * As openRegular, and the file has no other name, and belongs to this user, to root, or to the owner of its directory.
- * @throws ForeignFileError when it is not so.
+ * As openRegular, but the file must have a single name and belong to this user, root, or the owner of its directory.
+ * @throws ForeignFileError otherwise
  */
 export function openOwn(path: string, flags: number, mode = 0): OpenFile {
   const file = openRegular(path, flags, mode);
@@ -89,7 +89,7 @@ export function openOwn(path: string, flags: number, mode = 0): OpenFile {
   throw new ForeignFileError(path, state);
 }
 
-/** Why the file may be another program's, and what to do about it; undefined if it is ours without a doubt. */
+/** Why the file may be another program's, and the remedy; undefined if it is certainly ours. */
 export function strangeness(path: string, found: FileStatus): string | undefined {
   if (found.links > 1) {
     return `has ${found.links} names (hard links), so that it may be a file of another program: remove this name`;
@@ -98,8 +98,8 @@ export function strangeness(path: string, found: FileStatus): string | undefined
 }
 
 /**
- * As strangeness, as far as the owner goes. The owner of the directory is one of us: some file systems give all files
- * to one user (NFS with root_squash), and the owner of the directory can replace the file anyway.
+ * As strangeness, but checks only the file's user. The directory's user is trusted too: some file systems give all files
+ * to one user (NFS with root_squash), and the directory's user can replace the file anyway.
  */
 export function strangeOwner(path: string, { owner }: FileStatus): string | undefined {
   if (owner === 0 || owner === attempt("geteuid", 107, 175) || owner === status(directoryOf(path)).owner)
@@ -108,8 +108,8 @@ export function strangeOwner(path: string, { owner }: FileStatus): string | unde
 }
 
 /**
- * Makes the directory at `path` if it is missing, for this user alone. One that is there is closed to others.
- * @throws ForeignFileError when something else is there, or it belongs to another user; SystemError.
+ * Creates the directory at `path` for this user alone if it is missing. An existing one is closed to others.
+ * @throws ForeignFileError when something else is there, or it belongs to another user; SystemError
  */
 export function ensureOwnDirectory(path: string): void {
   try {
@@ -141,21 +141,21 @@ export function requireDirectory(path: string, found: FileStatus): void {
     throw new ForeignFileError(path, `is ${describeKind(found)}, not a directory: remove it`);
 }
 
-/** Sets the permissions of a directory, and of nothing that a link in its place leads to. */
+/** Sets the permissions of a directory. A link in its place is not followed. */
 export function setDirectoryMode(path: string, mode: number): void {
   withFile(path, O.PATH | O.DIRECTORY | O.NOFOLLOW, 0, (fd) => trySetMode(fd, mode));
 }
 
-/** Gives the owner of a new file the permissions that a umask took. True if one was missing. */
+/** Restores the owner's permissions on a new file that a umask removed. True if one was missing. */
 export function grantOwner({ fd, status }: Pick<OpenFile, "fd" | "status">): boolean {
   if ((status.mode & OWNER_ONLY) === OWNER_ONLY) return false;
   trySetMode(fd, OWNER_ONLY);
   return true;
 }
 
-/** Sets the permissions of an open file. A file system without any shows some that cannot be changed. */
+/** Sets the permissions of an open file. Ignores failures: some file systems have fixed permissions. */
 export function trySetMode(fd: number, mode: number): void {
-  // By way of its link in /proc, since it may be open with O_PATH.
+  // Through its link in /proc, since the file may be open with O_PATH.
   unlessFailed(() => chmod(`/proc/self/fd/${fd}`, mode));
 }
 

@@ -1,4 +1,4 @@
-/** Sockets. All errors are SystemError. */
+/** System calls on sockets. All errors are SystemError. */
 import { call } from "./syscall.ts";
 
 export function socket(domain: number, type: number, protocol: number): number {
@@ -27,8 +27,8 @@ export const NETLINK_ADDRESS = 12;
 const senderLength = new Uint32Array(1);
 
 /**
- * Receives at most `length` bytes into `buffer`: bytes of the datagram. Its sender's netlink address goes into `sender`,
- * of NETLINK_ADDRESS bytes. Lengths are given, not asked of the arrays: that costs as much as the call.
+ * Receives at most `length` bytes into `buffer` and returns the datagram's length. The sender's netlink address is written
+ * into `sender`, of NETLINK_ADDRESS bytes. Lengths are passed, since reading an array's length costs as much as the call.
  */
 export function recvfrom(
   fd: number,

@@ -1,13 +1,13 @@
 /**
- * Standard input, output and error of a call. Whatever is at the other end may never close and never read: none of the
- * three is waited for beyond the call's deadline.
+ * Standard input, output and error of a call. The other end may never close or never read, so no stream is waited for
+ * beyond the call's deadline.
  */
 import { timeLeft } from "./deadline.ts";
 import { isReady, POLLIN, POLLOUT, readToEnd, write } from "./descriptor.ts";
 import { EBADF, SystemError } from "./errno.ts";
 import { attempt } from "./syscall.ts";
 
-/** The other end was waited for until the deadline. */
+/** The other end was not ready before the deadline. */
 export class StandardStreamError extends Error {
   override readonly name = "StandardStreamError";
   readonly isTemporary = true;
@@ -23,17 +23,17 @@ export function readInput(most: number): Uint8Array {
   });
 }
 
-/** Writes to standard output. @throws SystemError, StandardStreamError: not all of it was written */
+/** Writes to standard output. @throws SystemError, StandardStreamError when not all of it was written */
 export function writeOutput(text: string): void {
-  // What is inherited survived an execve(2) and so has no FD_CLOEXEC; the runtime opens /dev/null with it in the place
-  // of what is missing. A caller that closed it gets no result, which must not look like success.
+  // FD_CLOEXEC means that the caller closed standard output: an inherited descriptor does not have it, and the runtime
+  // opens /dev/null with it in place of a missing one. A result that no caller receives must not look like success.
   if (attempt("fcntl", 72, 25, 1, 1 /* F_GETFD */) === 1)
     throw new SystemError("write", EBADF, "standard output");
   if (writeInTime(1, text)) return;
   throw new StandardStreamError("standard output is full, and nothing has read it until the call's deadline");
 }
 
-/** Writes to standard error. What it does not take within a second is lost: a line of the log fails nothing. */
+/** Writes to standard error. Text that is not accepted within a second is dropped: logging never fails a call. */
 export function writeError(text: string): void {
   try {
     writeInTime(2, text, 1000);
@@ -47,16 +47,16 @@ function writeInTime(fd: number, text: string, most?: number): boolean {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length; ) {
     if (!isReadyInTime(fd, POLLOUT, most)) return false;
-    // A pipe that can be written to takes so much without waiting (PIPE_BUF).
+    // A writable pipe takes this many bytes without blocking (PIPE_BUF).
     at += write(fd, at === 0 && bytes.length <= 4096 ? bytes : bytes.subarray(at, at + 4096));
   }
   return true;
 }
 
-/** Descriptors that were waited for in vain, as bits: that happens once. */
+/** Bits of descriptors that timed out once. They are not waited for again. */
 let stuck = 0;
 
-/** Whether something can be read or written, or comes to an error, in time. The clock is read only if not so at once. */
+/** Whether an event occurs in time; an error counts as one. The clock is read only if the descriptor is not ready yet. */
 function isReadyInTime(fd: number, events: number, most?: number): boolean {
   if (isReady(fd, events, 0)) return true;
   if ((stuck & (1 << fd)) === 0 && isReady(fd, events, timeLeft(most))) return true;

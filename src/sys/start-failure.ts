@@ -1,13 +1,13 @@
-/** Why a program could not be started, in words for people. The kernel's own word is about the program's interpreter too. */
+/** Explains why a program could not be started. The kernel's errno can also be about the program's interpreter. */
 import { describeErrno, failedWith, SystemError } from "./errno.ts";
 import { status } from "./file.ts";
 
-/** A program that did not run at all. The message says why, without its name. */
+/** A program did not run at all. The message says why, without its name. */
 export class NotStartedError extends Error {
   override readonly name = "NotStartedError";
-  /** It may work later. */
+  /** A later start may succeed. */
   readonly isTemporary: boolean;
-  /** So there is nothing to undo. */
+  /** The program changed nothing, so there is nothing to undo. */
   readonly nothingTaken = true;
 
   constructor(reason: string, isTemporary: boolean, options?: ErrorOptions) {
@@ -16,14 +16,14 @@ export class NotStartedError extends Error {
   }
 }
 
-/** What execve(2) and vfork(2) mean, where their errno alone does not say what to do. */
+/** Causes and remedies, for errors of execve(2) and vfork(2) that need more than their own text. */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES:
     "it may not be executed: it or its interpreter has no permission for that, or is on a file system mounted noexec",
   ENOEXEC:
     'it is not a program of this machine: a script needs a first line such as "#!/bin/sh", a binary the right architecture',
   E2BIG:
-    "its environment and arguments are longer than the kernel takes; shorten the variables of the caller",
+    "its environment and arguments are longer than the kernel accepts; shorten the variables of the caller",
   ETXTBSY: "another program is writing it; try again later",
   EAGAIN:
     "no more processes can be started; raise pids.max of the cgroup or the limit of processes (ulimit -u)",
@@ -32,7 +32,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 const TEMPORARY = ["ETXTBSY", "EAGAIN", "ENOMEM", "EMFILE", "ENFILE"];
 
-/** The failure of a start; any other error as it is. */
+/** Turns a SystemError of a start into a NotStartedError. Returns any other error as it is. */
 export function cannotStart(path: string, error: unknown): unknown {
   if (!(error instanceof SystemError)) return error;
   const reason = error.code === "ENOENT" ? whatIsMissing(path) : REASONS[error.code];
@@ -40,7 +40,7 @@ export function cannotStart(path: string, error: unknown): unknown {
   return new NotStartedError(text, TEMPORARY.includes(error.code), { cause: error });
 }
 
-/** ENOENT is also the answer when the file is there, and what it needs is not. */
+/** ENOENT also means that the file exists, but its interpreter or loader does not. */
 function whatIsMissing(path: string): string {
   try {
     status(path);
@@ -48,5 +48,5 @@ function whatIsMissing(path: string): string {
     if (failedWith(error, "ENOENT")) return "there is no such file";
     if (!(error instanceof SystemError)) throw error;
   }
-  return "the interpreter of its first line, or the loader that it was linked for, is not on this machine";
+  return "the interpreter of its first line, or the loader that it was linked for, is missing on this machine";
 }

@@ -1,13 +1,13 @@
-/** System calls by their number, with their failures as errors. Each is made in the room that it belongs to. */
+/** Makes system calls by number, and turns failures into errors. */
 import { architecture, syscall, type Word } from "#engine";
 import { EINTR, EINVAL, SystemError } from "./errno.ts";
 
-/** Whether this is arm64. Numbers and some flags differ from x86-64. */
+/** Whether this is arm64, whose call numbers and some flags differ from x86-64. */
 export const ARM = architecture === "arm64";
 
 /**
- * Makes a system call, again when a signal came in between. `name` is the kernel's, x64 and arm64 are its numbers on
- * either (asm/unistd_64.h, asm-generic/unistd.h), `subject` is what it is made on, for the error.
+ * Makes a system call, and repeats it after EINTR. `x64` and `arm64` are its numbers (asm/unistd_64.h,
+ * asm-generic/unistd.h). `name` and `subject`, such as a path, are for the error.
  * @throws SystemError
  */
 export function call(
@@ -29,7 +29,7 @@ export function call(
   }
 }
 
-/** The same once, for callers to whom a failure is an answer: it comes back as the negative error number. */
+/** Makes a system call once. Returns a failure as the negative error number. */
 export function attempt(
   _name: string,
   x64: number,
@@ -45,7 +45,7 @@ export function attempt(
 
 const encoder = new TextEncoder();
 
-/** A path as the kernel wants it. A NUL inside would silently name another file. */
+/** A path as a C string. A NUL inside is refused, since it would name another file. */
 export function cString(path: string): Uint8Array {
   if (path.includes("\0")) throw new SystemError("path", EINVAL, path);
   return encoder.encode(`${path}\0`);

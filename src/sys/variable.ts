@@ -1,7 +1,7 @@
-/** The bytes of this process's variables, of which the engine gives only text. */
+/** Checks the bytes of this process's variables, which the engine shows only as text. */
 import { readFile } from "./file.ts";
 
-/** Whether a variable's value, as this process was started with it, is UTF-8; one that is not set is. @throws SystemError */
+/** Whether the initial value of a variable is UTF-8; true for one that is not set. @throws SystemError */
 export function isUtf8(name: string): boolean {
   const entries = readFile("/proc/self/environ");
   const begin = new TextEncoder().encode(`${name}=`);

@@ -43,7 +43,7 @@ describe("the build refuses a runtime", () => {
   test("that lacks a text, or has one more often", () => {
     expect(() => crashReportPatches(program(crashed, memory, address))).toThrow(
       'cannot replace "Bun has crashed. T": its place in the runtime was found 1 times, not 2; ' +
-        "see docs/decisions/0029-crash-report.md before another version of Bun is used",
+        "read docs/decisions/0029-crash-report.md before you use another version of Bun",
     );
     expect(() => crashReportPatches(program(crashed, crashed, memory))).toThrow("was found 0 times, not 1");
     expect(() => crashReportPatches(program(crashed, crashed, memory, memory, address))).toThrow(

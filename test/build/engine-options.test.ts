@@ -30,7 +30,7 @@ describe("the build refuses a runtime", () => {
   test("where the option is not found", () => {
     expect(() => enginePatches(program(place))).toThrow(
       "cannot turn off useWarmUpMarkedBlocks: its place in the runtime was found 0 times, not once; " +
-        "see docs/decisions/0017-engine-options.md before another version of Bun is used",
+        "read docs/decisions/0017-engine-options.md before you use another version of Bun",
     );
   });
 

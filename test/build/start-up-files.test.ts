@@ -24,7 +24,7 @@ describe("the build refuses a runtime", () => {
   test.each(NAMES)("that lacks %s", (missing) => {
     expect(() => startUpPatches(program(...NAMES.filter((name) => name !== missing)))).toThrow(
       `cannot take out ${missing}: its place in the runtime was found 0 times, not once; ` +
-        "see docs/decisions/0020-start-up-files.md before another version of Bun is used",
+        "read docs/decisions/0020-start-up-files.md before you use another version of Bun",
     );
   });
 

@@ -188,7 +188,7 @@ describe("it says what is in its way, and changes nothing", () => {
   }
 
   test.each([
-    ["a read-only file system", "size=1m", "remount,ro", /read-only file system; give the folder that/],
+    ["a read-only file system", "size=1m", "remount,ro", /read-only file system; name the folder that/],
     ["a full one", "size=64m", undefined, /no space left on device; 1\d\d MiB are needed/],
     [
       "one that nothing runs on",

@@ -232,7 +232,7 @@ describe("K26: a child that cannot be started: words for people, and no name of 
     [
       "variables without end",
       () => failure("/bin/true", { LONG: "x".repeat(3_000_000) }),
-      /longer than the kernel takes/,
+      /longer than the kernel accepts/,
       false,
     ],
   ])("%s", (_, provoke, words, isTemporary) => {
