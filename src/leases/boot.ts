@@ -16,7 +16,7 @@ export const thisBoot: Boot = {
   id: bootId,
   record: takeRecord,
   gone: async (records) => {
-    const { netnsOracle } = await import("../sys/netns-handle.ts");
-    return (await import("./netns-liveness.ts")).provenGone(records, netnsOracle());
+    const { netnsLiveness } = await import("../sys/netns-handle.ts");
+    return (await import("./netns-liveness.ts")).provenGone(records, netnsLiveness());
   },
 };

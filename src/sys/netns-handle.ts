@@ -24,7 +24,7 @@ export interface NetnsNumbers {
  * process. It hides those of other user namespaces, and without CAP_SYS_ADMIN all but our own. For a hidden namespace it
  * answers as for one that is gone.
  */
-export function netnsOracle(): ((netns: NetnsNumbers) => boolean) | undefined {
+export function netnsLiveness(): ((netns: NetnsNumbers) => boolean) | undefined {
   return unlessFailed(() => {
     if (readLink("/proc/thread-self/ns/user") !== FIRST_USER_NAMESPACE) return undefined;
     if (hasCapability(CAP_SYS_ADMIN) !== true) return undefined;

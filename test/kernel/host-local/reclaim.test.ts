@@ -6,7 +6,7 @@ import type { Subprocess } from "bun";
 import { provenGone } from "../../../src/leases/netns-liveness.ts";
 import { type NetnsRecord, ownPidNamespace } from "../../../src/leases/netns-record.ts";
 import { Netns } from "../../../src/sys/netns.ts";
-import { netnsOracle } from "../../../src/sys/netns-handle.ts";
+import { netnsLiveness } from "../../../src/sys/netns-handle.ts";
 import { findLiveNetns } from "../../../src/sys/netns-references.ts";
 import { outputOf } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -156,18 +156,18 @@ describe("a retry", () => {
 });
 
 describe.each([
-  ["by the kernel's word", netnsOracle],
+  ["by the kernel's answer", netnsLiveness],
   ["by a search, as older kernels need it", () => undefined],
-])("the proof %s", (_, oracle) => {
+])("liveness %s", (_, liveness) => {
   hostTest("L4: a namespace is gone although another has its number now", async (host) => {
     const old = await host.addNamespace("old");
     const record = recordOf(old.path);
-    expect(provenGone([record], oracle())).toEqual(new Set());
+    expect(provenGone([record], liveness())).toEqual(new Set());
     await host.run(["ip", "netns", "delete", "old"]);
     const young = await host.addNamespace("young");
-    await eventually("the end of the namespace", () => provenGone([record], oracle()).has(record));
-    expect(provenGone([recordOf(young.path)], oracle())).toEqual(new Set());
-    expect(provenGone([{ ...record, netns: recordOf(young.path).netns }], oracle())).toEqual(new Set());
+    await eventually("the end of the namespace", () => provenGone([record], liveness()).has(record));
+    expect(provenGone([recordOf(young.path)], liveness())).toEqual(new Set());
+    expect(provenGone([{ ...record, netns: recordOf(young.path).netns }], liveness())).toEqual(new Set());
   });
 });
 
@@ -183,7 +183,7 @@ hostTest("L4: a search says nothing of what another pid namespace's processes ma
 hostTest("L4: without its cookie a namespace whose number is in use counts as alive", async (host) => {
   const record = recordOf((await host.addNamespace("a")).path);
   const nameless = { ...record, netns: { ...record.netns, cookie: 0n } };
-  for (const oracle of [netnsOracle(), undefined]) expect(provenGone([nameless], oracle)).toEqual(new Set());
+  for (const lives of [netnsLiveness(), undefined]) expect(provenGone([nameless], lives)).toEqual(new Set());
 });
 
 function recordOf(path: string): NetnsRecord {
