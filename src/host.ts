@@ -1,4 +1,4 @@
-/** A call of a plugin in this process: what the protocol needs of the system, and the wiring of plugins into delegation. */
+/** Runs a plugin in this process: connects the protocol to the system, and delegation to the built-in plugins. */
 import { refuseItself } from "./cni/delegate.ts";
 import { toCniError } from "./cni/error.ts";
 import type { Delegation, Plugin } from "./cni/plugin.ts";
@@ -12,10 +12,10 @@ import { isRegular, sameFile, status } from "./sys/file.ts";
 import { isOwnNetns } from "./sys/netns.ts";
 import { readInput } from "./sys/standard-streams.ts";
 
-/** What every answer needs. */
+/** The part of a Host that every answer needs. */
 type Streams = Pick<Host, "environment" | "stdout" | "stderr">;
 
-/** Runs the plugin that the program was called as; undefined where its name does not say which. Returns the exit code. */
+/** Runs `plugin`, or the configuration's if the program's name selects none (undefined). Returns the exit code. */
 export async function runCall(
   calledAs: string,
   plugin: Plugin | undefined,
@@ -29,7 +29,7 @@ export async function runCall(
     isOwnNetns,
     delegation: { calledAs, isExecutable, builtIn, run },
     time: { limit: limitCall, beginUndo, half: withHalfOfTheTime },
-    // A refusal of the system's names the capability that this process lacks.
+    // If the system refuses an action, the error names the missing capability.
     explain: async (message) => (await import("./sys/capability.ts")).missingCapability(message),
     isUtf8: async (variable) => (await import("./sys/variable.ts")).isUtf8(variable),
   };
@@ -37,7 +37,7 @@ export async function runCall(
   return (await import("./cni/unclear-name.ts")).runByConfig(calledAs, PLUGINS, host);
 }
 
-/** Reports what kept a plugin from an answer that needs no call. Returns the exit code. */
+/** Reports why an answer that needs no call failed. Returns the exit code. */
 export function reportFailure(error: unknown, streams: Streams): number {
   reportError(toCniError(error), CURRENT_VERSION, streams);
   return 1;
@@ -59,7 +59,7 @@ function builtIn(path: string, name: string): Plugin | undefined {
   const ipam: Plugin[] = [];
   for (const plugin of PLUGINS) if (plugin.kind === "ipam") ipam.push(plugin);
   const found = pluginIn(name, ipam) ?? pluginIn(name, PLUGINS);
-  // The one that delegates.
+  // bridge is the plugin that delegates.
   if (found?.name === "bridge") refuseItself(name, name);
   return found;
 }

@@ -59,7 +59,7 @@ function parseIpv6(text: string): bigint | undefined {
   const tail = halves.length === 2 ? parseGroups(halves[1] ?? "", true) : [];
   if (head === undefined || tail === undefined) return undefined;
   const missing = 8 - head.length - tail.length;
-  // "::" stands for at least one group.
+  // "::" replaces at least one group.
   if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
   const groups = [...head, ...new Array<number>(missing).fill(0), ...tail];
   let value = 0n;
