@@ -1,20 +1,20 @@
-/** What has an address (K6), and what looking costs however many a container gives itself (K9). */
+/** Users of addresses (K6), and the cost of finding them when a container has many addresses (K9). */
 import { expect, test } from "bun:test";
 import { outcomeOf } from "../support/command.ts";
 import { CrowdedKernel, held, usersBehind } from "./crowded-kernel.ts";
 
 const FOUND = 'interface "eth0" behind host veth "veth1"';
 
-test("K6: an address that a container has, and one that none has", () => {
+test("K6: finds the user of an address that a container has, and none of one that no container has", () => {
   const users = usersBehind(new CrowdedKernel(3));
   expect(users.find(held("2001:db8::3"))?.name).toBe(FOUND);
   expect(users.find(held("2001:db8::4"))).toBeUndefined();
 });
 
-/** Walks through the addresses of the host and of the one namespace. */
+/** Dumps of addresses: one of the host and one of the namespace. */
 const ONE_LOOK = 2;
 
-test("K9: one look serves all addresses that are asked for together, and only those", () => {
+test("K9: one dump serves all addresses that are looked up together, and only those", () => {
   const kernel = new CrowdedKernel(3);
   const users = usersBehind(kernel);
   const asked = ["2001:db8::1", "fd00::1", "2001:db8::3"].map(held);
@@ -24,14 +24,14 @@ test("K9: one look serves all addresses that are asked for together, and only th
   expect(kernel.looks).toBe(2 * ONE_LOOK);
 });
 
-/** The first that such a namespace has. */
+/** The first eight addresses of the namespace. */
 const EIGHT = Array.from({ length: 8 }, (_, index) => `2001:db8::${index + 1}/128`).join(", ");
 
-/** MiB that pass before the engine collects what is used no more, however much comes. */
+/** MiB that the engine may use before it collects garbage, whatever the number of addresses. */
 const MORE = 40;
 
 test.each([
-  ["who has an address", "users", () => `${FOUND}, none`],
+  ["the users of an address", "users", () => `${FOUND}, none`],
   [
     "CHECK",
     "check",

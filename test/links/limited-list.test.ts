@@ -1,4 +1,4 @@
-/** K9: a message holds the first of many, however many a container has. */
+/** K9: a message lists only the first addresses of a container that has many. */
 import { expect, test } from "bun:test";
 import { LimitedList } from "../../src/links/limited-list.ts";
 
@@ -9,7 +9,7 @@ const textOf = (count: number): string => {
   return some.text;
 };
 
-test("none, a few, many", () => {
+test("K9: lists none, a few or the first eight of many", () => {
   expect(textOf(0)).toBe("none");
   expect(textOf(2)).toBe("a1, a2");
   expect(textOf(8)).toBe("a1, a2, a3, a4, a5, a6, a7, a8");

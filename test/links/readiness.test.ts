@@ -5,7 +5,7 @@ import { SystemError } from "../../src/sys/errno.ts";
 const EIO = 5;
 const ENOBUFS = 105;
 
-/** Events whose waiting fails with this errno. */
+/** A source of events that fails with this errno. */
 const failing = (errno: number): Events => ({
   receiveWithin: () => {
     throw new SystemError("ppoll", errno);
@@ -13,7 +13,7 @@ const failing = (errno: number): Events => ({
   [Symbol.dispose]: () => undefined,
 });
 
-test("K26: a wait that fails says what could not be done", () => {
+test("K26: the error of a failed wait names the action", () => {
   expect(() =>
     awaitState(
       () => failing(EIO),
@@ -22,7 +22,7 @@ test("K26: a wait that fails says what could not be done", () => {
   ).toThrow("cannot listen to the kernel's events: wait: input/output error (EIO)");
 });
 
-test("K26: so does a socket that cannot be opened", () => {
+test("K26: the error of a socket that cannot be opened names the action", () => {
   const subscribe = () => {
     throw new SystemError("socket", EIO);
   };
@@ -31,7 +31,7 @@ test("K26: so does a socket that cannot be opened", () => {
   );
 });
 
-test("G24: events that were lost are a reason to look again, and no failure", () => {
+test("G24: lost events cause another look and no failure", () => {
   let looks = 0;
   const looked = awaitState(
     () => failing(ENOBUFS),

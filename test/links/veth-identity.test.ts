@@ -1,4 +1,4 @@
-/** Names and aliases of host veths: an attachment's own, and never anybody else's. */
+/** Names, MACs and aliases of host veths identify one attachment only. */
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -21,7 +21,7 @@ const attachment: fc.Arbitrary<Attachment> = fc.record({
   ifname: fc.stringMatching(/^[a-z][a-z0-9.@-]{0,14}$/),
 });
 
-test("B13: veth and 8 hex digits", () => {
+test("B13: a name is veth and 8 hex digits", () => {
   fc.assert(
     fc.property(attachment, (one) => {
       expect(hostVethName(one)).toMatch(/^veth[0-9a-f]{8}$/);
@@ -30,7 +30,7 @@ test("B13: veth and 8 hex digits", () => {
   );
 });
 
-test("B13, K6: eight names for when one is taken, and a MAC that only that name in that network has", () => {
+test("B13, K6: an attachment has eight names to try, and each name has its own MAC in each network", () => {
   fc.assert(
     fc.property(attachment, name, (one, network) => {
       const names = hostVethNames(one);
@@ -44,7 +44,7 @@ test("B13, K6: eight names for when one is taken, and a MAC that only that name 
   );
 });
 
-test("K6: an alias that is no digest names its attachment, and no other text does", () => {
+test("K6: only an alias without a digest names its attachment", () => {
   fc.assert(
     fc.property(attachment, (one) => {
       const alias = attachmentAlias(one);
@@ -85,7 +85,7 @@ test("two attachments never share an alias, and an alias belongs to its network 
   );
 });
 
-test("aliases of other programs are nobody's", () => {
+test("aliases of other programs belong to no attachment", () => {
   for (const alias of ["", "net/c1/eth0", "bridgehead", "calico", "bridgehead:network/c1/eth0"])
     expect(staleAliases("net", new ValidAttachments(() => []))(alias)).toBe(false);
 });

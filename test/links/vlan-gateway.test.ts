@@ -1,4 +1,4 @@
-/** The moments between two ADDs that both make the gateway of a VLAN (G20), with a kernel that plays the other one. */
+/** Races of two ADDs that create the gateway of a VLAN (G20), with a kernel that plays the other ADD. */
 
 import { expect, test } from "bun:test";
 import { UndoStack } from "../../src/cni/undo.ts";
@@ -48,7 +48,7 @@ function kernel(refusals: number, from: number): FakeKernel {
   );
 }
 
-/** What comes of it: the link, how many pairs were asked for, and whether there is something to undo. */
+/** The outcome: the link's index, the number of requested pairs, and whether there is something to undo. */
 async function ensure(fake: FakeKernel) {
   const undo = new UndoStack();
   const plan = { vlan: 10, preserveDefaultVlan: false };
@@ -64,23 +64,23 @@ async function ensure(fake: FakeKernel) {
   };
 }
 
-test("G20: it is not there and is made", async () => {
+test("G20: creates a missing gateway", async () => {
   expect(await ensure(kernel(0, 2))).toEqual({ index: 7, creations: 1, undoes: true });
 });
 
-test("G20: it is there", async () => {
+test("G20: uses an existing gateway", async () => {
   expect(await ensure(kernel(0, 1))).toEqual({ index: 7, creations: 0, undoes: false });
 });
 
-test("G20: another ADD makes it between looking for it and making it", async () => {
+test("G20: uses a gateway that another ADD creates after it was looked for", async () => {
   expect(await ensure(kernel(1, 2))).toEqual({ index: 7, creations: 1, undoes: false });
 });
 
-test("G19: the name that is taken is that of the other end", async () => {
+test("G19: tries another port name if the first one is taken", async () => {
   expect(await ensure(kernel(1, 3))).toEqual({ index: 7, creations: 2, undoes: true });
 });
 
-test("G20: what another program takes away at once is an error to try again after", async () => {
+test("G20: a gateway that another program deletes at once is an error with code 11", async () => {
   await expect(ensure(kernel(0, 9))).rejects.toMatchObject({
     code: 11,
     message: expect.stringContaining("vanished"),

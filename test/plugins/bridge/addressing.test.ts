@@ -1,4 +1,4 @@
-/** Gateways and routes out of the IPAM's result (B19, B20, B23, G13). */
+/** Gateways and routes from the IPAM plugin's result (B19, B20, B23, G13). */
 import { describe, expect, test } from "bun:test";
 import type { IpConfig, Result, Route } from "../../../src/cni/result.ts";
 import { effectiveGateway } from "../../../src/links/routes.ts";
@@ -46,7 +46,7 @@ function plan(keys: object, ips: IpConfig[], routes: Route[] = []) {
 }
 
 describe("planAddressing", () => {
-  test("K18: routes of a family without an address are left out, in either direction", () => {
+  test("K18: routes of a family without an address are left out, for both families", () => {
     const all = [
       route("::/0"),
       route("0.0.0.0/0"),
@@ -68,7 +68,7 @@ describe("planAddressing", () => {
     ]);
   });
 
-  test("K19: a route that is listed twice is one, however it is written; another gateway, table or priority is another", () => {
+  test("K19: two notations of a route are one route; another gateway, table or priority makes another route", () => {
     const ips = [lease("10.0.0.9/24", "10.0.0.1"), lease("fd00::9/64", "fd00::1")];
     const one = [
       route("0.0.0.0/0"),
@@ -93,7 +93,7 @@ describe("planAddressing", () => {
     ]);
   });
 
-  test("B19: interface 2; network + 1 is the gateway where the IPAM names none, for a gateway only", () => {
+  test("B19: addresses are of interface 2; with isGateway the first address is the default gateway", () => {
     expect(plan({}, [lease("10.0.0.9/24")])).toEqual({
       gateways: [],
       ips: [["10.0.0.9/24", undefined, 2]],
@@ -122,7 +122,7 @@ describe("planAddressing", () => {
     expect(plan({ isDefaultGateway: true }, both.slice(0, 2)).routes).toEqual(["0.0.0.0/0 via 10.0.0.1"]);
   });
 
-  test("B20: the default routes come in the order of the addresses", () => {
+  test("B20: default routes are in the order of the addresses", () => {
     const ips = [lease("fd00::9/64", "fd00::1"), lease("10.0.0.9/24", "10.0.0.1")];
     expect(plan({ isDefaultGateway: true }, ips).routes).toEqual([
       "::/0 via fd00::1",
@@ -130,7 +130,7 @@ describe("planAddressing", () => {
     ]);
   });
 
-  test("B20, G13: none where the IPAM has one, with a gateway or without", () => {
+  test("B20, G13: no default route is added if the IPAM plugin gave one, with or without a gateway", () => {
     const ips = [lease("10.0.0.9/24", "10.0.0.1")];
     expect(plan({ isDefaultGateway: true }, ips, [route("0.0.0.0/0")]).routes).toEqual(["0.0.0.0/0"]);
     expect(plan({ isDefaultGateway: true }, ips, [route("0.0.0.0/0", "10.0.0.7")]).routes).toEqual([
@@ -145,7 +145,7 @@ describe("effectiveGateway", () => {
     const found = effectiveGateway(each, ips);
     return found === undefined ? undefined : formatIp(found);
   };
-  test("B23: the route's own, else the family's first, none for link scope", () => {
+  test("B23: a route uses its own gateway or the first of its family, and none for link scope", () => {
     expect(gateway(route("192.0.2.0/24", "10.0.0.5"))).toBe("10.0.0.5");
     expect(gateway(route("192.0.2.0/24"))).toBe("10.1.0.1");
     expect(gateway(route("2001:db8::/32"))).toBe("fd00::1");

@@ -14,7 +14,7 @@ const parse = (keys: object, args?: string) => parseBridgeConfig(requestWith(key
 const refusal = (keys: object, args?: string) => thrownBy(() => parse(keys, args));
 
 describe("defaults", () => {
-  test("B1, B8, B9: all of them", () => {
+  test("B1, B8, B9: all defaults", () => {
     expect(parse({})).toEqual({
       bridge: "cni0",
       isGateway: false,
@@ -58,13 +58,13 @@ describe("defaults", () => {
   });
 });
 
-describe("B7: the MAC's three sources", () => {
+describe("B7: three sources of the MAC", () => {
   const [first, second, third] = ["02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"];
   const mac = (keys: object, args?: string) => {
     const found = parse(keys, args).mac;
     return found === undefined ? undefined : formatMac(found);
   };
-  test("runtimeConfig beats args.cni beats CNI_ARGS", () => {
+  test("B7: runtimeConfig overrides args.cni, which overrides CNI_ARGS", () => {
     const keys = { runtimeConfig: { mac: first }, args: { cni: { mac: second } } };
     expect(mac(keys, `MAC=${third}`)).toBe(first);
     expect(mac({ args: keys.args }, `MAC=${third}`)).toBe(second);
@@ -146,7 +146,7 @@ describe("refusals name the value and the rule", () => {
   );
 });
 
-test("B10: VLAN filtering is wanted for a vlan and for any vlanTrunk, an empty one as well", () => {
+test("B10: VLAN filtering is needed for a vlan and for any vlanTrunk, even an empty one", () => {
   expect(
     [{}, { vlan: 5 }, { vlanTrunk: [] }, { vlanTrunk: [{ id: 3 }] }].map((keys) =>
       wantsVlanFiltering(parse(keys)),
@@ -154,7 +154,7 @@ test("B10: VLAN filtering is wanted for a vlan and for any vlanTrunk, an empty o
   ).toEqual([false, true, true, true]);
 });
 
-test("whatever the values of the keys are, the outcome is a configuration or a CniError", () => {
+test("any values of the keys give a configuration or a CniError", () => {
   const keys = [
     "bridge",
     "mtu",

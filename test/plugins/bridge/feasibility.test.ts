@@ -1,4 +1,4 @@
-/** K19: what the kernel would refuse of a network is found in its configuration: key, value, remedy. */
+/** K19: errors name the key, the value and the remedy of what the kernel would refuse in a network. */
 import { describe, expect, test } from "bun:test";
 import { CniError } from "../../../src/cni/error.ts";
 import { parseBridgeConfig } from "../../../src/plugins/bridge/config.ts";
@@ -29,16 +29,16 @@ const gateway = (range: object, keys: object = { isGateway: true }) => ({
   ipam: { type: "host-local", ranges: [[range]], routes: [{ dst: "0.0.0.0/0" }] },
 });
 
-/** What is refused, and what the message must contain: the key, the value, what to use. */
+/** Refused configurations, and what the message must contain: the key, the value and the remedy. */
 const REFUSED: readonly [string, object, string[]][] = [
   ["host bits", routes([{ dst: "1.2.3.4/8" }], V4), ["ipam.routes[0].dst", "1.2.3.4/8", "1.0.0.0/8"]],
   [
-    "a gateway of the other family",
+    "an IPv6 gateway of an IPv4 route",
     routes([{ dst: "1.0.0.0/8", gw: "fd77::1" }], V4, V6),
     ["routes[0].gw", "fd77::1", "IPv4"],
   ],
   [
-    "the other way round",
+    "an IPv4 gateway of an IPv6 route",
     routes([{ dst: "2001::/16", gw: "10.77.0.1" }], V4, V6),
     ["routes[0].gw", "10.77.0.1", "IPv6"],
   ],
@@ -54,7 +54,7 @@ const REFUSED: readonly [string, object, string[]][] = [
     ["routes[0].gw", "10.99.0.1", "10.77.0.0/24", "253"],
   ],
   [
-    "on a link that only another table leads to",
+    "a gateway that only a route of another table leads to",
     routes(
       [
         { dst: "10.99.0.0/24", scope: 253, table: 100 },
@@ -70,7 +70,7 @@ const REFUSED: readonly [string, object, string[]][] = [
     ["routes[0].gw", "fd99::1", "fd77::/64"],
   ],
   [
-    "reached too late",
+    "a gateway whose own route comes later",
     routes(
       [
         { dst: "1.0.0.0/8", gw: "10.99.0.1" },
@@ -153,7 +153,7 @@ const REFUSED: readonly [string, object, string[]][] = [
   ["multicast subnet", routes([], { subnet: "ff05::/64" }), ["ipam.ranges[0][0].subnet", "ff05::"]],
 ];
 
-/** What works with the reference, or is another program's to judge. */
+/** Configurations that work with the reference, or that another program has to refuse. */
 const ACCEPTED: readonly [string, object][] = [
   ["host bits in IPv6", routes([{ dst: "2001:db8::1/32" }], V6)],
   ["a link-local gateway", routes([{ dst: "::/0", gw: "fe80::1" }], V6)],
@@ -204,9 +204,9 @@ const ACCEPTED: readonly [string, object][] = [
       V4,
     ),
   ],
-  ["a gateway that nothing uses", { ipam: { type: "host-local", ...V4, gateway: "10.99.0.1" } }],
+  ["a gateway that no route uses", { ipam: { type: "host-local", ...V4, gateway: "10.99.0.1" } }],
   [
-    "the broadcast address that nothing uses",
+    "a broadcast address that no route uses as its gateway",
     { ipam: { type: "host-local", ...V4, gateway: "10.77.0.255" } },
   ],
   ["subnet-router anycast", gateway({ ...V6, gateway: "fd77::" })],
@@ -223,7 +223,10 @@ const ACCEPTED: readonly [string, object][] = [
   ],
   ["routes of a family without an address (K18)", routes([{ dst: "2001::/16", gw: "fd99::1" }], V4)],
   ["mtu 1280 with IPv6, 68 without", { mtu: 1280, ...routes([], V6) }],
-  ["what the IPAM refuses", { ipam: { type: "host-local", subnet: "10.1/24", routes: [{ dst: 7 }] } }],
+  [
+    "errors that the IPAM plugin reports",
+    { ipam: { type: "host-local", subnet: "10.1/24", routes: [{ dst: 7 }] } },
+  ],
   ["an IPAM of another form", { ipam: { type: "other", routes: [{ dst: "1.2.3.4/8" }] } }],
 ];
 
@@ -237,7 +240,7 @@ describe("K19: the configuration", () => {
     expect(judge(keys)).toBe("");
   });
 
-  test("twenty thousand routes take no more than a moment for each", () => {
+  test("twenty thousand routes are verified in linear time", () => {
     const list = Array.from({ length: 20_000 }, (_, index) => ({
       dst: `1.${index >> 8}.${index & 255}.0/24`,
       ...(index % 2 === 0 ? { scope: 253 } : { gw: `1.${(index - 1) >> 8}.${(index - 1) & 255}.9` }),

@@ -1,4 +1,4 @@
-/** K12, A27: what the plugins before the bridge reported, behind the bridge's own. */
+/** K12, A27: merges the results of earlier plugins behind the bridge's own result. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { emptyResult, type Interface, type IpConfig, type Result } from "../../../src/cni/result.ts";
@@ -42,7 +42,7 @@ describe("K12: the result behind another plugin", () => {
     ["loopback", resultOf(["lo"], LO), [], []],
     ["loopback of a version without interfaces", resultOf([], [ip("127.0.0.1/8")]), [], []],
     ["loopback without addresses", resultOf(["lo"], []), [], []],
-    ["another", resultOf(["net1"], [ip("192.0.2.7/24", 0)]), ["net1"], [["192.0.2.7/24", "net1"]]],
+    ["another interface", resultOf(["net1"], [ip("192.0.2.7/24", 0)]), ["net1"], [["192.0.2.7/24", "net1"]]],
     [
       "loopback between two others",
       resultOf(
@@ -57,7 +57,7 @@ describe("K12: the result behind another plugin", () => {
       ],
     ],
     [
-      "a lo that was given an address",
+      "a lo with another address",
       resultOf(["lo"], [...LO, ip("192.0.2.7/32", 0)]),
       ["lo"],
       [
@@ -66,13 +66,18 @@ describe("K12: the result behind another plugin", () => {
         ["192.0.2.7/32", "lo"],
       ],
     ],
-    ["an address of no interface", resultOf([], [ip("192.0.2.7/24", 5)]), [], [["192.0.2.7/24", undefined]]],
+    [
+      "an address with an invalid interface index",
+      resultOf([], [ip("192.0.2.7/24", 5)]),
+      [],
+      [["192.0.2.7/24", undefined]],
+    ],
   ])("%s", (_, previous, names, ips) => {
     const whole = shown(withPrevious(OWN, previous));
     expect(whole).toEqual({ names: [...own.names, ...names], ips: [...own.ips, ...ips] } as typeof whole);
   });
 
-  test("routes are behind ours; dns is ours if there is one", () => {
+  test("earlier routes follow the bridge's own, and earlier dns is used if the bridge has none", () => {
     const route = (text: string) => ({ dst: ip(text).address });
     const previous = resultOf([], [], { routes: [route("10.2.0.0/16")], dns: { domain: "before" } });
     const mine = { ...OWN, routes: [route("0.0.0.0/0")] };
@@ -84,7 +89,7 @@ describe("K12: the result behind another plugin", () => {
     expect(withPrevious({ ...mine, dns: { domain: "own" } }, previous).dns).toEqual({ domain: "own" });
   });
 
-  test("A27: every address that is not loopback's comes out with its interface, whatever the order", () => {
+  test("A27: each address outside loopback keeps its interface in any order", () => {
     const name = fc.constantFrom("lo", "net1", "net2", "hostx");
     const address = fc.constantFrom("127.0.0.1/8", "::1/128", "192.0.2.7/24", "fd00::7/64");
     fc.assert(

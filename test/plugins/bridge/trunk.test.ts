@@ -8,7 +8,7 @@ import { requestWith } from "./request.ts";
 
 const parse = (vlanTrunk: unknown) => parseBridgeConfig(requestWith({ vlanTrunk })).trunk;
 
-test("B6: single ids, ranges, both in one item, overlaps, any order", () => {
+test("B6: accepts ids, ranges, both in one item, overlaps and any order", () => {
   expect(parse(undefined)).toBeUndefined();
   expect(parse([])).toEqual([]);
   expect(parse([{ id: 7 }, { minID: 3, maxID: 5, id: 100 }, { id: 6 }, { minID: 4, maxID: 4 }])).toEqual([
@@ -17,7 +17,7 @@ test("B6: single ids, ranges, both in one item, overlaps, any order", () => {
   ]);
 });
 
-test("B6: refusals say what and where", () => {
+test("B6: errors name the problem and the item", () => {
   const cases: readonly [unknown, number, string][] = [
     [
       [{ id: 1 }, { minID: 3 }],
@@ -46,7 +46,7 @@ const item = fc.oneof(
   fc.tuple(id, id).map(([a, b]) => ({ minID: Math.min(a, b), maxID: Math.max(a, b) })),
 );
 
-test("B6: the ranges are sorted, apart from each other, and hold exactly the ids asked for", () => {
+test("B6: the ranges are sorted, do not touch each other, and contain exactly the given ids", () => {
   fc.assert(
     fc.property(fc.array(item, { maxLength: 8 }), (items) => {
       const wanted = new Set<number>();
@@ -66,7 +66,7 @@ test("B6: the ranges are sorted, apart from each other, and hold exactly the ids
   );
 });
 
-test("B15: what a port gets", () => {
+test("B15: the VLANs of a port", () => {
   const plan = (vlan: number, trunk: { first: number; last: number }[]) =>
     plannedVlans({ vlan, trunk, preserveDefaultVlan: false });
   expect(plan(0, [])).toEqual([]);
@@ -78,7 +78,7 @@ test("B15: what a port gets", () => {
       { first: 7, last: 9 },
     ]),
   ).toEqual([access(1), { vid: 3 }, { vid: 7, end: 9 }]);
-  // The untagged VLAN stays so, wherever in the trunk it is.
+  // The untagged VLAN stays untagged, wherever it is in the trunk.
   expect(plan(8, [{ first: 7, last: 9 }])).toEqual([access(8), { vid: 7 }, { vid: 9 }]);
   expect(plan(7, [{ first: 7, last: 9 }])).toEqual([access(7), { vid: 8, end: 9 }]);
   expect(plan(9, [{ first: 7, last: 9 }])).toEqual([access(9), { vid: 7, end: 8 }]);

@@ -29,7 +29,7 @@ function addresses(set: RangeSet, last?: string): string[] {
 }
 
 describe("the order in which addresses are tried", () => {
-  test("H48: from the first start, without the gateway", () => {
+  test("H48: starts at the first address and skips the gateway", () => {
     expect(addresses(setOf({ subnet: "10.0.0.0/29" }))).toEqual([
       "10.0.0.2",
       "10.0.0.3",
@@ -39,7 +39,7 @@ describe("the order in which addresses are tried", () => {
     ]);
   });
 
-  test("H48: behind the last reserved one, around, and that one last", () => {
+  test("H48: starts after the last reserved address, wraps around and ends with it", () => {
     expect(addresses(setOf({ subnet: "10.0.0.0/29" }), "10.0.0.4")).toEqual([
       "10.0.0.5",
       "10.0.0.6",
@@ -49,7 +49,7 @@ describe("the order in which addresses are tried", () => {
     ]);
   });
 
-  test("H48: through all ranges", () => {
+  test("H48: visits all ranges", () => {
     const set = setOf(
       { subnet: "10.0.0.0/30" },
       { subnet: "10.1.0.0/29", rangeStart: "10.1.0.4" },
@@ -58,13 +58,13 @@ describe("the order in which addresses are tried", () => {
     expect(addresses(set, "10.1.0.5")).toEqual(["10.1.0.6", "10.2.0.2", "10.0.0.2", "10.1.0.4", "10.1.0.5"]);
   });
 
-  test("H48: a last reserved address outside the set says nothing", () => {
+  test("H48: ignores a last reserved address outside the set", () => {
     const set = setOf({ subnet: "10.0.0.0/29" });
     for (const last of ["10.0.0.7", "10.0.1.3", "fd00::1"])
       expect(addresses(set, last)).toEqual(addresses(set));
   });
 
-  test("L11: network and broadcast addresses are never handed out, whatever the bounds", () => {
+  test("L11: network and broadcast addresses are never given out, even within the bounds", () => {
     const set = setOf({
       subnet: "10.0.0.0/30",
       rangeStart: "10.0.0.0",
@@ -78,13 +78,13 @@ describe("the order in which addresses are tried", () => {
     expect(addresses(setOf({ subnet: "10.0.0.0/30", rangeStart: "10.0.0.3" }))).toEqual([]);
   });
 
-  test("L11: IPv6 has no broadcast address, and its last address is handed out", () => {
+  test("L11: IPv6 has no broadcast address, so its last address is given out", () => {
     const set = setOf({ subnet: "fd00::/126", rangeStart: "fd00::" });
     expect(addresses(set)).toEqual(["fd00::2", "fd00::3"]);
     expect(reservedAs(set, ip("fd00::"))).toContain("network address");
   });
 
-  test("H48: the gateway of one range is not handed out by another of the set", () => {
+  test("H48: the gateway of one range is not given out by another range of the set", () => {
     const set = setOf(
       { subnet: "10.0.0.0/24", rangeStart: "10.0.0.2", rangeEnd: "10.0.0.4", gateway: "10.0.0.6" },
       { subnet: "10.0.0.0/24", rangeStart: "10.0.0.5", rangeEnd: "10.0.0.7" },
@@ -132,7 +132,7 @@ describe("the order in which addresses are tried", () => {
     return turned.filter((address) => reservedAs(set, address) === undefined).map(formatIp);
   }
 
-  test("H48: equals a walk around the ranges, step by step", () => {
+  test("H48: the order equals that of a plain walk around the ranges", () => {
     fc.assert(
       fc.property(anySet, fc.option(fc.nat(60)), (set, last) => {
         const hint = last === null ? undefined : `10.0.0.${last}`;
@@ -142,7 +142,7 @@ describe("the order in which addresses are tried", () => {
     );
   });
 
-  test("H41: an address is in the range whose bounds hold it", () => {
+  test("H41: an address is in the range whose bounds contain it", () => {
     const set = setOf({ subnet: "10.0.0.0/24", rangeEnd: "10.0.0.9" }, { subnet: "10.0.1.0/24" });
     expect(intervalOf(set.ranges, ip("10.0.0.9"))?.subnet.address).toEqual(ip("10.0.0.0"));
     expect(intervalOf(set.ranges, ip("10.0.1.9"))?.subnet.address).toEqual(ip("10.0.1.0"));

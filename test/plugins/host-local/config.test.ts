@@ -115,7 +115,7 @@ describe("range sets", () => {
   });
 });
 
-describe("what is wrong gets its error, with value and path", () => {
+describe("an error names the value and its path", () => {
   const set = (...ranges: object[]) => ({ ranges: [ranges] });
   const CASES: readonly [name: string, input: Parameters<typeof request>, ...texts: string[]][] = [
     ["H40: no ranges", [{}], "no IP ranges specified"],
@@ -273,7 +273,7 @@ describe("what is wrong gets its error, with value and path", () => {
     for (const text of texts) expect(message).toContain(text);
   });
 
-  test("H40: no ipam at all", () => {
+  test("H40: a configuration without ipam is refused", () => {
     const bare = requestOf("ADD", { config: { cniVersion: "1.0.0", name: "net", type: "bridge" } });
     for (const action of [() => parseAllocation(bare), () => parsePlace(bare.config)]) {
       expect(thrownBy(action)).toMatchObject({
@@ -305,7 +305,7 @@ describe("what is wrong gets its error, with value and path", () => {
     expect(thrownBy(() => parsePlace(request({ dataDir: 1 }).config))).toMatchObject({ code: 6 });
   });
 
-  test("a dataDir that can be no path is an invalid configuration", () => {
+  test("a dataDir that is not a valid path is an invalid configuration", () => {
     expect(thrownBy(() => parsePlace(request({ dataDir: "/a\0b" }).config))).toMatchObject({ code: 7 });
   });
 });
@@ -330,7 +330,7 @@ describe("requested addresses", () => {
       ["10.1.2.6"],
     ],
     [
-      "A52: an empty args.cni.ips says nothing",
+      "A52: an empty args.cni.ips is ignored",
       [ipam, { args: { cni: { ips: [] } } }, "IP=10.1.2.5"],
       ["10.1.2.5"],
     ],

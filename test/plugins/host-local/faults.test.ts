@@ -137,7 +137,7 @@ const ACTIONS: readonly [
 ];
 
 describe.each(ACTIONS)("%s", (_, prepare, action) => {
-  test("L2: killed at each step leaves whole leases, and none lost", async () => {
+  test("L2: a kill at each step leaves whole leases and loses none", async () => {
     const calls = await Scene.calls(prepare, action);
     expect(calls.length).toBeGreaterThan(10);
     for (const [step, call] of calls.entries()) {
@@ -159,7 +159,7 @@ describe.each(ACTIONS)("%s", (_, prepare, action) => {
   test.each([
     ["ENOSPC", ENOSPC],
     ["EIO", EIO],
-  ])("L2, H49: %s at each step is one error with nothing left, or does no harm", async (_, errno) => {
+  ])("L2, H49: %s at each step is one error that leaves nothing, or has no effect", async (_, errno) => {
     const calls = await Scene.calls(prepare, action);
     for (const step of calls.keys()) {
       using scene = new Scene();
@@ -186,7 +186,7 @@ function rootOf(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error;
 }
 
-test("K8: what a failed ADD could not give back is in its details, and a DEL is needed", async () => {
+test("K8: the details of a failed ADD name the leases that it could not release", async () => {
   using scene = new Scene();
   let isThere = false;
   const broken: Fault = (call, parameters) => {
@@ -229,7 +229,7 @@ describe("a disk that stays full", () => {
   });
 });
 
-test("L3: a hint that can't be written costs nothing but the order, and is told of", async () => {
+test("L3: a hint that can't be written affects only the order, and is logged", async () => {
   using scene = new Scene();
   const lines: string[] = [];
   const fault = failEach(["openat"], ENOSPC, ([path]) => String(path).includes("last_reserved_ip"));
@@ -239,7 +239,7 @@ test("L3: a hint that can't be written costs nothing but the order, and is told 
   await scene.expectNothingLost();
 });
 
-test("L2: the content is synced before it has a name, the name before ADD returns, and neither under the lock", async () => {
+test("L2: syncs the content before it has a name and the name before ADD returns, not under the lock", async () => {
   using scene = new Scene();
   await scene.add("b");
   const { calls, fault } = counter();
@@ -250,7 +250,7 @@ test("L2: the content is synced before it has a name, the name before ADD return
   expect(unlocked).toBeGreaterThan(calls.lastIndexOf("utimensat"));
 });
 
-test("L2: DEL syncs what no record of its boot would bring back after a power failure", async () => {
+test("L2: DEL syncs the removal of a lease without a netns record, which a power failure could revert", async () => {
   using scene = new Scene();
   await scene.add("a");
   const syncs = async (containerId: string) => {
@@ -262,7 +262,7 @@ test("L2: DEL syncs what no record of its boot would bring back after a power fa
   expect([await syncs("a"), await syncs("d"), await syncs("nobody")]).toEqual([0, 1, 0]);
 });
 
-test("L2: a directory that can't be synced gives the lease back", async () => {
+test("L2: releases the lease if the directory can't be synced", async () => {
   using scene = new Scene();
   await scene.add("b");
   const before = scene.owners();
@@ -276,7 +276,7 @@ test("L2: a directory that can't be synced gives the lease back", async () => {
   expect(scene.owners()).toEqual(before);
 });
 
-test("L2: without unnamed files and extended attributes all works the same, and nothing is left beside the leases", async () => {
+test("L2: works without unnamed files and extended attributes, and leaves no other files", async () => {
   using scene = new Scene();
   const EOPNOTSUPP = 95;
   const O_TMPFILE = 0o20000000;
@@ -296,7 +296,7 @@ test("L2: without unnamed files and extended attributes all works the same, and 
   expect(readdirSync(scene.leases.state)).toEqual(["net.index"]);
 });
 
-test("A41: what a killed ADD leaves where there are no unnamed files, GC removes", async () => {
+test("A41: GC removes the staged file of a killed ADD on a disk without unnamed files", async () => {
   using scene = new Scene();
   const noUnnamed = failEach(["openat"], 95, ([, , , flags]) => (Number(flags) & 0o20000000) !== 0);
   await scene.add("b");
@@ -310,7 +310,7 @@ test("A41: what a killed ADD leaves where there are no unnamed files, GC removes
   expect(readdirSync(scene.leases.state)).toEqual(["net.index"]);
 });
 
-test("A37: GC goes on past a lease that can't be removed, and reports it", async () => {
+test("A37: GC continues after a lease that can't be removed, and reports it", async () => {
   using scene = new Scene();
   for (const name of ["a", "b", "c"]) await scene.add(name);
   const fault = failEach(["unlinkat"], EIO, ([path]) => String(path).endsWith("/10.0.0.2"));
@@ -324,7 +324,7 @@ describe("locks", () => {
     ["ENOLCK", 37],
     ["EOPNOTSUPP", 95],
     ["ENOSYS", 38],
-  ])("L7: a file system without them fails closed: %s", async (name, errno) => {
+  ])("L7: a file system without locks is an error: %s", async (name, errno) => {
     using scene = new Scene();
     await scene.add("b");
     const before = scene.leases.all();

@@ -16,7 +16,7 @@ const collect = (leases: LeaseDirectory, valid: unknown, lines: string[] = []) =
   });
 
 describe("GC", () => {
-  test("L1, A37: frees what is not listed, and only that", async () => {
+  test("L1, A37: frees only leases that are not listed", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(IPAM);
     for (const containerId of ["a", "b"])
@@ -35,7 +35,7 @@ describe("GC", () => {
     await check({ config, containerId: "a", ifname: "eth1" });
   });
 
-  test("L1: keeps lock, hints, old-format files of valid ids, and what is no lease", async () => {
+  test("L1: keeps the lock, hints, old-format files of valid ids, and files that are not leases", async () => {
     using leases = new LeaseDirectory();
     leases.write("10.0.0.2", "valid");
     leases.write("10.0.0.3", "stale");
@@ -55,7 +55,7 @@ describe("GC", () => {
     });
   });
 
-  test("A39: no list is refused and frees nothing", async () => {
+  test("A39: refuses a missing list and frees nothing", async () => {
     using leases = new LeaseDirectory();
     await add({ config: leases.network(IPAM) });
     expect(toCniError(await collect(leases, undefined).catch((error) => error)).code).toBe(7);
@@ -66,7 +66,7 @@ describe("GC", () => {
     ["null", null],
     ["an empty list", []],
   ])(
-    "K28: %s frees what is of an earlier boot, of no namespace that lives, or not recorded",
+    "K28: %s frees leases of an earlier boot, without a living namespace, or without a record",
     async (_, list) => {
       using leases = new LeaseDirectory();
       const machine = new FakeBoot();
@@ -90,7 +90,7 @@ describe("GC", () => {
     },
   );
 
-  test("K28: a list with an attachment in it frees what lives in a namespace, too", async () => {
+  test("K28: a list with an attachment frees leases with a living namespace, too", async () => {
     using leases = new LeaseDirectory();
     const machine = new FakeBoot();
     const node = hostLocalOn(machine);
@@ -101,7 +101,7 @@ describe("GC", () => {
     expect(leases.leases()).toEqual({});
   });
 
-  test("A37: goes on past a lease that can't be removed, and reports it", async () => {
+  test("A37: continues after a lease that can't be removed, and reports it", async () => {
     using leases = new LeaseDirectory();
     await add({ config: leases.network(IPAM) });
     await gc({
@@ -110,7 +110,7 @@ describe("GC", () => {
     expect(Object.keys(leases.leases())).toHaveLength(2);
   });
 
-  test("L1: sees owners that another program wrote into a file in place", async () => {
+  test("L1: reads attachments that another program wrote into a lease in place", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(IPAM);
     for (let n = 0; n < 60; n++) await add({ config, containerId: `c${n}` });
@@ -119,7 +119,7 @@ describe("GC", () => {
     expect(leases.leases()).toEqual({ "10.0.0.40": "valid\r\neth0" });
   });
 
-  test("L1, L6: the ranges may be nonsense, the directory missing", async () => {
+  test("L1, L6: accepts invalid ranges and a missing directory", async () => {
     using leases = new LeaseDirectory();
     await gc({ config: leases.network({ ranges: "x" }, { "cni.dev/valid-attachments": [] }) });
     expect(leases.all()).toEqual({});

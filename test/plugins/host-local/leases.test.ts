@@ -37,7 +37,7 @@ describe("ADD", () => {
     expect(result.dns).toEqual({ nameservers: ["192.0.2.1"] });
   });
 
-  test("a place where no directory can be made is one clear error", async () => {
+  test("a path where no directory can be created gives one clear error", async () => {
     const { code, message } = await failure(add({ config: networkOf("/proc/nothing", V4) }));
     expect(code).toBe(5);
     expect(message).toMatch(/"\/proc\/nothing".*ENOENT/);
@@ -63,7 +63,7 @@ describe("ADD", () => {
     expect(readdirSync(leases.dataDir).sort()).toEqual([".bridgehead", "net"]);
   });
 
-  test("H48: round robin, also past what is free before it", async () => {
+  test("H48: goes round robin, past free addresses before the last one", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(V4);
     const got: string[] = [];
@@ -80,7 +80,7 @@ describe("ADD", () => {
     ]);
   });
 
-  test("H48: a full set says so and takes nothing", async () => {
+  test("H48: a full set is an error and leaves no lease", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network({ ranges: [[{ subnet: "10.0.0.0/30" }]] });
     await add({ config, containerId: "a" });
@@ -105,7 +105,7 @@ describe("ADD", () => {
     expect(leases.leases()).toEqual(before);
   });
 
-  test("H47: the same attachment again is refused, naming owner and file; another interface is not", async () => {
+  test("H47: refuses the same attachment, naming attachment and file, but not another interface", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(V4);
     await add({ config });
@@ -116,13 +116,13 @@ describe("ADD", () => {
     expect(addressesOf(await add({ config, ifname: "eth1" }))).toEqual(["10.0.0.3/29"]);
   });
 
-  test("H47: a lease outside of the set is no duplicate", async () => {
+  test("H47: a lease outside the set is not a duplicate", async () => {
     using leases = new LeaseDirectory();
     leases.write("10.9.0.2", "c1\r\neth0");
     expect(addressesOf(await add({ config: leases.network(V4) }))).toEqual(["10.0.0.2/29"]);
   });
 
-  test("H47, H53: a lease in the old format is one", async () => {
+  test("H47, H53: a lease in the old format is a duplicate", async () => {
     using leases = new LeaseDirectory();
     leases.write("10.0.0.5", "c1");
     expect((await failure(add({ config: leases.network(V4) }))).message).toContain(
@@ -130,7 +130,7 @@ describe("ADD", () => {
     );
   });
 
-  test("L11: network and broadcast addresses are not handed out though the bounds hold them", async () => {
+  test("L11: network and broadcast addresses within the bounds are not given out", async () => {
     using leases = new LeaseDirectory();
     const bounds = { rangeStart: "10.0.0.0", rangeEnd: "10.0.0.3" };
     const config = leases.network({ ranges: [[{ subnet: "10.0.0.0/30", ...bounds }]] });
@@ -145,7 +145,7 @@ describe("ADD", () => {
     }
   });
 
-  test("a /64 and larger are no loop over the space", async () => {
+  test("a /64 and larger ranges are not walked through", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network({ ranges: [[{ subnet: "fd00::/8", rangeStart: "fd12::5" }]] });
     expect(addressesOf(await add({ config }))).toEqual(["fd12::5/8"]);
@@ -153,7 +153,7 @@ describe("ADD", () => {
 });
 
 describe("requested addresses", () => {
-  test("H45, H51: each set gives the one inside it, and the hint follows", async () => {
+  test("H45, H51: each set gives the requested address inside it and records it as the hint", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(DUAL, { args: { cni: { ips: ["fd00::77/64", "10.0.0.4"] } } });
     expect(addressesOf(await add({ config }))).toEqual(["10.0.0.4/29", "fd00::77/64"]);
@@ -167,7 +167,7 @@ describe("requested addresses", () => {
     ]);
   });
 
-  test("H45: what no set can give is an error before anything is touched", async () => {
+  test("H45: an address outside all sets is an error before any change", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(V4);
     for (const args of ["IP=10.0.1.1", "IP=fd00::1"]) {
@@ -181,13 +181,13 @@ describe("requested addresses", () => {
     expect(leases.all()).toEqual({});
   });
 
-  test("H46: the gateway is refused", async () => {
+  test("H46: refuses the gateway", async () => {
     using leases = new LeaseDirectory();
     const { message } = await failure(add({ config: leases.network(V4), args: "IP=10.0.0.1" }));
     expect(message).toContain("failed to allocate for range 0: requested ip 10.0.0.1 is subnet's gateway");
   });
 
-  test("H46: a taken one names its owner", async () => {
+  test("H46: the error for a taken address names its attachment", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(V4);
     await add({ config, containerId: "first", args: "IP=10.0.0.4" });
@@ -199,7 +199,7 @@ describe("requested addresses", () => {
     expect(message).toContain(`${leases.path}/10.0.0.4`);
   });
 
-  test("H46, H47: the attachment's own, and another beside it, are duplicates", async () => {
+  test("H46, H47: the attachment's own address, and a second one, are duplicates", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(V4);
     await add({ config, args: "IP=10.0.0.4" });
@@ -225,7 +225,7 @@ describe("CHECK", () => {
     expect((await failure(check({ config }))).message).toContain(missing);
   });
 
-  test("K25: each address of the result that is of the ranges is held: one that is gone or another's is named", async () => {
+  test("K25: names each address of the result within the ranges that is not leased to the attachment", async () => {
     using leases = new LeaseDirectory();
     const result = {
       interfaces: [{ name: "br0" }, { name: "eth0", sandbox: "/ns" }, { name: "net1", sandbox: "/ns" }],
@@ -247,7 +247,7 @@ describe("CHECK", () => {
     expect((await failure(check({ config }))).message).toContain("no lease of its interface eth0 is in");
   });
 
-  test("H53, H54: a lease in the old format stands for each interface", async () => {
+  test("H53, H54: a lease in the old format counts for each interface", async () => {
     using leases = new LeaseDirectory();
     leases.write("10.0.0.5", "c1\n");
     await check({ config: leases.network(V4), ifname: "eth7" });
@@ -255,7 +255,7 @@ describe("CHECK", () => {
 });
 
 describe("DEL", () => {
-  test("A29, H53: releases all sets, any number of times, and nothing of others", async () => {
+  test("A29, H53: releases the leases of all sets, repeatedly, and no others", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network(DUAL);
     await add({ config, containerId: "a" });
@@ -265,27 +265,27 @@ describe("DEL", () => {
     expect(Object.keys(leases.leases())).toEqual(["10.0.0.3", "fd00::3"]);
   });
 
-  test("A29: without a directory there is nothing to do and nothing to make", async () => {
+  test("A29: without a directory does nothing and creates nothing", async () => {
     using leases = new LeaseDirectory();
     await del({ config: leases.network(V4) });
     expect(readdirSync(leases.dataDir)).toEqual([]);
   });
 
-  test("L9: whatever the ranges say now", async () => {
+  test("L9: releases a lease after the ranges have changed", async () => {
     using leases = new LeaseDirectory();
     await add({ config: leases.network(DUAL) });
     await del({ config: networkOf(leases.dataDir, { ranges: [[{ subnet: "nonsense" }]] }) });
     expect(leases.leases()).toEqual({});
   });
 
-  test("L9: of an address that is in no range any more", async () => {
+  test("L9: releases an address that is no longer in a range", async () => {
     using leases = new LeaseDirectory();
     await add({ config: leases.network(V4) });
     await del({ config: leases.network({ ranges: [[{ subnet: "10.5.0.0/24" }]] }) });
     expect(leases.leases()).toEqual({});
   });
 
-  test("H53: content is compared trimmed, and the old format is the fallback only", async () => {
+  test("H53: content is compared trimmed, and the old format only as a fallback", async () => {
     using leases = new LeaseDirectory();
     leases.write("10.0.0.2", " c1\r\neth0\n");
     leases.write("10.0.0.3", "c1");
@@ -297,15 +297,15 @@ describe("DEL", () => {
   });
 });
 
-describe("what others put among the leases", () => {
-  test("L2: an empty file is no lease: its address is handed out in its turn", async () => {
+describe("foreign files among the leases", () => {
+  test("L2: an empty file is not a lease, so its address is given out in its turn", async () => {
     using leases = new LeaseDirectory();
     leases.write("10.0.0.2", "");
     expect(addressesOf(await add({ config: leases.network(V4) }))).toEqual(["10.0.0.2/29"]);
     expect(leases.leases()).toEqual({ "10.0.0.2": "c1\r\neth0" });
   });
 
-  test("L2: empty files that come behind the index's back do not shrink the range", async () => {
+  test("L2: empty files that appear unseen by the index do not reserve addresses", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network({ ranges: [[{ subnet: "10.0.0.0/29" }]] });
     await add({ config, containerId: "a" });
@@ -316,7 +316,7 @@ describe("what others put among the leases", () => {
     expect(got).toEqual(["10.0.0.3/29", "10.0.0.4/29", "10.0.0.5/29", "10.0.0.6/29"]);
   });
 
-  test("files, directories, links and fifos stay as they are, and hold their addresses", async () => {
+  test("files, directories, links and fifos are kept, and reserve their addresses", async () => {
     using leases = new LeaseDirectory();
     leases.write("README", "c1\r\neth0");
     leases.write("10.0.0.2.bak", "c1\r\neth0");
@@ -336,7 +336,7 @@ describe("what others put among the leases", () => {
     });
   });
 
-  test("an address in other than its canonical text is held, and released", async () => {
+  test("an address in a form that is not canonical is reserved and released", async () => {
     using leases = new LeaseDirectory();
     leases.write("FD00:0::2", "other\r\neth0");
     const config = leases.network({ ranges: [[{ subnet: "fd00::/64" }]] });
@@ -346,7 +346,7 @@ describe("what others put among the leases", () => {
     expect(leases.leases()).toEqual({ "fd00::3": "a\r\neth0" });
   });
 
-  test("an address with two names is free when both are gone", async () => {
+  test("an address with two file names is free when both are removed", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network({ ranges: [[{ subnet: "fd00::/64", rangeEnd: "fd00::3" }]] });
     await add({ config, containerId: "a" });
@@ -358,7 +358,7 @@ describe("what others put among the leases", () => {
     expect(addressesOf(await add({ config, containerId: "c" }))).toEqual(["fd00::2/64"]);
   });
 
-  test("H51, L3: a hint of nonsense, a directory, or outside the set says nothing", async () => {
+  test("H51, L3: ignores a hint that is invalid, a directory or outside the set", async () => {
     for (const spoil of [
       (leases: LeaseDirectory) => leases.write("last_reserved_ip.0", "nonsense"),
       (leases: LeaseDirectory) => leases.write("last_reserved_ip.0", "10.0.0.6\n"),
@@ -372,7 +372,7 @@ describe("what others put among the leases", () => {
     }
   });
 
-  test("H51: a shorter hint replaces a longer one whole", async () => {
+  test("H51: a shorter hint replaces a longer one completely", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network({ ranges: [[{ subnet: "10.0.0.0/24" }]] });
     await add({ config, containerId: "a", args: "IP=10.0.0.254" });

@@ -397,7 +397,7 @@ function spoilCache(life: Life, kind: string, at: number, by: number): void {
 const runs = Number(process.env.BRIDGEHEAD_RUNS ?? 1000);
 const seed = process.env.BRIDGEHEAD_SEED;
 
-test(`H45–H54, L1–L8: ${runs} random lives of a node go as the model says`, async () => {
+test(`H45–H54, L1–L8: ${runs} random histories of a node match the model`, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyAction, { maxLength: 40, size: "max" }), async (actions) => {
       using life = new Life();

@@ -9,7 +9,7 @@ const TWO = { ranges: [[{ subnet: "10.0.0.0/29", rangeEnd: "10.0.0.3" }]] };
 const FULL = "no IP addresses available in range set";
 
 describe("when a set is exhausted", () => {
-  test("L4: a lease whose namespace is gone is reclaimed, and told of", async () => {
+  test("L4: a lease whose namespace is gone is reclaimed, and this is logged", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
@@ -21,7 +21,7 @@ describe("when a set is exhausted", () => {
     expect(scene.leases.leases()).toEqual({ "10.0.0.2": "c\r\neth0", "10.0.0.3": "b\r\neth0" });
   });
 
-  test("L4: leases of an earlier boot are reclaimed, all of them", async () => {
+  test("L4: all leases of an earlier boot are reclaimed", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
@@ -33,7 +33,7 @@ describe("when a set is exhausted", () => {
     expect(scene.leases.leases()).toEqual({ "10.0.0.2": "c\r\neth0" });
   });
 
-  test("L4: before that nothing is reclaimed", async () => {
+  test("L4: nothing is reclaimed while an address is free", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     scene.crash("a");
@@ -42,7 +42,7 @@ describe("when a set is exhausted", () => {
     expect(scene.lines).toEqual([]);
   });
 
-  test("L4: live ones never are, nor after a DEL and ADD in between", async () => {
+  test("L4: live leases are never reclaimed, even after another DEL and ADD", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
@@ -52,7 +52,7 @@ describe("when a set is exhausted", () => {
     expect(scene.lines).toEqual([]);
   });
 
-  test("L4: the namespace of a new container with the number of a dead one's does not keep that alive", async () => {
+  test("L4: a new namespace with a dead one's number does not keep the old lease", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
@@ -61,7 +61,7 @@ describe("when a set is exhausted", () => {
     expect(await scene.add("c")).toBe("10.0.0.2/29");
   });
 
-  test("L4: leases of other tools, of unknown origin, and without a namespace at ADD never are", async () => {
+  test("L4: leases of other tools, of unknown origin, or without a namespace at ADD are never reclaimed", async () => {
     using scene = new LeaseScene(TWO);
     await scene.call("add", "a", { netns: "/nowhere" });
     scene.leases.write("10.0.0.3", "b\r\neth0");
@@ -72,7 +72,7 @@ describe("when a set is exhausted", () => {
 
   const FOREIGN: readonly [name: string, edit: (path: string) => void][] = [
     [
-      "written anew by another program",
+      "replaced by another program",
       (path) => {
         rmSync(path);
         writeFileSync(path, "a\r\neth0");
@@ -85,9 +85,9 @@ describe("when a set is exhausted", () => {
         renameSync(`${path}.x`, path);
       },
     ],
-    ["given another owner in place", (path) => writeFileSync(path, "z\r\neth0")],
+    ["given to another attachment in place", (path) => writeFileSync(path, "z\r\neth0")],
   ];
-  test.each(FOREIGN)("L4: a lease %s is not ours any more", async (_, edit) => {
+  test.each(FOREIGN)("L4: a lease %s is never reclaimed", async (_, edit) => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
@@ -98,7 +98,7 @@ describe("when a set is exhausted", () => {
     expect(await scene.add("c")).toBe("10.0.0.3/29");
   });
 
-  test("L4: a requested address that a dead attachment holds is given", async () => {
+  test("L4: a requested address is reclaimed from a dead attachment", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     expect(await scene.add("b", "IP=10.0.0.2")).toContain("requested IP address 10.0.0.2 is not available");
@@ -106,7 +106,7 @@ describe("when a set is exhausted", () => {
     expect(await scene.add("b", "IP=10.0.0.2")).toBe("10.0.0.2/29");
   });
 
-  test("L4, A35: what can be reclaimed is available to STATUS, which touches nothing", async () => {
+  test("L4, A35: STATUS counts reclaimable leases as available and changes nothing", async () => {
     using scene = new LeaseScene({ ...TWO, statusReportsExhaustion: true });
     await scene.add("a");
     await scene.add("b");
@@ -118,8 +118,8 @@ describe("when a set is exhausted", () => {
   });
 });
 
-describe("on the retry of the same attachment", () => {
-  test("L5: it gets its address back when its namespace is gone, and the hint stays", async () => {
+describe("a repeated ADD of the same attachment", () => {
+  test("L5: gets its address again if its namespace is gone, and keeps the hint", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     await scene.add("b");
@@ -131,14 +131,14 @@ describe("on the retry of the same attachment", () => {
     expect(await scene.add("a")).toContain("duplicate allocation");
   });
 
-  test("L5: and after a reboot", async () => {
+  test("L5: gets its address again after a reboot", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     scene.boot.reboot();
     expect(await scene.add("a")).toBe("10.0.0.2/29");
   });
 
-  test("L5: in a new namespace at the same path with the same number", async () => {
+  test("L5: gets its address again in a new namespace with the same path and number", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     const before = scene.boot.record("/run/netns/a")?.netns.inode;
@@ -148,7 +148,7 @@ describe("on the retry of the same attachment", () => {
     expect(await scene.add("a")).toBe("10.0.0.2/29");
   });
 
-  test("L5: with another request it gets that, and the old address is free", async () => {
+  test("L5: gets another requested address, and its old one is freed", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     scene.crash("a");
@@ -156,7 +156,7 @@ describe("on the retry of the same attachment", () => {
     expect(scene.leases.leases()).toEqual({ "10.0.0.3": "a\r\neth0" });
   });
 
-  test("L5: a live one is refused", async () => {
+  test("L5: is refused while the attachment lives", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     expect(await scene.add("a")).toContain(
@@ -165,7 +165,7 @@ describe("on the retry of the same attachment", () => {
     expect(scene.lines).toEqual([]);
   });
 
-  test("L5: one without a recorded identity is refused, whatever happened since", async () => {
+  test("L5: is always refused without a netns record", async () => {
     using scene = new LeaseScene(TWO);
     await scene.call("add", "a", { netns: "/nowhere" });
     scene.boot.reboot();
@@ -174,7 +174,7 @@ describe("on the retry of the same attachment", () => {
     expect(await scene.add("b")).toContain("duplicate allocation is not allowed");
   });
 
-  test("L5: of several, one that lives is enough to refuse, and nothing is released", async () => {
+  test("L5: is refused if one of several leases is live, and nothing is released", async () => {
     using scene = new LeaseScene(TWO);
     await scene.add("a");
     scene.crash("a");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseResolvConf, readResolvConf } from "../../../src/plugins/host-local/resolv-conf.ts";
 import { thrownBy } from "../../cni/fake-host.ts";
 
-test("H55: nameservers, searches and options accumulate, the last domain counts", () => {
+test("H55: nameservers, searches and options accumulate, and the last domain counts", () => {
   const text = [
     "# comment",
     "; another",
@@ -33,7 +33,7 @@ test("H55: a comment sign inside a line is a value, as for the reference", () =>
   expect(parseResolvConf("search a #b")).toEqual({ search: ["a", "#b"] });
 });
 
-test("H55: an empty file says nothing", () => {
+test("H55: an empty file gives an empty result", () => {
   expect(parseResolvConf("")).toEqual({});
 });
 

@@ -14,7 +14,7 @@ const IPAM = { ranges: [[{ subnet: "10.0.0.0/29" }], [{ subnet: "fd00::/126" }]]
 const failure = async (config: object) => toCniError(await status({ config }).catch((error) => error));
 
 describe("STATUS", () => {
-  test("A35, L1: ready with addresses left, with or without a directory, and nothing is made", async () => {
+  test("A35, L1: is ready while addresses are free, with or without a directory, and creates nothing", async () => {
     using leases = new LeaseDirectory();
     await status({ config: leases.network(IPAM) });
     await status({ config: leases.network({ ...IPAM, dataDir: join(leases.dataDir, "deep/er") }) });
@@ -25,7 +25,7 @@ describe("STATUS", () => {
     expect(leases.all()).toEqual(before);
   });
 
-  test("K27: not ready when a link of the data directory leads nowhere, as to a disk that is not mounted", async () => {
+  test("K27: is not ready if the data directory is a dangling link, as to a disk that is not mounted", async () => {
     using leases = new LeaseDirectory();
     const link = join(leases.dataDir, "link");
     symlinkSync(join(leases.dataDir, "absent"), link);
@@ -38,7 +38,7 @@ describe("STATUS", () => {
     await status({ config: leases.network({ ...IPAM, dataDir: link }) });
   });
 
-  test("A35, K27: a full set is no failure: one line with the counts, for each full set of several", async () => {
+  test("A35, K27: full sets are not an error, but one log line with the counts of each", async () => {
     using leases = new LeaseDirectory();
     const pools = {
       ranges: [[{ subnet: "10.0.0.0/29" }], [{ subnet: "fd00::/126" }], [{ subnet: "10.1.0.0/30" }]],
@@ -60,7 +60,7 @@ describe("STATUS", () => {
     );
   });
 
-  test("K27: a failure to count does not take the node down", async () => {
+  test("K27: a failure to count is not an error", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network({ subnet: "10.0.0.0/30" });
     await add({ config });
@@ -75,7 +75,7 @@ describe("STATUS", () => {
     expect(lines).toEqual([expect.stringContaining("boot_id")]);
   });
 
-  test("K27: ranges that the runtime gives with each ADD are not missed: libcni sends none with STATUS", async () => {
+  test("K27: accepts missing ranges if the runtime gives them with each ADD, since libcni sends none with STATUS", async () => {
     using leases = new LeaseDirectory();
     const given = { capabilities: { ipRanges: true } };
     await status({ config: leases.network({}, given) });
@@ -100,13 +100,13 @@ describe("STATUS", () => {
     await status({ config: leases.network(IPAM) });
   });
 
-  test("L11: a set without any address to hand out is a wrong configuration: 50", async () => {
+  test("L11: a set without an address to give out is a wrong configuration: 50", async () => {
     using leases = new LeaseDirectory();
     const config = leases.network({ ranges: [[{ subnet: "10.0.0.0/24", rangeStart: "10.0.0.255" }]] });
     expect((await failure(config)).code).toBe(50);
   });
 
-  test("a /64 is counted without a loop over it", async () => {
+  test("a /64 is counted without walking through it", async () => {
     using leases = new LeaseDirectory();
     await add({ config: leases.network({ subnet: "fd00::/64" }) });
     await status({ config: leases.network({ subnet: "fd00::/64" }) });
