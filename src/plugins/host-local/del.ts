@@ -39,7 +39,7 @@ async function release(files: LeaseFiles, request: Request, boot: Boot): Promise
     }
     store.commit();
   }
-  if (mustBeDurable) files.sync();
+  if (mustBeDurable) await failures.attemptLast(() => files.sync());
   failures.throwIfAny();
 }
 

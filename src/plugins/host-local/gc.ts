@@ -47,8 +47,9 @@ export async function gc(request: Request, boot: Boot = thisBoot): Promise<void>
     }
     await releasePiece(store, request, piece, kept, failures);
     store.commit();
+    // What was released is made durable even if another lease could not be released.
+    await failures.attemptLast(() => files.sync());
     failures.throwIfAny();
-    files.sync();
   } catch (error) {
     throw during("cannot collect all stale leases", error);
   }

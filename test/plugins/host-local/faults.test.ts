@@ -262,6 +262,32 @@ test("L2: DEL syncs the removal of a lease without a netns record, which a power
   expect([await syncs("a"), await syncs("d"), await syncs("nobody")]).toEqual([0, 1, 0]);
 });
 
+test("L2: GC syncs what it released though another lease can't be released, and reports a failure of each", async () => {
+  using scene = new Scene();
+  await scene.add("a");
+  const stuck = (syncs: string): Fault => {
+    let removals = 0;
+    return (call) => {
+      if (call === "unlinkat" && removals++ === 0) failEach([call], EIO)(call, []);
+      if (call === "fsync") failEach([syncs], EIO)(call, []);
+    };
+  };
+  const { calls, fault } = counter();
+  const first = stuck("none");
+  const both: Fault = (call, parameters) => {
+    fault(call, parameters);
+    first(call, parameters);
+  };
+  await expect(withFault(both, () => scene.gc(["b"]))).rejects.toThrow("input/output error");
+  expect(Object.keys(scene.owners())).toHaveLength(1);
+  expect(calls.lastIndexOf("fsync")).toBeGreaterThan(calls.lastIndexOf("unlinkat"));
+  await scene.del("a");
+  await scene.add("a");
+  const error = toCniError(await withFault(stuck("fsync"), () => scene.gc(["b"])).catch((error) => error));
+  expect(error.message.match(/input\/output error/g)).toHaveLength(2);
+  await scene.expectNothingLost();
+});
+
 test("L2: releases the lease if the directory can't be synced", async () => {
   using scene = new Scene();
   await scene.add("b");
