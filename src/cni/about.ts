@@ -1,8 +1,8 @@
-/** What a plugin says without a configuration: stdin is not read (rule A7). */
+/** The answers that need no configuration: VERSION and the about line. Stdin is not read (rule A7). */
 import type { Host } from "./protocol.ts";
 import { CURRENT_VERSION, REFERENCE_LEVEL, SUPPORTED_VERSIONS } from "./version.ts";
 
-/** Answers VERSION (rule A19: all plugins alike), or a call without a command. False for any other command. */
+/** Answers VERSION (rule A19) or a call without a command. Returns false for any other command. */
 export function isAnswered(
   plugin: string,
   version: string,
@@ -16,9 +16,9 @@ export function isAnswered(
 }
 
 /**
- * Rule A5, of a plugin in the program's `version`. Runtimes and scripts read a version out of the first line, and compare
- * it with versions of the reference (docs/conformance.md). So it is the reference's that this program equals, and after the
- * "+" the program itself: the whole is one semantic version, of which parsers compare only what is before the "+".
+ * The about line (rule A5). Runtimes and scripts read a version from it and compare it with versions of the reference
+ * (docs/conformance.md). So the line names the version of the reference that this program equals. The program's own version
+ * follows after "+", which semantic versioning ignores in comparisons.
  */
 function aboutText(plugin: string, version: string): string {
   const versions = SUPPORTED_VERSIONS.join(", ");

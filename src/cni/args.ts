@@ -1,14 +1,14 @@
-/** CNI_ARGS: "K=V;K=V" (rules A50, A51). */
+/** Parses CNI_ARGS: "K=V;K=V" (rules A50, A51). */
 import { CniError, code } from "./error.ts";
 
 const IGNORE_UNKNOWN = "IgnoreUnknown";
 
-/** The string reaches the IPAM plugin and the one that delegates to it, so both accept what is for the other (rule A51). */
+/** The interface plugin and its IPAM plugin get the same string, so each accepts the other's keys (rule A51). */
 const KNOWN = ["IP", "MAC"];
 
 /**
- * The values of IP and MAC in CNI_ARGS; keys are case-sensitive and the last of two equal ones counts. Other keys
- * are accepted only beside IgnoreUnknown=1 or true.
+ * The values of IP and MAC in CNI_ARGS. Keys are case-sensitive, and the last of two equal keys counts. Other keys are
+ * accepted only together with IgnoreUnknown=1 or true.
  * @throws CniError code 4.
  */
 export function parseCniArgs(text: string): Readonly<Record<string, string>> {
@@ -26,15 +26,15 @@ export function parseCniArgs(text: string): Readonly<Record<string, string>> {
     else unknown.push(JSON.stringify(pair));
   }
   if (unknown.length > 0 && !ignoreUnknown) {
-    const understood = [...KNOWN, IGNORE_UNKNOWN].join(", ");
+    const known = [...KNOWN, IGNORE_UNKNOWN].join(", ");
     throw invalid(
-      `unknown args [${unknown.join(" ")}]: understood are ${understood}; IgnoreUnknown=1 accepts others`,
+      `unknown args [${unknown.join(" ")}]: the known keys are ${known}; IgnoreUnknown=1 accepts others`,
     );
   }
   return values;
 }
 
-/** The booleans of the reference: 1, 0, true and false in any case. */
+/** The reference accepts 1, 0, and true and false in any case. */
 function parseBoolean(pair: string, value: string): boolean {
   const lower = value.toLowerCase();
   if (lower === "1" || lower === "true") return true;

@@ -1,6 +1,6 @@
 /**
- * GC's lists in a large document. They grow with the node, up to a million attachments in each of two keys, and their
- * text is more than fits into memory as objects: so they are read in pieces, and what is left of the document is small.
+ * Reads GC's lists of valid attachments. Each of the two lists can have a million entries, too many to hold as objects. So
+ * the lists of a large document are read in pieces; the rest of the document is small.
  */
 import { collectGarbage, concatenated, sameBytes } from "#engine";
 import { wrongType } from "../schema/key-error.ts";
@@ -11,15 +11,15 @@ import { ValidAttachments } from "./attachments.ts";
 import { CniError, code } from "./error.ts";
 import { decodeText } from "./json-bytes.ts";
 
-/** Keys of the lists, the one that counts first. libcni sends both with the same content. */
+/** The first key that has a value counts. libcni sends both with the same content. */
 export const LIST_KEYS = ["cni.dev/valid-attachments", "cni.dev/attachments"] as const;
 
-/** Bytes of a list that are parsed at once, rounded up to whole entries. */
+/** Bytes of a list that are parsed at a time, rounded up to whole entries. */
 const PIECE = 256 * 1024;
-/** Bytes of a piece that are too many: an id is part of the environment, where nothing has more than 128 KiB. */
+/** The largest piece. Entries stay small: an id comes from an environment variable, which holds at most 128 KiB. */
 const MOST_PIECE = 2 ** 20;
 
-/** Bytes after which what their parsing left is collected. */
+/** Garbage is collected after so many parsed bytes. */
 const COLLECT_EVERY = 2 ** 23;
 
 const OPEN_BRACE = 0x7b;
@@ -35,13 +35,13 @@ const COLON = 0x3a;
 export interface Divided {
   /** The same document with an empty array in the place of each list. Not JSON if the document is not. */
   readonly rest: Uint8Array;
-  /** By their keys as they are spelled there. */
+  /** By key, as the document spells it. */
   readonly lists: ReadonlyMap<string, ValidAttachments>;
 }
 
 /**
- * Takes the lists out of a document. Where it stops being JSON outside of them, the rest is left as it is.
- * @throws CniError code 6 for an entry that names no attachment; SyntaxError or TypeError for a list that is not JSON.
+ * Takes the lists out of a document. A fault outside the lists stays in `rest`.
+ * @throws KeyError for an invalid entry; CniError code 6 for one that is too long; SyntaxError or TypeError for a list that is not JSON.
  */
 export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
   const kept: Uint8Array[] = [];
@@ -72,7 +72,7 @@ export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
   return { rest: concatenated(kept), lists };
 }
 
-/** Whether a key of the document is that of a list: keys match without regard to case (rule A14). */
+/** Whether a key is that of a list, in any case (rule A14). */
 export const isListKey = (key: string): boolean =>
   (LIST_KEYS as readonly string[]).includes(key.toLowerCase());
 
@@ -87,12 +87,12 @@ function keyOf(bytes: Uint8Array): string | undefined {
 
 interface FoundList {
   readonly start: number;
-  /** Behind its closing bracket. */
+  /** Offset after its closing bracket. */
   readonly end: number;
   readonly list: ValidAttachments;
 }
 
-/** The earlier list, if its text stands here once more. */
+/** The earlier list, if the same text is repeated here. */
 function sameList(bytes: Uint8Array, start: number, earlier: FoundList | undefined): FoundList | undefined {
   if (earlier === undefined) return undefined;
   const end = start + earlier.end - earlier.start;
@@ -109,7 +109,7 @@ function readList(bytes: Uint8Array, start: number, key: string, piece: number):
   return { start, end, list };
 }
 
-/** The entries of a list, a piece at a time. Returns the place behind its closing bracket. */
+/** The entries of a list, a piece at a time. Returns the offset after its closing bracket. */
 function* entriesOf(
   bytes: Uint8Array,
   start: number,
@@ -128,7 +128,7 @@ function* entriesOf(
       );
     }
     if (end === bytes.length || bytes[end] === CLOSE_BRACE) throw new SyntaxError("a list without an end");
-    // A piece that is not the first begins with the comma in front of it, which must not be the last thing of a list.
+    // Later pieces begin after a comma. The 0 makes a comma at the end of a list a syntax error.
     const isFirst = from === start;
     const text = decodeText(bytes.slice(from + 1, end));
     const values = JSON.parse(isFirst ? `[${text}]` : `[0,${text}]`) as unknown[];
@@ -137,7 +137,7 @@ function* entriesOf(
     }
     if (bytes[end] === CLOSE_BRACKET) return end + 1;
     from = end;
-    // The engine lets as much garbage pass as there is in use, and the document itself is in use.
+    // By itself the engine waits until there is as much garbage as memory in use, and the document is in use.
     if (from - collected > COLLECT_EVERY) {
       collected = from;
       collectGarbage();
@@ -145,14 +145,14 @@ function* entriesOf(
   }
 }
 
-/** The list under either of the keys that libcni sends: null is an empty one, undefined that there is none. @throws KeyError */
+/** The list under the first of LIST_KEYS that has one. A key with null is an empty list, no key undefined. @throws KeyError */
 export function validAttachments(document: Document): ValidAttachments | undefined {
   let isThere = false;
   for (const key of Object.keys(document)) if (isListKey(key)) isThere = true;
   if (!isThere) return undefined;
   for (const key of LIST_KEYS) {
     const value = get(document, key);
-    // Those of a large document were read already.
+    // takeLists has already read the lists of a large document.
     if (value instanceof ValidAttachments) return value;
     if (value === undefined) continue;
     if (!Array.isArray(value)) throw wrongType(key, "an array", value);
@@ -162,7 +162,7 @@ export function validAttachments(document: Document): ValidAttachments | undefin
   return new ValidAttachments(() => []);
 }
 
-/** One entry of a list. One without id or name would protect none: it is refused. @throws CniError code 6 */
+/** One entry of a list. An entry without id or name would protect nothing, so it is refused. @throws KeyError */
 function attachmentOf(value: unknown, key: string, index: number): ContainerInterface {
   const { containerID, ifname } = (value ?? {}) as { containerID?: unknown; ifname?: unknown };
   if (typeof containerID === "string" && typeof ifname === "string" && containerID && ifname) {
@@ -183,7 +183,7 @@ function behindSpace(bytes: Uint8Array, from: number): number {
   return at;
 }
 
-/** Behind the string whose quote is at `start`; the end of the bytes if it has none. */
+/** The offset after the string that opens at `start`; the end of the bytes if it does not close. */
 function behindString(bytes: Uint8Array, start: number): number {
   for (let at = bytes.indexOf(QUOTE, start + 1); at >= 0; at = bytes.indexOf(QUOTE, at + 1)) {
     let before = at;
@@ -193,7 +193,7 @@ function behindString(bytes: Uint8Array, start: number): number {
   return bytes.length;
 }
 
-/** At the comma or the closing bracket behind a value; the end of the bytes if there is none. */
+/** The offset of the comma or bracket after a value; the end of the bytes if there is none. */
 function behindValue(bytes: Uint8Array, start: number): number {
   const { length } = bytes;
   let depth = 0;

@@ -1,4 +1,4 @@
-/** What the protocol identifies an attachment by: the key of ADD, CHECK and DEL, and of GC's list within a network. */
+/** How the protocol identifies an attachment in its commands and in GC's list. */
 
 /** One interface of one container. */
 export interface ContainerInterface {

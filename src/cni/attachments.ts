@@ -1,19 +1,19 @@
-/** The attachments that GC must keep (rules A37, A39). */
+/** The set of attachments that GC must keep (rules A37, A39). */
 import { hash64, now } from "#engine";
 import type { ContainerInterface } from "./attachment.ts";
 
 /**
- * A node may have a million of them, so they are not kept as objects: a sorted list of hashes answers, 16 bytes for each
- * of them. Two with one hash, by a chance of 1 in 10^9 among a million, keep what could go until the next GC, which hashes
- * otherwise; nothing valid is ever taken for stale.
+ * A set of hashes, since a node may have a million attachments: 16 bytes each. A stale attachment with the hash of a
+ * valid one (a chance of 1 in 10^9 among a million) is kept until the next GC, which uses another seed. A valid one is
+ * never taken for stale.
  */
 export class ValidAttachments implements Iterable<ContainerInterface> {
   private readonly source: () => Iterable<ContainerInterface>;
-  /** Another for each call: microseconds since the start of the process. */
+  /** Differs from call to call: microseconds since the start of the process. */
   private readonly seed = BigInt(Math.trunc(now() * 1000));
   private readonly hashes: Float64Array;
 
-  /** `source` gives all of them each time that it is called. */
+  /** `source` yields all attachments, each time that it is called. */
   constructor(source: () => Iterable<ContainerInterface>) {
     this.source = source;
     const hashes: number[] = [];
@@ -23,7 +23,6 @@ export class ValidAttachments implements Iterable<ContainerInterface> {
     this.hashes = Float64Array.from(hashes).sort();
   }
 
-  /** Whether there is none at all. */
   get isEmpty(): boolean {
     return this.hashes.length === 0;
   }
@@ -58,5 +57,5 @@ export class ValidAttachments implements Iterable<ContainerInterface> {
   }
 }
 
-/** No id and no interface has a line break in it. */
+/** The line break is unambiguous: neither an id nor an interface name can contain one. */
 const nameOf = ({ containerId, ifname }: ContainerInterface): string => `${containerId}\n${ifname}`;

@@ -1,9 +1,9 @@
-/** The time of one call, given by main: the protocol has no clock. It says how long a step may wait. */
+/** The time limit of one call. The program's main function implements it, since the protocol has no clock. */
 export interface CallTime {
   /** Sets the milliseconds of the whole call, from its start. */
   limit(milliseconds: number): void;
-  /** From now on a failed ADD is taken back, with a time of its own. The first to say so counts. */
+  /** Starts the separate time limit for undoing a failed ADD. Only the first call counts. */
   beginUndo(): void;
-  /** Runs a step that others follow, with half of what is left: one that hangs does not take the others' time. */
+  /** Runs a step within half of the time that is left, so that later steps have time even if it hangs. */
   half<T>(step: () => T | Promise<T>): Promise<T>;
 }

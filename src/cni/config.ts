@@ -1,5 +1,5 @@
 /**
- * The network configuration on stdin, as far as every plugin shares it (rules A9–A15). A plugin reads its own keys from
+ * Reads the part of the network configuration that all plugins share (rules A9–A15). A plugin reads its own keys from
  * `json` with readKeys of keys.ts.
  */
 import { KeyError } from "../schema/key-error.ts";
@@ -17,35 +17,35 @@ import { parseResult } from "./result-parse.ts";
 import { CURRENT_VERSION, findVersion, type Version } from "./version.ts";
 import { parseVersion, requireCommand } from "./version-check.ts";
 
-/** What stdin says of the network, checked as far as all plugins share it. */
+/** A network configuration whose shared keys are checked. */
 export interface NetworkConfig {
   readonly cniVersion: Version;
   readonly name: string;
-  /** Seconds of the whole call. */
+  /** Time limit of the whole call, in seconds. */
   readonly callTimeout: number;
   /** The whole document. */
   readonly json: Document;
-  /** prevResult converted to the current form; undefined when the configuration has none. Parsed on first use. */
+  /** prevResult in the current form; undefined when the configuration has none. Parsed on first use. */
   readonly prevResult: Result | undefined;
-  /** cni.dev/valid-attachments (or cni.dev/attachments): null is libcni's empty list, undefined is absent (rule A39). */
+  /** The list for GC; undefined when the runtime sent none (rule A39). */
   readonly validAttachments: ValidAttachments | undefined;
 }
 
 /**
- * Bytes that a configuration can have. GC's lists a million attachments twice, with ids of 64 characters; that of any
- * other command is about one attachment, whose previous result may have 250,000 routes and addresses.
+ * The most bytes of a configuration. For GC they hold a million attachments twice, with ids of 64 characters; for any
+ * other command one attachment, whose previous result has up to 250,000 routes and addresses.
  */
 export const mostBytes = (command: string | undefined): number => (command === "GC" ? 2 ** 28 : MOST_BYTES);
 
-/** Bytes of a configuration without GC's lists. */
+/** The most bytes of a configuration without GC's lists. */
 const MOST_BYTES = 2 ** 24;
 
-/** Bytes from where on GC's lists are read piece by piece. */
+/** Above so many bytes, GC's lists are read in pieces. */
 const LARGE = 2 ** 20;
 
 const SUBJECT = "the network configuration";
 
-/** The bytes of stdin as a JSON object (rule A9). @throws CniError code 6, saying where the fault is; KeyError */
+/** The bytes of stdin as a JSON object (rule A9). @throws CniError code 6 with the place of the fault; KeyError */
 export function decodeDocument(stdin: Uint8Array): Document {
   if (stdin.length <= LARGE) return objectOf(parseJson(stdin, SUBJECT), "");
   const { rest, lists } = divided(stdin);
@@ -56,7 +56,7 @@ export function decodeDocument(stdin: Uint8Array): Document {
     );
   }
   const document = parseJson(rest, SUBJECT, stdin);
-  // Only an object has such keys.
+  // If there are lists, the document is an object.
   return objectOf(lists.size === 0 ? document : Object.assign(document ?? {}, Object.fromEntries(lists)), "");
 }
 
@@ -68,24 +68,24 @@ function divided(stdin: Uint8Array) {
   }
 }
 
-/** The version for an error about `stdin` (rule A17): the configuration's if it can be read and is one of ours. */
+/** The version for an error about `stdin` (rule A17): the configuration's, if it can be read and is supported. */
 export function versionForError(stdin: Uint8Array): Version {
   try {
     const version = get(decodeDocument(stdin), "cniVersion");
     if (version === undefined || typeof version === "string") return findVersion(version) ?? CURRENT_VERSION;
   } catch {
-    // It is not even an object.
+    // Stdin is not a JSON object.
   }
   return CURRENT_VERSION;
 }
 
-/** Bytes of a network's name: it becomes a file's name, in the leases and in what runtimes keep (NAME_MAX of limits.h). */
+/** A network's name becomes the name of a directory of leases and of files of runtimes (NAME_MAX of limits.h). */
 const MAX_NETWORK_BYTES = 255;
 
 /**
- * The configuration in a document. Checked in the reference's order: the network's name (rule A10), which becomes part of
- * paths and rules, the command, the version. A name that is too long is refused where something would be made under it;
- * what was made under it by others, with an IPAM plugin that makes no file of the name, can be checked and removed.
+ * The configuration in a document. The checks have the reference's order: the network's name (rule A10), the command, the
+ * version. Only ADD and STATUS refuse a name that is too long: another plugin's attachment with such a name, made with
+ * an IPAM plugin that does not use it as a file name, can still be checked and removed.
  * @throws KeyError, CniError code 1, 4, 6 or 7
  */
 export function readNetworkConfig(document: Document, command: string): NetworkConfig {
@@ -140,7 +140,7 @@ export function requireValidAttachments({ name, validAttachments }: NetworkConfi
   );
 }
 
-/** The previous result, for CHECK, which has nothing to go by without it. @throws CniError code 7 */
+/** The previous result, which CHECK compares the network with. @throws CniError code 7 */
 export function requirePrevResult({ prevResult }: NetworkConfig): Result {
   if (prevResult !== undefined) return prevResult;
   throw new CniError(

@@ -1,4 +1,4 @@
-/** A delegate as a child process: how it is run, and what its output means (rules A46–A48). */
+/** Runs a delegate as a child process and reads its output (rules A46–A48). */
 
 import type { Keys } from "../schema/keys.ts";
 import { parse } from "../schema/parse.ts";
@@ -10,8 +10,8 @@ import type { Result } from "./result.ts";
 import { parseResult } from "./result-parse.ts";
 
 /**
- * Runs the executable at `path` to its end and passes its stderr on. Returns its stdout.
- * @throws CniError: the child's own; code 11 if it did not end in time; code 999 if it left none or could not be started.
+ * Runs the executable at `path` to its end and logs its stderr. Returns its stdout.
+ * @throws CniError: the child's own; code 11 if it did not end in time; code 999 if it printed none or did not start.
  */
 export async function runChild(
   request: Request,
@@ -32,14 +32,14 @@ export async function runChild(
   throw childError(outcome, stderr, path);
 }
 
-/** Logs what a child said, and returns it. */
+/** Logs a child's stderr, and returns it as text. */
 function passOn(request: Request, stderr: Uint8Array): string {
   const words = new TextDecoder().decode(stderr).trimEnd();
   if (words !== "") request.log(words);
   return words;
 }
 
-/** The result that the executable at `path` printed, in the configuration's version unless it names another. */
+/** The result that the executable at `path` printed. Without cniVersion it has the configuration's version. */
 export function readChildResult(request: Request, path: string, stdout: Uint8Array): Result {
   try {
     return parseResult(parseJson(stdout, "its output"), "result", request.config.cniVersion);
@@ -48,17 +48,17 @@ export function readChildResult(request: Request, path: string, stdout: Uint8Arr
   }
 }
 
-/** Characters of what a child said that an error quotes: more than a page, which no one line says. */
+/** The most characters of a child's output that an error quotes: more than a page. */
 const MOST_QUOTED = 4096;
 
-/** What a child said, for an error: its beginning, if it is long. */
+/** A child's output for an error, cut if it is long. */
 function quoted(words: string): string {
   if (words.length <= MOST_QUOTED) return JSON.stringify(words);
   const beginning = JSON.stringify(words.slice(0, MOST_QUOTED).toWellFormed());
   return `${beginning} (the first ${MOST_QUOTED} of ${words.length} characters)`;
 }
 
-/** The error that a failed child printed, else one made of what there is instead. */
+/** The error that a failed child printed, else one made of its stderr and its exit status. */
 function childError({ exitCode, signal, stdout }: ChildOutcome, stderr: string, path: string): CniError {
   const printed = new TextDecoder().decode(stdout).trim();
   let problem: string;
@@ -79,7 +79,7 @@ function childError({ exitCode, signal, stdout }: ChildOutcome, stderr: string, 
   return new Failure(code.internal, `${problem}: ${end} of plugin ${JSON.stringify(path)}`);
 }
 
-/** A signal ended the child, before it could say anything of its own. */
+/** A signal ended the child before it printed an error. */
 export class KilledError extends CniError {}
 
 const ERROR_KEYS = [

@@ -1,6 +1,6 @@
 /**
- * Delegation to an IPAM plugin (rules A42–A49). A delegate that is this very file runs in this process, any other
- * as a child; both get the same environment and configuration, and their results and errors come back alike.
+ * Delegation to an IPAM plugin (rules A42–A49). A delegate that is this very file runs in this process, any other as a
+ * child. Both get the same environment and configuration, and both return results and errors in the same form.
  */
 import type { Command, Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
@@ -10,8 +10,8 @@ import { reduceTo } from "./result-version.ts";
 import { takeBack } from "./undo.ts";
 
 /**
- * Runs ADD of the plugin `type`. If it fails, its DEL has run before this throws, so that nothing stays behind
- * (rule A45), unless the failure says that it took nothing.
+ * Runs ADD of the plugin `type`. If it fails, its DEL runs before this throws, so that nothing stays behind (rule A45).
+ * DEL is left out if the error says that nothing was taken.
  * @throws CniError: the delegate's own; code 6 if it printed no result; 7 or 999 if it can't be found or run.
  */
 export async function delegateAdd(request: Request, type: string): Promise<Result> {
@@ -35,14 +35,14 @@ export const delegateCheck = (request: Request, type: string): Promise<void> =>
 /** Runs DEL of the plugin `type`. @throws CniError as delegateCheck. */
 export const delegateDel = (request: Request, type: string): Promise<void> => delegate(request, type, "DEL");
 
-/** Runs STATUS of the plugin `type`, if it knows it. @throws CniError as delegateCheck. */
+/** Runs STATUS of the plugin `type`, if the plugin knows the command. @throws CniError as delegateCheck. */
 export const delegateStatus = (request: Request, type: string): Promise<void> =>
   delegate(request, type, "STATUS");
 
-/** Runs GC of the plugin `type`, if it knows it. @throws CniError as delegateCheck. */
+/** Runs GC of the plugin `type`, if the plugin knows the command. @throws CniError as delegateCheck. */
 export const delegateGc = (request: Request, type: string): Promise<void> => delegate(request, type, "GC");
 
-/** Whether the plugin `type` is this very file: then it gets what a request holds beside environment and stdin. */
+/** Whether the plugin `type` is this very file. Then it gets the whole request, not only environment and stdin. */
 export const isInThisProcess = (request: Request, type: string): boolean =>
   find(request, type).builtIn !== undefined;
 
@@ -54,12 +54,12 @@ async function delegate(request: Request, type: string, command: CommandWithoutR
     const error = reported(request, thrown);
     if (!(await isUnknownTo(request, found, command, error))) throw error;
     request.log(
-      `plugin ${JSON.stringify(type)} does not know the command ${command}, which is not counted as a failure: ${error.message}`,
+      `plugin ${JSON.stringify(type)} does not know the command ${command}, which does not count as a failure: ${error.message}`,
     );
   }
 }
 
-/** Whether a failure says only that the delegate is older than the command. */
+/** Whether a failure means only that the delegate is older than the command. */
 async function isUnknownTo(
   request: Request,
   { path, builtIn }: Found,
@@ -70,7 +70,7 @@ async function isUnknownTo(
   return (await import("./unknown-command.ts")).isUnknownTo(request, path, command, error);
 }
 
-/** The error as a child would report it: its remark is on stderr. */
+/** The error as a child would report it, with its remark on stderr. */
 function reported(request: Request, thrown: unknown): CniError {
   const error = toCniError(thrown);
   if (error.remark === "") return error;
@@ -79,7 +79,7 @@ function reported(request: Request, thrown: unknown): CniError {
   return new CniError(error.code, message, details, { cause: error, nothingTaken });
 }
 
-/** An executable, and the plugin that it is if it is this very file. */
+/** An executable. If it is this very file, `builtIn` is its plugin. */
 interface Found {
   readonly path: string;
   readonly builtIn: Plugin | undefined;
@@ -90,7 +90,7 @@ async function add(request: Request, { path, builtIn }: Found): Promise<Result> 
     const { readChildResult, runChild } = await import("./delegate-child.ts");
     return readChildResult(request, path, await runChild(request, path, environmentFor(request, "ADD")));
   }
-  // A child's result says no more than its version can.
+  // A child's result has no more fields than its version can express.
   return runAdd(builtIn, asDelegate(request, "ADD"), (result) => reduceTo(request.config.cniVersion, result));
 }
 
@@ -103,21 +103,21 @@ async function run(request: Request, { path, builtIn }: Found, command: CommandW
   }
 }
 
-/** The whole own environment with the delegate's command (rules A42, A49). */
+/** This process's whole environment with the delegate's command (rules A42, A49). */
 const environmentFor = (request: Request, command: Command): Environment => ({
   ...request.environment,
   CNI_COMMAND: command,
 });
 
 /**
- * What a child would make of its environment and stdin: the same but for the command. What this plugin's command
- * asks of the environment and the configuration's version is never less than what the delegate's does.
+ * The request that a child would read from its environment and stdin. It needs no second validation: this plugin's
+ * command requires at least as much of both as the delegate's.
  */
 const asDelegate = (request: Request, command: Command): Request => ({ ...request, command });
 
 /**
- * The first executable of that name along CNI_PATH (rule A43). An empty element is skipped: it would mean the directory
- * that the caller happens to stand in.
+ * The first executable of that name in CNI_PATH (rule A43). An empty element is skipped: it would mean the caller's
+ * working directory.
  */
 function find({ path, delegation }: Request, type: string): Found {
   if (type === "") throw new CniError(code.invalidConfig, "no plugin name provided");
@@ -125,7 +125,7 @@ function find({ path, delegation }: Request, type: string): Found {
   if (type.includes("/") || type.includes("\0")) {
     throw new CniError(
       code.invalidConfig,
-      `invalid plugin name: ${JSON.stringify(type)} must be a file's name`,
+      `invalid plugin name: ${JSON.stringify(type)} must be the name of a file, without a path`,
     );
   }
   try {
@@ -147,7 +147,7 @@ function find({ path, delegation }: Request, type: string): Found {
   );
 }
 
-/** @throws CniError code 7 when `type`, which is to be delegated to, is the name that this plugin was called by. */
+/** Refuses a delegate with the name that this plugin was called by. @throws CniError code 7 */
 export function refuseItself(calledAs: string | undefined, type: string): void {
   if (type !== calledAs) return;
   throw new CniError(

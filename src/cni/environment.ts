@@ -1,11 +1,10 @@
-/** The CNI_* variables (rules A1–A6, A8). */
+/** Reads and validates the CNI_* variables (rules A1–A6, A8). */
 import { CniError, code } from "./error.ts";
 import { isIdentifier } from "./identifier.ts";
 
-/** The commands that a plugin has. VERSION is not among them: the protocol answers it. */
+/** The commands that a plugin implements. VERSION is missing: the protocol answers it. */
 export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
 
-/** A command of CNI_COMMAND that a plugin has. */
 export type Command = (typeof COMMANDS)[number];
 
 /** Rule A6. @throws CniError code 4 */
@@ -14,12 +13,12 @@ export function requireKnown(command: string): asserts command is Command {
   throw new CniError(code.invalidEnvironment, `unknown CNI_COMMAND: ${command}`);
 }
 
-/** Variables of a process by name. An empty one counts as one that is not set. */
+/** Variables of a process by name. An empty value counts as not set. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What the environment says of one call. What the command has no use for is empty, whatever was set (rule A2). */
+/** The variables of one call. Those that the command does not use are empty, whatever was set (rule A2). */
 export interface Invocation {
-  /** As it came: whether it is known is asked only after the configuration was found valid (rule A6). */
+  /** As it was set. An unknown command is refused only after the configuration was found valid (rule A6). */
   readonly command: string;
   readonly containerId: string;
   readonly netns: string;
@@ -33,7 +32,7 @@ export interface Invocation {
 
 /**
  * Reads and validates the variables of a call whose CNI_COMMAND is set.
- * @throws CniError code 4: for the first invalid value, else for all that are missing.
+ * @throws CniError code 4 for the first invalid value, else for all missing variables.
  */
 export function readEnvironment(environment: Environment): Invocation {
   const command = environment.CNI_COMMAND ?? "";
@@ -62,7 +61,7 @@ export function readEnvironment(environment: Environment): Invocation {
   };
 }
 
-/** The variables that a command can't do without, in the order of their checks (rule A1). */
+/** The variables that a command requires, in the order of their checks (rule A1). */
 function requiredBy(command: string): readonly string[] {
   switch (command) {
     case "ADD":
@@ -79,12 +78,12 @@ function requiredBy(command: string): readonly string[] {
 }
 
 /**
- * Bytes of a container id. Linux lets 128 KiB through in one variable (MAX_ARG_STRLEN of uapi linux/binfmts.h, with
- * pages of 4 KiB), its name and a NUL included; a lease file that is larger is not read.
+ * The most bytes of a container id. Linux allows 128 KiB for one variable, its name and a NUL included (MAX_ARG_STRLEN of
+ * uapi linux/binfmts.h, with pages of 4 KiB). A larger lease file is not read.
  */
 const MAX_CONTAINER_ID_BYTES = 128 * 1024 - "CNI_CONTAINERID=".length - 1;
 
-/** Rule A3. DEL takes a name of any length: what can't have been added is not there. */
+/** Rule A3. DEL accepts any length: an id that ADD refuses has nothing to delete. */
 function validateContainerId(value: string, command: string): void {
   if (!isIdentifier(value)) {
     throw new CniError(code.invalidEnvironment, "invalid characters in containerID", value);
@@ -96,12 +95,12 @@ function validateContainerId(value: string, command: string): void {
   );
 }
 
-/** Bytes of an interface name without the final NUL (IFNAMSIZ of uapi linux/if.h less one). */
+/** The most bytes of an interface name without the final NUL (IFNAMSIZ of uapi linux/if.h less one). */
 const MAX_IFNAME_BYTES = 15;
 
 const TOO_LONG = "interface name is too long";
 
-/** Rule A4, which is the kernel's own: dev_valid_name() of net/core/dev.c. */
+/** Rule A4, the same as the kernel's dev_valid_name() in net/core/dev.c. */
 function validateIfname(value: string): void {
   const problem = ifnameProblem(value);
   if (problem === undefined) return;
@@ -115,7 +114,7 @@ function ifnameProblem(value: string): string | undefined {
   if (new TextEncoder().encode(value).length > MAX_IFNAME_BYTES) {
     return TOO_LONG;
   }
-  // Such a name has none of the characters below, which take longer to look for.
+  // An identifier has none of the characters below, and this check is faster.
   if (isIdentifier(value)) return undefined;
   if (value === "." || value === "..") return "interface name is . or ..";
   if (/[/:\p{White_Space}]/u.test(value)) return "interface name contains / or : or whitespace characters";

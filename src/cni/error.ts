@@ -1,4 +1,4 @@
-/** The protocol's error (rules A16–A18): what a failed command prints on stdout. */
+/** The protocol's error, which a failed command prints on stdout (rules A16–A18). */
 
 import { KeyError } from "../schema/key-error.ts";
 
@@ -24,11 +24,11 @@ export class CniError extends Error {
   override readonly name = "CniError";
   readonly code: number;
   readonly details: string;
-  /** It came before anything was taken, or all was taken back: there is nothing to undo. */
+  /** Nothing is left to undo: the call failed before it changed anything, or everything was undone. */
   readonly nothingTaken: boolean;
   /**
-   * An explanation for people that goes to stderr. For messages that others compare whole, details included: those of
-   * the reference's suites (docs/conformance.md).
+   * An explanation for people, printed on stderr. It is used where the reference's test suites compare the message and
+   * its details (docs/conformance.md).
    */
   readonly remark: string;
 
@@ -51,7 +51,7 @@ export class CniError extends Error {
     return new CniError(code, `${action}: ${message}`, details, { cause: this, nothingTaken, remark });
   }
 
-  /** The same error after what was done has been taken back, but for `left`, which the details name. */
+  /** The same error after an undo. The details list what could not be undone (`left`). */
   afterUndo(left: readonly string[]): CniError {
     const { code, message, remark } = this;
     const details = [this.details, ...left].filter((text) => text !== "").join("; ");
@@ -60,8 +60,7 @@ export class CniError extends Error {
 }
 
 /**
- * Any thrown value as a CniError: itself; a wrong key with code 6 or 7; else with its message, and code 11 if it says itself that it is temporary,
- * 999 if not.
+ * Any thrown value as a CniError. A KeyError gets code 6 or 7, an error with `isTemporary` code 11, any other code 999.
  */
 export function toCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
@@ -75,13 +74,13 @@ export function toCniError(thrown: unknown): CniError {
   return new CniError(errorCode, message, "", { cause: thrown, nothingTaken: says(thrown, "nothingTaken") });
 }
 
-/** Whether the engine made an error, about a fault of this program or for want of memory. Classes of ours do not count. */
+/** Whether the engine threw this error: a fault of this program, or not enough memory. Subclasses do not count. */
 const isOfTheEngine = (thrown: unknown): thrown is Error =>
   [TypeError, RangeError, ReferenceError, SyntaxError].some(
     ({ prototype }) => thrown instanceof Error && Object.getPrototypeOf(thrown) === prototype,
   );
 
-/** The engine's words mean nothing to a user: they are a detail, for the developer. */
+/** The engine's message means nothing to a user, so it becomes a detail for the developer. */
 function ownFault(error: Error): CniError {
   const message = /memory|call stack/i.test(error.message)
     ? "there is not enough memory for this call; send less at once, or raise the limits of this process"
@@ -89,6 +88,6 @@ function ownFault(error: Error): CniError {
   return new CniError(code.internal, message, error.message, { cause: error });
 }
 
-/** What an error may say of itself, whatever layer it is of. */
+/** Whether an error of any layer has this property set. */
 const says = (thrown: unknown, what: "isTemporary" | "nothingTaken"): boolean =>
   thrown instanceof Error && (thrown as Error & { [what]?: unknown })[what] === true;

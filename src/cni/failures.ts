@@ -1,24 +1,24 @@
-/** Going on past errors (rules A31, A37): every step is tried, and all failures are reported at the end, as one error. */
+/** Continues after errors (rules A31, A37): every step is tried, then all failures are reported as one error. */
 import type { CallTime } from "./call-time.ts";
 import { CniError, toCniError } from "./error.ts";
 
-/** The one collector of errors: for steps of a command, and for loops that must reach their end. */
+/** Collects the errors of the steps of a command, or of a loop that must reach its end. */
 export class Failures {
   private readonly time: CallTime | undefined;
   private readonly failures: unknown[] = [];
 
-  /** With `time`, no step but the last takes more than half of what is left of it. */
+  /** With `time`, each step but the last gets half of the time that is left. */
   constructor(time?: CallTime) {
     this.time = time;
   }
 
-  /** Runs a step and gives what it gives; a failure is kept, gives undefined, and does not stop the next. */
+  /** Runs a step and returns its value; a failure is kept and gives undefined. */
   attempt<T>(step: () => T | Promise<T>): Promise<T | undefined> {
     const { time } = this;
     return this.attemptLast(time === undefined ? step : () => time.half(step));
   }
 
-  /** The same for the last step. */
+  /** The same for the last step, which gets all the time that is left. */
   async attemptLast<T>(step: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await step();
@@ -28,14 +28,13 @@ export class Failures {
     }
   }
 
-  /** Keeps a failure that did not stop anything. */
   add(failure: unknown): void {
     this.failures.push(failure);
   }
 
   /**
-   * Throws what was kept, if anything was: one failure as it is; several with the code of the first and all messages, each
-   * said once. `action` is what has failed, in front of them.
+   * Throws the failures, if there are any. A single one is thrown as it is; several become one error with the code of the
+   * first and each different message once. `action` is put in front of the message.
    * @throws CniError
    */
   throwIfAny(action?: string): void {

@@ -1,16 +1,16 @@
-/** Where a text stops being JSON (RFC 8259): the engine's parser says only that it does (rule A9). */
+/** Finds where a text stops being JSON (RFC 8259, rule A9), since the engine's parser does not say it. */
 
-/** 'line 3, column 7: unexpected "}", expected a value'; undefined if the text is JSON. Both count from 1. */
+/** 'line 3, column 7: unexpected "}", expected a value'; undefined if the text is JSON. Lines and columns count from 1. */
 export function describeJsonFault(text: string): string | undefined {
   const fault = findFault(text);
   if (fault === undefined) return undefined;
-  const place = new Place().behind(text, fault.at);
+  const place = new Place().after(text, fault.at);
   return `${place}: unexpected ${describeToken(text.slice(fault.at, fault.at + MOST_TOKEN))}, expected ${fault.expected}`;
 }
 
-/** UTF-16 units of a text that are shown of a token. */
+/** The most UTF-16 units of a token that an error shows. */
 const MOST_TOKEN = 32;
-/** Bytes that are looked at at once, so that a large document does not stand in memory several times. */
+/** Bytes that are checked at a time, so that a large document is not copied as a whole. */
 const PIECE = 64 * 1024;
 
 /** 'line 3, column 7: byte 0xff is not UTF-8'; undefined if all bytes are. */
@@ -19,37 +19,37 @@ export function describeUtf8Fault(bytes: Uint8Array): string | undefined {
   const place = new Place();
   for (let from = 0, end = 0; from < bytes.length; from = end) {
     end = Math.min(from + PIECE, bytes.length);
-    // Not within a character, which has four bytes at most: all but its first are 0b10xxxxxx.
+    // Do not cut within a character: it has up to four bytes, of which all but the first are 0b10xxxxxx.
     for (let back = 0; back < 3 && end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80; back++) end--;
     const piece = bytes.slice(from, end);
     const text = decoder.decode(piece);
-    // An invalid byte comes back as another: the first difference is the first fault.
+    // Decoding replaces an invalid byte, so the first difference is the first fault.
     const back = new TextEncoder().encode(text);
     const differs = piece.findIndex((byte, index) => byte !== back[index]);
-    // A last one that is cut off may begin as U+FFFD does, which takes its place and has three bytes.
+    // A cut-off last character may have the first bytes of U+FFFD, which replaces it and has three bytes.
     const at = differs < 0 && back.length > piece.length ? back.length - 3 : differs;
-    if (at < 0) place.behind(text, text.length);
+    if (at < 0) place.after(text, text.length);
     else {
       const valid = decoder.decode(piece.subarray(0, at));
-      return `${place.behind(valid, valid.length)}: byte 0x${piece[at]?.toString(16)} is not UTF-8`;
+      return `${place.after(valid, valid.length)}: byte 0x${piece[at]?.toString(16)} is not UTF-8`;
     }
   }
   return undefined;
 }
 
-/** Lines, and characters within the line. */
+/** A line, and a column in characters. */
 class Place {
   private line = 1;
   private column = 1;
 
   /** Moves on by the first `length` units of a text. */
-  behind(text: string, length: number): this {
+  after(text: string, length: number): this {
     for (let at = 0; at < length; at++) {
       const unit = text.charCodeAt(at);
       if (unit === 0x0a) {
         this.line++;
         this.column = 1;
-        // The second half of a pair is not a character of its own.
+        // The second half of a surrogate pair does not count.
       } else if ((unit & 0xfc00) !== 0xdc00) this.column++;
     }
     return this;
@@ -60,7 +60,7 @@ class Place {
   }
 }
 
-/** The word or character that a text begins with, invisible ones by their number. */
+/** The word or character at the beginning of a text; an invisible character by its number. */
 function describeToken(text: string): string {
   const token = /^(?:\w{1,20}|.)/su.exec(text)?.[0];
   if (token === undefined) return "end";
@@ -73,7 +73,7 @@ interface Fault {
   readonly expected: string;
 }
 
-/** A kind of token, and the place behind it. */
+/** A token's kind, and the offset after it. */
 interface Token {
   readonly kind: "{" | "}" | "[" | "]" | "," | ":" | "string" | "scalar";
   readonly end: number;
@@ -82,7 +82,7 @@ interface Token {
 /** What may come next. */
 type State = "value" | "value or ]" | "key" | "key or }" | ":" | ", or end" | "end";
 
-/** No recursion: depth must not exhaust the stack. */
+/** Not recursive, since deep nesting would exhaust the stack. */
 function findFault(text: string): Fault | undefined {
   const open: ("{" | "[")[] = [];
   let state: State = "value";
@@ -98,7 +98,7 @@ function findFault(text: string): Fault | undefined {
   }
 }
 
-/** The state behind a token, undefined if it must not stand there. Opens and closes brackets. */
+/** The state after a token, undefined if the token is not allowed there. Opens and closes brackets. */
 function transition(state: State, kind: Token["kind"], open: ("{" | "[")[]): State | undefined {
   const inside = open.at(-1);
   const closes = kind === "}" || kind === "]";
@@ -145,13 +145,13 @@ const SCALAR = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(
 const PLAIN_CHARACTERS = /[^"\\\u0000-\u001f]*/y;
 const ESCAPE_SEQUENCE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
-/** Length of a sticky pattern's match at a place, 0 for none. */
+/** Length of a sticky pattern's match at an offset, 0 for none. */
 function lengthOf(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at;
   return pattern.exec(text)?.[0].length ?? 0;
 }
 
-/** The token at a place, undefined if there is none; the fault if it is a broken string. */
+/** The token at an offset, undefined if there is none; the fault in a broken string. */
 function tokenAt(text: string, at: number): Token | Fault | undefined {
   if (text[at] === '"') return stringAt(text, at);
   if (lengthOf(PUNCTUATION, text, at) > 0) return { kind: text[at] as Token["kind"], end: at + 1 };
@@ -159,7 +159,7 @@ function tokenAt(text: string, at: number): Token | Fault | undefined {
   return length === 0 ? undefined : { kind: "scalar", end: at + length };
 }
 
-/** Piece by piece: one pattern for a whole string fails on long ones, in the engine's backtracking. */
+/** Matches piece by piece, since one pattern for a whole string fails on long ones (the engine backtracks). */
 function stringAt(text: string, start: number): Token | Fault {
   let at = start + 1;
   for (let length = 1; length > 0; at += length) {

@@ -1,9 +1,9 @@
-/** Keys that all plugins have, or several of them, and what every plugin reads its own keys with. */
+/** The keys that several plugins share, and the function by which plugins read their keys. */
 import type { Document, Keys, Parsed } from "../schema/keys.ts";
 import { parse } from "../schema/parse.ts";
 import { parseCniArgs } from "./args.ts";
 
-/** The key that comes before all others. */
+/** The key that is checked first. */
 export const NETWORK_KEYS = [["name", "text", "", ""]] as const satisfies Keys;
 
 /** Further keys of every network configuration. */
@@ -14,22 +14,22 @@ export const SHARED_KEYS = [
     "callTimeout",
     "1..3600",
     20,
-    "Seconds that a call may take, waits for locks and other programs included. A failed ADD has 10 s more to take back what it did.",
+    "Seconds that a call may take, including waits for locks and other programs. A failed ADD has 10 s more for its undo.",
   ],
 ] as const satisfies Keys;
 
-/** A route of a result, and of an `ipam` section. */
+/** A route of a result or of an `ipam` section. */
 export const ROUTE_KEYS = [
   ["dst", "prefix!", null, "Destination."],
-  ["gw", "address", null, "Gateway. Without it the one of the address."],
+  ["gw", "address", null, "Gateway. Default: the gateway of the address."],
   ["mtu", "integer", null, "MTU."],
   ["advmss", "integer", null, "MSS that TCP advertises."],
   ["priority", "integer", null, "Metric."],
   ["table", "integer", null, "Routing table."],
-  ["scope", "integer", null, "Scope, by the kernel's number."],
+  ["scope", "integer", null, "Scope, as the kernel's number."],
 ] as const satisfies Keys;
 
-/** What resolvers in the container get. */
+/** DNS settings of the container. */
 export const DNS_KEYS = [
   ["nameservers", "text[]", null, "Addresses of name servers."],
   ["domain", "text", null, "Local domain."],
@@ -38,8 +38,8 @@ export const DNS_KEYS = [
 ] as const satisfies Keys;
 
 /**
- * Reads a plugin's keys from the configuration (or its section `value` at `path`), and those that the table says so of from
- * what runtimes send beside them: runtimeConfig, args.cni and CNI_ARGS (rules A50 to A52).
+ * Reads a plugin's keys from the configuration, or from its section `value` at `path`. Keys whose row names other places
+ * are read from there: runtimeConfig, args.cni and CNI_ARGS (rules A50 to A52).
  * @throws KeyError; CniError code 4 for CNI_ARGS
  */
 export function readKeys<Table extends Keys>(

@@ -1,10 +1,10 @@
-/** Which plugin a file's name means. People install the plugins under names of their own, as in "cnv-bridge". */
+/** Finds the plugin that a file name means, since plugins are also installed as "cnv-bridge" and the like. */
 import type { Plugin } from "./plugin.ts";
 
-/** The operator's name, which contains that of a plugin and means none. */
+/** The name of the operator's tool. It contains "bridge" and does not mean that plugin. */
 const OPERATOR = "bridgehead";
 
-/** Those of `plugins` whose names a name contains, the one alone whose it is. Case does not count. */
+/** The plugins whose names are part of `name`, in any case. An exact match is the only result. */
 export function pluginsIn(name: string, plugins: readonly Plugin[]): readonly Plugin[] {
   const found: Plugin[] = [];
   const rest = name.toLowerCase().replaceAll(OPERATOR, " ");
@@ -15,7 +15,7 @@ export function pluginsIn(name: string, plugins: readonly Plugin[]): readonly Pl
   return found;
 }
 
-/** The one plugin that a name means, undefined if that is not clear. */
+/** The plugin that a name means, undefined if there are none or several. */
 export function pluginIn(name: string, plugins: readonly Plugin[]): Plugin | undefined {
   const found = pluginsIn(name, plugins);
   return found.length === 1 ? found[0] : undefined;

@@ -1,4 +1,4 @@
-/** What a plugin is to the protocol: a name and one function for each command. */
+/** The interface between the protocol and a plugin: a request goes in, a result comes out. */
 import type { IpAddress } from "../net/ip.ts";
 import type { Attachment, ContainerInterface } from "./attachment.ts";
 import type { CallTime } from "./call-time.ts";
@@ -8,12 +8,12 @@ import { toCniError } from "./error.ts";
 import type { Result } from "./result.ts";
 import { takeBack } from "./undo.ts";
 
-/** An address that an IPAM is about to free, and the attachment that holds it. */
+/** An address that an IPAM plugin is about to free, and the attachment that holds it. */
 export interface HeldAddress extends ContainerInterface {
   readonly address: IpAddress;
 }
 
-/** What a finished child process left. */
+/** Exit status and output of a child process. */
 export interface ChildOutcome {
   /** Null when a signal ended it. */
   readonly exitCode: number | null;
@@ -23,11 +23,9 @@ export interface ChildOutcome {
   readonly stderr: Uint8Array;
 }
 
-/**
- * What delegation needs of the system, given by main. The protocol itself knows no files and no processes.
- */
+/** What delegation needs of the system. The program's main function provides it. */
 export interface Delegation {
-  /** The name that this process was called by. To delegate to that name would be to call itself without end. */
+  /** The name that this process was called by. Delegating to it would be an endless recursion. */
   readonly calledAs?: string;
   /** Whether `path` is a file that can be executed. */
   isExecutable(path: string): boolean;
@@ -37,26 +35,26 @@ export interface Delegation {
    */
   builtIn(path: string, name: string): Plugin | undefined;
   /**
-   * Runs an executable to its end. Rejects if it can't be started, or had to be stopped because it took too long or
-   * printed too much: with an error whose message says why without the path, and which may have `stderr`.
+   * Runs an executable to its end. Rejects if it can't be started, takes too long or prints too much. The error's message
+   * does not name the path; the error may have `stderr`.
    */
   run(path: string, environment: Environment, stdin: Uint8Array): Promise<ChildOutcome>;
 }
 
 /**
- * One call, validated: environment by A1–A4, configuration by A9–A15. For GC and STATUS the strings of the
- * attachment are empty (rule A2); for DEL `netns` may be (rule A30).
+ * One call, validated: environment by A1–A4, configuration by A9–A15. For GC and STATUS the attachment's strings are empty
+ * (rule A2); for DEL `netns` may be empty (rule A30).
  */
 export interface Request extends Attachment {
   readonly command: Command;
   /** CNI_NETNS: a path, not yet opened. */
   readonly netns: string;
-  /** CNI_ARGS as it came; args.ts parses it. */
+  /** CNI_ARGS, unparsed (see args.ts). */
   readonly args: string;
   /** CNI_PATH split at ":". */
   readonly path: readonly string[];
   readonly config: NetworkConfig;
-  /** Standard input as it came: delegates get it unchanged (rule A42). */
+  /** Standard input, which delegates get unchanged (rule A42). */
   readonly stdin: Uint8Array;
   readonly environment: Environment;
   readonly delegation: Delegation;
@@ -64,9 +62,9 @@ export interface Request extends Attachment {
   /** Writes one line on stderr. */
   readonly log: (line: string) => void;
   /**
-   * Given to a delegate in this process by a plugin that makes interfaces, where it is not sure that the interface is
-   * gone: what still uses an address, as a clause (`interface "eth0" … has it`), so that the address must stay; undefined
-   * when it may be freed. `among` gives all that will be asked for together, so that one look serves them all.
+   * Returns what still uses an address, as a clause (`interface "eth0" … has it`), or undefined when the address may be
+   * freed. An interface plugin gives it to a delegate in this process when it is not sure that the interface is deleted.
+   * `among` returns all addresses in question, so that one search serves them all.
    */
   readonly userOf?: (held: HeldAddress, among: () => readonly HeldAddress[]) => Promise<string | undefined>;
 }
@@ -75,20 +73,20 @@ export interface Request extends Attachment {
 export type CommandWithoutResult = Exclude<Command, "ADD">;
 
 /**
- * A plugin. ADD returns the result in its current form; the protocol writes it in the configuration's version.
- * Both throw CniError, KeyError for a key of the configuration, or any error for code 999.
+ * A plugin. `add` returns the result in its current form; the protocol writes it in the configuration's version.
+ * `add` and `run` throw CniError, KeyError for a key of the configuration, or any other error (code 999).
  */
 export interface Plugin {
   readonly name: string;
-  /** Whether it makes interfaces or gives addresses to plugins that do. */
+  /** Whether it makes interfaces, or gives addresses to plugins that make them. */
   readonly kind: "interface" | "ipam";
   add(request: Request): Promise<Result>;
   run(command: CommandWithoutResult, request: Request): Promise<void>;
 }
 
 /**
- * Runs ADD and hands the result to `deliver`. If that throws, DEL takes the attachment back first: a caller that got
- * no result does not know what it would have to delete.
+ * Runs ADD and passes the result to `deliver`. If `deliver` throws, DEL deletes the attachment first: a caller without
+ * a result does not know what it would have to delete.
  */
 export async function runAdd<T>(
   plugin: Plugin,

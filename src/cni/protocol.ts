@@ -1,6 +1,6 @@
 /**
- * One call of a plugin from its environment to its exit code (rules A1–A21): everything around the plugin's own
- * work, without touching the process.
+ * Runs one call of a plugin, from the environment to the exit code (rules A1–A21). Everything that touches the process is
+ * behind the interface Host.
  */
 import type { CallTime } from "./call-time.ts";
 import { decodeDocument, mostBytes, readNetworkConfig, versionForError } from "./config.ts";
@@ -10,20 +10,20 @@ import { type Delegation, type Plugin, type Request, runAdd } from "./plugin.ts"
 import { formatResult, print } from "./result-format.ts";
 import type { Version } from "./version.ts";
 
-/** The process as the protocol sees it, given by main. */
+/** The process as the protocol sees it. The program's main function implements it. */
 export interface Host {
   readonly environment: Environment;
-  /** Standard input to its end, or its first `most` bytes. Called at most once, and never for VERSION (rule A7). */
+  /** Reads standard input, at most `most` bytes. Called at most once, and never for VERSION (rule A7). */
   readStdin(most: number): Uint8Array;
   stdout(text: string): void;
   stderr(text: string): void;
-  /** Whether a path leads to the network namespace of this process; false if nothing is there. */
+  /** Whether a path leads to the network namespace of this process; false if the path does not exist. */
   isOwnNetns(path: string): boolean;
   readonly delegation: Delegation;
   readonly time: CallTime;
-  /** What the machine has to add to a failure with this message, such as a right that is missing. Never throws. */
+  /** The cause of a failure with this message, such as a missing right; undefined if unknown. Never throws. */
   explain?(message: string): Promise<string | undefined>;
-  /** Whether the bytes of a variable are UTF-8: what isn't reads as U+FFFD, which can be meant as well. */
+  /** Whether a variable's bytes are valid UTF-8. Invalid bytes are read as U+FFFD, which can also be a valid character. */
   isUtf8?(variable: string): Promise<boolean>;
 }
 
@@ -59,7 +59,7 @@ export function readRequest(
   const config = readNetworkConfig(decodeDocument(stdin), command);
   time.limit(config.callTimeout * 1000);
   return {
-    // readNetworkConfig knows no other.
+    // readNetworkConfig refuses any other.
     command: command as Command,
     network: config.name,
     containerId,
@@ -76,7 +76,7 @@ export function readRequest(
   };
 }
 
-/** Standard input, once. @throws CniError code 5 or 6. */
+/** Reads standard input. @throws CniError code 5 or 6. */
 export function readStdin(host: Host): Uint8Array {
   const most = mostBytes(host.environment.CNI_COMMAND);
   let bytes: Uint8Array;
@@ -93,13 +93,13 @@ export function readStdin(host: Host): Uint8Array {
 
 const REPLACEMENT = "\uFFFD";
 
-/** Two interfaces would have one name here, and another than in the container: a result is UTF-8. */
+/** A result is UTF-8, so it could not name such an interface, and two names could become equal. */
 async function refuseOtherThanUtf8(host: Host): Promise<void> {
   if ((await host.isUtf8?.("CNI_IFNAME")) !== false) return;
   throw new CniError(code.invalidEnvironment, "interface name is not UTF-8: CNI_IFNAME has other bytes");
 }
 
-/** Rule A8, before anything is touched: such a call would reconfigure the host's own network. */
+/** Rule A8: such a call would reconfigure the host's own network. */
 function refuseOwnNetns({ command, netns }: Request, host: Host): void {
   if (command !== "ADD" && command !== "DEL") return;
   if (netns === "" || !host.isOwnNetns(netns)) return;
@@ -111,7 +111,7 @@ function refuseOwnNetns({ command, netns }: Request, host: Host): void {
   );
 }
 
-/** The error with what the machine says of it. */
+/** The error with the host's explanation, if there is one. */
 async function explained(error: CniError, host: Host): Promise<CniError> {
   const more = await host.explain?.(error.message);
   if (more === undefined) return error;
@@ -138,6 +138,6 @@ function logIfPossible(line: string, host: Pick<Host, "stderr">): void {
   try {
     host.stderr(`${line}\n`);
   } catch {
-    // It is closed: the exit code, and stdout if that is open, are all that is left.
+    // Stderr is closed: only the exit code and stdout are left.
   }
 }

@@ -6,8 +6,7 @@ import { firstOf, reduceTo, routesOf } from "./result-version.ts";
 import { atLeast, type Version } from "./version.ts";
 
 /**
- * The result as one JSON document of a version, byte for byte as the reference prints it, and a newline.
- * A plugin calls it before it commits: what can't be written must not be done.
+ * The result as one JSON document of a version and a newline, byte for byte as the reference prints it.
  * @throws CniError where the version can't express the result (see reduceTo).
  */
 export function formatResult(result: Result, cniVersion: Version): string {
@@ -34,7 +33,7 @@ export function formatResult(result: Result, cniVersion: Version): string {
 /** Indented like the reference's output. Keys without a value are left out. */
 export const print = (document: object): string => `${JSON.stringify(document, undefined, 4)}\n`;
 
-/** Parts with their addresses as text; undefined when there are none, which leaves the key out. */
+/** Parts with their addresses as text; undefined, which omits the key, when there are no parts. */
 function written(parts: readonly object[]): object[] | undefined {
   const list: object[] = [];
   for (const part of parts) {

@@ -1,4 +1,4 @@
-/** Reads a result of any version into the current form: prevResult, or what a delegate printed (rules A21, A48). */
+/** Reads prevResult or a delegate's result, of any version, into the current form (rules A21, A48). */
 import { formatPrefix } from "../net/prefix.ts";
 import { KeyError, wrongType } from "../schema/key-error.ts";
 import type { Keys, Parsed } from "../schema/keys.ts";
@@ -25,7 +25,7 @@ const IP_KEYS = [
 
 const VERSION_KEYS = [["cniVersion", "text", null, ""]] as const satisfies Keys;
 
-/** 0.3.0 and later: lists. The "version" of an address, up to 0.4.0, only repeats what the address shows. */
+/** 0.3.0 and later: lists. Up to 0.4.0 an address has a "version", which only repeats its family. */
 const KEYS_030 = [
   ["dns", "object", null, "", DNS_KEYS],
   ["interfaces", "object[]", null, "", INTERFACE_KEYS],
@@ -39,7 +39,7 @@ const FAMILY_KEYS = [
   ["routes", "object[]", null, "", ROUTE_KEYS],
 ] as const satisfies Keys;
 
-/** 0.1.0 and 0.2.0: one address a family, with its routes. */
+/** 0.1.0 and 0.2.0: one address per family, with its routes. */
 const KEYS_010 = [
   ["dns", "object", null, "", DNS_KEYS],
   ["ip4", "object", null, "", FAMILY_KEYS],
@@ -47,8 +47,8 @@ const KEYS_010 = [
 ] as const satisfies Keys;
 
 /**
- * The result in `json`, which stands at `path` and has the version that it says or else `fallback`. Fields that are later
- * than that version are read all the same: the reference's plugins write them.
+ * The result in `json`, whose place in the document is `path`. Its version is that of its `cniVersion`, else `fallback`.
+ * Fields of later versions are read as well, since the reference's plugins write them.
  * @throws KeyError for what cannot be decoded
  */
 export function parseResult(json: unknown, path: string, fallback: Version): Result {
@@ -61,7 +61,7 @@ export function parseResult(json: unknown, path: string, fallback: Version): Res
     const { interfaces = [], ips = [], routes = [], dns = {} } = parse(KEYS_030, json, path);
     return reduceTo(CURRENT_VERSION, { interfaces, ips, routes, dns });
   } catch (error) {
-    // No one wrote this one by hand: a value that cannot be is a fault of the document.
+    // A program wrote this document, so an invalid value is a decoding error (code 6), not a configuration error.
     throw error instanceof KeyError ? wrongType(error.path, error.expected, error.value) : error;
   }
 }

@@ -1,23 +1,23 @@
-/** What each version of the protocol can say of a result (rules A21, A22). */
+/** Reduces a result to what a version of the protocol can express (rules A21, A22). */
 import type { Family } from "../net/ip.ts";
 import { CniError, code } from "./error.ts";
 import type { IpConfig, Result, Route } from "./result.ts";
 import { atLeast, type Version } from "./version.ts";
 
-/** Fields of each part, in the order in which the reference writes them: up to 0.4.0, and sorted from 1.0.0 on. */
+/** Fields of each part, in the reference's order. From 1.0.0 on they are sorted. */
 const INTERFACE = ["name", "mac", "sandbox"] as const;
 const INTERFACE_100 = ["mac", "name", "sandbox"] as const;
 const INTERFACE_110 = ["mac", "mtu", "name", "pciID", "sandbox", "socketPath"] as const;
 const IP = ["interface", "address", "gateway"] as const;
 const IP_100 = ["address", "gateway", "interface"] as const;
 const ROUTE_010 = ["dst", "gw"] as const;
-/** The specification has the later ones since 1.1.0, but libcni writes them since 0.3.0, and networks rely on them. */
+/** In the specification `mtu` and later fields came with 1.1.0, but libcni writes them from 0.3.0 on. */
 const ROUTE = ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"] as const;
 const ROUTE_100 = ["advmss", "dst", "gw", "mtu", "priority", "scope", "table"] as const;
 const DNS = ["nameservers", "domain", "search", "options"] as const;
 const DNS_100 = ["domain", "nameservers", "options", "search"] as const;
 
-/** These have 0 as a value; an MTU, MSS or priority of 0 is none. */
+/** In these fields 0 is a value; an MTU, MSS or priority of 0 counts as absent. */
 const ZERO_COUNTS = ["interface", "table", "scope"];
 
 /** The fields of each part that have a value: no empty text or list. */
@@ -36,8 +36,8 @@ function reduced<T extends object>(parts: readonly T[], fields: readonly (keyof 
 }
 
 /**
- * The part of a result that a version can express, with nothing in it that would be written empty: exactly what
- * parsing the formatted result gives back. The fields come in the order in which they are written.
+ * The part of a result that a version can express, without empty fields, in the order of writing. It equals what parsing
+ * the formatted result gives.
  * @throws CniError code 999 for 0.1.0 and 0.2.0 when there is no address.
  */
 export function reduceTo(version: Version, { interfaces, ips, routes, dns }: Result): Result {
@@ -65,7 +65,7 @@ export function reduceTo(version: Version, { interfaces, ips, routes, dns }: Res
   });
 }
 
-/** The first address of a family: versions before 0.3.0 have room for one of each. */
+/** The first address of a family. Versions before 0.3.0 can express only one per family. */
 export const firstOf = (family: Family, ips: readonly IpConfig[]): IpConfig | undefined =>
   ips.find(({ address }) => address.address.family === family);
 

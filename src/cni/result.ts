@@ -1,11 +1,11 @@
 /**
- * The result of ADD in its current form (specification 1.1.0). One type inside; result-format.ts writes it for
- * each of the seven versions and result-parse.ts reads any of them.
+ * The result of ADD in its current form (specification 1.1.0). result-format.ts writes it in each of the seven versions,
+ * and result-parse.ts reads all of them.
  */
 import type { IpAddress } from "../net/ip.ts";
 import type { Prefix } from "../net/prefix.ts";
 
-/** An interface that the attachment has. Without `sandbox` it is on the host (rule A22). */
+/** An interface of the attachment. Without `sandbox` it is on the host (rule A22). */
 export interface Interface {
   name: string;
   /** Lower-case, ":" between the bytes. */
@@ -37,7 +37,7 @@ export interface Route {
   scope?: number;
 }
 
-/** What a resolver in the container may be told. */
+/** DNS settings for the container. */
 export interface Dns {
   nameservers?: string[];
   domain?: string;
@@ -45,7 +45,7 @@ export interface Dns {
   options?: string[];
 }
 
-/** What ADD made, or what an IPAM plugin wants made: then without interfaces (rule A25). */
+/** What ADD created, or what an IPAM plugin wants created. The latter has no interfaces (rule A25). */
 export interface Result {
   interfaces: Interface[];
   ips: IpConfig[];
@@ -53,5 +53,4 @@ export interface Result {
   dns: Dns;
 }
 
-/** A result with nothing in it. */
 export const emptyResult = (): Result => ({ interfaces: [], ips: [], routes: [], dns: {} });

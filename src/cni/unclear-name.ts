@@ -1,6 +1,6 @@
 /**
- * A call by a file's name that does not say which plugin is meant: by none of their names, or by several. The `type` of
- * the configuration decides then, for that is the name that the runtime looked for.
+ * Handles a call whose file name contains the name of no plugin or of several. Then the configuration's `type` decides,
+ * since it is the name by which the runtime found the file.
  */
 import type { Document } from "../schema/keys.ts";
 import { get } from "../schema/parse.ts";
@@ -24,7 +24,7 @@ export async function runByConfig(name: string, plugins: readonly Plugin[], host
     : runPlugin(plugin, { ...host, readStdin: () => stdin });
 }
 
-/** The plugin. If there are several in the file's name it is one of these. */
+/** The plugin that is meant. If the file name contains several, it is one of these. */
 function meant(name: string, plugins: readonly Plugin[], stdin: Uint8Array): Plugin | undefined {
   let document: Document;
   try {
@@ -33,7 +33,7 @@ function meant(name: string, plugins: readonly Plugin[], stdin: Uint8Array): Plu
     return undefined;
   }
   const type = get(document, "type");
-  // The plugin of `type` has called this file for addresses: it is not that plugin once more.
+  // The interface plugin `type` has called this file as its IPAM plugin.
   if (name !== type && isIpamOf(document, name))
     return pluginIn(
       name,
@@ -42,7 +42,7 @@ function meant(name: string, plugins: readonly Plugin[], stdin: Uint8Array): Plu
   if (typeof type !== "string") return undefined;
   const inName = pluginsIn(name, plugins);
   const candidates = inName.length === 0 ? plugins : inName;
-  // What a network has as its type is a plugin that makes interfaces, unless it can only be one that gives addresses.
+  // A network's `type` means an interface plugin, unless only an IPAM plugin has that name.
   const interfaces = candidates.filter(({ kind }) => kind === "interface");
   return pluginIn(type, candidates) ?? pluginIn(type, interfaces);
 }

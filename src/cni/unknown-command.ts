@@ -1,6 +1,6 @@
 /**
- * Delegates from before STATUS and GC (rule A36, A38). One that does not know the command has not failed: it has no
- * status to tell and nothing that it could collect. Loaded only when such a call has failed.
+ * Recognizes delegates that are older than STATUS and GC (rules A36, A38). Not knowing the command is not a failure. Loaded
+ * only when such a call has failed.
  */
 
 import type { Keys } from "../schema/keys.ts";
@@ -11,10 +11,10 @@ import { parseJson } from "./json-bytes.ts";
 import type { Request } from "./plugin.ts";
 import { BROUGHT_BY, isAtLeast } from "./version-check.ts";
 
-/** Answers that only a plugin gives that has understood the question, or has not come to it. */
+/** Codes that show that the plugin knows the command, or that it was not reached. */
 const ANSWERS: readonly number[] = [code.notAvailable, code.notAvailableLimited, code.tryAgainLater];
 
-/** Whether a failure of the executable at `path` says only that it does not know the command. */
+/** Whether a failure of the executable at `path` means only that it does not know the command. */
 export async function isUnknownTo(
   request: Request,
   path: string,
@@ -23,7 +23,7 @@ export async function isUnknownTo(
 ): Promise<boolean> {
   if (ANSWERS.includes(error.code) || error instanceof KilledError) return false;
   if (saysUnknown(`${error.message}; ${error.details}`, command)) return true;
-  // It refuses the configuration's version: ADD fails as well.
+  // It refuses the configuration's version, so that ADD fails as well.
   if (error.code === code.incompatibleVersion) return false;
   return isOlderThan(request, path, command, error);
 }
@@ -33,8 +33,8 @@ const UNKNOWN = "(?:[Uu]nknown|[Uu]nsupported|[Uu]nrecogni[sz]ed|[Uu]nimplemente
 const NOT = "(?:not (?:supported|implemented|known|recogni[sz]ed|allowed)|unsupported|unimplemented|unknown)";
 
 /**
- * The words of skel, of all its versions, and of plugins and scripts that are written without it. The command itself is
- * in capitals: "the pool's status is unknown" is another failure.
+ * The messages of all versions of skel, and of plugins and scripts without skel. Only the command in capitals counts, as
+ * "the pool's status is unknown" is another failure.
  */
 function saysUnknown(text: string, command: string): boolean {
   return [
@@ -51,8 +51,9 @@ function saysUnknown(text: string, command: string): boolean {
 const VERSION_KEYS = [["supportedVersions", "text[]!", null, ""]] as const satisfies Keys;
 
 /**
- * By what it answers to VERSION. One that has no answer to that is a script for ADD and DEL alone when it refuses both
- * commands in the same words, or when its error is one of the environment: that of STATUS and GC is CNI_COMMAND.
+ * Whether the delegate's answer to VERSION shows that it is older. A delegate without an answer is taken for a script for
+ * ADD and DEL alone if it refuses both commands in the same words, or if its error is about the environment: for STATUS
+ * and GC that can only be CNI_COMMAND.
  */
 async function isOlderThan(
   request: Request,
@@ -65,8 +66,8 @@ async function isOlderThan(
   let printed: Uint8Array;
   try {
     const stdin = new TextEncoder().encode(JSON.stringify({ cniVersion: first }));
-    const asked: Request = { ...request, stdin, log: () => {} };
-    printed = await runChild(asked, path, { ...request.environment, CNI_COMMAND: "VERSION" });
+    const query: Request = { ...request, stdin, log: () => {} };
+    printed = await runChild(query, path, { ...request.environment, CNI_COMMAND: "VERSION" });
   } catch (thrown) {
     const refusal = toCniError(thrown);
     return !(refusal instanceof KilledError) && (isOfEnvironment || isSameRefusal(error, refusal));
@@ -75,12 +76,12 @@ async function isOlderThan(
     const { supportedVersions: versions } = parse(VERSION_KEYS, parseJson(printed, "its output"));
     if (versions.length > 0) return !versions.some((version) => isAtLeast(version, first));
   } catch {
-    // What is not a list of versions does not say anything of them.
+    // An answer without a list of versions shows nothing.
   }
   return isOfEnvironment;
 }
 
-/** Whether two errors differ in nothing but the command that they name. */
+/** Whether two errors differ only in the command that they name. */
 function isSameRefusal(one: CniError, other: CniError): boolean {
   const text = ({ message, details }: CniError): string => `${message}; ${details}`.toLowerCase();
   const withoutCommand = (error: CniError): string =>

@@ -1,9 +1,9 @@
-/** Whether the version of a configuration is one of ours, and has the command (rules A11, A12). */
+/** Checks that a configuration's version is supported and has the command (rules A11, A12). */
 import { wrongType } from "../schema/key-error.ts";
 import { CniError, code } from "./error.ts";
 import { findVersion, SUPPORTED_VERSIONS, type Version } from "./version.ts";
 
-/** The version of a configuration: absent or empty means 0.1.0. @throws CniError code 1 for one not supported. */
+/** The version of a configuration. Absent or empty means 0.1.0. @throws CniError code 1 if it is not supported. */
 export function parseVersion(text: string | undefined): Version {
   const known = findVersion(text);
   if (known !== undefined) return known;
@@ -15,7 +15,7 @@ export function parseVersion(text: string | undefined): Version {
   );
 }
 
-/** The versions that brought these commands; ADD and DEL were always there. */
+/** The versions that brought these commands. ADD and DEL are in every version. */
 export const BROUGHT_BY = { CHECK: "0.4.0", GC: "1.1.0", STATUS: "1.1.0" } as const;
 
 function broughtBy(command: string): Version | undefined {
@@ -24,9 +24,9 @@ function broughtBy(command: string): Version | undefined {
 }
 
 /**
- * Refuses a command that a configuration's version does not have yet (rule A12). Whether the version is supported at
- * all is parseVersion's question.
- * @throws CniError code 1; code 6 for a version that is not made of numbers.
+ * Refuses a command that a configuration's version does not have yet (rule A12). parseVersion checks whether the version
+ * is supported.
+ * @throws CniError code 1; KeyError for a version that is not made of numbers.
  */
 export function requireCommand(command: string, text: string | undefined): void {
   const minimum = broughtBy(command);
@@ -36,15 +36,15 @@ export function requireCommand(command: string, text: string | undefined): void 
   throw new CniError(code.incompatibleVersion, `config version does not allow ${command}`);
 }
 
-/** Major, minor and micro number; the last two may be left out. */
+/** Major, minor and micro number. The last two are optional. */
 function numbersOf(text: string): number[] {
   if (/^\d+(\.\d+){0,2}$/.test(text)) return text.split(".").map(Number);
   throw wrongType("cniVersion", "numbers joined by dots", text);
 }
 
 /**
- * Whether a version, which need not be one of ours, is `minimum` or later.
- * @throws CniError code 6 for one that is not made of numbers.
+ * Whether a version, supported or not, is `minimum` or later.
+ * @throws KeyError for one that is not made of numbers.
  */
 export function isAtLeast(version: string, minimum: Version): boolean {
   const numbers = numbersOf(version);

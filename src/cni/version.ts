@@ -1,15 +1,14 @@
-/** Versions of the protocol (rules A11, A12, A19), and of the reference. */
+/** The versions of the protocol (rules A11, A12, A19) and of the reference. */
 
-/** The version of containernetworking/plugins whose behaviour the plugins have. */
+/** The version of containernetworking/plugins that the plugins behave like. */
 export const REFERENCE_LEVEL = "1.9.1";
 
-/** All versions that the plugins speak, oldest first. */
+/** All supported versions, oldest first. */
 export const SUPPORTED_VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;
 
-/** A version of the protocol that the plugins speak. */
 export type Version = (typeof SUPPORTED_VERSIONS)[number];
 
-/** The version that a result has inside the program, and that errors carry when the configuration's is unknown. */
+/** The version of a result inside the program, and of errors when the configuration's version is unknown. */
 export const CURRENT_VERSION: Version = "1.1.0";
 
 /** Whether `version` is `minimum` or later. */

@@ -1,13 +1,12 @@
-/** A table of keys as a JSON schema (draft 2020-12), by which editors complete and check configurations. */
+/** Turns a table of keys into a JSON schema (draft 2020-12), with which editors complete and check configurations. */
 import type { Key, Keys } from "./keys.ts";
 
-/** What a schema says of a value. */
 export interface Schema {
   [word: string]: unknown;
   properties?: Record<string, Schema>;
 }
 
-/** The schema of an object with these keys. Keys that are not in the table are allowed, as parse() ignores them. */
+/** The schema of an object with these keys. Other keys are allowed, since parse() ignores them. */
 export function schemaOf(keys: Keys): Schema {
   const schema: Schema = { type: "object", properties: {} };
   const required: string[] = [];

@@ -1,12 +1,12 @@
 /** The error for a key that has a wrong value. */
 
-/** Names the key by its path, and says what it must be and what it is. Short, whatever was sent. */
+/** The message has the key's path, what the key must be and what it is. A long value is cut. */
 export class KeyError extends Error {
   override readonly name = "KeyError";
   readonly path: string;
   readonly expected: string;
   readonly value: unknown;
-  /** The value is of the right JSON type, or missing: not the document is wrong, but what it says. */
+  /** The document can be decoded, but this value of the configuration is invalid or missing. */
   readonly isOfValue: boolean;
 
   constructor(path: string, expected: string, value: unknown, message?: string) {
@@ -18,7 +18,7 @@ export class KeyError extends Error {
   }
 }
 
-/** The error for a value of the wrong kind; undefined is one that is missing. `path` "" is the whole document. */
+/** The error for a value of the wrong type, or for undefined, a missing one. `path` "" is the whole document. */
 export const wrongType = (path: string, expected: string, value: unknown): KeyError =>
   new KeyError(path, expected, value);
 

@@ -1,31 +1,31 @@
 /**
- * Keys of a JSON object as a table: what they are called, what values they take, what they mean. parse.ts reads objects by
- * it, json-schema.ts and markdown.ts tell people of it (docs/decisions/0036-keys-as-tables.md).
+ * The form of a table of keys of a JSON object: their names, values and meaning. parse.ts reads objects by such a table,
+ * json-schema.ts and markdown.ts make documents of it (docs/decisions/0036-keys-as-tables.md).
  */
 import type { IpAddress } from "../net/ip.ts";
 import type { Mac } from "../net/mac.ts";
 import type { Prefix } from "../net/prefix.ts";
 
 /**
- * One key: its name; its type; the value without it, null for none; one line of help, empty for what no one configures;
- * the keys of its objects; and the places that it is read from instead, of which the first that has a value counts:
- * "runtimeConfig.mac args.cni.mac CNI_ARGS.MAC".
+ * One key: its name; its type; its default, null for none; one line of help, empty for keys that users do not configure; for
+ * objects, their keys; and the places that it is read from instead, as in "runtimeConfig.mac args.cni.mac CNI_ARGS.MAC".
+ * The first place that has a value counts.
  *
- * Rows are arrays of constants, since that is what the engine makes in the least time.
+ * Rows are arrays of constants, since the engine creates these fastest.
  *
  * | type | values |
  * |---|---|
- * | `text`, `path` | any text; one without a NUL. An empty one counts as none |
- * | `boolean`, `integer` | a whole number that JavaScript holds exactly |
- * | `address`, `prefix` | an IP address; one with its prefix length |
- * | `address/length` | an IP address, whose length, if it has one, says nothing |
+ * | `text`, `path` | any text; a text without NUL. An empty text counts as absent |
+ * | `boolean`, `integer` | true or false; a whole number that JavaScript holds exactly |
+ * | `address`, `prefix` | an IP address; an IP address with its prefix length |
+ * | `address/length` | an IP address; a prefix length is allowed and ignored |
  * | `mac` | a MAC address that an interface can have |
  * | `object` | an object with keys of its own |
- * | `any` | whatever it is |
+ * | `any` | any value |
  * | `0..4094`, `0|68..65535` | whole numbers within bounds |
  * | `iptables|nftables` | one of these words |
  *
- * Behind it `[]` is a list of such values, and `!` says that the key must be there.
+ * After a type, `[]` means a list of such values, and `!` that the key is required.
  */
 export type Key = readonly [
   name: string,
@@ -39,10 +39,10 @@ export type Key = readonly [
 /** A table of keys. */
 export type Keys = readonly Key[];
 
-/** A JSON object as it came. */
+/** A JSON object, not validated. */
 export type Document = Readonly<Record<string, unknown>>;
 
-/** What an object holds that was read by a table. */
+/** An object that was read by a table of keys. */
 export type Parsed<Table extends Keys> = Flat<
   {
     -readonly [Row in Table[number] as IsSure<Row> extends true ? Row[0] : never]: ValueOf<Row[1], Row[4]>;

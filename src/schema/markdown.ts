@@ -1,7 +1,7 @@
-/** A table of keys as a table of a page in Markdown. */
+/** Turns a table of keys into a table of a page in Markdown. */
 import type { Key, Keys } from "./keys.ts";
 
-/** The keys that have a line of help, in their order. */
+/** The table of the keys that have a line of help, in their order. */
 export function markdownOf(keys: Keys): string {
   const rows = keys.filter(([, , , help]) => help !== "").map(rowOf);
   return ["| key | type | default | meaning |", "|---|---|---|---|", ...rows].join("\n");

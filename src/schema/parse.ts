@@ -1,6 +1,6 @@
 /**
- * Reads a JSON object by a table of keys. Keys match without regard to case, the exact spelling first (rule A14: the Go
- * plugins do the same); null counts as absent; keys that are not in the table are ignored.
+ * Reads a JSON object by a table of keys. Keys match in any case, the exact spelling first (rule A14, as in the Go
+ * plugins). Null counts as absent. Keys that are not in the table are ignored.
  */
 import { parseIp } from "../net/ip.ts";
 import { isUnicastMac, parseMac } from "../net/mac.ts";
@@ -8,17 +8,17 @@ import { parsePrefix } from "../net/prefix.ts";
 import { KeyError, wrongType } from "./key-error.ts";
 import type { Document, Keys, Parsed } from "./keys.ts";
 
-/** Where the places begin that a table names. */
+/** The roots of the places that a table names. */
 export interface Elsewhere {
   /** The whole document. */
   readonly document: Document;
-  /** CNI_ARGS. */
+  /** The variables of CNI_ARGS. */
   readonly variables: Document | undefined;
 }
 
 /**
- * What an object says of these keys. `path` is its place in the document, "" for the document itself.
- * @throws KeyError naming the key's path from the document's root, as in `ipam.ranges[0][1].subnet`
+ * The values of these keys in an object. `path` is its place in the document, "" for the document itself.
+ * @throws KeyError with the key's path from the document's root, as in `ipam.ranges[0][1].subnet`
  */
 export function parse<Table extends Keys>(
   keys: Table,
@@ -28,7 +28,7 @@ export function parse<Table extends Keys>(
 ): Parsed<Table> {
   const document = objectOf(value, path);
   const result: Record<string, unknown> = {};
-  // Not taken apart by [name, type, …], which goes through an iterator.
+  // Destructuring [name, type, …] would be slower: it uses an iterator.
   for (const row of keys) {
     const name = row[0];
     const type = row[1];
@@ -66,7 +66,7 @@ export function get(document: Document, name: string): unknown {
   return value ?? undefined;
 }
 
-/** The first value that there is in these places. */
+/** The first value found in these places. */
 function readElsewhere(
   places: string,
   type: string,
@@ -82,7 +82,7 @@ function readElsewhere(
     if (value === undefined || value === "") continue;
     if (type.endsWith("[]") && Array.isArray(value) && value.length === 0) continue;
     if (!isVariable) return convert(type, value, place, keys);
-    // What is a list in the configuration is one text in a variable.
+    // A list of the configuration is one text in a variable.
     const item = type.endsWith("[]") ? type.slice(0, -2) : type;
     const read = convert(item, value, steps.join(" "));
     return item === type ? read : [read];
@@ -90,7 +90,7 @@ function readElsewhere(
   return undefined;
 }
 
-/** A value of that type; undefined for a text that is empty and no item of a list. */
+/** A value of that type; undefined for an empty text outside a list. */
 function convert(type: string, value: unknown, at: string, keys?: Keys | null): unknown {
   if (type.endsWith("!")) return convert(type.slice(0, -1), value, at, keys) ?? fail(missing(at, type));
   if (type.endsWith("[]")) {
@@ -148,7 +148,7 @@ function fail(error: KeyError): never {
   throw error;
 }
 
-/** What a value of a type is, at the end of "must be". */
+/** What a value must be, for errors. */
 function expectedOf(type: string): string {
   switch (type) {
     case "address":
@@ -161,7 +161,7 @@ function expectedOf(type: string): string {
   }
 }
 
-/** Of a text, the document lacks a part; of anything else, the configuration says too little. */
+/** A missing text is a decoding error; anything else that is missing makes the configuration invalid. */
 function missing(at: string, type: string): KeyError {
   if (type === "text!") return wrongType(at, "a string that is not empty", undefined);
   const expected = expectedOf(type.slice(0, -1));

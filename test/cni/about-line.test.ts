@@ -1,6 +1,6 @@
 /**
- * K10: what others read out of the about line. Each parser is written here by the rules of the one that it stands for;
- * docs/conformance.md says where those are.
+ * K10: what other programs read from the about line. Each parser here follows the rules of a real one;
+ * docs/conformance.md names them.
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -21,7 +21,7 @@ function about(name: string): string {
   return said;
 }
 
-/** hashicorp/go-version, NewSemver: any count of numbers, then pre-release and build metadata. */
+/** hashicorp/go-version, NewSemver: any number of numbers, then pre-release and build metadata. */
 const GO_VERSION =
   /^v?(\d+(?:\.\d+)*)(-[0-9A-Za-z~-]+(?:\.[0-9A-Za-z~-]+)*)?(\+[0-9A-Za-z~-]+(?:\.[0-9A-Za-z~-]+)*)?$/;
 
@@ -40,7 +40,7 @@ function parse(text: string, grammar: RegExp): Parsed | undefined {
   return { numbers: (match[1] ?? "").split(".").map(Number), isPreRelease: match[2] !== undefined };
 }
 
-/** Neither parser lets a pre-release satisfy a constraint that names none. */
+/** In both parsers a pre-release does not satisfy a constraint without one. */
 function satisfies(version: Parsed | undefined, ...minimum: number[]): boolean {
   if (version === undefined || version.isPreRelease) return false;
   for (const [index, wanted] of minimum.entries()) {
@@ -52,13 +52,13 @@ function satisfies(version: Parsed | undefined, ...minimum: number[]): boolean {
 
 const words = (text: string) => text.split(/\s+/).filter((word) => word !== "");
 
-/** Nomad runs each file of the folder without arguments, and takes the first word of both streams that is a version. */
+/** Nomad runs each file of the folder without arguments. The first word on stdout or stderr that is a version counts. */
 const nomad = (output: string) =>
   words(output)
     .map((word) => parse(word, GO_VERSION))
     .find((found) => found !== undefined);
 
-/** nerdctl, of the plugin "firewall": the whole rest of the line that begins like this. */
+/** For the plugin "firewall", nerdctl takes the whole rest of the line that begins like this. */
 const nerdctl = (stderr: string, name: string) => {
   const prefix = `CNI ${name} plugin `;
   const line = stderr.split("\n").find((each) => each.startsWith(prefix)) ?? "";
@@ -66,22 +66,22 @@ const nerdctl = (stderr: string, name: string) => {
 };
 
 describe.each(["bridge", "host-local", "loopback", "firewall"])("K10: the about line of %s", (name) => {
-  test("is to Nomad a version of 0.4.0 or later: its implicit constraint", async () => {
+  test("Nomad reads a version of 0.4.0 or later from it, which is its implicit constraint", async () => {
     expect(satisfies(nomad(about(name)), 0, 4, 0)).toBe(true);
   });
 
-  test("has no word that is a version below that, from whichever end it is read", async () => {
+  test("has no word that is a version below 0.4.0", async () => {
     const versions = words(about(name)).flatMap((word) => parse(word, GO_VERSION) ?? []);
     expect(versions.length).toBeGreaterThan(0);
     for (const found of versions) expect(satisfies(found, 0, 4, 0)).toBe(true);
   });
 
-  test("is to nerdctl a version of 1.1.0 and of 1.7.1 or later: what it asks of firewall", async () => {
+  test("nerdctl reads a version of 1.1.0 and of 1.7.1 or later from it, which it requires of firewall", async () => {
     const found = nerdctl(about(name), name);
     expect([satisfies(found, 1, 1, 0), satisfies(found, 1, 7, 1)]).toEqual([true, true]);
   });
 
-  test("holds what installers look for: the version that they would have installed", async () => {
+  test("contains the version of the reference, which installers look for", async () => {
     expect(about(name)).toContain(`CNI ${name} plugin ${REFERENCE_VERSION}`);
   });
 
@@ -90,16 +90,16 @@ describe.each(["bridge", "host-local", "loopback", "firewall"])("K10: the about 
   });
 });
 
-test("K10: a version of our own that is 0.x, a pre-release or has metadata would not be one word any more", () => {
+test("K10: the program's version has no 0.x, pre-release or metadata, which would break the line", () => {
   expect(version).toMatch(/^[1-9]\d*\.\d+\.\d+$/);
 });
 
-test("K10: the reference that the line names is the one that ours is compared with", () => {
+test("K10: the line names the version of the reference that README and the tests name", () => {
   expect(`v${REFERENCE_LEVEL}`).toBe(REFERENCE_VERSION);
   expect(readFileSync(join(PROJECT, "README.md"), "utf8")).toContain(`plugins) ${REFERENCE_LEVEL}.`);
 });
 
-test("K10: the operator's file, which Nomad runs as well, is of its own version there", () => {
+test("K10: Nomad also runs the operator's file and reads the program's own version there", () => {
   let output = "";
   const say = (text: string) => {
     output += text;

@@ -10,11 +10,11 @@ const messageFor = (text: string): string => {
 };
 
 describe("A50: pairs", () => {
-  test("empty text has none", () => {
+  test("an empty text has no pairs", () => {
     expect(parseCniArgs("")).toEqual({});
   });
 
-  test("values by key, the last of two counts, a value may be empty", () => {
+  test("values by key; the last of two counts; a value may be empty", () => {
     expect(parseCniArgs("IP=10.0.0.1;MAC=")).toEqual({ IP: "10.0.0.1", MAC: "" });
     expect(parseCniArgs("IP=a;IP=b")).toEqual({ IP: "b" });
   });
@@ -29,20 +29,17 @@ describe("A50: pairs", () => {
 });
 
 describe("A51: unknown keys", () => {
-  test("are an error that names all of them and what is understood", () => {
+  test("are an error that names all of them and the known keys", () => {
     expect(messageFor("A=1;IP=2;B=3")).toStartWith('ARGS: unknown args ["A=1" "B=3"]');
     expect(messageFor("A=1")).toContain("IP, MAC, IgnoreUnknown");
   });
 
-  test.each(["1", "true", "TRUE", "True"])(
-    "are accepted beside IgnoreUnknown=%s, wherever it stands",
-    (yes) => {
-      expect(parseCniArgs(`A=1;IgnoreUnknown=${yes};IP=2`)).toEqual({ IP: "2" });
-      expect(parseCniArgs(`IgnoreUnknown=${yes};A=1`)).toEqual({});
-    },
-  );
+  test.each(["1", "true", "TRUE", "True"])("are accepted with IgnoreUnknown=%s, in any order", (yes) => {
+    expect(parseCniArgs(`A=1;IgnoreUnknown=${yes};IP=2`)).toEqual({ IP: "2" });
+    expect(parseCniArgs(`IgnoreUnknown=${yes};A=1`)).toEqual({});
+  });
 
-  test.each(["0", "false", "False"])("are an error beside IgnoreUnknown=%s", (no) => {
+  test.each(["0", "false", "False"])("are an error with IgnoreUnknown=%s", (no) => {
     expect(messageFor(`A=1;IgnoreUnknown=${no}`)).toContain("unknown args");
   });
 

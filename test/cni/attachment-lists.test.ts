@@ -1,4 +1,4 @@
-/** K5: GC's lists in a document of any size, read in pieces of any size, are what JSON.parse makes of them. */
+/** K5: GC's lists, read in pieces of any size, equal what JSON.parse reads. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { takeLists } from "../../src/cni/attachment-lists.ts";
@@ -38,7 +38,7 @@ const written = fc
         .join(",")}}${space}`,
   );
 
-/** What both ways make of a text: its values, or that it is refused. */
+/** The result of both parsers for a text: its values, or that it is refused. */
 function whole(json: string): unknown {
   try {
     return JSON.parse(json);
@@ -59,7 +59,7 @@ function divided(json: string, piece: number): unknown {
   }
 }
 
-/** The same of what JSON.parse gives. */
+/** The same for the value of JSON.parse. */
 function expected(json: string): unknown {
   const document = whole(json);
   if (typeof document !== "object" || document === null) return document;
@@ -76,12 +76,12 @@ function expected(json: string): unknown {
   return converted;
 }
 
-test("valid documents", () => {
+test("valid documents give the same lists and the same rest", () => {
   fc.assert(
     fc.property(written, fc.nat({ max: 60 }), (json, piece) => {
       const wanted = expected(json);
       fc.pre(wanted !== "no attachments");
-      // An entry of a list that a later one of its key replaces is looked at all the same.
+      // The entries of a list are checked even if a later list with the same key replaces it.
       const found = divided(json, piece);
       if (found !== "no attachments") expect(found).toEqual(wanted);
     }),
@@ -89,7 +89,7 @@ test("valid documents", () => {
   );
 });
 
-test("a text is refused exactly where it is not JSON", () => {
+test("a text is refused exactly when it is not JSON", () => {
   const broken = fc
     .tuple(
       written,
@@ -119,7 +119,7 @@ describe("a large document", () => {
   const large = (keys: object) => JSON.stringify({ cniVersion: "1.1.0", name: "n", ...keys }, null, 1);
   const both = { "cni.dev/attachments": entries, "cni.dev/valid-attachments": entries, last: 1 };
 
-  test("has its lists, and all else", () => {
+  test("is read with its lists and all other keys", () => {
     const config = readNetworkConfig(decodeDocument(bytes(large(both))), "GC");
     const valid = requireValidAttachments(config);
     expect([...valid].length).toBe(ATTACHMENTS);
@@ -128,7 +128,7 @@ describe("a large document", () => {
     expect([config.name, config.json.last]).toEqual(["n", 1]);
   });
 
-  test("of the two lists that for GC counts, also when it is empty", () => {
+  test("valid-attachments counts before attachments, even when it is empty", () => {
     const json = large({ ...both, "cni.dev/valid-attachments": [] });
     const config = readNetworkConfig(decodeDocument(bytes(json)), "GC");
     expect([...requireValidAttachments(config)]).toEqual([]);
@@ -149,9 +149,9 @@ describe("a large document", () => {
       (json: string) => json.replace(/(?<=00752f",)/, ","),
       `line ${4 * ATTACHMENTS + 2}, column 86: unexpected ",", expected a key in double quotes`,
     ],
-    ["a comma behind the last", (json: string) => json.replace("}\n ],", "},\n ],"), "expected a value"],
+    ["a comma after the last entry", (json: string) => json.replace("}\n ],", "},\n ],"), "expected a value"],
     [
-      "no comma between two",
+      "no comma between two entries",
       (json: string) => json.replace("},\n  {", "}\n  {"),
       'line 9, column 3: unexpected "{", expected "," or "]"',
     ],
@@ -161,9 +161,9 @@ describe("a large document", () => {
       'unexpected "}", expected "," or "]"',
     ],
     ["no end", (json: string) => json.slice(0, 2_000_000), "unexpected end, expected"],
-    ["more behind it", (json: string) => `${json} 5`, 'unexpected "5", expected the end'],
+    ["more text after the document", (json: string) => `${json} 5`, 'unexpected "5", expected the end'],
     [
-      "a fault behind the lists",
+      "a fault after the lists",
       (json: string) => json.replace('"last": 1', '"last": +1'),
       'unexpected "+", expected a value',
     ],
@@ -184,12 +184,12 @@ describe("a large document", () => {
     expect(() => decodeDocument(stdin)).toThrow(/line \d+, column \d+: byte 0xff is not UTF-8/);
   });
 
-  test("what is no list has the limit of other commands", () => {
+  test("without its lists it has the limit of other commands", () => {
     const json = large({ x: "x".repeat(2 ** 24) });
     expect(refusal(json)).toBe("more than 16777216 bytes beside the lists of attachments");
   });
 
-  test("an entry as long as a list", () => {
+  test("an entry that is too long is refused", () => {
     const json = large({
       "cni.dev/valid-attachments": [{ containerID: "x".repeat(2 ** 21), ifname: "eth0" }],
     });

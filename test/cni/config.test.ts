@@ -9,7 +9,7 @@ const parse = (stdin: string | Uint8Array) =>
   readNetworkConfig(decodeDocument(typeof stdin === "string" ? bytes(stdin) : stdin), "ADD");
 const errorFor = (stdin: string | Uint8Array): CniError => thrownBy(() => parse(stdin));
 
-describe("A9: what is not a JSON object is refused with code 6, saying where", () => {
+describe("A9: anything but a JSON object is refused with code 6 and the place of the fault", () => {
   test.each([
     ["nothing", "", "line 1, column 1: unexpected end, expected a value"],
     ["a trailing comma", '{\n "name": "n",\n}', 'line 3, column 1: unexpected "}"'],
@@ -33,7 +33,7 @@ describe("A9: what is not a JSON object is refused with code 6, saying where", (
     ]);
   });
 
-  test("any depth is read or refused, and does not crash", () => {
+  test("any depth is read or refused without a crash", () => {
     const deep = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
     expect(parse(`{"name": "n", "x": ${deep(2 ** 20 - 1)}}`).name).toBe("n");
     expect(errorFor(`{"name": ${deep(65_535)}}`).message).toContain('"name" must be a string, not an array');
@@ -46,7 +46,7 @@ describe("A9: what is not a JSON object is refused with code 6, saying where", (
     }
   });
 
-  test("K5: also in a long text", () => {
+  test("K5: the place of a fault in a long text", () => {
     const { code, message } = errorFor(`{"name": "n",\n"x": "${"x".repeat(3_000_000)}", }`);
     expect([code, message]).toEqual([
       6,
@@ -70,7 +70,7 @@ describe("A10: the network's name", () => {
     ]);
   });
 
-  test("K2: of more than 255 bytes is refused by what would make something under it", () => {
+  test("K2: more than 255 bytes are refused by ADD and STATUS", () => {
     const read = (command: Command, length: number) =>
       readNetworkConfig(decodeDocument(bytes(configOf({ name: "n".repeat(length) }))), command).name.length;
     for (const command of COMMANDS) expect(read(command, 255)).toBe(255);
@@ -88,7 +88,7 @@ describe("A10: the network's name", () => {
     expect(errorFor('{"name": 5}').code).toBe(6);
   });
 
-  test("is tested before the version", () => {
+  test("is checked before the version", () => {
     expect(errorFor('{"cniVersion": "9"}').code).toBe(7);
   });
 });
@@ -101,7 +101,7 @@ test("A11: the version, 0.1.0 when absent", () => {
 });
 
 describe("A14: keys", () => {
-  test("unknown and reserved ones are accepted and stay in the document", () => {
+  test("unknown and reserved keys are accepted and stay in the document", () => {
     const config = parse(
       configOf({ ipRange: "x", capabilities: { mac: true }, "cni.dev/new": 1, args: { cni: {} } }),
     );
@@ -125,7 +125,7 @@ describe("prevResult", () => {
     expect(parse(configOf({ prevResult: null })).prevResult).toBeUndefined();
   });
 
-  test("has its own version, or else the configuration's", () => {
+  test("has its own version, else the configuration's", () => {
     const ips = [{ address: prefix("10.0.0.2/24") }];
     expect(parse(configOf({ prevResult: previous })).prevResult?.ips).toEqual(ips);
     const { cniVersion: _, ...unversioned } = previous;
@@ -142,7 +142,7 @@ describe("prevResult", () => {
     );
   });
 
-  test("that is no object is refused at once", () => {
+  test("is refused at once when it is not an object", () => {
     expect(errorFor(configOf({ prevResult: [] })).message).toContain('key "prevResult" must be an object');
   });
 });
@@ -166,7 +166,7 @@ describe("A37, A39, K28: valid attachments", () => {
     expect([...requireValidAttachments(config)]).toEqual(expected);
   });
 
-  test("K28: absent does not mean that nothing is valid: code 7", () => {
+  test("K28: an absent list is an error with code 7, not an empty list", () => {
     const config = parse(configOf({}));
     expect(thrownBy(() => requireValidAttachments(config)).code).toBe(7);
   });

@@ -53,12 +53,12 @@ const asChild: Delegation = {
 const commandsOf = (answer: Answer): string[] =>
   [...answer.stderr.matchAll(/^ipam: (\{.*\}) \d+$/gm)].map(([, seen]) => JSON.parse(seen ?? "").command);
 
-describe("A42–A49: a delegate in this process and as a child are one", () => {
+describe("A42–A49: a delegate behaves the same in this process and as a child", () => {
   interface Case {
     readonly title: string;
     readonly command: string;
     readonly config?: object;
-    /** What the delegate is asked to do. */
+    /** What the delegate does. */
     readonly runs: readonly string[];
     /** Part of the error object; undefined for success. */
     readonly error?: object;
@@ -136,7 +136,7 @@ describe("A42–A49: a delegate in this process and as a child are one", () => {
     expect(answers[1]).toEqual(answers[0] as Answer);
   });
 
-  test("a result that the version can't express: the delegate takes it back, and K8: is asked again only as a child", async () => {
+  test("K8: DEL follows a result that the version can't express, a second DEL only for a child", async () => {
     const config = configOf({ cniVersion: "0.2.0", ipam: { result: "empty" } });
     const variables: Environment = { PATH: process.env.PATH, ...environmentOf("ADD") };
     const [own, child] = [
@@ -149,11 +149,11 @@ describe("A42–A49: a delegate in this process and as a child are one", () => {
     });
     expect(child.error).toEqual(own.error);
     expect(commandsOf(own)).toEqual(["ADD", "DEL"]);
-    // A child can't say that it has taken all back.
+    // A child can't report that it has undone everything.
     expect(commandsOf(child)).toEqual(["ADD", "DEL", "DEL"]);
   });
 
-  test("K8: the undo has a time of its own, and what it could not do is in the details", async () => {
+  test("K8: the undo has its own time limit, and the details list what it could not undo", async () => {
     const notes: string[] = [];
     const config = configOf(failing("CNI error"));
     const time = notedTime(notes);
@@ -162,7 +162,7 @@ describe("A42–A49: a delegate in this process and as a child are one", () => {
   });
 });
 
-/** A delegation whose only child leaves these outcomes, one a call; the commands that it got are kept. */
+/** A delegation whose child ends with these outcomes, one per call. It records the commands. */
 function children(...outcomes: (ChildOutcome | Error)[]) {
   const commands: (string | undefined)[] = [];
   const delegation: Delegation = {
@@ -186,18 +186,18 @@ describe("A43: the name", () => {
   const nameError = async (type: string, delegation: Delegation = inProcess) =>
     (await call(front(type), environmentOf("DEL", { CNI_PATH: "/a:/b" }), configOf(), { delegation })).error;
 
-  test("must be there", async () => {
+  test("an empty name is refused", async () => {
     expect(await nameError("")).toMatchObject({ code: 7, msg: "no plugin name provided" });
   });
 
   test.each(["a/b", "../host-local", "/bin/sh", "a\0b"])("%j is invalid", async (type) => {
     expect(await nameError(type)).toMatchObject({
       code: 7,
-      msg: `invalid plugin name: ${JSON.stringify(type)} must be a file's name`,
+      msg: `invalid plugin name: ${JSON.stringify(type)} must be the name of a file, without a path`,
     });
   });
 
-  test("that is not found is told with the path, and nothing runs", async () => {
+  test("a plugin that is not found is reported with CNI_PATH, and nothing runs", async () => {
     const error = await nameError("x", noDelegation);
     expect(error?.code).toBe(999);
     expect(error?.msg).toStartWith('failed to find plugin "x" in path [/a /b]');
@@ -205,7 +205,7 @@ describe("A43: the name", () => {
 });
 
 describe("A42: the executable", () => {
-  /** The path that is run when these exist. */
+  /** The path that is run when these files exist. */
   async function found(cniPath: string, existing: string[]): Promise<string[]> {
     const paths: string[] = [];
     const delegation: Delegation = {
@@ -225,7 +225,7 @@ describe("A42: the executable", () => {
     expect(await found("rel:/c", ["rel/x", "/c/x"])).toEqual(["rel/x"]);
   });
 
-  test("is never one of the working directory because of an empty element", async () => {
+  test("an empty element of CNI_PATH does not mean the working directory", async () => {
     expect(await found(":/c", ["/x", "x", "./x", "/c/x"])).toEqual(["/c/x"]);
   });
 
@@ -299,7 +299,7 @@ describe("A47: a failed child", () => {
     expect(error?.msg).toContain('"/opt/cni/bin/fake-ipam"');
   });
 
-  test("A45, K8: ADD is followed by DEL, whose failure is logged and a detail", async () => {
+  test("A45, K8: DEL follows ADD; a failure of DEL is logged and added to the details", async () => {
     const { delegation, commands } = children(
       outcome(1, '{"code": 11, "msg": "first"}'),
       outcome(1, '{"code": 5, "msg": "second"}'),
@@ -351,7 +351,7 @@ test("a child's result may be of another version", async () => {
 describe("a child that did not run to its end", () => {
   const PATH = '"/opt/cni/bin/fake-ipam"';
 
-  test("K8, K26: one that could not be started took nothing, and no DEL follows", async () => {
+  test("K8, K26: no DEL follows if the child could not be started", async () => {
     const { delegation, commands } = children(new NotStartedError("another program is writing it", true));
     const { error } = await run("ADD", delegation);
     expect(error).toMatchObject({
@@ -361,7 +361,7 @@ describe("a child that did not run to its end", () => {
     expect(commands).toEqual(["ADD"]);
   });
 
-  test("K7: one that hung is named with code 11, its last words are passed on, and DEL follows", async () => {
+  test("K7: if it hung, the error has code 11 and its name, its stderr is logged, and DEL follows", async () => {
     const hung = new StoppedError("it had not ended after 18 s", true, bytes("dialing\n"));
     const { delegation, commands } = children(hung, outcome(0));
     const answer = await run("ADD", delegation);
@@ -373,7 +373,7 @@ describe("a child that did not run to its end", () => {
     expect(commands).toEqual(["ADD", "DEL"]);
   });
 
-  test("K7: one that said too much fails with the limit, and not for the time being", async () => {
+  test("K7: if it printed too much, the error names the limit and is not temporary", async () => {
     const talker = new StoppedError("it printed more than 16 MiB", false, bytes(""));
     const { error } = await run("DEL", children(talker).delegation);
     expect(error).toMatchObject({ code: 999, msg: `cannot run plugin ${PATH}: it printed more than 16 MiB` });

@@ -31,13 +31,13 @@ describe("A1: required variables", () => {
     expect(errorFor("ADD", { CNI_CONTAINERID: "", CNI_IFNAME: "" }).message).toContain("missing");
   });
 
-  test("the container id is tested before the interface name", () => {
+  test("the container id is checked before the interface name", () => {
     expect(errorFor("ADD", { CNI_CONTAINERID: "/", CNI_IFNAME: "/" }).message).toContain("containerID");
   });
 });
 
 describe("A2: GC and STATUS", () => {
-  test.each(["GC", "STATUS"])("%s needs no attachment, and gives none to the plugin", (command) => {
+  test.each(["GC", "STATUS"])("%s requires no attachment and passes none to the plugin", (command) => {
     const empty = { CNI_CONTAINERID: "", CNI_NETNS: "", CNI_IFNAME: "", CNI_ARGS: "" };
     const garbage = { CNI_CONTAINERID: "../..", CNI_NETNS: "x", CNI_IFNAME: "a/b", CNI_ARGS: "=" };
     const none = { containerId: "", netns: "", ifname: "", args: "" };
@@ -50,7 +50,7 @@ describe("A2: GC and STATUS", () => {
   });
 });
 
-test("ADD takes all values as they came, and CNI_PATH in parts", () => {
+test("ADD gets all values unchanged, and CNI_PATH split", () => {
   const changes = { CNI_ARGS: "IP=1", CNI_PATH: "/a:/b c:", CNI_NETNS: "/n" };
   expect(readEnvironment(environmentOf("ADD", changes))).toEqual({
     command: "ADD",
@@ -77,14 +77,14 @@ describe("A3: container id", () => {
 describe("K2: the longest container id", () => {
   const longest = 131_055;
 
-  test("is what Linux lets through in one variable", () => {
+  test("is the longest that Linux allows in one variable", () => {
     const id = "a".repeat(longest);
     expect(`CNI_CONTAINERID=${id}\0`.length).toBe(128 * 1024);
     for (const command of ["ADD", "CHECK", "DEL"])
       expect(readEnvironment(environmentOf(command, { CNI_CONTAINERID: id })).containerId).toBe(id);
   });
 
-  test("beyond it ADD and CHECK are refused; DEL is not, for nothing can be there", () => {
+  test("ADD and CHECK refuse a longer one; DEL accepts it, since nothing can be there", () => {
     const id = "a".repeat(longest + 1);
     for (const command of ["ADD", "CHECK"]) {
       const error = errorFor(command, { CNI_CONTAINERID: id });
@@ -133,7 +133,7 @@ describe("A8: CNI_NETNS_OVERRIDE", () => {
   });
 });
 
-test("A1–A4: any environment is read or refused with code 4, and nothing invalid gets through", () => {
+test("A1–A4: any environment is read or refused with code 4, and no invalid value is accepted", () => {
   const value = fc.option(
     fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("eth0", "..", "a/b", "id-1")),
     {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { CniError, code, toCniError } from "../../src/cni/error.ts";
 
-/** What a line of code, or a function, throws. */
+/** The error that a line of code, or a function, throws. */
 function failureOf(code: string | (() => unknown)): unknown {
   try {
     return typeof code === "string" ? new Function("nothing", code)() : code();
@@ -27,12 +27,12 @@ test("A18: codes", () => {
   });
 });
 
-test("A18: anything thrown is an error with code 999, a CniError itself", () => {
+test("A18: any thrown value becomes an error with code 999, but a CniError stays as it is", () => {
   const own = new CniError(7, "message", "details");
   expect(toCniError(own)).toBe(own);
   for (const fault of ["nothing.at()", "nowhere", "JSON.parse('{')", "'x'.repeat(-1)"]) {
     const thrown = failureOf(fault);
-    // K26: the engine's words are a detail.
+    // K26: the engine's message becomes a detail.
     expect(toCniError(thrown)).toMatchObject({
       code: 999,
       message: expect.stringMatching(/^this is a fault of Bridgehead; please report it/),
@@ -46,7 +46,7 @@ test("A18: anything thrown is an error with code 999, a CniError itself", () => 
   expect(toCniError(undefined)).toMatchObject({ code: 999, message: "undefined" });
 });
 
-test("an action in front keeps code and details", () => {
+test("during() puts the action in front and keeps code and details", () => {
   const error = new CniError(11, "busy", "by x").during("cannot add");
   expect(error).toMatchObject({ code: 11, message: "cannot add: busy", details: "by x" });
 });

@@ -1,4 +1,4 @@
-/** A process without a process: what the protocol would read and write, and plugins that keep what they were asked. */
+/** A fake process, whose streams and environment are values, and fake plugins, which record their calls. */
 
 import { isAnswered } from "../../src/cni/about.ts";
 import type { Environment } from "../../src/cni/environment.ts";
@@ -41,7 +41,7 @@ export function prefix(text: string): Prefix {
 /** A result that every version can express. */
 export const someResult = (): Result => ({ ...emptyResult(), ips: [{ address: prefix("10.1.0.2/24") }] });
 
-/** What a plugin does, command by command; nothing where it is not said. */
+/** What a plugin does for each command; nothing if it is absent. */
 export interface Behaviour {
   add?(request: Request): Promise<Result>;
   check?(request: Request): Promise<void>;
@@ -50,7 +50,7 @@ export interface Behaviour {
   status?(request: Request): Promise<void>;
 }
 
-/** A plugin whose calls are kept, and which does what `behaviour` says. */
+/** A plugin that records its calls and does what `behaviour` says. */
 export class FakePlugin implements Plugin {
   readonly name: string;
   readonly kind: Plugin["kind"];
@@ -80,7 +80,7 @@ export class FakePlugin implements Plugin {
   }
 }
 
-/** A delegation that finds nothing. */
+/** A delegation that finds no executable. */
 export const noDelegation: Delegation = {
   isExecutable: () => false,
   builtIn: () => undefined,
@@ -95,7 +95,7 @@ export const outcome = (exitCode: number, stdout = "", stderr = ""): ChildOutcom
   stderr: bytes(stderr),
 });
 
-/** What a call left. `error` is the error object on stdout, undefined if stdout holds something else. */
+/** Output and exit code of a call. `error` is the error object on stdout, undefined if there is none. */
 export interface Answer {
   readonly exitCode: number;
   readonly stdout: string;

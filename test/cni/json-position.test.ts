@@ -46,7 +46,7 @@ describe("A9: the place of a fault", () => {
   });
 });
 
-test("A9: a fault is found exactly where the engine's parser refuses", () => {
+test("A9: a fault is found exactly when the engine's parser refuses the text", () => {
   const unit = fc.constantFrom(
     ...'{}[],:"\\ \n',
     "0",
@@ -90,7 +90,7 @@ describe("A9: the place of bytes that are not UTF-8", () => {
     expect(describeUtf8Fault(Uint8Array.from(bytes as number[]))).toBe(description as string);
   });
 
-  test("in a text of any length and at any place of it", () => {
+  test("in a text of any length and at any place in it", () => {
     const text = "é𝄞\n€a".repeat(40_000);
     const valid = new TextEncoder().encode(text);
     expect(describeUtf8Fault(valid)).toBeUndefined();

@@ -1,4 +1,4 @@
-/** Each command in each version under each condition: the exit code, or the error's code, and whether the plugin ran. */
+/** Whether the plugin runs, and the error's code, for each command in each version and condition. */
 import { describe, expect, test } from "bun:test";
 import type { Environment } from "../../src/cni/environment.ts";
 import { call, configOf, environmentOf, FakePlugin } from "./fake-host.ts";
@@ -14,7 +14,7 @@ function table(text: string): (readonly [row: string, column: string, cell: stri
   });
 }
 
-/** Runs one cell: "ok" means that the plugin ran, "-" that the protocol answered alone, a number is an error's code. */
+/** Runs one cell. "ok": the plugin ran. "-": the protocol answered without it. A number: the error's code. */
 async function verify(cell: string, environment: Environment, stdin: string, host = {}): Promise<void> {
   const plugin = new FakePlugin();
   const answer = await call(plugin, environment, stdin, host);

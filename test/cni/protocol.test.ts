@@ -30,7 +30,7 @@ describe("A5: no command", () => {
 });
 
 describe("A6: an unknown command", () => {
-  test("is told after stdin was read and found valid, and needs no other variable", async () => {
+  test("is reported after stdin was found valid, and requires no other variable", async () => {
     const answer = await call(new FakePlugin(), { CNI_COMMAND: "add" }, configOf({ cniVersion: "0.4.0" }));
     expect(answer.error).toEqual({ cniVersion: "0.4.0", code: 4, msg: "unknown CNI_COMMAND: add" });
     expect(answer.stdinReads).toBe(1);
@@ -189,14 +189,14 @@ describe("A20, A21: output of success", () => {
     expect(JSON.parse(answer.stdout).cniVersion).toBe(cniVersion);
   });
 
-  test("what the plugin logs goes to stderr, a line each", async () => {
+  test("each line that the plugin logs is written to stderr", async () => {
     const plugin = new FakePlugin({ del: async (request) => request.log("a line") });
     expect((await call(plugin, environmentOf("DEL"), configOf())).stderr).toBe("a line\n");
   });
 });
 
-describe("ADD whose result does not reach the caller is taken back", () => {
-  test("when it can't be written", async () => {
+describe("an ADD is undone when its result does not reach the caller", () => {
+  test("when the result can't be written", async () => {
     const plugin = new FakePlugin();
     const written: string[] = [];
     const answer = await call(plugin, environmentOf("ADD"), configOf(), {
@@ -212,7 +212,7 @@ describe("ADD whose result does not reach the caller is taken back", () => {
     });
   });
 
-  test("when its version can't express it, and a failing DEL is logged", async () => {
+  test("when the version can't express the result, and a failure of DEL is logged", async () => {
     const plugin = new FakePlugin({
       add: async () => emptyResult(),
       del: () => Promise.reject(new Error("still busy")),
@@ -224,7 +224,7 @@ describe("ADD whose result does not reach the caller is taken back", () => {
     expect(plugin.commands).toEqual(["ADD", "DEL"]);
   });
 
-  test("but not when the plugin itself failed: it undoes its own work", async () => {
+  test("but not when the plugin itself failed, since it undoes its own work", async () => {
     const plugin = new FakePlugin({ add: () => Promise.reject(new Error("no")) });
     await call(plugin, environmentOf("ADD"), configOf());
     expect(plugin.commands).toEqual(["ADD"]);
@@ -245,7 +245,7 @@ describe("K8: callTimeout, the seconds of a call", () => {
     expect(await timeOf(keys, command)).toEqual({ notes: ["limit 90000"], error: undefined });
   });
 
-  test("is the default's when it is left out or null", async () => {
+  test("has its default when it is absent or null", async () => {
     expect(await timeOf({})).toEqual({ notes: ["limit 20000"], error: undefined });
     expect(await timeOf({ callTimeout: null })).toEqual({ notes: ["limit 20000"], error: undefined });
   });

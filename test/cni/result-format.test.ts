@@ -9,7 +9,7 @@ import documents from "./golden/documents.json";
 import goldens from "./golden/results.json";
 import samples from "./golden/samples.json";
 
-/** Results of the current version and of any version, by name; the goldens say what the reference makes of them. */
+/** Results of the current version and of any version, by name. The goldens are the reference's output for them. */
 const sources: Record<string, object> = { ...samples, ...documents };
 
 test("the goldens are complete", () => {
@@ -61,7 +61,7 @@ test("A21: an empty dns is written before 1.0.0 only", () => {
   }
 });
 
-describe("A22: what is empty is left out", () => {
+describe("A22: empty fields are left out", () => {
   test.each(["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const)("%s", (version) => {
     const nothing = { ...emptyResult(), dns: { nameservers: [], domain: "", search: [], options: [] } };
     const dns = atLeast(version, "1.0.0") ? {} : { dns: {} };
@@ -79,7 +79,7 @@ test("A21: 0.1.0 and 0.2.0 can't express a result without an address", () => {
   }
 });
 
-test("A21: 0.2.0 has the first address of a family, and the routes of its families", () => {
+test("A21: 0.2.0 has the first address and the routes of each family", () => {
   const result: Result = {
     ...full(),
     ips: ["fd00::2/64", "10.1.0.2/24", "10.2.0.2/24", "fd01::2/64"].map((text) => ({
@@ -95,7 +95,7 @@ test("A21: 0.2.0 has the first address of a family, and the routes of its famili
   });
 });
 
-test("formatting changes nothing in the result", () => {
+test("formatting does not change the result", () => {
   const gateway = parseIp("10.1.0.1");
   if (gateway === undefined) throw new Error("no address");
   const make = (): Result => ({

@@ -57,7 +57,7 @@ describe("a value of the wrong kind is named by its path", () => {
   });
 });
 
-test("A48: a result without a version, or with an empty one, has the configuration's", () => {
+test("A48: a result with no version or an empty one has the configuration's", () => {
   const old = { ip4: { ip: "10.0.0.1/8" } };
   const ips = [{ address: prefix("10.0.0.1/8") }];
   expect(parse(old, "0.2.0").ips).toEqual(ips);
@@ -66,12 +66,12 @@ test("A48: a result without a version, or with an empty one, has the configurati
   expect(parse({ ...old, cniVersion: "1.0.0" }, "0.2.0").ips).toEqual([]);
 });
 
-test("nothing in it is an empty result", () => {
+test("an empty object is an empty result", () => {
   expect(parse({})).toEqual(emptyResult());
   expect(parse({ ips: null, interfaces: [], routes: null, dns: {} })).toEqual(emptyResult());
 });
 
-test("empty texts and numbers without a meaning count as absent, table 0 and scope 0 do not", () => {
+test("empty texts and meaningless zeros count as absent, table 0 and scope 0 do not", () => {
   const route = { dst: "10.0.0.0/8", gw: "", mtu: 0, advmss: 0, priority: 0, table: 0, scope: 0 };
   const document = {
     interfaces: [{ name: "a", mac: "", mtu: 0, sandbox: "", socketPath: "", pciID: "" }],

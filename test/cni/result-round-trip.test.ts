@@ -21,7 +21,7 @@ const prefix: fc.Arbitrary<Prefix> = fc
   .tuple(address, fc.nat(128))
   .map(([each, length]) => ({ address: each, length: each.family === 4 ? length % 33 : length }));
 
-/** A value, or one of the ways to have none. */
+/** A value, or one of the forms that count as absent. */
 const maybe = <T>(value: fc.Arbitrary<T>, ...none: T[]): fc.Arbitrary<T | undefined> =>
   fc.oneof(value, fc.constantFrom(undefined, ...none));
 const text = fc.string({ minLength: 1, maxLength: 8 });
@@ -82,7 +82,7 @@ function attempt<T>(action: () => T): T | string {
 }
 
 test.each([...SUPPORTED_VERSIONS])(
-  "A21: %s: parsing what was formatted gives exactly the part that the version can express",
+  "A21: %s: formatting and parsing keeps exactly what the version can express",
   (version) => {
     fc.assert(
       fc.property(result, (each) => {
@@ -95,7 +95,7 @@ test.each([...SUPPORTED_VERSIONS])(
   },
 );
 
-test("A21: 1.1.0 expresses everything that is not empty", () => {
+test("A21: 1.1.0 can express everything that is not empty", () => {
   fc.assert(
     fc.property(result, (each) => {
       const reduced = reduceTo("1.1.0", each);

@@ -1,4 +1,4 @@
-/** K11: which plugin a file is, by its name or by the configuration. */
+/** K11: the plugin is found by the file's name or by the configuration. */
 import { describe, expect, test } from "bun:test";
 import { pluginIn } from "../../src/cni/plugin-name.ts";
 import { runByConfig } from "../../src/cni/unclear-name.ts";
@@ -60,18 +60,18 @@ async function callBy(name: string, command: string, stdin: string): Promise<Ans
 
 const ipam = (type: string) => ({ ipam: { type } });
 
-describe("a name that does not say it", () => {
+describe("a name that is not clear", () => {
   test.each([
     ["3", { type: "bridge" }, "bridge"],
     ["bridgehead", { type: "bridge", ...ipam("host-local") }, "bridge"],
     ["bridgehead", { type: "cnv-bridge" }, "bridge"],
     ["a-wrapper", { TYPE: "loopback" }, "loopback"],
     ["bridgehead", { type: "host-local" }, "host-local"],
-    // Several in the name: one of these it is.
+    // The name contains several plugins: it is one of these.
     ["my-bridge-host-local", { type: "bridge" }, "bridge"],
     ["my-bridge-host-local", { type: "host-local" }, "host-local"],
     ["my-bridge-host-local", { type: "my-bridge-host-local", ...ipam("host-local") }, "bridge"],
-    // The IPAM of a network, called by a plugin that keeps its own "type" on stdin.
+    // An IPAM plugin, called by an interface plugin whose "type" is on stdin.
     ["my-bridge-host-local", { type: "bridge", ...ipam("my-bridge-host-local") }, "host-local"],
   ] as const)("K11: %j with %j is %p, for every command", async (name, config, plugin) => {
     for (const command of ["ADD", "CHECK", "DEL", "GC", "STATUS"]) {
@@ -84,7 +84,7 @@ describe("a name that does not say it", () => {
     ["macvlan", configOf({ type: "macvlan" })],
     ["bridgehead", configOf({ type: "bridgehead" })],
     ["my-bridge-host-local", configOf({ type: "loopback" })],
-    // It would be the plugin that calls it, without end.
+    // Running "bridge" here would be an endless recursion.
     ["my-addresses", configOf({ type: "bridge", ...ipam("my-addresses") })],
     ["macvlan", configOf({ type: 5 })],
     ["macvlan", "[]"],
@@ -97,7 +97,7 @@ describe("a name that does not say it", () => {
       expect(error?.msg).toContain(word);
   });
 
-  test("A6: an unknown command is told by the plugin", async () => {
+  test("A6: the plugin reports an unknown command", async () => {
     expect((await callBy("x", "ADD2", configOf({ type: "bridge" }))).error?.msg).toBe(
       "unknown CNI_COMMAND: ADD2",
     );

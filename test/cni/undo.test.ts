@@ -17,7 +17,7 @@ test("undo runs the latest step first and waits for each", async () => {
   expect(order).toEqual(["third", "second", "first"]);
 });
 
-test("undo goes on past steps that fail, and logs and returns each", async () => {
+test("undo continues after steps that fail, and logs and returns each failure", async () => {
   const order: string[] = [];
   const lines: string[] = [];
   const undo = new UndoStack();
@@ -41,7 +41,7 @@ test("undo runs each step once", async () => {
   expect(runs).toBe(1);
 });
 
-test("K8: undo has a time of its own, of which no step but the last takes more than half", async () => {
+test("K8: undo has its own time limit, of which each step but the last gets half", async () => {
   const notes: string[] = [];
   const undo = new UndoStack();
   for (const name of ["first", "second", "third"]) undo.push(name, () => void notes.push(name));
@@ -49,7 +49,7 @@ test("K8: undo has a time of its own, of which no step but the last takes more t
   expect(notes).toEqual(["undo", "half", "third", "half", "second", "first"]);
 });
 
-test("undo does not take back what was refused", async () => {
+test("a step that was refused is not undone", async () => {
   const order: string[] = [];
   const undo = new UndoStack();
   undo.push("made", () => void order.push("made"));

@@ -1,4 +1,4 @@
-/** K15: a delegate from before STATUS and GC has not failed; every other failure is one. */
+/** K15: a delegate that is older than STATUS and GC has not failed. Any other failure counts. */
 import { describe, expect, test } from "bun:test";
 import { delegateCheck, delegateDel, delegateGc, delegateStatus } from "../../src/cni/delegate.ts";
 import type { ChildOutcome } from "../../src/cni/plugin.ts";
@@ -24,7 +24,7 @@ const versions = (...supportedVersions: string[]) =>
 const OLD = versions("0.3.1", "0.4.0", "1.0.0");
 const NEW = versions("1.0.0", "1.1.0");
 
-/** Calls a plugin whose delegate answers so to the command, and so to VERSION. */
+/** Calls a plugin whose delegate gives these answers to the command and to VERSION. */
 async function answerTo(
   command: string,
   answer: ChildOutcome,
@@ -49,8 +49,8 @@ const error = (code: number, msg: string, details?: string) =>
 const UNKNOWN: readonly [what: string, outcome: (command: string) => ChildOutcome][] = [
   ["skel since 0.8", (c) => error(4, `unknown CNI_COMMAND: ${c}`)],
   ["skel before 0.8", (c) => error(100, `unknown CNI_COMMAND: ${c}`)],
-  ["a version that has it not", (c) => error(1, `config version does not allow ${c}`)],
-  ["a plugin that has it not", (c) => error(1, `plugin version does not allow ${c}`)],
+  ["a version without the command", (c) => error(1, `config version does not allow ${c}`)],
+  ["a plugin without the command", (c) => error(1, `plugin version does not allow ${c}`)],
   ["details only", (c) => error(4, "invalid environment", `unsupported command: ${c}`)],
   ["other words", (c) => error(999, `CNI command ${c} is not supported`)],
   ["a script's stderr", (c) => outcome(1, "", `Unknown cni command: ${c}\n`)],
@@ -62,7 +62,7 @@ const UNKNOWN: readonly [what: string, outcome: (command: string) => ChildOutcom
 
 const MISSES = "what it misses of ADD";
 
-/** Answers in no words that are known, of scripts for ADD and DEL alone. */
+/** Answers of scripts for ADD and DEL alone, in other words than the known ones. */
 const REFUSALS: readonly [what: string, outcome: (command: string) => ChildOutcome][] = [
   ["a word with a slip", (c) => outcome(1, `Unknown cni commandn: ${c}\n`)],
   ["no such", (c) => outcome(2, "", `no such command: ${c}`)],
@@ -70,7 +70,7 @@ const REFUSALS: readonly [what: string, outcome: (command: string) => ChildOutco
   ["a stack", (c) => outcome(1, "", `Traceback (most recent call last):\nKeyError: '${c}'`)],
 ];
 
-/** Answers that do not say it, of a delegate that says that it is older than the command. */
+/** Answers that do not say that the command is unknown. The delegate's VERSION shows that it is older. */
 const OF_OLD: readonly [what: string, outcome: ChildOutcome][] = [
   ["nothing at all", outcome(1)],
   ["an exit code of its own", outcome(4)],
@@ -93,7 +93,7 @@ const FAILURES: readonly [what: string, outcome: ChildOutcome][] = [
 
 describe.each(["STATUS", "GC"])("K15: %s of a delegate", (command) => {
   test.each([...UNKNOWN])(
-    "that does not know it is no failure, and is said once: %s",
+    "that does not know it does not fail, and is logged once: %s",
     async (_, outcomeOf) => {
       const answer = await answerTo(command, outcomeOf(command));
       expect([answer.exitCode, answer.stdout]).toEqual([0, ""]);
@@ -103,18 +103,15 @@ describe.each(["STATUS", "GC"])("K15: %s of a delegate", (command) => {
     },
   );
 
-  test.each([...OF_OLD])(
-    "that is older than it is no failure, whatever it answers: %s",
-    async (_, answered) => {
-      const answer = await answerTo(command, answered, OLD);
-      expect([answer.exitCode, answer.stdout]).toEqual([0, ""]);
-      expect(answer.asked).toEqual([command, "VERSION"]);
-      expect((await answerTo(command, answered, NEW)).exitCode).toBe(1);
-    },
-  );
+  test.each([...OF_OLD])("that is older does not fail, whatever it answers: %s", async (_, answered) => {
+    const answer = await answerTo(command, answered, OLD);
+    expect([answer.exitCode, answer.stdout]).toEqual([0, ""]);
+    expect(answer.asked).toEqual([command, "VERSION"]);
+    expect((await answerTo(command, answered, NEW)).exitCode).toBe(1);
+  });
 
   test.each([outcome(1), outcome(0, "1.0.0"), outcome(0, "{}")])(
-    "that has no answer to VERSION is no failure when its error is one of the environment: %p",
+    "that does not answer VERSION does not fail when its error is about the environment: %p",
     async (version) => {
       for (const [what, answered] of OF_OLD) {
         const { exitCode } = await answerTo(command, answered, version);
@@ -123,30 +120,33 @@ describe.each(["STATUS", "GC"])("K15: %s of a delegate", (command) => {
     },
   );
 
-  test.each([...REFUSALS])("that refuses VERSION likewise is no failure: %s", async (_, refusal) => {
+  test.each([...REFUSALS])("that refuses VERSION in the same words does not fail: %s", async (_, refusal) => {
     const answer = await answerTo(command, refusal(command), refusal("VERSION"));
     expect([answer.exitCode, answer.stdout]).toEqual([0, ""]);
     expect(answer.stderr).toContain(`plugin "old-ipam" does not know the command ${command}`);
-    // As one that does know VERSION, and as one that says of each command that the same is wrong.
+    // The first delegate knows VERSION; the second gives the same error to each command.
     expect((await answerTo(command, refusal(command), NEW)).exitCode).toBe(1);
     expect((await answerTo(command, refusal("pool"), refusal("pool"))).exitCode).toBe(1);
     expect((await answerTo(command, refusal(command), outcome(1))).exitCode).toBe(1);
   });
 
-  test.each([...FAILURES])("that fails is a failure: %s", async (_, answered) => {
+  test.each([...FAILURES])("that fails for another reason fails: %s", async (_, answered) => {
     expect((await answerTo(command, answered)).exitCode).toBe(1);
   });
 
   test.each([...FAILURES.slice(0, 3), ...FAILURES.slice(4, 5), ...FAILURES.slice(8, 9)])(
-    "that is older and still answers is a failure: %s",
+    "that is older and fails for another reason fails: %s",
     async (_, answered) => {
       expect((await answerTo(command, answered, OLD)).exitCode).toBe(1);
     },
   );
 });
 
-test.each(["CHECK", "DEL"])("K15: %s was always there: not to know it is a failure", async (command) => {
-  const answer = await answerTo(command, error(4, `unknown CNI_COMMAND: ${command}`), OLD);
-  expect(answer.error).toMatchObject({ code: 4, msg: `unknown CNI_COMMAND: ${command}` });
-  expect(answer.asked).toEqual([command]);
-});
+test.each(["CHECK", "DEL"])(
+  "K15: %s is in every version: a delegate that does not know it fails",
+  async (command) => {
+    const answer = await answerTo(command, error(4, `unknown CNI_COMMAND: ${command}`), OLD);
+    expect(answer.error).toMatchObject({ code: 4, msg: `unknown CNI_COMMAND: ${command}` });
+    expect(answer.asked).toEqual([command]);
+  },
+);

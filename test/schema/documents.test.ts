@@ -1,4 +1,4 @@
-/** README's tables of keys and the JSON schema say what the tables say. */
+/** README's tables and the JSON schema agree with the tables of keys. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { keyDocuments } from "../../build/key-documents.ts";
@@ -16,13 +16,13 @@ const KEYS = [
   ["mac", "mac", null, "A MAC.", null, "runtimeConfig.mac args.cni.mac CNI_ARGS.MAC"],
 ] as const satisfies Keys;
 
-test("the pages are as the tables of keys make them: `npm run format` writes them", async () => {
+test("the pages agree with the tables of keys (`npm run format` writes them)", async () => {
   for (const [path, text] of await keyDocuments()) {
     expect({ path, text: await Bun.file(join(PROJECT, path)).text() }).toEqual({ path, text });
   }
 });
 
-test("a table of a page has the keys with help", () => {
+test("a table of a page has the keys that have help", () => {
   expect(markdownOf(KEYS).split("\n").slice(2)).toEqual([
     "| `name` | text | required | A name. |",
     "| `vlan` | 0–4094 | `0` | A VLAN. |",

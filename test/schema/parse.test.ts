@@ -1,4 +1,4 @@
-/** Objects read by a table of keys: what is accepted, and how what is not is named. */
+/** Reading objects by a table of keys: accepted values, and errors for the others. */
 import { describe, expect, test } from "bun:test";
 import { KeyError, wrongType } from "../../src/schema/key-error.ts";
 import type { Document, Keys, Parsed } from "../../src/schema/keys.ts";
@@ -39,7 +39,7 @@ function refusal(document: unknown, path = "", keys: Keys = KEYS): KeyError {
   throw new Error("nothing was thrown");
 }
 
-test("values of the right type come back, and what is absent is what the table says", () => {
+test("values of the right type are returned, and absent ones have the table's default", () => {
   expect(read({})).toEqual({ text: "usual", on: false, vlan: 0 });
   const document = {
     text: "a",
@@ -62,16 +62,16 @@ test("values of the right type come back, and what is absent is what the table s
   expect(ranges?.map((set) => set.map(({ subnet }) => subnet.length))).toEqual([[24], []]);
 });
 
-describe("A14: keys without regard to case", () => {
-  test("the exact spelling comes first, wherever it stands", () => {
+describe("A14: keys match in any case", () => {
+  test("the exact spelling counts first, in any order", () => {
     expect(read({ TEXT: "a", text: "b", Text: "c" }).text).toBe("b");
     expect(read({ Text: "a", oN: true })).toMatchObject({ text: "a", on: true });
     expect(get({ Name: 1 }, "nAME")).toBe(1);
   });
 
-  test("null counts as absent, and so does an empty text", () => {
+  test("null and an empty text count as absent", () => {
     expect(read({ text: null, ON: null, gateway: "", backend: "", file: "" })).toEqual(read({}));
-    // The exact spelling is there.
+    // The exact spelling is present.
     expect(read({ text: null, TEXT: "a" }).text).toBe("usual");
   });
 });
@@ -105,13 +105,13 @@ describe("A14: wrong types are rejected with the key's path", () => {
     }
   });
 
-  test("a missing key is said to be missing", () => {
+  test("a missing key is reported as missing", () => {
     expect(wrongType("a.b", "a string", undefined).message).toBe(
       'cannot decode: key "a.b" is missing; it must be a string',
     );
   });
 
-  test("a long value is cut, a deep one does no harm", () => {
+  test("a long value is cut, and a deep one is harmless", () => {
     expect(wrongType("a", "a number", "x".repeat(1000)).message.length).toBeLessThan(120);
     let deep: unknown = 1;
     for (let depth = 0; depth < 200_000; depth++) deep = [deep];
@@ -119,7 +119,7 @@ describe("A14: wrong types are rejected with the key's path", () => {
   });
 });
 
-test("values that cannot be are named with the rule", () => {
+test("invalid values are reported with the rule", () => {
   const cases: readonly [Document, string][] = [
     [{ vlan: 4095 }, "invalid vlan 4095 (must be between 0 and 4094)"],
     [{ vlan: -1 }, "invalid vlan -1 (must be between 0 and 4094)"],
@@ -147,7 +147,7 @@ describe("a key that is read from other places", () => {
   const [first, second, third] = ["02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"];
   const mac = (document: Document, variables?: Document) => read(document, variables).mac?.at(-1);
 
-  test("B7: is the first that has a value", () => {
+  test("B7: has the value of the first place that has one", () => {
     const args = { cni: { mac: second } };
     expect(mac({ mac: first })).toBeUndefined();
     expect(mac({ runtimeConfig: { mac: first }, args }, { MAC: third })).toBe(1);
@@ -155,7 +155,7 @@ describe("a key that is read from other places", () => {
     expect(mac({ runtimeConfig: {}, args: { cni: null } }, { MAC: third })).toBe(3);
   });
 
-  test("A52: an empty list says nothing, and one text in CNI_ARGS is a list", () => {
+  test("A52: an empty list counts as absent, and one text in CNI_ARGS is a list", () => {
     const ips = (document: Document, variables?: Document) =>
       read(document, variables).ips?.map(({ value }) => value);
     expect(ips({ args: { cni: { ips: ["10.0.0.2/8"] } } }, { IP: "10.0.0.3" })).toEqual([0x0a000002n]);
@@ -163,7 +163,7 @@ describe("a key that is read from other places", () => {
     expect(() => read({}, { IP: "x" })).toThrow('CNI_ARGS IP: invalid IP address "x"');
   });
 
-  test("A14: a place that is of a wrong type is named", () => {
+  test("A14: a place of the wrong type is reported", () => {
     expect(refusal({ runtimeConfig: [] }).message).toContain('key "runtimeConfig" must be an object');
     expect(refusal({ args: { cni: "x" } }).message).toContain('key "args.cni" must be an object');
   });

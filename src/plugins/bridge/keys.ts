@@ -2,9 +2,9 @@
 import { DNS_KEYS, ROUTE_KEYS } from "../../cni/keys.ts";
 import type { Keys } from "../../schema/keys.ts";
 
-/** The key that DEL and GC need as well. */
+/** The key that DEL and GC also need. */
 export const NAME_KEYS = [
-  ["bridge", "text", "cni0", "Name of the bridge. It is made when it is not there."],
+  ["bridge", "text", "cni0", "Name of the bridge. It is created if it does not exist."],
 ] as const satisfies Keys;
 
 /** The one key of the section `ipam` that is the bridge plugin's own. */
@@ -13,7 +13,7 @@ export const IPAM_KEYS = [
     "ipam",
     "text",
     null,
-    "Name of the IPAM plugin that gives addresses. Without it the container gets an interface and no address.",
+    "Name of the IPAM plugin that gives addresses. Without it the container gets an interface without addresses.",
     null,
     "ipam.type",
   ],
@@ -29,56 +29,66 @@ export const TRUNK_KEYS = [
 /** All keys. */
 export const KEYS = [
   ...NAME_KEYS,
-  ["isGateway", "boolean", false, "The bridge gets the gateway's address, and forwarding is turned on."],
-  ["isDefaultGateway", "boolean", false, "As `isGateway`, and the container gets a default route to it."],
+  ["isGateway", "boolean", false, "The bridge gets the gateway's address, and IP forwarding is enabled."],
+  [
+    "isDefaultGateway",
+    "boolean",
+    false,
+    "Like `isGateway`, and the container gets a default route through the bridge.",
+  ],
   [
     "forceAddress",
     "boolean",
     false,
-    "Replace another address that the bridge has. Without it that is an error.",
+    "Replace another address of the bridge. Without this key, another address is an error.",
   ],
-  ["ipMasq", "boolean", false, "Traffic to other networks leaves with the host's address."],
+  ["ipMasq", "boolean", false, "Masquerade: traffic to other networks leaves with the host's address."],
   [
     "ipMasqBackend",
     "iptables|nftables",
     null,
-    "How that is done. Without it `iptables` if that works here, else `nftables`.",
+    "How `ipMasq` is done. Default: `iptables` if it works on this host, else `nftables`.",
   ],
   [
     "mtu",
     "0|68..65535",
     null,
-    "MTU of the bridge, when it is made, and of both ends of the pair. 0 or nothing leaves it to the kernel.",
+    "MTU of a new bridge and of both ends of the veth pair. If it is 0 or absent, the kernel chooses.",
   ],
-  ["hairpinMode", "boolean", false, "A frame may leave through the port that it came from."],
-  ["promiscMode", "boolean", false, "Promiscuous mode of the bridge. Not together with `hairpinMode`."],
-  ["vlan", "0..4094", 0, "VLAN of the container; 0 is none."],
+  ["hairpinMode", "boolean", false, "The bridge may send a frame back through the port that it came from."],
+  ["promiscMode", "boolean", false, "Promiscuous mode of the bridge. Cannot be combined with `hairpinMode`."],
+  ["vlan", "0..4094", 0, "VLAN of the container; 0 means none."],
   [
     "vlanTrunk",
     "object[]",
     null,
-    'VLANs that reach the container with their tag: `{"id": 5}`, `{"minID": 10, "maxID": 20}`.',
+    'VLANs that reach the container tagged: `{"id": 5}`, `{"minID": 10, "maxID": 20}`.',
     TRUNK_KEYS,
   ],
   [
     "preserveDefaultVlan",
     "boolean",
     false,
-    "Keep the bridge's default VLAN on the port when VLANs are used.",
+    "Keep the bridge's default VLAN on the port when `vlan` or `vlanTrunk` is set.",
   ],
   ["macspoofchk", "boolean", false, "Drop frames whose source is not the container's MAC address."],
-  ["enabledad", "boolean", false, "Check that no other host has the IPv6 address before it is used."],
+  [
+    "enabledad",
+    "boolean",
+    false,
+    "Check that no other host has the IPv6 address (duplicate address detection) before it is used.",
+  ],
   [
     "disableContainerInterface",
     "boolean",
     false,
-    "Leave the container's end down, without addresses. Not together with `ipam`.",
+    "Leave the container's interface down, without addresses. Cannot be combined with `ipam`.",
   ],
   [
     "portIsolation",
     "boolean",
     false,
-    "Containers of the bridge cannot reach each other, only the host and beyond.",
+    "Containers on the bridge cannot reach each other, only the host and other networks.",
   ],
   [
     "mac",
@@ -88,13 +98,7 @@ export const KEYS = [
     null,
     "runtimeConfig.mac args.cni.mac CNI_ARGS.MAC",
   ],
-  [
-    "dns",
-    "object",
-    null,
-    "What the result says of resolvers, instead of what the IPAM plugin says.",
-    DNS_KEYS,
-  ],
+  ["dns", "object", null, "DNS settings of the result. They replace those of the IPAM plugin.", DNS_KEYS],
   ...IPAM_KEYS,
 ] as const satisfies Keys;
 

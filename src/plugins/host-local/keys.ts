@@ -7,15 +7,15 @@ const BOUND_KEYS = [
     "rangeStart",
     "address",
     null,
-    "First address that is handed out; by default the first one of the network.",
+    "First address that is handed out. Default: the first address of the network.",
   ],
   [
     "rangeEnd",
     "address",
     null,
-    "Last address that is handed out; by default the last one that a host can have.",
+    "Last address that is handed out. Default: the last address that a host can have.",
   ],
-  ["gateway", "address", null, "The network's gateway; by default the first address of the network."],
+  ["gateway", "address", null, "The network's gateway. Default: the first address of the network."],
 ] as const satisfies Keys;
 
 /** The keys of one range. */
@@ -24,27 +24,28 @@ export const RANGE_KEYS = [
   ...BOUND_KEYS,
 ] as const satisfies Keys;
 
-/** The keys that DEL and GC read as well (rule L9). */
+/** The key that DEL and GC also need (rule L9). */
 export const PLACE_KEYS = [
-  ["dataDir", "path", "/var/lib/cni/networks", "Where the leases are: one file for each address."],
+  ["dataDir", "path", "/var/lib/cni/networks", "Directory of the leases: one file for each address."],
 ] as const satisfies Keys;
 
-/** The part of a configuration that has the keys. */
+/** The section of the configuration that has these keys. */
 export const SECTION = "ipam";
 
+/** All keys. */
 export const KEYS = [
   [
     "ranges",
     "object[][]",
     null,
-    "Each inner list is a set of ranges, which have the four keys below; the container gets one address of each set.",
+    "Each inner list is a set of ranges, each with the four keys below. The container gets one address from each set.",
     RANGE_KEYS,
   ],
   [
     "subnet",
     "prefix",
     null,
-    "Network of a range, as in `10.1.2.0/24`. A single range may be given directly in `ipam`.",
+    "Network of a range, as in `10.1.2.0/24`. The keys of a single range may be directly in `ipam`.",
   ],
   ...BOUND_KEYS,
   [
@@ -54,7 +55,7 @@ export const KEYS = [
     '`{"dst": "0.0.0.0/0", "gw": "10.0.0.1"}`; also `mtu`, `advmss`, `priority`, `table`, `scope`.',
     ROUTE_KEYS,
   ],
-  ["resolvConf", "path", null, "A file like `/etc/resolv.conf`, which becomes the result's `dns`."],
+  ["resolvConf", "path", null, "A file like `/etc/resolv.conf`. Its settings become the result's `dns`."],
   ...PLACE_KEYS,
   [
     "statusReportsExhaustion",
@@ -66,7 +67,7 @@ export const KEYS = [
     "runtimeRanges",
     "object[][]",
     null,
-    "Further sets of ranges, before the others.",
+    "Further sets of ranges, which come before the others.",
     RANGE_KEYS,
     "runtimeConfig.ipRanges",
   ],
@@ -74,7 +75,7 @@ export const KEYS = [
     "rangesComeWithAdd",
     "boolean",
     false,
-    "The runtime sends the ranges with ADD; STATUS works without them.",
+    "The runtime sends the ranges with ADD, so that STATUS does not require them.",
     null,
     "capabilities.ipRanges",
   ],
