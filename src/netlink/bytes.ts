@@ -1,20 +1,20 @@
 /**
- * The memory that messages are written into and read from. Netlink begins everything at a multiple of four bytes and has
- * its numbers in host order, which is little-endian on both architectures that we build for: so nearly all goes by
- * words. One piece of memory for each direction serves all messages, since nothing waits between the first word of a
- * message and its last: an array of its own for each, and its bytes one by one, took an ADD a million instructions.
+ * The memory in which messages are written and read. Netlink aligns everything to four bytes and has its numbers in host
+ * order, which is little-endian on both architectures that we build for, so nearly all access is by words. Each direction
+ * has one buffer for all messages, since no message is interrupted by another. An array for each message, accessed byte by
+ * byte, cost an ADD a million instructions.
  */
 
-/** One piece of memory. */
+/** A buffer that can grow. */
 export interface Memory {
   bytes: Uint8Array;
   /** The same memory by words. */
   words: Uint32Array;
-  /** Bytes that there is room for; a field, since asking a typed array for its length costs as much as ten writes. */
+  /** Size in bytes. A field, since a typed array's `length` costs as much as ten writes. */
   capacity: number;
 }
 
-/** Room for nearly every message that is not a dump's. */
+/** Enough for nearly every message outside a dump. */
 const FIRST_SIZE = 8192;
 
 const memory = (capacity: number): Memory => {
@@ -22,13 +22,13 @@ const memory = (capacity: number): Memory => {
   return { bytes: new Uint8Array(words.buffer), words, capacity };
 };
 
-/** What is being written, and how many bytes of it there are: a multiple of four. */
+/** The buffer for writing. `length` bytes are used, a multiple of four. */
 export const output: Memory & { length: number } = { ...memory(FIRST_SIZE), length: 0 };
 
-/** What is being read. */
+/** The buffer for reading. */
 export const input: Memory = memory(FIRST_SIZE);
 
-/** Makes room for `least` bytes; what stands there stays. */
+/** Makes room for `least` bytes and keeps the content. */
 function grow(old: Memory, least: number): void {
   const { bytes, words, capacity } = memory(padded(Math.max(least, 2 * old.capacity)));
   bytes.set(old.bytes);
@@ -37,15 +37,15 @@ function grow(old: Memory, least: number): void {
   old.capacity = capacity;
 }
 
-/** Makes room in the output for `count` more bytes. What stands there at first is left from earlier messages. */
+/** Makes room in the output for `count` more bytes, which may have old content. */
 export function makeRoom(count: number): void {
   if (output.length + count > output.capacity) grow(output, output.length + count);
 }
 
-/** The output from its beginning, as a copy. */
+/** A copy of the output. */
 export const written = (): Uint8Array => output.bytes.slice(0, output.length);
 
-/** Puts bytes into the input, from its beginning on, and returns how many they are. */
+/** Copies bytes to the beginning of the input, and returns their number. */
 export function load(bytes: Uint8Array): number {
   const { length } = bytes;
   if (length > input.capacity) grow(input, length);
@@ -53,9 +53,9 @@ export function load(bytes: Uint8Array): number {
   return length;
 }
 
-/** The next multiple of four: how netlink pads nearly everything. */
+/** The next multiple of four, to which netlink pads nearly everything. */
 export const padded = (length: number): number => (length + 3) & ~3;
 
-/** Four bytes the other way round, as a number with a sign. */
+/** A word with its bytes reversed, as a signed number. */
 export const swapped = (word: number): number =>
   (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);

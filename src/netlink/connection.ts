@@ -1,6 +1,6 @@
 /**
- * Requests and their replies over a transport: acknowledgements, dumps, several requests in one datagram. Knows no
- * socket, so that a fake kernel serves in tests.
+ * Sends requests over a transport and collects the replies: acknowledgements, dumps, several requests in one datagram.
+ * The transport is an interface, so that tests can use a fake kernel.
  */
 import { timeLeft } from "../sys/deadline.ts";
 import { SystemError } from "../sys/errno.ts";
@@ -10,11 +10,11 @@ import { control, decodeAck, decodeMessages, encodeMessages, flag, isAck, type M
 /** What carries datagrams to the kernel and back. */
 export interface Transport extends Disposable {
   send(datagram: Uint8Array): void;
-  /** The next datagram, whole. @throws SystemError, ENOBUFS when replies were lost. */
+  /** The next datagram, complete. @throws SystemError, ENOBUFS when replies were lost. */
   receive(): Uint8Array;
 }
 
-/** A request without what the connection adds (sequence number, NLM_F_REQUEST and NLM_F_ACK). */
+/** A request. The connection adds the sequence number, NLM_F_REQUEST and NLM_F_ACK. */
 export interface Request {
   /** What it does, for errors: `add link "veth1"`. */
   readonly action: string;
@@ -26,24 +26,24 @@ export interface Request {
 
 /** How one request of several ended. */
 export interface Outcome {
-  /** Replies before the acknowledgement, e.g. the link that was asked for. */
+  /** Replies before the acknowledgement, such as the requested link. */
   readonly replies: readonly Message[];
   readonly error: NetlinkError | undefined;
 }
 
-/** The kernel gives up a dump when its table changes meanwhile; under churn that can happen many times in a row. */
+/** The kernel interrupts a dump when its table changes, which on a busy host can happen many times in a row. */
 const DUMP_ATTEMPTS = 32;
 const EINTR = 4;
 const ENOBUFS = 105;
 const ETIMEDOUT = 110;
-/** The clock is looked at once in so many datagrams: a first look costs more than they do. */
+/** The clock is read once in so many datagrams, since the first read costs more than they do. */
 const CLOCK_EVERY = 64;
 
 export class Connection implements Disposable {
   private readonly transport: Transport;
   private sequence = 0;
   private datagrams = 0;
-  /** What the request on its way does, or the first of several. */
+  /** Action of the request that was sent, or of the first of several. */
   private action = "";
 
   constructor(transport: Transport) {
@@ -59,22 +59,22 @@ export class Connection implements Disposable {
     return repliesOf(this.converse([request], false));
   }
 
-  /** Asks for one object, which is the only reply. @throws NetlinkError when the kernel refuses it; DecodeError. */
+  /** Gets one object, which is the only reply. @throws NetlinkError when the kernel refuses it; DecodeError. */
   get(request: Request): readonly Message[] {
     return repliesOf(this.converse([request], true));
   }
 
   /**
-   * Sends several requests in one datagram. The kernel works through them in order and does not stop at a refusal:
-   * the outcomes tell, in the order of the requests. @throws DecodeError when a reply makes no sense.
+   * Sends several requests in one datagram. The kernel handles them in order and continues after a refusal. Returns the
+   * outcomes in the order of the requests. @throws DecodeError when a reply is invalid.
    */
   callAll(requests: readonly Request[]): Outcome[] {
     return this.converse(requests, false);
   }
 
   /**
-   * The same for requests that each ask for one object: the object ends its request, and there are half as many
-   * datagrams to take in. @throws DecodeError when a reply makes no sense.
+   * The same for requests that each get one object. The object ends its request without an ack, which halves the number
+   * of datagrams to receive. @throws DecodeError when a reply is invalid.
    */
   getAll(requests: readonly Request[]): Outcome[] {
     return this.converse(requests, true);
@@ -82,7 +82,7 @@ export class Connection implements Disposable {
 
   /** The first ack, or the object, ends a request; later messages, a second ack too, are ignored. */
   private converse(requests: readonly Request[], objectEnds: boolean): Outcome[] {
-    // The kernel refuses an empty datagram, and nothing would answer it.
+    // The kernel would not answer an empty datagram.
     if (requests.length === 0) return [];
     const first = this.send(requests, objectEnds ? 0 : flag.ack);
     const outcomes: (Outcome & { replies: Message[]; error: NetlinkError | undefined; ended: boolean })[] =
@@ -93,7 +93,7 @@ export class Connection implements Disposable {
       for (const message of this.receive()) {
         const index = message.sequence - first;
         const outcome = outcomes[index];
-        // An earlier conversation's late message does not matter any more.
+        // Ignore late messages of earlier requests.
         if (outcome === undefined || outcome.ended) continue;
         outcome.ended = true;
         if (isAck(message)) outcome.error = refusal(requests[index], message);
@@ -108,10 +108,9 @@ export class Connection implements Disposable {
   }
 
   /**
-   * Sends messages that belong together as one datagram, for protocols that take it as a whole or not at all
-   * (nf_tables batches). Flags stay as they are: at least one message has to ask for an acknowledgement (NLM_F_ACK).
-   * The first refusal ends it, be it of a message that asked for none.
-   * @returns what the kernel sent besides acknowledgements (NLM_F_ECHO). @throws NetlinkError; DecodeError.
+   * Sends messages as one datagram that takes effect completely or not at all (nf_tables batches). Flags stay unchanged:
+   * at least one message must request an acknowledgement (NLM_F_ACK). The first refusal of any message ends the wait.
+   * @returns the other replies (NLM_F_ECHO). @throws NetlinkError; DecodeError.
    */
   transact(requests: readonly Request[]): Message[] {
     const first = this.send(requests, 0);
@@ -136,10 +135,10 @@ export class Connection implements Disposable {
   }
 
   /**
-   * What `keep` makes of the messages of a dump, from one unbroken walk through the kernel's table (G26); undefined
-   * keeps nothing. A table may be as large as others make it: what is kept decides how much memory that takes. After an
-   * interrupted walk what was kept is dropped and `keep` sees the table again, so it must do nothing else.
-   * @throws NetlinkError when the kernel refuses it, EINTR when the table never keeps still; DecodeError.
+   * The values that `keep` returns for the messages of one uninterrupted dump (G26); undefined is not kept. Since a table
+   * may be very large, only these values stay in memory. After an interrupted dump they are dropped and `keep` is called
+   * for all messages again, so it must not have side effects.
+   * @throws NetlinkError when the kernel refuses the dump, EINTR when all attempts were interrupted; DecodeError.
    */
   dump<T>(request: Request, keep: (message: Message) => T | undefined): T[] {
     return this.fold(
@@ -152,7 +151,7 @@ export class Connection implements Disposable {
     );
   }
 
-  /** The same for what is not a list: each walk begins with what `begin` gives, into which `take` puts each message. */
+  /** The same for a value that is not a list. Each attempt starts with `begin`; `take` adds a message to it. */
   fold<Sum>(request: Request, begin: () => Sum, take: (sum: Sum, message: Message) => void): Sum {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const sum = begin();
@@ -163,7 +162,7 @@ export class Connection implements Disposable {
     });
   }
 
-  /** One walk through a table; false when the kernel says that the table changed under it. */
+  /** One attempt at a dump; false when the kernel reports that the table changed meanwhile. */
   private walk<Sum>(request: Request, sum: Sum, take: (sum: Sum, message: Message) => void): boolean {
     const sequence = this.send([request], flag.dump);
     let interrupted = false;
@@ -182,14 +181,14 @@ export class Connection implements Disposable {
         try {
           if (!interrupted && failure === undefined) take(sum, message);
         } catch (error) {
-          // The kernel starts no other dump on this socket before the end of this one.
+          // Read on: the kernel starts another dump on this socket only after the end of this one.
           failure = { error };
         }
       }
     }
   }
 
-  /** Sends requests as one datagram, with more flags than their own; returns the first one's sequence number. */
+  /** Sends requests as one datagram with additional `flags`. Returns the first one's sequence number. */
   private send(requests: readonly Request[], flags: number): number {
     const first = this.sequence + 1;
     this.action = requests[0]?.action ?? "";
@@ -207,8 +206,7 @@ export class Connection implements Disposable {
   }
 
   /**
-   * The next datagram's messages. The deadline holds also where datagrams keep coming,
-   * as in dumps that are interrupted again and again.
+   * The next datagram's messages. The deadline is also checked here, for dumps whose datagrams never end.
    */
   private receive(): Message[] {
     if (++this.datagrams % CLOCK_EVERY === 0 && timeLeft() === 0)
@@ -225,7 +223,7 @@ export class Connection implements Disposable {
   }
 }
 
-/** A failure of the transport itself, reported with what was asked. */
+/** The error for a failure of the transport. */
 const unanswered = (action: string, error: unknown): unknown =>
   error instanceof SystemError ? new UnansweredError(action, error.errno) : error;
 

@@ -1,4 +1,4 @@
-/** Reads objects by their schemas: the one place where the lengths of what the kernel sends are checked. */
+/** Decodes objects by their schemas, and checks the lengths in all that the kernel sends. */
 import { input, load, swapped } from "./bytes.ts";
 import { DecodeError } from "./error.ts";
 import {
@@ -33,19 +33,19 @@ import {
 
 /** Bytes of an attribute's header. */
 const HEADER = 4;
-/** Without the flags for nested attributes and for network order. */
+/** Removes the flags for nested attributes and for network order. */
 const TYPE_MASK = 0x3fff;
 
-/** A name may begin with U+FEFF, which is not a byte order mark there. */
+/** U+FEFF at the beginning of a name is not a byte order mark. */
 const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 type Values = Record<string, unknown>;
 
-/** The object that the bytes are. @throws DecodeError */
+/** Decodes an object. @throws DecodeError */
 export function decode<S extends Schema>(schema: S, bytes: Uint8Array): Decoded<S> {
   const object: Values = {};
   if (read(schema, 0, load(bytes), object)) {
-    // A link has thirty, which an ADD never looks at.
+    // Computed on access: a link has thirty of them, and an ADD uses none.
     Object.defineProperty(object, "unknown", {
       enumerable: true,
       get: () => unknownIn(schema, 0, load(bytes)),
@@ -54,14 +54,14 @@ export function decode<S extends Schema>(schema: S, bytes: Uint8Array): Decoded<
   return object as Decoded<S>;
 }
 
-/** Puts the fields of what stands between two places into the object; whether there is more than its schema has. */
+/** Decodes the bytes between two offsets into the object. Returns whether there are unknown attributes. */
 function read(schema: Schema, start: number, end: number, object: Values): boolean {
   schema.rows ??= rowsOf(schema);
   const { rows, size, header, required } = schema;
   const { words } = input;
   const limit = rows.length;
   const others = rows[0]?.[2] === NUMBERED ? rows[0] : undefined;
-  if (size > end - start) throw new DecodeError(`${size} bytes wanted, ${end - start} left`);
+  if (size > end - start) throw new DecodeError(`a header of ${end - start} bytes instead of ${size}`);
   for (let index = 0; index < header.length; index++) {
     const row = header[index] as Row;
     object[row[1]] = valueAt(row, start + row[0]);
@@ -73,7 +73,7 @@ function read(schema: Schema, start: number, end: number, object: Values): boole
     const stop = at + length;
     if (length < HEADER || stop > end) throw badLength(at, length, end);
     const type = (word >>> 16) & TYPE_MASK;
-    // Of several of a type the kernel, too, lets the last one win.
+    // Of several attributes of a type the last one counts, as in the kernel.
     const row = type < limit ? rows[type] : others;
     if (row === undefined) hasMore = true;
     else readAttribute(row, at + HEADER, stop, object);
@@ -95,7 +95,7 @@ function badLength(at: number, length: number, end: number): DecodeError {
   );
 }
 
-/** Attributes by number, without holes: to look at one costs fifty times as much. A NUMBERED one is for all. */
+/** Rows by attribute number. There are no holes in the array, since reading one costs fifty times as much. */
 function rowsOf({ attributes }: Schema): (Row | undefined)[] {
   let highest = -1;
   for (const [number] of attributes) if (number > highest) highest = number;
@@ -104,7 +104,7 @@ function rowsOf({ attributes }: Schema): (Row | undefined)[] {
   return rows;
 }
 
-/** Puts what an attribute's payload says into the object. */
+/** Decodes an attribute's payload into the object. */
 function readAttribute(row: Row, at: number, end: number, object: Values): void {
   const name = row[1];
   const kind = row[2];
@@ -113,7 +113,7 @@ function readAttribute(row: Row, at: number, end: number, object: Values): void 
     if (size !== end - at)
       throw new DecodeError(`attribute ${row[0]} has ${end - at} bytes instead of ${size}`);
     const value = valueAt(row, at);
-    // Of a BIT only true is worth a field.
+    // A false BIT has no field.
     if (value !== false || kind !== BIT) object[name] = value;
     return;
   }
@@ -187,13 +187,13 @@ function valueAt(row: Row, at: number): number | bigint | boolean | string {
   }
 }
 
-/** The name of a number where numbers have names. */
+/** The name of a number (NAME8, NAME32). */
 function nameOf([, field, , names]: Row, number: unknown): string {
   for (const name in names as Names) if ((names as Names)[name] === number) return name;
   throw new DecodeError(`${field} ${number} is not known`);
 }
 
-/** The attributes that a schema does not have, out of bytes that were read before. */
+/** The attributes that a schema does not have. Their lengths were checked by read(). */
 function unknownIn({ size, rows = [] }: Schema, start: number, end: number): RawAttribute[] {
   const { words, bytes } = input;
   const unknown: RawAttribute[] = [];

@@ -1,5 +1,5 @@
 /**
- * Writes objects by their schemas. An attribute is (uapi linux/netlink.h) struct nlattr { u16 nla_len; u16 nla_type; },
+ * Encodes objects by their schemas. An attribute is (uapi linux/netlink.h) struct nlattr { u16 nla_len; u16 nla_type; },
  * the payload, and zeros up to four bytes.
  */
 import { makeRoom, output, padded, swapped, written } from "./bytes.ts";
@@ -35,14 +35,14 @@ import {
   U16,
 } from "./schema.ts";
 
-/** Flag of an attribute that holds attributes: strict kernels insist on it. */
+/** Flag of an attribute that contains attributes. Kernels with strict checks require it. */
 const NLA_F_NESTED = 0x8000;
 
 const text = new TextEncoder();
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** The bytes of an object. @throws UnfitError when a value has no room in its field */
+/** Encodes an object. @throws UnfitError when a value does not fit its field */
 export function encode<S extends Schema>(
   schema: S,
   fields: { readonly [F in keyof Fields<S>]?: Fields<S>[F] | undefined },
@@ -53,8 +53,8 @@ export function encode<S extends Schema>(
 }
 
 /**
- * Places of fields by name: of an attribute its index, of the header's field -1 and below, of `unknown` the one behind all
- * attributes. What is inside an INLINE attribute has its place.
+ * Places of fields by name: an attribute has its index, a header field -1 and below, and `unknown` the number of
+ * attributes. Fields inside an INLINE attribute have the place of that attribute.
  */
 function placesOf({ header, attributes }: Schema): Map<string, number> {
   const places = new Map<string, number>();
@@ -69,8 +69,8 @@ function placesOf({ header, attributes }: Schema): Map<string, number> {
 }
 
 /**
- * Appends an object to the output, and behind its attributes those of `raw`. Looks for the place of each field that there
- * is, not for a value of each that there may be: a message has few of its schema's.
+ * Appends an object to the output, and the attributes of `raw` after its own. Iterates over the fields of the object, not
+ * over the rows of the schema, since a message has few fields.
  */
 function write(schema: Schema, fields: Values, raw: readonly RawAttribute[] | undefined): void {
   schema.places ??= placesOf(schema);
@@ -79,7 +79,7 @@ function write(schema: Schema, fields: Values, raw: readonly RawAttribute[] | un
   makeRoom(size);
   output.length = start + size;
   for (let at = start; at < output.length; at += 4) output.words[at >> 2] = 0;
-  // A bit for each attribute that there is: a hole in an array costs fifty times as much.
+  // A bit for each attribute that is present. An array with holes costs fifty times as much.
   let present = 0;
   for (const name in fields) {
     const place = places.get(name);
@@ -111,7 +111,7 @@ function writeAttribute(row: Row, fields: Values): void {
   if (kind < STRING) {
     if (kind === BIT && value === false) return;
     const at = start >> 2;
-    // A number that is shorter than a word has its padding in the same one.
+    // The word of a short number includes its padding.
     output.words[at] = (4 + SIZES[kind as typeof U8]) | (type << 16);
     output.words[at + 1] = wordOf(row, value);
     if (kind === BE64) output.words[at + 2] = swapped(Number((value as bigint) & 0xffffffffn));
@@ -164,13 +164,13 @@ function writeEach(row: Row, items: readonly Values[]): void {
     makeRoom(4);
     output.length += 4;
     write(schema, items[index] as Values, undefined);
-    // A struct is not marked as nested.
+    // A struct does not have the flag for nested attributes.
     const type = row[2] === EACH ? row[0] : index + 1;
     end(start, schema.size === 0 ? type | NLA_F_NESTED : type);
   }
 }
 
-/** The word that a number, its first half or its name fills from the lowest byte on. @throws UnfitError */
+/** The word of a number or a name, or the first word of a BE64. The value fills the lowest bytes. @throws UnfitError */
 function wordOf(row: Row, value: unknown): number {
   const number = value as number;
   switch (row[2]) {
@@ -204,14 +204,14 @@ function wordOf(row: Row, value: unknown): number {
 }
 
 function refuse(value: unknown, fits: string): never {
-  throw new UnfitError(`${value} does not fit: ${fits}`);
+  throw new UnfitError(`${value} does not fit: it must be ${fits}`);
 }
 
 function putBytes(type: number, value: Uint8Array): void {
   const { length } = value;
   const start = output.length;
   makeRoom(length + 8);
-  // The padding, of which the value covers what it needs.
+  // The padding. The value overwrites a part of this word.
   output.words[(start + 4 + length) >> 2] = 0;
   output.bytes.set(value, start + 4);
   output.length = start + 4 + length;
@@ -227,11 +227,11 @@ function putText(type: number, value: string, nul: number): void {
   end(start, type);
 }
 
-/** Writes the header of an attribute that began at `start` and ends here, and counts its padding. @throws UnfitError */
+/** Writes the header of an attribute that began at `start` and ends here, and adds its padding. @throws UnfitError */
 function end(start: number, type: number): void {
   const length = output.length - start;
   if (length > 0xffff)
-    throw new UnfitError(`attribute ${type & ~NLA_F_NESTED} has ${length} bytes, 65535 fit`);
+    throw new UnfitError(`attribute ${type & ~NLA_F_NESTED} has ${length} bytes, at most 65535 fit`);
   output.words[start >> 2] = length | (type << 16);
   output.length = padded(output.length);
 }

@@ -1,12 +1,12 @@
-/** What can go wrong on a netlink socket: bytes that make no sense, and requests that the kernel refused. */
+/** The errors of netlink: invalid bytes, values that do not fit, refused and unanswered requests. */
 import { describeErrno } from "../sys/errno.ts";
 
-/** Bytes that are not the message they should be. The decoders throw nothing else. */
+/** Bytes that are not a valid message. The decoders throw only this error. */
 export class DecodeError extends Error {
   override readonly name = "DecodeError";
 }
 
-/** A value that has no room in its field. The encoders throw nothing else. */
+/** A value that does not fit its field. The encoders throw only this error. */
 export class UnfitError extends RangeError {
   override readonly name = "UnfitError";
 }
@@ -21,18 +21,18 @@ export interface ExtendedAck {
   readonly missing?: number | undefined;
 }
 
-/** A dump that was interrupted each time, a transaction that others were faster than, an answer that did not come. */
+/** A dump that was always interrupted, a transaction that another program overtook, an answer that did not arrive. */
 const TEMPORARY = ["EINTR", "ERESTART", "ETIMEDOUT"];
 
-/** A request that the kernel refused. `code` ("EEXIST") is for comparing, the message for people. */
+/** A request that the kernel refused. Programs compare `code` ("EEXIST"); the message is for people. */
 export class NetlinkError extends Error {
   override readonly name = "NetlinkError";
-  /** What was asked, e.g. `add link "veth1"`. */
+  /** The action of the request, such as `add link "veth1"`. */
   readonly request: string;
   readonly errno: number;
   readonly code: string;
   readonly ack: ExtendedAck;
-  /** Another program was in the way, or the kernel too slow: it may work later. */
+  /** Another program interfered, or the kernel was too slow, so that a retry may succeed. */
   readonly isTemporary: boolean;
 
   constructor(request: string, errno: number, ack: ExtendedAck = {}) {
@@ -49,8 +49,8 @@ export class NetlinkError extends Error {
 }
 
 /**
- * A request that the kernel has not answered: it could not be sent, its answer was lost, or none came before the call's
- * deadline (ETIMEDOUT). Whether it was done is not known. `code` is that of the socket's call.
+ * A request without an answer: it could not be sent, its answer was lost, or the call's deadline passed (ETIMEDOUT). It is
+ * unknown whether the kernel carried it out. `code` is that of the socket's system call.
  */
 export class UnansweredError extends NetlinkError {
   constructor(request: string, errno: number) {

@@ -10,7 +10,7 @@ import { nest, STRING, U32 } from "./schema.ts";
 /** Bytes of struct nlmsghdr. */
 export const HEADER_LENGTH = 16;
 
-/** NLM_F_*: of any request, of a get, of a new, and of a reply. The kernel uses the same bits again by kind. */
+/** NLM_F_*. The same bit means different things in a get, in a new and in a reply. */
 export const flag = {
   request: 0x1,
   multi: 0x2,
@@ -50,7 +50,7 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
     words[at + 2] = sequence;
     words[at + 3] = port;
     output.length += HEADER_LENGTH;
-    // The padding, of which the payload covers what it needs.
+    // The padding. The payload overwrites a part of this word.
     if ((length & 3) !== 0) words[(output.length + length) >> 2] = 0;
     output.bytes.set(payload, output.length);
     output.length += padded(length);
@@ -58,7 +58,7 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
   return written();
 }
 
-/** The messages of a datagram but for those that say nothing; payloads are copies. @throws DecodeError */
+/** The messages of a datagram without NLMSG_NOOP. Payloads are copies. @throws DecodeError */
 export function decodeMessages(datagram: Uint8Array): Message[] {
   const messages: Message[] = [];
   const end = load(datagram);
@@ -89,7 +89,7 @@ export function decodeMessages(datagram: Uint8Array): Message[] {
 /** Whether a message ends the replies to a request: NLMSG_ERROR, also the acknowledgement, or NLMSG_DONE. */
 export const isAck = ({ type }: Message): boolean => type === control.error || type === control.done;
 
-/** What NLMSG_ERROR (also the acknowledgement: errno 0) and NLMSG_DONE carry. */
+/** The content of NLMSG_ERROR (errno 0 is the acknowledgement) or NLMSG_DONE. */
 export interface Ack {
   /** Positive errno, or 0. */
   readonly errno: number;

@@ -1,10 +1,10 @@
 /**
- * What a netlink object looks like, as data: the fields of its fixed header and its attributes, much as the kernel's own
- * specifications have them (Documentation/netlink/specs). encode.ts and decode.ts work on any schema, and the type of
- * the object follows from it.
+ * Describes netlink objects as data: the fields of the fixed header and the attributes, much like the kernel's own
+ * specifications (Documentation/netlink/specs). encode.ts and decode.ts work on any schema, and TypeScript infers the type
+ * of the object from it.
  */
 
-/** Numbers with and without a sign, in host order and in network order (BE). Kinds up to NAME32 are indexes of SIZES. */
+/** Unsigned and signed (S) numbers in host order and in network order (BE). Kinds up to NAME32 are indexes of SIZES. */
 export const U8 = 0;
 export const U16 = 1;
 export const U32 = 2;
@@ -15,27 +15,27 @@ export const SBE32 = 6;
 export const BE64 = 7;
 /** A boolean as a byte, 0 or 1. */
 export const FLAG = 8;
-/** True as a number in network order with the lowest bit set; an object without it is not true. */
+/** A boolean: the lowest bit of a number in network order. False is not written. */
 export const BIT = 9;
-/** U8 and BE32 whose numbers have names, which the object has instead. */
+/** U8 and BE32 with names for their numbers. The object has the name. */
 export const NAME8 = 10;
 export const NAME32 = 11;
 /** Text with its final NUL (NLA_NUL_STRING of the kernel's policies), and without one (NLA_STRING). */
 export const STRING = 12;
 export const TEXT = 13;
 export const BYTES = 14;
-/** Attributes that are encoded already, by a schema that only the caller knows. */
+/** Attributes that are already encoded, by a schema that only the caller knows. */
 export const ENCODED = 15;
 /** An object inside the object. */
 export const NEST = 16;
-/** Attributes inside an attribute, whose fields are fields of this object. What is unknown inside has the row's name. */
+/** Attributes inside an attribute, as fields of this object. The row's name is the field for unknown attributes inside. */
 export const INLINE = 17;
-/** An array of objects: each an attribute of this number, or all attributes that there are, numbered from 1 on. */
+/** An array of objects. EACH: one attribute of this number for each. NUMBERED: all attributes, numbered from 1. */
 export const EACH = 18;
 export const NUMBERED = 19;
-/** What a codec of its own makes of the bytes. */
+/** A value with its own codec. */
 export const CUSTOM = 20;
-/** BE32, written only, since another field says the same. */
+/** A BE32 that is only written, since it repeats another field. */
 export const REPEATED = 21;
 
 /** Bytes of each kind up to NAME32. */
@@ -71,17 +71,17 @@ type Kind =
 /** Numbers by their names. */
 export type Names = Readonly<Record<string, number>>;
 
-/** A form of bytes that no kind has. */
+/** A codec for a form of bytes that no kind has. */
 export interface Custom<T> {
   /** Undefined writes no attribute. */
   encode(value: T): Uint8Array | undefined;
-  /** `type` is the attribute's, for errors. Undefined is as if there were no attribute. @throws DecodeError */
+  /** `type` is the attribute's, for errors. Undefined counts as an absent attribute. @throws DecodeError */
   decode(bytes: Uint8Array, type: number): T | undefined;
 }
 
 /**
- * A field of the fixed header or an attribute: its offset or its number, what the object calls it, its kind, and what
- * the kind needs to know.
+ * A field of the fixed header or an attribute: its offset or its number, its name in the object, its kind, and for some
+ * kinds a schema, names or a codec.
  */
 export type Row = readonly [
   number: number,
@@ -90,7 +90,7 @@ export type Row = readonly [
   inside?: Schema | Names | Custom<unknown>,
 ];
 
-/** An attribute that came and that the schema does not have: its 16-bit type with the flags, and its payload. */
+/** An attribute that the schema does not have: its 16-bit type with the flags, and its payload. */
 export interface RawAttribute {
   readonly type: number;
   readonly payload: Uint8Array;
@@ -100,11 +100,11 @@ export interface Schema {
   /** Bytes of the fixed header, a multiple of four. */
   readonly size: number;
   readonly header: readonly Row[];
-  /** In the order in which they are written; at most 30. A NUMBERED one is alone. */
+  /** In the order of writing; at most 30. A NUMBERED row is the only one. */
   readonly attributes: readonly Row[];
-  /** Attributes without which there is no such object. */
+  /** Attributes that every object has. */
   readonly required: readonly string[];
-  /** Where encode.ts finds a field, and decode.ts an attribute; made when they first look. */
+  /** Indexes of encode.ts and decode.ts, made on first use. */
   places: ReadonlyMap<string, number> | undefined;
   rows: readonly (Row | undefined)[] | undefined;
 }
@@ -116,7 +116,7 @@ interface Known<H extends readonly Row[], A extends readonly Row[], R extends re
   readonly required: R;
 }
 
-/** A schema with its names as types. */
+/** Creates a schema, from whose type the object's type is inferred. */
 export const schema = <
   const H extends readonly Row[],
   const A extends readonly Row[],
@@ -180,16 +180,16 @@ type AttributeFields<S extends Schema> = {
   [R in S["attributes"][number] as Extract<NameOf<R>, S["required"][number]>]: Value<R[2], R[3]>;
 };
 
-/** An object to be encoded. A field that is undefined writes no attribute, and a 0 in the header. */
+/** An object to be encoded. An undefined field writes no attribute, and 0 in the header. */
 export type Fields<S extends Schema> = {
   [R in S["header"][number] as R[1]]?: Value<R[2], R[3]> | undefined;
 } & AttributeFields<S> &
   ([InlineSchema<S["attributes"][number]>] extends [never]
     ? unknown
     : Intersection<Inlined<InlineSchema<S["attributes"][number]>>>) & {
-    /** Attributes as they came that the schema does not have. Absent when there are none. */
+    /** Attributes that the schema does not have, unchanged. Absent when there are none. */
     unknown?: readonly RawAttribute[] | undefined;
   };
 
-/** A decoded object: all fields of the header, and of the attributes those that were there. */
+/** A decoded object: all fields of the header, and the attributes that were present. */
 export type Decoded<S extends Schema> = HeaderFields<S> & Fields<S>;

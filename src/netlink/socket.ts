@@ -1,4 +1,4 @@
-/** Netlink sockets: the only file here that talks to the system. A socket keeps the namespace that it was opened in. */
+/** Netlink sockets: the only file here that makes system calls. A socket stays in the namespace where it was opened. */
 import { now } from "#engine";
 import { timeLeft } from "../sys/deadline.ts";
 import { close, isReady, POLLIN } from "../sys/descriptor.ts";
@@ -6,9 +6,9 @@ import { ETIMEDOUT, failedWith, SystemError } from "../sys/errno.ts";
 import { bind, NETLINK_ADDRESS, recvfrom, send, setsockopt, socket } from "../sys/socket.ts";
 import type { Transport } from "./connection.ts";
 
-/** Room for a link. Grows when a datagram does not fit; memory that is not used costs ADD its page faults. */
+/** Enough for a link; grows when a datagram does not fit. A larger buffer would cost ADD page faults. */
 const FIRST_SIZE = 4096;
-/** The longest datagram that the kernel builds for a dump, if the buffers of the calls before had that length. */
+/** The longest datagram of a dump, which the kernel sends to a reader whose earlier buffers had this length. */
 const DUMP_DATAGRAM = 32768;
 
 /** NETLINK_* of uapi linux/netlink.h. */
@@ -26,18 +26,18 @@ const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const PEEK = MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT;
 const SOL_SOCKET = 1;
-/** Socket buffer sizes: within the system's limit, and beyond it for CAP_NET_ADMIN. */
+/** Socket buffer sizes. The FORCE options, which need CAP_NET_ADMIN, may exceed the system's limit. */
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
-/** Offset of the port in struct sockaddr_nl, four bytes, which are 0 for the kernel. */
+/** Offset of the port in struct sockaddr_nl: four bytes, 0 for the kernel. */
 const PORT = 4;
-/** What the kernel sets aside for a reply is at most about 4 KiB, for a request of at least 32 bytes. It doubles. */
+/** A reply uses about 4 KiB at most, for a request of 32 bytes or more. The kernel doubles the size that is set. */
 const ROOM_PER_BYTE = 64;
-/** Half of net.core.rmem_default, which every socket starts with. */
+/** Half of net.core.rmem_default, the size at the start. */
 const INITIAL_ROOM = 106496;
-/** Twice of it still fits the kernel's int. */
+/** Doubled, it still fits the kernel's int. */
 const MOST_ROOM = 0x3fffffff;
 
 /** The four bytes of a number. */
@@ -49,13 +49,13 @@ export class NetlinkSocket implements Transport {
   private readonly fd: number;
   private readonly sender = new Uint8Array(NETLINK_ADDRESS);
   private readonly nothing = new Uint8Array(1);
-  /** Bytes of `buffer`: asking a typed array for its length costs as much as another system call. */
+  /** Size of `buffer`, since a typed array's `length` costs as much as another system call. */
   private size = FIRST_SIZE;
   private buffer = new Uint8Array(FIRST_SIZE);
   private room = INITIAL_ROOM;
 
   /**
-   * Opens a socket in the thread's current network namespace. `groups` is a bit mask of multicast groups, as
+   * Opens a socket in the thread's current network namespace. `groups` is a bit mask of multicast groups, such as
    * LINK_EVENTS of rtnetlink/link.ts. @throws SystemError
    */
   constructor(family: number, groups = 0) {
@@ -69,7 +69,7 @@ export class NetlinkSocket implements Transport {
     }
   }
 
-  /** Kernels before 4.12 and 4.20 lack the options; requests work without them, errors say less. */
+  /** Kernels before 4.12 and 4.20 lack some options. Requests work without them, but errors have fewer details. */
   private enable(option: number): void {
     try {
       setsockopt(this.fd, SOL_NETLINK, option, ON);
@@ -78,14 +78,14 @@ export class NetlinkSocket implements Transport {
     }
   }
 
-  /** Hands a datagram to the kernel, which takes it whole or not at all. @throws SystemError */
+  /** Sends a datagram to the kernel, which takes all of it or nothing. @throws SystemError */
   send(datagram: Uint8Array): void {
     const { length } = datagram;
     this.makeRoom(length * ROOM_PER_BYTE);
     send(this.fd, datagram, length);
   }
 
-  /** Lets the queues hold a long datagram and all its replies: the kernel drops replies that do not fit (ENOBUFS). */
+  /** Enlarges the queues for a long datagram and its replies. The kernel drops replies that do not fit (ENOBUFS). */
   private makeRoom(wanted: number): void {
     if (wanted <= this.room) return;
     this.room = wanted;
@@ -94,7 +94,7 @@ export class NetlinkSocket implements Transport {
       setsockopt(this.fd, SOL_SOCKET, SO_SNDBUFFORCE, size);
       setsockopt(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, size);
     } catch (error) {
-      // In a user namespace of one's own.
+      // No CAP_NET_ADMIN in the initial user namespace.
       if (!failedWith(error, "EPERM")) throw error;
       setsockopt(this.fd, SOL_SOCKET, SO_SNDBUF, size);
       setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, size);
@@ -102,8 +102,8 @@ export class NetlinkSocket implements Transport {
   }
 
   /**
-   * The kernel's next datagram, whole. @throws SystemError, ENOBUFS when some before it were lost, ETIMEDOUT when none
-   * came before the call's deadline.
+   * The kernel's next datagram, complete. @throws SystemError, ENOBUFS when earlier datagrams were lost, ETIMEDOUT when none
+   * arrived before the call's deadline.
    */
   receive(): Uint8Array {
     const datagram = this.take() ?? this.receiveWithin(Number.POSITIVE_INFINITY);
@@ -112,8 +112,8 @@ export class NetlinkSocket implements Transport {
   }
 
   /**
-   * The kernel's next datagram, or undefined when none came within `timeout` milliseconds or before the call's deadline.
-   * @throws SystemError, ENOBUFS when some before it were lost: a listener has to look at the present state then.
+   * The kernel's next datagram, or undefined when none arrived within `timeout` milliseconds or before the call's deadline.
+   * @throws SystemError, ENOBUFS when earlier datagrams were lost: then a listener must read the present state.
    */
   receiveWithin(timeout: number): Uint8Array | undefined {
     const end = now() + timeLeft(timeout);
@@ -122,26 +122,26 @@ export class NetlinkSocket implements Transport {
       if (!this.hasDatagram(left > 0 ? left : 0)) return undefined;
       const datagram = this.take();
       if (datagram !== undefined) return datagram;
-      // Another process may send without end.
+      // Checked here too, since another process may send endlessly.
       if (left <= 0) return undefined;
     }
   }
 
-  /** Whether there is a datagram, or comes within so many milliseconds. */
+  /** Whether a datagram is there or arrives within so many milliseconds. */
   private hasDatagram(milliseconds: number): boolean {
     return isReady(this.fd, POLLIN, milliseconds);
   }
 
   /**
-   * Takes the first datagram out of the queue, without waiting: the kernel mostly answers while the request is handed
-   * over. Undefined if there is none, or if another process sent it: whoever administers a container's network could
-   * otherwise answer in the kernel's place.
+   * Takes the first datagram from the queue without waiting, since the kernel mostly answers during send(). Returns undefined
+   * if there is none or if a process sent it: an administrator of a container's network could otherwise forge the kernel's
+   * answers.
    */
   private take(): Uint8Array | undefined {
     for (;;) {
       let length: number;
       try {
-        // MSG_TRUNC gives the true length, MSG_PEEK leaves the datagram there until it is known to fit.
+        // MSG_TRUNC returns the true length. MSG_PEEK keeps the datagram in the queue, in case it does not fit.
         length = recvfrom(this.fd, this.buffer, this.size, PEEK, this.sender);
       } catch (error) {
         if (failedWith(error, "EAGAIN")) return undefined;

@@ -1,7 +1,7 @@
-/** Attributes by hand, so that the codec is not judged by itself. */
+/** A second, simple attribute codec, so that the codec is not verified with itself. */
 import type { RawAttribute } from "../../src/netlink/schema.ts";
 
-/** The attributes that bytes consist of, in their order. Only for well-formed ones. */
+/** Decodes well-formed attributes, in their order. */
 export function attributesIn(bytes: Uint8Array): RawAttribute[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const attributes: RawAttribute[] = [];
@@ -14,7 +14,7 @@ export function attributesIn(bytes: Uint8Array): RawAttribute[] {
   return attributes;
 }
 
-/** The other way round. */
+/** Encodes attributes. */
 export const attributeBytes = (attributes: readonly RawAttribute[]): Uint8Array =>
   Uint8Array.from(
     attributes.flatMap(({ type, payload }) => [

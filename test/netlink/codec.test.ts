@@ -1,4 +1,4 @@
-/** The kinds of a schema, each by the bytes that it is, and what has no room or no sense. */
+/** The bytes of each kind of a schema, and the errors for values that do not fit and for invalid bytes. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { decode } from "../../src/netlink/decode.ts";
@@ -98,17 +98,17 @@ describe("each kind, both ways", () => {
     expect(decode(kind, Uint8Array.fromHex("0800010000000005"))).toEqual({});
   });
 
-  test("nothing of a message stays for the next one, be it in its padding", () => {
+  test("no bytes of a message are left for the next one, not even in its padding", () => {
     encode(nest([[1, "a", BYTES]]), { a: new Uint8Array(64).fill(0xff) });
     for (const [, kind, fields, bytes] of KINDS) expect(encode(kind, fields).toHex()).toBe(bytes);
   });
 
-  test("what is undefined or not in the schema writes nothing; 0 in a header", () => {
+  test("fields that are undefined or not in the schema write nothing, or 0 in a header", () => {
     const kind = schema(4, [[0, "a", U32]], [[1, "b", U32]]);
     expect(encode(kind, { b: undefined, c: 1 } as object).toHex()).toBe("00000000");
   });
 
-  test("attributes come in the order of the schema, unknown ones behind them", () => {
+  test("attributes are in the order of the schema, unknown ones after them", () => {
     const kind = nest([
       [2, "b", U8],
       [1, "a", U8],
@@ -119,7 +119,7 @@ describe("each kind, both ways", () => {
     );
   });
 
-  test("what is unknown inside an INLINE attribute stays inside", () => {
+  test("unknown attributes inside an INLINE attribute stay there", () => {
     const kind = nest([[18, "more", INLINE, INSIDE]]);
     const bytes = Uint8Array.fromHex("10001280050001000700000004000200" + "04000300");
     const none = new Uint8Array();
@@ -129,7 +129,7 @@ describe("each kind, both ways", () => {
   });
 });
 
-describe("what does not fit is refused, not cut", () => {
+describe("a value that does not fit is refused, not cut", () => {
   const bad: readonly (readonly [Schema, readonly unknown[]])[] = [
     [nest([[1, "a", U8]]), [-1, 0x100, 0.5, Number.NaN]],
     [nest([[1, "a", U16]]), [-1, 0x10000]],
@@ -148,16 +148,16 @@ describe("what does not fit is refused, not cut", () => {
     for (const a of values) expect(() => encode(kind, { a } as object)).toThrow(UnfitError);
   });
 
-  test("in words", () => {
-    expect(() => encode(nest([[1, "a", U8]]), { a: 256 })).toThrow("256 does not fit: 0 to 255");
+  test("the error says what fits", () => {
+    expect(() => encode(nest([[1, "a", U8]]), { a: 256 })).toThrow("256 does not fit: it must be 0 to 255");
     expect(() => encode(nest([[7, "a", BYTES]]), { a: new Uint8Array(0xffff) })).toThrow(
-      "attribute 7 has 65539 bytes, 65535 fit",
+      "attribute 7 has 65539 bytes, at most 65535 fit",
     );
     const unknown = [{ type: 0x10000, payload: new Uint8Array() }];
-    expect(() => encode(nest([]), { unknown })).toThrow("65536 does not fit: 0 to 65535");
+    expect(() => encode(nest([]), { unknown })).toThrow("65536 does not fit: it must be 0 to 65535");
   });
 
-  test("the longest attribute, and more of them than memory was made for", () => {
+  test("the longest attribute, and more attributes than the buffer had room for", () => {
     const kind = nest([[1, "a", EACH, nest([[1, "b", BYTES]])]]);
     const b = new Uint8Array(0xffff - 15).fill(7);
     const bytes = encode(kind, { a: [{ b }, { b }] });
@@ -182,13 +182,13 @@ describe("decoding", () => {
     );
   });
 
-  test("flags are no part of the type; of several the last counts; its padding may be missing", () => {
+  test("flags are not part of the type; of several the last counts; its padding may be missing", () => {
     expect(decoded(A, "0500018001000000")).toEqual({ a: 1 });
     expect(decoded(A, "0500014001000000")).toEqual({ a: 1 });
     expect(decoded(A, "05000100010000000500010002")).toEqual({ a: 2 });
   });
 
-  test("bytes of a part of larger memory, wherever they begin", () => {
+  test("bytes that are a part of a larger buffer, at any offset", () => {
     const memory = Uint8Array.fromHex("ffffff0500010007000000ff");
     expect(decode(A, memory.subarray(3, 11))).toEqual({ a: 7 });
   });
@@ -198,17 +198,17 @@ describe("decoding", () => {
     ["a length shorter than the header", "03000100", "claims a length of 3"],
     ["a length beyond the end", "09000100000000", "claims a length of 9, 7 bytes are left"],
     ["half a header", "0400", "2 bytes at offset 0 are not an attribute"],
-    ["a rest behind the last", "0500010001000000ff", "1 bytes at offset 8 are not an attribute"],
+    ["bytes after the last attribute", "0500010001000000ff", "1 bytes at offset 8 are not an attribute"],
     ["a payload that is too long", "0800010001000000", "attribute 1 has 4 bytes instead of 1"],
     ["a payload that is too short", "04000100", "attribute 1 has 0 bytes instead of 1"],
   ])("%s is a DecodeError", (_, hex, words) => {
-    // What was read before must not stand in for what is missing.
+    // Bytes of an earlier message must not replace the missing ones.
     decoded(A, "0500010001000000".repeat(4));
     expect(() => decoded(A, hex)).toThrow(words);
   });
 
-  test("a header that is cut, a name that no one knows, a field that must be: DecodeError", () => {
-    expect(() => decoded(schema(8, [], []), "00000000")).toThrow("8 bytes wanted, 4 left");
+  test("a header that is cut, an unknown name, a missing required field: DecodeError", () => {
+    expect(() => decoded(schema(8, [], []), "00000000")).toThrow("a header of 4 bytes instead of 8");
     expect(() => decoded(nest([[1, "a", NAME8, names]]), "0500010003000000")).toThrow("a 3 is not known");
     expect(() => decoded(nest([[1, "a", U8]], ["a"]), "")).toThrow("the message has no a");
   });

@@ -1,4 +1,4 @@
-/** Conversations with a fake kernel, which behaves well or badly. */
+/** Conversations with a fake kernel, correct and faulty ones. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { toCniError } from "../../src/cni/error.ts";
 import { Connection, type Request } from "../../src/netlink/connection.ts";
@@ -38,7 +38,7 @@ function connect(script: Script): { connection: Connection; kernel: FakeKernel }
 
 const whole = (message: Message) => message;
 
-/** What a call throws; undefined when it does not. */
+/** The error that a call throws; undefined when it does not throw. */
 function thrown(call: () => unknown): unknown {
   try {
     call();
@@ -49,7 +49,7 @@ function thrown(call: () => unknown): unknown {
 }
 
 describe("get", () => {
-  test("wants no acknowledgement: the object ends it, in a datagram of its own", () => {
+  test("requests no acknowledgement: the object ends it, in its own datagram", () => {
     const { connection, kernel } = connect((asked) => asked.map((one) => [answer(one, REPLY, one.payload)]));
     expect(texts(connection.get(request("aaaa")))).toEqual(["aaaa"]);
     const outcomes = connection.getAll([request("bbbb"), request("cccc")]);
@@ -62,7 +62,7 @@ describe("get", () => {
     expect(kernel.unread).toBe(0);
   });
 
-  test("a refusal ends it as well, and its neighbours are answered", () => {
+  test("a refusal also ends it, and the other requests are answered", () => {
     const { connection } = connect(
       each((one) => [one.sequence === 2 ? refusal(one, 19) : answer(one, REPLY, one.payload)]),
     );
@@ -81,7 +81,7 @@ describe("get", () => {
     ).toBe(true);
   });
 
-  test("a second object, a late one and one of another conversation change nothing", () => {
+  test("a second object, a late one and one of another conversation are ignored", () => {
     const { connection } = connect(([one]) =>
       one === undefined
         ? []
@@ -116,7 +116,7 @@ describe("call", () => {
     expect(texts(connection.call(request("aaaa")))).toEqual(["1111", "2222"]);
   });
 
-  test("reply and acknowledgement may come in datagrams of their own", () => {
+  test("reply and acknowledgement may arrive in separate datagrams", () => {
     const { connection, kernel } = connect(([one]) =>
       one === undefined ? [] : [[answer(one, REPLY, text("1111"))], [acknowledgement(one)]],
     );
@@ -124,7 +124,7 @@ describe("call", () => {
     expect(kernel.unread).toBe(0);
   });
 
-  test("a refusal is an error with the action, the errno, and the kernel's words", () => {
+  test("a refusal is an error with the action, the errno and the kernel's message", () => {
     const ack = { text: "Nexthop has invalid gateway", offset: 52 };
     for (const capped of [false, true]) {
       const { connection } = connect(each((one) => [refusal(one, 101, ack, capped)]));
@@ -144,13 +144,13 @@ describe("call", () => {
     );
   });
 
-  test("a request whose length is no multiple of four comes back padded, with words behind it", () => {
+  test("a refusal may contain a padded request, with a text after it", () => {
     const odd = { ...request("aaaa"), payload: Uint8Array.of(1, 2, 3, 4, 5) };
     const { connection } = connect(each((one) => [refusal(one, 22, { text: "odd" })]));
     expect(thrown(() => connection.call(odd))).toMatchObject({ ack: { text: "odd" } });
   });
 
-  test("refusedWith looks at the code", () => {
+  test("refusedWith compares the code", () => {
     const error = new NetlinkError("do it", 17);
     expect(refusedWith(error, "EEXIST")).toBe(true);
     expect(refusedWith(error, "ENOENT", "EEXIST")).toBe(true);
@@ -159,7 +159,7 @@ describe("call", () => {
     expect(refusedWith(undefined, "EEXIST")).toBe(false);
   });
 
-  test("several parts and NLMSG_DONE end a request as well, an acknowledgement after that is too late", () => {
+  test("several parts and NLMSG_DONE also end a request; a later acknowledgement is ignored", () => {
     const { connection, kernel } = connect(
       each((one) => [part(one, REPLY, text("1111")), part(one, REPLY, text("2222")), done(one)]),
     );
@@ -178,7 +178,7 @@ describe("call", () => {
     });
   });
 
-  test("NLMSG_NOOP says nothing", () => {
+  test("NLMSG_NOOP is ignored", () => {
     const { connection } = connect(each((one) => [answer(one, control.noop), acknowledgement(one)]));
     expect(connection.call(request("aaaa"))).toEqual([]);
   });
@@ -191,7 +191,7 @@ describe("call", () => {
     });
   });
 
-  test("a system call that fails is told with what was asked, in a dump, too", () => {
+  test("a failed system call is reported with the action, also in a dump", () => {
     const fail = (): never => {
       throw new SystemError("recvfrom", 105);
     };
@@ -205,7 +205,7 @@ describe("call", () => {
     );
   });
 
-  test("what else the transport throws comes through", () => {
+  test("other errors of the transport are thrown unchanged", () => {
     const { connection } = connect(() => []);
     expect(() => connection.call(request("aaaa"))).toThrow("nothing more comes");
   });
@@ -230,7 +230,7 @@ describe("callAll", () => {
     expect(outcomes.map(({ replies }) => texts(replies))).toEqual([["aaaa"], ["bbbb"], ["cccc"]]);
   });
 
-  test("the middle one refused: the others are done all the same", () => {
+  test("if the middle one is refused, the others still succeed", () => {
     const { connection } = connect(
       each((one, index) => [index === 1 ? refusal(one, 17, { text: "taken" }) : acknowledgement(one)]),
     );
@@ -253,7 +253,7 @@ describe("callAll", () => {
     expect(kernel.unread).toBe(0);
   });
 
-  test("of two acks the first counts, and nothing that comes after it", () => {
+  test("of two acks the first counts, and later messages are ignored", () => {
     const { connection } = connect(([first, second]) =>
       first === undefined || second === undefined
         ? []
@@ -267,7 +267,7 @@ describe("callAll", () => {
     expect(outcome?.replies).toEqual([]);
   });
 
-  test("late messages of an earlier conversation are nobody's", () => {
+  test("late messages of an earlier conversation are ignored", () => {
     const late: Message[] = [];
     const { connection } = connect((requests) => {
       const replies: Reply[] = late.length === 0 ? [] : [[...late]];
@@ -281,7 +281,7 @@ describe("callAll", () => {
     expect(texts(connection.call(request("bbbb")))).toEqual(["bbbb"]);
   });
 
-  test("messages of sequence numbers that nobody gave are ignored: 0, as events have, and ones to come", () => {
+  test("messages with unused sequence numbers are ignored: 0, as in events, and future ones", () => {
     const { connection } = connect(
       each((one) => [
         { ...refusal(one, 1), sequence: 0 },
@@ -303,7 +303,7 @@ describe("callAll", () => {
 describe("transact", () => {
   const batch = [request("aaaa"), request("bbbb"), request("cccc", flag.ack)];
 
-  test("one datagram, flags as they are", () => {
+  test("one datagram with unchanged flags", () => {
     const { connection, kernel } = connect((requests) => [requests.slice(-1).map(acknowledgement)]);
     expect(connection.transact(batch)).toEqual([]);
     expect(kernel.received.map((requests) => requests.map(({ flags }) => flags))).toEqual([
@@ -319,14 +319,14 @@ describe("transact", () => {
     expect(texts(connection.transact(batch))).toEqual(["aaaa", "bbbb", "cccc"]);
   });
 
-  test("the first refusal ends it, also of a message that asked for no acknowledgement", () => {
+  test("the first refusal ends it, also of a message without NLM_F_ACK", () => {
     const { connection } = connect((requests) => [
       requests.map((one, index) => refusal(one, index === 0 ? 2 : 17)),
     ]);
     expect(thrown(() => connection.transact(batch))).toMatchObject({ request: "do aaaa", code: "ENOENT" });
   });
 
-  test("waits for each acknowledgement that was asked for, and counts each once", () => {
+  test("waits for each requested acknowledgement, and counts each once", () => {
     const { connection, kernel } = connect(([first, second]) =>
       first === undefined || second === undefined
         ? []
@@ -342,7 +342,7 @@ describe("transact", () => {
 });
 
 describe("dump", () => {
-  test("has NLM_F_DUMP and no NLM_F_ACK, and gathers parts of several datagrams up to NLMSG_DONE", () => {
+  test("has NLM_F_DUMP and no NLM_F_ACK, and collects the parts of several datagrams up to NLMSG_DONE", () => {
     const { connection, kernel } = connect(([one]) =>
       one === undefined
         ? []
@@ -362,7 +362,7 @@ describe("dump", () => {
     expect(connection.dump(request("aaaa"), whole)).toEqual([]);
   });
 
-  test("NLMSG_DONE without an errno, as of kernels long ago", () => {
+  test("NLMSG_DONE without an errno, as in very old kernels", () => {
     const { connection } = connect(
       each((one) => [
         part(one, REPLY, text("1111")),
@@ -372,7 +372,7 @@ describe("dump", () => {
     expect(texts(connection.dump(request("aaaa"), whole))).toEqual(["1111"]);
   });
 
-  /** The first `failures` dumps go wrong as `wrong` says, the next is good. */
+  /** The first `failures` dumps fail in the way of `wrong`, the next succeeds. */
   const flaky = (failures: number, wrong: (one: Message) => Reply): Script => {
     let attempt = 0;
     return ([one]) => {
@@ -391,7 +391,7 @@ describe("dump", () => {
     "the refusal is EINTR": (one) => [refusal(one, 4)],
   };
 
-  test.each(Object.entries(interrupted))("G26: interrupted, %s: asked again", (_, wrong) => {
+  test.each(Object.entries(interrupted))("G26: interrupted, %s: repeated", (_, wrong) => {
     const { connection, kernel } = connect(flaky(3, wrong));
     expect(texts(connection.dump(request("aaaa"), whole))).toEqual(["good"]);
     const sequences = kernel.received.map(([one]) => one?.sequence);
@@ -399,7 +399,7 @@ describe("dump", () => {
     expect(kernel.unread).toBe(0);
   });
 
-  test.each(Object.entries(interrupted))("G26: interrupted for ever, %s: gives up", (_, wrong) => {
+  test.each(Object.entries(interrupted))("G26: always interrupted, %s: gives up", (_, wrong) => {
     const { connection, kernel } = connect(flaky(Number.POSITIVE_INFINITY, wrong));
     expect(thrown(() => connection.dump(request("aaaa"), whole))).toMatchObject({
       code: "EINTR",
@@ -409,22 +409,19 @@ describe("dump", () => {
     expect(kernel.received.length).toBe(32);
   });
 
-  test.each(Object.entries(interrupted))(
-    "G26: interrupted, %s: each walk has a sum of its own",
-    (_, wrong) => {
-      const { connection } = connect(flaky(2, wrong));
-      let walks = 0;
-      const sum = connection.fold(
-        request("aaaa"),
-        () => ({ walk: ++walks, taken: [] as Message[] }),
-        ({ taken }, message) => void taken.push(message),
-      );
-      expect(sum.walk).toBe(3);
-      expect(texts(sum.taken)).toEqual(["good"]);
-    },
-  );
+  test.each(Object.entries(interrupted))("G26: interrupted, %s: each attempt has its own sum", (_, wrong) => {
+    const { connection } = connect(flaky(2, wrong));
+    let walks = 0;
+    const sum = connection.fold(
+      request("aaaa"),
+      () => ({ walk: ++walks, taken: [] as Message[] }),
+      ({ taken }, message) => void taken.push(message),
+    );
+    expect(sum.walk).toBe(3);
+    expect(texts(sum.taken)).toEqual(["good"]);
+  });
 
-  test("K9: messages are seen one datagram at a time, and only what is kept stays", () => {
+  test("K9: messages are read one datagram at a time, and only kept values stay in memory", () => {
     const parts = 1000;
     const kernel = new FakeKernel(([one]) =>
       one === undefined
@@ -437,11 +434,11 @@ describe("dump", () => {
       return left.length % 500 === 0 ? left.length : undefined;
     });
     expect(kept).toEqual([500, 1000]);
-    // Each was handed on before the next was read.
+    // Each message was handled before the next was read.
     expect(left).toEqual(Array.from({ length: parts }, (_, index) => parts - index));
   });
 
-  test("a message that can't be kept fails the dump, whose rest is read: the next one is not disturbed", () => {
+  test("if handling a message fails, the rest of the dump is read, so that the next dump works", () => {
     const { connection, kernel } = connect(
       each((one) => [part(one, REPLY, text("1111")), part(one, REPLY, text("2222")), done(one)]),
     );
@@ -458,7 +455,7 @@ describe("dump", () => {
     expect(texts(connection.dump(request("bbbb"), whole))).toEqual(["1111", "2222"]);
   });
 
-  test("parts of an interrupted dump that come late do not get into the next", () => {
+  test("late parts of an interrupted dump are not taken for parts of the next", () => {
     const stale: Message[] = [];
     const { connection } = connect(([one]) => {
       if (one === undefined) return [];
@@ -471,7 +468,7 @@ describe("dump", () => {
     expect(texts(connection.dump(request("aaaa"), whole))).toEqual(["good"]);
   });
 
-  test("a refusal: EBUSY, and one in NLMSG_DONE with the kernel's words", () => {
+  test("a refusal: EBUSY, and one in NLMSG_DONE with the kernel's message", () => {
     const busy = connect(each((one) => [refusal(one, 16)]));
     expect(thrown(() => busy.connection.dump(request("aaaa"), whole))).toMatchObject({ code: "EBUSY" });
     const table = connect(
@@ -491,7 +488,7 @@ describe("dump", () => {
   });
 });
 
-describe("datagrams that are none", () => {
+describe("invalid datagrams", () => {
   const good = (one: Message) => encodeMessages([acknowledgement(one)]);
   const patched =
     (at: number, ...bytes: number[]) =>
@@ -526,7 +523,7 @@ describe("datagrams that are none", () => {
     });
   }
 
-  test("an empty datagram says nothing", () => {
+  test("an empty datagram is ignored", () => {
     const { connection } = connect(([one]) =>
       one === undefined ? [] : [new Uint8Array(), [acknowledgement(one)]],
     );
@@ -534,10 +531,10 @@ describe("datagrams that are none", () => {
   });
 });
 
-describe("K8: a conversation ends with the call's time, also when datagrams never end", () => {
+describe("K8: a conversation ends at the call's deadline, even if datagrams never end", () => {
   afterEach(withoutDeadline);
 
-  /** Answers with a message for as good as ever: it fails, and does not hang, without a deadline. */
+  /** Answers with a nearly endless number of messages, so that the test fails, and does not hang, without a deadline. */
   const endless = (message: Message): Connection => {
     const kernel = new FakeKernel(() => []);
     let left = 10_000;
@@ -568,7 +565,7 @@ describe("K8: a conversation ends with the call's time, also when datagrams neve
     });
   });
 
-  /** The second time is beyond the attempts of the first. */
+  /** The second dump starts when the first has used up its attempts. */
   function dumpTwice(connection: Connection): void {
     expect(thrown(() => connection.dump(request("aaaa"), whole))).toMatchObject({ code: "EINTR" });
     connection.dump(request("aaaa"), whole);

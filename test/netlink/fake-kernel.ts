@@ -1,6 +1,6 @@
 /**
- * A kernel of a few lines: it answers each datagram with the datagrams that a script makes of its requests. Builders
- * for what a real one sends are beside it, so that a script can misbehave on purpose.
+ * A fake kernel: a script turns the requests of each datagram into the datagrams of the answer. The functions that build
+ * a real kernel's messages are here too, so that a script can misbehave on purpose.
  */
 import type { Transport } from "../../src/netlink/connection.ts";
 import type { ExtendedAck } from "../../src/netlink/error.ts";
@@ -24,7 +24,7 @@ export type Script = (requests: readonly Message[]) => readonly Reply[];
 export class FakeKernel implements Transport {
   readonly #script: Script;
   readonly #queue: Uint8Array[] = [];
-  /** Requests of each datagram, in the order of their coming. */
+  /** Requests of each datagram, in the order of arrival. */
   readonly received: Message[][] = [];
   closed = false;
 
@@ -39,14 +39,14 @@ export class FakeKernel implements Transport {
       this.#queue.push(reply instanceof Uint8Array ? reply : encodeMessages(reply));
   }
 
-  /** A real socket would wait for ever. @throws Error */
+  /** A real socket would wait forever. @throws Error */
   receive(): Uint8Array {
     const datagram = this.#queue.shift();
     if (datagram === undefined) throw new Error("nothing more comes from the fake kernel");
     return datagram;
   }
 
-  /** Datagrams that nobody has fetched. */
+  /** Datagrams that were not received. */
   get unread(): number {
     return this.#queue.length;
   }
@@ -56,7 +56,7 @@ export class FakeKernel implements Transport {
   }
 }
 
-/** A script that answers each request by itself, all answers in one datagram each. */
+/** A script that answers each request separately, with one datagram each. */
 export const each =
   (answer: (request: Message, index: number) => readonly Message[]): Script =>
   (requests) =>
@@ -91,7 +91,7 @@ function extended({ text, offset, missing }: ExtendedAck): Uint8Array {
 
 const ackFlags = (ack: ExtendedAck): number => (Object.keys(ack).length === 0 ? 0 : flag.ackAttributes);
 
-/** NLMSG_ERROR with the whole request in it, as without NETLINK_CAP_ACK; `capped` for its header alone. */
+/** NLMSG_ERROR with the whole request, as without NETLINK_CAP_ACK, or `capped` with only its header. */
 export function refusal(request: Message, errno: number, ack: ExtendedAck = {}, capped = false): Message {
   const copy = encodeMessages([request]);
   const asked = capped ? copy.subarray(0, HEADER_LENGTH) : copy;

@@ -1,4 +1,4 @@
-/** The framing of real datagrams: what is decoded and encoded again is the same to the last byte, headers included. */
+/** Real datagrams are the same to the last byte after decoding and encoding, headers included. */
 import { describe, expect, test } from "bun:test";
 import { decode } from "../../src/netlink/decode.ts";
 import { encode } from "../../src/netlink/encode.ts";
@@ -16,7 +16,7 @@ import { headerLength } from "./rtnetlink/canonical.ts";
 
 const goldens = readGoldens("rtnetlink");
 
-test("the goldens are there, with both directions in each", () => {
+test("the goldens exist, with both directions in each", () => {
   expect(goldens.length).toBeGreaterThan(60);
   for (const golden of goldens) {
     expect([golden.name, requestsOf(golden).length]).not.toEqual([golden.name, 0]);
@@ -36,7 +36,7 @@ describe.each(goldens.map((golden) => [golden.name, golden] as const))("%s", (_,
     for (const message of [...requestsOf(golden), ...repliesOf(golden)]) {
       if (message.type < 16) continue;
       const attributes = message.payload.subarray(headerLength(message.type));
-      // A schema that has none of them.
+      // A schema without attributes.
       expect(encode(nest([]), decode(nest([]), attributes)).toHex()).toBe(attributes.toHex());
     }
   });
@@ -57,12 +57,12 @@ describe("acks", () => {
     expect(acksIn("link-set-up")).toEqual([[control.error, { errno: 0, extended: {} }]]);
   });
 
-  test("a refusal without words: the request comes back, whole", () => {
+  test("a refusal without a text contains the whole request", () => {
     expect(acksIn("error-name-taken")).toEqual([[control.error, { errno: 17, extended: {} }]]);
     expect(acksIn("error-no-link")).toEqual([[control.error, { errno: 19, extended: {} }]]);
   });
 
-  test("a refusal with the kernel's words after the request", () => {
+  test("a refusal with the kernel's text after the request", () => {
     expect(acksIn("error-unknown-kind")).toEqual([
       [control.error, { errno: 95, extended: { text: "Unknown device type" } }],
     ]);
@@ -74,14 +74,14 @@ describe("acks", () => {
     ]);
   });
 
-  test("the end of a dump, good and bad", () => {
+  test("the end of a dump, with and without an error", () => {
     expect(acksIn("link-show")).toEqual([[control.done, { errno: 0, extended: {} }]]);
     expect(acksIn("error-no-table")).toEqual([
       [control.done, { errno: 2, extended: { text: "ipv4: FIB table does not exist" } }],
     ]);
   });
 
-  test("words are read only where the flag says that there are any", () => {
+  test("the text is read only if the flag is set", () => {
     const [reply] = repliesOf(readGolden("rtnetlink", "error-gateway"));
     if (reply === undefined) throw new Error("no reply");
     expect(decodeAck({ ...reply, flags: reply.flags & ~flag.ackAttributes })).toEqual({
@@ -90,7 +90,7 @@ describe("acks", () => {
     });
   });
 
-  test("flags: a dump has many parts, a filtered one says so", () => {
+  test("a dump has the flag for several parts, a filtered dump its own flag", () => {
     const flags = (name: string) =>
       repliesOf(readGolden("rtnetlink", name)).map((reply: Message) => reply.flags);
     for (const value of flags("link-show")) expect(value).toBe(flag.multi);

@@ -1,4 +1,4 @@
-/** Whatever the bytes, a decoder returns or throws a DecodeError: random ones, and real messages cut or altered. */
+/** A decoder returns or throws a DecodeError for any bytes: random ones, and real messages cut or altered. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { decode } from "../../src/netlink/decode.ts";
@@ -43,7 +43,7 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   "an end": (bytes) => decodeAck(message(control.done, bytes, flag.ackAttributes)),
 };
 
-/** Runs all decoders; anything but a DecodeError comes through. Returns how many of them were content. */
+/** Runs all decoders and throws any error but a DecodeError. Returns how many of them succeeded. */
 function decodeAll(bytes: Uint8Array): number {
   let content = 0;
   for (const decode of Object.values(DECODERS)) {
@@ -58,7 +58,7 @@ function decodeAll(bytes: Uint8Array): number {
 }
 
 const datagrams = readGoldens("rtnetlink").flatMap((golden) => golden.datagrams.map(({ bytes }) => bytes));
-/** Whole datagrams, and what stands behind the header of their first message. */
+/** Whole datagrams, and the bytes after the header of their first message. */
 const real = fc.constantFrom(...datagrams, ...datagrams.map((bytes) => bytes.subarray(16)));
 
 describe("decoders throw nothing but DecodeError", () => {
@@ -70,7 +70,7 @@ describe("decoders throw nothing but DecodeError", () => {
     );
   });
 
-  test("on random attributes with lengths that hold", () => {
+  test("on random attributes with valid lengths", () => {
     const attribute = fc
       .tuple(fc.nat(40), fc.uint8Array({ maxLength: 24 }))
       .map(([type, payload]) => [
@@ -88,7 +88,7 @@ describe("decoders throw nothing but DecodeError", () => {
       content += decodeAll(bytes);
     });
     fc.assert(property, { numRuns: 1000 });
-    // Many get deep into the decoders.
+    // Many bytes pass the first checks of the decoders.
     expect(content).toBeGreaterThan(1000);
   });
 

@@ -1,10 +1,10 @@
 /**
- * Transactions. nf_tables takes changes only between two bounds (NFNL_MSG_BATCH_BEGIN and _END of uapi
- * linux/netfilter/nfnetlink.h) in one datagram, and makes all of them or none.
+ * Transactions of nf_tables. One datagram has all changes between two bounds (NFNL_MSG_BATCH_BEGIN and _END of uapi
+ * linux/netfilter/nfnetlink.h), and the kernel makes all of them or none.
  *
- * What a transaction costs: one that only adds is done at once. One that deletes is done at once as well, but the
- * kernel frees the objects after a grace period, and closing the socket waits for that (some 15 ms). A transaction
- * that fails waits for a grace period before its error comes. So look before you write, and close last.
+ * The cost: the kernel answers a successful transaction at once. After a deletion it frees the objects when a grace period
+ * is over, and closing the socket waits for that (some 15 ms). The error of a failed transaction also arrives only after a
+ * grace period. So read before you write, and close the socket last.
  */
 
 import { timeLeft } from "../../sys/deadline.ts";
@@ -33,7 +33,7 @@ const bound = (type: number, generation?: number): Request => ({
   payload: encode(BOUND, { subsystem: NFNL_SUBSYS_NFTABLES, generation }),
 });
 
-/** The messages of a transaction, bounds included; the last change asks for an acknowledgement. */
+/** The messages of a transaction, bounds included. The last change requests an acknowledgement. */
 export function encodeBatch(changes: readonly Request[], generation?: number, commit = true): Request[] {
   const last = changes.length - 1;
   return [
@@ -46,9 +46,9 @@ export function encodeBatch(changes: readonly Request[], generation?: number, co
 }
 
 /**
- * Makes all `changes` or none. With `generation` it is done only if nothing in nf_tables has changed since the
- * generation was read, else refused with ERESTART (at no cost).
- * @returns echoes, of changes with NLM_F_ECHO. @throws NetlinkError of the first change that is refused
+ * Makes all `changes` or none. If nf_tables has changed since `generation` was read, the kernel refuses them with ERESTART
+ * (at no cost).
+ * @returns the echoes of changes with NLM_F_ECHO. @throws NetlinkError of the first change that is refused
  */
 export const commit = (
   connection: Connection,
@@ -56,11 +56,11 @@ export const commit = (
   generation?: number,
 ): readonly Message[] => (changes.length === 0 ? [] : connection.transact(encodeBatch(changes, generation)));
 
-/** Lets the kernel check `changes` without making them: a batch without an end is taken back. @throws NetlinkError */
+/** Lets the kernel check `changes` without making them: it aborts a batch without an end. @throws NetlinkError */
 export const rehearse = (connection: Connection, changes: readonly Request[]): void =>
   void connection.transact(encodeBatch(changes, undefined, false));
 
-/** Number of the current generation of the rule set, which each transaction of anyone advances. */
+/** The generation of the rule set, a number that every transaction of any program increases. */
 export function currentGeneration(connection: Connection): number {
   const [reply] = connection.get({
     action: "read the generation of nf_tables",
@@ -72,15 +72,15 @@ export function currentGeneration(connection: Connection): number {
 }
 
 /**
- * Times that a change is planned anew because an object was missing. The kernel counts the generation before it shows
- * it: for an instant a look sees the objects of the last one under the number of this one.
+ * How often a change is planned again because an object was missing. The kernel increases the generation's number shortly
+ * before the new objects are visible.
  */
 const STALE_LOOKS = 3;
 
 /**
- * Plans changes from what is there and makes them, as one step: if anything changes between the look and the
- * transaction, both are done again, until the call's deadline; each time another program has got on.
- * @param plan reads through the connection and returns the changes; no changes, no transaction.
+ * Plans changes from the present state and makes them. If another program changes anything in between, both steps are
+ * repeated, until the call's deadline.
+ * @param plan reads through the connection and returns the changes. Without changes there is no transaction.
  */
 export function update(connection: Connection, plan: () => readonly Request[]): void {
   let stale = 0;

@@ -1,4 +1,4 @@
-/** Chains: NFTA_CHAIN_* and NFTA_HOOK_* of uapi linux/netfilter/nf_tables.h. */
+/** Schema and requests of chains: NFTA_CHAIN_* and NFTA_HOOK_* of uapi linux/netfilter/nf_tables.h. */
 import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
 import { DecodeError } from "../error.ts";
@@ -28,27 +28,26 @@ const CHAIN = schema(
     ],
     [12, "userData", CUSTOM, USER_DATA],
     [2, "handle", BE64],
-    // Rules in it, and jumps to it. Only decoded.
+    // Number of rules in it and of jumps to it. Only decoded.
     [6, "use", BE32],
   ],
   ["table", "chain"],
 );
 
-/** NF_INET_* of uapi linux/netfilter.h, and NF_BR_* of linux/netfilter_bridge.h: the same numbers. */
+/** NF_INET_* of uapi linux/netfilter.h. NF_BR_* of linux/netfilter_bridge.h has the same numbers. */
 export const hookNumber = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 
-/** What makes a chain a base chain: where packets enter it. */
+/** Where packets enter a base chain. */
 export interface Hook {
   readonly type: "filter" | "nat" | "route";
   /** A value of `hookNumber`. */
   readonly hook: number;
   /** Lower runs earlier; 100 is nft's `srcnat`. */
   readonly priority: number;
-  /** NF_DROP 0 or NF_ACCEPT 1, for what no rule decides; undefined leaves it to the kernel: accept. */
+  /** NF_DROP 0 or NF_ACCEPT 1, for packets that no rule decides. The kernel's default is accept. */
   readonly policy?: number | undefined;
 }
 
-/** What names a chain. */
 export interface ChainName extends TableName {
   readonly chain: string;
 }
@@ -63,7 +62,7 @@ export interface Chain
 export const describeChain = ({ family, table, chain }: ChainName): string =>
   `chain ${chain} of table ${family} ${table}`;
 
-/** Adds a chain. One that is there stays, unless `exclusive` (EEXIST) or its hook differs (EEXIST too). */
+/** Adds a chain. An existing chain stays; EEXIST if `exclusive` is set or its hook differs. */
 export const addChain = (chain: Chain, options: { exclusive?: boolean } = {}): Request =>
   request(
     `add ${describeChain(chain)}`,
@@ -82,13 +81,13 @@ const named =
       chain: name.chain,
     });
 
-/** Asks for one chain; ENOENT when there is none, or no such table. */
+/** Gets one chain; ENOENT when it or its table does not exist. */
 export const getChain = named("find", messageType.getChain);
 
-/** Deletes a chain with its rules; EBUSY while another rule jumps to it, ENOENT when there is none. */
+/** Deletes a chain with its rules; EBUSY while another rule jumps to it, ENOENT when it does not exist. */
 export const deleteChain = named("delete", messageType.deleteChain);
 
-/** Asks for the chains of all tables of a family. */
+/** Lists the chains of all tables of a family. */
 export const dumpChains = (family: TableName["family"]): Request =>
   request(`list chains of family ${family}`, messageType.getChain, 0, CHAIN, { family });
 

@@ -15,8 +15,8 @@ const EXTENSION = schema(4, NFGENMSG, [
 ]);
 
 /**
- * Asks for revision 0 of an extension, which the kernel loads where it can. ENOENT when it does not have it, EINVAL when
- * it has none for nf_tables.
+ * Checks that revision 0 of an extension exists; the kernel loads its module if it can. ENOENT when the kernel does not
+ * have it, EINVAL when it does not have it for nf_tables.
  */
 export const getExtension = (family: "ip" | "ip6", type: keyof typeof TYPES, name: string): Request =>
   request(`find the ${type} ${name} of x_tables`, GET, 0, EXTENSION, { family, name, revision: 0, type });

@@ -1,7 +1,7 @@
-/** What rules and maps put into a register (NFTA_DATA_*, NFTA_VERDICT_*): a value, or what becomes of the packet. */
+/** The data that rules and maps load into a register: a value or a verdict (NFTA_DATA_*, NFTA_VERDICT_*). */
 import { BYTES, type Fields, INLINE, NAME32, nest, STRING } from "../schema.ts";
 
-/** NF_* and NFT_* verdicts; the high ones are nf_tables' own, negative numbers. */
+/** NF_* and NFT_* verdicts. The high ones are the negative numbers of nf_tables. */
 const VERDICTS = {
   drop: 0,
   accept: 1,
@@ -12,7 +12,7 @@ const VERDICTS = {
   return: 0xfffffffb,
 } as const;
 
-/** `value` as it stands in the register, or a `verdict`; with jump and goto the `chain` where they lead. */
+/** `value` as in the register, or a `verdict`. Jump and goto also have their target, `chain`. */
 export const DATA = nest([
   [1, "value", BYTES],
   [
@@ -27,5 +27,5 @@ export const DATA = nest([
 ]);
 export type Data = Fields<typeof DATA>;
 
-/** A value that the object which holds it calls by another name. */
+/** A value under another name. */
 export const valueAs = <const Name extends string>(name: Name) => nest([[1, name, BYTES]], [name] as const);

@@ -1,4 +1,4 @@
-/** Elements of sets and maps: NFTA_SET_ELEM_LIST_* and NFTA_SET_ELEM_* of uapi linux/netfilter/nf_tables.h. */
+/** Schema and requests of elements of sets and maps: NFTA_SET_ELEM_LIST_* and NFTA_SET_ELEM_* of uapi linux/netfilter/nf_tables.h. */
 import { padded } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
@@ -23,12 +23,12 @@ import { USER_DATA } from "./userdata.ts";
 
 const ELEMENT = nest(
   [
-    // In a set with intervals without concatenation: the first key behind the interval, as an element of its own.
+    // In a set with intervals without concatenation: this element is the first key after the interval.
     [3, "intervalEnd", BIT],
     [1, "", INLINE, valueAs("key")],
-    // Last key of the interval, in a concatenation with intervals.
+    // In a concatenation with intervals: the last key of the interval.
     [10, "", INLINE, nest([[1, "keyEnd", BYTES]])],
-    // What a map leads to.
+    // The data of a map.
     [2, "data", NEST, DATA],
     [6, "userData", CUSTOM, USER_DATA],
   ],
@@ -41,11 +41,11 @@ const ELEMENTS = schema(4, NFGENMSG, [
   [2, "set", STRING],
   // The set's number within the transaction.
   [4, "id", BE32],
-  // libnftnl numbers them; the kernel takes any type.
+  // libnftnl numbers them; the kernel ignores the numbers.
   [3, "", INLINE, nest([[0, "elements", NUMBERED, ELEMENT]])],
 ]);
 
-/** The key of a concatenation: each part fills whole words. */
+/** The key of a concatenation. Each part is padded to whole words. */
 export function concatenate(...parts: readonly Uint8Array[]): Uint8Array {
   const key = new Uint8Array(parts.reduce((sum, { length }) => sum + padded(length), 0));
   let at = 0;
@@ -66,7 +66,7 @@ const change = (
   elements: readonly Element[] | undefined,
 ): Request => request(action, type, flags, ELEMENTS, { family, table, set, id, elements });
 
-/** Adds elements. One that is there stays as it is (of a map: EBUSY if its data differs), unless `exclusive`: EEXIST. */
+/** Adds elements. An existing one stays; EEXIST if `exclusive` is set, EBUSY if its data in a map differs. */
 export const addElements = (
   set: Place,
   elements: readonly Element[],
@@ -80,11 +80,11 @@ export const addElements = (
     elements,
   );
 
-/** Deletes the elements with these keys; ENOENT when one is not there. */
+/** Deletes the elements with these keys; ENOENT when one does not exist. */
 export const deleteElements = (set: SetName, elements: readonly Element[]): Request =>
   change(`delete elements of ${describeSet(set)}`, messageType.deleteElement, 0, set, elements);
 
-/** Asks for the elements with these keys, or in a dump for all; ENOENT when one is not there. */
+/** Gets the elements with these keys, or in a dump all; ENOENT when one does not exist. */
 export const getElements = (set: SetName, elements: readonly Element[] = []): Request =>
   change(
     `list elements of ${describeSet(set)}`,

@@ -1,5 +1,5 @@
 /**
- * The expressions of a rule, worked through in order: NFTA_EXPR_* with the attributes of each kind inside
+ * The expressions of a rule, evaluated in order: NFTA_EXPR_* with the attributes of each kind inside
  * (uapi linux/netfilter/nf_tables.h).
  */
 import { decode } from "../decode.ts";
@@ -52,7 +52,7 @@ const EXTENSION = nest(
     // As iptables calls it: "comment", "MASQUERADE".
     [1, "extension", STRING],
     [2, "revision", BE32],
-    // Its C structure, as long as the kernel wants it: padded to eight bytes.
+    // Its C structure, padded to eight bytes.
     [3, "info", BYTES],
   ],
   ["extension", "revision", "info"],
@@ -60,7 +60,7 @@ const EXTENSION = nest(
 
 /** The kinds that this program writes. Register 0 is the verdict. */
 const KINDS = {
-  /** Masks a register: target = (source & mask) ^ xor, which is as long as the mask. */
+  /** Masks a register: target = (source & mask) ^ xor. */
   bitwise: nest(
     [
       [1, "source", BE32],
@@ -73,7 +73,7 @@ const KINDS = {
     ],
     ["source", "target", "mask", "xor"],
   ),
-  /** Goes on only if a register compares so with a constant; `operator` is a value of `comparison`. */
+  /** Compares a register with a constant; the rule ends if it is false. `operator` is a value of `comparison`. */
   cmp: nest(
     [
       [1, "register", BE32],
@@ -98,25 +98,25 @@ const KINDS = {
     ],
     ["register", "data"],
   ),
-  /** Goes on only if a register's value is in a set, or `inverted` is not; with a map, loads what it leads to. */
+  /** The rule ends if a register's value is not in a set, or with `inverted` if it is. A map's data is loaded. */
   lookup: nest(
     [
       // First register of the key.
       [2, "register", BE32],
-      // Of a map: where its data goes.
+      // Register for the data of a map.
       [3, "target", BE32],
       [1, "set", STRING],
-      // Number of a set that the same transaction adds.
+      // The number of a set that is added in the same transaction.
       [4, "setId", BE32],
       [5, "inverted", BIT],
     ],
     ["register", "set"],
   ),
-  /** Gives the packet the address of the interface that it leaves through; NF_NAT_RANGE_*: 16 fully-random. */
+  /** Masquerades: the source becomes the outgoing interface's address. `flags` are NF_NAT_RANGE_*: 16 fully-random. */
   masq: nest([[1, "flags", BE32]]),
-  /** Looks at a packet, as `-m` of iptables does. */
+  /** Matches a packet, like `-m` of iptables. */
   match: EXTENSION,
-  /** Loads what the kernel knows of a packet; `key` is a value of `metaKey`. Interface names fill 16 bytes with zeros. */
+  /** Loads metadata of a packet; `key` is a value of `metaKey`. Interface names are padded with zeros to 16 bytes. */
   meta: nest(
     [
       [2, "key", BE32],
@@ -134,7 +134,7 @@ const KINDS = {
     ],
     ["register", "base", "offset", "length"],
   ),
-  /** Does something with a packet, as `-j` of iptables does. */
+  /** Handles a packet, like `-j` of iptables. */
   target: EXTENSION,
 } as const satisfies Record<string, Schema>;
 
@@ -142,7 +142,7 @@ type KnownExpression = {
   [Name in keyof typeof KINDS]: { readonly name: Name } & Omit<Fields<(typeof KINDS)[Name]>, "unknown">;
 }[keyof typeof KINDS];
 
-/** An expression of another kind, or of a known kind in a form that its schema does not take. Survives decoding. */
+/** An expression that no schema describes completely. It is kept as it came. */
 interface UnknownExpression {
   readonly name: "unknown";
   readonly kind: string;

@@ -1,15 +1,14 @@
 /**
- * What every nf_tables message begins with (uapi linux/netfilter/nfnetlink.h): struct nfgenmsg { u8 family;
- * u8 version; be16 res_id; }, then NFTA_* attributes. The numbers in them are in network order.
+ * The header of every nf_tables message (uapi linux/netfilter/nfnetlink.h): struct nfgenmsg { u8 family;
+ * u8 version; be16 res_id; }. NFTA_* attributes follow, whose numbers are in network order.
  */
 import type { Request } from "../connection.ts";
 import { encode } from "../encode.ts";
 import { type Fields, NAME8, type Schema } from "../schema.ts";
 
-/** NFPROTO_* of uapi linux/netfilter.h: the families that a table can have, by their names in nft. */
+/** NFPROTO_* of uapi linux/netfilter.h: the families of tables by nft's names. */
 export const tableFamily = { inet: 1, ip: 2, arp: 3, netdev: 5, bridge: 7, ip6: 10 } as const;
 
-/** Which packets a table sees: those of one protocol, of IPv4 and IPv6 together (inet), or of a bridge. */
 export type TableFamily = keyof typeof tableFamily;
 
 /** struct nfgenmsg, of four bytes. */

@@ -1,4 +1,4 @@
-/** Rules: NFTA_RULE_* of uapi linux/netfilter/nf_tables.h. */
+/** Schema and requests of rules: NFTA_RULE_* of uapi linux/netfilter/nf_tables.h. */
 import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
 import { flag, type Message } from "../message.ts";
@@ -17,7 +17,7 @@ const RULE = schema(
     [2, "chain", STRING],
     [3, "handle", BE64],
     [4, "", INLINE, nest([[1, "expressions", EACH, EXPRESSION]])],
-    // iptables-nft sends this with each rule: layer-4 protocol and flags for x_tables extensions. Only encoded.
+    // iptables-nft sends the layer-4 protocol and flags for x_tables extensions with each rule. Only encoded.
     [
       5,
       "compat",
@@ -35,7 +35,7 @@ const RULE = schema(
 );
 type Attributes = Fields<typeof RULE>;
 
-/** What names a rule: the kernel's number for it, which is never given out twice while the table lives. */
+/** A rule by the kernel's number for it, which is not reused while the table exists. */
 export interface RuleHandle extends ChainName {
   readonly handle: bigint;
 }
@@ -65,14 +65,14 @@ export const addRule = (rule: Rule): Request =>
 export const insertRule = (rule: Rule): Request =>
   addition(`insert a rule into ${describeChain(rule)}`, flag.create, rule);
 
-/** What names rules: one, all of a chain, or all of a table. */
+/** A request about one rule, all rules of a chain, or all of a table. */
 const named = (
   action: string,
   type: number,
   { family, table, chain, handle }: TableName & Partial<RuleHandle>,
 ): Request => request(action, type, 0, RULE, { family, table, chain, handle });
 
-/** Deletes one rule; ENOENT when it is gone. */
+/** Deletes one rule; ENOENT when it does not exist. */
 export const deleteRule = (rule: RuleHandle): Request =>
   named(`delete rule ${rule.handle} of ${describeChain(rule)}`, messageType.deleteRule, rule);
 
@@ -80,11 +80,11 @@ export const deleteRule = (rule: RuleHandle): Request =>
 export const flushChain = ({ family, table, chain }: ChainName): Request =>
   named(`flush ${describeChain({ family, table, chain })}`, messageType.deleteRule, { family, table, chain });
 
-/** Asks for one rule; ENOENT when there is none. */
+/** Gets one rule; ENOENT when it does not exist. */
 export const getRule = (rule: RuleHandle): Request =>
   named(`find rule ${rule.handle} of ${describeChain(rule)}`, messageType.getRule, rule);
 
-/** Asks for the rules of a chain, or of all chains of a table, in their order. Costs some 3 µs a rule. */
+/** Lists the rules of a chain, or of all chains of a table, in their order. Costs some 3 µs per rule. */
 export const dumpRules = ({ family, table, chain }: TableName & { readonly chain?: string }): Request =>
   request(`list the rules of table ${family} ${table}`, messageType.getRule, 0, RULE, {
     family,

@@ -1,4 +1,4 @@
-/** Sets and maps: NFTA_SET_* of uapi linux/netfilter/nf_tables.h. Their elements are in element.ts. */
+/** Schema and requests of sets and maps: NFTA_SET_* of uapi linux/netfilter/nf_tables.h. Their elements are in element.ts. */
 import { padded } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
@@ -8,7 +8,6 @@ import { messageType, NFGENMSG, request } from "./header.ts";
 import type { TableName } from "./table.ts";
 import { USER_DATA, type UserDatum } from "./userdata.ts";
 
-/** A set as the kernel tells it: types by nft's numbers. */
 const SET = schema(
   4,
   NFGENMSG,
@@ -22,7 +21,7 @@ const SET = schema(
     [7, "dataLength", BE32],
     // Its number within the transaction.
     [10, "id", BE32],
-    // NFTA_SET_DESC: how many elements it is built for, and lengths of the parts of a concatenation with intervals.
+    // NFTA_SET_DESC: the expected number of elements, and the lengths of the parts of a concatenation with intervals.
     [
       9,
       "",
@@ -38,10 +37,10 @@ const SET = schema(
   ["table", "set", "keyType", "keyLength"],
 );
 
-/** NFT_SET_*. An anonymous set belongs to the one rule that looks in it, and goes with it. */
+/** NFT_SET_*. An anonymous set belongs to the one rule that uses it, and is deleted with it. */
 export const setFlag = { anonymous: 1, constant: 2, interval: 4, map: 8, concatenation: 0x80 } as const;
 
-/** nft's own numbers and sizes of what can stand in a set; the kernel keeps the number and knows the size. */
+/** nft's numbers of data types, which the kernel only stores, and the sizes of their values. */
 export const dataType = {
   mark: { id: 19, length: 4 },
   inet_service: { id: 13, length: 2 },
@@ -52,13 +51,12 @@ export const dataType = {
   ifname: { id: 41, length: 16 },
 } as const;
 
-/** What the elements of a set are, by the name that nft shows. */
+/** A data type by nft's name. */
 export type DataType = keyof typeof dataType;
 
 /** NFT_DATA_VERDICT: the data type of a verdict map. */
 const VERDICT = 0xffffff00;
 
-/** What names a set. */
 export interface SetName extends TableName {
   readonly set: string;
 }
@@ -66,13 +64,13 @@ export interface SetName extends TableName {
 export interface NewSet extends SetName {
   /** One type, or the parts of a concatenation. */
   readonly key: readonly DataType[];
-  /** What a map leads to. */
+  /** The data type of a map. */
   readonly data?: DataType | "verdict";
   readonly anonymous?: boolean;
-  /** No element is added after the transaction that adds the set. */
+  /** Elements are added only in the transaction that adds the set. */
   readonly constant?: boolean;
   readonly interval?: boolean;
-  /** How many elements it is built for. */
+  /** The expected number of elements. */
   readonly size?: number;
   /** Its number within the transaction, for lookups of an anonymous set. */
   readonly id?: number;
@@ -83,10 +81,10 @@ export interface NewSet extends SetName {
 export const describeSet = ({ family, table, set }: SetName): string =>
   `set ${set} of table ${family} ${table}`;
 
-/** Adds a set or map. One that is there stays, unless `exclusive` (EEXIST). */
+/** Adds a set or map. An existing one stays; EEXIST if `exclusive` is set. */
 export function addSet(set: NewSet, options: { exclusive?: boolean } = {}): Request {
   const { family, table, key, data, interval, size, id = 0, userData } = set;
-  // nft packs the numbers of the parts six bits each; in a register each part fills whole words.
+  // nft packs the numbers of the parts into six bits each. In a register each part is padded to whole words.
   let [keyType, keyLength] = [0, 0];
   for (const type of key) {
     keyType = (keyType << 6) | dataType[type].id;
@@ -130,13 +128,13 @@ const named =
       set: name.set,
     });
 
-/** Asks for one set; ENOENT when there is none, or no such table. */
+/** Gets one set; ENOENT when it or its table does not exist. */
 export const getSet = named("find", messageType.getSet);
 
-/** Deletes a set; EBUSY while a rule looks in it, ENOENT when there is none. */
+/** Deletes a set; EBUSY while a rule uses it, ENOENT when it does not exist. */
 export const deleteSet = named("delete", messageType.deleteSet);
 
-/** Asks for the sets of a table. */
+/** Lists the sets of a table. */
 export const dumpSets = ({ family, table }: TableName): Request =>
   request(`list the sets of table ${family} ${table}`, messageType.getSet, 0, SET, { family, table });
 

@@ -1,4 +1,4 @@
-/** Tables: NFTA_TABLE_* of uapi linux/netfilter/nf_tables.h. */
+/** Schema and requests of tables: NFTA_TABLE_* of uapi linux/netfilter/nf_tables.h. */
 import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
 import { flag, type Message } from "../message.ts";
@@ -21,7 +21,6 @@ const TABLE = schema(
   ["table"],
 );
 
-/** What names a table. */
 export interface TableName {
   readonly family: TableFamily;
   readonly table: string;
@@ -32,7 +31,7 @@ export type Table = Fields<typeof TABLE> & TableName;
 /** For errors: `table inet t`. */
 const describeTable = ({ family, table }: TableName): string => `table ${family} ${table}`;
 
-/** Adds a table. One that is there stays as it is, unless `exclusive`: then EEXIST. */
+/** Adds a table. An existing one stays; EEXIST if `exclusive` is set. */
 export const addTable = (table: Table, options: { exclusive?: boolean } = {}): Request =>
   request(
     `add ${describeTable(table)}`,
@@ -47,10 +46,10 @@ const named =
   (name: TableName): Request =>
     request(`${verb} ${describeTable(name)}`, type, 0, TABLE, { family: name.family, table: name.table });
 
-/** Asks for one table; ENOENT when there is none. */
+/** Gets one table; ENOENT when it does not exist. */
 export const getTable = named("find", messageType.getTable);
 
-/** Deletes a table with all that is in it; ENOENT when there is none. */
+/** Deletes a table with its content; ENOENT when it does not exist. */
 export const deleteTable = named("delete", messageType.deleteTable);
 
 /** @throws DecodeError */

@@ -1,7 +1,6 @@
 /**
- * User data: bytes that the kernel keeps with a table, chain, rule, set or element for user space. libnftnl's form
- * (libnftnl/udata.h) is a row of { u8 type; u8 length; value }. Type 0 is the comment of everything but sets, whose
- * comment has type 7.
+ * User data: bytes that the kernel stores with a table, chain, rule, set or element for user space. In libnftnl's form
+ * (libnftnl/udata.h) they are a list of { u8 type; u8 length; value }. A comment has type 0, but on a set type 7.
  */
 import { UnfitError } from "../error.ts";
 import type { Custom } from "../schema.ts";
@@ -12,14 +11,13 @@ export interface UserDatum {
   readonly value: Uint8Array;
 }
 
-/** The type of a comment on anything but a set. */
 const COMMENT = 0;
 
 const encoder = new TextEncoder();
-/** A name may begin with U+FEFF, which is not a byte order mark there. */
+/** U+FEFF at the beginning of a name is not a byte order mark. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A text, which ends with a NUL. */
+/** A text, with its final NUL. */
 export const text = (type: number, value: string): UserDatum => ({
   type,
   value: encoder.encode(`${value}\0`),
@@ -40,14 +38,14 @@ export function textOf(data: readonly UserDatum[] | undefined, type: number): st
   return decoder.decode(end < 0 ? value : value.subarray(0, end));
 }
 
-/** For rows of a schema. Any program may write user data, so that bytes of another form are not a reason to fail. */
+/** The codec for schemas. Bytes of another form are ignored, since any program may write user data. */
 export const USER_DATA: Custom<readonly UserDatum[]> = {
   encode(data) {
     if (data.length === 0) return undefined;
     const bytes: number[] = [];
     for (const { type, value } of data) {
       if (value.length > 255)
-        throw new UnfitError(`user data of type ${type} has ${value.length} bytes, 255 fit`);
+        throw new UnfitError(`user data of type ${type} has ${value.length} bytes, at most 255 fit`);
       bytes.push(type, value.length, ...value);
     }
     return Uint8Array.from(bytes);

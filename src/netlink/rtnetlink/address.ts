@@ -1,4 +1,4 @@
-/** Addresses of interfaces: struct ifaddrmsg and IFA_* of uapi linux/if_addr.h. */
+/** Schema and requests of interface addresses: struct ifaddrmsg and IFA_* of uapi linux/if_addr.h. */
 import { type IpAddress, sameIp } from "../../net/ip.ts";
 import { formatPrefix, lastAddress, type Prefix } from "../../net/prefix.ts";
 import type { Request } from "../connection.ts";
@@ -15,7 +15,7 @@ export const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 export const RTM_GETADDR = 22;
 
-/** RTMGRP_IPV6_IFADDR, for a socket's `groups`: IPv6 addresses come, go and change, as when DAD ends. */
+/** RTMGRP_IPV6_IFADDR, for a socket's `groups`: IPv6 addresses are added, deleted or changed, as when DAD ends. */
 export const IPV6_ADDRESS_EVENTS = 0x100;
 
 /** IFA_F_* of uapi linux/if_addr.h. */
@@ -32,13 +32,13 @@ const ADDRESS = schema(
     [4, "index", U32],
   ],
   [
-    // On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL is always one's own. IPv6 sends only the former.
+    // IFA_LOCAL is the interface's own address. IFA_ADDRESS is the peer's on a point-to-point link. IPv6 sends only it.
     [2, "local", CUSTOM, IP],
     [1, "remote", CUSTOM, IP],
     [4, "broadcast", CUSTOM, IP],
     [3, "label", STRING],
     [8, "longFlags", U32],
-    // In the answer to a question about another namespace: the kernel's number for it (Linux 4.20 and later).
+    // The kernel's number for another namespace, in a request about it and in the answer (Linux 4.20 and later).
     [10, "targetNetnsId", S32],
   ],
 );
@@ -48,9 +48,9 @@ export interface InterfaceAddress
   extends Pick<Fields<typeof ADDRESS>, "scope" | "broadcast" | "label" | "targetNetnsId" | "unknown"> {
   /** Interface index. */
   index: number;
-  /** The interface's own address, with the length of the network that it reaches. */
+  /** The interface's own address, with its prefix length. */
   prefix: Prefix;
-  /** The other end's address, where it differs: a point-to-point link. */
+  /** The other end's address, where it differs, as on a point-to-point link. */
   peer?: IpAddress | undefined;
   /** IFA_F_* bits, all 32. */
   flags?: number | undefined;
@@ -69,7 +69,7 @@ export function encodeAddress(given: InterfaceAddress): Uint8Array {
     remote: given.peer ?? address,
     broadcast,
     label,
-    // The header has room for eight bits; with the attribute the kernel looks at nothing else.
+    // The header has only eight bits. If there is the attribute, the kernel ignores the header's flags.
     longFlags: flags > 0xff ? flags : undefined,
     targetNetnsId,
     unknown,
@@ -89,7 +89,7 @@ export function decodeAddress(payload: Uint8Array): InterfaceAddress {
   return address;
 }
 
-/** Adds an address; EEXIST when the interface has it. IPv4 gets its broadcast address, as `ip addr add … brd +` does. */
+/** Adds an address; EEXIST when the interface has it. IPv4 also gets a broadcast address, as with `ip addr add … brd +`. */
 export const addAddress = (index: number, prefix: Prefix, flags: number, interfaceName: string): Request => ({
   action: `add address ${formatPrefix(prefix)} to ${JSON.stringify(interfaceName)}`,
   type: RTM_NEWADDR,
@@ -109,7 +109,7 @@ export const deleteAddress = (index: number, prefix: Prefix, interfaceName: stri
   payload: encodeAddress({ index, prefix }),
 });
 
-/** Asks for the addresses of one interface, both families; ENODEV when there is no such interface. */
+/** Lists the addresses of one interface, both families; ENODEV when it does not exist. */
 export const dumpAddresses = (index: number): Request => ({
   action: `list addresses of interface ${index}`,
   type: RTM_GETADDR,
@@ -118,8 +118,8 @@ export const dumpAddresses = (index: number): Request => ({
 });
 
 /**
- * Asks for the addresses of all interfaces of this namespace, or of another by the number that the kernel has for it in
- * this one. Kernels before 4.20 answer with those of this one: look at `targetNetnsId`.
+ * Lists the addresses of all interfaces of this namespace, or of another by its number in this one. Kernels before 4.20
+ * always list those of this namespace: check `targetNetnsId`.
  */
 export const dumpAddressesIn = (netnsId?: number): Request => ({
   action: netnsId === undefined ? "list addresses" : `list addresses of namespace ${netnsId}`,
@@ -129,8 +129,8 @@ export const dumpAddressesIn = (netnsId?: number): Request => ({
 });
 
 /**
- * The IP address in a reply to `dumpAddresses`, if it is one of that interface: kernels before 4.20 send those of all
- * interfaces, and any kernel those of other families too. @throws DecodeError
+ * The IP address in a reply to `dumpAddresses`, if it belongs to that interface. Kernels before 4.20 send the addresses of
+ * all interfaces, and all kernels also those of other families. @throws DecodeError
  */
 export function addressOf({ type, payload }: Message, index: number): InterfaceAddress | undefined {
   if (type !== RTM_NEWADDR || familyOf(payload[0] ?? 0) === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** What is particular to a bridge's port (IFLA_BRPORT_* of uapi linux/if_link.h), carried in `Link.portData`. */
+/** The attributes of a bridge port (IFLA_BRPORT_* of uapi linux/if_link.h), which are in `Link.portData`. */
 import { decode } from "../decode.ts";
 import { encode } from "../encode.ts";
 import { type Fields, FLAG, nest, U8 } from "../schema.ts";
@@ -9,7 +9,7 @@ export const FORWARDING = 3;
 const PORT = nest([
   // Spanning tree state, 0 disabled to 3 forwarding.
   [1, "state", U8],
-  // Frames may leave through the port that they came in by.
+  // Frames may leave through the port that they came from.
   [4, "hairpin", FLAG],
   // Isolated ports do not reach each other.
   [33, "isolated", FLAG],

@@ -1,4 +1,4 @@
-/** IP addresses in attributes, 4 or 16 bytes in network order, and the AF_* numbers that tell which they are. */
+/** IP addresses in attributes (4 or 16 bytes in network order), and the AF_* numbers of their families. */
 import { bits, type Family, type IpAddress, ipFromBytes, ipToBytes } from "../../net/ip.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import { DecodeError } from "../error.ts";
@@ -7,11 +7,11 @@ import type { Custom } from "../schema.ts";
 /** AF_INET and AF_INET6, for every message that carries addresses. */
 export const addressFamily = { 4: 2, 6: 10 } as const;
 
-/** The family of an AF_* number; undefined for one that is not of IP. */
+/** The family of an AF_* number; undefined for other families than IP. */
 export const familyOf = (number: number): Family | undefined =>
   number === addressFamily[4] ? 4 : number === addressFamily[6] ? 6 : undefined;
 
-/** For rows of a schema. */
+/** The codec for schemas. */
 export const IP: Custom<IpAddress> = {
   encode: ipToBytes,
   decode(bytes, type) {
@@ -21,7 +21,7 @@ export const IP: Custom<IpAddress> = {
   },
 };
 
-/** The family of a message's header, which is that of all addresses in it. @throws DecodeError */
+/** The family of a message's header. All addresses in the message must have it. @throws DecodeError */
 export function checkFamilies(
   number: number,
   what: string,
@@ -36,7 +36,7 @@ export function checkFamilies(
   return family;
 }
 
-/** An address and its length from elsewhere in the message. @throws DecodeError when the length is too great. */
+/** An address with a prefix length. @throws DecodeError when the length is too great. */
 export function prefixOf(address: IpAddress, length: number): Prefix {
   if (length <= bits(address.family)) return { address, length };
   throw new DecodeError(`an IPv${address.family} address with a prefix length of ${length}`);

@@ -1,4 +1,4 @@
-/** Links: struct ifinfomsg and IFLA_* of uapi linux/rtnetlink.h and linux/if_link.h. */
+/** Schema and requests of links: struct ifinfomsg and IFLA_* of uapi linux/rtnetlink.h and linux/if_link.h. */
 import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
 import { encode } from "../encode.ts";
@@ -22,12 +22,12 @@ import {
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
-/** What bridge port and VLAN changes of family AF_BRIDGE use. */
+/** For changes of family AF_BRIDGE to bridge ports and VLANs. */
 export const RTM_SETLINK = 19;
 
 export const AF_BRIDGE = 7;
 
-/** RTMGRP_LINK, for a socket's `groups`: links and bridge ports come, go and change. */
+/** RTMGRP_LINK, for a socket's `groups`: links and bridge ports are added, deleted or changed. */
 export const LINK_EVENTS = 0x1;
 
 /** IFF_* of uapi linux/if.h. */
@@ -68,20 +68,20 @@ export const LINK = schema(LINK_HEADER_SIZE, LINK_HEADER, [
   [4, "mtu", U32],
   // IFLA_LINK: for a veth, the peer's index in the peer's namespace.
   [5, "peerIndex", U32],
-  // Index of the bridge; 0 in a request takes the port out.
+  // Index of the bridge; 0 in a request removes the port from it.
   [10, "master", U32],
   // Index into OPERSTATES.
   [16, "operstate", U8],
   [20, "alias", TEXT],
-  // Number of times that promiscuity was asked for.
+  // How often promiscuity was requested.
   [30, "promiscuity", U32],
   // Descriptor of the namespace where the link is to be created.
   [28, "netnsFd", U32],
   // The kernel's number for the peer's namespace, -1 for none; absent when it is this one.
   [37, "linkNetnsId", S32],
-  // The kernel's number for the namespace that a question is about, in its answer too (Linux 5.0 and later).
+  // The kernel's number for another namespace, in a request about it and in the answer (Linux 5.0 and later).
   [46, "targetNetnsId", S32],
-  // IFLA_PROTINFO: in messages of family AF_BRIDGE, what `portData` is in others.
+  // IFLA_PROTINFO: messages of family AF_BRIDGE have it instead of `portData`.
   [12, "bridgePort", ENCODED],
   // IFLA_LINKINFO.
   [
@@ -107,16 +107,16 @@ export type Link = Fields<typeof LINK>;
 /** @throws DecodeError */
 export const decodeLink = (payload: Uint8Array): Decoded<typeof LINK> => decode(LINK, payload);
 
-/** A link by name or index as a request names it. */
+/** How a request names a link. */
 type LinkName = { name: string } | ({ index: number } & Pick<Link, "targetNetnsId">);
 
-/** RTEXT_FILTER_SKIP_STATS: leaves out the statistics of IPv6, a quarter of a reply. */
+/** RTEXT_FILTER_SKIP_STATS omits the statistics of IPv6, a quarter of a reply. */
 const SKIP_STATS = 8;
 
 const named = (link: LinkName): string =>
   "name" in link ? JSON.stringify(link.name) : `with index ${link.index}`;
 
-/** Asks for one link. The reply decodes with `decodeLink`; ENODEV when there is none. */
+/** Gets one link, which linkOf() decodes; ENODEV when it does not exist. */
 export const getLink = (link: LinkName): Request => ({
   action: `find link ${named(link)}`,
   type: RTM_GETLINK,
@@ -130,9 +130,8 @@ export const getLink = (link: LinkName): Request => ({
 });
 
 /**
- * Asks for all links, or those that are ports of `master` or of a kind, or those of another namespace. Kernels before
- * 4.20 do not filter, and none does by a kind that it has no driver for; before 4.15 none answers for another namespace:
- * look at the links that come.
+ * Lists all links, or the ports of `master`, the links of a kind, or those of another namespace. Kernels before 4.20 do not
+ * filter, no kernel filters by a kind without a driver, and none before 4.15 lists another namespace: check the links.
  */
 export const dumpLinks = (filter: Pick<Link, "master" | "kind" | "targetNetnsId"> = {}): Request => ({
   action: "list links",
@@ -149,7 +148,7 @@ export const addLink = (link: Link & { name: string }): Request => ({
   payload: encode(LINK, link),
 });
 
-/** Changes the link with this index: only what the fields say. */
+/** Changes the given fields of the link with this index. */
 export const changeLink = (link: Link & { index: number }, action: string): Request => ({
   action,
   type: RTM_NEWLINK,
@@ -164,7 +163,7 @@ export const setLinkUp = (index: number, up: boolean, name: string): Request =>
     `set link ${JSON.stringify(name)} ${up ? "up" : "down"}`,
   );
 
-/** Deletes a link, and with it the other end of a veth pair; ENODEV when it is gone. */
+/** Deletes a link, and with it the other end of a veth pair; ENODEV when it does not exist. */
 export const deleteLink = (link: LinkName): Request => ({
   action: `delete link ${named(link)}`,
   type: RTM_DELLINK,

@@ -1,4 +1,4 @@
-/** Neighbour entries, that is ARP and NDP caches: struct ndmsg and NDA_* of uapi linux/neighbour.h. */
+/** Schema and requests of neighbour entries (ARP and NDP): struct ndmsg and NDA_* of uapi linux/neighbour.h. */
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import type { Request } from "../connection.ts";
 import { encode } from "../encode.ts";
@@ -27,7 +27,7 @@ export const NEIGHBOUR = schema(
   ],
 );
 
-/** Forgets what is known of an address on an interface; ENOENT when nothing is. */
+/** Deletes the entry of an address on an interface; ENOENT when it does not exist. */
 export const deleteNeighbour = (index: number, address: IpAddress): Request => ({
   action: `delete neighbour ${formatIp(address)} of interface ${index}`,
   type: RTM_DELNEIGH,

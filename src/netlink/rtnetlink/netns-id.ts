@@ -9,7 +9,7 @@ export const RTM_NEWNSID = 88;
 export const RTM_GETNSID = 90;
 
 const NETNS_ID = schema(
-  // The family, which says nothing here, with its padding.
+  // The family, which is not used here, and its padding.
   4,
   [],
   [
@@ -18,7 +18,7 @@ const NETNS_ID = schema(
   ],
 );
 
-/** Asks for the number of the namespace behind a descriptor; -1 when it has none, since nothing leads there. */
+/** Gets the number of the namespace of a descriptor; -1 when it has none, since no link leads there. */
 export const getNetnsId = (fd: number): Request => ({
   action: "find the number of a namespace",
   type: RTM_GETNSID,
@@ -26,7 +26,7 @@ export const getNetnsId = (fd: number): Request => ({
   payload: encode(NETNS_ID, { fd }),
 });
 
-/** Asks for the numbers of all other namespaces that have one here, since a link leads or led there. */
+/** Lists the numbers of all other namespaces that have one here, since a link leads or led there. */
 export const dumpNetnsIds = (): Request => ({
   action: "list the numbers of namespaces",
   type: RTM_GETNSID,

@@ -1,4 +1,4 @@
-/** Routes: struct rtmsg, RTA_* and RTAX_* of uapi linux/rtnetlink.h. */
+/** Schema and requests of routes: struct rtmsg, RTA_* and RTAX_* of uapi linux/rtnetlink.h. */
 import { type Family, formatIp, type IpAddress } from "../../net/ip.ts";
 import { defaultPrefix, formatPrefix, type Prefix } from "../../net/prefix.ts";
 import { padded } from "../bytes.ts";
@@ -24,7 +24,7 @@ export const ROUTE = schema(
   [
     [0, "family", U8],
     [1, "length", U8],
-    // IPv6: only for packets from a network of this length, which the attributes then hold; 0 for any.
+    // IPv6: only for packets from a network of this length, which is in the attributes; 0 for any.
     [2, "sourceLength", U8],
     // Only for packets with this type of service; 0 for any.
     [3, "tos", U8],
@@ -52,7 +52,7 @@ export const ROUTE = schema(
       "unknownMetrics",
       INLINE,
       nest([
-        // Bytes of a packet, and of a TCP segment to be announced.
+        // Largest packet, and largest TCP segment to be advertised, in bytes.
         [2, "mtu", U32],
         [8, "advmss", U32],
       ]),
@@ -64,7 +64,6 @@ export const ROUTE = schema(
 
 type Attributes = Fields<typeof ROUTE>;
 
-/** A route. */
 export interface Route
   extends Omit<Attributes, "family" | "length" | "shortTable" | "longTable" | "destination"> {
   /** Length 0 is the default route. */
@@ -78,7 +77,7 @@ export function encodeRoute(route: Route): Uint8Array {
     ...route,
     family: addressFamily[dst.address.family],
     length: dst.length,
-    // Tables above 255 fit only into the attribute.
+    // Numbers of tables above 255 fit only into the attribute.
     shortTable: table > 255 ? 0 : table,
     longTable: table > 255 ? table : undefined,
     protocol,
@@ -101,7 +100,7 @@ export function decodeRoute(payload: Uint8Array): Route {
 /** struct rtnexthop { u16 len; u8 flags, hops; s32 ifindex; }, before the hop's attributes. */
 const HOP = schema(8, [], [[5, "gateway", CUSTOM, IP]]);
 
-/** The gateways of a route: of each hop, where it has several. @throws DecodeError */
+/** The gateways of a route, one for each next hop that has one. @throws DecodeError */
 export function gatewaysOf({ dst, gateway, multipath }: Route): IpAddress[] {
   const gateways = gateway === undefined ? [] : [gateway];
   const hops = multipath ?? new Uint8Array();
@@ -118,8 +117,8 @@ export function gatewaysOf({ dst, gateway, multipath }: Route): IpAddress[] {
 }
 
 /**
- * Adds a route also where others lead to the same destination: for IPv4 it goes before them (`ip route prepend`), for
- * IPv6 beside them. EEXIST only for the very same one.
+ * Adds a route, even if others have the same destination: before them for IPv4 (`ip route prepend`), beside them for IPv6.
+ * EEXIST only if exactly this route exists.
  */
 export const addRoute = (route: Route): Request => ({
   action: `add route ${formatPrefix(route.dst)}${route.gateway === undefined ? "" : ` via ${formatIp(route.gateway)}`}`,
@@ -129,8 +128,8 @@ export const addRoute = (route: Route): Request => ({
 });
 
 /**
- * Asks for the routes of a family; with `table` only those of that table: ENOENT when it was never used; with `type`
- * (RTN_*) only those of that type. Kernels before 4.20 send them all.
+ * Lists the routes of a family: only those of `table` (ENOENT when it was never used) and of `type` (RTN_*), if given.
+ * Kernels before 4.20 list all.
  */
 export const dumpRoutes = (
   family: Family,

@@ -1,6 +1,6 @@
 /**
- * VLANs of a bridge's ports (uapi linux/if_bridge.h): messages of family AF_BRIDGE whose IFLA_AF_SPEC holds an entry for
- * each VLAN. A range is two entries, marked begin and end.
+ * Schema and requests of the VLANs of bridge ports (uapi linux/if_bridge.h): messages of family AF_BRIDGE whose
+ * IFLA_AF_SPEC has an entry for each VLAN. A range is two entries, with flags for begin and end.
  */
 import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
@@ -51,7 +51,7 @@ export interface PortVlan {
   vid: number;
   /** Last VLAN of a range. */
   end?: number;
-  /** Untagged frames that come in belong to this VLAN. */
+  /** Incoming untagged frames belong to this VLAN. */
   pvid?: boolean;
   /** Frames of this VLAN leave without a tag. */
   untagged?: boolean;
@@ -69,7 +69,7 @@ export function encodePortVlans(index: number, vlans: readonly PortVlan[], self 
   return encode(PORT_VLANS, { family: AF_BRIDGE, index, bridgeFlags, entries });
 }
 
-/** A port's VLANs out of one message of a dump; ranges stay ranges. @throws DecodeError */
+/** A port's VLANs in one message of a dump. Ranges stay ranges. @throws DecodeError */
 export function decodePortVlans(payload: Uint8Array): { index: number; vlans: PortVlan[] } {
   const { index, entries = [] } = decode(PORT_VLANS, payload);
   const vlans: PortVlan[] = [];
@@ -79,7 +79,7 @@ export function decodePortVlans(payload: Uint8Array): { index: number; vlans: Po
     const ends = (flags & RANGE_END) !== 0;
     if (ends !== (begin !== undefined)) {
       throw new DecodeError(
-        `VLAN ${vid} ${ends ? "ends a range without a beginning" : "stands in an open range"}`,
+        `VLAN ${vid} ${ends ? "ends a range without a beginning" : "is inside an open range"}`,
       );
     }
     if ((flags & RANGE_BEGIN) !== 0) begin = vlan;
@@ -89,7 +89,7 @@ export function decodePortVlans(payload: Uint8Array): { index: number; vlans: Po
       begin = undefined;
     }
   }
-  if (begin !== undefined) throw new DecodeError(`a VLAN range that begins at ${begin.vid} without an end`);
+  if (begin !== undefined) throw new DecodeError(`the VLAN range from ${begin.vid} has no end`);
   return { index, vlans };
 }
 
@@ -105,7 +105,7 @@ const changePortVlans =
 export const addPortVlans = changePortVlans("add VLANs to", RTM_SETLINK);
 export const deletePortVlans = changePortVlans("delete VLANs from", RTM_DELLINK);
 
-/** Asks for the VLANs of all ports of all bridges of the namespace. */
+/** Lists the VLANs of all bridge ports of the namespace. */
 export const dumpPortVlans = (): Request => ({
   action: "list VLANs of bridge ports",
   type: RTM_GETLINK,

@@ -22,19 +22,19 @@ const change = (table: string): Request => deleteTable({ family: "inet", table }
 const generationReply = (request: Message, generation: number): Message =>
   answer(request, NEW_GENERATION, Uint8Array.of(0, 0, 0, 0, 8, 0, 1, 0, ...hostOrder(generation).reverse()));
 
-/** Acknowledges what asks for it. */
+/** Acknowledges the requests that ask for it. */
 const obedient: Script = (requests) => [
   requests.filter(({ flags }) => (flags & flag.ack) !== 0).map((request) => verdict(request, 0)),
 ];
 
-/** The generation that the transaction's first message insists on. */
+/** The generation in the transaction's first message. */
 const seenGeneration = (requests: readonly Message[]): number | undefined => {
   const begin = requests[0]?.payload;
   return begin?.length === 12 ? new DataView(begin.buffer, begin.byteOffset).getUint32(8) : undefined;
 };
 
 describe("commit", () => {
-  test("is one datagram between two bounds, and only the last change is acknowledged", () => {
+  test("sends one datagram with two bounds, and only the last change is acknowledged", () => {
     const kernel = new FakeKernel(obedient);
     commit(new Connection(kernel), [change("a"), change("b"), change("c")]);
     expect(kernel.received.length).toBe(1);
@@ -45,13 +45,13 @@ describe("commit", () => {
     expect(kernel.unread).toBe(0);
   });
 
-  test("of nothing sends nothing", () => {
+  test("sends nothing without changes", () => {
     const kernel = new FakeKernel(obedient);
     commit(new Connection(kernel), []);
     expect(kernel.received).toEqual([]);
   });
 
-  test("fails with the first change that is refused, by its name", () => {
+  test("fails with the action of the first change that is refused", () => {
     const kernel = new FakeKernel((requests) => {
       const [, first, , last] = requests as [Message, Message, Message, Message];
       return [[verdict(first, ENOENT)], [verdict(last, 0)]];
@@ -77,7 +77,7 @@ describe("commit", () => {
     expect(commit(new Connection(kernel), [change("a")]).map(({ type }) => type)).toEqual([0xa00]);
   });
 
-  test("what an earlier transaction left unread is nobody's business", () => {
+  test("unread replies of an earlier transaction are ignored", () => {
     let times = 0;
     const kernel = new FakeKernel((requests) => {
       times++;
@@ -91,14 +91,14 @@ describe("commit", () => {
   });
 });
 
-test("a rehearsal has no end, so that the kernel takes it back", () => {
+test("a rehearsal has no end, so that the kernel aborts it", () => {
   const kernel = new FakeKernel(obedient);
   rehearse(new Connection(kernel), [change("a")]);
   expect(kernel.received[0]?.map(({ type }) => type)).toEqual([BEGIN, 0xa02]);
 });
 
 describe("update", () => {
-  /** Each look sees the next of `generations`; a transaction is taken if it names the last of them. */
+  /** Each read returns the next of `generations`. A transaction succeeds if it names the last of them. */
   const racing = (generations: readonly number[]): FakeKernel => {
     let looks = 0;
     return new FakeKernel((requests): readonly Reply[] => {
@@ -113,7 +113,7 @@ describe("update", () => {
     });
   };
 
-  test("plans anew until nobody else was faster", () => {
+  test("plans again until no other program was faster", () => {
     const kernel = racing([5, 6, 7]);
     const plans: number[] = [];
     update(new Connection(kernel), () => {
@@ -153,7 +153,7 @@ describe("update", () => {
     expect(kernel.received.length).toBe(1);
   });
 
-  test("K8: gives up when the call's time is", () => {
+  test("K8: gives up when the call's time is over", () => {
     const kernel = racing(Array.from({ length: 2000 }, (_, index) => index));
     let plans = 0;
     const attempt = () =>
@@ -169,7 +169,7 @@ describe("update", () => {
     expect(plans).toBe(1500);
   });
 
-  test("plans anew when an object was missing, since a look can be a moment late, but not for ever", () => {
+  test("plans again a few times when an object was missing, since the state that was read may be old", () => {
     const missingFor = (times: number): FakeKernel => {
       let refused = 0;
       return new FakeKernel((requests): readonly Reply[] => {

@@ -1,4 +1,4 @@
-/** What the kernel tells `nft list ruleset`, decoded. The rule set is in the head of each golden. */
+/** Decodes the kernel's replies to `nft list ruleset`. The rule set is in the head of each golden. */
 import { describe, expect, test } from "bun:test";
 import { ipToBytes, parseIp } from "../../../src/net/ip.ts";
 import { decodeChain } from "../../../src/netlink/nftables/chain.ts";
@@ -18,7 +18,7 @@ const ip = (text: string): Uint8Array => {
   return ipToBytes(address);
 };
 
-test("a table with its comment and the number of things in it", () => {
+test("a table with its comment and the number of its objects", () => {
   const [table, ...others] = objects("tables").map(decodeTable);
   expect(others).toEqual([]);
   // Two chains and five sets.
@@ -26,9 +26,9 @@ test("a table with its comment and the number of things in it", () => {
   expect(commentOf(table?.userData)).toBe("a table");
 });
 
-test("chains: where packets enter, a comment, the number of rules and of ways in", () => {
+test("chains: hooks, a comment, the number of rules and jumps", () => {
   const [regular, base] = objects("chains").map(decodeChain);
-  // Three rules; one rule and one element lead there.
+  // Three rules, and jumps from one rule and one element.
   expect(regular).toMatchObject({ family: "inet", table: "t", chain: "c", use: 5 });
   expect(regular?.base).toBeUndefined();
   expect(commentOf(regular?.userData)).toBe("a chain");
@@ -39,7 +39,7 @@ test("chains: where packets enter, a comment, the number of rules and of ways in
 describe("rules", () => {
   const rules = objects("rules").map(decodeRule);
 
-  test("come in their order, with handles and the rule before", () => {
+  test("are in their order, with handles and the previous rule", () => {
     expect(rules.map(({ chain, handle, position }) => [chain, handle, position])).toEqual([
       ["c", 3n, undefined],
       ["c", 4n, 3n],
@@ -54,7 +54,7 @@ describe("rules", () => {
       { name: "cmp", register: 1, operator: 0, value: Uint8Array.of(2) },
       { name: "payload", register: 1, base: 1, offset: 12, length: 4 },
       { name: "cmp", register: 1, operator: 0, value: ip("10.1.2.3") },
-      // nft compares the network's bytes alone where it has whole ones.
+      // nft compares only the network's bytes if the prefix has whole bytes.
       { name: "payload", register: 1, base: 1, offset: 16, length: 3 },
       { name: "cmp", register: 1, operator: 1, value: ip("10.1.2.0").subarray(0, 3) },
       { name: "counter", packets: 0n, bytes: 0n },
@@ -89,7 +89,7 @@ test("sets and maps: types, lengths, flags, comment", () => {
   expect(sets.every(({ handle }) => handle !== undefined)).toBe(true);
 });
 
-test("elements: keys, intervals, concatenations, what a map leads to, comments", () => {
+test("elements: keys, intervals, concatenations, data of maps, comments", () => {
   const elements = objects("elements")
     .map(decodeElements)
     .filter((list) => list.length > 0);

@@ -1,4 +1,4 @@
-/** What we write beside what `nft` writes for the same: equal to the last byte. */
+/** Our requests equal those of `nft` for the same action to the last byte. */
 import { expect, test } from "bun:test";
 import { ipToBytes, parseIp } from "../../../src/net/ip.ts";
 import { parseMac } from "../../../src/net/mac.ts";
@@ -60,15 +60,15 @@ const verdict = (name: "accept" | "drop" | "return"): Expression => ({
   register: 0,
   data: { verdict: name },
 });
-/** A number in host order, and the comment of a set, as libnftnl keeps them. */
+/** A number in host order, and the comment of a set, in libnftnl's form. */
 const number = (type: number, value: number) => ({ type, value: hostOrder(value) });
 const setComment = (words: string) => text(7, words);
-/** Byte order of a set's key and data, as libnftnl notes them: 1 host, 2 network, 0 for a concatenation. */
+/** Byte order of a set's key and data in libnftnl's form: 1 host, 2 network, 0 for a concatenation. */
 const keyOrder = (order: number) => number(0, order);
 const dataOrder = (order: number) => number(1, order);
-/** That a map's data is no interval. */
+/** A map's data is not an interval. */
 const DATA_INTERVAL = number(6, 0);
-/** What nft notes of the parts of `ipv4_addr . inet_service`. */
+/** nft's user data about the parts of `ipv4_addr . inet_service`. */
 const PARTS = { type: 3, value: Uint8Array.fromHex("00040d0000000100") };
 
 const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
@@ -235,7 +235,7 @@ const ELSEWHERE = [
 const changesIn = (name: string) =>
   requestsOf(readGolden("nftables", name)).filter(({ type }) => type >= 0xa00);
 
-/** nft asks for the table with flags that the kernel does not look at. */
+/** nft gets the table with flags that the kernel ignores. */
 const looksAt = (type: number): number => (type === 0xa00 ? flag.exclusive : 0xf00);
 
 test.each(Object.entries(REQUESTS))("%s", (name, requests) => {
@@ -259,7 +259,7 @@ test("the bounds of a transaction are those of nft and iptables-nft", () => {
       .filter(({ type }) => type < 0xa00)
       .map(({ type, payload }) => [type, payload.toHex()]);
   expect(ours()).toEqual(bounds("table-delete"));
-  // iptables-nft says which generation it has seen.
+  // iptables-nft sends the generation that it has read.
   expect(ours(1)).toEqual(bounds("iptables-restore"));
 });
 

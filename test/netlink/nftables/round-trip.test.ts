@@ -1,4 +1,4 @@
-/** What is encoded is decoded to the same, whatever it is; what the decoder does not know survives. */
+/** Any object survives encoding and decoding, and so do attributes that the decoder does not know. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Request } from "../../../src/netlink/connection.ts";
@@ -189,7 +189,7 @@ describe("decoding gives what was encoded", () => {
     );
   });
 
-  test("user data; and bytes of another form are nobody's error", () => {
+  test("user data; bytes of another form are ignored", () => {
     fc.assert(
       fc.property(userData, (list) => {
         expect(USER_DATA.decode(USER_DATA.encode(list ?? []) ?? new Uint8Array(), 0)).toEqual(list ?? []);
@@ -197,7 +197,7 @@ describe("decoding gives what was encoded", () => {
     );
     expect(USER_DATA.decode(Uint8Array.of(0, 9, 1), 0)).toBeUndefined();
     expect(commentOf(undefined)).toBeUndefined();
-    expect(() => USER_DATA.encode([comment("x".repeat(255))])).toThrow("256 bytes, 255 fit");
+    expect(() => USER_DATA.encode([comment("x".repeat(255))])).toThrow("256 bytes, at most 255 fit");
   });
 });
 
@@ -209,7 +209,7 @@ test("an expression of a known kind in another form survives", () => {
   expect(decodeRule(asMessage(addRule({ ...rule, unknown: [handle] }))).expressions).toEqual([shift]);
 });
 
-test("what misses its name, or has a family or verdict that nobody knows, is a DecodeError", () => {
+test("a missing name, an unknown family or an unknown verdict is a DecodeError", () => {
   const message = (payload: string): Message => ({
     type: 0xa00,
     flags: 0,

@@ -1,17 +1,17 @@
 /**
- * Messages as trees of attributes in the order of their types, so that two encodings of one meaning are equal. The
- * tables are written down here once more, on purpose: the codecs are judged by them.
+ * Messages as trees of attributes, sorted by type, so that two encodings of one meaning are equal. The tables repeat those
+ * of the codecs on purpose: they verify the codecs.
  */
 import type { Message } from "../../../src/netlink/message.ts";
 import { attributesIn, attributeType } from "../attributes.ts";
 
-/** Attributes by "type value", nested ones as trees; the fixed header in front. */
+/** Attributes as "type value", nested ones as trees, after the fixed header. */
 export interface Tree {
   readonly header: string;
   readonly attributes: readonly (readonly [type: number, value: string | Tree])[];
 }
 
-/** What an attribute of a type holds: attributes after so many bytes, or a string whose final NUL is optional. */
+/** The content of an attribute type: attributes after so many bytes, or a string whose final NUL is optional. */
 type Inside = { readonly header: number; readonly inside: Schema } | "string";
 type Schema = Readonly<Record<number, Inside>>;
 
@@ -52,14 +52,14 @@ export const objectName = (type: number): (typeof OBJECTS)[number]["name"] => ob
 
 export function treeOf(message: Pick<Message, "type" | "payload">): Tree {
   const { header, schema } = objectOf(message.type);
-  // The data of a veth holds a message, that of a bridge only numbers.
+  // The data of a veth contains a message, that of a bridge only numbers.
   return tree(message.payload, header, isVethRequest(message) ? VETH : schema);
 }
 
 /** Attributes alone, none of them nested. */
 export const treeOfAttributes = (bytes: Uint8Array): Tree => tree(bytes, 0, {});
 
-/** RTM_NEWLINK that asks for a veth: replies have no IFLA_INFO_DATA. */
+/** RTM_NEWLINK that requests a veth. Replies have no IFLA_INFO_DATA. */
 function isVethRequest({ type, payload }: Pick<Message, "type" | "payload">): boolean {
   if (type !== 16) return false;
   const info = attributesIn(payload.subarray(16)).find((attribute) => attributeType(attribute) === 18);

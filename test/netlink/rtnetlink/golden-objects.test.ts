@@ -1,4 +1,4 @@
-/** What real messages mean: each is decoded into the object that its command named, and encoded again. */
+/** Real messages are decoded into the objects of their commands, and encoded again. */
 import { describe, expect, test } from "bun:test";
 import { formatIp, parseIp } from "../../../src/net/ip.ts";
 import { formatMac, parseMac } from "../../../src/net/mac.ts";
@@ -26,7 +26,7 @@ function requestOf(name: string): Message {
   return requests[0] as Message;
 }
 
-/** The replies of a golden but for acknowledgements and ends of dumps. */
+/** The replies of a golden without acknowledgements and ends of dumps. */
 const objectsOf = (name: string): Message[] =>
   repliesOf(readGolden("rtnetlink", name)).filter(({ type }) => type >= 16);
 
@@ -46,7 +46,7 @@ describe("links", () => {
   const decoded = (name: string) => decodeLink(requestOf(name).payload);
   const blank = { family: 0, hardwareType: 0, index: 0, flags: 0, change: 0 };
 
-  test("a bridge to be made, with its options", () => {
+  test("a bridge to be created, with its options", () => {
     const link = decoded("link-add-bridge");
     expect(link).toMatchObject({
       ...blank,
@@ -62,14 +62,14 @@ describe("links", () => {
     });
   });
 
-  test("a veth to be made, its peer in another namespace", () => {
+  test("a veth to be created, its peer in another namespace", () => {
     const link = decoded("link-add-veth");
     expect(link).toMatchObject({ ...blank, name: "veth0", mtu: 1400, master: 2, kind: "veth" });
     const peer = decode(VETH, link.data ?? new Uint8Array()).peer;
     expect(peer).toEqual({ ...blank, name: "eth0", mtu: 1400, mac: mac("02:00:00:00:00:03"), netnsFd: 4 });
   });
 
-  test("changes carry what they change and nothing else", () => {
+  test("a change has only the changed fields", () => {
     expect(decoded("link-set-master")).toEqual({ ...blank, index: 4, master: 2 });
     expect(decoded("link-set-nomaster")).toEqual({ ...blank, index: 4, master: 0 });
     expect(decoded("link-set-up")).toEqual({ ...blank, index: 3, flags: 1, change: 1 });
@@ -87,7 +87,7 @@ describe("links", () => {
     expect(decodeBridgePort(decoded("bridge-link-set").bridgePort ?? new Uint8Array())).toEqual(settings);
   });
 
-  test("a listing: every link with what a plugin asks about", () => {
+  test("a listing: every link with the fields that plugins use", () => {
     const links = objectsOf("link-show").map(({ payload }) => decodeLink(payload));
     const common = { family: 0, mtu: 1500, promiscuity: 0, change: 0 };
     expect(links.map(({ name }) => name)).toEqual(["lo", "br0", "eth0", "veth0"]);
@@ -124,7 +124,7 @@ describe("links", () => {
     });
   });
 
-  test("family AF_BRIDGE: the port's settings stand in IFLA_PROTINFO", () => {
+  test("family AF_BRIDGE: the port's settings are in IFLA_PROTINFO", () => {
     const link = objectsOf("bridge-link-show").map(({ payload }) => decodeLink(payload))[0];
     expect(link).toMatchObject({ family: 7, name: "veth0", master: 2 });
     expect(decodeBridgePort(link?.bridgePort ?? new Uint8Array())).toMatchObject({ hairpin: true });
@@ -201,12 +201,12 @@ describe("routes", () => {
     expect(route.unknown?.[0]?.payload.toHex()).toBe("fd080000000000000000000000000000");
   });
 
-  test("a listing of all sorts", () => {
+  test("a listing of many kinds of routes", () => {
     const routes = objectsOf("route-show").map(({ payload }) => decodeRoute(payload));
     expect(routes).toMatchObject([
       { dst: prefix("0.0.0.0/0"), gateway: ip("10.0.0.1"), index: 2, protocol: 3 },
       { dst: prefix("10.0.0.0/24"), preferredSource: ip("10.0.0.2"), protocol: 2, scope: 253 },
-      // By way of an IPv6 neighbour, RTA_VIA.
+      // Through an IPv6 neighbour, RTA_VIA.
       { dst: prefix("10.5.0.0/16"), index: 2, unknown: [{ type: 18 }] },
       // Two paths, RTA_MULTIPATH.
       { dst: prefix("10.6.0.0/16"), multipath: expect.anything() },
@@ -248,7 +248,7 @@ test("neighbours", () => {
   expect(decode(NEIGHBOUR, requestOf("neigh-del").payload)).toEqual(entry);
   const v6 = { ...entry, family: 10, address: ip("fd00::9") };
   expect(decode(NEIGHBOUR, requestOf("neigh-del-v6").payload)).toEqual(v6);
-  // IPv6 has entries of its own making, for multicast, which ip leaves out.
+  // IPv6 creates entries for multicast, which ip leaves out.
   const shown = objectsOf("neigh-show").map(({ payload }) => decode(NEIGHBOUR, payload));
   expect(shown.filter(({ state }) => state === 0x80)).toMatchObject([
     { ...entry, ...hardware, type: 1, unknown: expect.anything() },
@@ -287,7 +287,7 @@ describe("VLANs", () => {
     ]);
   });
 
-  test("a bridge that filters, with a default VLAN of its own", () => {
+  test("a bridge that filters, with its own default VLAN", () => {
     const link = linkOf(objectsOf("vlan-filtering-link"));
     expect(decodeBridge(link?.data ?? new Uint8Array())).toMatchObject({
       vlanFiltering: true,
@@ -314,7 +314,7 @@ describe("decoded and encoded again", () => {
       again: (payload: Uint8Array) => encode(NEIGHBOUR, decode(NEIGHBOUR, payload)),
     },
   };
-  /** Dumps of addresses and routes that ask for both families have no address to be decoded. */
+  /** Dumps of addresses and routes of both families have no address to decode. */
   const ofAnyFamily = ({ type, payload }: Message) =>
     (objectName(type) === "address" || objectName(type) === "neighbour") && payload.length <= 12;
   const all = goldens.flatMap((golden) =>
@@ -349,7 +349,7 @@ describe("decoded and encoded again", () => {
   });
 });
 
-/** Without what stands twice in a message: `prefix`, `flags`, `dst` and `table` say it, where an object has them. */
+/** An object without the fields that repeat `prefix`, `flags`, `dst` or `table`. */
 function meaning(object: object): object {
   const { shortFlags, longFlags, shortTable, longTable, local, remote, destination, ...rest } =
     object as Record<string, unknown>;
@@ -357,14 +357,14 @@ function meaning(object: object): object {
 }
 
 /**
- * The tree of a message as the codecs write it: the kernel says some things twice, in the header and in an attribute,
- * and the encoders once.
+ * The tree of a message as the codecs write it. The kernel writes some values both in the header and in an attribute, the
+ * encoders only once.
  */
 function withoutRepetition(message: Message): Tree {
   const tree = treeOf(message);
   const header = Uint8Array.fromHex(tree.header);
   if (objectName(message.type) === "address") {
-    // Flags that fit into the header; IPv6 leaves out IFA_LOCAL, which is the same as IFA_ADDRESS.
+    // Flags that fit into the header. IPv6 leaves out IFA_LOCAL, which equals IFA_ADDRESS.
     const short = `${header.subarray(2, 3).toHex()}000000`;
     const attributes = tree.attributes.filter(([type, value]) => type !== 8 || value !== short);
     const own = attributes.find(([type]) => type === 1)?.[1];

@@ -1,4 +1,4 @@
-/** Our requests beside those of `ip` and `bridge` for the same action: type, flags, header and attributes are equal. */
+/** Our requests equal those of `ip` and `bridge` for the same action: type, flags, header and attributes. */
 import { describe, expect, test } from "bun:test";
 import { parseIp } from "../../../src/net/ip.ts";
 import { parseMac } from "../../../src/net/mac.ts";
@@ -83,7 +83,7 @@ const SAME: Readonly<Record<string, Request>> = {
   "addr-del": deleteAddress(2, prefix("10.0.0.2/24"), "eth0"),
   "addr-del-v6": deleteAddress(2, prefix("fd00::2/64"), "eth0"),
   "addr-show": dumpAddresses(2),
-  // Ours never takes the place of a route to the same destination, nor fails at one, as `ip route prepend`.
+  // Like `ip route prepend`, ours neither replaces a route to the same destination nor fails because of it.
   "route-prepend": addRoute(v4),
   "route-show-table": dumpRoutes(4, { table: 1000 }),
   "route-show": dumpRoutes(4, { table: 254 }),
@@ -99,7 +99,7 @@ const SAME: Readonly<Record<string, Request>> = {
   "vlan-filtering-del": deletePortVlans(4, [{ vid: 100, end: 105 }], "veth0"),
 };
 
-/** The tool's request as it would be with what `differs` says: written down, so that a difference is meant. */
+/** The tool's request with the changes of `differs`, so that only intended differences pass. */
 interface Difference {
   readonly why: string;
   readonly ours: Request;
@@ -185,7 +185,7 @@ const DIFFERENT: Readonly<Record<string, Difference>> = {
 
 const QUERIES = [18, 22, 26, 30];
 
-/** What a connection makes of a request's flags: a dump has no acknowledgement, ip wants none of a query either. */
+/** The flags that a connection sends: a dump requests no acknowledgement, and ip requests none for a query either. */
 const flagsOf = (request: Request, dump: boolean): number =>
   request.flags | flag.request | (dump ? flag.dump : flag.ack);
 
@@ -208,10 +208,10 @@ describe("the same as the tool's", () => {
   });
 });
 
-test("the same to the last byte, where the tool puts no attribute into another", () => {
+test("the same to the last byte, if the tool's request has no nested attributes", () => {
   const names = Object.keys(SAME).filter((name) => /^(link-set-(?!vlan)|link-del|addr-(add|del))/.test(name));
   expect(names.length).toBe(14);
-  // The order of attributes means nothing.
+  // The order of attributes has no meaning.
   const sorted = (payload: Uint8Array, length: number) =>
     attributesIn(payload.subarray(length))
       .map(({ type, payload: value }) => `${type} ${value.toHex()}`)
@@ -225,7 +225,7 @@ test("the same to the last byte, where the tool puts no attribute into another",
   }
 });
 
-describe("the tool's but for a difference that is meant", () => {
+describe("the same as the tool's except for an intended difference", () => {
   test.each(Object.entries(DIFFERENT))("%s", (name, { ours, flags = 0, differs }) => {
     const tool = toolsRequest(name);
     expect(tool.flags & flags).toBe(flags);
@@ -234,7 +234,7 @@ describe("the tool's but for a difference that is meant", () => {
       flags: tool.flags & ~flags,
       ...differs(treeOf(tool)),
     });
-    // Where nothing differs any more, the entry belongs into the other table.
+    // An entry without differences belongs in the other table.
     expect([differs(treeOf(tool)), tool.flags & ~flags]).not.toEqual([treeOf(tool), tool.flags]);
   });
 });

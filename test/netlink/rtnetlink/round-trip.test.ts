@@ -1,4 +1,4 @@
-/** What is encoded is decoded as the same object, and encoded again as the same bytes; for objects of all sorts. */
+/** Any object is the same after encoding and decoding, and gives the same bytes when it is encoded again. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { bits, type Family, type IpAddress } from "../../../src/net/ip.ts";
@@ -24,7 +24,7 @@ const u16 = fc.nat(0xffff);
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const i32 = fc.integer({ min: -0x80000000, max: 0x7fffffff });
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 20 });
-/** Without NUL, which ends a string, and lone surrogates, which UTF-8 cannot write. */
+/** Text without NUL, which ends a string, and without lone surrogates, which UTF-8 cannot express. */
 const text = fc.string({ unit: "grapheme", maxLength: 20 }).filter((value) => !value.includes("\0"));
 const mac = fc.uint8Array({ minLength: 6, maxLength: 6 });
 
@@ -33,7 +33,7 @@ const addressOf = (family: Family): fc.Arbitrary<IpAddress> =>
 const prefixOf = (family: Family) => fc.record({ address: addressOf(family), length: fc.nat(bits(family)) });
 const family = fc.constantFrom<Family>(4, 6);
 
-/** Attributes of types that no decoder of ours reads. */
+/** Attributes of types that our decoders do not know. */
 const unknown: fc.Arbitrary<readonly RawAttribute[]> = fc.array(
   fc.record({ type: fc.integer({ min: 200, max: 0x3fff }), payload: bytes }),
   { minLength: 1, maxLength: 3 },
@@ -70,7 +70,7 @@ const link = fc
     required("family", "hardwareType", "index", "flags", "change"),
   )
   .map(({ data, portData, unknownInfo, ...rest }) => {
-    // What stands in IFLA_LINKINFO makes it appear, with all of its unknown attributes.
+    // IFLA_LINKINFO is written if one of its fields is set, with all of its unknown attributes.
     if (rest.kind === undefined && rest.portKind === undefined) return rest;
     return {
       ...rest,
@@ -143,7 +143,7 @@ const port = fc.record(
   { requiredKeys: [] },
 );
 
-/** Both ways, and a second time. */
+/** Encodes, decodes and encodes again. */
 function survives<T extends object>(
   arbitrary: fc.Arbitrary<object>,
   write: (value: T) => Uint8Array,
@@ -204,7 +204,7 @@ describe("edges", () => {
     expect(decodeRoute(encodeRoute({ dst })).table).toBe(254);
   });
 
-  test("a broadcast address where there is room for one", () => {
+  test("a broadcast address if the prefix has room for one", () => {
     const broadcast = (family: Family, length: number) => {
       const prefix = { address: { family, value: 0x0a000001n }, length };
       return decodeAddress(addAddress(1, prefix, 0, "x").payload).broadcast?.value;
@@ -218,7 +218,7 @@ describe("edges", () => {
     expect(broadcast(6, 64)).toBeUndefined();
   });
 
-  test("of a dump of addresses only the IP addresses of the interface are taken", () => {
+  test("only the IP addresses of the interface are taken from a dump", () => {
     const reply = (type: number, payload: Uint8Array) => ({ type, flags: 2, sequence: 1, port: 0, payload });
     const own = encodeAddress({ index: 2, prefix: { ...dst, length: 24 } });
     const foreign = encodeAddress({ index: 3, prefix: { ...dst, length: 24 } });
@@ -229,7 +229,7 @@ describe("edges", () => {
   });
 });
 
-describe("what can't be", () => {
+describe("invalid values", () => {
   test("numbers that do not fit are refused, not cut", () => {
     expect(() => encode(LINK, { mtu: -1 })).toThrow(RangeError);
     expect(() => encode(LINK, { mtu: 2 ** 32 })).toThrow(RangeError);
@@ -250,8 +250,8 @@ describe("what can't be", () => {
   test("half a range of VLANs is a DecodeError", () => {
     expect(decodePortVlans(vlanFlags(begin, end)).vlans).toMatchObject([{ vid: 1, end: 2 }]);
     expect(() => decodePortVlans(vlanFlags(end))).toThrow("without a beginning");
-    expect(() => decodePortVlans(vlanFlags(begin))).toThrow("without an end");
-    expect(() => decodePortVlans(vlanFlags(begin, plain, end))).toThrow("in an open range");
-    expect(() => decodePortVlans(vlanFlags(begin, begin, end))).toThrow("in an open range");
+    expect(() => decodePortVlans(vlanFlags(begin))).toThrow("has no end");
+    expect(() => decodePortVlans(vlanFlags(begin, plain, end))).toThrow("inside an open range");
+    expect(() => decodePortVlans(vlanFlags(begin, begin, end))).toThrow("inside an open range");
   });
 });
