@@ -5,6 +5,7 @@ import { isIdentifier } from "./identifier.ts";
 /** The commands that a plugin implements. VERSION is missing: the protocol answers it. */
 export const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
 
+/** A command that a plugin implements. */
 export type Command = (typeof COMMANDS)[number];
 
 /** Rule A6. @throws CniError code 4 */

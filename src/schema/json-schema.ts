@@ -1,6 +1,7 @@
 /** Turns a table of keys into a JSON schema (draft 2020-12), with which editors complete and check configurations. */
 import type { Key, Keys } from "./keys.ts";
 
+/** A JSON schema. */
 export interface Schema {
   [word: string]: unknown;
   properties?: Record<string, Schema>;

@@ -9,6 +9,7 @@ import { type Fields, NAME8, type Schema } from "../schema.ts";
 /** NFPROTO_* of uapi linux/netfilter.h: the families of tables by nft's names. */
 export const tableFamily = { inet: 1, ip: 2, arp: 3, netdev: 5, bridge: 7, ip6: 10 } as const;
 
+/** A family by nft's name. `inet` is IPv4 and IPv6 together. */
 export type TableFamily = keyof typeof tableFamily;
 
 /** struct nfgenmsg, of four bytes. */
