@@ -80,18 +80,24 @@ const STALE_LOOKS = 3;
 /**
  * Plans changes from the present state and makes them. If another program changes anything in between, both steps are
  * repeated, until the call's deadline.
- * @param plan reads through the connection and returns the changes. Without changes there is no transaction.
+ * @param plan reads through the connection and returns the changes. Without changes there is no transaction, but the plan
+ * is repeated too if something changed while it read: it may have seen one half before and the other half after that.
  */
 export function update(connection: Connection, plan: () => readonly Request[]): void {
   let stale = 0;
-  for (;;) {
-    const generation = currentGeneration(connection);
+  for (let generation = currentGeneration(connection); ; ) {
+    const before = generation;
     try {
-      commit(connection, plan(), generation);
-      return;
+      const changes = plan();
+      commit(connection, changes, before);
+      if (changes.length > 0) return;
     } catch (error) {
       const again = refusedWith(error, "ERESTART") || (refusedWith(error, "ENOENT") && stale++ < STALE_LOOKS);
       if (!again || timeLeft() === 0) throw error;
+      generation = currentGeneration(connection);
+      continue;
     }
+    generation = currentGeneration(connection);
+    if (generation === before || timeLeft() === 0) return;
   }
 }

@@ -36,7 +36,7 @@ const DEEP = "[".repeat(400_000) + "]".repeat(400_000);
 const PROGRAMS: Readonly<Record<string, readonly [string, RegExp]>> = {
   "a script without #!": ["echo hi\n", /first line such as/],
   "an interpreter that is missing": ["#!/nowhere/python\n", /interpreter of its first line/],
-  "a loader that is missing": ["#!/nowhere/ld.so", /not on this machine/],
+  "a loader that is missing": ["#!/nowhere/ld.so", /missing on this machine/],
   "a program of another machine": [
     `\x7fELF\x02\x01\x01${"\0".repeat(9)}\x02\0\xf3\0${"\0".repeat(60)}`,
     /right architecture/,

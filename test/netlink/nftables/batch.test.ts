@@ -147,10 +147,19 @@ describe("update", () => {
     expect(plans).toBe(1);
   });
 
-  test("a plan without changes is no transaction", () => {
-    const kernel = racing([5]);
-    update(new Connection(kernel), () => []);
-    expect(kernel.received.length).toBe(1);
+  test.each([
+    ["is no transaction", [5, 5], 1],
+    ["is made again while another program changes what it reads", [5, 6, 7, 7], 3],
+  ])("a plan without changes %s", (_, generations, plans) => {
+    const kernel = racing(generations);
+    let made = 0;
+    update(new Connection(kernel), () => {
+      made++;
+      return [];
+    });
+    expect(made).toBe(plans);
+    expect(kernel.received.flat().every(({ type }) => type === messageType.getGeneration)).toBe(true);
+    expect(kernel.received.length).toBe(generations.length);
   });
 
   test("K8: gives up when the call's time is over", () => {
