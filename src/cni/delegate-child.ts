@@ -1,7 +1,8 @@
 /** Runs a delegate as a child process and reads its output (rules A46–A48). */
 
+import { wrongType } from "../schema/key-error.ts";
 import type { Keys } from "../schema/keys.ts";
-import { parse } from "../schema/parse.ts";
+import { get, objectOf, parse } from "../schema/parse.ts";
 import type { Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
 import { parseJson } from "./json-bytes.ts";
@@ -84,11 +85,14 @@ export class KilledError extends CniError {}
 
 const ERROR_KEYS = [
   ["code", "integer", code.internal, ""],
-  ["msg", "text!", null, ""],
   ["details", "text", null, ""],
 ] as const satisfies Keys;
 
 function readError(stdout: Uint8Array): CniError {
-  const error = parse(ERROR_KEYS, parseJson(stdout, "it"), "error");
-  return new CniError(error.code, error.msg, error.details);
+  const document = objectOf(parseJson(stdout, "it"), "error");
+  const error = parse(ERROR_KEYS, document, "error");
+  // Not among the keys, to which an empty text is an absent one: here the code counts without words (A47).
+  const message = get(document, "msg");
+  if (typeof message !== "string") throw wrongType("error.msg", "a string", message);
+  return new CniError(error.code, message, error.details);
 }

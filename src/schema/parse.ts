@@ -79,7 +79,8 @@ function readElsewhere(
     let value: unknown = isVariable ? variables : document;
     for (let step = isVariable ? 1 : 0; step < steps.length && value !== undefined; step++)
       value = get(objectOf(value, steps.slice(0, step).join(".")), steps[step] as string);
-    if (value === undefined || value === "") continue;
+    // An empty text is an absent one, but it is not a list.
+    if (value === undefined || (value === "" && (isVariable || !type.endsWith("[]")))) continue;
     if (type.endsWith("[]") && Array.isArray(value) && value.length === 0) continue;
     if (!isVariable) return convert(type, value, place, keys);
     // A list of the configuration is one text in a variable.

@@ -264,6 +264,7 @@ describe("A47: a failed child", () => {
     ["its error", outcome(1, '{"cniVersion":"0.4.0","code":100,"msg":"m","details":"d"}'), 100, "m", "d"],
     ["its error without details", outcome(3, '\n{"code": 11, "msg": "m"}\n'), 11, "m", undefined],
     ["no code", outcome(1, '{"msg": "m"}'), 999, "m", undefined],
+    ["an empty message", outcome(1, '{"code": 7, "msg": ""}'), 7, "", undefined],
   ])("%s is passed on", async (_, child, code, msg, details) => {
     const { cniVersion: __, ...error } = (await run("DEL", children(child).delegation)).error ?? {};
     expect(error).toEqual(details === undefined ? { code, msg } : { code, msg, details });

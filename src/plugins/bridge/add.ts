@@ -42,6 +42,8 @@ export async function add(request: Request): Promise<Result> {
       `invalid interface name ${JSON.stringify(request.ifname)}: ${problem}`,
     );
   }
+  // It is parsed when it is first read: a faulty one must fail before anything is touched (K19).
+  void request.config.prevResult;
   using netns = openNetns(request.netns);
   using host = connect();
   using container = connectInside(netns);

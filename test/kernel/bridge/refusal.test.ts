@@ -49,6 +49,11 @@ describe("ADD refuses and changes nothing", () => {
     await refuses(await prepare(host, "c1", JSON.parse(keys)), error, { mayDiffer: [IPAM_FILES] });
   });
 
+  networkTest("K19: a previous result that can't be read, before an address is taken", async (host) => {
+    const error = { code: 6, msg: expect.stringContaining('"prevResult.ips" must be an array') };
+    await refuses(await prepare(host, "c1", { prevResult: { ips: 5 } }), error);
+  });
+
   networkTest("B1: a link of that name is no bridge", async (host) => {
     await host.run(`ip link add ${BRIDGE} type veth peer name other0`);
     const words = `"${BRIDGE}" already exists but is not a bridge: it is of kind "veth"`;

@@ -292,6 +292,7 @@ describe("an error names the value and its path", () => {
     ["ipam.routes[0].mtu", [{ subnet: "10.1.2.0/24", routes: [{ dst: "10.0.0.0/8", mtu: "1400" }] }]],
     ["args.cni.ips[0]", [{ subnet: "10.1.2.0/24" }, { args: { cni: { ips: [7] } } }]],
     ["runtimeConfig.ips", [{ subnet: "10.1.2.0/24" }, { runtimeConfig: { ips: "10.1.2.5" } }]],
+    ["runtimeConfig.ips", [{ subnet: "10.1.2.0/24" }, { runtimeConfig: { ips: "" } }]],
     ["ipam.resolvConf", [{ subnet: "10.1.2.0/24", resolvConf: true }]],
   ];
   test.each(WRONG_TYPES)("A14: %s of the wrong type is a decoding error", (path, input) => {
