@@ -85,19 +85,15 @@ const STALE_LOOKS = 3;
  */
 export function update(connection: Connection, plan: () => readonly Request[]): void {
   let stale = 0;
-  for (let generation = currentGeneration(connection); ; ) {
-    const before = generation;
+  for (;;) {
+    const generation = currentGeneration(connection);
     try {
       const changes = plan();
-      commit(connection, changes, before);
-      if (changes.length > 0) return;
+      commit(connection, changes, generation);
+      if (changes.length > 0 || currentGeneration(connection) === generation || timeLeft() === 0) return;
     } catch (error) {
       const again = refusedWith(error, "ERESTART") || (refusedWith(error, "ENOENT") && stale++ < STALE_LOOKS);
       if (!again || timeLeft() === 0) throw error;
-      generation = currentGeneration(connection);
-      continue;
     }
-    generation = currentGeneration(connection);
-    if (generation === before || timeLeft() === 0) return;
   }
 }

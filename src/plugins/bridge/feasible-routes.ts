@@ -117,16 +117,16 @@ function requireReachable(plan: Plan, route: Route, direct: ReadonlySet<string>,
   const gateway = effectiveGateway(route, ips);
   // 0.0.0.0 means no gateway, too.
   if (gateway === undefined || (family === 4 && gateway.value === 0n)) return;
-  const own: (typeof ips)[number][] = [];
-  for (const ip of ips) if (ip.address.address.family === family) own.push(ip);
+  const own: PlannedIp[] = [];
+  let source: PlannedIp | undefined;
+  for (const ip of ips) {
+    if (ip.address.address.family !== family) continue;
+    own.push(ip);
+    if (ip.gateway !== undefined) source ??= ip;
+  }
   // With several networks it is not known yet which one gives the address and thus the gateway.
   if (route.gw === undefined && own.length > 1 && !allocated) return;
-  let place = key;
-  for (const ip of own) {
-    if (route.gw !== undefined || ip.gateway === undefined) continue;
-    place = ip.gatewayKey;
-    break;
-  }
+  const place = route.gw === undefined && source !== undefined ? source.gatewayKey : key;
   let isOwn = false;
   let isInNetwork = false;
   for (const { address } of own) {
