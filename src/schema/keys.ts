@@ -15,7 +15,7 @@ import type { Prefix } from "../net/prefix.ts";
  *
  * | type | values |
  * |---|---|
- * | `text`, `path` | any text; a text without NUL. An empty text counts as absent |
+ * | `text`, `path` | any text; a text without NUL. An empty text counts as absent, except for a `prefix` |
  * | `boolean`, `integer` | true or false; a whole number that JavaScript holds exactly |
  * | `address`, `prefix` | an IP address; an IP address with its prefix length |
  * | `address/length` | an IP address; a prefix length is allowed and ignored |

@@ -79,21 +79,27 @@ function readElsewhere(
     let value: unknown = isVariable ? variables : document;
     for (let step = isVariable ? 1 : 0; step < steps.length && value !== undefined; step++)
       value = get(objectOf(value, steps.slice(0, step).join(".")), steps[step] as string);
-    // An empty text is an absent one, but it is not a list.
-    if (value === undefined || (value === "" && (isVariable || !type.endsWith("[]")))) continue;
-    if (type.endsWith("[]") && Array.isArray(value) && value.length === 0) continue;
-    if (!isVariable) return convert(type, value, place, keys);
+    if (value === undefined) continue;
     // A list of the configuration is one text in a variable.
-    const item = type.endsWith("[]") ? type.slice(0, -2) : type;
-    const read = convert(item, value, steps.join(" "));
-    return item === type ? read : [read];
+    const isItem = isVariable && type.endsWith("[]");
+    const read = convert(
+      isItem ? type.slice(0, -2) : type,
+      value,
+      isVariable ? steps.join(" ") : place,
+      keys,
+    );
+    // An empty list is as good as none.
+    if (read !== undefined && !(Array.isArray(read) && read.length === 0)) return isItem ? [read] : read;
   }
   return undefined;
 }
 
-/** A value of that type; undefined for an empty text outside a list. */
+/** A value of that type; undefined for an empty text outside a list. No prefix is empty. */
 function convert(type: string, value: unknown, at: string, keys?: Keys | null): unknown {
-  if (type.endsWith("!")) return convert(type.slice(0, -1), value, at, keys) ?? fail(missing(at, type));
+  if (type.endsWith("!")) {
+    const isMissing = value === "" && !type.endsWith("]!");
+    return isMissing ? fail(missing(at, type)) : convert(type.slice(0, -1), value, at, keys);
+  }
   if (type.endsWith("[]")) {
     if (!Array.isArray(value)) throw wrongType(at, "an array", value);
     const list: unknown[] = [];
@@ -115,7 +121,7 @@ function convert(type: string, value: unknown, at: string, keys?: Keys | null): 
     return type === "integer" || isWithin(type, value) ? value : fail(invalid(at, type, value));
   }
   if (typeof value !== "string") throw wrongType(at, "a string", value);
-  if (value === "" && !at.endsWith("]")) return undefined;
+  if (value === "" && type !== "prefix" && !at.endsWith("]")) return undefined;
   switch (type) {
     case "text":
       return value;

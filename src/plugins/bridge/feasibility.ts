@@ -4,8 +4,8 @@
  * container is changed. Uncertain cases are left to the kernel. Pure.
  */
 import type { IpConfig, Result } from "../../cni/result.ts";
-import { isLoopback, isMulticast } from "../../net/ip.ts";
-import { formatPrefix, hasFamily } from "../../net/prefix.ts";
+import { type IpAddress, isLoopback, isMulticast } from "../../net/ip.ts";
+import { formatPrefix, hasFamily, type Prefix } from "../../net/prefix.ts";
 import { KeyError } from "../../schema/key-error.ts";
 import type { Document, Parsed } from "../../schema/keys.ts";
 import { get, objectOf, parse } from "../../schema/parse.ts";
@@ -18,7 +18,7 @@ import {
   requireFeasibleRoutes,
   requireUsable,
 } from "./feasible-routes.ts";
-import { ADDRESSING_KEYS, type ENTRY_KEYS } from "./keys.ts";
+import { ADDRESSING_KEYS } from "./keys.ts";
 
 const ROUTES = "ipam.routes";
 
@@ -45,27 +45,23 @@ export function requireFeasibleConfiguration(json: Document, settings: Settings)
   }
   const { runtimeRanges = [], ranges = [], addresses = [], routes = [] } = keys;
   const ips: PlannedIp[] = [];
-  const plan = (entry: Entry, at: string) => {
-    const { subnet, address = subnet, gateway } = entry;
-    if (address === undefined) return;
-    const ip: PlannedIp = {
-      address,
-      key: `${at}.${subnet ? "subnet" : "address"}`,
-      gatewayKey: `${at}.gateway`,
-    };
+  const plan = (address: Prefix, gateway: IpAddress | undefined, at: string, key: "subnet" | "address") => {
+    const ip: PlannedIp = { address, key: `${at}.${key}`, gatewayKey: `${at}.gateway` };
     // Without a key `gateway` the first address of the subnet is the gateway.
     if (gateway !== undefined) ip.gateway = gateway;
-    else if (subnet !== undefined || settings.isGateway) ip.gateway = firstAddress(address);
+    else if (key === "subnet" || settings.isGateway) ip.gateway = firstAddress(address);
     ips.push(ip);
   };
-  const planAll = (entries: readonly Entry[], path: string) => {
-    for (let index = 0; index < entries.length; index++) plan(entries[index] as Entry, `${path}[${index}]`);
+  const planSets = (sets: typeof ranges, path: string) => {
+    for (const [set, entries] of sets.entries())
+      for (const [index, { subnet, gateway }] of entries.entries())
+        plan(subnet, gateway, `${path}[${set}][${index}]`, "subnet");
   };
-  for (let set = 0; set < runtimeRanges.length; set++)
-    planAll(runtimeRanges[set] ?? [], `runtimeConfig.ipRanges[${set}]`);
-  if (keys.subnet !== undefined) plan(keys, "ipam");
-  for (let set = 0; set < ranges.length; set++) planAll(ranges[set] ?? [], `ipam.ranges[${set}]`);
-  planAll(addresses, "ipam.addresses");
+  planSets(runtimeRanges, "runtimeConfig.ipRanges");
+  if (keys.subnet !== undefined) plan(keys.subnet, keys.gateway, "ipam", "subnet");
+  planSets(ranges, "ipam.ranges");
+  for (const [index, { address, gateway }] of addresses.entries())
+    plan(address, gateway, `ipam.addresses[${index}]`, "address");
   requireFeasible({ ips, routes, routesKey: ROUTES, allocated: false }, settings);
   return hasFamily(ips, 6);
 }
@@ -87,8 +83,6 @@ export function requireFeasibleResult(
   }
   requireFeasible({ ips: named, routes, routesKey, allocated: true }, settings);
 }
-
-type Entry = Parsed<typeof ENTRY_KEYS>;
 
 function requireFeasible(plan: Plan, { mtu, isGateway, isDefaultGateway }: Settings): void {
   for (const ip of plan.ips) {

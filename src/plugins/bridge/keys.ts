@@ -102,19 +102,24 @@ export const KEYS = [
   ...IPAM_KEYS,
 ] as const satisfies Keys;
 
-/** Keys of a range or an address in an IPAM section. */
-export const ENTRY_KEYS = [
-  ["subnet", "prefix", null, ""],
-  ["address", "prefix", null, ""],
+/** Keys of a range as host-local has it. */
+const RANGE_KEYS = [
+  ["subnet", "prefix!", null, ""],
+  ["gateway", "address", null, ""],
+] as const satisfies Keys;
+
+/** Keys of an address as static has it. */
+const ADDRESS_KEYS = [
+  ["address", "prefix!", null, ""],
   ["gateway", "address", null, ""],
 ] as const satisfies Keys;
 
 /** Keys for addresses and routes in an IPAM section that has the form of host-local's or static's. */
 export const ADDRESSING_KEYS = [
-  ["runtimeRanges", "object[][]", null, "", ENTRY_KEYS, "runtimeConfig.ipRanges"],
+  ["runtimeRanges", "object[][]", null, "", RANGE_KEYS, "runtimeConfig.ipRanges"],
   ["subnet", "prefix", null, ""],
   ["gateway", "address", null, ""],
-  ["ranges", "object[][]", null, "", ENTRY_KEYS],
-  ["addresses", "object[]", null, "", ENTRY_KEYS],
+  ["ranges", "object[][]", null, "", RANGE_KEYS],
+  ["addresses", "object[]", null, "", ADDRESS_KEYS],
   ["routes", "object[]", null, "", ROUTE_KEYS],
 ] as const satisfies Keys;

@@ -10,7 +10,7 @@ import { areDisjoint } from "../../net/interval.ts";
 import { type IpAddress, sameIp } from "../../net/ip.ts";
 import type { Parsed } from "../../schema/keys.ts";
 import { get, parse } from "../../schema/parse.ts";
-import { KEYS, PLACE_KEYS, type RANGE_KEYS } from "./keys.ts";
+import { ALLOCATION_KEYS, CAPABILITY_KEYS, PLACE_KEYS, type RANGE_KEYS } from "./keys.ts";
 import { parseRangeSet, type RangeSet } from "./range.ts";
 
 /** What ADD may allocate. */
@@ -37,18 +37,19 @@ export function parsePlace(config: NetworkConfig): LeasePlace {
 /** @throws KeyError, CniError code 4 for CNI_ARGS, code 7 for keys that do not fit together */
 export function parseAllocation(request: Request): AllocationConfig {
   const keys = readHostLocal(request);
-  const { routes = [], resolvConf, statusReportsExhaustion, argumentIps = [], runtimeIps = [] } = keys;
-  // Rules H45 and A52: args.cni.ips replaces IP of CNI_ARGS; runtimeConfig.ips is added to either.
+  const { routes = [], resolvConf, statusReportsExhaustion, variableIps = [], runtimeIps = [] } = keys;
+  // Rules H45 and A52: args.cni.ips replaces IP of CNI_ARGS, which must be valid all the same; runtimeConfig.ips is added.
+  const { argumentIps = variableIps } = keys;
   const requested: IpAddress[] = [];
   for (const address of [...argumentIps, ...runtimeIps])
     if (!requested.some((other) => sameIp(other, address))) requested.push(address);
   return { sets: parseSets(request.config, keys), requested, routes, resolvConf, statusReportsExhaustion };
 }
 
-type HostLocalKeys = Parsed<typeof KEYS>;
+type HostLocalKeys = Parsed<typeof ALLOCATION_KEYS>;
 
 const readHostLocal = (request: Request): HostLocalKeys =>
-  readKeys(KEYS, request, ipamOf(request.config), "ipam");
+  readKeys(ALLOCATION_KEYS, request, ipamOf(request.config), "ipam");
 
 function ipamOf(config: NetworkConfig): unknown {
   const ipam = get(config.json, "ipam");
@@ -61,8 +62,8 @@ function ipamOf(config: NetworkConfig): unknown {
  * STATUS.
  */
 export function rangesComeWithAdd(request: Request): boolean {
-  const keys = readHostLocal(request);
-  return keys.rangesComeWithAdd && rangeSources(keys).length === 0;
+  if (rangeSources(readHostLocal(request)).length > 0) return false;
+  return readKeys(CAPABILITY_KEYS, request).rangesComeWithAdd;
 }
 
 /** The range sets in the order of rule H40. */

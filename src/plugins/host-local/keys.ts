@@ -32,8 +32,8 @@ export const PLACE_KEYS = [
 /** The section of the configuration that has these keys. */
 export const SECTION = "ipam";
 
-/** All keys. */
-export const KEYS = [
+/** The keys that ADD, CHECK and STATUS need. */
+export const ALLOCATION_KEYS = [
   [
     "ranges",
     "object[][]",
@@ -71,6 +71,20 @@ export const KEYS = [
     RANGE_KEYS,
     "runtimeConfig.ipRanges",
   ],
+  ["argumentIps", "address/length[]", null, "Fixed addresses.", null, "args.cni.ips"],
+  [
+    "variableIps",
+    "address/length[]",
+    null,
+    "A fixed address. `args.cni.ips` takes its place.",
+    null,
+    "CNI_ARGS.IP",
+  ],
+  ["runtimeIps", "address/length[]", null, "Further fixed addresses.", null, "runtimeConfig.ips"],
+] as const satisfies Keys;
+
+/** The key that only STATUS reads, and only without ranges. */
+export const CAPABILITY_KEYS = [
   [
     "rangesComeWithAdd",
     "boolean",
@@ -79,6 +93,7 @@ export const KEYS = [
     null,
     "capabilities.ipRanges",
   ],
-  ["argumentIps", "address/length[]", null, "Fixed addresses.", null, "args.cni.ips CNI_ARGS.IP"],
-  ["runtimeIps", "address/length[]", null, "Further fixed addresses.", null, "runtimeConfig.ips"],
 ] as const satisfies Keys;
+
+/** All keys, for the documents. */
+export const KEYS = [...ALLOCATION_KEYS, ...CAPABILITY_KEYS] as const satisfies Keys;

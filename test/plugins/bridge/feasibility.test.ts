@@ -47,6 +47,11 @@ const REFUSED: readonly [string, object, string[]][] = [
     routes([{ dst: "0.0.0.0/0" }, { dst: "1.0.0.0/8", gw: "10.77.0.255" }], V4),
     ["routes[1].gw", "broadcast"],
   ],
+  [
+    "a network address as the gateway, beside a foreign key of the wrong type (A14)",
+    gateway({ ...V4, address: 5, gateway: "10.77.0.0" }),
+    ["ranges[0][0].gateway", "network address"],
+  ],
   ["network", routes([{ dst: "1.0.0.0/8", gw: "10.77.0.0" }], V4), ["routes[0].gw", "network address"]],
   [
     "off link",
@@ -226,6 +231,11 @@ const ACCEPTED: readonly [string, object][] = [
   [
     "errors that the IPAM plugin reports",
     { ipam: { type: "host-local", subnet: "10.1/24", routes: [{ dst: 7 }] } },
+  ],
+  ["a foreign key of a range (A14)", gateway({ ...V4, address: "ff02::1/16" })],
+  [
+    "a foreign key of a range, and an mtu without IPv6 (A14)",
+    gateway({ ...V4, address: "fd00::/64" }, { mtu: 1000 }),
   ],
   ["an IPAM of another form", { ipam: { type: "other", routes: [{ dst: "1.2.3.4/8" }] } }],
 ];

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { CniError } from "../../../src/cni/error.ts";
 import { formatIp } from "../../../src/net/ip.ts";
 import { formatPrefix } from "../../../src/net/prefix.ts";
-import { parseAllocation, parsePlace } from "../../../src/plugins/host-local/config.ts";
+import { parseAllocation, parsePlace, rangesComeWithAdd } from "../../../src/plugins/host-local/config.ts";
 import { formatSet } from "../../../src/plugins/host-local/range.ts";
 import { thrownBy } from "../../cni/fake-host.ts";
 import { networkOf, requestOf } from "../../support/host-local-call.ts";
@@ -257,6 +257,16 @@ describe("an error names the value and its path", () => {
       'CNI_ARGS IP: invalid IP address "10.1.2"',
     ],
     [
+      "H45: an invalid address in CNI_ARGS beside args.cni.ips",
+      [{ subnet: "10.1.2.0/24" }, { args: { cni: { ips: ["10.1.2.5"] } } }, "IP=junk"],
+      'CNI_ARGS IP: invalid IP address "junk"',
+    ],
+    [
+      "H42: an empty subnet beside ranges",
+      [{ subnet: "", ranges: [[{ subnet: "10.1.2.0/24" }]] }],
+      'ipam.subnet: invalid CIDR address ""',
+    ],
+    [
       "an invalid route",
       [{ subnet: "10.1.2.0/24", routes: [{ dst: "10.0.0.0/8" }, { dst: "default" }] }],
       'ipam.routes[1].dst: invalid CIDR address "default"',
@@ -300,6 +310,14 @@ describe("an error names the value and its path", () => {
       code: 6,
       message: expect.stringContaining(`key "${path}"`),
     });
+  });
+
+  test.each([5, "", { ipRanges: "yes" }])("P4: capabilities %j count only without ranges", (capabilities) => {
+    const withRanges = request({ subnet: "10.1.2.0/24" }, { capabilities });
+    expect(parseAllocation(withRanges).sets).toHaveLength(1);
+    expect(rangesComeWithAdd(withRanges)).toBe(false);
+    const without = thrownBy(() => rangesComeWithAdd(request({}, { capabilities })));
+    expect(without).toMatchObject({ code: 6, message: expect.stringContaining('key "capabilities') });
   });
 
   test("A14: dataDir of the wrong type is a decoding error", () => {
