@@ -15,7 +15,7 @@ import { readUpTo } from "./lease-files.ts";
 import { LeaseIndex } from "./lease-index.ts";
 import { indexPath, type LeasePlace, stateDirectory } from "./place.ts";
 
-/** Bytes of 1.6 million leases. With more of them there is no index: each command reads the directory. */
+/** Bytes of 1.6 million leases. With more of them no index is kept: each command reads the directory. */
 const LARGEST = 64 * 1024 * 1024;
 
 export class IndexFile implements Disposable {
