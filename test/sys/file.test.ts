@@ -34,6 +34,7 @@ import {
   statusOf,
   withFile,
 } from "../../src/sys/file.ts";
+import { descriptorsSince, openDescriptors } from "../support/descriptors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bridgehead-file-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -217,14 +218,13 @@ describe("errors", () => {
 
   test("withFile closes the file when its user throws", () => {
     const path = file();
-    const open = () => readdirSync("/proc/self/fd").length;
-    const before = open();
+    const before = openDescriptors();
     expect(() =>
       withFile(path, O.RDONLY, 0, () => {
         throw new Error("user");
       }),
     ).toThrow("user");
-    expect(open()).toBe(before);
+    expect(descriptorsSince(before)).toEqual([]);
   });
 
   test("an opened file does not pass to children", () => {

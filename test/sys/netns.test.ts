@@ -1,14 +1,13 @@
 /** What is a network namespace and what is not; entering one needs root and is in test/kernel/sys. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isOwnNetns, Netns, NoNamespaceError } from "../../src/sys/netns.ts";
+import { descriptorsSince, openDescriptors } from "../support/descriptors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bridgehead-netns-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const descriptors = () => readdirSync("/proc/self/fd").length;
 
 test("the own namespace is one, named by device and inode", () => {
   using netns = Netns.open("/proc/self/ns/net");
@@ -33,10 +32,10 @@ describe("no namespace", () => {
     ["a device", "/dev/null", "the file there is not a namespace"],
     ["a namespace of another kind", "/proc/self/ns/mnt", "it is a namespace of another kind"],
   ])("%s", (_, path, state) => {
-    const before = descriptors();
+    const before = openDescriptors();
     expect(() => Netns.open(path)).toThrow(NoNamespaceError);
     expect(() => Netns.open(path)).toThrow(`${JSON.stringify(path)} is not a network namespace: ${state}`);
-    expect(descriptors()).toBe(before);
+    expect(descriptorsSince(before)).toEqual([]);
     expect(isOwnNetns(path)).toBe(false);
   });
 });
