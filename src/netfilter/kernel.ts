@@ -65,11 +65,14 @@ export function findChains(connection: Connection, names: readonly ChainName[]):
   return chains;
 }
 
-/** Whether x_tables has a nat table in this network namespace. Reading the table itself would create it. */
-export function hasLegacyTable(family: Family): boolean {
+/** The tables of iptables that this program uses. */
+export type TableOfIptables = "filter" | "nat";
+
+/** Whether x_tables has the table in this network namespace. Reading the table itself would create it. */
+export function hasLegacyTable(family: Family, table: TableOfIptables): boolean {
   try {
     const names = readText(`/proc/thread-self/net/${family === 4 ? "ip" : "ip6"}_tables_names`);
-    return names.split("\n").includes("nat");
+    return names.split("\n").includes(table);
   } catch (error) {
     if (failedWith(error, "ENOENT")) return false;
     throw error;

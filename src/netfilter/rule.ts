@@ -12,6 +12,26 @@ export interface AddressMatch {
   readonly inverted: boolean;
 }
 
+/** Matches an interface's name, or any other name if inverted. */
+export interface InterfaceMatch {
+  readonly name: string;
+  readonly inverted: boolean;
+}
+
+/** The words of iptables' --ctstate in its order, and their bits (uapi linux/netfilter/xt_conntrack.h). */
+const STATES = [
+  ["INVALID", 1],
+  ["NEW", 8],
+  ["RELATED", 4],
+  ["ESTABLISHED", 2],
+  ["UNTRACKED", 256],
+  ["SNAT", 64],
+  ["DNAT", 128],
+] as const;
+
+/** States of connections that a rule matches, as bits of STATES: those of an answer, and of a changed destination. */
+export const connectionState = { answer: 6, dnat: 128 } as const;
+
 export interface Rule {
   readonly source?: AddressMatch;
   /** Name of the nf_tables set that the source must be in. */
@@ -19,6 +39,10 @@ export interface Rule {
   readonly destination?: AddressMatch;
   /** Interface that received the packet. */
   readonly input?: string;
+  /** Interface that will send it. */
+  readonly output?: InterfaceMatch;
+  /** States of the packet's connection, one of which it must have: bits as in `connectionState`. */
+  readonly states?: number;
   /** Hardware address of the sender. */
   readonly mac?: Mac;
   /** Text of iptables' comment extension. */
@@ -64,6 +88,8 @@ export function ruleText({
   destination,
   sourceSet,
   input,
+  output,
+  states,
   mac,
   comment,
   verdict,
@@ -71,12 +97,20 @@ export function ruleText({
 }: Rule): string {
   let text = addressText("-s", source) + addressText("-d", destination);
   if (input !== undefined) text += ` -i ${input}`;
+  if (output !== undefined) text += `${output.inverted ? " !" : ""} -o ${output.name}`;
   if (sourceSet !== undefined) text += ` -m set --match-set ${sourceSet} src`;
   if (mac !== undefined) text += ` -m mac --mac-source ${formatMac(mac)}`;
+  if (states !== undefined) text += ` -m conntrack --ctstate ${statesText(states)}`;
   if (comment !== undefined) text += ` -m comment --comment "${comment.replaceAll(/["\\]/g, "\\$&")}"`;
   if (target !== undefined) text += ` ${verdict === "goto" ? "-g" : "-j"} ${target}`;
   else if (verdict !== "continue") text += ` -j ${verdict.toUpperCase()}`;
   return text.slice(1);
+}
+
+function statesText(states: number): string {
+  const words: string[] = [];
+  for (const [word, bit] of STATES) if ((states & bit) !== 0) words.push(word);
+  return words.join(",");
 }
 
 function addressText(option: string, match: AddressMatch | undefined): string {

@@ -22,3 +22,29 @@ export function prefixLength(mask: Uint8Array): number | undefined {
  */
 export const isPlainMasquerade = (info: Uint8Array, family: Family): boolean =>
   info.every((byte, index) => byte === (family === 4 && index === 0 ? 1 : 0));
+
+/** Offsets in struct xt_conntrack_mtinfo3, which iptables pads to this length. */
+const CONNTRACK = { matched: 146, states: 150, length: 168 } as const;
+/** XT_CONNTRACK_STATE. */
+const STATE = 1;
+
+/** The revision of the match `conntrack` that every iptables since 1.4.4 writes. */
+export const CONNTRACK_REVISION = 3;
+
+/** The data of the match `conntrack` for `--ctstate`. */
+export function conntrackStates(states: number): Uint8Array {
+  const info = new Uint8Array(CONNTRACK.length);
+  info[CONNTRACK.matched] = STATE;
+  info[CONNTRACK.states] = states;
+  info[CONNTRACK.states + 1] = states >> 8;
+  return info;
+}
+
+/** The states that such data matches; undefined if it matches anything else, or if it is inverted. */
+export function statesIn(info: Uint8Array): number | undefined {
+  const states = (info[CONNTRACK.states] ?? 0) | ((info[CONNTRACK.states + 1] ?? 0) << 8);
+  const plain = conntrackStates(states);
+  // The kernel may return the structure without its padding.
+  for (let at = 0; at < info.length; at++) if (info[at] !== (plain[at] ?? 0)) return undefined;
+  return states === 0 ? undefined : states;
+}

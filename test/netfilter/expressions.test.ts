@@ -4,7 +4,14 @@ import fc from "fast-check";
 import { bits, type Family } from "../../src/net/ip.ts";
 import { networkOf, type Prefix, parsePrefix } from "../../src/net/prefix.ts";
 import { encodeRule, readRule } from "../../src/netfilter/nftables/expressions.ts";
-import { type AddressMatch, exactly, MULTICAST, type Rule, ruleText } from "../../src/netfilter/rule.ts";
+import {
+  type AddressMatch,
+  connectionState,
+  exactly,
+  MULTICAST,
+  type Rule,
+  ruleText,
+} from "../../src/netfilter/rule.ts";
 import { prefixLength } from "../../src/netfilter/structures.ts";
 import type { Expression } from "../../src/netlink/nftables/expression.ts";
 import { addRule, decodeRule } from "../../src/netlink/nftables/rule.ts";
@@ -47,6 +54,8 @@ const ruleOf = (version: Family): fc.Arbitrary<Rule> =>
           source: match(version),
           destination: match(version),
           input: fc.stringMatching(/^[a-z]{1,15}$/),
+          output: fc.record({ name: fc.stringMatching(/^[a-z]{1,15}$/), inverted: fc.boolean() }),
+          states: fc.integer({ min: 1, max: 0x1ff }),
           comment: fc.stringMatching(/^[ -~]{0,80}$/),
         },
         { requiredKeys: [] },
@@ -77,7 +86,13 @@ test("a written rule is read again", () => {
   );
 });
 
-describe("B28: the rules of iptables-restore", () => {
+const NAT_CHAINS = ["CNI-chain", "CNI-chain", "POSTROUTING"];
+const FILTER_CHAINS = [
+  ...Array(3).fill("CNI-FORWARD"),
+  ...Array(2).fill("CNI-ISOLATION-STAGE-1"),
+] as string[];
+
+describe("B28, F7, F8: the rules of iptables-restore", () => {
   const rules = (name: string) =>
     requestsOf(readGolden("nftables", name))
       .filter(({ type }) => type === 0xa06)
@@ -92,7 +107,17 @@ describe("B28: the rules of iptables-restore", () => {
     { destination: outside(MULTICAST[version]), comment, verdict: "masquerade" },
     { source: exactly(prefix(address).address), comment, verdict: "jump", target: "CNI-chain" },
   ];
+  const note = { comment: "a note" };
+  const filter = (address: string): Rule[] => [
+    { destination: exactly(prefix(address).address), states: connectionState.answer, verdict: "accept" },
+    { destination: exactly(prefix(address).address), states: connectionState.dnat, verdict: "accept" },
+    { source: exactly(prefix(address).address), verdict: "accept" },
+    { input: "br0", output: { name: "br0", inverted: false }, ...note, verdict: "drop" },
+    { input: "br0", output: { name: "br0", inverted: true }, ...note, verdict: "return" },
+  ];
   const cases = [
+    { name: "iptables-restore-filter", version: 4, layout: filter("10.1.2.3/32") },
+    { name: "iptables6-restore-filter", version: 6, layout: filter("fd00::3/128") },
     { name: "iptables-restore", version: 4, layout: expected("10.1.2.0/23", "10.1.2.3/32", 4) },
     { name: "iptables6-restore", version: 6, layout: expected("fd00::/60", "fd00::3/128", 6) },
   ] as const;
@@ -103,22 +128,23 @@ describe("B28: the rules of iptables-restore", () => {
   });
 
   test.each(cases)("$name is written the same, to the last byte", ({ name, version, layout }) => {
+    const isFilter = name.endsWith("-filter");
     const messages = requestsOf(readGolden("nftables", name)).filter(({ type }) => type === 0xa06);
     const ours = layout.map((rule, index) =>
       addRule({
         family: tables[version],
-        table: "nat",
-        chain: index === 2 ? "POSTROUTING" : "CNI-chain",
+        table: isFilter ? "filter" : "nat",
+        chain: (isFilter ? FILTER_CHAINS : NAT_CHAINS)[index] ?? "",
         expressions: encodeRule(rule, tables[version]),
         compat: { protocol: 0, flags: 0 },
       }),
     );
     for (const [index, message] of messages.entries()) {
       // Since 1.8.7 iptables-nft compares one byte for ff00::/8; we write a whole address and a mask, as it did before.
-      if (version === 6 && index === 1) continue;
+      if (name === "iptables6-restore" && index === 1) continue;
       expect(ours[index]?.payload.toHex()).toBe(message.payload.toHex());
     }
-    expect(messages.length).toBe(3);
+    expect(messages.length).toBe(layout.length);
   });
 });
 
@@ -135,8 +161,19 @@ describe("a rule is not read if it has", () => {
     operator,
     value: Uint8Array.of(10, 1, 2, 3),
   });
+  /** DNAT, with one byte more. */
+  const conntrack = (at: number, value = 1) => {
+    const info = new Uint8Array(168);
+    info.set([1, 0, 0, 0, 0x80], 146);
+    info[at] = value;
+    return { name: "match", extension: "conntrack", revision: 3, info } as const;
+  };
   const cases: [string, Expression[]][] = [
-    ["an outgoing interface", [{ name: "meta", key: 7, register: 1 }, cmp(), accept]],
+    ["an interface's number", [{ name: "meta", key: 5, register: 1 }, cmp(), accept]],
+    ["a prefix of outgoing interfaces", [{ name: "meta", key: 7, register: 1 }, cmp(), accept]],
+    ["an inverted state", [conntrack(148), accept]],
+    ["the state and a port of a connection", [conntrack(146, 5), accept]],
+    ["another revision of conntrack", [{ ...conntrack(146, 1), revision: 2 }, accept]],
     ["a prefix of interface names", [{ name: "meta", key: 6, register: 1 }, cmp(), accept]],
     ["a port", [{ name: "payload", register: 1, base: 2, offset: 2, length: 2 }, cmp(), accept]],
     ["another byte of the header", [{ ...saddr, offset: 9, length: 1 } as Expression, cmp(), accept]],

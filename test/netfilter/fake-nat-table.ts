@@ -1,12 +1,7 @@
 /** A fake nat table for plans, with attachments in user data as in nf_tables, or in marker rules as in x_tables. */
 import { attachmentMark } from "../../src/netfilter/attachment-names.ts";
-import {
-  type ChainState,
-  type Change,
-  chainState,
-  marker,
-  type Plan,
-} from "../../src/netfilter/iptables/chain-state.ts";
+import { type ChainState, chainState, marker, type Plan } from "../../src/netfilter/iptables/chain-state.ts";
+import type { Change } from "../../src/netfilter/iptables/change.ts";
 import { type FoundRule, type Rule, ruleText } from "../../src/netfilter/rule.ts";
 
 type Line = FoundRule & { readonly rule: Rule };

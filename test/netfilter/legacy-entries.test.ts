@@ -7,8 +7,8 @@ import { decodeEntries, decodeInfo, INFO_LENGTH } from "../../src/netfilter/ipta
 import { ruleText } from "../../src/netfilter/rule.ts";
 import { DecodeError } from "../../src/netlink/error.ts";
 
-function golden(family: Family): { head: string[]; bytes: Uint8Array } {
-  const lines = readFileSync(join(import.meta.dir, "golden", `legacy-nat-v${family}.hex`), "utf8").split(
+function golden(family: Family, table: string): { head: string[]; bytes: Uint8Array } {
+  const lines = readFileSync(join(import.meta.dir, "golden", `legacy-${table}-v${family}.hex`), "utf8").split(
     "\n",
   );
   const head = lines.filter((line) => line.startsWith("# ")).map((line) => line.slice(2));
@@ -19,8 +19,8 @@ const decode = (bytes: Uint8Array, family: Family) =>
   decodeEntries(bytes.subarray(INFO_LENGTH), decodeInfo(bytes.subarray(0, INFO_LENGTH)), family);
 
 describe.each([4, 6] as const)("family %d", (family) => {
-  const { head, bytes } = golden(family);
-  const chains = decode(bytes, family);
+  const { head, bytes } = golden(family, "nat");
+  const { chains } = decode(bytes, family);
   /** The chain's lines of the head as iptables-save writes them: with the prefix length of a single address. */
   const written = (chain: string): string[] =>
     head
@@ -28,8 +28,10 @@ describe.each([4, 6] as const)("family %d", (family) => {
       .map((line) => line.slice(`-A ${chain} `.length))
       .map((line) => line.replace(/^-s (\S+) /, (_, address) => `-s ${address}/${family === 4 ? 32 : 128} `));
 
-  test("the chains that rules of B28 can be in", () => {
-    expect([...chains.keys()].sort()).toEqual(["CNI-chain", "EMPTY", "OTHER", "POSTROUTING"]);
+  test("all chains", () => {
+    const builtIn = ["INPUT", "OTHER", "OUTPUT", "POSTROUTING", "PREROUTING"];
+    expect([...chains.keys()].sort()).toEqual(["CNI-chain", "EMPTY", ...builtIn]);
+    expect(chains.get("PREROUTING")).toEqual([{ chain: "PREROUTING", rule: undefined, target: "OTHER" }]);
     expect(chains.get("EMPTY")).toEqual([]);
   });
 
@@ -43,12 +45,29 @@ describe.each([4, 6] as const)("family %d", (family) => {
   test("rules of other programs are not read as ours", () => {
     const rules = chains.get("POSTROUTING");
     expect(rules?.length).toBe(5);
-    // An outgoing interface; the target is known all the same.
-    expect(rules?.[1]).toEqual({ chain: "POSTROUTING", rule: undefined, target: "CNI-chain" });
+    expect(rules?.[1]?.rule?.output).toEqual({ name: "lo", inverted: false });
     // Random ports; a plain rule; a match of packet marks.
     expect(rules?.[2]?.rule).toBeUndefined();
     expect(rules?.[3]?.rule).toEqual({ verdict: "return" });
     expect(rules?.[4]).toEqual({ chain: "POSTROUTING", rule: undefined });
+  });
+
+  test("F7, F8: the filter table with its policies", () => {
+    const { head, bytes } = golden(family, "filter");
+    const { chains, dropping } = decode(bytes, family);
+    expect([...dropping]).toEqual(["FORWARD"]);
+    const texts = (chain: string) => chains.get(chain)?.map(({ rule }) => rule && ruleText(rule));
+    const lines = (chain: string) =>
+      head
+        .flatMap((line) => line.match(`^-A ${chain} (.*)$`)?.[1] ?? [])
+        .map((line) =>
+          line.replace(/^(-[sd] \S+) /, (_, address) => `${address}/${family === 4 ? 32 : 128} `),
+        );
+    expect(texts("FORWARD")).toEqual(lines("FORWARD"));
+    expect(texts("INPUT")).toEqual(["-j ACCEPT"]);
+    expect(texts("CNI-FORWARD")?.slice(0, 4)).toEqual(lines("CNI-FORWARD").slice(0, 4));
+    // The beginning of a name, another input, and an inverted state are not read.
+    expect(texts("CNI-FORWARD")?.slice(4)).toEqual([undefined, undefined, undefined]);
   });
 
   test("invalid bytes cause a DecodeError", () => {

@@ -1,8 +1,9 @@
 /** The lines that iptables-legacy-restore gets. */
 import { expect, test } from "bun:test";
 import type { IpAddress } from "../../src/net/ip.ts";
-import { type Change, marker } from "../../src/netfilter/iptables/chain-state.ts";
-import { linesOf } from "../../src/netfilter/iptables/nat-table.ts";
+import { marker } from "../../src/netfilter/iptables/chain-state.ts";
+import type { Change } from "../../src/netfilter/iptables/change.ts";
+import { linesOf } from "../../src/netfilter/iptables/legacy-changes.ts";
 import { exactly } from "../../src/netfilter/rule.ts";
 
 const address: IpAddress = { family: 4, value: 0x0a010203n };
@@ -13,7 +14,7 @@ const accept = { comment, verdict: "accept" } as const;
 const text = '-m comment --comment "name: \\"net1\\" id: \\"c1\\"';
 
 const CASES: readonly [string, Change, readonly string[]][] = [
-  ["add a chain", { action: "add chain" }, [":CNI-x - [0:0]"]],
+  ["add a chain", { action: "add chain", chain: "CNI-x" }, [":CNI-x - [0:0]"]],
   ["append", { action: "append", chain: "CNI-x", rule: accept }, [`-A CNI-x ${text}" -j ACCEPT`]],
   ["insert", { action: "insert", chain: "CNI-x", rule: accept }, [`-I CNI-x ${text}" -j ACCEPT`]],
   [
@@ -37,9 +38,9 @@ const CASES: readonly [string, Change, readonly string[]][] = [
   ],
   // A rule of another program has no text here.
   ["delete a rule of others", { action: "delete", rule: { chain: "CNI-x", rule: undefined } }, []],
-  ["delete a chain", { action: "delete chain" }, ["-F CNI-x", "-X CNI-x"]],
+  ["delete a chain", { action: "delete chain", chain: "CNI-x" }, ["-F CNI-x", "-X CNI-x"]],
 ];
 
 test.each(CASES)("%s", (_, change, lines) => {
-  expect(linesOf("CNI-x", change)).toEqual([...lines]);
+  expect(linesOf(change)).toEqual([...lines]);
 });

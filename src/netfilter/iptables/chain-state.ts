@@ -1,19 +1,8 @@
-/**
- * The rules of one container in one network in the nat table (rule B28), and changes to them. Both variants of iptables
- * use these types.
- */
+/** The rules of one container in one network in the nat table (rule B28), in either variant of iptables. */
 import type { Attachment } from "../../cni/attachment.ts";
-import type { Family } from "../../net/ip.ts";
-import type { Connection } from "../../netlink/connection.ts";
 import { type Marker, markerComment, mayBeOf, parseMarker } from "../attachment-names.ts";
 import { doesSame, type FoundRule, type Rule } from "../rule.ts";
-
-/** The nat table of one family, as one variant of iptables keeps it. */
-export interface NatTable {
-  readonly family: Family;
-  /** To nf_tables, for the nft variant; undefined for x_tables. */
-  readonly connection: Connection | undefined;
-}
+import type { Change } from "./change.ts";
 
 /** A rule of POSTROUTING that leads into the container's chain. */
 export interface FoundJump extends FoundRule {
@@ -34,19 +23,6 @@ export interface ChainState {
   /** In their order. */
   readonly jumps: readonly FoundJump[];
 }
-
-/** One change of a plan. All changes are made in their order, or none. */
-export type Change =
-  /** The container's chain. It is deleted with its rules. */
-  | { readonly action: "add chain" | "delete chain" }
-  /** A rule at the end or the beginning of a chain, and the attachment whose mark it gets. */
-  | {
-      readonly action: "append" | "insert";
-      readonly chain: string;
-      readonly rule: Rule;
-      readonly attachment?: Attachment | undefined;
-    }
-  | { readonly action: "delete"; readonly rule: FoundRule };
 
 /** Computes the changes from the state. */
 export type Plan = (state: ChainState | undefined) => readonly Change[];

@@ -8,7 +8,7 @@ import type { Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { isRegular, readLink, status } from "../../sys/file.ts";
-import type { NatTable } from "./chain-state.ts";
+import type { Place } from "./change.ts";
 
 /** How masquerading is done: ipMasqBackend of the configuration. */
 export type Backend = "iptables" | "nftables";
@@ -96,7 +96,7 @@ async function variantByVersion(path: string): Promise<Variant> {
 export async function hostTable(
   connection: Connection | undefined,
   family: Family,
-): Promise<NatTable | undefined> {
+): Promise<Place | undefined> {
   const own = findRestore(family);
   if (connection !== undefined && own !== undefined && (await variantOf(own)) === "nft")
     return { family, connection };
@@ -104,7 +104,7 @@ export async function hostTable(
 }
 
 /** The table of the legacy variant, if that is installed; also for a family without nf_tables in the kernel. */
-export const legacyTable = async (family: Family): Promise<NatTable | undefined> =>
+export const legacyTable = async (family: Family): Promise<Place | undefined> =>
   (await findLegacyRestore(family)) === undefined ? undefined : { family, connection: undefined };
 
 /**

@@ -5,26 +5,28 @@
 import { bits, type Family, ipFromBytes } from "../../net/ip.ts";
 import { DecodeError } from "../../netlink/error.ts";
 import type { AddressMatch, FoundRule, Rule } from "../rule.ts";
-import { cString, isPlainMasquerade, prefixLength } from "../structures.ts";
+import { CONNTRACK_REVISION, cString, isPlainMasquerade, prefixLength, statesIn } from "../structures.ts";
 
 /** Offsets in struct ipt_entry and struct ip6t_entry. The second address and mask follow the first. */
 const LAYOUT = {
   4: { mask: 8, interfaces: 16, protocol: 80, flags: 82, inverted: 83, target: 88, length: 112 },
   6: { mask: 32, interfaces: 64, protocol: 128, flags: 131, inverted: 132, target: 140, length: 168 },
 } as const;
-/** Names and masks of the two interfaces: four times IFNAMSIZ. */
-const INTERFACES_LENGTH = 64;
-/** IPT_INV_SRCIP and IPT_INV_DSTIP. */
-const INVERTED = { source: 0x08, destination: 0x10 } as const;
+/** IFNAMSIZ: the two interfaces' names and then their masks have this length each. */
+const NAME_LENGTH = 16;
+/** IPT_INV_VIA_OUT, IPT_INV_SRCIP and IPT_INV_DSTIP. */
+const INVERTED = { output: 0x02, source: 0x08, destination: 0x10 } as const;
 /** struct xt_entry_match and _target: u16 size, 29 bytes of name, u8 revision, data. */
 const EXTENSION_HEADER = 32;
-/** NF_INET_POST_ROUTING. */
-const POSTROUTING_HOOK = 4;
+/** The built-in chains by NF_INET_* number. */
+const BUILT_IN = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"] as const;
 /** By -code - 1: NF_DROP, NF_ACCEPT, two that no rule of B28 has, and NF_REPEAT, which means RETURN. */
 const VERDICTS: readonly (Rule["verdict"] | undefined)[] = ["drop", "accept", undefined, undefined, "return"];
 
 /** What IPT_SO_GET_INFO says about a table (struct ipt_getinfo). */
 export interface TableInfo {
+  /** Bits of the hooks that the table has. */
+  readonly hooks: number;
   /** Bytes of entries. */
   readonly size: number;
   /** Offsets of each built-in chain's first entry and of its last one, the policy; by NF_INET_* number. */
@@ -40,11 +42,27 @@ export function decodeInfo(bytes: Uint8Array): TableInfo {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const fiveAt = (at: number): number[] =>
     Array.from({ length: 5 }, (_, index) => view.getUint32(at + 4 * index, true));
-  return { firstEntries: fiveAt(36), policies: fiveAt(56), size: view.getUint32(80, true) };
+  return {
+    hooks: view.getUint32(32, true),
+    firstEntries: fiveAt(36),
+    policies: fiveAt(56),
+    size: view.getUint32(80, true),
+  };
 }
 
-/** The rules of the chains that B28 uses: POSTROUTING and all user-defined ones. @throws DecodeError */
-export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family): Map<string, FoundRule[]> {
+/** What a table contains. */
+export interface LegacyTable {
+  /** The rules of all chains. */
+  readonly chains: ReadonlyMap<string, readonly FoundRule[]>;
+  /** The built-in chains whose policy is to drop packets. */
+  readonly dropping: ReadonlySet<string>;
+}
+
+/** The table that no program has used yet. */
+export const NO_TABLE: LegacyTable = { chains: new Map(), dropping: new Set() };
+
+/** Decodes the entries of a table. @throws DecodeError */
+export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family): LegacyTable {
   const { target: targetAt } = LAYOUT[family];
   const entries: {
     readonly offset: number;
@@ -65,9 +83,15 @@ export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family
     offset += length;
     if (header !== undefined) names.set(offset, header);
   }
-  const [first = 0, policy = 0] = [info.firstEntries[POSTROUTING_HOOK], info.policies[POSTROUTING_HOOK]];
-  const chains = new Map<string, FoundRule[]>([["POSTROUTING", []]]);
-  let current: string | undefined;
+  const chains = new Map<string, FoundRule[]>();
+  const dropping = new Set<string>();
+  const firsts = new Map<number | undefined, string>();
+  for (const [hook, chain] of BUILT_IN.entries()) {
+    if ((info.hooks & (1 << hook)) === 0) continue;
+    chains.set(chain, []);
+    firsts.set(info.firstEntries[hook], chain);
+  }
+  let current = "";
   // The last entry is a header without a chain. The entry before each header is a policy.
   for (const [index, { offset, bytes: own, header }] of entries.slice(0, -1).entries()) {
     if (header !== undefined) {
@@ -75,11 +99,13 @@ export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family
       chains.set(current, []);
       continue;
     }
-    const isLast = entries[index + 1]?.header !== undefined;
-    const chain = offset >= first && offset < policy ? "POSTROUTING" : isLast ? undefined : current;
-    if (chain !== undefined) chains.get(chain)?.push({ chain, ...decodeEntry(own, offset, family, names) });
+    current = firsts.get(offset) ?? current;
+    const found = decodeEntry(own, offset, family, names);
+    const isPolicy = entries[index + 1]?.header !== undefined || info.policies.includes(offset);
+    if (!isPolicy) chains.get(current)?.push({ chain: current, ...found });
+    else if (found.rule?.verdict === "drop") dropping.add(current);
   }
-  return chains;
+  return { chains, dropping };
 }
 
 function decodeEntry(
@@ -87,7 +113,7 @@ function decodeEntry(
   offset: number,
   family: Family,
   names: ReadonlyMap<number, string>,
-): Pick<FoundRule, "rule" | "target"> {
+): Pick<FoundRule, "rule" | "target" | "input"> {
   const layout = LAYOUT[family];
   const view = viewOf(bytes);
   const targetAt = view.getUint16(layout.target, true);
@@ -108,16 +134,27 @@ function decodeEntry(
   const inverted = bytes[layout.inverted] ?? 0;
   let isWhole =
     verdict !== undefined &&
-    bytes.subarray(layout.interfaces, layout.interfaces + INTERFACES_LENGTH).every((byte) => byte === 0) &&
     view.getUint16(layout.protocol, true) === 0 &&
     bytes[layout.flags] === 0 &&
-    (inverted & ~(INVERTED.source | INVERTED.destination)) === 0;
+    (inverted & ~(INVERTED.output | INVERTED.source | INVERTED.destination)) === 0;
   const rule: { -readonly [K in keyof Rule]: Rule[K] } = { verdict: verdict ?? "continue" };
   if (target !== undefined) rule.target = target;
+  const [input, output] = [0, 1].map((index) => interfaceAt(bytes, layout.interfaces, index));
+  if (input === undefined || output === undefined) isWhole = false;
+  else if (input !== "") rule.input = input;
+  const isOutputInverted = (inverted & INVERTED.output) !== 0;
+  if (output) rule.output = { name: output, inverted: isOutputInverted };
+  else if (isOutputInverted) isWhole = false;
   for (let at: number = layout.length; at < targetAt; ) {
     const match = extensionAt(bytes, at);
-    isWhole &&= match.name === "comment" && rule.comment === undefined;
-    rule.comment = cString(match.data);
+    const states = match.name === "conntrack" ? statesIn(match.data) : undefined;
+    if (states !== undefined && match.revision === CONNTRACK_REVISION) {
+      isWhole &&= rule.states === undefined;
+      rule.states = states;
+    } else {
+      isWhole &&= match.name === "comment" && rule.comment === undefined;
+      rule.comment = cString(match.data);
+    }
     at += match.size;
   }
   const size = bits(family) / 8;
@@ -131,16 +168,29 @@ function decodeEntry(
       rule[field] = { prefix: { address, length }, inverted: isInverted } satisfies AddressMatch;
     }
   }
-  return { rule: isWhole ? rule : undefined, target };
+  return { rule: isWhole ? rule : undefined, target, ...(input && { input }) };
+}
+
+/** The input interface (0) or the output one (1): "" if any matches, undefined for the beginning of a name. */
+function interfaceAt(bytes: Uint8Array, start: number, index: number): string | undefined {
+  const field = (at: number): Uint8Array =>
+    bytes.subarray(start + at * NAME_LENGTH, start + (at + 1) * NAME_LENGTH);
+  const [name, mask] = [cString(field(index)), field(2 + index)];
+  // The mask of a whole name includes its NUL.
+  const length = name === "" ? 0 : new TextEncoder().encode(name).length + 1;
+  return mask.every((byte, at) => byte === (at < length ? 0xff : 0)) ? name : undefined;
 }
 
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-function extensionAt(bytes: Uint8Array, at: number): { name: string; size: number; data: Uint8Array } {
+function extensionAt(
+  bytes: Uint8Array,
+  at: number,
+): { name: string; revision: number; size: number; data: Uint8Array } {
   const size = viewOf(bytes).getUint16(at, true);
   if (size < EXTENSION_HEADER || at + size > bytes.length)
     throw new DecodeError(`an extension has an invalid length of ${size} bytes`);
   const data = bytes.subarray(at + EXTENSION_HEADER, at + size);
-  return { name: cString(bytes.subarray(at + 2, at + 31)), size, data };
+  return { name: cString(bytes.subarray(at + 2, at + 31)), revision: bytes[at + 31] ?? 0, size, data };
 }

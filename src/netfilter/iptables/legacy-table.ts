@@ -1,5 +1,5 @@
 /**
- * The nat table of x_tables, where iptables-legacy keeps its rules. It is read with getsockopt(2), as iptables-save
+ * A table of x_tables, where iptables-legacy keeps its rules. It is read with getsockopt(2), as iptables-save
  * does, so without a child process. It is written by iptables-restore, because a write replaces the whole table and
  * must respect the lock that all programs of this variant take.
  */
@@ -8,9 +8,9 @@ import type { Family } from "../../net/ip.ts";
 import { close } from "../../sys/descriptor.ts";
 import { failedWith } from "../../sys/errno.ts";
 import { getsockopt, socket } from "../../sys/socket.ts";
-import type { FoundRule } from "../rule.ts";
+import type { TableOfIptables } from "../kernel.ts";
 import { findLegacyRestore } from "./host.ts";
-import { decodeEntries, decodeInfo, INFO_LENGTH } from "./legacy-entries.ts";
+import { decodeEntries, decodeInfo, INFO_LENGTH, type LegacyTable } from "./legacy-entries.ts";
 import { restore } from "./restore.ts";
 
 /** Any socket of the family gives access to the table. The raw one of iptables would also need CAP_NET_RAW. */
@@ -26,14 +26,14 @@ const ENTRIES_AT = 40;
 /** The table may grow between the two calls. */
 const READ_ATTEMPTS = 100;
 
-/** All rules of the table, by chain. @throws SystemError, DecodeError */
-export function readTable(family: Family): ReadonlyMap<string, readonly FoundRule[]> {
+/** Reads a table, which exists (`hasLegacyTable`): reading would create it. @throws SystemError, DecodeError */
+export function readTable(family: Family, table: TableOfIptables): LegacyTable {
   const { domain, level } = SOCKETS[family];
   const fd = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   try {
     for (let attempt = 1; ; attempt++) {
       const info = new Uint8Array(INFO_LENGTH);
-      info.set(new TextEncoder().encode("nat"));
+      info.set(new TextEncoder().encode(table));
       getsockopt(fd, level, IPT_SO_GET_INFO, info);
       const decoded = decodeInfo(info);
       const entries = new Uint8Array(ENTRIES_AT + decoded.size);
@@ -52,14 +52,18 @@ export function readTable(family: Family): ReadonlyMap<string, readonly FoundRul
 }
 
 /** Loads lines with iptables-restore, all or none. @throws CniError */
-export async function loadLines(family: Family, lines: readonly string[]): Promise<void> {
+export async function loadLines(
+  family: Family,
+  table: TableOfIptables,
+  lines: readonly string[],
+): Promise<void> {
   const path = await findLegacyRestore(family);
   const name = `${family === 4 ? "iptables" : "ip6tables"}-legacy`;
-  if (path !== undefined) restore(path, lines);
+  if (path !== undefined) restore(path, table, lines);
   else
     throw new CniError(
       code.internal,
-      `cannot change rules of the nat table of ${name}: there is no program ${name}-restore in the system's folders or on PATH; ` +
+      `cannot change rules of the ${table} table of ${name}: there is no program ${name}-restore in the system's folders or on PATH; ` +
         `install iptables`,
     );
 }

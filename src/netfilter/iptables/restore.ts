@@ -5,6 +5,7 @@ import { timeLeft } from "../../sys/deadline.ts";
 import { SystemError } from "../../sys/errno.ts";
 import { LockTimeoutError, lockFile } from "../../sys/flock.ts";
 import { ForeignFileError } from "../../sys/own-file.ts";
+import type { TableOfIptables } from "../kernel.ts";
 
 /** Exit status of iptables-restore for a lock that it did not get (RESOURCE_PROBLEM). */
 const RESOURCE_PROBLEM = 4;
@@ -13,12 +14,12 @@ const RESOURCE_PROBLEM = 4;
 const LOCK = "/run/xtables.lock";
 
 /**
- * Loads `lines` into the nat table, all or none. Rules and chains that they do not name stay.
+ * Loads `lines` into a table, all or none. Rules and chains that they do not name stay.
  * @throws CniError code 11 if another program holds the lock or the child hangs; code 999 with the message of
  * iptables-restore.
  */
-export function restore(path: string, lines: readonly string[]): void {
-  const failed = `cannot change the nat table with ${JSON.stringify(path)}`;
+export function restore(path: string, table: TableOfIptables, lines: readonly string[]): void {
+  const failed = `cannot change the ${table} table with ${JSON.stringify(path)}`;
   const lockHeld = (words: string): CniError =>
     new CniError(
       code.tryAgainLater,
@@ -35,7 +36,7 @@ export function restore(path: string, lines: readonly string[]): void {
     // If the lock cannot be taken at all, the child reports that or uses another lock.
     if (!(error instanceof SystemError)) throw error;
   }
-  const { exitCode, signal, stderr } = run(path, lines);
+  const { exitCode, signal, stderr } = run(path, table, lines);
   if (exitCode === 0) return;
   const words = new TextDecoder()
     .decode(stderr)
@@ -43,19 +44,19 @@ export function restore(path: string, lines: readonly string[]): void {
     .replaceAll(/\s*\n\s*/g, "; ");
   if (exitCode === RESOURCE_PROBLEM && /lock/.test(words)) throw lockHeld(words);
   const remedy = /initialize .*table/.test(words)
-    ? `; load the kernel modules ip_tables, ip6_tables, iptable_nat and ip6table_nat, or set "ipMasqBackend": "nftables"`
+    ? `; load the kernel modules ip_tables, ip6_tables, iptable_${table} and ip6table_${table}, or choose the backend nftables`
     : "";
   const end = signal === undefined ? `exit status ${exitCode}` : `signal ${signal}`;
   throw new CniError(code.internal, `${failed} (${end}): ${words || "it printed no message"}${remedy}`);
 }
 
-function run(path: string, lines: readonly string[]): Ended {
+function run(path: string, table: TableOfIptables, lines: readonly string[]): Ended {
   try {
     return runProgram({
       path,
       // Whole seconds. The lock was free a moment ago; runProgram also ends the child at the deadline.
       arguments: ["--noflush", `--wait=${Math.max(1, Math.floor(timeLeft() / 1000))}`],
-      stdin: new TextEncoder().encode(["*nat", ...lines, "COMMIT", ""].join("\n")),
+      stdin: new TextEncoder().encode([`*${table}`, ...lines, "COMMIT", ""].join("\n")),
     });
   } catch (error) {
     throw toCniError(error).during(`cannot run ${JSON.stringify(path)}`);

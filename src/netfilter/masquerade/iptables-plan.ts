@@ -9,7 +9,8 @@ import {
   networkMark,
   parseIptablesComment,
 } from "../attachment-names.ts";
-import type { ChainState, Change, FoundJump, Plan } from "../iptables/chain-state.ts";
+import type { ChainState, FoundJump, Plan } from "../iptables/chain-state.ts";
+import type { Change } from "../iptables/change.ts";
 import { doesSame, exactly, type FoundRule, isSame, MULTICAST, type Rule, ruleText } from "../rule.ts";
 
 /** The rules that an attachment needs, in the order in which the first ADD writes them. */
@@ -56,7 +57,7 @@ export function planSetUp(attachment: Attachment, family: Family, addresses: rea
   return (state) => {
     const changes: Change[] = [];
     if (state === undefined) {
-      changes.push({ action: "add chain" });
+      changes.push({ action: "add chain", chain });
       for (const rule of accepts) changes.push({ action: "append", chain, rule });
       changes.push({ action: "append", chain, rule: masquerade });
       for (const rule of jumps) changes.push({ action: "append", chain: "POSTROUTING", rule, attachment });
@@ -137,7 +138,7 @@ function planRemoval(
   const isOfOther = ({ rule }: FoundRule): boolean =>
     rule?.comment !== comment && parseIptablesComment(rule?.comment) !== undefined;
   if (remaining.length === 0 && !state.rules.some(isOfOther)) {
-    return [...deletionsOf(removed), { action: "delete chain" }];
+    return [...deletionsOf(removed), { action: "delete chain", chain: state.chain }];
   }
   const staying = remaining.filter(({ rule }) => rule?.comment === comment);
   const isIn = (subnet: Prefix | undefined, jumps: readonly FoundJump[]): boolean =>

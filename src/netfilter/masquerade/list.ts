@@ -4,7 +4,7 @@ import { Failures } from "../../cni/failures.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { deleteRule } from "../../netlink/nftables/rule.ts";
 import { attachmentMark, iptablesChain, networkMark } from "../attachment-names.ts";
-import type { NatTable } from "../iptables/chain-state.ts";
+import type { Place } from "../iptables/change.ts";
 import { allTables, networkRules, updateChain } from "../iptables/nat-table.ts";
 import { openNftables } from "../kernel.ts";
 import { MASQ_POSTROUTING } from "../nftables/base-chains.ts";
@@ -18,7 +18,7 @@ import { ifSupported } from "./removal.ts";
 export interface Listed {
   readonly rule: FoundRule;
 
-  readonly table: NatTable | "nftables";
+  readonly table: Place | "nftables";
 }
 
 /** The rules of a network's attachments in all backends, also the reference's. Errors are added to `failures`. */
@@ -45,7 +45,7 @@ export async function collect(network: string, valid: Iterable<ContainerInterfac
   const failures = new Failures();
   const stale = new Set<string | undefined>();
   /** By table and chain: the marks of the valid attachments of the chain's container. */
-  const chains = new Map<NatTable, Map<string, Set<string>>>();
+  const chains = new Map<Place, Map<string, Set<string>>>();
   for (const { rule, table } of await list(netfilter, network, failures)) {
     const chain = rule.target ?? rule.chain;
     if (table === "nftables") stale.add(rule.mark);

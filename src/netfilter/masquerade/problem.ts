@@ -4,10 +4,10 @@ import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
 import { rehearse } from "../../netlink/nftables/batch.ts";
-import { iptablesChain } from "../attachment-names.ts";
 import { type Backend, findRestore, hostTable, legacyTable } from "../iptables/host.ts";
-import { requestsFor } from "../iptables/nft-table.ts";
+import { requestsFor } from "../iptables/nft-changes.ts";
 import { isUnsupported, NO_NFTABLES, permissionRemedy } from "../kernel.ts";
+import { IPTABLES_POSTROUTING } from "../nftables/base-chains.ts";
 import { planSetUp } from "./iptables-plan.ts";
 import { attachmentRequests, tableRequests } from "./nftables.ts";
 
@@ -50,8 +50,9 @@ async function problemOfIptables(netfilter: Connection | undefined) {
   }
   const { connection } = table;
   if (connection === undefined) return undefined;
+  const base = IPTABLES_POSTROUTING[4];
   const changes = planSetUp(EXAMPLE, 4, ADDRESSES.slice(0, 1))(undefined);
-  const requests = requestsFor(4, iptablesChain(EXAMPLE), changes, false);
+  const requests = requestsFor(base, changes, [base]);
   const hasOther = (await legacyTable(4)) !== undefined;
   const modules = "load the kernel modules nft_compat, nft_chain_nat, xt_comment and xt_MASQUERADE";
   return refusalOf(connection, requests, `${modules}, ${alternative}`, hasOther);

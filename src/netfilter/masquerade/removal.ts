@@ -4,7 +4,7 @@ import type { Failures } from "../../cni/failures.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { deleteRule } from "../../netlink/nftables/rule.ts";
 import { iptablesChain } from "../attachment-names.ts";
-import type { NatTable } from "../iptables/chain-state.ts";
+import type { Place } from "../iptables/change.ts";
 import { updateChain } from "../iptables/nat-table.ts";
 import { isUnsupported } from "../kernel.ts";
 import { MASQ_POSTROUTING } from "../nftables/base-chains.ts";
@@ -14,7 +14,7 @@ import { rulesOf } from "./nftables.ts";
 
 /** @param netfilter needed for the place "nftables" */
 export async function removeFrom(
-  places: readonly (NatTable | "nftables")[],
+  places: readonly (Place | "nftables")[],
   netfilter: Connection | undefined,
   attachment: Attachment,
   failures: Failures,

@@ -4,7 +4,7 @@ import { Failures } from "../../cni/failures.ts";
 import { FAMILIES } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { iptablesChain } from "../attachment-names.ts";
-import type { NatTable } from "../iptables/chain-state.ts";
+import type { Place } from "../iptables/change.ts";
 import { findChains, hasLegacyTable, openNftables } from "../kernel.ts";
 import { IPTABLES_POSTROUTING, MASQ_CHECKS } from "../nftables/base-chains.ts";
 
@@ -18,7 +18,7 @@ export async function tearDown(attachment: Attachment, connection?: Connection):
   const netfilter = connection ?? own;
   const failures = new Failures();
   const chain = iptablesChain(attachment);
-  const places: (NatTable | "nftables")[] = [];
+  const places: (Place | "nftables")[] = [];
   await failures.attemptLast(() => {
     if (netfilter === undefined) return;
     const [checks, ip, ip6] = findChains(netfilter, [
@@ -32,7 +32,8 @@ export async function tearDown(attachment: Attachment, connection?: Connection):
     if (ip6 !== undefined) places.push({ family: 6, connection: netfilter });
   });
   await failures.attemptLast(() => {
-    for (const family of FAMILIES) if (hasLegacyTable(family)) places.push({ family, connection: undefined });
+    for (const family of FAMILIES)
+      if (hasLegacyTable(family, "nat")) places.push({ family, connection: undefined });
   });
   // Usually there are no rules: the code that removes them is loaded only if needed.
   if (places.length > 0)

@@ -6,7 +6,14 @@ import { bits, type Family, ipFromBytes, ipToBytes } from "../../net/ip.ts";
 import { comparison, type Expression, metaKey, payloadBase } from "../../netlink/nftables/expression.ts";
 import type { TableFamily } from "../../netlink/nftables/header.ts";
 import type { AddressMatch, Rule } from "../rule.ts";
-import { cString, isPlainMasquerade, prefixLength } from "../structures.ts";
+import {
+  CONNTRACK_REVISION,
+  conntrackStates,
+  cString,
+  isPlainMasquerade,
+  prefixLength,
+  statesIn,
+} from "../structures.ts";
 
 /**
  * The fields that a rule compares, and how each is loaded: from bytes of a header (struct ethhdr, iphdr, ipv6hdr) or,
@@ -15,6 +22,7 @@ import { cString, isPlainMasquerade, prefixLength } from "../structures.ts";
 const LOADS = [
   { field: "family", family: undefined, base: undefined, key: metaKey.nfproto, length: 1 },
   { field: "input", family: undefined, base: undefined, key: metaKey.iifname, length: 16 },
+  { field: "output", family: undefined, base: undefined, key: metaKey.oifname, length: 16 },
   { field: "mac", family: undefined, base: payloadBase.link, key: 6, length: 6 },
   { field: "source", family: 4, base: payloadBase.network, key: 12, length: 4 },
   { field: "source", family: 6, base: payloadBase.network, key: 8, length: 16 },
@@ -25,6 +33,8 @@ const LOADS = [
 type Field = (typeof LOADS)[number]["field"];
 
 const REGISTER = 1;
+/** Bytes of an interface's name in a register. */
+const IFNAMSIZ = 16;
 /** NFPROTO_IPV4 and NFPROTO_IPV6: the values of `meta nfproto`. */
 const NFPROTO = { 4: 2, 6: 10 } as const;
 
@@ -34,7 +44,7 @@ const NFPROTO = { 4: 2, 6: 10 } as const;
  * @param setId number of the set that the same transaction adds
  */
 export function encodeRule(rule: Rule, table: TableFamily, setId?: number): Expression[] {
-  const { source, destination, input, mac, sourceSet, comment, verdict, target } = rule;
+  const { source, destination, input, output, mac, sourceSet, states, comment, verdict, target } = rule;
   const ofIptables = table === "ip" || table === "ip6";
   const family = (source ?? destination)?.prefix.address.family ?? (table === "ip6" ? 6 : 4);
   const list: Expression[] = [];
@@ -61,7 +71,12 @@ export function encodeRule(rule: Rule, table: TableFamily, setId?: number): Expr
   };
   if (table === "inet" && (source ?? destination) !== undefined)
     match("family", Uint8Array.of(NFPROTO[family]));
-  if (input !== undefined) match("input", fixed(input, 16));
+  // iptables-nft compares the name with its NUL, nft the whole field.
+  const named = (name: string): Uint8Array =>
+    ofIptables ? new TextEncoder().encode(`${name}\0`) : fixed(name, IFNAMSIZ);
+  if (input !== undefined) match("input", named(input));
+  if (output !== undefined)
+    match("output", named(output.name), output.inverted ? comparison.notEqual : comparison.equal);
   if (mac !== undefined) match("mac", mac);
   if (sourceSet !== undefined) {
     load("source");
@@ -69,6 +84,8 @@ export function encodeRule(rule: Rule, table: TableFamily, setId?: number): Expr
   }
   address("source", source);
   address("destination", destination);
+  if (states !== undefined)
+    list.push(extension("match", "conntrack", conntrackStates(states), CONNTRACK_REVISION));
   // sizeof(struct xt_comment_info); the text ends with a NUL.
   if (comment !== undefined) list.push(extension("match", "comment", fixed(comment, 256)));
   if (ofIptables) list.push({ name: "counter", packets: 0n, bytes: 0n });
@@ -85,8 +102,8 @@ export function encodeRule(rule: Rule, table: TableFamily, setId?: number): Expr
   return list;
 }
 
-function extension(name: "match" | "target", extension: string, info: Uint8Array): Expression {
-  return { name, extension, revision: 0, info };
+function extension(name: "match" | "target", extension: string, info: Uint8Array, revision = 0): Expression {
+  return { name, extension, revision, info };
 }
 
 /** A text in a field of that size, followed by at least one NUL. */
@@ -149,6 +166,12 @@ export function readRule(expressions: readonly Expression[], table: TableFamily)
         if (expression.inverted || expression.target !== undefined) return false;
         return isLast && registers[expression.register]?.field === "source";
       case "match":
+        if (expression.extension === "conntrack" && expression.revision === CONNTRACK_REVISION) {
+          const isFirst = rule.states === undefined;
+          const states = statesIn(expression.info);
+          if (states !== undefined) rule.states = states;
+          return isFirst && isLast && states !== undefined;
+        }
         if (expression.extension !== "comment") return false;
         rule.comment = cString(expression.info);
         return isLast;
@@ -185,16 +208,23 @@ export function readRule(expressions: readonly Expression[], table: TableFamily)
       if (found !== undefined) rule[field] = found;
       return isFirst && found !== undefined;
     }
-    const isEqual = operator === comparison.equal && value.length === loaded.length;
+    const isEqual = operator === comparison.equal;
     if (field === "family") {
       const found = value[0] === NFPROTO[4] ? 4 : value[0] === NFPROTO[6] ? 6 : undefined;
       family ??= found;
-      return isEqual && found !== undefined && found === family;
+      return isEqual && found !== undefined && found === family && value.length === loaded.length;
     }
     const isFirst = rule[field] === undefined;
-    if (field === "input") rule.input ??= cString(value);
-    else rule.mac ??= value;
-    return isEqual && isFirst;
+    if (field === "mac") {
+      rule.mac ??= value;
+      return isFirst && isEqual && value.length === loaded.length;
+    }
+    const name = cString(value);
+    if (field === "input") rule.input ??= name;
+    else rule.output ??= { name, inverted: !isEqual };
+    const isKnown = isEqual || (field === "output" && operator === comparison.notEqual);
+    // Without a NUL it is the beginning of a name.
+    return isFirst && isKnown && value[value.length - 1] === 0;
   };
   let isWhole = true;
   for (const expression of expressions) isWhole = take(expression) && isWhole;

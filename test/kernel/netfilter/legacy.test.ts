@@ -162,7 +162,7 @@ describe("the host's iptables is legacy", () => {
     const rule = { comment: "another one each time", verdict: "accept" } as const;
     const update = () =>
       updateChain({ family: 4, connection: undefined }, chain, (state) => [
-        ...(state === undefined ? [{ action: "add chain" } as const] : []),
+        ...(state === undefined ? [{ action: "add chain", chain } as const] : []),
         { action: "append", chain, rule },
       ]);
     await expect(update()).rejects.toThrow(

@@ -1,5 +1,5 @@
 /**
- * Captures a nat table of iptables-legacy with getsockopt(2): struct ipt_getinfo, then the entries, in hexadecimal.
+ * Captures tables of iptables-legacy with getsockopt(2): struct ipt_getinfo, then the entries, in hexadecimal.
  * Needs root:  bun test/netfilter/golden/capture.ts
  */
 
@@ -47,22 +47,45 @@ const rulesFor = ({ subnet, multicast, address }: (typeof RULES)[4 | 6]): string
   ].join("\n");
 };
 
-const [family] = process.argv.slice(2);
+/** The rules of the firewall plugin, and others that resemble them. */
+const filterRulesFor = ({ address }: (typeof RULES)[4 | 6]): string =>
+  [
+    "*filter",
+    ":FORWARD DROP [0:0]",
+    ":CNI-FORWARD - [0:0]",
+    "-A INPUT -j ACCEPT",
+    `-A FORWARD -m comment --comment "CNI firewall plugin rules" -j CNI-FORWARD`,
+    `-A CNI-FORWARD -d ${address} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
+    `-A CNI-FORWARD -s ${address} -j ACCEPT`,
+    `-A CNI-FORWARD -i br0 -o br0 -m comment --comment "a note" -j DROP`,
+    `-A CNI-FORWARD -i br0 ! -o br0 -m comment --comment "a note" -j RETURN`,
+    `-A CNI-FORWARD -i br+ -j ACCEPT`,
+    `-A CNI-FORWARD ! -i br0 -j ACCEPT`,
+    `-A CNI-FORWARD -m conntrack ! --ctstate DNAT -j ACCEPT`,
+    "COMMIT",
+    "",
+  ].join("\n");
+
+const [family, table = ""] = process.argv.slice(2);
 if (family === undefined) {
   for (const version of [4, 6] as const) {
     const { program } = RULES[version];
-    const rules = rulesFor(RULES[version]);
-    const script = `printf '%s' '${rules}' | ${program} && ${process.execPath} ${import.meta.path} ${version}`;
-    const hex = await outputOf(isolated(["/bin/sh", "-c", script]));
-    const head = [...rules.trimEnd().split("\n"), (await outputOf([program, "--version"])).trim()];
-    const lines = [...head.map((line) => `# ${line}`), hex, ""];
-    writeFileSync(join(import.meta.dir, `legacy-nat-v${version}.hex`), lines.join("\n"));
+    for (const [name, rules] of [
+      ["nat", rulesFor(RULES[version])],
+      ["filter", filterRulesFor(RULES[version])],
+    ] as const) {
+      const script = `printf '%s' '${rules}' | ${program} && ${process.execPath} ${import.meta.path} ${version} ${name}`;
+      const hex = await outputOf(isolated(["/bin/sh", "-c", script]));
+      const head = [...rules.trimEnd().split("\n"), (await outputOf([program, "--version"])).trim()];
+      const lines = [...head.map((line) => `# ${line}`), hex, ""];
+      writeFileSync(join(import.meta.dir, `legacy-${name}-v${version}.hex`), lines.join("\n"));
+    }
   }
 } else {
   const [domain, level] = family === "4" ? [2, 0] : [10, 41];
   const fd = socket(domain, 3, 255);
   const info = new Uint8Array(84);
-  info.set(new TextEncoder().encode("nat"));
+  info.set(new TextEncoder().encode(table));
   getsockopt(fd, level, 64, info);
   const size = new DataView(info.buffer).getUint32(80, true);
   const entries = new Uint8Array(40 + size);

@@ -226,7 +226,9 @@ const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
 /** Has an anonymous set of its own, or a counter, which nft sends empty. */
 const ELSEWHERE = [
   "iptables-restore",
+  "iptables-restore-filter",
   "iptables6-restore",
+  "iptables6-restore-filter",
   "rule-add-set",
   ...["tables", "chains", "rules", "sets", "elements"].map((name) => `list-${name}`),
 ];

@@ -1,0 +1,63 @@
+/** Changes of a table of iptables-nft as messages to nf_tables. */
+import type { Request } from "../../netlink/connection.ts";
+import { addChain, deleteChain } from "../../netlink/nftables/chain.ts";
+import { addRule, deleteRule, flushChain, insertRule } from "../../netlink/nftables/rule.ts";
+import { addTable, type TableName } from "../../netlink/nftables/table.ts";
+import { text } from "../../netlink/nftables/userdata.ts";
+import { attachmentMark } from "../attachment-names.ts";
+import { datumType, madeHere, type OwnChain } from "../nftables/base-chains.ts";
+import { encodeRule } from "../nftables/expressions.ts";
+import type { Change } from "./change.ts";
+
+/**
+ * The messages for `changes`. They add the table, and as iptables-nft does, those of the missing base chains that get a
+ * rule: a base chain can be missing although others of the table exist, since a DEL removes an empty one.
+ */
+export function requestsFor(
+  { family, table }: TableName,
+  changes: readonly Change[],
+  missing: readonly OwnChain[],
+): Request[] {
+  if (changes.length === 0) return [];
+  const requests = [addTable({ family, table, userData: [madeHere] })];
+  for (const base of missing) {
+    let isNeeded = false;
+    for (const change of changes)
+      if (change.action === "append" || change.action === "insert") isNeeded ||= change.chain === base.chain;
+    if (isNeeded) requests.push(addChain(base));
+  }
+  for (const change of changes) {
+    switch (change.action) {
+      case "add chain": {
+        const { chain, userData } = change;
+        requests.push(addChain({ family, table, chain, userData }, { exclusive: true }));
+        break;
+      }
+      case "delete chain": {
+        const { chain } = change;
+        // Kernels before 4.13 only delete an empty chain.
+        requests.push(flushChain({ family, table, chain }), deleteChain({ family, table, chain }));
+        break;
+      }
+      case "delete": {
+        const { chain, handle } = change.rule;
+        if (handle !== undefined) requests.push(deleteRule({ family, table, chain, handle }));
+        break;
+      }
+      default: {
+        const { chain, rule, attachment, userData = [] } = change;
+        const mark = attachment === undefined ? [] : [text(datumType.attachment, attachmentMark(attachment))];
+        const encoded = {
+          family,
+          table,
+          chain,
+          expressions: encodeRule(rule, family),
+          userData: [...mark, ...userData],
+          compat: { protocol: 0, flags: 0 },
+        };
+        requests.push(change.action === "append" ? addRule(encoded) : insertRule(encoded));
+      }
+    }
+  }
+  return requests;
+}
