@@ -2,7 +2,7 @@
  * A rule as plain data: which packets it matches and what it does with them. iptables/ and nftables/ write and read it.
  * A rule that does not fit this form is another program's, or was altered.
  */
-import { bits, type Family } from "../net/ip.ts";
+import { bits, type Family, formatIp, type IpAddress } from "../net/ip.ts";
 import { formatMac, type Mac } from "../net/mac.ts";
 import { formatPrefix, type Prefix } from "../net/prefix.ts";
 
@@ -32,6 +32,16 @@ const STATES = [
 /** States of connections that a rule matches, as bits of STATES: those of an answer, and of a changed destination. */
 export const connectionState = { answer: 6, dnat: 128 } as const;
 
+/** Protocols that have ports, by IPPROTO_* of uapi linux/in.h. */
+export const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const;
+export type Protocol = keyof typeof PROTOCOLS;
+
+/** An address with a port. */
+export interface Endpoint {
+  readonly address: IpAddress;
+  readonly port: number;
+}
+
 export interface Rule {
   readonly source?: AddressMatch;
   /** Name of the nf_tables set that the source must be in. */
@@ -41,16 +51,38 @@ export interface Rule {
   readonly input?: string;
   /** Interface that will send it. */
   readonly output?: InterfaceMatch;
+  readonly protocol?: Protocol;
   /** States of the packet's connection, one of which it must have: bits as in `connectionState`. */
   readonly states?: number;
   /** Hardware address of the sender. */
   readonly mac?: Mac;
   /** Text of iptables' comment extension. */
   readonly comment?: string | undefined;
+  /** The destination is an address of this host. */
+  readonly isLocal?: true;
+  /** Bits of the packet mark, all of which must be set. */
+  readonly packetMark?: number;
+  /** The destination port is one of these, at most 15. */
+  readonly ports?: readonly number[];
+  /** The destination port. */
+  readonly port?: number;
   /** A rule with "continue" only counts packets. */
-  readonly verdict: "accept" | "continue" | "drop" | "goto" | "jump" | "masquerade" | "return";
+  readonly verdict:
+    | "accept"
+    | "continue"
+    | "dnat"
+    | "drop"
+    | "goto"
+    | "jump"
+    | "mark"
+    | "masquerade"
+    | "return";
   /** The chain that jump and goto lead to. */
   readonly target?: string;
+  /** Where dnat leads to. */
+  readonly to?: Endpoint;
+  /** The bits of the packet mark that mark sets. */
+  readonly setMark?: number;
 }
 
 /** A rule that was found in a chain. */
@@ -58,6 +90,8 @@ export interface FoundRule {
   readonly chain: string;
   /** Undefined if it does something that a Rule cannot express. */
   readonly rule: Rule | undefined;
+  /** What of it could be read, also if it does more. */
+  readonly part?: Rule;
   /** The chain that it leads to, and the interface that it names: known for any rule. */
   readonly target?: string | undefined;
   readonly input?: string | undefined;
@@ -82,30 +116,35 @@ export const MULTICAST: Readonly<Record<Family, Prefix>> = {
   6: { address: { family: 6, value: 0xffn << 120n }, length: 8 },
 };
 
+/** An address with its port: 10.1.2.3:80, [fd00::3]:80. */
+export const formatEndpoint = ({ address, port }: Endpoint): string =>
+  `${address.family === 4 ? formatIp(address) : `[${formatIp(address)}]`}:${port}`;
+
 /** The rule as iptables-save writes it after "-A CHAIN ". Equal rules have equal texts. */
-export function ruleText({
-  source,
-  destination,
-  sourceSet,
-  input,
-  output,
-  states,
-  mac,
-  comment,
-  verdict,
-  target,
-}: Rule): string {
+export function ruleText(rule: Rule): string {
+  const { source, destination, sourceSet, input, output, protocol, states, mac, comment, verdict, target } =
+    rule;
   let text = addressText("-s", source) + addressText("-d", destination);
   if (input !== undefined) text += ` -i ${input}`;
   if (output !== undefined) text += `${output.inverted ? " !" : ""} -o ${output.name}`;
+  if (protocol !== undefined) text += ` -p ${protocol}`;
   if (sourceSet !== undefined) text += ` -m set --match-set ${sourceSet} src`;
   if (mac !== undefined) text += ` -m mac --mac-source ${formatMac(mac)}`;
   if (states !== undefined) text += ` -m conntrack --ctstate ${statesText(states)}`;
   if (comment !== undefined) text += ` -m comment --comment "${comment.replaceAll(/["\\]/g, "\\$&")}"`;
+  if (rule.isLocal) text += " -m addrtype --dst-type LOCAL";
+  if (rule.packetMark !== undefined) text += ` -m mark --mark ${twice(rule.packetMark)}`;
+  if (rule.ports !== undefined) text += ` -m multiport --dports ${rule.ports.join(",")}`;
+  if (rule.port !== undefined) text += ` -m ${protocol} --dport ${rule.port}`;
   if (target !== undefined) text += ` ${verdict === "goto" ? "-g" : "-j"} ${target}`;
   else if (verdict !== "continue") text += ` -j ${verdict.toUpperCase()}`;
+  if (rule.to !== undefined) text += ` --to-destination ${formatEndpoint(rule.to)}`;
+  if (rule.setMark !== undefined) text += ` --set-xmark ${twice(rule.setMark)}`;
   return text.slice(1);
 }
+
+/** A packet mark and the same as its mask. */
+const twice = (mark: number): string => `0x${mark.toString(16)}/0x${mark.toString(16)}`;
 
 function statesText(states: number): string {
   const words: string[] = [];

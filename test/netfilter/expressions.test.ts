@@ -3,7 +3,9 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { bits, type Family } from "../../src/net/ip.ts";
 import { networkOf, type Prefix, parsePrefix } from "../../src/net/prefix.ts";
-import { encodeRule, readRule } from "../../src/netfilter/nftables/expressions.ts";
+import { prefixLength } from "../../src/netfilter/extensions.ts";
+import { encodeRule } from "../../src/netfilter/nftables/expressions.ts";
+import { readRule } from "../../src/netfilter/nftables/read-rule.ts";
 import {
   type AddressMatch,
   connectionState,
@@ -12,7 +14,6 @@ import {
   type Rule,
   ruleText,
 } from "../../src/netfilter/rule.ts";
-import { prefixLength } from "../../src/netfilter/structures.ts";
 import type { Expression } from "../../src/netlink/nftables/expression.ts";
 import { addRule, decodeRule } from "../../src/netlink/nftables/rule.ts";
 import { readGolden, requestsOf } from "../golden/golden.ts";
@@ -145,6 +146,87 @@ describe("B28, F7, F8: the rules of iptables-restore", () => {
       expect(ours[index]?.payload.toHex()).toBe(message.payload.toHex());
     }
     expect(messages.length).toBe(layout.length);
+  });
+});
+
+describe("M11, M15: the rules of port mappings", () => {
+  const address = (text: string) => prefix(text).address;
+  const golden = (name: string) =>
+    requestsOf(readGolden("nftables", name)).filter(({ type }) => type === 0xa06);
+  const withHandle = (message: ReturnType<typeof golden>[number]) => ({
+    ...message,
+    payload: Uint8Array.of(...message.payload, 12, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+  });
+  const iptables = (version: Family): Rule[] => {
+    const source = within(prefix(version === 4 ? "10.1.2.0/23" : "fd00::/60"));
+    const to = { address: address(version === 4 ? "10.1.2.3/32" : "fd00::3/128"), port: 80 };
+    return [
+      { isLocal: true, verdict: "jump", target: "CNI-chain" },
+      { comment: "a mark", verdict: "mark", setMark: 0x2000 },
+      { packetMark: 0x2000, verdict: "masquerade" },
+      { protocol: "tcp", comment: "name", ports: [8080, 8082], verdict: "jump", target: "CNI-mark" },
+      { source, protocol: "tcp", port: 8080, verdict: "jump", target: "CNI-mark" },
+      { protocol: "udp", port: 8053, verdict: "dnat", to },
+      { source, protocol: "sctp", port: 8081, verdict: "dnat", to },
+    ];
+  };
+  test.each([
+    ["iptables-restore-ports", 4],
+    ["iptables6-restore-ports", 6],
+  ] as const)("%s is read, and written with the same structures", (name, version) => {
+    const messages = golden(name);
+    const wanted = iptables(version);
+    const decoded = messages.map((message) => decodeRule(withHandle(message)).expressions);
+    expect(decoded.map((expressions) => read(expressions, tables[version]))).toEqual(wanted);
+    const extensions = (expressions: readonly Expression[]) =>
+      expressions.filter((each) => each.name === "match" || each.name === "target");
+    for (const [index, rule] of wanted.entries()) {
+      const ours = encodeRule(rule, tables[version]);
+      expect(read(ours, tables[version])).toEqual(rule);
+      // Since 1.8.9 iptables-nft writes ports of TCP and UDP, and marks, without extensions.
+      const names = ["tcp", "udp", "mark"];
+      expect(
+        extensions(ours).filter((each) => !("extension" in each && names.includes(each.extension))),
+      ).toEqual(extensions(decoded[index] ?? []));
+    }
+  });
+
+  const local: Rule = { isLocal: true, verdict: "jump", target: "d" };
+  const translated: Rule = {
+    source: within(prefix("10.1.2.0/23")),
+    destination: exactly(address("10.1.2.3/32")),
+    states: connectionState.dnat,
+    verdict: "masquerade",
+  };
+  const dnat: Rule = {
+    destination: exactly(address("10.1.2.1/32")),
+    protocol: "tcp",
+    port: 8080,
+    verdict: "dnat",
+    to: { address: address("10.1.2.3/32"), port: 80 },
+  };
+  const dnat6: Rule = {
+    protocol: "sctp",
+    port: 8080,
+    verdict: "dnat",
+    to: { address: address("fd00::3/128"), port: 80 },
+  };
+  test.each([
+    ["rule-add-dnat", "ip", dnat],
+    ["rule-add-dnat6", "ip6", dnat6],
+    ["rule-add-local", "ip", local],
+    ["rule-add-translated", "ip", translated],
+  ] as const)("%s is read, and written the same", (name, table, rule) => {
+    const [message] = golden(name);
+    if (message === undefined) throw new Error(name);
+    const { expressions } = decodeRule(withHandle(message));
+    expect(read(expressions, table)).toEqual(rule);
+    const ours = encodeRule(rule, table, { isNative: true });
+    expect(read(ours, table)).toEqual(rule);
+    // nft compares the masked bits with a comparison of its own, and says the flags of nat.
+    const plain = (list: readonly Expression[]) =>
+      list.map((each) => (each.name === "nat" ? { ...each, flags: undefined } : each));
+    expect(JSON.stringify(plain(ours))).toBe(JSON.stringify(plain(expressions)));
   });
 });
 

@@ -4,8 +4,8 @@
  */
 import { bits, type Family, ipFromBytes } from "../../net/ip.ts";
 import { DecodeError } from "../../netlink/error.ts";
+import { cString, type Extension, prefixLength, protocolOf, readMatch, readTarget } from "../extensions.ts";
 import type { AddressMatch, FoundRule, Rule } from "../rule.ts";
-import { CONNTRACK_REVISION, cString, isPlainMasquerade, prefixLength, statesIn } from "../structures.ts";
 
 /** Offsets in struct ipt_entry and struct ip6t_entry. The second address and mask follow the first. */
 const LAYOUT = {
@@ -16,6 +16,8 @@ const LAYOUT = {
 const NAME_LENGTH = 16;
 /** IPT_INV_VIA_OUT, IPT_INV_SRCIP and IPT_INV_DSTIP. */
 const INVERTED = { output: 0x02, source: 0x08, destination: 0x10 } as const;
+/** IP6T_F_PROTO of uapi linux/netfilter_ipv6/ip6_tables.h. */
+const IP6T_F_PROTO = 1;
 /** struct xt_entry_match and _target: u16 size, 29 bytes of name, u8 revision, data. */
 const EXTENSION_HEADER = 32;
 /** The built-in chains by NF_INET_* number. */
@@ -78,7 +80,7 @@ export function decodeEntries(bytes: Uint8Array, info: TableInfo, family: Family
     }
     const own = bytes.subarray(offset, offset + length);
     const target = extensionAt(own, viewOf(own).getUint16(targetAt, true));
-    const header = target.name === "ERROR" ? cString(target.data) : undefined;
+    const header = target.extension === "ERROR" ? cString(target.info) : undefined;
     entries.push({ offset, bytes: own, header });
     offset += length;
     if (header !== undefined) names.set(offset, header);
@@ -113,32 +115,20 @@ function decodeEntry(
   offset: number,
   family: Family,
   names: ReadonlyMap<number, string>,
-): Pick<FoundRule, "rule" | "target" | "input"> {
+): Pick<FoundRule, "rule" | "part" | "target" | "input"> {
   const layout = LAYOUT[family];
   const view = viewOf(bytes);
   const targetAt = view.getUint16(layout.target, true);
-  const { name, data } = extensionAt(bytes, targetAt);
-  let verdict: Rule["verdict"] | undefined;
-  let target: string | undefined;
-  if (name === "MASQUERADE" && isPlainMasquerade(data, family)) verdict = "masquerade";
-  else if (name === "") {
-    const code = viewOf(data).getInt32(0, true);
-    if (code < 0) verdict = VERDICTS[-code - 1];
-    // A jump to the next entry is a rule without a target.
-    else if (code === offset + bytes.length) verdict = "continue";
-    else {
-      target = names.get(code);
-      verdict = target === undefined ? undefined : "jump";
-    }
-  }
+  const rule: { -readonly [K in keyof Rule]: Rule[K] } = { verdict: "continue" };
   const inverted = bytes[layout.inverted] ?? 0;
+  const number = view.getUint16(layout.protocol, true);
+  const protocol = protocolOf(number);
+  if (protocol !== undefined) rule.protocol = protocol;
   let isWhole =
-    verdict !== undefined &&
-    view.getUint16(layout.protocol, true) === 0 &&
-    bytes[layout.flags] === 0 &&
+    (number === 0 || protocol !== undefined) &&
+    // IPv6 notes in its flags that the rule has a protocol.
+    bytes[layout.flags] === (family === 6 && number !== 0 ? IP6T_F_PROTO : 0) &&
     (inverted & ~(INVERTED.output | INVERTED.source | INVERTED.destination)) === 0;
-  const rule: { -readonly [K in keyof Rule]: Rule[K] } = { verdict: verdict ?? "continue" };
-  if (target !== undefined) rule.target = target;
   const [input, output] = [0, 1].map((index) => interfaceAt(bytes, layout.interfaces, index));
   if (input === undefined || output === undefined) isWhole = false;
   else if (input !== "") rule.input = input;
@@ -147,16 +137,21 @@ function decodeEntry(
   else if (isOutputInverted) isWhole = false;
   for (let at: number = layout.length; at < targetAt; ) {
     const match = extensionAt(bytes, at);
-    const states = match.name === "conntrack" ? statesIn(match.data) : undefined;
-    if (states !== undefined && match.revision === CONNTRACK_REVISION) {
-      isWhole &&= rule.states === undefined;
-      rule.states = states;
-    } else {
-      isWhole &&= match.name === "comment" && rule.comment === undefined;
-      rule.comment = cString(match.data);
-    }
+    if (!readMatch(match, rule)) isWhole = false;
     at += match.size;
   }
+  const found = extensionAt(bytes, targetAt);
+  if (found.extension === "") {
+    const code = viewOf(found.info).getInt32(0, true);
+    const verdict = code < 0 ? VERDICTS[-code - 1] : undefined;
+    const target = code < 0 ? undefined : names.get(code);
+    if (target !== undefined) {
+      rule.target = target;
+      rule.verdict = "jump";
+    } else if (verdict !== undefined) rule.verdict = verdict;
+    // A jump to the next entry is a rule without a target.
+    else if (code !== offset + bytes.length) isWhole = false;
+  } else if (!readTarget(found, rule, family)) isWhole = false;
   const size = bits(family) / 8;
   for (const [index, field] of (["source", "destination"] as const).entries()) {
     const address = ipFromBytes(bytes.subarray(index * size, (index + 1) * size));
@@ -168,7 +163,7 @@ function decodeEntry(
       rule[field] = { prefix: { address, length }, inverted: isInverted } satisfies AddressMatch;
     }
   }
-  return { rule: isWhole ? rule : undefined, target, ...(input && { input }) };
+  return { rule: isWhole ? rule : undefined, part: rule, target: rule.target, ...(input && { input }) };
 }
 
 /** The input interface (0) or the output one (1): "" if any matches, undefined for the beginning of a name. */
@@ -184,13 +179,11 @@ function interfaceAt(bytes: Uint8Array, start: number, index: number): string | 
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-function extensionAt(
-  bytes: Uint8Array,
-  at: number,
-): { name: string; revision: number; size: number; data: Uint8Array } {
+function extensionAt(bytes: Uint8Array, at: number): Extension & { readonly size: number } {
   const size = viewOf(bytes).getUint16(at, true);
   if (size < EXTENSION_HEADER || at + size > bytes.length)
     throw new DecodeError(`an extension has an invalid length of ${size} bytes`);
-  const data = bytes.subarray(at + EXTENSION_HEADER, at + size);
-  return { name: cString(bytes.subarray(at + 2, at + 31)), revision: bytes[at + 31] ?? 0, size, data };
+  const info = bytes.subarray(at + EXTENSION_HEADER, at + size);
+  const extension = cString(bytes.subarray(at + 2, at + EXTENSION_HEADER - 1));
+  return { extension, revision: bytes[at + EXTENSION_HEADER - 1] ?? 0, size, info };
 }

@@ -7,6 +7,7 @@ import { text } from "../../netlink/nftables/userdata.ts";
 import { attachmentMark } from "../attachment-names.ts";
 import { datumType, madeHere, type OwnChain } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
+import { PROTOCOLS } from "../rule.ts";
 import type { Change } from "./change.ts";
 
 /**
@@ -53,7 +54,7 @@ export function requestsFor(
           chain,
           expressions: encodeRule(rule, family),
           userData: [...mark, ...userData],
-          compat: { protocol: 0, flags: 0 },
+          compat: { protocol: rule.protocol === undefined ? 0 : PROTOCOLS[rule.protocol], flags: 0 },
         };
         requests.push(change.action === "append" ? addRule(encoded) : insertRule(encoded));
       }

@@ -90,7 +90,7 @@ export const attachmentRequests = (attachment: Attachment, addresses: readonly P
       addRule({
         ...MASQ_CHECKS,
         userData: [comment(nftablesComment(attachment))],
-        expressions: encodeRule(rule, family, set.id),
+        expressions: encodeRule(rule, family, { setId: set.id }),
       }),
     ];
   });

@@ -10,7 +10,7 @@ import { markBy, markOf } from "../attachment-names.ts";
 import { getEach } from "../kernel.ts";
 import type { FoundRule } from "../rule.ts";
 import { datumType } from "./base-chains.ts";
-import { readRule } from "./expressions.ts";
+import { readRule } from "./read-rule.ts";
 
 /** A rule that was found in nf_tables. */
 export type NftRule = FoundRule & RuleHandle;
@@ -95,6 +95,7 @@ function foundRule(message: Message): NftRule {
     chain,
     handle,
     rule: isWhole ? rule : undefined,
+    part: rule,
     target,
     input,
     watches,

@@ -46,6 +46,12 @@ export const comparison = {
 /** NFT_PAYLOAD_*_HEADER: where the offset counts from. */
 export const payloadBase = { link: 0, network: 1, transport: 2 } as const;
 
+/** Some of NFT_CT_*. */
+export const ctKey = { state: 0, status: 2 } as const;
+
+/** NFT_FIB_RESULT_ADDRTYPE and NFTA_FIB_F_DADDR. */
+export const fib = { addressType: 3, ofDestination: 2 } as const;
+
 /** A match or target of x_tables inside a rule (uapi linux/netfilter/nf_tables_compat.h). */
 const EXTENSION = nest(
   [
@@ -90,6 +96,23 @@ const KINDS = {
     ],
     ["bytes", "packets"],
   ),
+  /** Loads what connection tracking knows of a packet; `key` is a value of `ctKey`. */
+  ct: nest(
+    [
+      [2, "key", BE32],
+      [1, "register", BE32],
+    ],
+    ["key", "register"],
+  ),
+  /** Loads what the routing tables say about an address; `result` and `flags` are values of `fib`. */
+  fib: nest(
+    [
+      [3, "flags", BE32],
+      [2, "result", BE32],
+      [1, "register", BE32],
+    ],
+    ["flags", "result", "register"],
+  ),
   /** Loads a constant, most often the verdict. */
   immediate: nest(
     [
@@ -123,6 +146,22 @@ const KINDS = {
       [1, "register", BE32],
     ],
     ["key", "register"],
+  ),
+  /**
+   * Translates an address and a port from registers. `type` is NFT_NAT_*: 0 the source's, 1 the destination's. `family` is
+   * that of the address. The kernel derives the flags from the registers, and reports the ends of both ranges.
+   */
+  nat: nest(
+    [
+      [1, "type", BE32],
+      [2, "family", BE32],
+      [3, "address", BE32],
+      [4, "lastAddress", BE32],
+      [5, "port", BE32],
+      [6, "lastPort", BE32],
+      [7, "flags", BE32],
+    ],
+    ["type", "family"],
   ),
   /** Loads bytes of the packet; `base` is a value of `payloadBase`. */
   payload: nest(

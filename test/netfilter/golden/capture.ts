@@ -32,6 +32,7 @@ const rulesFor = ({ subnet, multicast, address }: (typeof RULES)[4 | 6]): string
     ":CNI-chain - [0:0]",
     ":OTHER - [0:0]",
     ":EMPTY - [0:0]",
+    ":PORTS - [0:0]",
     `-A PREROUTING -d ${address} -p tcp --dport 80 -j OTHER`,
     `-A POSTROUTING -s ${address} ${comment} -j CNI-chain`,
     `-A POSTROUTING -s ${address} -o lo -j CNI-chain`,
@@ -42,10 +43,23 @@ const rulesFor = ({ subnet, multicast, address }: (typeof RULES)[4 | 6]): string
     `-A CNI-chain ! -d ${multicast} ${comment} -j MASQUERADE`,
     `-A CNI-chain -s ${address} -m comment --comment "a note"`,
     `-A OTHER -j ACCEPT`,
+    ...portRules(address.includes(":") ? `[${address}]` : address, subnet),
     "COMMIT",
     "",
   ].join("\n");
 };
+
+/** As the portmap plugin has them; the last one has a range of ports. */
+const portRules = (host: string, subnet: string): string[] => [
+  "-A OUTPUT -m addrtype --dst-type LOCAL -j PORTS",
+  '-A PORTS -p tcp -m comment --comment "name" -m multiport --dports 8080,8082 -j OTHER',
+  `-A PORTS -s ${subnet} -p tcp -m tcp --dport 8080 -j OTHER`,
+  `-A PORTS -p udp -m udp --dport 8053 -j DNAT --to-destination ${host}:53`,
+  `-A PORTS -p sctp -m sctp --dport 8081 -j DNAT --to-destination ${host}:81`,
+  '-A PORTS -m comment --comment "a mark" -j MARK --set-xmark 0x2000/0x2000',
+  "-A CNI-chain -m mark --mark 0x2000/0x2000 -j MASQUERADE",
+  "-A PORTS -p udp -m udp --dport 8053:8054 -j OTHER",
+];
 
 /** The rules of the firewall plugin, and others that resemble them. */
 const filterRulesFor = ({ address }: (typeof RULES)[4 | 6]): string =>

@@ -223,12 +223,18 @@ const REQUESTS: Readonly<Record<string, readonly Request[]>> = {
   "element-delete": [deleteElements(S, [{ key: ip("10.1.2.3") }])],
 };
 
-/** Has an anonymous set of its own, or a counter, which nft sends empty. */
+/** Has an anonymous set of its own, or a counter, which nft sends empty; or is in test/netfilter/expressions.test.ts. */
 const ELSEWHERE = [
   "iptables-restore",
   "iptables-restore-filter",
   "iptables6-restore",
   "iptables6-restore-filter",
+  "iptables-restore-ports",
+  "iptables6-restore-ports",
+  "rule-add-dnat",
+  "rule-add-dnat6",
+  "rule-add-local",
+  "rule-add-translated",
   "rule-add-set",
   ...["tables", "chains", "rules", "sets", "elements"].map((name) => `list-${name}`),
 ];
