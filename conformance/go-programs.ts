@@ -1,6 +1,7 @@
 /** Programs of others, built from the Go module proxy at pinned versions into the cache. */
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
 import { JOB_LIMIT } from "../test/support/limits.ts";
 
@@ -19,6 +20,8 @@ export interface GoPrograms {
   readonly module?: string;
   /** With `module`: the packages' tests, each as a program that is called PACKAGE.test. */
   readonly tests?: true;
+  /** With `module`: contents of files that replace those in a copy of its sources, or are added, by path. */
+  readonly edit?: (sources: string) => Readonly<Record<string, string>>;
 }
 
 /** Gives a folder in the cache, which it fills if need be. */
@@ -26,39 +29,54 @@ export type Provide = (cache: string, say: (line: string) => void) => Promise<st
 
 /** Each built program under the last word of its import path. It throws what is missing and how to get it. */
 export const goPrograms = (programs: GoPrograms): Provide =>
-  cached(programs, "building", async (go, folder, cache) => {
+  cached(programs, "building", builtOf(programs), async (go, folder, cache) => {
     const { name, module, packages, version, tests } = programs;
-    const build = tests ? ["test", "-c"] : ["build"];
     const env = { HOME: cache, ...process.env, GOBIN: folder, CGO_ENABLED: "0", GOTOOLCHAIN: "local" };
-    const [command, cwd] =
-      module === undefined
-        ? [["install", ...packages.map((path) => `${path}@${version}`)], cache]
-        : [
-            [...build, "-mod=readonly", "-o", `${folder}/`, ...packages],
-            await modulePath(go, module, programs, cache),
-          ];
-    const outcome = await outcomeOf([go, ...command], { env: defined(env), cwd, timeout: JOB_LIMIT });
+    let command = ["install", ...packages.map((path) => `${path}@${version}`)];
+    let cwd = cache;
+    if (module !== undefined) {
+      const build = tests ? ["test", "-c"] : ["build"];
+      command = [...build, "-mod=readonly", "-o", `${folder}/`, ...packages];
+      cwd = await modulePath(go, module, programs, cache);
+    }
+    using sources = edited(cwd, programs);
+    const timeout = JOB_LIMIT;
+    const outcome = await outcomeOf([go, ...command], { env: defined(env), cwd: sources.path, timeout });
     if (outcome.exitCode !== 0) throw new Error(`cannot build ${name}: ${said(outcome)}`);
   });
 
+/** Names of the files that are built. */
+const builtOf = ({ packages, tests }: GoPrograms): string[] =>
+  packages.map((path) => `${basename(path)}${tests ? ".test" : ""}`);
+
+/** The sources with what `edit` changes: a copy, since Go verifies those that it got. It goes at the end. */
+function edited(path: string, { edit }: GoPrograms): Disposable & { readonly path: string } {
+  if (edit === undefined) return { path, [Symbol.dispose]: () => {} };
+  const copy = mkdtempSync(join(tmpdir(), "edited-sources-"));
+  cpSync(path, copy, { recursive: true });
+  for (const [file, content] of Object.entries(edit(copy))) writeFileSync(file, content);
+  return { path: copy, [Symbol.dispose]: () => rmSync(copy, { recursive: true, force: true }) };
+}
+
 /** A copy of a folder of a module's sources. It throws what is missing and how to get it. */
 export const goSources = (programs: GoPrograms, subfolder: string): Provide =>
-  cached(programs, "getting", async (go, folder, cache) => {
+  cached(programs, "getting", [], async (go, folder, cache) => {
     const path = await modulePath(go, programs.packages[0] ?? "", programs, cache);
     cpSync(join(path, subfolder), folder, { recursive: true });
   });
 
-/** A folder is in the cache as a whole or not at all. */
+/** A folder is in the cache as a whole or not at all. One that lacks some of `files` is from an earlier list. */
 const cached =
   (
     programs: GoPrograms,
     doing: string,
+    files: readonly string[],
     fill: (go: string, folder: string, cache: string) => Promise<void>,
   ): Provide =>
   async (cache, say) => {
     const { name, version } = programs;
     const folder = join(cache, `${name}-${version}`);
-    if (existsSync(folder)) return folder;
+    if (existsSync(folder) && files.every((file) => existsSync(join(folder, file)))) return folder;
     const go = await provideGo(programs, say);
     say(`${doing} ${name} ${version} with ${go}`);
     const unfinished = `${folder}.unfinished-${process.pid}`;

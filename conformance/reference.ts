@@ -5,11 +5,13 @@ export const REFERENCE_VERSION = "v1.9.1";
 
 const PLUGINS = "github.com/containernetworking/plugins/plugins";
 
-/** Folder with the reference's bridge, loopback and host-local. @throws Error that says what is missing and how to get it. */
+/** Folder with the reference's plugins of the names that ours have. @throws Error that says what is missing and how to get it. */
 export const provideReference = goPrograms({
   name: "reference",
   version: REFERENCE_VERSION,
-  packages: [`${PLUGINS}/main/bridge`, `${PLUGINS}/main/loopback`, `${PLUGINS}/ipam/host-local`],
+  packages: ["main/bridge", "main/loopback", "ipam/host-local", "ipam/static"].map(
+    (path) => `${PLUGINS}/${path}`,
+  ),
   goNeeded: [1, 24],
 });
 

@@ -5,8 +5,15 @@ import { INTERFACES } from "./rows/interfaces.ts";
 import { LEASE_ROWS } from "./rows/leases.ts";
 import { LIFECYCLE } from "./rows/lifecycle.ts";
 import { QUERIES } from "./rows/queries.ts";
+import { STATIC_ROWS } from "./rows/static.ts";
 
-export const DIFFERENCES: readonly Difference[] = [...LIFECYCLE, ...QUERIES, ...LEASE_ROWS, ...INTERFACES];
+export const DIFFERENCES: readonly Difference[] = [
+  ...LIFECYCLE,
+  ...QUERIES,
+  ...LEASE_ROWS,
+  ...INTERFACES,
+  ...STATIC_ROWS,
+];
 
 export const CASES: readonly Case[] = DIFFERENCES.map(({ what, slow = false, measure, shows }) =>
   defineCase(what, { containers: ["c1", "c2"], compared: false, slow }, async (bench) => {

@@ -16,6 +16,8 @@ export const EXACT: readonly RegExp[] = [
   /^plugin's netns and netns from CNI_NETNS should not be the same$/,
   /^cannot convert: no valid IP addresses$/,
   /^CNI version \S+ does not support more than 1 address per family$/,
+  /^the '(address|ip)' field is expected to be in CIDR notation, got: '/,
+  /^an entry in the 'ips' field is NOT in CIDR notation, got: '/,
 ];
 
 export interface MessageClass {
@@ -238,6 +240,14 @@ const ROWS: readonly Row[] = [
     /invalid (CIDR|IP) address|: missing; it must be an IP address/,
     [999, 7],
   ],
+  // static
+  [
+    "address without a prefix length",
+    /^(the '(address|ip)' field is expected to be|an entry in the 'ips' field is NOT) in CIDR notation, got: '/,
+    /^(the '(address|ip)' field is expected to be|an entry in the 'ips' field is NOT) in CIDR notation, got: '/,
+    [999, 7],
+  ],
+  ["gateway of a variable", /^invalid gateway address: /, /^invalid gateway address: /, [999, 7]],
   [
     "one requested address too many: which one the reference names is chance",
     /^failed to allocate all requested IPs: 10\.10\.\d\.\d+$/,

@@ -1,6 +1,7 @@
 /**
- * Suites of the CNI project's plugins, which delegate to the host-local that they find on PATH: to the reference's, and
- * then to ours. Their own specs judge; what they find wrong with ours and not with the reference's is a failure.
+ * Suites of the CNI project's plugins. Those of ptp and bridge delegate to the host-local that they find on PATH: to the
+ * reference's, and then to ours. The others judge the plugin of their own name, and then ours in its place. Their own
+ * specs judge; what they find wrong with ours and not with the reference's is a failure.
  */
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -9,20 +10,40 @@ import { isolated, whyNotIsolated } from "../../test/support/isolation.ts";
 import { goPrograms } from "../go-programs.ts";
 import { provideReference, REFERENCE_VERSION } from "../reference.ts";
 import type { Suite, SuiteCase, SuiteContext, SuiteReport } from "../suite.ts";
+import { through } from "./through.ts";
 
-const suite: Suite = { title: "suites of the reference's plugins, with our host-local behind them", run };
+const suite: Suite = {
+  title: "suites of the reference's plugins, with ours in their place or behind them",
+  run,
+};
 export default suite;
 
-/** Those that a kernel without VLANs and macvlan can run for the most part. */
-const SUITES = ["ptp", "bridge"] as const;
+const MODULE = "github.com/containernetworking/plugins";
 
-const provideSuites = goPrograms({
+/** With host-local behind them: those that a kernel without VLANs and macvlan can run for the most part. */
+const BEHIND = ["ptp", "bridge"] as const;
+
+const provideBehind = goPrograms({
   name: "reference-suites",
   version: REFERENCE_VERSION,
-  module: "github.com/containernetworking/plugins",
-  packages: SUITES.map((name) => `./plugins/main/${name}`),
+  module: MODULE,
+  packages: BEHIND.map((name) => `./plugins/main/${name}`),
   tests: true,
   goNeeded: [1, 24],
+});
+
+/** Of plugins that ours takes the place of, by their folders. */
+const IN_PLACE = { static: "plugins/ipam/static" } as const;
+
+const provideInPlace = goPrograms({
+  name: "reference-suites-in-place",
+  version: REFERENCE_VERSION,
+  module: MODULE,
+  packages: Object.values(IN_PLACE).map((folder) => `./${folder}`),
+  tests: true,
+  goNeeded: [1, 24],
+  edit: (sources) =>
+    Object.assign({}, ...Object.values(IN_PLACE).map((folder) => through(join(sources, folder)))),
 });
 
 /** Specs that fail with ours for a reason. */
@@ -37,19 +58,28 @@ const EXPLAINED = [
 
 async function run(context: SuiteContext): Promise<SuiteReport> {
   const { binaries, cache, patterns, say } = context;
-  const wanted = SUITES.filter(
-    (name) => patterns.length === 0 || patterns.some((each) => name.includes(each)),
-  );
+  const isWanted = (name: string) => patterns.length === 0 || patterns.some((each) => name.includes(each));
+  const behind = BEHIND.filter(isWanted);
+  const inPlace = Object.keys(IN_PLACE).filter(isWanted);
   const obstacle = await whyNotIsolated();
   if (obstacle !== undefined) {
-    return { cases: wanted.map((name) => caseOf(name, "skip", "", [obstacle])), summary: [] };
+    const cases = [...behind, ...inPlace].map((name) => caseOf(name, "skip", "", [obstacle]));
+    return { cases, summary: [] };
   }
-  const tests = await provideSuites(cache, say);
-  const reference = await provideReference(cache, say);
   const cases: SuiteCase[] = [];
-  for (const name of wanted) {
-    const byReference = await specsOf(join(tests, `${name}.test`), reference, cache);
-    cases.push(judge(name, byReference, await specsOf(join(tests, `${name}.test`), binaries, cache)));
+  if (behind.length > 0) {
+    const tests = await provideBehind(cache, say);
+    const reference = await provideReference(cache, say);
+    for (const name of behind) {
+      const specs = (folder: string) =>
+        specsOf(join(tests, `${name}.test`), cache, { hostLocal: join(folder, "host-local") });
+      cases.push(judge(name, await specs(reference), await specs(binaries)));
+    }
+  }
+  for (const name of inPlace) {
+    const program = join(await provideInPlace(cache, say), `${name}.test`);
+    const ours = { underTest: join(binaries, name) };
+    cases.push(judge(name, await specsOf(program, cache), await specsOf(program, cache, ours)));
   }
   return { cases, summary: EXPLAINED.map(({ row, because }) => `${row}: ${because}`) };
 }
@@ -65,14 +95,29 @@ interface SpecReport {
   readonly State: string;
 }
 
-/** Runs a suite in a scratch host, with the host-local of `folder`. @throws Error when it leaves no report. */
-async function specsOf(program: string, folder: string, cache: string): Promise<Specs> {
+/** The programs that a suite calls beside its own code. */
+interface Called {
+  readonly hostLocal?: string;
+  /** In the place of the suite's own plugin. */
+  readonly underTest?: string;
+}
+
+/** Runs a suite in a scratch host. @throws Error when it leaves no report. */
+async function specsOf(
+  program: string,
+  cache: string,
+  { hostLocal, underTest }: Called = {},
+): Promise<Specs> {
   const scratch = mkdtempSync(join(cache, "peer-"));
   try {
-    symlinkSync(join(folder, "host-local"), join(scratch, "host-local"));
+    if (hostLocal !== undefined) symlinkSync(hostLocal, join(scratch, "host-local"));
     const report = join(scratch, "report.json");
     const command = isolated([program, "-ginkgo.no-color", `-ginkgo.json-report=${report}`]);
-    const env = { ...process.env, PATH: `${scratch}:${process.env.PATH ?? ""}` };
+    const env = {
+      ...process.env,
+      PATH: `${scratch}:${process.env.PATH ?? ""}`,
+      ...(underTest !== undefined && { PLUGIN_UNDER_TEST: underTest }),
+    };
     const { stdout, stderr } = await outcomeOf(command, { cwd: scratch, env, timeout: 900_000 });
     let text: string;
     try {
@@ -97,9 +142,9 @@ function judge(name: string, reference: Specs, ours: Specs): SuiteCase {
   const passed = [...reference].filter(([, isPassed]) => isPassed).map(([spec]) => spec);
   const worse = passed.filter((spec) => ours.get(spec) !== true);
   const problems = worse.filter((spec) => !EXPLAINED.some(({ specs }) => specs.test(spec)));
-  if (passed.length === 0) problems.push("no spec passes with the reference's host-local either");
   const explained = worse.length - problems.length;
-  const compared = `${passed.length} of ${reference.size} specs pass with the reference's host-local; with ours all of them${explained > 0 ? ` but ${explained} by L9` : ""}`;
+  if (passed.length === 0) problems.push("no spec passes with the reference's plugin either");
+  const compared = `${passed.length} of ${reference.size} specs pass with the reference's plugin; with ours all of them${explained > 0 ? ` but ${explained}, explained below` : ""}`;
   return caseOf(name, problems.length === 0 ? "pass" : "FAIL", compared, problems);
 }
 

@@ -32,10 +32,10 @@ export function spec(name: string, ...how: [run: Run<[]>] | [options: SpecOption
 }
 
 /** Declares the same case for each plugin, which the bench calls then, and whose name stands behind the case's. */
-export function ofEach(
-  plugins: readonly PluginName[],
+export function ofEach<Plugin extends PluginName>(
+  plugins: readonly Plugin[],
   name: string,
-  ...how: [run: Run<[PluginName]>] | [options: SpecOptions, run: Run<[PluginName]>]
+  ...how: [run: Run<[Plugin]>] | [options: SpecOptions, run: Run<[Plugin]>]
 ): void {
   const [options, run] = how.length === 1 ? [{}, how[0]] : how;
   for (const plugin of plugins)

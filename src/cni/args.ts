@@ -4,10 +4,10 @@ import { CniError, code } from "./error.ts";
 const IGNORE_UNKNOWN = "IgnoreUnknown";
 
 /** The interface plugin and its IPAM plugin get the same string, so each accepts the other's keys (rule A51). */
-const KNOWN = ["IP", "MAC"];
+const KNOWN = ["IP", "GATEWAY", "MAC"];
 
 /**
- * The values of IP and MAC in CNI_ARGS. Keys are case-sensitive, and the last of two equal keys counts. Other keys are
+ * The values of IP, GATEWAY and MAC in CNI_ARGS. Keys are case-sensitive, and the last of two equal keys counts. Other keys are
  * accepted only together with IgnoreUnknown=1 or true.
  * @throws CniError code 4.
  */

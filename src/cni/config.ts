@@ -130,6 +130,13 @@ function sharedKeys(document: Document): Parsed<typeof SHARED_KEYS> {
   }
 }
 
+/** The `ipam` section. @throws CniError code 7 when there is none */
+export function ipamOf({ json }: NetworkConfig): unknown {
+  const ipam = get(json, "ipam");
+  if (ipam === undefined) throw new CniError(code.invalidConfig, "IPAM config missing 'ipam' key");
+  return ipam;
+}
+
 /** The attachments that GC must keep. @throws CniError code 7 when the runtime sent no list (rule A39) */
 export function requireValidAttachments({ name, validAttachments }: NetworkConfig): ValidAttachments {
   if (validAttachments !== undefined) return validAttachments;

@@ -1,5 +1,5 @@
 /** The keys that several plugins share, and the function by which plugins read their keys. */
-import type { Document, Keys, Parsed } from "../schema/keys.ts";
+import type { Document, Key, Keys, Parsed } from "../schema/keys.ts";
 import { parse } from "../schema/parse.ts";
 import { parseCniArgs } from "./args.ts";
 
@@ -28,6 +28,15 @@ export const ROUTE_KEYS = [
   ["table", "integer", null, "Routing table."],
   ["scope", "integer", null, "Scope, as the kernel's number."],
 ] as const satisfies Keys;
+
+/** The routes of an `ipam` section. */
+export const ROUTES_KEY = [
+  "routes",
+  "object[]",
+  null,
+  '`{"dst": "0.0.0.0/0", "gw": "10.0.0.1"}`; also `mtu`, `advmss`, `priority`, `table`, `scope`.',
+  ROUTE_KEYS,
+] as const satisfies Key;
 
 /** DNS settings of the container. */
 export const DNS_KEYS = [

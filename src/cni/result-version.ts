@@ -1,5 +1,5 @@
 /** Reduces a result to what a version of the protocol can express (rules A21, A22). */
-import type { Family } from "../net/ip.ts";
+import { FAMILIES, type Family } from "../net/ip.ts";
 import { CniError, code } from "./error.ts";
 import type { IpConfig, Result, Route } from "./result.ts";
 import { atLeast, type Version } from "./version.ts";
@@ -53,7 +53,7 @@ export function reduceTo(version: Version, { interfaces, ips, routes, dns }: Res
     };
   }
   const result: Result = { interfaces: [], ips: [], routes: [], dns: ofDns };
-  for (const family of [4, 6] as const) {
+  for (const family of FAMILIES) {
     const ip = firstOf(family, ips);
     if (ip === undefined) continue;
     result.ips.push(...reduced([ip], ["address", "gateway"]));
@@ -72,3 +72,19 @@ export const firstOf = (family: Family, ips: readonly IpConfig[]): IpConfig | un
 /** The routes of a family. */
 export const routesOf = (family: Family, routes: readonly Route[]): Route[] =>
   routes.filter(({ dst }) => dst.address.family === family);
+
+/**
+ * Refuses addresses of which a result before 0.3.0 could only report some: it has room for one of each family (rule H44).
+ * `what` names in the remedy what gives the addresses. @throws CniError code 7
+ */
+export function refuseSeveralOfAFamily(version: Version, families: readonly Family[], what: string): void {
+  if (atLeast(version, "0.3.0")) return;
+  for (const family of FAMILIES) {
+    const count = families.filter((each) => each === family).length;
+    if (count < 2) continue;
+    const problem = `CNI version ${version} does not support more than 1 address per family`;
+    throw new CniError(code.invalidConfig, problem, "", {
+      remark: `${count} ${what} are IPv${family}; use cniVersion 0.3.0 or later`,
+    });
+  }
+}

@@ -6,6 +6,7 @@ import type { Plugin } from "../cni/plugin.ts";
 import { bridge } from "./bridge/index.ts";
 import { hostLocal } from "./host-local/index.ts";
 import { loopback } from "./loopback/index.ts";
+import { staticPlugin } from "./static/index.ts";
 
 /** All of them, in the order in which they are named to people. */
-export const PLUGINS: readonly Plugin[] = [bridge, hostLocal, loopback];
+export const PLUGINS: readonly Plugin[] = [bridge, hostLocal, loopback, staticPlugin];

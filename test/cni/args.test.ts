@@ -31,7 +31,7 @@ describe("A50: pairs", () => {
 describe("A51: unknown keys", () => {
   test("are an error that names all of them and the known keys", () => {
     expect(messageFor("A=1;IP=2;B=3")).toStartWith('ARGS: unknown args ["A=1" "B=3"]');
-    expect(messageFor("A=1")).toContain("IP, MAC, IgnoreUnknown");
+    expect(messageFor("A=1")).toContain("IP, GATEWAY, MAC, IgnoreUnknown");
   });
 
   test.each(["1", "true", "TRUE", "True"])("are accepted with IgnoreUnknown=%s, in any order", (yes) => {
@@ -66,7 +66,7 @@ describe("A51: unknown keys", () => {
 test("A50: any pairs of known keys come back", () => {
   const value = fc.string().filter((text) => !/[;=]/.test(text));
   fc.assert(
-    fc.property(fc.record({ IP: value, MAC: value }, { requiredKeys: [] }), (values) => {
+    fc.property(fc.record({ IP: value, GATEWAY: value, MAC: value }, { requiredKeys: [] }), (values) => {
       const text = Object.entries(values)
         .map(([key, each]) => `${key}=${each}`)
         .join(";");

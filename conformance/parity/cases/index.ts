@@ -13,6 +13,7 @@ import { OPERATOR } from "./operator.ts";
 import { PROTOCOL } from "./protocol.ts";
 import { REQUESTS } from "./requests.ts";
 import { ROUTES } from "./routes.ts";
+import { STATIC } from "./static.ts";
 
 export const CASES: readonly Case[] = [
   ...ADDRESSES,
@@ -28,4 +29,5 @@ export const CASES: readonly Case[] = [
   ...BAD_KEYS,
   ...LOOPBACK,
   ...HOST_LOCAL,
+  ...STATIC,
 ];

@@ -1,6 +1,7 @@
 /** STATUS, GC, VERSION, the about line, and calls that no command fits. */
 import { call, change, stepsCase } from "../../engine/case.ts";
 import {
+  ALL_PLUGINS,
   BARE,
   DUAL,
   deleteNamespace,
@@ -8,7 +9,6 @@ import {
   IPV4,
   type JsonRecord,
   layer2,
-  PLUGINS,
   VALID,
   VERSIONS,
 } from "../../engine/network.ts";
@@ -34,7 +34,7 @@ const gc = (name: string, keys: JsonRecord) =>
 const each = (command: string, keys: JsonRecord) => [
   stepsCase(
     `${command} of every plugin`,
-    PLUGINS.map((plugin) => call(command, layer2(keys), { plugin, label: plugin, env: BARE })),
+    ALL_PLUGINS.map((plugin) => call(command, layer2(keys), { plugin, label: plugin, env: BARE })),
   ),
   stepsCase(
     `${command} of every version`,
@@ -95,7 +95,7 @@ export const OPERATOR = [
   ]),
   ...each("GC", { ipam: IPV4, [VALID]: [] }),
 
-  ...PLUGINS.map((plugin) =>
+  ...ALL_PLUGINS.map((plugin) =>
     stepsCase(`VERSION of ${plugin}`, [
       call("VERSION", "", { plugin, label: "nothing on stdin", env: NOTHING }),
       call("VERSION", { cniVersion: "1.0.0" }, { plugin, label: "as libcni asks" }),
@@ -114,7 +114,7 @@ export const OPERATOR = [
       call("", "nonsense", { plugin, label: "empty command", comparesStderr: true }),
     ]),
   ),
-  ...PLUGINS.map((plugin) =>
+  ...ALL_PLUGINS.map((plugin) =>
     stepsCase(`unknown commands of ${plugin}`, [
       call("FROB", layer2({ ipam: IPV4 }), { plugin, label: "FROB" }),
       call("add", layer2({ ipam: IPV4 }), { plugin, label: "add" }),

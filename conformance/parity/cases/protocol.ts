@@ -1,6 +1,6 @@
 /** The environment and the common part of the configuration, for each plugin and command. */
 import { call, change, stepsCase } from "../../engine/case.ts";
-import { FILES, IPV4, type JsonRecord, layer2, PLUGINS, type PluginName } from "../../engine/network.ts";
+import { ALL_PLUGINS, FILES, IPV4, type JsonRecord, layer2, type PluginName } from "../../engine/network.ts";
 
 const CONFIG = layer2({ isGateway: true, ipam: IPV4 });
 const COMMANDS = ["ADD", "CHECK", "DEL", "GC", "STATUS"] as const;
@@ -87,7 +87,7 @@ const netns = (name: string, CNI_NETNS: string, more: Env = {}) =>
   ]);
 
 export const PROTOCOL = [
-  ...PLUGINS.flatMap((plugin) =>
+  ...ALL_PLUGINS.flatMap((plugin) =>
     COMMANDS.flatMap((command) => [
       stepsCase(`missing variables: ${plugin} ${command}`, each(MISSING, plugin, command), LAST),
       stepsCase(

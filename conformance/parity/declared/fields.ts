@@ -65,6 +65,13 @@ function hasGateway({ ours }: ComparedStep): boolean {
 const EUI = "fe80::mac(?)";
 
 export const FIELDS: readonly Deviation[] = [
+  {
+    row: "S2",
+    cases: /^static: CNI_ARGS GATEWAY, of the configuration$/,
+    path: "stdout > ips > 0 > gateway",
+    reference: "10.10.0.1",
+    ours: "10.10.0.9",
+  },
   { row: "A17", path: "error > cniVersion", ours: /^\d\.\d\.\d$/ },
   {
     row: "H50",

@@ -27,6 +27,11 @@ export const LIKES: Readonly<Record<string, Like>> = {
     reference: /^ARGS: unknown args \["MAC=/,
     as: "host-local: CNI_ARGS IP",
   },
+  "static: CNI_ARGS IP and MAC": {
+    row: "S7",
+    reference: /^ARGS: unknown args \["MAC=/,
+    as: "static: CNI_ARGS IP",
+  },
   "IP of CNI_ARGS and of args.cni": {
     ...BEATS,
     reference: /^failed to allocate all requested IPs: 10\.10\.3\.[78]$/,

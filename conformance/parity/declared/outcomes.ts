@@ -222,6 +222,25 @@ const OUTCOME_LIST: readonly Outcome[] = [
     reference:
       /^(failed to create bridge "": could not add "": LinkAttrs.Name cannot be empty|unknown ipmasq backend "")$/,
   },
+  // static
+  {
+    row: "S1",
+    cases: /^static: STATUS and GC$/,
+    steps: /^STATUS, wrong$/,
+    ours: /^the 'address' field is expected to be in CIDR notation, got: '10\.10\.0\.5'$/,
+  },
+  {
+    row: "S4",
+    cases: /^static: addresses that no interface can have$/,
+    steps: /./,
+    ours: /^(ipam\.addresses\[\d\]\.address: \S+ (is|has) |the 'address' field is expected to be in CIDR notation, got: '::ffff:)/,
+  },
+  {
+    row: "S8",
+    cases: /^static: CHECK$/,
+    steps: /^(an address is missing|another prefix length)$/,
+    ours: /^static: Failed to match addr \S+ on interface eth0: prevResult (does not have|has \S+ instead of) /,
+  },
   { row: "P6", cases: /^bad configuration: mtu below 0$/, steps: /^ADD below 0$/, ours: /^invalid mtu -1 / },
 ];
 

@@ -1,13 +1,5 @@
 /** Keys of the configuration: rules A14 and A15. */
-import {
-  hostLocal,
-  type Json,
-  type JsonRecord,
-  LATEST,
-  network,
-  PLUGINS,
-  type PluginName,
-} from "../../engine/network.ts";
+import { hostLocal, type Json, type JsonRecord, LATEST, network, PLUGINS } from "../../engine/network.ts";
 import { ofEach, spec } from "../case.ts";
 
 const STILL = { still: true };
@@ -32,7 +24,7 @@ ofEach(PLUGINS, "A14: unknown keys are accepted", async (bench) => {
 });
 
 /** Each with its keys in another case. */
-const OTHER_CASE: Readonly<Record<PluginName, string>> = {
+const OTHER_CASE: Readonly<Record<(typeof PLUGINS)[number], string>> = {
   bridge: JSON.stringify({
     CNIVersion: LATEST,
     NAME: "spec",
@@ -64,7 +56,7 @@ ofEach(PLUGINS, "A14: keys in another case", async (bench, plugin) => {
 });
 
 /** Values of a wrong type, by the path of the key. */
-const WRONG_TYPES: Readonly<Record<PluginName, Readonly<Record<string, JsonRecord>>>> = {
+const WRONG_TYPES: Readonly<Record<(typeof PLUGINS)[number], Readonly<Record<string, JsonRecord>>>> = {
   bridge: {
     bridge: { bridge: 7 },
     isGateway: { isGateway: "yes" },

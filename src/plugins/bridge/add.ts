@@ -34,7 +34,7 @@ interface Addition extends Change, Inside {
 
 export async function add(request: Request): Promise<Result> {
   const config = parseBridgeConfig(request);
-  if (config.ipam !== undefined) requireFeasibleConfiguration(request.config.json, config);
+  if (config.ipam !== undefined) requireFeasibleConfiguration(request, config);
   const problem = linkNameProblem(request.ifname);
   if (problem !== undefined) {
     throw new CniError(

@@ -3,6 +3,7 @@
  * K19). Runs before the first change, on the configuration alone, and again on the IPAM plugin's result before the
  * container is changed. Uncertain cases are left to the kernel. Pure.
  */
+import type { Request } from "../../cni/plugin.ts";
 import type { IpConfig, Result } from "../../cni/result.ts";
 import { type IpAddress, isLoopback, isMulticast } from "../../net/ip.ts";
 import { formatPrefix, hasFamily, type Prefix } from "../../net/prefix.ts";
@@ -18,10 +19,11 @@ import {
   requireFeasibleRoutes,
   requireUsable,
 } from "./feasible-routes.ts";
-import { ADDRESSING_KEYS } from "./keys.ts";
+import { ADDRESSING_KEYS, REPLACING_KEYS } from "./keys.ts";
 
 const ROUTES = "ipam.routes";
 
+type Given = Pick<Request, "config" | "args">;
 type Settings = Pick<BridgeConfig, "mtu" | "isGateway" | "isDefaultGateway">;
 
 /** Smallest mtu of a link with IPv6 (RFC 8200 section 5). The kernel has no IPv6 on a link with a smaller mtu. */
@@ -32,12 +34,17 @@ const IPV6_MTU = 1280;
  * addresses, as far as the section shows it.
  * @throws CniError code 7 with the key, the value found and the remedy.
  */
-export function requireFeasibleConfiguration(json: Document, settings: Settings): boolean {
+export function requireFeasibleConfiguration({ config, args }: Given, settings: Settings): boolean {
+  const { json } = config;
   const ipam = get(json, "ipam");
   let keys: Parsed<typeof ADDRESSING_KEYS>;
   try {
     if (ipam === undefined) return false;
-    keys = parse(ADDRESSING_KEYS, ipam, "ipam", { document: json, variables: undefined });
+    const elsewhere = { document: json, variables: undefined };
+    keys = parse(ADDRESSING_KEYS, ipam, "ipam", elsewhere);
+    // The addresses of static are not the container's if the runtime sends others (S2).
+    if (keys.addresses !== undefined && (args !== "" || parse(REPLACING_KEYS, json, "", elsewhere).ips))
+      return false;
   } catch (error) {
     // The section is wrong, which the IPAM plugin will report.
     if (error instanceof KeyError) return false;

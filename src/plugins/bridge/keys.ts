@@ -123,3 +123,8 @@ export const ADDRESSING_KEYS = [
   ["addresses", "object[]", null, "", ADDRESS_KEYS],
   ["routes", "object[]", null, "", ROUTE_KEYS],
 ] as const satisfies Keys;
+
+/** What replaces the addresses of static's section; the last place says that the runtime will send them. */
+export const REPLACING_KEYS = [
+  ["ips", "any", null, "", null, "runtimeConfig.ips args.cni.ips capabilities.ips"],
+] as const satisfies Keys;

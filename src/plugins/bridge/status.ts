@@ -11,7 +11,7 @@ import { requireFeasibleConfiguration } from "./feasibility.ts";
 
 export async function status(request: Request): Promise<void> {
   const config = parseBridgeConfig(request);
-  const givesIpv6 = config.ipam !== undefined && requireFeasibleConfiguration(request.config.json, config);
+  const givesIpv6 = config.ipam !== undefined && requireFeasibleConfiguration(request, config);
   const missing = missingForAttachments();
   if (missing !== undefined) throw new CniError(code.notAvailable, `no container can be added: ${missing}`);
   using host = connect();

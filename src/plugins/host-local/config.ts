@@ -1,15 +1,15 @@
 /** Turns the keys of an `ipam` section into an allocation configuration (rules H40–H45, A52). */
-import type { NetworkConfig } from "../../cni/config.ts";
+import { ipamOf, type NetworkConfig } from "../../cni/config.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import { readKeys } from "../../cni/keys.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { Route } from "../../cni/result.ts";
-import { atLeast } from "../../cni/version.ts";
+import { refuseSeveralOfAFamily } from "../../cni/result-version.ts";
 import type { LeasePlace } from "../../leases/place.ts";
 import { areDisjoint } from "../../net/interval.ts";
 import { type IpAddress, sameIp } from "../../net/ip.ts";
 import type { Parsed } from "../../schema/keys.ts";
-import { get, parse } from "../../schema/parse.ts";
+import { parse } from "../../schema/parse.ts";
 import { ALLOCATION_KEYS, CAPABILITY_KEYS, PLACE_KEYS, type RANGE_KEYS } from "./keys.ts";
 import { parseRangeSet, type RangeSet } from "./range.ts";
 
@@ -51,12 +51,6 @@ type HostLocalKeys = Parsed<typeof ALLOCATION_KEYS>;
 const readHostLocal = (request: Request): HostLocalKeys =>
   readKeys(ALLOCATION_KEYS, request, ipamOf(request.config), "ipam");
 
-function ipamOf(config: NetworkConfig): unknown {
-  const ipam = get(config.json, "ipam");
-  if (ipam === undefined) throw invalid("IPAM config missing 'ipam' key");
-  return ipam;
-}
-
 /**
  * Whether the configuration leaves all ranges to the runtime. libcni sends them with ADD, CHECK and DEL, but not with
  * STATUS.
@@ -90,7 +84,11 @@ function parseSets(config: NetworkConfig, keys: HostLocalKeys): RangeSet[] {
       throw toCniError(error).during(`invalid range set ${sets.length}`);
     }
   }
-  refuseSeveralOfAFamily(config, sets);
+  refuseSeveralOfAFamily(
+    config.cniVersion,
+    sets.map(({ family }) => family),
+    "range sets",
+  );
   if (sets.length === 1 || areDisjoint(sets.flatMap(({ ranges }) => ranges))) return sets;
   for (const [index, set] of sets.entries()) {
     const later = sets.findIndex((other, at) => at > index && !areDisjoint([...set.ranges, ...other.ranges]));
@@ -99,19 +97,6 @@ function parseSets(config: NetworkConfig, keys: HostLocalKeys): RangeSet[] {
     throw invalid(`range set ${index} overlaps with ${later}: ${places} share addresses`);
   }
   return sets;
-}
-
-/** Rule H44: the results of old versions have room for one address of each family. */
-function refuseSeveralOfAFamily(config: NetworkConfig, sets: readonly RangeSet[]): void {
-  if (atLeast(config.cniVersion, "0.3.0")) return;
-  for (const family of [4, 6] as const) {
-    const count = sets.filter((set) => set.family === family).length;
-    if (count < 2) continue;
-    const problem = `CNI version ${config.cniVersion} does not support more than 1 address per family`;
-    throw new CniError(code.invalidConfig, problem, "", {
-      remark: `${count} range sets are IPv${family}; use cniVersion 0.3.0 or later`,
-    });
-  }
 }
 
 const invalid = (message: string): CniError => new CniError(code.invalidConfig, message);

@@ -1,5 +1,5 @@
 /** The keys of an `ipam` section with "type": "host-local" (rules H40–H45). README's table is generated from them. */
-import { ROUTE_KEYS } from "../../cni/keys.ts";
+import { ROUTES_KEY } from "../../cni/keys.ts";
 import type { Keys } from "../../schema/keys.ts";
 
 const BOUND_KEYS = [
@@ -48,13 +48,7 @@ export const ALLOCATION_KEYS = [
     "Network of a range, as in `10.1.2.0/24`. The keys of a single range may be directly in `ipam`.",
   ],
   ...BOUND_KEYS,
-  [
-    "routes",
-    "object[]",
-    null,
-    '`{"dst": "0.0.0.0/0", "gw": "10.0.0.1"}`; also `mtu`, `advmss`, `priority`, `table`, `scope`.',
-    ROUTE_KEYS,
-  ],
+  ROUTES_KEY,
   ["resolvConf", "path", null, "A file like `/etc/resolv.conf`. Its settings become the result's `dns`."],
   ...PLACE_KEYS,
   [

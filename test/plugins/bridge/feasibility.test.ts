@@ -9,10 +9,10 @@ const V4 = { subnet: "10.77.0.0/24" };
 const V6 = { subnet: "fd77::/64" };
 
 /** The error, or "" when there is none. */
-function judge(keys: object): string {
-  const request = requestWith(keys);
+function judge(keys: object, args?: string): string {
+  const request = requestWith(keys, args);
   try {
-    requireFeasibleConfiguration(request.config.json, parseBridgeConfig(request));
+    requireFeasibleConfiguration(request, parseBridgeConfig(request));
     return "";
   } catch (error) {
     if (!(error instanceof CniError)) throw error;
@@ -248,6 +248,24 @@ describe("K19: the configuration", () => {
 
   test.each([...ACCEPTED])("accepted: %s", (_what, keys) => {
     expect(judge(keys)).toBe("");
+  });
+
+  test.each<[string, object, string]>([
+    ["runtimeConfig.ips", { runtimeConfig: { ips: ["10.78.0.8/24"] } }, ""],
+    ["args.cni.ips", { args: { cni: { ips: ["10.78.0.8/24"] } } }, ""],
+    ["IP of CNI_ARGS", {}, "IP=10.78.0.8/24"],
+    ["the capability ips, as for STATUS", { capabilities: { ips: true } }, ""],
+  ])("S2: the addresses of static are not the container's beside %s", (_what, keys, args) => {
+    const ipam = {
+      type: "static",
+      addresses: [{ address: "10.77.0.5/24" }],
+      routes: [{ dst: "1.0.0.0/8", gw: "10.78.0.9" }],
+    };
+    expect(judge({ ipam })).toContain("ipam.routes[0].gw");
+    expect(judge({ ipam, runtimeConfig: { ips: [] }, capabilities: { ips: false } })).toContain(
+      "ipam.routes[0].gw",
+    );
+    expect(judge({ ipam, ...keys }, args)).toBe("");
   });
 
   test("twenty thousand routes are verified in linear time", () => {
