@@ -11,7 +11,7 @@ import { optional, patchFile } from "./patch.ts";
 import { startUpPatches } from "./start-up-files.ts";
 
 /** The names of the program. The first is the file, the others are hard links to it. */
-const PROGRAM = "bridgehead";
+export const PROGRAM = "bridgehead";
 export const NAMES: readonly string[] = [PROGRAM, ...PLUGINS.map(({ name }) => name)];
 
 /** The folder that holds package.json. */
@@ -74,16 +74,21 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
     ]);
     await chmod(join(stage, PROGRAM), 0o755);
     const needs = needsOf(await readFile(join(stage, PROGRAM)));
-    const remarks = new Map<string, string>([[PROGRAM, `version ${version}, needs ${needs}`]]);
-    for (const { name: plugin } of PLUGINS) {
-      const linked = await linkOrCopy(join(stage, PROGRAM), join(stage, plugin));
-      remarks.set(plugin, linked ? `hard link to ${PROGRAM}` : NO_LINKS);
-    }
-    for (const name of NAMES) await rename(join(stage, name), join(folder, name));
-    return await Promise.all(NAMES.map((name) => lineAbout(join(folder, name), remarks.get(name) ?? "")));
+    return await publish(stage, folder, `version ${version}, needs ${needs}`);
   } finally {
     await rm(stage, { recursive: true, force: true });
   }
+}
+
+/** Moves the program from `stage` to `folder`, under all names. Returns a line about each file. */
+export async function publish(stage: string, folder: string, about: string): Promise<string[]> {
+  const remarks = new Map<string, string>([[PROGRAM, about]]);
+  for (const { name: plugin } of PLUGINS) {
+    const linked = await linkOrCopy(join(stage, PROGRAM), join(stage, plugin));
+    remarks.set(plugin, linked ? `hard link to ${PROGRAM}` : NO_LINKS);
+  }
+  for (const name of NAMES) await rename(join(stage, name), join(folder, name));
+  return await Promise.all(NAMES.map((name) => lineAbout(join(folder, name), remarks.get(name) ?? "")));
 }
 
 const NO_LINKS = "copy: this file system has no hard links, so bridge runs host-local as a separate process";

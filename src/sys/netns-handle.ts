@@ -37,12 +37,15 @@ export function netnsLiveness(): ((netns: NetnsNumbers) => boolean) | undefined 
 /** @throws SystemError */
 function lives({ inode, cookie }: NetnsNumbers): boolean {
   // struct file_handle: bytes, type; struct nsfs_file_handle: id, kind of namespace, inode number.
-  const handle = new DataView(new ArrayBuffer(24));
-  handle.setUint32(0, 16, true);
-  handle.setInt32(4, FILEID_NSFS, true);
-  handle.setBigUint64(8, cookie, true);
-  handle.setUint32(16, CLONE_NEWNET, true);
-  handle.setUint32(20, Number(inode), true);
+  const words = [
+    16,
+    FILEID_NSFS,
+    Number(cookie & 0xffffffffn),
+    Number(cookie >> 32n),
+    CLONE_NEWNET,
+    Number(inode),
+  ];
+  const handle = new Uint32Array(words);
   try {
     close(call("open_by_handle_at", 304, 265, undefined, FD_NSFS_ROOT, handle, O.CLOEXEC));
     return true;

@@ -1,0 +1,182 @@
+//! Runs Bridgehead's bundled sources on quickjs-ng: the compact file. See ../README.md.
+#![no_std]
+#![no_main]
+#![allow(clippy::missing_safety_doc)]
+
+mod chunks;
+mod hashes;
+mod image;
+mod memory;
+mod start;
+mod system;
+mod values;
+
+use core::ffi::{c_char, c_int, c_void, CStr};
+use rquickjs_sys::*;
+use values::*;
+
+/// What the program prints when the engine itself has failed, so that no error object can be made any more.
+const FAILURE: &[u8] = br#"{
+  "cniVersion": "1.1.0",
+  "code": 999,
+  "msg": "the call was given up: the program ran out of memory or failed inside its engine",
+  "details": "Free memory, or lift the limit of this process (RLIMIT_AS, memory.max of the control group), and call again."
+}
+"#;
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    fail()
+}
+
+/// An assertion of the engine's that does not hold.
+#[no_mangle]
+extern "C" fn __assert_fail(_: *const c_char, _: *const c_char, _: c_int, _: *const c_char) -> ! {
+    fail()
+}
+
+/// The compiler's own library names it for unwinding, which this program does not do.
+#[no_mangle]
+extern "C" fn rust_eh_personality() {}
+
+fn fail() -> ! {
+    unsafe {
+        system::write_all(1, FAILURE);
+        system::end(1)
+    }
+}
+
+unsafe extern "C" fn encode(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    with_text(context, arguments(argc, argv)[0], |text| byte_array(context, text)).unwrap_or(JS_EXCEPTION)
+}
+
+/// `encodeInto(text, array)`: writes the whole characters that fit; the value is their number of bytes.
+unsafe extern "C" fn encode_into(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let values = arguments(argc, argv);
+    let Some(array) = bytes_of(context, values[1]) else { return JS_EXCEPTION };
+    let written = with_text(context, values[0], |text| {
+        let mut end = text.len().min(array.len());
+        while end < text.len() && text[end] & 0xc0 == 0x80 {
+            end -= 1;
+        }
+        array[..end].copy_from_slice(&text[..end]);
+        end
+    });
+    written.map_or(JS_EXCEPTION, |count| number(count as i64))
+}
+
+/// `decode(bytes, fatal)`: undefined when `fatal` and the bytes are not UTF-8.
+unsafe extern "C" fn decode(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let values = arguments(argc, argv);
+    let Some(bytes) = bytes_of(context, values[0]) else { return JS_EXCEPTION };
+    if JS_VALUE_GET_BOOL(values[1]) && core::str::from_utf8(bytes).is_err() {
+        return JS_UNDEFINED;
+    }
+    lossy_string(context, bytes)
+}
+
+/// Runs `use_bytes` with a string's UTF-8 or an array's bytes.
+unsafe fn with_bytes(context: *mut JSContext, value: JSValue, use_bytes: impl FnOnce(&[u8]) -> JSValue) -> JSValue {
+    if JS_IsString(value) {
+        return with_text(context, value, use_bytes).unwrap_or(JS_EXCEPTION);
+    }
+    bytes_of(context, value).map_or(JS_EXCEPTION, |bytes| use_bytes(bytes))
+}
+
+unsafe extern "C" fn hash64(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let values = arguments(argc, argv);
+    let Some(seed) = integer_of(context, values[1]) else { return JS_EXCEPTION };
+    with_bytes(context, values[0], |data| JS_NewBigUint64(context, hashes::hash64(data, seed as u64)))
+}
+
+unsafe extern "C" fn hash32(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let values = arguments(argc, argv);
+    let Some(seed) = integer_of(context, values[1]) else { return JS_EXCEPTION };
+    with_bytes(context, values[0], |data| number(hashes::hash32(data, seed as u32) as i64))
+}
+
+unsafe fn hexadecimal(context: *mut JSContext, digest: &[u8]) -> JSValue {
+    let mut text = [0; 128];
+    for (index, byte) in digest.iter().enumerate() {
+        text[2 * index] = b"0123456789abcdef"[(byte >> 4) as usize];
+        text[2 * index + 1] = b"0123456789abcdef"[(byte & 15) as usize];
+    }
+    string(context, &text[..2 * digest.len()])
+}
+
+unsafe extern "C" fn sha256(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    with_bytes(context, arguments(argc, argv)[0], |data| hexadecimal(context, &hashes::sha256(data)))
+}
+
+unsafe extern "C" fn sha512(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    with_bytes(context, arguments(argc, argv)[0], |data| hexadecimal(context, &hashes::sha512(data)))
+}
+
+/// `sameBytes(a, b)`.
+unsafe extern "C" fn same_bytes(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let values = arguments(argc, argv);
+    let (Some(a), Some(b)) = (bytes_of(context, values[0]), bytes_of(context, values[1])) else { return JS_EXCEPTION };
+    boolean(a == b)
+}
+
+unsafe extern "C" fn collect_garbage(context: *mut JSContext, _: JSValue, _: c_int, _: *mut JSValue) -> JSValue {
+    JS_RunGC(JS_GetRuntime(context));
+    JS_UNDEFINED
+}
+
+/// A list that the engine only reads.
+struct Functions<const COUNT: usize>([JSCFunctionListEntry; COUNT]);
+unsafe impl<const COUNT: usize> Sync for Functions<COUNT> {}
+
+/// A function of `length` arguments. The engine makes its object when a module first names it.
+const fn function(name: &'static CStr, function: Function, length: u8) -> JSCFunctionListEntry {
+    let function = JSCFunctionListEntry__bindgen_ty_1__bindgen_ty_1 {
+        length,
+        cproto: JSCFunctionEnum_JS_CFUNC_generic as u8,
+        cfunc: JSCFunctionType { generic: Some(function) },
+    };
+    JSCFunctionListEntry {
+        name: name.as_ptr(),
+        prop_flags: 0,
+        def_type: JS_DEF_CFUNC as u8,
+        magic: 0,
+        u: JSCFunctionListEntry__bindgen_ty_1 { func: function },
+    }
+}
+
+/// What src/engine/compact.ts finds in the global object `host`.
+static FUNCTIONS: Functions<18> = Functions([
+    function(c"syscall", system::syscall, 1),
+    function(c"interruptBy", system::interrupt_by, 1),
+    function(c"interruptNoMore", system::interrupt_no_more, 1),
+    function(c"spawn", system::spawn, 6),
+    function(c"now", system::now, 0),
+    function(c"pause", system::pause, 1),
+    function(c"exit", system::exit, 1),
+    function(c"abort", system::abort, 0),
+    function(c"load", chunks::import, 1),
+    function(c"encode", encode, 1),
+    function(c"encodeInto", encode_into, 2),
+    function(c"decode", decode, 2),
+    function(c"hash64", hash64, 2),
+    function(c"hash32", hash32, 2),
+    function(c"sha256", sha256, 1),
+    function(c"sha512", sha512, 1),
+    function(c"sameBytes", same_bytes, 2),
+    function(c"collectGarbage", collect_garbage, 0),
+]);
+
+#[no_mangle]
+unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) -> c_int {
+    match (*(&raw const memory::HEAP)).made {
+        Some(made) => start::start(made, argc, argv, envp),
+        None => image::take(),
+    }
+}
+
+/// The C library's clock, for the engine's random numbers only. The sources take theirs from the kernel, and the image must
+/// not depend on the hour of the build.
+#[no_mangle]
+extern "C" fn gettimeofday(_: *mut c_void, _: *mut c_void) -> c_int {
+    0
+}

@@ -1,0 +1,292 @@
+//! System calls, signals and child processes.
+use crate::values::{arguments, bytes_of, integer_of, number as value, throw};
+use core::arch::asm;
+use core::ffi::{c_char, c_int};
+use core::ptr::null_mut;
+use rquickjs_sys::*;
+
+// What is taken from the C library, musl: what needs its knowledge of the kernel's entry points and of vfork.
+// Its structures are opaque memory here, at least as large as in musl and glibc.
+extern "C" {
+    fn clock_gettime(clock: c_int, time: *mut [i64; 2]) -> c_int;
+    fn sigaction(signal: c_int, action: *const Action, before: *mut Action) -> c_int;
+    fn posix_spawn(
+        pid: *mut c_int,
+        path: *const c_char,
+        actions: *const SpawnMemory,
+        attributes: *const SpawnMemory,
+        argv: *const *mut c_char,
+        variables: *const *mut c_char,
+    ) -> c_int;
+    fn posix_spawn_file_actions_init(actions: *mut SpawnMemory) -> c_int;
+    fn posix_spawn_file_actions_adddup2(actions: *mut SpawnMemory, from: c_int, to: c_int) -> c_int;
+    fn posix_spawn_file_actions_destroy(actions: *mut SpawnMemory) -> c_int;
+    fn posix_spawnattr_init(attributes: *mut SpawnMemory) -> c_int;
+    fn posix_spawnattr_setflags(attributes: *mut SpawnMemory, flags: i16) -> c_int;
+    fn posix_spawnattr_setsigdefault(attributes: *mut SpawnMemory, signals: *const SignalSet) -> c_int;
+    fn posix_spawnattr_setsigmask(attributes: *mut SpawnMemory, signals: *const SignalSet) -> c_int;
+}
+
+type SpawnMemory = [u64; 64];
+type SignalSet = [u64; 16];
+
+/// struct sigaction of musl: handler, mask, flags, restorer.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Action {
+    handler: usize,
+    mask: SignalSet,
+    flags: c_int,
+    restorer: usize,
+}
+
+impl Action {
+    const fn new(handler: usize) -> Action {
+        Action { handler, mask: [0; 16], flags: 0, restorer: 0 }
+    }
+}
+
+const CLOCK_MONOTONIC: c_int = 1;
+const SIG_IGN: usize = 1;
+/// spawn.h. SETPGROUP with the initial 0 makes the child the leader of a new process group.
+const SPAWN_FLAGS: i16 = 0x02 /* SETPGROUP */ | 0x04 /* SETSIGDEF */ | 0x08 /* SETSIGMASK */;
+
+/// The numbers of the calls that the host itself makes (asm/unistd_64.h, asm-generic/unistd.h).
+pub mod number {
+    const fn of(x64: i64, arm64: i64) -> i64 {
+        if cfg!(target_arch = "aarch64") { arm64 } else { x64 }
+    }
+    pub const READ: i64 = of(0, 63);
+    pub const WRITE: i64 = of(1, 64);
+    pub const MMAP: i64 = of(9, 222);
+    pub const MUNMAP: i64 = of(11, 215);
+    pub const NANOSLEEP: i64 = of(35, 101);
+    pub const OPENAT: i64 = of(257, 56);
+    pub const FCNTL: i64 = of(72, 25);
+    pub const GETPID: i64 = of(39, 172);
+    pub const KILL: i64 = of(62, 129);
+    pub const EXIT_GROUP: i64 = of(231, 94);
+    pub const PRLIMIT64: i64 = of(302, 261);
+}
+
+/// One system call by its number: the value, or the negative error number.
+#[cfg(target_arch = "x86_64")]
+pub unsafe fn call(number: i64, a: [i64; 6]) -> i64 {
+    let mut value = number;
+    asm!("syscall", inlateout("rax") value, in("rdi") a[0], in("rsi") a[1], in("rdx") a[2], in("r10") a[3],
+        in("r8") a[4], in("r9") a[5], lateout("rcx") _, lateout("r11") _);
+    value
+}
+
+#[cfg(target_arch = "aarch64")]
+pub unsafe fn call(number: i64, a: [i64; 6]) -> i64 {
+    let mut value = a[0];
+    asm!("svc 0", in("x8") number, inlateout("x0") value, in("x1") a[1], in("x2") a[2], in("x3") a[3],
+        in("x4") a[4], in("x5") a[5]);
+    value
+}
+
+/// `syscall(number, …six)`: numbers as they are, arrays as their address, null and undefined as 0.
+pub unsafe extern "C" fn syscall(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let mut words = [0; 7];
+    for (word, &value) in words.iter_mut().zip(arguments(argc, argv)) {
+        *word = if JS_IsInt(value) {
+            JS_VALUE_GET_INT(value) as i64
+        } else if JS_IsNumber(value) {
+            JS_VALUE_GET_FLOAT64(value) as i64
+        } else if JS_IsObject(value) {
+            match bytes_of(context, value) {
+                Some(bytes) => bytes.as_mut_ptr() as i64,
+                None => return JS_EXCEPTION,
+            }
+        } else if JS_IsNull(value) || JS_IsUndefined(value) {
+            0
+        } else {
+            return throw(context, c"a system call takes numbers, arrays and null");
+        };
+    }
+    let [number, rest @ ..] = words;
+    value(call(number, rest))
+}
+
+/// Does nothing: the signal only ends the wait of the system call that it meets.
+extern "C" fn heard(_: c_int) {}
+
+/// What each signal did before interruptBy.
+static mut BEFORE: [Option<Action>; 65] = [None; 65];
+
+/// Ignores a signal.
+pub unsafe fn ignore(signal: c_int) {
+    sigaction(signal, &Action::new(SIG_IGN), null_mut());
+}
+
+/// `interruptBy(signal)`: from now on the signal interrupts a waiting system call.
+pub unsafe extern "C" fn interrupt_by(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let Some(signal) = integer_of(context, arguments(argc, argv)[0]) else { return JS_EXCEPTION };
+    let mut before = Action::new(0);
+    if sigaction(signal as c_int, &Action::new(heard as *const () as usize), &mut before) == 0 {
+        BEFORE[signal as usize] = Some(before);
+    }
+    JS_UNDEFINED
+}
+
+/// `interruptNoMore(signal)`: the signal does what it did before interruptBy.
+pub unsafe extern "C" fn interrupt_no_more(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let Some(signal) = integer_of(context, arguments(argc, argv)[0]) else { return JS_EXCEPTION };
+    if let Some(Some(before)) = (*(&raw const BEFORE)).get(signal as usize) {
+        sigaction(signal as c_int, before, null_mut());
+    }
+    JS_UNDEFINED
+}
+
+/// Pointers to the strings in `bytes`, each of which ends with a NUL, and a last null. The caller frees the table.
+unsafe fn table_of(context: *mut JSContext, bytes: &[u8]) -> *mut *mut c_char {
+    let count = bytes.iter().filter(|&&byte| byte == 0).count();
+    let table = js_malloc(context, ((count + 1) * size_of::<*mut c_char>()) as _) as *mut *mut c_char;
+    if table.is_null() {
+        return table;
+    }
+    let mut at = 0;
+    for index in 0..count {
+        *table.add(index) = bytes.as_ptr().add(at) as *mut c_char;
+        at += bytes[at..].iter().position(|&byte| byte == 0).unwrap_or(0) + 1;
+    }
+    *table.add(count) = null_mut();
+    table
+}
+
+/// `spawn(path, argv, variables, stdin, stdout, stderr)`: each text as bytes with a NUL behind each string. The program starts
+/// in its own process group, with default handling of all signals. The value is its process id, or the negative errno.
+pub unsafe extern "C" fn spawn(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let values = arguments(argc, argv);
+    let (Some(path), Some(words), Some(variables)) =
+        (bytes_of(context, values[0]), bytes_of(context, values[1]), bytes_of(context, values[2]))
+    else {
+        return JS_EXCEPTION;
+    };
+    let (words, variables) = (table_of(context, words), table_of(context, variables));
+    if words.is_null() || variables.is_null() {
+        return JS_EXCEPTION;
+    }
+    let (mut actions, mut attributes): (SpawnMemory, SpawnMemory) = ([0; 64], [0; 64]);
+    posix_spawn_file_actions_init(&mut actions);
+    posix_spawnattr_init(&mut attributes);
+    posix_spawnattr_setflags(&mut attributes, SPAWN_FLAGS);
+    posix_spawnattr_setsigdefault(&mut attributes, &[u64::MAX; 16]);
+    posix_spawnattr_setsigmask(&mut attributes, &[0; 16]);
+    for to in 0..3 {
+        let Some(from) = integer_of(context, values[3 + to as usize]) else { return JS_EXCEPTION };
+        posix_spawn_file_actions_adddup2(&mut actions, from as c_int, to);
+    }
+    let mut pid = 0;
+    let program = path.as_ptr() as *const c_char;
+    let errno = posix_spawn(&mut pid, program, &actions, &attributes, words, variables);
+    posix_spawn_file_actions_destroy(&mut actions);
+    js_free(context, words as _);
+    js_free(context, variables as _);
+    value(if errno == 0 { pid } else { -errno } as i64)
+}
+
+/// Nanoseconds of a clock that only goes forward.
+unsafe fn nanoseconds() -> i64 {
+    let mut time = [0; 2];
+    clock_gettime(CLOCK_MONOTONIC, &mut time);
+    time[0] * 1_000_000_000 + time[1]
+}
+
+static mut STARTED: i64 = 0;
+
+/// From here on `now` counts.
+pub unsafe fn start_clock() {
+    STARTED = nanoseconds();
+}
+
+/// `now()`: milliseconds since the program was started.
+pub unsafe extern "C" fn now(_: *mut JSContext, _: JSValue, _: c_int, _: *mut JSValue) -> JSValue {
+    __JS_NewFloat64((nanoseconds() - STARTED) as f64 / 1e6)
+}
+
+/// `pause(milliseconds)`: blocks.
+pub unsafe extern "C" fn pause(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let Some(milliseconds) = integer_of(context, arguments(argc, argv)[0]) else { return JS_EXCEPTION };
+    let mut left = [milliseconds / 1000, milliseconds % 1000 * 1_000_000];
+    let at = left.as_mut_ptr() as i64;
+    // A signal ends the wait early; the kernel then writes what is left.
+    while call(number::NANOSLEEP, [at, at, 0, 0, 0, 0]) < 0 {}
+    JS_UNDEFINED
+}
+
+/// `exit(code)`.
+pub unsafe extern "C" fn exit(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    end(integer_of(context, arguments(argc, argv)[0]).unwrap_or(1))
+}
+
+/// Ends the process.
+pub unsafe fn end(code: i64) -> ! {
+    loop {
+        call(number::EXIT_GROUP, [code, 0, 0, 0, 0, 0]);
+    }
+}
+
+/// `abort()`: SIGABRT ends the process.
+pub unsafe extern "C" fn abort(_: *mut JSContext, _: JSValue, _: c_int, _: *mut JSValue) -> JSValue {
+    const SIGABRT: i64 = 6;
+    call(number::KILL, [call(number::GETPID, [0; 6]), SIGABRT, 0, 0, 0, 0]);
+    end(128 + SIGABRT)
+}
+
+/// Writes all bytes, without the engine. Stops at the first error.
+pub unsafe fn write_all(descriptor: i64, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let written = call(number::WRITE, [descriptor, bytes.as_ptr() as i64, bytes.len() as i64, 0, 0, 0]);
+        if written <= 0 {
+            return;
+        }
+        bytes = &bytes[written as usize..];
+    }
+}
+
+/// Opens the descriptors 0 to 2 that the caller left closed, so that no file of the sources gets their number. They are open
+/// for reading only: a result that cannot be delivered is an error.
+pub unsafe fn fill_standard_descriptors() {
+    const F_GETFD: i64 = 1;
+    const AT_FDCWD: i64 = -100;
+    const O_RDONLY: i64 = 0;
+    const O_PATH: i64 = 0o10000000;
+    for descriptor in 0..3 {
+        if call(number::FCNTL, [descriptor, F_GETFD, 0, 0, 0, 0]) >= 0 {
+            continue;
+        }
+        // A root without /dev has at least itself; all that is done with it fails.
+        for (path, flags) in [(c"/dev/null", O_RDONLY), (c"/", O_PATH)] {
+            if call(number::OPENAT, [AT_FDCWD, path.as_ptr() as i64, flags, 0, 0, 0]) >= 0 {
+                break;
+            }
+        }
+    }
+}
+
+/// Reads once; the value is the number of bytes.
+pub unsafe fn read(descriptor: i64, bytes: &mut [u8]) -> i64 {
+    call(number::READ, [descriptor, bytes.as_mut_ptr() as i64, bytes.len() as i64, 0, 0, 0])
+}
+
+/// Pages of zeros, or null.
+pub unsafe fn map(size: usize) -> *mut core::ffi::c_void {
+    const READ_WRITE: i64 = 1 | 2;
+    const PRIVATE_ANONYMOUS: i64 = 2 | 0x20;
+    let found = call(number::MMAP, [0, size as i64, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0]);
+    if (-4095..0).contains(&found) { null_mut() } else { found as _ }
+}
+
+pub unsafe fn unmap(start: *mut core::ffi::c_void, size: usize) {
+    call(number::MUNMAP, [start as i64, size as i64, 0, 0, 0, 0]);
+}
+
+/// Bytes of stack that this process may use: the soft RLIMIT_STACK.
+pub unsafe fn stack_limit() -> u64 {
+    const RLIMIT_STACK: i64 = 3;
+    let mut limit = [0u64; 2];
+    call(number::PRLIMIT64, [0, RLIMIT_STACK, 0, limit.as_mut_ptr() as i64, 0, 0]);
+    limit[0]
+}
