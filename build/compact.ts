@@ -2,35 +2,49 @@
  * `npm run build -- --compact`: the same sources on quickjs-ng in the static program of the folder compact. Its README tells
  * how the file is made; docs/decisions/0040 says why there are two files.
  */
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { version } from "../package.json";
 import { PROGRAM, publish, run } from "./compile.ts";
 import { withImage } from "./heap-image.ts";
 import { type CompactTarget, cargoBuild } from "./toolchain.ts";
 
 /**
- * Source files that are loaded by `import()` and stand in the image of the heap, beside main.ts and what they import: what
- * each ADD and DEL needs. All others stay bytecode in the file, which takes a fifth of the room, and which a call reads in
- * 0.1 ms for 10 KB of source.
+ * Source files that are loaded by `import()` and stand in the image of the heap, beside main.ts and what they all import:
+ * what each ADD and DEL needs. All others stay bytecode in the file, which takes a fifth of the room, and which a call reads
+ * in 0.1 ms for 10 KB of source.
  */
 const IN_IMAGE: readonly string[] = [
-  "add",
-  "del",
-  "loopback",
-  "nat-table",
-  "nftables",
-  "own-veth",
-  "previous",
-  "removal",
-  "set-up",
-  "tear-down",
+  "src/links/own-veth.ts",
+  "src/netfilter/iptables/nat-table.ts",
+  "src/netfilter/masquerade/nftables.ts",
+  "src/netfilter/masquerade/removal.ts",
+  "src/netfilter/masquerade/set-up.ts",
+  "src/netfilter/masquerade/tear-down.ts",
+  "src/plugins/bridge/add.ts",
+  "src/plugins/bridge/del.ts",
+  "src/plugins/host-local/add.ts",
+  "src/plugins/host-local/del.ts",
+  "src/plugins/loopback/loopback.ts",
 ];
 
-const MAIN = "main.js";
+/** What the bundler tells of the chunks that it wrote. */
+interface Metafile {
+  readonly outputs: Record<
+    string,
+    {
+      readonly entryPoint?: string;
+      readonly imports: readonly { readonly path: string; readonly kind: string }[];
+    }
+  >;
+}
 
-/** Bundles src/main.ts into chunks in `folder`, which import each other only through the host. */
-async function bundle(folder: string): Promise<void> {
+/**
+ * Bundles src/main.ts into chunks in `folder`, where each `import()` is the host's. Returns them in the order of the compiled
+ * bundle: main.js, the others of the image, an empty name, those that stay bytecode.
+ */
+async function bundle(folder: string): Promise<string[]> {
+  const metafile = join(folder, "metafile.json");
   run([
     process.execPath,
     "build",
@@ -44,32 +58,34 @@ async function bundle(folder: string): Promise<void> {
     `--define=BRIDGEHEAD_VERSION=${JSON.stringify(version)}`,
     "--outdir",
     folder,
+    `--metafile=${metafile}`,
   ]);
-  for (const name of await readdir(folder)) {
+  const { outputs } = (await Bun.file(metafile).json()) as Metafile;
+  for (const name of Object.keys(outputs)) {
     const path = join(folder, name);
     const text = await readFile(path, "utf8");
     const replaced = text.replaceAll(/\bimport\("\.\/([^"]+)"\)/g, (_, chunk) => `host.load("${chunk}")`);
     if (/\bimport\(/.test(replaced)) throw new Error(`${name} has an import() that is not of a chunk`);
     await writeFile(path, replaced);
   }
+  return inOrder(outputs);
 }
 
-/** The chunks in the order of the bundle: main.js, the others of the image, an empty name, those that stay bytecode. */
-async function order(folder: string): Promise<string[]> {
-  const sourceOf = (chunk: string) => chunk.replace(/(-[a-z0-9]+)?\.js$/, "");
-  const chunks = (await readdir(folder)).sort();
-  const missing = IN_IMAGE.filter((name) => !chunks.some((chunk) => sourceOf(chunk) === name));
-  if (missing.length > 0) throw new Error(`there is no chunk of ${missing.join(", ")}: correct IN_IMAGE`);
-  const hot = new Set<string>();
-  const add = async (chunk: string): Promise<void> => {
-    if (hot.has(chunk)) return;
-    hot.add(chunk);
-    const text = await readFile(join(folder, chunk), "utf8");
-    for (const [, imported = ""] of text.matchAll(/\b(?:from|import)"\.\/([^"]+)"/g)) await add(imported);
+function inOrder(outputs: Metafile["outputs"]): string[] {
+  const image = new Set<string>();
+  const add = (chunk: string): void => {
+    if (image.has(chunk)) return;
+    image.add(chunk);
+    for (const { path, kind } of outputs[chunk]?.imports ?? []) if (kind === "import-statement") add(path);
   };
-  await add(MAIN);
-  for (const chunk of chunks) if (IN_IMAGE.includes(sourceOf(chunk))) await add(chunk);
-  return [...hot, "", ...chunks.filter((chunk) => !hot.has(chunk))];
+  for (const source of ["src/main.ts", ...IN_IMAGE]) {
+    const chunk = Object.keys(outputs).find((name) => outputs[name]?.entryPoint === source);
+    if (chunk === undefined) throw new Error(`${source} is loaded by no import(): correct IN_IMAGE`);
+    add(chunk);
+  }
+  const others = Object.keys(outputs).filter((chunk) => !image.has(chunk));
+  const names = (paths: Iterable<string>) => Array.from(paths, (path) => basename(path));
+  return [...names(image), "", ...names(others).sort()];
 }
 
 /** Compiles the compact file into `folder`, under all names. Returns a line about each. */
@@ -79,8 +95,8 @@ export async function compileCompact(folder: string, target: CompactTarget): Pro
   try {
     const { compiler, program } = cargoBuild(target);
     const chunks = join(stage, "chunks");
-    await bundle(chunks);
-    const compiled = Bun.spawnSync([compiler, chunks, ...(await order(chunks))]);
+    const order = await bundle(chunks);
+    const compiled = Bun.spawnSync([compiler, chunks, ...order]);
     if (compiled.exitCode !== 0) throw new Error(`the chunks do not compile: ${compiled.stderr}`);
     const image = Bun.spawnSync([...target.runner, program], { stdin: compiled.stdout });
     if (image.exitCode !== 0) throw new Error(`the image of the heap cannot be made: ${image.stderr}`);
