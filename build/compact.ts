@@ -41,7 +41,7 @@ interface Metafile {
 
 /**
  * Bundles src/main.ts into chunks in `folder`, where each `import()` is the host's. Returns them in the order of the compiled
- * bundle: main.js, the others of the image, an empty name, those that stay bytecode.
+ * bundle: main.js, the others of the image, an empty name, those that stay bytecode, an empty name.
  */
 async function bundle(folder: string): Promise<string[]> {
   const metafile = join(folder, "metafile.json");
@@ -85,7 +85,7 @@ function inOrder(outputs: Metafile["outputs"]): string[] {
   }
   const others = Object.keys(outputs).filter((chunk) => !image.has(chunk));
   const names = (paths: Iterable<string>) => Array.from(paths, (path) => basename(path));
-  return [...names(image), "", ...names(others).sort()];
+  return [...names(image), "", ...names(others).sort(), ""];
 }
 
 /** Compiles the compact file into `folder`, under all names. Returns a line about each. */

@@ -1,6 +1,6 @@
 //! The chunks of the bundle: compiled modules by name.
 use crate::memory;
-use crate::values::arguments;
+use crate::values::{arguments, throw};
 use core::ffi::{c_char, c_int, c_void, CStr};
 use core::ptr::null_mut;
 use rquickjs_sys::*;
@@ -11,7 +11,7 @@ pub struct Chunk<'a> {
     code: &'a [u8],
 }
 
-/// The next chunk of a bundle. The one without a name stands between those of the image and the others.
+/// The next chunk of a bundle. One without a name stands between those of the image and the others, and one at the end.
 pub fn next<'a>(bundle: &mut &'a [u8]) -> Option<Chunk<'a>> {
     let name = CStr::from_bytes_until_nul(bundle).ok()?;
     let rest = &bundle[name.count_bytes() + 1..];
@@ -50,9 +50,11 @@ pub unsafe fn evaluate(context: *mut JSContext, name: &CStr) -> JSValue {
 /// the image, and finding them there costs no more than a property.
 pub unsafe extern "C" fn import(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
     let name = arguments(argc, argv)[0];
-    // Nothing is made before the image is: the sources import nothing while they are loaded.
-    let Some(made) = &(*(&raw const memory::HEAP)).made else { return JS_UNDEFINED };
+    let Some(made) = memory::made() else { return throw(context, c"the sources import nothing while they are loaded") };
     let atom = JS_ValueToAtom(context, name);
+    if atom == JS_ATOM_NULL {
+        return JS_EXCEPTION;
+    }
     let module = JS_GetProperty(context, made.modules, atom);
     JS_FreeAtom(context, atom);
     if !JS_IsUndefined(module) {

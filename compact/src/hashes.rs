@@ -39,10 +39,7 @@ pub fn hash64(data: &[u8], seed: u64) -> u64 {
     } else if length >= 4 {
         let quarter = (length >> 3) << 2;
         let end = length - 4;
-        (
-            word(data, 0, 4) << 32 | word(data, quarter, 4),
-            word(data, end, 4) << 32 | word(data, end - quarter, 4),
-        )
+        (word(data, 0, 4) << 32 | word(data, quarter, 4), word(data, end, 4) << 32 | word(data, end - quarter, 4))
     } else if length > 0 {
         let (first, middle, last) = (data[0], data[length >> 1], data[length - 1]);
         ((first as u64) << 16 | (middle as u64) << 8 | last as u64, 0)

@@ -3,8 +3,8 @@
 //! This is what the program does until it has an image, so the finished program never does it. Nothing of the machine that
 //! builds gets into the image: no variable, argument, clock or random number. The sources cannot call the system meanwhile.
 use crate::values::string;
-use crate::{chunks, fail, memory, system, FUNCTIONS};
-use core::ffi::{c_int, c_void, CStr};
+use crate::{chunks, memory, system, FUNCTIONS};
+use core::ffi::{c_int, CStr};
 use core::ptr::null_mut;
 use core::slice;
 use rquickjs_sys::*;
@@ -24,8 +24,20 @@ pub struct Made {
     pub chunks: &'static [u8],
 }
 
-/// Ends the build with a message and the pending exception.
-unsafe fn give_up(context: *mut JSContext, what: &CStr) -> ! {
+/// Ends the build with a message.
+unsafe fn give_up(what: &[u8]) -> ! {
+    system::write_all(2, what);
+    system::write_all(2, b"\n");
+    system::end(1)
+}
+
+/// Ends the build: the heap has outgrown its room (memory.rs), or one object of it has.
+pub unsafe fn is_full() -> ! {
+    give_up(b"the image of the heap has no more room")
+}
+
+/// Ends the build with the pending exception.
+unsafe fn give_up_with_exception(context: *mut JSContext, what: &CStr) -> ! {
     system::write_all(2, what.to_bytes());
     let error = JS_GetException(context);
     for text in [error, JS_GetPropertyStr(context, error, c"stack".as_ptr())] {
@@ -35,8 +47,7 @@ unsafe fn give_up(context: *mut JSContext, what: &CStr) -> ! {
             system::write_all(2, CStr::from_ptr(text).to_bytes());
         }
     }
-    system::write_all(2, b"\n");
-    system::end(1)
+    give_up(b"")
 }
 
 /// The object `host`.
@@ -55,21 +66,39 @@ unsafe fn make_host(context: *mut JSContext, environment: JSValue, modules: JSVa
 
 /// All of standard input, in memory outside of the image.
 unsafe fn read_input() -> &'static [u8] {
-    const MOST: usize = 8 << 20;
-    let start = system::map(MOST) as *mut u8;
+    const MOST: usize = 16 << 20;
+    let start = system::map(0, MOST) as *mut u8;
     let mut length = 0;
-    loop {
+    while !start.is_null() && length < MOST {
         let count = system::read(0, slice::from_raw_parts_mut(start.add(length), MOST - length));
-        if count <= 0 {
+        if count == 0 {
             return slice::from_raw_parts(start, length);
         }
-        length += count as usize;
+        length += usize::try_from(count).unwrap_or(MOST);
     }
+    give_up(b"the bundle on standard input cannot be read, or is too large")
+}
+
+/// What follows the chunks of the image in a bundle.
+unsafe fn others(bundle: &'static [u8]) -> &'static [u8] {
+    let mut left = bundle;
+    let mut ends = [&[][..]; 2];
+    while let Some(chunk) = chunks::next(&mut left) {
+        if chunk.name.is_empty() {
+            ends = [ends[1], left];
+        }
+    }
+    // The last nameless chunk ends the bundle, the one before it the chunks of the image.
+    if ends[0].is_empty() || !left.is_empty() {
+        give_up(b"the bundle is not whole");
+    }
+    ends[0]
 }
 
 /// Makes the heap and writes its image: `bridgehead < BUNDLE > IMAGE`.
-pub unsafe fn take() -> c_int {
+pub unsafe fn take() -> ! {
     let mut bundle = read_input();
+    let others = others(bundle);
     memory::begin_image();
     let functions = JSMallocFunctions {
         js_calloc: Some(memory::allocate_zeroed),
@@ -89,9 +118,9 @@ pub unsafe fn take() -> c_int {
         || JS_AddIntrinsicPromise(context) != 0
         || JS_AddIntrinsicBigInt(context) != 0
     {
-        fail();
+        give_up_with_exception(context, c"the engine cannot be set up");
     }
-    JS_SetModuleLoaderFunc(runtime, None, Some(chunks::load), &raw mut bundle as *mut c_void);
+    JS_SetModuleLoaderFunc(runtime, None, Some(chunks::load), &raw mut bundle as _);
     let environment = JS_NewObjectProto(context, JS_NULL);
     let modules = JS_NewObjectProto(context, JS_NULL);
     let host = make_host(context, environment, modules);
@@ -100,17 +129,20 @@ pub unsafe fn take() -> c_int {
         let promise = chunks::evaluate(context, chunk.name);
         while JS_ExecutePendingJob(runtime, &mut null_mut()) > 0 {}
         if JS_PromiseState(context, promise) != JSPromiseStateEnum_JS_PROMISE_FULFILLED {
-            JS_Throw(context, JS_PromiseResult(context, promise));
-            give_up(context, chunk.name);
+            if !JS_IsException(promise) {
+                JS_Throw(context, JS_PromiseResult(context, promise));
+            }
+            give_up_with_exception(context, chunk.name);
         }
         JS_SetPropertyStr(context, modules, chunk.name.as_ptr(), JS_PromiseResult(context, promise));
         JS_FreeValue(context, promise);
     }
+    JS_SetModuleLoaderFunc(runtime, None, None, null_mut());
     JS_RunGC(runtime);
     // Collecting costs a walk over all objects, and most calls end long before they need one.
     JS_SetGCThreshold(runtime, 8 << 20);
     let made = Made { runtime, context, host, environment, modules, chunks: &[] };
-    system::write_all(1, memory::end_image(made, rest));
-    system::write_all(1, rest);
+    system::write_all(1, memory::end_image(made, others));
+    system::write_all(1, others);
     system::end(0)
 }

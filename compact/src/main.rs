@@ -4,6 +4,7 @@
 #![allow(clippy::missing_safety_doc)]
 
 mod chunks;
+mod failure;
 mod hashes;
 mod image;
 mod memory;
@@ -15,37 +16,6 @@ use core::ffi::{c_char, c_int, c_void, CStr};
 use rquickjs_sys::*;
 use values::*;
 
-/// What the program prints when the engine itself has failed, so that no error object can be made any more.
-const FAILURE: &[u8] = br#"{
-  "cniVersion": "1.1.0",
-  "code": 999,
-  "msg": "the call was given up: the program ran out of memory or failed inside its engine",
-  "details": "Free memory, or lift the limit of this process (RLIMIT_AS, memory.max of the control group), and call again."
-}
-"#;
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    fail()
-}
-
-/// An assertion of the engine's that does not hold.
-#[no_mangle]
-extern "C" fn __assert_fail(_: *const c_char, _: *const c_char, _: c_int, _: *const c_char) -> ! {
-    fail()
-}
-
-/// The compiler's own library names it for unwinding, which this program does not do.
-#[no_mangle]
-extern "C" fn rust_eh_personality() {}
-
-fn fail() -> ! {
-    unsafe {
-        system::write_all(1, FAILURE);
-        system::end(1)
-    }
-}
-
 unsafe extern "C" fn encode(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
     with_text(context, arguments(argc, argv)[0], |text| byte_array(context, text)).unwrap_or(JS_EXCEPTION)
 }
@@ -53,16 +23,16 @@ unsafe extern "C" fn encode(context: *mut JSContext, _: JSValue, argc: c_int, ar
 /// `encodeInto(text, array)`: writes the whole characters that fit; the value is their number of bytes.
 unsafe extern "C" fn encode_into(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
     let values = arguments(argc, argv);
-    let Some(array) = bytes_of(context, values[1]) else { return JS_EXCEPTION };
     let written = with_text(context, values[0], |text| {
-        let mut end = text.len().min(array.len());
+        let (start, size) = memory_of(context, values[1])?;
+        let mut end = text.len().min(size);
         while end < text.len() && text[end] & 0xc0 == 0x80 {
             end -= 1;
         }
-        array[..end].copy_from_slice(&text[..end]);
-        end
+        core::ptr::copy_nonoverlapping(text.as_ptr(), start, end);
+        Some(end)
     });
-    written.map_or(JS_EXCEPTION, |count| number(count as i64))
+    written.flatten().map_or(JS_EXCEPTION, |count| number(count as i64))
 }
 
 /// `decode(bytes, fatal)`: undefined when `fatal` and the bytes are not UTF-8.
@@ -80,7 +50,7 @@ unsafe fn with_bytes(context: *mut JSContext, value: JSValue, use_bytes: impl Fn
     if JS_IsString(value) {
         return with_text(context, value, use_bytes).unwrap_or(JS_EXCEPTION);
     }
-    bytes_of(context, value).map_or(JS_EXCEPTION, |bytes| use_bytes(bytes))
+    bytes_of(context, value).map_or(JS_EXCEPTION, use_bytes)
 }
 
 unsafe extern "C" fn hash64(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
@@ -168,8 +138,13 @@ static FUNCTIONS: Functions<18> = Functions([
 
 #[no_mangle]
 unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) -> c_int {
-    match (*(&raw const memory::HEAP)).made {
-        Some(made) => start::start(made, argc, argv, envp),
+    let stack = memory::map_stack();
+    system::continue_on(memory::STACK_TOP, run, &start::Call { argc, argv, envp, stack })
+}
+
+unsafe extern "C" fn run(call: *const start::Call) -> ! {
+    match memory::made() {
+        Some(made) => start::start(made, &*call),
         None => image::take(),
     }
 }

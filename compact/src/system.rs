@@ -1,7 +1,8 @@
 //! System calls, signals and child processes.
-use crate::values::{arguments, bytes_of, integer_of, number as value, throw};
+use crate::failure::fail;
+use crate::values::{arguments, bytes_of, integer_of, memory_of, number as value, throw};
 use core::arch::asm;
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_void, CStr};
 use core::ptr::null_mut;
 use rquickjs_sys::*;
 
@@ -46,6 +47,8 @@ impl Action {
     }
 }
 
+const EINTR: i64 = 4;
+const EMFILE: i64 = 24;
 const CLOCK_MONOTONIC: c_int = 1;
 const SIG_IGN: usize = 1;
 /// spawn.h. SETPGROUP with the initial 0 makes the child the leader of a new process group.
@@ -54,7 +57,11 @@ const SPAWN_FLAGS: i16 = 0x02 /* SETPGROUP */ | 0x04 /* SETSIGDEF */ | 0x08 /* S
 /// The numbers of the calls that the host itself makes (asm/unistd_64.h, asm-generic/unistd.h).
 pub mod number {
     const fn of(x64: i64, arm64: i64) -> i64 {
-        if cfg!(target_arch = "aarch64") { arm64 } else { x64 }
+        if cfg!(target_arch = "aarch64") {
+            arm64
+        } else {
+            x64
+        }
     }
     pub const READ: i64 = of(0, 63);
     pub const WRITE: i64 = of(1, 64);
@@ -66,7 +73,6 @@ pub mod number {
     pub const GETPID: i64 = of(39, 172);
     pub const KILL: i64 = of(62, 129);
     pub const EXIT_GROUP: i64 = of(231, 94);
-    pub const PRLIMIT64: i64 = of(302, 261);
 }
 
 /// One system call by its number: the value, or the negative error number.
@@ -86,6 +92,14 @@ pub unsafe fn call(number: i64, a: [i64; 6]) -> i64 {
     value
 }
 
+/// Goes on with `function` on the stack that ends at `top`.
+pub unsafe fn continue_on<T>(top: usize, function: unsafe extern "C" fn(*const T) -> !, argument: *const T) -> ! {
+    #[cfg(target_arch = "x86_64")]
+    asm!("mov rsp, {}", "xor ebp, ebp", "call {}", in(reg) top, in(reg) function, in("rdi") argument, options(noreturn));
+    #[cfg(target_arch = "aarch64")]
+    asm!("mov sp, {}", "mov x29, xzr", "blr {}", in(reg) top, in(reg) function, in("x0") argument, options(noreturn))
+}
+
 /// `syscall(number, …six)`: numbers as they are, arrays as their address, null and undefined as 0.
 pub unsafe extern "C" fn syscall(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
     let mut words = [0; 7];
@@ -95,8 +109,8 @@ pub unsafe extern "C" fn syscall(context: *mut JSContext, _: JSValue, argc: c_in
         } else if JS_IsNumber(value) {
             JS_VALUE_GET_FLOAT64(value) as i64
         } else if JS_IsObject(value) {
-            match bytes_of(context, value) {
-                Some(bytes) => bytes.as_mut_ptr() as i64,
+            match memory_of(context, value) {
+                Some((start, _)) => start as i64,
                 None => return JS_EXCEPTION,
             }
         } else if JS_IsNull(value) || JS_IsUndefined(value) {
@@ -120,21 +134,31 @@ pub unsafe fn ignore(signal: c_int) {
     sigaction(signal, &Action::new(SIG_IGN), null_mut());
 }
 
+/// The number of a signal, and the place of its action in BEFORE. None: an exception is pending.
+unsafe fn signal_of(context: *mut JSContext, value: JSValue) -> Option<(c_int, *mut Option<Action>)> {
+    let signal = integer_of(context, value)?;
+    if !(1..65).contains(&signal) {
+        throw(context, c"a signal has a number from 1 to 64");
+        return None;
+    }
+    Some((signal as c_int, (&raw mut BEFORE as *mut Option<Action>).add(signal as usize)))
+}
+
 /// `interruptBy(signal)`: from now on the signal interrupts a waiting system call.
 pub unsafe extern "C" fn interrupt_by(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
-    let Some(signal) = integer_of(context, arguments(argc, argv)[0]) else { return JS_EXCEPTION };
+    let Some((signal, place)) = signal_of(context, arguments(argc, argv)[0]) else { return JS_EXCEPTION };
     let mut before = Action::new(0);
-    if sigaction(signal as c_int, &Action::new(heard as *const () as usize), &mut before) == 0 {
-        BEFORE[signal as usize] = Some(before);
+    if sigaction(signal, &Action::new(heard as *const () as usize), &mut before) == 0 {
+        *place = Some(before);
     }
     JS_UNDEFINED
 }
 
 /// `interruptNoMore(signal)`: the signal does what it did before interruptBy.
 pub unsafe extern "C" fn interrupt_no_more(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
-    let Some(signal) = integer_of(context, arguments(argc, argv)[0]) else { return JS_EXCEPTION };
-    if let Some(Some(before)) = (*(&raw const BEFORE)).get(signal as usize) {
-        sigaction(signal as c_int, before, null_mut());
+    let Some((signal, place)) = signal_of(context, arguments(argc, argv)[0]) else { return JS_EXCEPTION };
+    if let Some(before) = *place {
+        sigaction(signal, &before, null_mut());
     }
     JS_UNDEFINED
 }
@@ -159,32 +183,57 @@ unsafe fn table_of(context: *mut JSContext, bytes: &[u8]) -> *mut *mut c_char {
 /// in its own process group, with default handling of all signals. The value is its process id, or the negative errno.
 pub unsafe extern "C" fn spawn(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
     let values = arguments(argc, argv);
+    let mut stdio = [0; 3];
+    for (descriptor, &value) in stdio.iter_mut().zip(&values[3..]) {
+        let Some(from) = integer_of(context, value) else { return JS_EXCEPTION };
+        *descriptor = from as c_int;
+    }
     let (Some(path), Some(words), Some(variables)) =
         (bytes_of(context, values[0]), bytes_of(context, values[1]), bytes_of(context, values[2]))
     else {
         return JS_EXCEPTION;
     };
-    let (words, variables) = (table_of(context, words), table_of(context, variables));
-    if words.is_null() || variables.is_null() {
-        return JS_EXCEPTION;
+    if path.last() != Some(&0) {
+        return throw(context, c"the path of a program ends with a NUL");
     }
+    let (words, variables) = (table_of(context, words), table_of(context, variables));
+    let result = if words.is_null() || variables.is_null() {
+        JS_EXCEPTION
+    } else {
+        value(start_child(path.as_ptr() as _, words, variables, stdio) as i64)
+    };
+    js_free(context, words as _);
+    js_free(context, variables as _);
+    result
+}
+
+unsafe fn start_child(
+    path: *const c_char,
+    words: *const *mut c_char,
+    variables: *const *mut c_char,
+    stdio: [c_int; 3],
+) -> c_int {
     let (mut actions, mut attributes): (SpawnMemory, SpawnMemory) = ([0; 64], [0; 64]);
     posix_spawn_file_actions_init(&mut actions);
     posix_spawnattr_init(&mut attributes);
     posix_spawnattr_setflags(&mut attributes, SPAWN_FLAGS);
     posix_spawnattr_setsigdefault(&mut attributes, &[u64::MAX; 16]);
     posix_spawnattr_setsigmask(&mut attributes, &[0; 16]);
-    for to in 0..3 {
-        let Some(from) = integer_of(context, values[3 + to as usize]) else { return JS_EXCEPTION };
-        posix_spawn_file_actions_adddup2(&mut actions, from as c_int, to);
+    let (mut pid, mut errno) = (0, 0);
+    for (from, to) in stdio.into_iter().zip(0..) {
+        if errno == 0 {
+            errno = posix_spawn_file_actions_adddup2(&mut actions, from, to);
+        }
     }
-    let mut pid = 0;
-    let program = path.as_ptr() as *const c_char;
-    let errno = posix_spawn(&mut pid, program, &actions, &attributes, words, variables);
+    if errno == 0 {
+        errno = posix_spawn(&mut pid, path, &actions, &attributes, words, variables);
+    }
     posix_spawn_file_actions_destroy(&mut actions);
-    js_free(context, words as _);
-    js_free(context, variables as _);
-    value(if errno == 0 { pid } else { -errno } as i64)
+    if errno == 0 {
+        pid
+    } else {
+        -errno
+    }
 }
 
 /// Nanoseconds of a clock that only goes forward.
@@ -208,11 +257,15 @@ pub unsafe extern "C" fn now(_: *mut JSContext, _: JSValue, _: c_int, _: *mut JS
 
 /// `pause(milliseconds)`: blocks.
 pub unsafe extern "C" fn pause(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
-    let Some(milliseconds) = integer_of(context, arguments(argc, argv)[0]) else { return JS_EXCEPTION };
-    let mut left = [milliseconds / 1000, milliseconds % 1000 * 1_000_000];
+    let mut milliseconds = 0.0;
+    if JS_ToFloat64(context, &mut milliseconds, arguments(argc, argv)[0]) != 0 {
+        return JS_EXCEPTION;
+    }
+    let nanoseconds = (milliseconds * 1e6).max(0.0) as i64;
+    let mut left = [nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000];
     let at = left.as_mut_ptr() as i64;
     // A signal ends the wait early; the kernel then writes what is left.
-    while call(number::NANOSLEEP, [at, at, 0, 0, 0, 0]) < 0 {}
+    while call(number::NANOSLEEP, [at, at, 0, 0, 0, 0]) == -EINTR {}
     JS_UNDEFINED
 }
 
@@ -239,10 +292,14 @@ pub unsafe extern "C" fn abort(_: *mut JSContext, _: JSValue, _: c_int, _: *mut 
 pub unsafe fn write_all(descriptor: i64, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         let written = call(number::WRITE, [descriptor, bytes.as_ptr() as i64, bytes.len() as i64, 0, 0, 0]);
-        if written <= 0 {
-            return;
+        if written == -EINTR {
+            continue;
         }
-        bytes = &bytes[written as usize..];
+        let Some(left) = usize::try_from(written).ok().filter(|&count| count > 0).and_then(|count| bytes.get(count..))
+        else {
+            return;
+        };
+        bytes = left;
     }
 }
 
@@ -258,10 +315,13 @@ pub unsafe fn fill_standard_descriptors() {
             continue;
         }
         // A root without /dev has at least itself; all that is done with it fails.
-        for (path, flags) in [(c"/dev/null", O_RDONLY), (c"/", O_PATH)] {
-            if call(number::OPENAT, [AT_FDCWD, path.as_ptr() as i64, flags, 0, 0, 0]) >= 0 {
-                break;
-            }
+        let open = |path: &CStr, flags| call(number::OPENAT, [AT_FDCWD, path.as_ptr() as i64, flags, 0, 0, 0]);
+        if open(c"/dev/null", O_RDONLY) == descriptor {
+            continue;
+        }
+        // Where no more descriptors are allowed, no file can get the number.
+        if ![descriptor, -EMFILE].contains(&open(c"/", O_PATH)) {
+            fail();
         }
     }
 }
@@ -271,22 +331,18 @@ pub unsafe fn read(descriptor: i64, bytes: &mut [u8]) -> i64 {
     call(number::READ, [descriptor, bytes.as_mut_ptr() as i64, bytes.len() as i64, 0, 0, 0])
 }
 
-/// Pages of zeros, or null.
-pub unsafe fn map(size: usize) -> *mut core::ffi::c_void {
+/// Pages of zeros, or null: at this address if there is room, else anywhere.
+pub unsafe fn map(address: usize, size: usize) -> *mut c_void {
     const READ_WRITE: i64 = 1 | 2;
     const PRIVATE_ANONYMOUS: i64 = 2 | 0x20;
-    let found = call(number::MMAP, [0, size as i64, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0]);
-    if (-4095..0).contains(&found) { null_mut() } else { found as _ }
+    let found = call(number::MMAP, [address as i64, size as i64, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0]);
+    if (-4095..0).contains(&found) {
+        null_mut()
+    } else {
+        found as _
+    }
 }
 
-pub unsafe fn unmap(start: *mut core::ffi::c_void, size: usize) {
+pub unsafe fn unmap(start: *mut c_void, size: usize) {
     call(number::MUNMAP, [start as i64, size as i64, 0, 0, 0, 0]);
-}
-
-/// Bytes of stack that this process may use: the soft RLIMIT_STACK.
-pub unsafe fn stack_limit() -> u64 {
-    const RLIMIT_STACK: i64 = 3;
-    let mut limit = [0u64; 2];
-    call(number::PRLIMIT64, [0, RLIMIT_STACK, 0, limit.as_mut_ptr() as i64, 0, 0]);
-    limit[0]
 }

@@ -12,20 +12,28 @@ pub unsafe fn arguments<'a>(argc: c_int, argv: *mut JSValue) -> &'a [JSValue] {
     slice::from_raw_parts(argv, argc as usize)
 }
 
-/// The bytes that an ArrayBuffer or a view of one refers to. An exception is pending when it is neither.
-pub unsafe fn bytes_of<'a>(context: *mut JSContext, value: JSValue) -> Option<&'a mut [u8]> {
+/// Where the bytes of an ArrayBuffer or a typed array lie, and how many they are. None: an exception is pending, since it is
+/// neither, or detached. The engine may move or free them as soon as it runs again.
+pub unsafe fn memory_of(context: *mut JSContext, value: JSValue) -> Option<(*mut u8, usize)> {
     let (mut offset, mut length, mut whole) = (0, 0, 0);
-    if JS_IsArrayBuffer(value) {
-        let start = JS_GetArrayBuffer(context, &mut whole, value);
-        return Some(if start.is_null() { &mut [] } else { slice::from_raw_parts_mut(start, whole as usize) });
-    }
-    let buffer = JS_GetTypedArrayBuffer(context, value, &mut offset, &mut length, null_mut());
+    let is_buffer = JS_IsArrayBuffer(value);
+    let buffer = if is_buffer {
+        JS_DupValue(context, value)
+    } else {
+        JS_GetTypedArrayBuffer(context, value, &mut offset, &mut length, null_mut())
+    };
     if JS_IsException(buffer) {
         return None;
     }
     let start = JS_GetArrayBuffer(context, &mut whole, buffer);
     JS_FreeValue(context, buffer);
-    Some(if start.is_null() { &mut [] } else { slice::from_raw_parts_mut(start.add(offset as usize), length as usize) })
+    let size = if is_buffer { whole } else { length };
+    (!start.is_null()).then(|| (start.add(offset as usize), size as usize))
+}
+
+/// The bytes themselves, for as long as the engine does not run.
+pub unsafe fn bytes_of<'a>(context: *mut JSContext, value: JSValue) -> Option<&'a [u8]> {
+    memory_of(context, value).map(|(start, size)| slice::from_raw_parts(start, size))
 }
 
 /// A number as a whole one, a bigint modulo 2^64. None: an exception is pending.
@@ -41,16 +49,17 @@ pub unsafe fn with_text<T>(context: *mut JSContext, value: JSValue, use_text: im
     if start.is_null() {
         return None;
     }
-    // The engine writes a lone surrogate as ED A0..BF xx, three bytes, as many as U+FFFD has.
-    let text = slice::from_raw_parts_mut(start as *mut u8, length as usize);
+    let text = || slice::from_raw_parts(start as *const u8, length as usize);
+    // The engine writes a lone surrogate as ED A0..BF xx, three bytes, as many as U+FFFD has. Text with one is a copy that
+    // the engine made for this call.
     let mut at = 0;
-    while let Some(found) = text[at..].iter().position(|&byte| byte == 0xed) {
+    while let Some(found) = text()[at..].iter().position(|&byte| byte == 0xed) {
         at += found + 1;
-        if at + 1 < text.len() && text[at] >= 0xa0 {
-            text[at - 1..at + 2].copy_from_slice("\u{fffd}".as_bytes());
+        if text().get(at).is_some_and(|&byte| byte >= 0xa0) && at + 1 < text().len() {
+            core::ptr::copy_nonoverlapping("\u{fffd}".as_ptr(), (start as *mut u8).add(at - 1), 3);
         }
     }
-    let result = use_text(text);
+    let result = use_text(text());
     JS_FreeCString(context, start);
     Some(result)
 }
@@ -108,5 +117,9 @@ pub fn number(value: i64) -> JSValue {
 }
 
 pub fn boolean(value: bool) -> JSValue {
-    if value { JS_TRUE } else { JS_FALSE }
+    if value {
+        JS_TRUE
+    } else {
+        JS_FALSE
+    }
 }

@@ -1,5 +1,6 @@
 /** The protocol's error, which a failed command prints on stdout (rules A16–A18). */
 
+import { isOutOfMemory } from "#engine";
 import { KeyError } from "../schema/key-error.ts";
 
 /** Codes of the specification, section "Error", by meaning. 100 and up are a plugin's own. */
@@ -68,7 +69,7 @@ export function toCniError(thrown: unknown): CniError {
     return new CniError(thrown.isOfValue ? code.invalidConfig : code.decoding, thrown.message, "", {
       cause: thrown,
     });
-  if (isOfTheEngine(thrown)) return ownFault(thrown);
+  if (isOutOfMemory(thrown) || isOfTheEngine(thrown)) return ownFault(thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const errorCode = says(thrown, "isTemporary") ? code.tryAgainLater : code.internal;
   return new CniError(errorCode, message, "", { cause: thrown, nothingTaken: says(thrown, "nothingTaken") });
@@ -81,11 +82,13 @@ const isOfTheEngine = (thrown: unknown): thrown is Error =>
   );
 
 /** The engine's message means nothing to a user, so it becomes a detail for the developer. */
-function ownFault(error: Error): CniError {
-  const message = /memory|call stack/i.test(error.message)
-    ? "there is not enough memory for this call; send less at once, or raise the limits of this process"
-    : "this is a fault of Bridgehead; please report it, with the configuration and these details";
-  return new CniError(code.internal, message, error.message, { cause: error });
+function ownFault(thrown: unknown): CniError {
+  const details = thrown instanceof Error ? thrown.message : "";
+  const message =
+    isOutOfMemory(thrown) || /call stack/.test(details)
+      ? "there is not enough memory for this call; send less at once, or raise the limits of this process"
+      : "this is a fault of Bridgehead; please report it, with the configuration and these details";
+  return new CniError(code.internal, message, details, { cause: thrown });
 }
 
 /** Whether an error of any layer has this property set. */

@@ -1,4 +1,5 @@
 /** Parses JSON from bytes, with an error that says where the fault is (rule A9). */
+import { isOutOfMemory } from "#engine";
 import { CniError, code } from "./error.ts";
 import { describeJsonFault, describeUtf8Fault } from "./json-position.ts";
 
@@ -14,6 +15,7 @@ export function parseJson(bytes: Uint8Array, subject: string, whole = bytes): un
   try {
     return JSON.parse(decodeText(bytes));
   } catch (error) {
+    if (isOutOfMemory(error)) throw error;
     throw notJson(whole, subject, error);
   }
 }

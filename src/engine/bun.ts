@@ -48,6 +48,11 @@ export function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
+/** Whether the engine threw this because it got no more memory. */
+export function isOutOfMemory(thrown: unknown): boolean {
+  return thrown instanceof RangeError && /memory/i.test(thrown.message);
+}
+
 /** Frees memory that is no longer referenced. */
 export function collectGarbage(): void {
   Bun.gc(true);

@@ -43,6 +43,14 @@ declare const host: {
 
 /** The host's own functions, and `environment`, which it fills when the program starts. */
 export const { architecture, environment, syscall, now, pause, sameBytes, collectGarbage } = host;
+/** What the engine throws when it is at its end: too little memory, for one. */
+declare const InternalError: ErrorConstructor;
+
+/** Whether the engine threw this because it got no more memory: null when there was none for an error either. */
+export function isOutOfMemory(thrown: unknown): boolean {
+  return thrown === null || thrown instanceof InternalError;
+}
+
 /** The hashes of bun.ts, byte for byte. */
 export const { hash32, sha256, sha512 } = host;
 

@@ -40,7 +40,13 @@ test("A18: any thrown value becomes an error with code 999, but a CniError stays
     });
   }
   const deep = (): number => deep() + 1;
-  expect(toCniError(failureOf(deep)).message).toStartWith("there is not enough memory for this call");
+  for (const lack of [failureOf(deep), new RangeError("Out of memory")]) {
+    expect(toCniError(lack)).toMatchObject({
+      code: 999,
+      message: expect.stringMatching(/^there is not enough memory for this call/),
+      details: (lack as Error).message,
+    });
+  }
   expect(toCniError(new Error("oops"))).toMatchObject({ code: 999, message: "oops", details: "" });
   expect(toCniError("text")).toMatchObject({ code: 999, message: "text" });
   expect(toCniError(undefined)).toMatchObject({ code: 999, message: "undefined" });

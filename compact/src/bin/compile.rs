@@ -31,11 +31,7 @@ fn main() -> std::io::Result<()> {
 }
 
 /// Stands for an imported chunk: the compiler asks that it exists, and only the program links it.
-unsafe extern "C" fn promise_module(
-    context: *mut JSContext,
-    name: *const c_char,
-    _: *mut c_void,
-) -> *mut JSModuleDef {
+unsafe extern "C" fn promise_module(context: *mut JSContext, name: *const c_char, _: *mut c_void) -> *mut JSModuleDef {
     JS_NewCModule(context, name, None)
 }
 

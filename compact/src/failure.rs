@@ -1,0 +1,46 @@
+//! The end when the engine itself has failed, so that the sources can make no error object any more.
+use crate::{memory, system};
+use core::ffi::{c_char, c_int};
+
+/// An error object with code 999 and the words of src/cni/error.ts.
+macro_rules! error_object {
+    ($message:literal) => {
+        concat!("{\n    \"cniVersion\": \"1.1.0\",\n    \"code\": 999,\n    \"msg\": \"", $message, "\"\n}\n").as_bytes()
+    };
+}
+
+const NO_MEMORY: &[u8] = error_object!(
+    "there is not enough memory for this call; send less at once, or raise the limits of this process (RLIMIT_AS)"
+);
+const FAULT: &[u8] = error_object!(
+    "this is a fault of Bridgehead: its JavaScript engine ended early; please report it, with the configuration"
+);
+
+/// Prints one error object and ends the process.
+pub fn fail() -> ! {
+    unsafe {
+        system::write_all(1, if memory::has_run_out() { NO_MEMORY } else { FAULT });
+        system::end(1)
+    }
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    fail()
+}
+
+/// An assertion of the engine's that does not hold.
+#[no_mangle]
+extern "C" fn __assert_fail(_: *const c_char, _: *const c_char, _: c_int, _: *const c_char) -> ! {
+    fail()
+}
+
+/// The same: the engine calls it where its state makes no sense.
+#[no_mangle]
+extern "C" fn abort() -> ! {
+    fail()
+}
+
+/// The compiler's own library names it for unwinding, which this program does not do.
+#[no_mangle]
+extern "C" fn rust_eh_personality() {}
