@@ -1,7 +1,8 @@
 /** Parses JSON from bytes, with an error that says where the fault is (rule A9). */
 import { isOutOfMemory } from "#engine";
 import { CniError, code } from "./error.ts";
-import { describeJsonFault, describeUtf8Fault } from "./json-position.ts";
+import { describeJsonFault } from "./json-position.ts";
+import { describeUtf8Fault } from "./text-position.ts";
 
 /** The most objects and arrays of a document, since they take many times the memory of their text. */
 const MOST_BRACKETS = 2 ** 20;
@@ -29,7 +30,7 @@ const TOO_DEEP = "objects and arrays are nested too deeply";
 
 /** The error for bytes that are not JSON. `cause` is the parser's error. */
 export function notJson(bytes: Uint8Array, subject: string, cause: unknown): CniError {
-  const place = describeUtf8Fault(bytes) ?? describeJsonFault(decodeText(bytes)) ?? TOO_DEEP;
+  const place = describeUtf8Fault(bytes) ?? describeJsonFault(bytes) ?? TOO_DEEP;
   return new CniError(code.decoding, `cannot decode ${subject}: ${place}`, "", { cause });
 }
 

@@ -1,67 +1,26 @@
-/** Finds where a text stops being JSON (RFC 8259, rule A9), since the engine's parser does not say it. */
+/**
+ * Finds where bytes stop being JSON (RFC 8259, rule A9), since the engine's parser does not say it. A table of bytes decides
+ * on each, since a document may have 256 MiB, and one of the two engines (src/engine) interprets.
+ */
+import { describePlace } from "./text-position.ts";
 
-/** 'line 3, column 7: unexpected "}", expected a value'; undefined if the text is JSON. Lines and columns count from 1. */
-export function describeJsonFault(text: string): string | undefined {
-  const fault = findFault(text);
+/**
+ * 'line 3, column 7: unexpected "}", expected a value'; undefined if the bytes are JSON. Lines and columns count from 1.
+ * The bytes must be UTF-8.
+ */
+export function describeJsonFault(bytes: Uint8Array): string | undefined {
+  const fault = findFault(bytes);
   if (fault === undefined) return undefined;
-  const place = new Place().after(text, fault.at);
-  return `${place}: unexpected ${describeToken(text.slice(fault.at, fault.at + MOST_TOKEN))}, expected ${fault.expected}`;
+  const token = describeToken(bytes.subarray(fault.at, fault.at + MOST_TOKEN));
+  return `${describePlace(bytes, fault.at)}: unexpected ${token}, expected ${fault.expected}`;
 }
 
-/** The most UTF-16 units of a token that an error shows. */
+/** The most bytes of a token that an error shows. */
 const MOST_TOKEN = 32;
-/** Bytes that are checked at a time, so that a large document is not copied as a whole. */
-const PIECE = 64 * 1024;
 
-/** 'line 3, column 7: byte 0xff is not UTF-8'; undefined if all bytes are. */
-export function describeUtf8Fault(bytes: Uint8Array): string | undefined {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  const place = new Place();
-  for (let from = 0, end = 0; from < bytes.length; from = end) {
-    end = Math.min(from + PIECE, bytes.length);
-    // Do not cut within a character: it has up to four bytes, of which all but the first are 0b10xxxxxx.
-    for (let back = 0; back < 3 && end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80; back++) end--;
-    const piece = bytes.slice(from, end);
-    const text = decoder.decode(piece);
-    // Decoding replaces an invalid byte, so the first difference is the first fault.
-    const back = new TextEncoder().encode(text);
-    const differs = piece.findIndex((byte, index) => byte !== back[index]);
-    // A cut-off last character may have the first bytes of U+FFFD, which replaces it and has three bytes.
-    const at = differs < 0 && back.length > piece.length ? back.length - 3 : differs;
-    if (at < 0) place.after(text, text.length);
-    else {
-      const valid = decoder.decode(piece.subarray(0, at));
-      return `${place.after(valid, valid.length)}: byte 0x${piece[at]?.toString(16)} is not UTF-8`;
-    }
-  }
-  return undefined;
-}
-
-/** A line, and a column in characters. */
-class Place {
-  private line = 1;
-  private column = 1;
-
-  /** Moves on by the first `length` units of a text. */
-  after(text: string, length: number): this {
-    for (let at = 0; at < length; at++) {
-      const unit = text.charCodeAt(at);
-      if (unit === 0x0a) {
-        this.line++;
-        this.column = 1;
-        // The second half of a surrogate pair does not count.
-      } else if ((unit & 0xfc00) !== 0xdc00) this.column++;
-    }
-    return this;
-  }
-
-  toString(): string {
-    return `line ${this.line}, column ${this.column}`;
-  }
-}
-
-/** The word or character at the beginning of a text; an invisible character by its number. */
-function describeToken(text: string): string {
+/** The word or character at the beginning of bytes; an invisible character by its number. */
+function describeToken(bytes: Uint8Array): string {
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   const token = /^(?:\w{1,20}|.)/su.exec(text)?.[0];
   if (token === undefined) return "end";
   if (/^[\p{L}\p{N}\p{P}\p{S}]+$/u.test(token)) return JSON.stringify(token);
@@ -73,99 +32,148 @@ interface Fault {
   readonly expected: string;
 }
 
-/** A token's kind, and the offset after it. */
-interface Token {
-  readonly kind: "{" | "}" | "[" | "]" | "," | ":" | "string" | "scalar";
-  readonly end: number;
+const OPEN_BRACKET = 0x5b;
+const OPEN_BRACE = 0x7b;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Rows of the table. From NUMBER on they are inside of numbers and words; from COMPLETE on these may end there. */
+// biome-ignore format: by kind
+const ROWS = [
+  "fault", "value", "value or ]", "key", "key or }", "colon", "comma or end",
+  "minus", "point", "exponent", "sign", "t", "tr", "tru", "f", "fa", "fal", "fals", "n", "nu", "nul",
+  "zero", "digits", "fraction", "power", "word",
+] as const;
+type Row = (typeof ROWS)[number];
+const [FAULT, VALUE, VALUE_OR_END, KEY, KEY_OR_END, COLON, COMMA_OR_END] = [0, 1, 2, 3, 4, 5, 6];
+const NUMBER = 7;
+const COMPLETE = 21;
+
+/** What the finder does itself at a byte, instead of only going to another row. */
+const ACTIONS = { open: -1, close: -2, comma: -3, string: -4 } as const;
+
+type Next = Row | keyof typeof ACTIONS;
+
+const SPACE = " \t\n\r";
+
+/** The grammar outside of strings: what comes after each of the characters that a row allows. Made only when it is needed. */
+function grammar(): Readonly<Record<Row, Readonly<Record<string, Next>>>> {
+  const digits = "0123456789";
+  const number = { "-": "minus", "0": "zero", "123456789": "digits" } as const;
+  const value = { ...number, '"': "string", "[{": "open", t: "t", f: "f", n: "n" } as const;
+  const after = { [SPACE]: "comma or end", ",": "comma", "]}": "close" } as const;
+  return {
+    fault: {},
+    value: { [SPACE]: "value", ...value },
+    "value or ]": { [SPACE]: "value or ]", ...value, "]": "close" },
+    key: { [SPACE]: "key", '"': "string" },
+    "key or }": { [SPACE]: "key or }", '"': "string", "}": "close" },
+    colon: { [SPACE]: "colon", ":": "value" },
+    "comma or end": after,
+    minus: { "0": "zero", "123456789": "digits" },
+    zero: { ...after, ".": "point", eE: "exponent" },
+    digits: { ...after, [digits]: "digits", ".": "point", eE: "exponent" },
+    point: { [digits]: "fraction" },
+    fraction: { ...after, [digits]: "fraction", eE: "exponent" },
+    exponent: { [digits]: "power", "+-": "sign" },
+    sign: { [digits]: "power" },
+    power: { ...after, [digits]: "power" },
+    t: { r: "tr" },
+    tr: { u: "tru" },
+    tru: { e: "word" },
+    f: { a: "fa" },
+    fa: { l: "fal" },
+    fal: { s: "fals" },
+    fals: { e: "word" },
+    n: { u: "nu" },
+    nu: { l: "nul" },
+    nul: { l: "word" },
+    word: after,
+  };
 }
 
-/** What may come next. */
-type State = "value" | "value or ]" | "key" | "key or }" | ":" | ", or end" | "end";
+/** For each row 256 bytes: the next row, or an action. */
+function makeTable(): Int8Array {
+  const table = new Int8Array(ROWS.length * 256);
+  const rows = grammar();
+  for (const [index, row] of ROWS.entries()) {
+    for (const [characters, next] of Object.entries(rows[row])) {
+      const value = next in ACTIONS ? ACTIONS[next as keyof typeof ACTIONS] : ROWS.indexOf(next as Row);
+      for (const character of characters) table[index * 256 + character.charCodeAt(0)] = value;
+    }
+  }
+  return table;
+}
 
 /** Not recursive, since deep nesting would exhaust the stack. */
-function findFault(text: string): Fault | undefined {
-  const open: ("{" | "[")[] = [];
-  let state: State = "value";
-  for (let at = 0; ; ) {
-    at += lengthOf(WHITE_SPACE, text, at);
-    if (at === text.length && state === "end") return undefined;
-    const token = tokenAt(text, at);
-    if (token !== undefined && "expected" in token) return token;
-    const next: State | undefined = token && transition(state, token.kind, open);
-    if (token === undefined || next === undefined) return { at, expected: describeState(state, open) };
-    state = next;
-    at = token.end;
+function findFault(bytes: Uint8Array): Fault | undefined {
+  const table = makeTable();
+  const open: number[] = [];
+  let row = VALUE;
+  let at = 0;
+  for (; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    const next = table[row * 256 + byte] as number;
+    if (next > FAULT) {
+      row = next;
+      continue;
+    }
+    const inside = open.at(-1);
+    if (next === ACTIONS.open) {
+      open.push(byte);
+      row = byte === OPEN_BRACE ? KEY_OR_END : VALUE_OR_END;
+      // In ASCII a closing bracket is the second after the opening one.
+    } else if (next === ACTIONS.close && inside === byte - 2) {
+      open.pop();
+      row = COMMA_OR_END;
+    } else if (next === ACTIONS.comma && inside !== undefined) {
+      row = inside === OPEN_BRACE ? KEY : VALUE;
+    } else if (next === ACTIONS.string) {
+      const end = endOfString(bytes, at);
+      if (typeof end === "object") return end;
+      at = end;
+      row = row === KEY || row === KEY_OR_END ? COLON : COMMA_OR_END;
+    } else break;
   }
+  const isEnd = at === bytes.length && open.length === 0 && (row === COMMA_OR_END || row >= COMPLETE);
+  return isEnd ? undefined : faultAt(bytes, at, row, open.at(-1));
 }
 
-/** The state after a token, undefined if the token is not allowed there. Opens and closes brackets. */
-function transition(state: State, kind: Token["kind"], open: ("{" | "[")[]): State | undefined {
-  const inside = open.at(-1);
-  const closes = kind === "}" || kind === "]";
-  if (closes && (state === `value or ${kind}` || state === `key or ${kind}` || state === ", or end")) {
-    if (inside !== (kind === "}" ? "{" : "[")) return undefined;
-    open.pop();
-    return open.length === 0 ? "end" : ", or end";
-  }
-  if (state === "value" || state === "value or ]") {
-    if (kind === "string" || kind === "scalar") return inside === undefined ? "end" : ", or end";
-    if (kind !== "{" && kind !== "[") return undefined;
-    open.push(kind);
-    return kind === "{" ? "key or }" : "value or ]";
-  }
-  if ((state === "key" || state === "key or }") && kind === "string") return ":";
-  if (state === ":" && kind === ":") return "value";
-  if (state === ", or end" && kind === ",") return inside === "{" ? "key" : "value";
-  return undefined;
+/** The characters of numbers and words, and of what looks like one. */
+const isOfWord = (byte: number | undefined): boolean =>
+  byte !== undefined && /[\w.+-]/.test(String.fromCharCode(byte));
+
+/** The fault at an offset that `row` does not allow: at the beginning of the number or word, if that is invalid. */
+function faultAt(bytes: Uint8Array, at: number, row: number, inside: number | undefined): Fault {
+  if (row < NUMBER) return { at, expected: describeRow(row, inside) };
+  if (row >= COMPLETE && !isOfWord(bytes[at])) return { at, expected: describeRow(COMMA_OR_END, inside) };
+  let start = at;
+  while (isOfWord(bytes[start - 1])) start--;
+  let before = start - 1;
+  while (SPACE.includes(String.fromCharCode(bytes[before] ?? 0))) before--;
+  return { at: start, expected: describeRow(bytes[before] === OPEN_BRACKET ? VALUE_OR_END : VALUE, inside) };
 }
 
-function describeState(state: State, open: readonly string[]): string {
-  switch (state) {
-    case "value":
-      return "a value";
-    case "value or ]":
-      return 'a value or "]"';
-    case "key":
-      return "a key in double quotes";
-    case "key or }":
-      return 'a key in double quotes or "}"';
-    case ", or end":
-      return open.at(-1) === "{" ? '"," or "}"' : '"," or "]"';
-    case ":":
-      return '":"';
-    case "end":
-      return "the end";
+function describeRow(row: number, inside: number | undefined): string {
+  if (row === VALUE) return "a value";
+  if (row === VALUE_OR_END) return 'a value or "]"';
+  if (row === KEY) return "a key in double quotes";
+  if (row === KEY_OR_END) return 'a key in double quotes or "}"';
+  if (row === COLON) return '":"';
+  if (inside === undefined) return "the end";
+  return inside === OPEN_BRACE ? '"," or "}"' : '"," or "]"';
+}
+
+/** The offset of the closing quote of the string that begins at `start`, or the fault in it. */
+function endOfString(bytes: Uint8Array, start: number): number | Fault {
+  for (let at = start + 1; ; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) return at;
+    if (byte === undefined || byte < 0x20) return { at, expected: "the string's closing quote" };
+    if (byte !== BACKSLASH) continue;
+    const following = String.fromCharCode(...bytes.subarray(at + 1, at + 6));
+    const escaped = /^(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/.exec(following)?.[0];
+    if (escaped === undefined) return { at, expected: "a valid escape" };
+    at += escaped.length;
   }
-}
-
-const WHITE_SPACE = /[ \t\n\r]*/y;
-const PUNCTUATION = /[{}[\],:]/y;
-const SCALAR = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.+-])/y;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what JSON forbids in a string.
-const PLAIN_CHARACTERS = /[^"\\\u0000-\u001f]*/y;
-const ESCAPE_SEQUENCE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
-
-/** Length of a sticky pattern's match at an offset, 0 for none. */
-function lengthOf(pattern: RegExp, text: string, at: number): number {
-  pattern.lastIndex = at;
-  return pattern.exec(text)?.[0].length ?? 0;
-}
-
-/** The token at an offset, undefined if there is none; the fault in a broken string. */
-function tokenAt(text: string, at: number): Token | Fault | undefined {
-  if (text[at] === '"') return stringAt(text, at);
-  if (lengthOf(PUNCTUATION, text, at) > 0) return { kind: text[at] as Token["kind"], end: at + 1 };
-  const length = lengthOf(SCALAR, text, at);
-  return length === 0 ? undefined : { kind: "scalar", end: at + length };
-}
-
-/** Matches piece by piece, since one pattern for a whole string fails on long ones (the engine backtracks). */
-function stringAt(text: string, start: number): Token | Fault {
-  let at = start + 1;
-  for (let length = 1; length > 0; at += length) {
-    at += lengthOf(PLAIN_CHARACTERS, text, at);
-    if (text[at] === '"') return { kind: "string", end: at + 1 };
-    length = lengthOf(ESCAPE_SEQUENCE, text, at);
-  }
-  return { at, expected: text[at] === "\\" ? "a valid escape" : "the string's closing quote" };
 }
