@@ -9,7 +9,7 @@ const PLUGINS = "github.com/containernetworking/plugins/plugins";
 export const provideReference = goPrograms({
   name: "reference",
   version: REFERENCE_VERSION,
-  packages: ["main/bridge", "main/loopback", "ipam/host-local", "ipam/static"].map(
+  packages: ["main/bridge", "main/loopback", "ipam/host-local", "ipam/static", "meta/tuning"].map(
     (path) => `${PLUGINS}/${path}`,
   ),
   goNeeded: [1, 24],
@@ -19,7 +19,7 @@ export const provideReference = goPrograms({
 export const provideNeighbours = goPrograms({
   name: "neighbours",
   version: REFERENCE_VERSION,
-  packages: ["bandwidth", "firewall", "portmap", "sbr", "tuning"].map((name) => `${PLUGINS}/meta/${name}`),
+  packages: ["bandwidth", "firewall", "portmap", "sbr"].map((name) => `${PLUGINS}/meta/${name}`),
   goNeeded: [1, 24],
 });
 

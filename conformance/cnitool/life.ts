@@ -125,8 +125,7 @@ export class Life {
     judge.holds("the result is kept", existsSync(cachedResult(NETWORK, this.container)), false);
 
     const { path: sandbox } = this.container;
-    // tuning changes the mtu of the link and not of the result.
-    const reported = [bridge, port, { ...inside, mtu: port.mtu, sandbox }, ...added];
+    const reported = [bridge, port, { ...inside, sandbox }, ...added];
     judge.same(
       "result",
       JSON.parse(outcome.stdout),

@@ -14,9 +14,11 @@ export async function preparePluginFolder({ folder, binaries, places }: WorkerTa
   mkdirSync("/opt/cni", { recursive: true });
   await outputOf("mount -n -t tmpfs tmpfs /opt/cni");
   mkdirSync(PLUGIN_FOLDER);
-  for (const name of ["bridge", "host-local", "loopback"]) await show(join(binaries, name), name);
+  const ours = readdirSync(binaries).filter((name) => !name.startsWith(".") && name !== "bridgehead");
+  for (const name of ours) await show(join(binaries, name), name);
   const { neighbours = "" } = places;
-  for (const name of readdirSync(neighbours)) await show(join(neighbours, name), name);
+  for (const name of readdirSync(neighbours))
+    if (!ours.includes(name)) await show(join(neighbours, name), name);
 }
 
 /** As a file, not a link: that is what users have. */

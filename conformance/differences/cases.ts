@@ -6,6 +6,7 @@ import { LEASE_ROWS } from "./rows/leases.ts";
 import { LIFECYCLE } from "./rows/lifecycle.ts";
 import { QUERIES } from "./rows/queries.ts";
 import { STATIC_ROWS } from "./rows/static.ts";
+import { TUNING_ROWS } from "./rows/tuning.ts";
 
 export const DIFFERENCES: readonly Difference[] = [
   ...LIFECYCLE,
@@ -13,6 +14,7 @@ export const DIFFERENCES: readonly Difference[] = [
   ...LEASE_ROWS,
   ...INTERFACES,
   ...STATIC_ROWS,
+  ...TUNING_ROWS,
 ];
 
 export const CASES: readonly Case[] = DIFFERENCES.map(({ what, slow = false, measure, shows }) =>

@@ -240,6 +240,29 @@ const ROWS: readonly Row[] = [
     /invalid (CIDR|IP) address|: missing; it must be an IP address/,
     [999, 7],
   ],
+  // tuning
+  ["a setting was lost", /^Error: Tuning (configured|link) /, /^Tuning (configured|link) /],
+  ["sysctl is refused", /^(write|open) \/proc\/sys\/\S+: /, /^cannot set sysctl /],
+  ["sysctl outside of net", /^invalid net sysctl key: /, /^invalid net sysctl key: /, [999, 7]],
+  [
+    "sysctl twice",
+    /^duplicated sysctl keys are not allowed$/,
+    /^duplicated sysctl keys are not allowed: /,
+    [999, 7],
+  ],
+  ["sysctl is not allowed", /^Sysctl \S+ is not allowed\. /, /^Sysctl \S+ is not allowed\. /, [999, 7]],
+  [
+    "expression of the allowlist",
+    /^error parsing regexp: /,
+    /^cannot use line \d+ of \S+: error parsing regexp: /,
+    [999, 7],
+  ],
+  [
+    "value that the link does not take",
+    /^(invalid argument|cannot assign requested address|invalid args \S+ for MAC addr: .*)$/,
+    /^(cannot set mtu |invalid mtu |invalid MAC address )/,
+    [999, 7],
+  ],
   // static
   [
     "address without a prefix length",

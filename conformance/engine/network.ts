@@ -6,7 +6,7 @@ export type JsonRecord = { readonly [key: string]: Json };
 /** Those that make an attachment of a network alone, or give its addresses. */
 export const PLUGINS = ["bridge", "host-local", "loopback"] as const;
 /** All. */
-export const ALL_PLUGINS = [...PLUGINS, "static"] as const;
+export const ALL_PLUGINS = [...PLUGINS, "static", "tuning"] as const;
 export type PluginName = (typeof ALL_PLUGINS)[number];
 
 export const VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;

@@ -6,6 +6,7 @@ import { LEASE_CASES } from "./leases.ts";
 import { LEFTOVER_CASES } from "./leftovers.ts";
 import { REBOOT_CASES } from "./reboot.ts";
 import { SWAP_CASES } from "./swap.ts";
+import { TUNING_CASES } from "./tuning.ts";
 
 export const CASES: readonly ScratchCase[] = [
   ...SWAP_CASES,
@@ -14,4 +15,5 @@ export const CASES: readonly ScratchCase[] = [
   ...LEFTOVER_CASES,
   ...REBOOT_CASES,
   ...IDENTITY_CASES,
+  ...TUNING_CASES,
 ];

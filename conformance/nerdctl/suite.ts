@@ -1,4 +1,4 @@
-/** nerdctl, with our bridge and host-local in chains with the reference's portmap, firewall and tuning. */
+/** nerdctl, with our bridge, host-local and tuning in chains with the reference's portmap and firewall. */
 import { provideContainerd, provideNerdctl } from "../containerd/programs.ts";
 import { runtimeSuite } from "../scratch-suite.ts";
 

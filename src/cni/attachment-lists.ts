@@ -10,6 +10,7 @@ import type { ContainerInterface } from "./attachment.ts";
 import { ValidAttachments } from "./attachments.ts";
 import { CniError, code } from "./error.ts";
 import { decodeText } from "./json-bytes.ts";
+import { behindSpace, behindString, behindValue, keyOf, token } from "./json-scan.ts";
 
 /** The first key that has a value counts. libcni sends both with the same content. */
 export const LIST_KEYS = ["cni.dev/valid-attachments", "cni.dev/attachments"] as const;
@@ -21,15 +22,6 @@ const MOST_PIECE = 2 ** 20;
 
 /** Garbage is collected after so many parsed bytes. */
 const COLLECT_EVERY = 2 ** 23;
-
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
 
 /** A document without its lists. */
 export interface Divided {
@@ -49,14 +41,14 @@ export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
   let keptTo = 0;
   let earlier: FoundList | undefined;
   let at = behindSpace(bytes, 0);
-  while (bytes[at] === OPEN_BRACE || bytes[at] === COMMA) {
+  while (bytes[at] === token.openBrace || bytes[at] === token.comma) {
     const keyAt = behindSpace(bytes, at + 1);
-    const keyEnd = bytes[keyAt] === QUOTE ? behindString(bytes, keyAt) : keyAt;
+    const keyEnd = bytes[keyAt] === token.quote ? behindString(bytes, keyAt) : keyAt;
     const key = keyOf(bytes.slice(keyAt, keyEnd));
     const colon = behindSpace(bytes, keyEnd);
-    if (key === undefined || bytes[colon] !== COLON) break;
+    if (key === undefined || bytes[colon] !== token.colon) break;
     const start = behindSpace(bytes, colon + 1);
-    if (bytes[start] === OPEN_BRACKET && isListKey(key)) {
+    if (bytes[start] === token.openBracket && isListKey(key)) {
       earlier = sameList(bytes, start, earlier) ?? readList(bytes, start, key, piece);
       lists.set(key, earlier.list);
       kept.push(bytes.subarray(keptTo, start + 1));
@@ -75,15 +67,6 @@ export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
 /** Whether a key is that of a list, in any case (rule A14). */
 export const isListKey = (key: string): boolean =>
   (LIST_KEYS as readonly string[]).includes(key.toLowerCase());
-
-function keyOf(bytes: Uint8Array): string | undefined {
-  try {
-    const key: unknown = JSON.parse(decodeText(bytes));
-    return typeof key === "string" ? key : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 interface FoundList {
   readonly start: number;
@@ -120,14 +103,15 @@ function* entriesOf(
   let collected = start;
   for (let from = start; ; ) {
     let end = behindValue(bytes, from + 1);
-    while (bytes[end] === COMMA && end - from < piece) end = behindValue(bytes, end + 1);
+    while (bytes[end] === token.comma && end - from < piece) end = behindValue(bytes, end + 1);
     if (end - from > MOST_PIECE) {
       throw new CniError(
         code.decoding,
         `cannot decode the network configuration: an entry of more than ${MOST_PIECE - PIECE} bytes in key "${key}"`,
       );
     }
-    if (end === bytes.length || bytes[end] === CLOSE_BRACE) throw new SyntaxError("a list without an end");
+    if (end === bytes.length || bytes[end] === token.closeBrace)
+      throw new SyntaxError("a list without an end");
     // Later pieces begin after a comma. The 0 makes a comma at the end of a list a syntax error.
     const isFirst = from === start;
     const text = decodeText(bytes.slice(from + 1, end));
@@ -135,7 +119,7 @@ function* entriesOf(
     for (let index = isFirst ? 0 : 1; index < values.length; index++) {
       yield attachmentOf(values[index], key, count++);
     }
-    if (bytes[end] === CLOSE_BRACKET) return end + 1;
+    if (bytes[end] === token.closeBracket) return end + 1;
     from = end;
     // By itself the engine waits until there is as much garbage as memory in use, and the document is in use.
     if (from - collected > COLLECT_EVERY) {
@@ -176,44 +160,3 @@ const ENTRY_KEYS = [
   ["containerID", "text!", null, ""],
   ["ifname", "text!", null, ""],
 ] as const satisfies Keys;
-
-function behindSpace(bytes: Uint8Array, from: number): number {
-  let at = from;
-  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++;
-  return at;
-}
-
-/** The offset after the string that opens at `start`; the end of the bytes if it does not close. */
-function behindString(bytes: Uint8Array, start: number): number {
-  for (let at = bytes.indexOf(QUOTE, start + 1); at >= 0; at = bytes.indexOf(QUOTE, at + 1)) {
-    let before = at;
-    while (bytes[before - 1] === BACKSLASH) before--;
-    if ((at - before) % 2 === 0) return at + 1;
-  }
-  return bytes.length;
-}
-
-/** The offset of the comma or bracket after a value; the end of the bytes if there is none. */
-function behindValue(bytes: Uint8Array, start: number): number {
-  const { length } = bytes;
-  let depth = 0;
-  for (let at = start; at < length; at++) {
-    switch (bytes[at]) {
-      case QUOTE:
-        at = behindString(bytes, at) - 1;
-        break;
-      case OPEN_BRACE:
-      case OPEN_BRACKET:
-        depth++;
-        break;
-      case CLOSE_BRACE:
-      case CLOSE_BRACKET:
-        if (depth-- === 0) return at;
-        break;
-      case COMMA:
-        if (depth === 0) return at;
-        break;
-    }
-  }
-  return length;
-}

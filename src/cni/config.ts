@@ -147,11 +147,11 @@ export function requireValidAttachments({ name, validAttachments }: NetworkConfi
   );
 }
 
-/** The previous result, which CHECK compares the network with. @throws CniError code 7 */
-export function requirePrevResult({ prevResult }: NetworkConfig): Result {
+/** The previous result, which CHECK compares the network with. `reason` says why there must be one. @throws CniError code 7 */
+export function requirePrevResult(
+  { prevResult }: NetworkConfig,
+  reason = "CHECK compares the network with the result of ADD",
+): Result {
   if (prevResult !== undefined) return prevResult;
-  throw new CniError(
-    code.invalidConfig,
-    "Required prevResult missing: CHECK compares the network with the result of ADD",
-  );
+  throw new CniError(code.invalidConfig, `Required prevResult missing: ${reason}`);
 }

@@ -25,17 +25,26 @@ export interface NetnsRecord {
 
 /** The record for the namespace at a path; undefined if it cannot be opened. */
 export function takeRecord(path: string): NetnsRecord | undefined {
-  const boot = bootId();
-  const pidNamespace = ownPidNamespace();
-  if (boot === undefined || pidNamespace === undefined) return undefined;
   try {
     using netns = Netns.open(path);
-    return { boot, netns: { inode: netns.identity().inode, cookie: netns.cookie() ?? 0n }, pidNamespace };
+    return recordOf(netns);
   } catch (error) {
     if (error instanceof SystemError || error instanceof NoNamespaceError) return undefined;
     throw error;
   }
 }
+
+/** The record for an open namespace; undefined if /proc cannot be read. @throws SystemError */
+export function recordOf(netns: Netns): NetnsRecord | undefined {
+  const boot = bootId();
+  const pidNamespace = ownPidNamespace();
+  if (boot === undefined || pidNamespace === undefined) return undefined;
+  return { boot, netns: { inode: netns.identity().inode, cookie: netns.cookie() ?? 0n }, pidNamespace };
+}
+
+/** Whether two records are for one namespace, wherever they were taken. */
+export const isSameNetns = (one: NetnsRecord, other: NetnsRecord): boolean =>
+  one.boot === other.boot && one.netns.inode === other.netns.inode && one.netns.cookie === other.netns.cookie;
 
 /** Inode number of this process's pid namespace; undefined if it cannot be read. */
 export function ownPidNamespace(): string | undefined {

@@ -5,19 +5,8 @@
 import { formatIp, type IpAddress } from "../net/ip.ts";
 import { close, writeAll } from "../sys/descriptor.ts";
 import { failedWith, unlessFailed } from "../sys/errno.ts";
-import {
-  type FileStatus,
-  fsetxattr,
-  fsync,
-  linkDescriptor,
-  mkdir,
-  O,
-  open,
-  status,
-  statusOf,
-  unlink,
-} from "../sys/file.ts";
-import { ensureOwnDirectory, grantOwner, OWNER_ONLY, setDirectoryMode } from "../sys/own-file.ts";
+import { type FileStatus, fsetxattr, fsync, linkDescriptor, O, open, statusOf, unlink } from "../sys/file.ts";
+import { ensureOwnDirectory, grantOwner, makeDirectories, OWNER_ONLY } from "../sys/own-file.ts";
 import { randomBytes } from "../sys/random.ts";
 import { type LeaseFiles, syncDirectory } from "./lease-files.ts";
 import { RECORD_ATTRIBUTES } from "./netns-record.ts";
@@ -83,7 +72,7 @@ export class StagedLease implements Disposable {
         if (failedWith(error, "ENOTDIR")) this.files.exist();
         const hasUnnamed = !failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL");
         if (hasUnnamed && (isThere || !failedWith(error, "ENOENT"))) throw error;
-        makeDirectory(path);
+        makeDirectories(path, 0o755, syncDirectory);
         if (hasUnnamed) continue;
         ensureOwnDirectory(stateDirectory(place));
         const working = `${stateDirectory(place)}/${workingPrefix(place)}${randomBytes(16).toHex()}`;
@@ -110,25 +99,5 @@ export class StagedLease implements Disposable {
     const { working } = this;
     if (working !== undefined) unlessFailed(() => unlink(working));
     this.working = undefined;
-  }
-}
-
-/** Creates a directory and its missing parents, and makes their names durable. */
-function makeDirectory(path: string): void {
-  const slash = path.lastIndexOf("/");
-  const above = slash > 0 ? path.slice(0, slash) : slash === 0 ? "/" : ".";
-  // Twice at most: in a file system such as /proc, mkdir(2) says ENOENT although the parent exists.
-  for (let isThere = false; ; isThere = true) {
-    try {
-      mkdir(path, 0o755);
-      const { mode } = status(path, { followLinks: false });
-      if ((mode & 0o700) !== 0o700) setDirectoryMode(path, (mode & 0o7777) | 0o700);
-      syncDirectory(above);
-      return;
-    } catch (error) {
-      if (failedWith(error, "EEXIST")) return;
-      if (isThere || !failedWith(error, "ENOENT") || above === "." || above === "/") throw error;
-      makeDirectory(above);
-    }
   }
 }

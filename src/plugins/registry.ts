@@ -7,6 +7,7 @@ import { bridge } from "./bridge/index.ts";
 import { hostLocal } from "./host-local/index.ts";
 import { loopback } from "./loopback/index.ts";
 import { staticPlugin } from "./static/index.ts";
+import { tuning } from "./tuning/index.ts";
 
 /** All of them, in the order in which they are named to people. */
-export const PLUGINS: readonly Plugin[] = [bridge, hostLocal, loopback, staticPlugin];
+export const PLUGINS: readonly Plugin[] = [bridge, hostLocal, loopback, staticPlugin, tuning];

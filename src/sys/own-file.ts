@@ -135,6 +135,28 @@ export function requireOwnDirectory(path: string): void {
   if ((found.mode & 0o777) !== 0o700) setDirectoryMode(path, 0o700);
 }
 
+/**
+ * Creates a directory with this mode, and its missing parents. A umask does not remove the owner's permissions. `made` gets
+ * the parent of each new directory. @throws SystemError
+ */
+export function makeDirectories(path: string, mode: number, made?: (parent: string) => void): void {
+  const above = directoryOf(path);
+  // Twice at most: in a file system such as /proc, mkdir(2) says ENOENT although the parent exists.
+  for (let isThere = false; ; isThere = true) {
+    try {
+      mkdir(path, mode);
+      const { mode: given } = status(path, { followLinks: false });
+      if ((given & 0o700) !== 0o700) setDirectoryMode(path, (given & 0o7777) | 0o700);
+      made?.(above);
+      return;
+    } catch (error) {
+      if (failedWith(error, "EEXIST")) return;
+      if (isThere || !failedWith(error, "ENOENT") || above === "." || above === "/") throw error;
+      makeDirectories(above, 0o755, made);
+    }
+  }
+}
+
 /** @throws ForeignFileError when what was found at `path` is not a directory. */
 export function requireDirectory(path: string, found: FileStatus): void {
   if (!isDirectory(found))

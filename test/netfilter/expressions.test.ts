@@ -257,7 +257,10 @@ describe("a rule is not read if it has", () => {
     ["the state and a port of a connection", [conntrack(146, 5), accept]],
     ["another revision of conntrack", [{ ...conntrack(146, 1), revision: 2 }, accept]],
     ["a prefix of interface names", [{ name: "meta", key: 6, register: 1 }, cmp(), accept]],
-    ["a port of another length", [{ name: "payload", register: 1, base: 2, offset: 2, length: 2 }, cmp(), accept]],
+    [
+      "a port of another length",
+      [{ name: "payload", register: 1, base: 2, offset: 2, length: 2 }, cmp(), accept],
+    ],
     ["another byte of the header", [{ ...saddr, offset: 9, length: 1 } as Expression, cmp(), accept]],
     ["a comparison other than equal or not equal", [saddr, cmp(2), accept]],
     [

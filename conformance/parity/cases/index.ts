@@ -14,6 +14,7 @@ import { PROTOCOL } from "./protocol.ts";
 import { REQUESTS } from "./requests.ts";
 import { ROUTES } from "./routes.ts";
 import { STATIC } from "./static.ts";
+import { TUNING } from "./tuning.ts";
 
 export const CASES: readonly Case[] = [
   ...ADDRESSES,
@@ -30,4 +31,5 @@ export const CASES: readonly Case[] = [
   ...LOOPBACK,
   ...HOST_LOCAL,
   ...STATIC,
+  ...TUNING,
 ];

@@ -32,6 +32,11 @@ export const LIKES: Readonly<Record<string, Like>> = {
     reference: /^ARGS: unknown args \["MAC=/,
     as: "static: CNI_ARGS IP",
   },
+  "tuning: CNI_ARGS MAC and IP": {
+    ...BOTH_PLUGINS,
+    reference: /^ARGS: unknown args \["IP=/,
+    as: "tuning: CNI_ARGS MAC",
+  },
   "IP of CNI_ARGS and of args.cni": {
     ...BEATS,
     reference: /^failed to allocate all requested IPs: 10\.10\.3\.[78]$/,

@@ -16,7 +16,7 @@ const isEnd = (words: RegExp | undefined, error: Side): boolean =>
   words === undefined ? error === ABSENT : words.test(String(at(error, "message")));
 
 /** The facts that tell how a call ended. */
-function factsOf(outcome: Outcome): Deviation[] {
+export function factsOf(outcome: Outcome): Deviation[] {
   const { steps, reference, ours, ...rest } = outcome;
   const reason = { ...rest, of: outcome };
   const when = ({ step, ...sides }: ComparedStep): boolean =>
@@ -33,7 +33,7 @@ function factsOf(outcome: Outcome): Deviation[] {
 }
 
 /** Texts of the reference for a configuration that it can't read. */
-const WRONG_CONFIGURATION =
+export const WRONG_CONFIGURATION =
   /cannot unmarshal|^invalid (VLAN|range set|CIDR|IP|character)|invalid IP address|^minID|^incorrect trunk|^range set|^no IP ranges|^ARGS: |IPAM config missing|^IPNet|^CNI version|^cannot understand ip|overlap/;
 
 const OUTCOME_LIST: readonly Outcome[] = [
@@ -173,7 +173,7 @@ const OUTCOME_LIST: readonly Outcome[] = [
   // GC
   {
     row: "A39",
-    cases: /^(GC: list absent|missing variables: (bridge|host-local) GC|wrong variables: bridge GC)$/,
+    cases: /^(GC: list absent|missing variables: (bridge|host-local|tuning) GC|wrong variables: bridge GC)$/,
     steps: /./,
     ours: /^cannot collect garbage in network "net": "cni\.dev\/valid-attachments" is absent/,
   },

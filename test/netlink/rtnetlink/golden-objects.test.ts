@@ -10,6 +10,7 @@ import { addressOf, decodeAddress, encodeAddress } from "../../../src/netlink/rt
 import { decodeBridge, encodeBridge } from "../../../src/netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort, encodeBridgePort } from "../../../src/netlink/rtnetlink/bridge-port.ts";
 import { decodeLink, LINK, linkOf, OPERSTATES } from "../../../src/netlink/rtnetlink/link.ts";
+import { linkSettingsOf } from "../../../src/netlink/rtnetlink/link-settings.ts";
 import { NEIGHBOUR } from "../../../src/netlink/rtnetlink/neighbour.ts";
 import { decodeRoute, encodeRoute } from "../../../src/netlink/rtnetlink/route.ts";
 import { encodeVethPeer, VETH } from "../../../src/netlink/rtnetlink/veth.ts";
@@ -301,6 +302,19 @@ describe("VLANs", () => {
       { index: 2, vlans: [] },
       { index: 4, vlans: [] },
     ]);
+  });
+});
+
+test("the settings of a link", () => {
+  // The tool gets both ends of the pair; the container's is the first.
+  expect(linkSettingsOf(objectsOf("link-get"))).toMatchObject({
+    name: "eth0",
+    mac: mac("02:00:00:00:00:03"),
+    mtu: 1500,
+    txQLen: 1000,
+    promiscuity: 0,
+    minMtu: 68,
+    maxMtu: 65535,
   });
 });
 

@@ -22,6 +22,7 @@ import {
   interfaceFlag,
   setLinkUp,
 } from "../../../src/netlink/rtnetlink/link.ts";
+import { changeLinkSettings, modeFlag } from "../../../src/netlink/rtnetlink/link-settings.ts";
 import { deleteNeighbour } from "../../../src/netlink/rtnetlink/neighbour.ts";
 import { addRoute, dumpRoutes } from "../../../src/netlink/rtnetlink/route.ts";
 import { encodeVethPeer } from "../../../src/netlink/rtnetlink/veth.ts";
@@ -71,6 +72,12 @@ const SAME: Readonly<Record<string, Request>> = {
   ),
   "link-set-name": changeLink({ index: 2, name: "net1" }, ""),
   "link-set-mtu": changeLink({ index: 2, mtu: 1300 }, ""),
+  "link-set-address": changeLinkSettings({ index: 2, mac: mac("02:00:00:00:00:09") }, ""),
+  "link-set-allmulti": changeLinkSettings(
+    { index: 2, flags: modeFlag.allmulti, change: modeFlag.allmulti },
+    "",
+  ),
+  "link-set-txqlen": changeLinkSettings({ index: 2, txQLen: 500 }, ""),
   "link-set-alias": changeLink({ index: 3, alias: "mynet" }, ""),
   "link-set-vlan-filtering": changeLink(
     { index: 2, kind: "bridge", data: encodeBridge({ vlanFiltering: true }) },
@@ -210,7 +217,7 @@ describe("the same as the tool's", () => {
 
 test("the same to the last byte, if the tool's request has no nested attributes", () => {
   const names = Object.keys(SAME).filter((name) => /^(link-set-(?!vlan)|link-del|addr-(add|del))/.test(name));
-  expect(names.length).toBe(14);
+  expect(names.length).toBe(17);
   // The order of attributes has no meaning.
   const sorted = (payload: Uint8Array, length: number) =>
     attributesIn(payload.subarray(length))

@@ -1,0 +1,17 @@
+/** The tuning plugin: changes the interface that earlier plugins of the list have made. Each command loads only its code. */
+import type { CommandWithoutResult, Plugin, Request } from "../../cni/plugin.ts";
+import type { Result } from "../../cni/result.ts";
+
+export const tuning: Plugin = {
+  name: "tuning",
+  kind: "interface",
+  async add(request: Request): Promise<Result> {
+    return (await import("./add.ts")).add(request);
+  },
+  async run(command: CommandWithoutResult, request: Request): Promise<void> {
+    if (command === "CHECK") return (await import("./check.ts")).check(request);
+    if (command === "DEL") return (await import("./del.ts")).del(request);
+    if (command === "GC") return (await import("./gc.ts")).gc(request);
+    return (await import("./status.ts")).status(request);
+  },
+};

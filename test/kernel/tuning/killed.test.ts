@@ -1,0 +1,36 @@
+/** An ADD of tuning that is killed at any moment: DEL gives back what was there, and leaves no file. */
+import { expect } from "bun:test";
+import { FORMER, MAC, prepare, tuningTest } from "./tuned.ts";
+
+const KEYS = {
+  mac: MAC,
+  promisc: true,
+  mtu: 1400,
+  allmulti: true,
+  txQLen: 500,
+  sysctl: { "net.ipv4.conf.IFNAME.arp_filter": "1" },
+};
+
+/** More than an ADD has of any of them. */
+const MOST = 60;
+
+tuningTest.each(["sendto", "setns", "write", "renameat,mkdirat,unlinkat"])(
+  "T9, T33: killed at each %s",
+  async (host, calls) => {
+    const one = await prepare(host);
+    for (let when = 1; when < MOST; when++) {
+      const inject = `inject=${calls}:signal=KILL:when=${when}`;
+      const strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", `trace=${calls}`, "-e", inject];
+      const outcome = await one.call("ADD", KEYS, {}, strace);
+      await one.silent("DEL");
+      expect([when, await one.shown()]).toEqual([when, FORMER]);
+      expect(await host.run("find /run -path '/run/cni/*' -type f")).toBe("");
+      if (outcome.exitCode === 0) {
+        // At least once it was killed, and in the end not any more.
+        expect(when).toBeGreaterThan(1);
+        return;
+      }
+    }
+    throw new Error(`${MOST} of ${calls}`);
+  },
+);
