@@ -7,6 +7,7 @@ import { basename, join } from "node:path";
 import { version } from "../package.json";
 import { PROGRAM, publish, run } from "./compile.ts";
 import { withImage } from "./heap-image.ts";
+import { needsOf } from "./needs.ts";
 import { type CompactTarget, cargoBuild } from "./toolchain.ts";
 
 /**
@@ -104,7 +105,7 @@ export async function compileCompact(folder: string, target: CompactTarget): Pro
     const file = withImage(await readFile(program), image.stdout);
     await writeFile(join(stage, PROGRAM), file);
     await chmod(join(stage, PROGRAM), 0o755);
-    return await publish(stage, folder, `version ${version}, needs nothing but Linux, ${target.processor}`);
+    return await publish(stage, folder, `version ${version}, needs ${needsOf(file)}`);
   } finally {
     await rm(stage, { recursive: true, force: true });
   }

@@ -48,6 +48,7 @@ impl Action {
 }
 
 const EINTR: i64 = 4;
+const EBADF: i64 = 9;
 const EMFILE: i64 = 24;
 const CLOCK_MONOTONIC: c_int = 1;
 const SIG_IGN: usize = 1;
@@ -311,7 +312,8 @@ pub unsafe fn fill_standard_descriptors() {
     const O_RDONLY: i64 = 0;
     const O_PATH: i64 = 0o10000000;
     for descriptor in 0..3 {
-        if call(number::FCNTL, [descriptor, F_GETFD, 0, 0, 0, 0]) >= 0 {
+        // Any other error, as of a filter that refuses fcntl, says nothing about the descriptor.
+        if call(number::FCNTL, [descriptor, F_GETFD, 0, 0, 0, 0]) != -EBADF {
             continue;
         }
         // A root without /dev has at least itself; all that is done with it fails.

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { crashReportPatches } from "../../build/crash-report.ts";
 import { outcomeOf } from "../support/command.ts";
+import { isCompact } from "../support/engine.ts";
 import { builtBinaries } from "../support/plugin-call.ts";
 
 const VERSION = { env: { CNI_COMMAND: "VERSION" } };
@@ -16,8 +17,13 @@ describe("a crash says where the remedy is, and sends the user to nobody else", 
   test.each([
     ["too little memory for data", "ulimit -d 50000;"],
     ["too little address space", "ulimit -v 300000;"],
-  ])("%s", async (_, shell) => {
+  ])("%s for the Bun file, of which the compact one needs a hundredth", async (_, shell) => {
     const { exitCode, stdout, stderr } = await run(shell);
+    if (isCompact()) {
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+      expect(JSON.parse(stdout)).toHaveProperty("supportedVersions");
+      return;
+    }
     expect(exitCode).toBe(134);
     expect(stdout).toBe("");
     expect(stderr).toMatch(REMEDY);

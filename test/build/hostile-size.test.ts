@@ -1,5 +1,6 @@
 /** The largest inputs, legal or not: memory by a stated multiple of them (K9), and one document. */
 import { describe, expect, test } from "bun:test";
+import { isCompact } from "../support/engine.ts";
 import { LeaseDirectory } from "../support/lease-directory.ts";
 import { measuredCall } from "../support/plugin-call.ts";
 
@@ -102,9 +103,28 @@ test("an endless configuration", async () => {
   expectSmall(await measure("ADD", Bun.file("/dev/zero")), 16 * MIB);
 });
 
-test("a million arrays, one in the other", async () => {
-  using leases = new LeaseDirectory();
-  await expectAdded(filled(leases, `${"[".repeat(MIB - 100)}${"]".repeat(MIB - 100)}`, 2 * MIB + 1000));
+describe("arrays, one in the other", () => {
+  const nested = (leases: LeaseDirectory, depth: number) =>
+    filled(leases, `${"[".repeat(depth)}${"]".repeat(depth)}`, 2 * depth + 1000);
+
+  test("twenty thousand", async () => {
+    using leases = new LeaseDirectory();
+    await expectAdded(nested(leases, 20_000));
+  });
+
+  test("a million: the compact file's parser is recursive, and refuses them", async () => {
+    using leases = new LeaseDirectory();
+    const config = nested(leases, MIB - 100);
+    if (!isCompact()) {
+      await expectAdded(config);
+      return;
+    }
+    const measured = await measure("ADD", config);
+    const msg = "cannot decode the network configuration: objects and arrays are nested too deeply";
+    expect(measured).toMatchObject({ exitCode: 1, msg });
+    expectSmall(measured, config.length);
+    expect(leases.all()).toEqual({});
+  });
 });
 
 test("10,000 ranges in one set", async () => {
