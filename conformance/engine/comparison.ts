@@ -52,7 +52,7 @@ const isBroken = (label: string, { problems }: Observation): boolean =>
   problems.some(({ text }) => text.startsWith(`${label}: `) && !SLIGHT.test(text));
 
 /** The order of rules says nothing where the rules themselves differ. */
-const withoutConsequences = (found: readonly Difference[]): Difference[] =>
+export const withoutConsequences = (found: readonly Difference[]): Difference[] =>
   found.filter(({ path }) => {
     const chain = path.slice(0, -1).join("\n");
     return (
@@ -69,7 +69,7 @@ const isSameMessage = ({ path, reference, ours }: Difference): boolean =>
     classOf(reference, ours) !== undefined);
 
 /** What one side did, by label, with the aliases of that side. */
-function treesOf({ steps }: Observation): ReadonlyMap<string, Tree> {
+export function treesOf({ steps }: Pick<Observation, "steps">): ReadonlyMap<string, Tree> {
   const aliases = new Aliases();
   return new Map(
     steps.map(({ label, exitCode, stdout, stderr, state }) => {
@@ -78,7 +78,9 @@ function treesOf({ steps }: Observation): ReadonlyMap<string, Tree> {
       const about =
         stderr === undefined
           ? {}
-          : { stderr: stderr.replace(/ plugin (version unknown|v[\d.]\S*)/, " plugin VERSION") };
+          : {
+              stderr: aliases.text(stderr.replace(/ plugin (version unknown|v[\d.]\S*)/, " plugin VERSION")),
+            };
       return [label, { exit: exitCode, ...printed(exitCode, aliases.text(stdout)), ...about, ...after }];
     }),
   );

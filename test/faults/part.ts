@@ -3,6 +3,8 @@
 export interface FaultContext {
   /** The folder of the built programs: bridge, host-local, loopback. */
   readonly binaries: string;
+  /** Of another build of them, which is compared with these. */
+  readonly other: string;
   /** Survives from run to run; git ignores it. Programs of others are built into it. */
   readonly cache: string;
   /** All random choices follow from it. */

@@ -3,11 +3,12 @@
  * whether anything was left behind or anybody disturbed. docs/faults.md says what is swept.
  *
  *   npm run faults                    all parts, about 15 minutes on two processors
- *   npm run faults -- NAME...         only these: kill, errors, storm, fuzz
+ *   npm run faults -- NAME...         only these: kill, errors, storm, fuzz; compare, which only runs when named
  *   npm run faults -- --long          every point and more operations, without a limit of time
  *   npm run faults -- --seed N        with the random choices of an earlier run
  *   npm run faults -- --case TEXT     of kill and errors, only cases that are called so: "nftables: ADD, bridge EIO"
  *   npm run faults -- --bin DIR       the programs in DIR, without a build
+ *   npm run faults -- compare --with DIR   what those in DIR do, beside them; dist/compact if left out
  *
  * The last line is "N passed, N failed": cases that went as they must, and things found.
  */
@@ -24,11 +25,12 @@ const HERE = import.meta.dir;
 const PROJECT = dirname(dirname(HERE));
 
 /** In the order in which they run, with the minutes that each may take. */
-const PARTS: readonly { name: string; minutes: number }[] = [
+const PARTS: readonly { name: string; minutes: number; onlyNamed?: true }[] = [
   { name: "kill", minutes: 4 },
   { name: "errors", minutes: 4 },
   { name: "storm", minutes: 3.5 },
   { name: "fuzz", minutes: 3.5 },
+  { name: "compare", minutes: 3.5, onlyNamed: true },
 ];
 
 /** Milliseconds for a part with --long. */
@@ -40,6 +42,7 @@ const { values: options, positionals: wanted } = parseArgs({
     case: { type: "string", default: "" },
     long: { type: "boolean", default: false },
     seed: { type: "string" },
+    with: { type: "string" },
   },
   allowPositionals: true,
 });
@@ -64,20 +67,24 @@ if (options.bin === undefined) {
     process.exit(1);
   }
 } else if (!existsSync(join(binaries, "bridge"))) refuse(`no bridge in ${binaries}`);
+const other = resolve(options.with ?? join(PROJECT, "dist/compact"));
+if (wanted.includes("compare") && !existsSync(join(other, "bridge")))
+  refuse(`no bridge in ${other}: npm run build -- --compact, or --with DIR`);
 const cache = join(PROJECT, "conformance/.cache");
 mkdirSync(cache, { recursive: true });
 
 console.log(`seed ${seed}; the same again: npm run faults -- --seed ${seed}`);
 let passed = 0;
 const failures: string[] = [];
-for (const { name, minutes } of PARTS) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+for (const { name, minutes, onlyNamed } of PARTS) {
+  if (wanted.length > 0 ? !wanted.includes(name) : onlyNamed) continue;
   const start = performance.now();
   try {
     const part = ((await import(`./${name}.ts`)) as { default: FaultPart }).default;
     console.log(`== ${name}: ${part.title}`);
     const { tried, found, figures } = await part.run({
       binaries,
+      other,
       cache,
       seed,
       long: options.long,

@@ -57,6 +57,37 @@ export const CONFIGURATIONS: readonly Record<string, unknown>[] = [
     ipam: { type: "host-local", ranges: [[{ subnet: "10.1.0.0/24" }, { subnet: "10.3.0.0/24" }]] },
     "cni.dev/valid-attachments": [{ containerID: "a", ifname: "eth0" }],
   },
+  {
+    cniVersion: "0.4.0",
+    name: "spoof",
+    type: "bridge",
+    bridge: "br-spoof",
+    isDefaultGateway: true,
+    ipMasq: true,
+    ipMasqBackend: "iptables",
+    macspoofchk: true,
+    hairpinMode: true,
+    ipam: {
+      type: "host-local",
+      ranges: [[{ subnet: "10.40.0.0/28" }], [{ subnet: "fd40::/120" }]],
+      routes: [{ dst: "10.99.0.0/16", gw: "10.40.0.9" }],
+    },
+  },
+  {
+    cniVersion: "1.1.0",
+    name: "fixed",
+    type: "bridge",
+    isGateway: true,
+    vlan: 7,
+    ipMasq: true,
+    ipMasqBackend: "nftables",
+    ipam: {
+      type: "static",
+      addresses: [{ address: "10.50.0.3/24", gateway: "10.50.0.1" }, { address: "fd50::3/64" }],
+      routes: [{ dst: "0.0.0.0/0" }],
+      dns: { nameservers: ["10.50.0.1"] },
+    },
+  },
 ];
 
 /** Results of each form: of 1.x, of 0.3 and 0.4, of 0.1 and 0.2. */

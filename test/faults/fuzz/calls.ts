@@ -2,14 +2,14 @@
  * Calls the built plugins with altered input, in a scratch host of its own. Its first file system is read-only: what an
  * altered configuration names must not be written on the machine. Started by ../fuzz.ts.
  */
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Chance } from "../../fuzz/chance.ts";
 import { configuration, environment } from "../../fuzz/cni-layers.ts";
-import { mutateBytes, ODD_TEXTS } from "../../fuzz/mutate.ts";
 import { type Outcome, outcomeOf, outputOf } from "../../support/command.ts";
 import { answerEach } from "../../support/lane.ts";
 import { protocolProblems } from "../../support/protocol.ts";
 import { requireScratchHost } from "../../support/scratch-host.ts";
+import { confined, LEASES, OUTSIDE, plant } from "./altered.ts";
 
 export interface CallTask {
   readonly seed: number;
@@ -24,9 +24,6 @@ export interface CallReport {
 }
 
 const NETNS = "/run/netns/f";
-const LEASES = "/var/lib/cni/networks";
-/** What a planted link leads to: it may not be followed for writing. */
-const OUTSIDE = "/var/lib/outside";
 const PLUGINS = ["bridge", "bridge", "host-local", "loopback"] as const;
 /** Milliseconds for one call: waits for locks and addresses included. */
 const LONGEST = 25_000;
@@ -57,7 +54,7 @@ async function attempt(chance: Chance, report: CallReport): Promise<string | und
   const plugin = chance.of(PLUGINS);
   const stdin = confined(configuration(chance));
   const variables = environment(chance);
-  if (chance.oneIn(20)) plant(chance);
+  if (chance.oneIn(20) && plant(chance)) planted = true;
   if (variables.CNI_PATH === "/opt/cni/bin") variables.CNI_PATH = binaries;
   if (variables.CNI_NETNS === "/var/run/netns/a" && !chance.oneIn(6)) variables.CNI_NETNS = NETNS;
   const { CNI_COMMAND: command = "" } = variables;
@@ -81,14 +78,6 @@ async function attempt(chance: Chance, report: CallReport): Promise<string | und
   return after === before ? undefined : `${call}: changed ${before} to ${after}`;
 }
 
-/** A configuration that keeps its leases in the scratch host, whatever else it says. */
-function confined(stdin: Uint8Array): Uint8Array {
-  const text = decoder.decode(stdin);
-  return /datadir/i.test(text)
-    ? new TextEncoder().encode(text.replaceAll(/("datadir"\s*:\s*)("(?:[^"\\]|\\.)*")/gi, `$1"${LEASES}"`))
-    : stdin;
-}
-
 function run(plugin: string, variables: Record<string, string>, stdin: Uint8Array): Promise<Outcome> {
   return outcomeOf([`${binaries}/${plugin}`], { env: { PATH: "/usr/sbin:/usr/bin", ...variables }, stdin });
 }
@@ -98,24 +87,6 @@ function traces(): string {
   const links = readdirSync("/sys/class/net").filter((name) => name.startsWith("veth"));
   const files = readdirSync(LEASES, { recursive: true, encoding: "utf8" });
   return JSON.stringify([...links, ...files.filter((name) => /\/[0-9a-f.:]+$/.test(name))].sort());
-}
-
-/** Something in the lease folder that no plugin put there. */
-function plant(chance: Chance): void {
-  const folder = `${LEASES}/${chance.of(["net", "mybridge", "vlans"])}`;
-  const names = [`10.88.0.${chance.below(9)}`, "10.15.20.12", "last_reserved_ip.0", "fd00::2", ...ODD_TEXTS];
-  const name = chance.of(names);
-  if (name.length > 100 || /[/\0]/.test(name) || ["", ".", ".."].includes(name)) return;
-  try {
-    mkdirSync(folder, { recursive: true });
-    const lease = mutateBytes(chance, new TextEncoder().encode("container-1\r\neth0"));
-    if (chance.oneIn(4)) symlinkSync(OUTSIDE, `${folder}/${name}`);
-    // Not through a link that was planted before.
-    else writeFileSync(`${folder}/${name}`, lease, { flag: "wx" });
-    planted = true;
-  } catch {
-    // Something of that name is there.
-  }
 }
 
 /** Bridges stay by design, and what was planted: away with all. */

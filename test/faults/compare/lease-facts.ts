@@ -1,0 +1,53 @@
+/**
+ * What each file in the lease folder has beside its text, as lines: an index word by word, and the netns record of a lease.
+ * Left out is what differs between two hosts: numbers of inodes, times, and what is computed from them.
+ */
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { RECORD_ATTRIBUTES } from "../../../src/leases/netns-record.ts";
+import { fgetxattr } from "../../../src/sys/file.ts";
+
+/** The words of an index's header, and those of a row in the columns that are the same on both hosts (lease-index.ts). */
+const HEADER = 5;
+const CHECKSUM = 1;
+const STATE = 3;
+const SAME = 3;
+const ROW = 5;
+
+export function leaseFacts(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
+  return names.flatMap((name) => {
+    const path = `${folder}/${name}`;
+    if (!lstatSync(path).isFile()) return [];
+    return name.endsWith(".index") ? [`${name}: ${indexFacts(readFileSync(path))}`] : recordFacts(name, path);
+  });
+}
+
+function indexFacts(bytes: Uint8Array): string {
+  if (bytes.length % 8 !== 0 || bytes.length < 8 * HEADER) return `${bytes.length} bytes`;
+  const words = [...new BigUint64Array(Uint8Array.from(bytes).buffer)];
+  const capacity = (words.length - HEADER) / ROW;
+  const shown = words.slice(0, HEADER + SAME * capacity).map((word, at) => {
+    return at === CHECKSUM || at === STATE ? "-" : word.toString(16);
+  });
+  return `${bytes.length} bytes: ${shown.join(" ")}`;
+}
+
+/** Version, boot and digest. Between them stand the inode and the cookie of the namespace, and the pid namespace. */
+function recordFacts(name: string, path: string): string[] {
+  const file = openSync(path, "r");
+  try {
+    return RECORD_ATTRIBUTES.flatMap((attribute) => {
+      const value = new Uint8Array(200);
+      try {
+        const text = new TextDecoder().decode(value.subarray(0, fgetxattr(file, attribute, value)));
+        const [version, boot, , , , digest] = text.split(" ");
+        return [`${name}: ${attribute} ${version} ${boot} ${digest}`];
+      } catch {
+        return [];
+      }
+    });
+  } finally {
+    closeSync(file);
+  }
+}
