@@ -1,13 +1,13 @@
 /**
  *   npm run build            dist/bin/{bridgehead,bridge,host-local,loopback} for this machine
- *   npm run build -- --compact   dist/compact/: the same names, as one small static file (docs/compact.md)
- *   npm run build -- --all   dist/release/: a tarball for each Linux target, and SHA256SUMS
+ *   npm run build -- --compact   dist/compact/: the same names, as one small static file (compact/README.md)
+ *   npm run build -- --all   dist/release/: a tarball of each file for each Linux target, and SHA256SUMS
  */
 import { join } from "node:path";
 import { compileCompact } from "./build/compact.ts";
 import { compile, root } from "./build/compile.ts";
 import { release } from "./build/release.ts";
-import { COMPACT_TARGETS } from "./build/toolchain.ts";
+import { compactTargets } from "./build/toolchain.ts";
 
 const unknown = process.argv.slice(2).filter((argument) => !["--all", "--compact"].includes(argument));
 if (unknown.length > 0) {
@@ -18,8 +18,8 @@ try {
   if (process.argv.includes("--all")) {
     for await (const line of release(join(root, "dist", "release"))) console.log(line);
   } else if (process.argv.includes("--compact")) {
-    for (const line of await compileCompact(join(root, "dist", "compact"), COMPACT_TARGETS[0]))
-      console.log(line);
+    for (const target of compactTargets(false))
+      for (const line of await compileCompact(join(root, "dist", "compact"), target)) console.log(line);
   } else {
     for (const line of await compile(join(root, "dist", "bin"))) console.log(line);
   }

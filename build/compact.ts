@@ -1,6 +1,6 @@
 /**
  * `npm run build -- --compact`: the same sources on quickjs-ng in the static program of the folder compact. Its README tells
- * how the file is made; docs/decisions/0040 says why there are two files.
+ * how the file is made; docs/decisions/0043 says why there are two files.
  */
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";

@@ -10,7 +10,9 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { devDependencies, version } from "../package.json";
+import { compileCompact } from "./compact.ts";
 import { compile, NAMES, root, run } from "./compile.ts";
+import { compactTargets } from "./toolchain.ts";
 
 interface Target {
   /** As in the tarball's name. */
@@ -29,7 +31,11 @@ const TARGETS: readonly Target[] = [
 ];
 
 /** Documents in the tarball. Their names have the project's, since many projects share /opt/cni/bin. */
-const DOCUMENTS = { "bridgehead-LICENSE": "LICENSE", "bridgehead-README.md": "README.md" } as const;
+const DOCUMENTS = {
+  "bridgehead-LICENSE": "LICENSE",
+  "bridgehead-README.md": "README.md",
+  "bridgehead-THIRD-PARTY.md": "THIRD-PARTY.md",
+} as const;
 
 /** The time of each file in a tarball, so that equal sources give equal bytes. */
 const FIXED_TIME = "2000-01-01T00:00:00Z";
@@ -41,19 +47,22 @@ export async function* release(folder: string): AsyncGenerator<string> {
   const stage = await mkdtemp(join(folder, ".stage-"));
   try {
     let sums = "";
-    for (const target of TARGETS) {
-      const files = join(stage, target.name);
-      const program = await bunProgram(target);
-      const [about = ""] = await compile(files, [
-        `--target=${target.bun}`,
-        `--compile-executable-path=${program}`,
-      ]);
-      const tarball = join(folder, `bridgehead-${version}-${target.name}.tar.gz`);
+    const tarballOf = async function* (name: string, make: (files: string) => Promise<string[]>) {
+      const files = join(stage, name);
+      const [about = ""] = await make(files);
+      const tarball = join(folder, `bridgehead-${version}-${name}.tar.gz`);
       await pack(files, tarball);
       const sum = new Bun.CryptoHasher("sha256").update(await readFile(tarball)).digest("hex");
       sums += `${sum}  ${basename(tarball)}\n`;
       yield `dist/release/${basename(tarball)}  ${((await stat(tarball)).size / 2 ** 20).toFixed(1)} MiB  ${about.split("MiB  ")[1]}`;
+    };
+    for (const target of TARGETS) {
+      const program = await bunProgram(target);
+      const flags = [`--target=${target.bun}`, `--compile-executable-path=${program}`];
+      yield* tarballOf(target.name, (files) => compile(files, flags));
     }
+    for (const target of compactTargets(true))
+      yield* tarballOf(`${target.name}-compact`, (files) => compileCompact(files, target));
     await writeFile(join(folder, "SHA256SUMS"), sums);
     yield "dist/release/SHA256SUMS";
   } finally {

@@ -61,7 +61,7 @@ describe("a tarball", () => {
     await outputOf(["tar", "-C", target, "-xzf", tarball]);
     expect(statSync(target).mode & 0o777).toBe(0o711);
     expect(readdirSync(target).sort()).toEqual(
-      [...NAMES, "bridgehead-LICENSE", "bridgehead-README.md"].sort(),
+      [...NAMES, "bridgehead-LICENSE", "bridgehead-README.md", "bridgehead-THIRD-PARTY.md"].sort(),
     );
     const programs = NAMES.map((name) => statSync(join(target, name)));
     expect(new Set(programs.map(({ ino }) => ino)).size).toBe(1);
