@@ -140,8 +140,10 @@ export function cargoBuild(target: CompactTarget): { readonly compiler: string; 
   cargo(rust, folder, ["--bin", "compile"], {});
   cargo(rust, folder, ["--bin", "bridgehead", "--target", target.rust], {
     [`CC_${variable}`]: target.cc,
-    [`CFLAGS_${variable}`]: [...target.ccFlags, ...C_FLAGS].join(" "),
-    [`CARGO_TARGET_${variable.toUpperCase()}_RUSTFLAGS`]: rustFlags(target).join(" "),
+    // The engine's assertions name their file.
+    [`CFLAGS_${variable}`]: [...target.ccFlags, ...C_FLAGS, `'-ffile-prefix-map=${folder}=.'`].join(" "),
+    CC_SHELL_ESCAPED_FLAGS: "1",
+    CARGO_ENCODED_RUSTFLAGS: rustFlags(target).join("\x1f"),
   });
   return { compiler, program };
 }
