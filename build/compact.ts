@@ -12,16 +12,12 @@ import { type CompactTarget, cargoBuild } from "./toolchain.ts";
 
 /**
  * Source files that are loaded by `import()` and stand in the image of the heap, beside main.ts and what they all import:
- * what each ADD and DEL needs. All others stay bytecode in the file, which takes a fifth of the room, and which a call reads
+ * what each ADD and DEL needs. Masquerading does not stand there: it would save its ADD 1.9 of 15.4 million
+ * instructions and take 178 KB. All others stay bytecode in the file, which takes a fifth of the room, and which a call reads
  * in 0.1 ms for 10 KB of source.
  */
 const IN_IMAGE: readonly string[] = [
   "src/links/own-veth.ts",
-  "src/netfilter/iptables/nat-table.ts",
-  "src/netfilter/masquerade/nftables.ts",
-  "src/netfilter/masquerade/removal.ts",
-  "src/netfilter/masquerade/set-up.ts",
-  "src/netfilter/masquerade/tear-down.ts",
   "src/plugins/bridge/add.ts",
   "src/plugins/bridge/del.ts",
   "src/plugins/host-local/add.ts",
