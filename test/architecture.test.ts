@@ -41,6 +41,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/cni": ["src/schema", "src/net", "#engine"],
   "src/schema": ["src/net"],
   "src/netlink/rtnetlink": ["src/netlink/*", "src/net", "src/sys/errno.ts"],
+  "src/netlink/conntrack": ["src/netlink/*", "src/net"],
+  "src/netlink/sock-diag": ["src/netlink/*", "src/net"],
   "src/netlink/nftables": ["src/netlink/*", "src/net", "src/sys/deadline.ts", "src/sys/errno.ts"],
   // The one file of netlink that does I/O; everything else runs without Linux and root.
   "src/netlink/socket.ts": ["src/netlink/*", "src/sys", "#engine"],

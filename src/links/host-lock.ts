@@ -1,7 +1,7 @@
 /** The lock by which parallel ADDs on one host are protected from each other's undo. */
 import { CniError, code } from "../cni/error.ts";
 import { type FileLock, LockTimeoutError } from "../sys/flock.ts";
-import { shareNetns } from "../sys/netns-lock.ts";
+import { ownNetns, shareNetns } from "../sys/netns-lock.ts";
 import { isFileFailure } from "../sys/own-file.ts";
 
 /**
@@ -10,9 +10,15 @@ import { isFileFailure } from "../sys/own-file.ts";
  * that its port still has a bridge.
  * @throws CniError code 11
  */
-export function lockHost(log: (line: string) => void = () => {}): FileLock | undefined {
+export const lockHost = (log: (line: string) => void = () => {}): FileLock | undefined =>
+  take(shareNetns, log);
+
+/** The same, exclusively: while it is held, no other call of this program uses what this one removes. @throws CniError code 11 */
+export const ownHost = (log: (line: string) => void = () => {}): FileLock | undefined => take(ownNetns, log);
+
+function take(lock: () => FileLock, log: (line: string) => void): FileLock | undefined {
   try {
-    return shareNetns();
+    return lock();
   } catch (error) {
     if (error instanceof LockTimeoutError) {
       throw new CniError(

@@ -12,7 +12,7 @@ const FIRST_SIZE = 4096;
 const DUMP_DATAGRAM = 32768;
 
 /** NETLINK_* of uapi linux/netlink.h. */
-export const protocol = { route: 0, netfilter: 12 } as const;
+export const protocol = { route: 0, sockets: 4, netfilter: 12 } as const;
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;

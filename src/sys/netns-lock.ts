@@ -28,6 +28,11 @@ export function shareNetns(): FileLock {
   return lockFile(place(), undefined, { shared: true, refuseOpened: true });
 }
 
+/** Takes the exclusive lock. @throws as `shareNetns` */
+export function ownNetns(): FileLock {
+  return lockFile(place(), undefined, { refuseOpened: true });
+}
+
 /**
  * Takes the exclusive lock without waiting; undefined if another process holds the lock.
  * @throws ForeignFileError or SystemError where the lock's file cannot exist: then other processes may be at work.

@@ -138,5 +138,25 @@ export const deleteSet = named("delete", messageType.deleteSet);
 export const dumpSets = ({ family, table }: TableName): Request =>
   request(`list the sets of table ${family} ${table}`, messageType.getSet, 0, SET, { family, table });
 
+/**
+ * Adds an anonymous set with the properties of another; its number `id` within the transaction names it. The kernel reports
+ * more attributes than it accepts, such as the number of elements.
+ */
+export const copySet = (
+  { handle: _, unknown: _more, ...set }: Decoded<typeof SET>,
+  { family, table }: TableName,
+  id: number,
+): Request =>
+  request(`add a copy of set ${set.set}`, messageType.newSet, flag.create, SET, {
+    ...set,
+    family,
+    table,
+    set: NEW_ANONYMOUS,
+    id,
+  });
+
+/** The kernel puts a number into this name. */
+export const NEW_ANONYMOUS = "__set%d";
+
 /** @throws DecodeError */
 export const decodeSet = ({ payload }: Message): Decoded<typeof SET> => decode(SET, payload);

@@ -5,9 +5,9 @@ import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
 import { encode } from "../encode.ts";
 import { DecodeError } from "../error.ts";
+import { addressFamily, checkFamilies, familyOf, IP, prefixOf } from "../ip-attribute.ts";
 import { flag, type Message } from "../message.ts";
 import { CUSTOM, type Fields, S32, STRING, schema, U8, U32 } from "../schema.ts";
-import { addressFamily, checkFamilies, familyOf, IP, prefixOf } from "./ip-attribute.ts";
 
 export { addressFamily };
 

@@ -2,8 +2,8 @@
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import type { Request } from "../connection.ts";
 import { encode } from "../encode.ts";
+import { addressFamily, IP } from "../ip-attribute.ts";
 import { BYTES, CUSTOM, S32, schema, U8, U16 } from "../schema.ts";
-import { addressFamily, IP } from "./ip-attribute.ts";
 
 const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;

@@ -1,14 +1,14 @@
 /** Schema and requests of routes: struct rtmsg, RTA_* and RTAX_* of uapi linux/rtnetlink.h. */
-import { type Family, formatIp, type IpAddress } from "../../net/ip.ts";
+import { bits, type Family, formatIp, type IpAddress } from "../../net/ip.ts";
 import { defaultPrefix, formatPrefix, type Prefix } from "../../net/prefix.ts";
 import { padded } from "../bytes.ts";
 import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
 import { encode } from "../encode.ts";
 import { DecodeError } from "../error.ts";
+import { addressFamily, checkFamilies, IP, prefixOf } from "../ip-attribute.ts";
 import { flag } from "../message.ts";
 import { BYTES, CUSTOM, type Fields, INLINE, nest, schema, U8, U32 } from "../schema.ts";
-import { addressFamily, checkFamilies, IP, prefixOf } from "./ip-attribute.ts";
 
 const RTM_NEWROUTE = 24;
 export const RTM_GETROUTE = 26;
@@ -139,4 +139,16 @@ export const dumpRoutes = (
   type: RTM_GETROUTE,
   flags: 0,
   payload: encode(ROUTE, { family: addressFamily[family], longTable: table, type }),
+});
+
+/** Gets the route that a packet to an address takes; ENETUNREACH and the like when there is none. */
+export const getRoute = (address: IpAddress): Request => ({
+  action: `find the route to ${formatIp(address)}`,
+  type: RTM_GETROUTE,
+  flags: 0,
+  payload: encode(ROUTE, {
+    family: addressFamily[address.family],
+    length: bits(address.family),
+    destination: address,
+  }),
 });

@@ -1,8 +1,8 @@
 /** IP addresses in attributes (4 or 16 bytes in network order), and the AF_* numbers of their families. */
-import { bits, type Family, type IpAddress, ipFromBytes, ipToBytes } from "../../net/ip.ts";
-import type { Prefix } from "../../net/prefix.ts";
-import { DecodeError } from "../error.ts";
-import type { Custom } from "../schema.ts";
+import { bits, type Family, type IpAddress, ipFromBytes, ipToBytes } from "../net/ip.ts";
+import type { Prefix } from "../net/prefix.ts";
+import { DecodeError } from "./error.ts";
+import type { Custom } from "./schema.ts";
 
 /** AF_INET and AF_INET6, for every message that carries addresses. */
 export const addressFamily = { 4: 2, 6: 10 } as const;
