@@ -9,9 +9,14 @@ const PLUGINS = "github.com/containernetworking/plugins/plugins";
 export const provideReference = goPrograms({
   name: "reference",
   version: REFERENCE_VERSION,
-  packages: ["main/bridge", "main/loopback", "ipam/host-local", "ipam/static", "meta/tuning"].map(
-    (path) => `${PLUGINS}/${path}`,
-  ),
+  packages: [
+    "main/bridge",
+    "main/loopback",
+    "ipam/host-local",
+    "ipam/static",
+    "meta/portmap",
+    "meta/tuning",
+  ].map((path) => `${PLUGINS}/${path}`),
   goNeeded: [1, 24],
 });
 

@@ -4,6 +4,7 @@ import type { Difference } from "./difference.ts";
 import { INTERFACES } from "./rows/interfaces.ts";
 import { LEASE_ROWS } from "./rows/leases.ts";
 import { LIFECYCLE } from "./rows/lifecycle.ts";
+import { PORTMAP_ROWS } from "./rows/portmap.ts";
 import { QUERIES } from "./rows/queries.ts";
 import { STATIC_ROWS } from "./rows/static.ts";
 import { TUNING_ROWS } from "./rows/tuning.ts";
@@ -15,6 +16,7 @@ export const DIFFERENCES: readonly Difference[] = [
   ...INTERFACES,
   ...STATIC_ROWS,
   ...TUNING_ROWS,
+  ...PORTMAP_ROWS,
 ];
 
 export const CASES: readonly Case[] = DIFFERENCES.map(({ what, slow = false, measure, shows }) =>

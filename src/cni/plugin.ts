@@ -78,8 +78,8 @@ export type CommandWithoutResult = Exclude<Command, "ADD">;
  */
 export interface Plugin {
   readonly name: string;
-  /** Whether it makes interfaces, or gives addresses to plugins that make them. */
-  readonly kind: "interface" | "ipam";
+  /** Whether it makes interfaces, gives addresses to plugins that make them, or works on what the plugins before it made. */
+  readonly kind: "interface" | "ipam" | "chained";
   add(request: Request): Promise<Result>;
   run(command: CommandWithoutResult, request: Request): Promise<void>;
 }

@@ -44,6 +44,34 @@ export function parseIptablesComment(
   return { network: parts.length === 2 ? undefined : network, containerId: undefined };
 }
 
+/**
+ * M10: the chain of a container's published ports in a network. Versions of the reference before 1.0 had a second one,
+ * "SN". The names are joined as in `iptablesChain`.
+ */
+export const portChain = ({ network, containerId }: Container, kind: "DN" | "SN" = "DN"): string =>
+  `CNI-${kind}-${digest(network + containerId, 21)}`;
+
+/** M13: the most bytes that the reference leaves of a comment that it cuts, and what it puts behind them. */
+const MAX_PORT_COMMENT = 253;
+const CUT = "...";
+
+/** M11, M13: the comment on the rules that lead into the chain of published ports. */
+export function portComment(container: Container): string {
+  const whole = `dnat ${wholeComment(container)}`;
+  return whole.length <= MAX_XT_COMMENT ? whole : whole.slice(0, MAX_PORT_COMMENT) + CUT;
+}
+
+/** Reads what `portComment` wrote. undefined for any other text. A name that was cut is undefined. */
+export function parsePortComment(
+  comment = "",
+): { network: string | undefined; containerId: string | undefined } | undefined {
+  const [, network, containerId] = /^dnat name: "([^"]*)(?:" id: "([^"]*)"$)?/.exec(comment) ?? [];
+  if (network === undefined) return undefined;
+  if (containerId !== undefined) return { network, containerId };
+  if (!comment.endsWith(CUT)) return undefined;
+  return { network: comment.includes('" id: "') ? network : undefined, containerId: undefined };
+}
+
 /** The comment of a marker rule: the container's comment, or its mark if that is too long, and the interface. */
 export function markerComment(attachment: Attachment): string {
   const ending = ` if: "${attachment.ifname}"`;

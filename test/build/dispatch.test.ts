@@ -17,7 +17,7 @@ import { outcomeOf } from "../support/command.ts";
 import { builtBinaries } from "../support/plugin-call.ts";
 
 const bin = builtBinaries();
-const PLUGINS = ["bridge", "host-local", "loopback", "static", "tuning"] as const;
+const PLUGINS = ["bridge", "host-local", "loopback", "portmap", "static", "tuning"] as const;
 
 /** Beside the built file, so that hard links reach. */
 const folder = mkdtempSync(join(bin, ".test-"));

@@ -34,5 +34,8 @@ export type Change =
       readonly rule: Rule;
       readonly attachment?: Attachment | undefined;
       readonly userData?: readonly UserDatum[];
+      /** Further options in the words of iptables; nf_tables gets them as expressions. */
+      readonly words?: string | undefined;
     }
-  | { readonly action: "delete"; readonly rule: FoundRule };
+  /** `text` is the rule as iptables-save writes it, for one in x_tables that a Rule cannot express. */
+  | { readonly action: "delete"; readonly rule: FoundRule; readonly text?: string };

@@ -24,8 +24,11 @@ const MOST_LINKS = 16;
 const MOST_FOR_VERSION = 5000;
 
 /** Path of the first executable file with the family's name and this ending. */
-function find(family: Family, ending: string): string | undefined {
-  const name = `${family === 4 ? "iptables" : "ip6tables"}${ending}`;
+const find = (family: Family, ending: string): string | undefined =>
+  findProgram(`${family === 4 ? "iptables" : "ip6tables"}${ending}`);
+
+/** Path of the first executable file of that name; undefined if there is none. */
+export function findProgram(name: string): string | undefined {
   for (const folder of `${FOLDERS}:${environment.PATH ?? ""}`.split(":")) {
     if (!folder.startsWith("/")) continue;
     const path = `${folder}/${name}`;

@@ -53,11 +53,12 @@ export function linesOf(change: Change): string[] {
       return [`-F ${change.chain}`, `-X ${change.chain}`];
     case "delete": {
       const { chain, rule } = change.rule;
-      return rule === undefined ? [] : [`-D ${chain} ${ruleText(rule)}`];
+      const text = change.text ?? (rule && ruleText(rule));
+      return text === undefined ? [] : [`-D ${chain} ${text}`];
     }
     default: {
-      const { action, chain, rule, attachment } = change;
-      const line = `${action === "insert" ? "-I" : "-A"} ${chain} ${ruleText(rule)}`;
+      const { action, chain, rule, attachment, words } = change;
+      const line = `${action === "insert" ? "-I" : "-A"} ${chain} ${ruleText(rule)}${words === undefined ? "" : ` ${words}`}`;
       const { source, target } = rule;
       if (attachment === undefined || source === undefined || target === undefined) return [line];
       return [line, `-A ${target} ${ruleText(marker(attachment, source))}`];

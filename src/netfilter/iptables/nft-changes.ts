@@ -1,23 +1,32 @@
 /** Changes of a table of iptables-nft as messages to nf_tables. */
 import type { Request } from "../../netlink/connection.ts";
 import { addChain, deleteChain } from "../../netlink/nftables/chain.ts";
+import type { Expression } from "../../netlink/nftables/expression.ts";
 import { addRule, deleteRule, flushChain, insertRule } from "../../netlink/nftables/rule.ts";
 import { addTable, type TableName } from "../../netlink/nftables/table.ts";
 import { text } from "../../netlink/nftables/userdata.ts";
 import { attachmentMark } from "../attachment-names.ts";
 import { datumType, madeHere, type OwnChain } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
-import { PROTOCOLS } from "../rule.ts";
+import { PROTOCOLS, type Rule } from "../rule.ts";
 import type { Change } from "./change.ts";
+
+/** Expressions of nf_tables, and the requests that add the sets that they look up. */
+export interface Conditions {
+  readonly expressions: readonly Expression[];
+  readonly requests: readonly Request[];
+}
 
 /**
  * The messages for `changes`. They add the table, and as iptables-nft does, those of the missing base chains that get a
  * rule: a base chain can be missing although others of the table exist, since a DEL removes an empty one.
+ * @param more what a new rule also has to match
  */
 export function requestsFor(
   { family, table }: TableName,
   changes: readonly Change[],
   missing: readonly OwnChain[],
+  more: (rule: Rule) => Conditions | undefined = () => undefined,
 ): Request[] {
   if (changes.length === 0) return [];
   const requests = [addTable({ family, table, userData: [madeHere] })];
@@ -48,11 +57,13 @@ export function requestsFor(
       default: {
         const { chain, rule, attachment, userData = [] } = change;
         const mark = attachment === undefined ? [] : [text(datumType.attachment, attachmentMark(attachment))];
+        const conditions = more(rule);
+        if (conditions !== undefined) requests.push(...conditions.requests);
         const encoded = {
           family,
           table,
           chain,
-          expressions: encodeRule(rule, family),
+          expressions: [...(conditions?.expressions ?? []), ...encodeRule(rule, family)],
           userData: [...mark, ...userData],
           compat: { protocol: rule.protocol === undefined ? 0 : PROTOCOLS[rule.protocol], flags: 0 },
         };

@@ -6,7 +6,7 @@ import type { UserDatum } from "../../netlink/nftables/userdata.ts";
  * Types of our own user data. nft and iptables use low numbers and skip unknown ones. Earlier versions wrote
  * `interface` instead of `attachment`; own-tables.ts uses `madeHere`.
  */
-export const datumType = { interface: 200, madeHere: 201, attachment: 202 } as const;
+export const datumType = { interface: 200, madeHere: 201, attachment: 202, owner: 204 } as const;
 
 /** Marks the tables and base chains that this program created. */
 export const madeHere: UserDatum = { type: datumType.madeHere, value: Uint8Array.of(1) };
@@ -21,6 +21,8 @@ export interface OwnChain extends Chain {
 
 /** Policy 1 is NF_ACCEPT; priority 100 is nft's `srcnat`. */
 const SRCNAT = { type: "nat", hook: hookNumber.postrouting, priority: 100, policy: 1 } as const;
+/** Priority -100 is nft's `dstnat`. */
+const DSTNAT = { type: "nat", priority: -100, policy: 1 } as const;
 const NAT = { table: "nat", chain: "POSTROUTING", base: SRCNAT, userData: [madeHere], rules: 0 } as const;
 
 /** B28: the chains of iptables-nft for IPv4 and IPv6. */
@@ -28,6 +30,29 @@ export const IPTABLES_POSTROUTING = {
   4: { family: "ip", ...NAT },
   6: { family: "ip6", ...NAT },
 } as const satisfies Record<4 | 6, OwnChain>;
+
+/** M11: the other chains of iptables-nft that lead to published ports. */
+const translating = (chain: string, hook: number) => ({
+  4: { ...IPTABLES_POSTROUTING[4], chain, base: { ...DSTNAT, hook } },
+  6: { ...IPTABLES_POSTROUTING[6], chain, base: { ...DSTNAT, hook } },
+});
+export const IPTABLES_PREROUTING = translating("PREROUTING", hookNumber.prerouting);
+export const IPTABLES_OUTPUT = translating("OUTPUT", hookNumber.output);
+
+/** M15: the chains of published ports of the backend nftables, by family. */
+const hostports = (family: "ip" | "ip6") => {
+  const own = { family, table: "cni_hostport", userData: [madeHere], rules: 0 } as const;
+  return {
+    ports: { ...own, chain: "hostports" },
+    /** Only old versions of the reference put rules here. */
+    hostIpPorts: { ...own, chain: "hostip_hostports" },
+    all: { ...own, chain: "hostports_all" },
+    prerouting: { ...own, chain: "prerouting", base: { ...DSTNAT, hook: hookNumber.prerouting } },
+    output: { ...own, chain: "output", base: { ...DSTNAT, hook: hookNumber.output } },
+    masquerading: { ...own, chain: "masquerading", base: SRCNAT },
+  } as const satisfies Record<string, OwnChain>;
+};
+export const HOSTPORTS = { 4: hostports("ip"), 6: hostports("ip6") } as const;
 
 /** B29: contains one rule for each address. */
 export const MASQ_CHECKS = { family: "inet", table: "cni_plugins_masquerade", chain: "masq_checks" } as const;

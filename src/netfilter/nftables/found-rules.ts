@@ -13,7 +13,11 @@ import { datumType } from "./base-chains.ts";
 import { readRule } from "./read-rule.ts";
 
 /** A rule that was found in nf_tables. */
-export type NftRule = FoundRule & RuleHandle;
+export interface NftRule extends FoundRule, RuleHandle {
+  readonly handle: bigint;
+  /** What is recorded of its attachment (datumType.owner). */
+  readonly owner?: string | undefined;
+}
 
 const latin1 = new TextDecoder("latin1");
 
@@ -101,5 +105,6 @@ function foundRule(message: Message): NftRule {
     watches,
     mark,
     comment,
+    owner: textOf(userData, datumType.owner),
   };
 }

@@ -26,8 +26,10 @@ export function deleteEmpty(connection: Connection, base: OwnChain): void {
   });
 }
 
-const isMarked = (object: { readonly userData?: readonly UserDatum[] | undefined } | undefined): boolean =>
-  object?.userData?.some(({ type }) => type === madeHere.type) ?? false;
+/** Whether this program has made a table or chain. */
+export const isMarked = (
+  object: { readonly userData?: readonly UserDatum[] | undefined } | undefined,
+): boolean => object?.userData?.some(({ type }) => type === madeHere.type) ?? false;
 
 /** Makes the deletions that `find` returns, and with the last rule deletes our own tables. @throws NetlinkError */
 export function remove(connection: Connection, base: OwnChain, find: () => readonly Request[]): void {

@@ -1,0 +1,211 @@
+/**
+ * The guard of 127.0.0.0/8 (M53). Connections of the host to 127.0.0.1 reach a container only with the setting
+ * route_localnet of the interface that leads there. With it the kernel also takes packets for 127.0.0.0/8 that arrive
+ * there, so a container could reach services that listen on the host's 127.0.0.1. The guard drops such packets.
+ *
+ * It is a table of its own, for all backends. Each interface has a chain that drops, and each attachment a chain with one
+ * rule that leads there, which no packet reaches: the kernel's count of these rules is the number of attachments. With the
+ * last one the interface's chain goes, and the setting if this program has made it.
+ */
+import type { Attachment } from "../../cni/attachment.ts";
+import type { Connection, Request } from "../../netlink/connection.ts";
+import {
+  addChain,
+  type Chain,
+  decodeChain,
+  deleteChain,
+  dumpChains,
+  hookNumber,
+} from "../../netlink/nftables/chain.ts";
+import { addRule, deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
+import { addTable, deleteTable } from "../../netlink/nftables/table.ts";
+import { comment, text, textOf } from "../../netlink/nftables/userdata.ts";
+import { ensureSysctl, sysctlIfThere } from "../../sys/sysctl.ts";
+import { attachmentMark, networkMark } from "../attachment-names.ts";
+import { findChains } from "../kernel.ts";
+import { datumType, madeHere } from "../nftables/base-chains.ts";
+import { encodeRule } from "../nftables/expressions.ts";
+import { rulesIn } from "../nftables/found-rules.ts";
+import type { Rule } from "../rule.ts";
+
+const TABLE = { family: "ip", table: "cni_hostport_guard" } as const;
+/** The entry, before connection tracking: priority -300 is nft's `raw`. */
+const ENTRY = {
+  ...TABLE,
+  chain: "prerouting",
+  base: { type: "filter", hook: hookNumber.prerouting, priority: -300, policy: 1 },
+} as const;
+
+const LOOPBACK = {
+  prefix: { address: { family: 4, value: 127n << 24n }, length: 8 },
+  inverted: false,
+} as const;
+const DROPS: readonly Rule[] = [
+  { source: LOOPBACK, verdict: "drop" },
+  { destination: LOOPBACK, verdict: "drop" },
+];
+
+const USER = "attachment-";
+const INTERFACE = "interface-";
+
+const userChain = (mark: string) => ({ ...TABLE, chain: `${USER}${mark}` });
+
+/** nft reads only such names of chains; another interface gets a chain by the digits of its name. */
+const interfaceChain = (device: string) => ({
+  ...TABLE,
+  chain: `${INTERFACE}${/^[\w.-]+$/.test(device) ? device : new TextEncoder().encode(device).toHex()}`,
+});
+
+const setting = (device: string) => ["net", "ipv4", "conf", device, "route_localnet"] as const;
+
+/** Keeps calls apart that make or end the guard of an interface, since the setting is no part of their transactions. */
+export class GuardLock implements Disposable {
+  private readonly take: () => Disposable | undefined;
+  private held: Disposable | undefined;
+  private isTaken = false;
+  private isWanted = false;
+
+  /** `take` returns undefined if the host's lock cannot be used: then the calls go on without. */
+  constructor(take: () => Disposable | undefined) {
+    this.take = take;
+  }
+
+  /** For a plan: whether it may go on. If not, it must return without changes. */
+  isHeld(): boolean {
+    this.isWanted = true;
+    return this.isTaken;
+  }
+
+  /** After the plan: takes the lock if the plan could not go on without it. Returns whether the plan must be made again. */
+  mustRepeat(): boolean {
+    if (!this.isWanted || this.isTaken) return false;
+    this.held = this.take();
+    this.isTaken = true;
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    this.held?.[Symbol.dispose]();
+  }
+}
+
+/**
+ * The requests that put the guard before an interface for an attachment; none if it is there, undefined if the lock is needed
+ * first. @throws NetlinkError
+ */
+export function guardRequests(
+  connection: Connection,
+  attachment: Attachment,
+  device: string,
+  lock: GuardLock,
+): Request[] | undefined {
+  const user = userChain(attachmentMark(attachment));
+  const own = interfaceChain(device);
+  const [entry, drops, present] = findChains(connection, [ENTRY, own, user]);
+  const requests =
+    entry === undefined ? [addTable({ ...TABLE, userData: [comment("CNI portmap plugin"), madeHere] })] : [];
+  if (entry === undefined) requests.push(addChain(ENTRY));
+  if (drops === undefined) {
+    if (!lock.isHeld()) return undefined;
+    // The value that the last DEL gives back.
+    const before = sysctlIfThere(...setting(device)) ?? "1";
+    requests.push(addChain({ ...own, userData: [text(datumType.owner, `${before}\n${device}`)] }));
+    for (const rule of DROPS)
+      requests.push(addRule({ ...own, expressions: encodeRule(rule, "ip", { isNative: true }) }));
+    const lead: Rule = { input: device, verdict: "jump", target: own.chain };
+    requests.push(addRule({ ...named(ENTRY), expressions: encodeRule(lead, "ip", { isNative: true }) }));
+  }
+  if (present !== undefined) {
+    const [rule] = rulesIn(connection, user);
+    if (rule?.target === own.chain) return requests;
+    // The container moved to another interface.
+    const leaving = leaveRequests(connection, [present], lock);
+    return leaving && [...leaving.requests, ...requests, ...userRequests(user, own.chain)];
+  }
+  return [...requests, ...userRequests(user, own.chain)];
+}
+
+const named = ({ family, table, chain }: typeof ENTRY) => ({ family, table, chain });
+
+const userRequests = (user: ReturnType<typeof userChain>, target: string): Request[] => [
+  addChain(user),
+  addRule({ ...user, expressions: encodeRule({ verdict: "jump", target }, "ip", { isNative: true }) }),
+];
+
+/** Allows what the guard protects. @throws SystemError */
+export const routeLocalnet = (device: string): void => ensureSysctl(setting(device), "1");
+
+/** The guard's part of CHECK: what is missing, in words. @throws NetlinkError */
+export function missingGuard(connection: Connection, device: string): string[] {
+  const own = interfaceChain(device);
+  const [drops] = findChains(connection, [own]);
+  const leads = rulesIn(connection, ENTRY).some(
+    ({ rule }) => rule?.input === device && rule.target === own.chain,
+  );
+  const dropping =
+    drops === undefined
+      ? 0
+      : rulesIn(connection, drops).filter(({ rule }) => rule?.verdict === "drop").length;
+  return leads && dropping >= DROPS.length
+    ? []
+    : [`table ip ${TABLE.table} does not drop packets from ${device} with addresses of 127.0.0.0/8`];
+}
+
+/** Whether the setting that leads connections to 127.0.0.1 into an interface is there. */
+export const routesLocalnet = (device: string): boolean => sysctlIfThere(...setting(device)) === "1";
+
+/** The chains of attachments, of one or of all of a network. @throws NetlinkError */
+export function findUsers(connection: Connection, of: Attachment | { readonly network: string }): Chain[] {
+  if ("ifname" in of)
+    return findChains(connection, [userChain(attachmentMark(of))]).flatMap((chain) => chain ?? []);
+  const prefix = USER + networkMark(of.network);
+  return connection
+    .dump(dumpChains("ip"), decodeChain)
+    .filter(({ table, chain }) => table === TABLE.table && chain.startsWith(prefix));
+}
+
+/** The mark of the attachment of a chain that `findUsers` has found. */
+export const markOfUser = ({ chain }: Chain): string => chain.slice(USER.length);
+
+/**
+ * The requests that remove attachments from the guard, and what to do after they were made: give settings back. Undefined if
+ * the lock is needed first. @throws NetlinkError
+ */
+export function leaveRequests(
+  connection: Connection,
+  users: readonly Chain[],
+  lock: GuardLock,
+): { readonly requests: Request[]; readonly giveBack: () => void } | undefined {
+  const requests: Request[] = [];
+  const leaving = new Map<string, number>();
+  for (const user of users) {
+    for (const { target } of rulesIn(connection, user))
+      if (target !== undefined) leaving.set(target, (leaving.get(target) ?? 0) + 1);
+    requests.push(flushChain(user), deleteChain(user));
+  }
+  const restored: (readonly [device: string, value: string])[] = [];
+  const [entry, ...interfaces] = findChains(connection, [
+    ENTRY,
+    ...[...leaving.keys()].map((chain) => ({ ...TABLE, chain })),
+  ]);
+  const leads = interfaces.some((found) => found !== undefined) ? rulesIn(connection, ENTRY) : [];
+  let ended = 0;
+  for (const found of interfaces) {
+    if (found === undefined) continue;
+    // Its own rules, those of the entry, and those of attachments use it.
+    const own = leads.filter(({ target }) => target === found.chain);
+    const users = (found.use ?? 0) - rulesIn(connection, found).length - own.length;
+    if (users > (leaving.get(found.chain) ?? 0)) continue;
+    requests.push(...own.map(deleteRule), flushChain(found), deleteChain(found));
+    ended += own.length;
+    const [value = "1", device = ""] = (textOf(found.userData, datumType.owner) ?? "").split("\n");
+    restored.push([device, value]);
+  }
+  if (restored.length > 0 && !lock.isHeld()) return undefined;
+  if (entry !== undefined && restored.length > 0 && leads.length === ended) requests.push(deleteTable(TABLE));
+  const giveBack = (): void => {
+    for (const [device, value] of restored)
+      if (value === "0" && sysctlIfThere(...setting(device)) === "1") ensureSysctl(setting(device), value);
+  };
+  return { requests, giveBack };
+}

@@ -1,0 +1,124 @@
+/** Plans the set-up of published ports in the nat table of iptables (rules M10 to M14, M44, M45, M47). */
+import type { Family } from "../../net/ip.ts";
+import { text, type UserDatum } from "../../netlink/nftables/userdata.ts";
+import {
+  attachmentMark,
+  markerComment,
+  parseMarker,
+  parsePortComment,
+  portChain,
+} from "../attachment-names.ts";
+import type { Change } from "../iptables/change.ts";
+import { datumType, madeHere } from "../nftables/base-chains.ts";
+import { exactly, type FoundRule, isSame, type Rule } from "../rule.ts";
+import { chainRules, entryRules, leadsAs, SHARED, sharedRules } from "./iptables-layout.ts";
+import { type NatState, ownedBy, type Planned, removal, rulesOf } from "./iptables-removal.ts";
+import {
+  type Mapping,
+  mappingsOf,
+  ownerText,
+  type Published,
+  parseOwner,
+  type Rival,
+  takes,
+} from "./published.ts";
+
+const holds = (rules: readonly FoundRule[], wanted: Rule): boolean =>
+  rules.some(({ rule }) => isSame(rule, wanted));
+
+/**
+ * The changes after which the table has the attachment's rules and no others of it (M45). What leads into the container's
+ * chain comes first, so the newest mapping of a port wins (M47). x_tables (`isLegacy`) has no user data: there a marker rule in
+ * the container's chain tells of the attachment (M44).
+ */
+export function planSetUp(state: NatState, published: Published, family: Family, isLegacy: boolean): Planned {
+  const chain = portChain(published);
+  const address = published.addresses[family]?.address;
+  const changes: Change[] = [];
+  const userData = isLegacy ? [] : userDataOf(published);
+  const shared = sharedRules(published);
+  for (const name of [SHARED.setMark, SHARED.masquerade, SHARED.entry]) {
+    const isNeeded = name === SHARED.entry || shared.some((rule) => rule.chain === name);
+    if (state.chains.has(name) || !isNeeded) continue;
+    changes.push({ action: "add chain", chain: name, userData: [madeHere] });
+  }
+  for (const { chain: where, rule, isFirst } of shared) {
+    const isThere = where === "POSTROUTING" ? state.isMasquerading : holds(rulesOf(state, where), rule);
+    if (!isThere) changes.push({ action: isFirst ? "insert" : "append", chain: where, rule });
+  }
+  const owned = ownedBy(published, (each) => each.value === address?.value);
+  const wanted = chainRules(published, family);
+  const entries = entryRules(published);
+  const present = state.chains.get(chain);
+  const stale = present === undefined ? undefined : removal(state, chain, owned);
+  if (isLegacy && stale !== undefined && isComplete(state, chain, wanted, entries, stale))
+    return { changes, removed: [] };
+  changes.push(...(stale?.changes ?? []));
+  if (present === undefined) changes.push({ action: "add chain", chain });
+  if (isLegacy && address !== undefined)
+    changes.push({
+      action: "append",
+      chain,
+      rule: { destination: exactly(address), comment: markerComment(published), verdict: "continue" },
+    });
+  // In a chain that is not empty, the new rules are inserted one in front of the other.
+  const isEmpty = stale?.isEmpty !== false;
+  for (const rule of isEmpty ? wanted : wanted.toReversed())
+    changes.push({ action: isEmpty ? "append" : "insert", chain, rule, userData });
+  for (const rule of entries.toReversed())
+    changes.push({ action: "insert", chain: SHARED.entry, rule, userData });
+  return { changes, removed: stale?.removed ?? [] };
+}
+
+/** Whether exactly the wanted rules are there: then a plan for x_tables has reached its end. */
+function isComplete(
+  state: NatState,
+  chain: string,
+  wanted: readonly Rule[],
+  entries: readonly Rule[],
+  stale: ReturnType<typeof removal>,
+): boolean {
+  const own = stale.changes.flatMap((change) => (change.action === "delete" ? change.rule : []));
+  const inChain = own.filter((rule) => rule.chain === chain && parseMarker(rule.rule?.comment) === undefined);
+  const leading = own.filter((rule) => rule.chain === SHARED.entry);
+  const same = (found: readonly FoundRule[], rules: readonly Rule[]): boolean =>
+    found.length === rules.length && rules.every((rule, at) => isSame(found[at]?.rule, rule));
+  const all = rulesOf(state, SHARED.entry);
+  const earlier = all.slice(0, leading[0] === undefined ? 0 : all.indexOf(leading[0]));
+  const isFirst = !earlier.some(({ part }) =>
+    entries.some(
+      (entry) =>
+        entry.protocol === part?.protocol && entry.ports?.some((port) => part?.ports?.includes(port)),
+    ),
+  );
+  // Conditions are not compared: only iptables can read their words.
+  const isLeading =
+    leading.length === entries.length && entries.every((entry, at) => leadsAs(leading[at], entry));
+  return same(inChain, wanted) && isLeading && isFirst;
+}
+
+function userDataOf(published: Published): UserDatum[] {
+  const mark = attachmentMark(published);
+  // NFT_USERDATA_MAXLEN, less the types, lengths and NULs of both.
+  const left = 256 - 6 - mark.length;
+  return [text(datumType.attachment, mark), text(datumType.owner, ownerText(published, left))];
+}
+
+/** The chains of other attachments to which packets of the mappings went until now (M47), and what leads there. */
+export function rivalEntries(state: NatState, published: Published, family: Family) {
+  const own = portChain(published);
+  const mappings = mappingsOf(published, family);
+  return rulesOf(state, SHARED.entry).flatMap((entry) => {
+    const { target, part } = entry;
+    if (target === undefined || part === undefined || target === own) return [];
+    return mappings.flatMap((mapping) =>
+      takes(part, mapping, family) ? { entry, mapping, chain: target } : [],
+    );
+  });
+}
+
+/** The other attachment of a rule that leads into its chain. */
+export function rivalOf(entry: FoundRule & { readonly owner?: string | undefined }, mapping: Mapping): Rival {
+  const { containerId, network } = parsePortComment(entry.part?.comment) ?? {};
+  return { mapping, containerId, network, mark: entry.mark, record: parseOwner(entry.owner ?? "").record };
+}

@@ -1,0 +1,146 @@
+/** Removes rules of published ports from all tables that can hold some (rules M22, M40 to M44, M50). */
+import type { Failures } from "../../cni/failures.ts";
+import { FAMILIES, type Family } from "../../net/ip.ts";
+import type { Connection, Request } from "../../netlink/connection.ts";
+import { update } from "../../netlink/nftables/batch.ts";
+import { type Chain, deleteChain } from "../../netlink/nftables/chain.ts";
+import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
+import { requestsFor } from "../iptables/nft-changes.ts";
+import { findChains, hasLegacyTable, isUnsupported } from "../kernel.ts";
+import { IPTABLES_OUTPUT, IPTABLES_POSTROUTING, IPTABLES_PREROUTING } from "../nftables/base-chains.ts";
+import { rulesIn } from "../nftables/found-rules.ts";
+import { deleteEmpty, isMarked } from "../nftables/own-tables.ts";
+import type { Endpoint, Rule } from "../rule.ts";
+import { flowsTo, tryToEndFlows } from "./flows.ts";
+import { GuardLock, leaveRequests } from "./guard.ts";
+import { withTexts } from "./iptables.ts";
+import { SHARED } from "./iptables-layout.ts";
+import { type Owned as OwnedOfIptables, planTearDown } from "./iptables-removal.ts";
+import { readLegacy, readOwnNft } from "./iptables-state.ts";
+import { emptyTableRequests, type Owned, ownRules } from "./nftables.ts";
+
+/** What is removed, and how it is recognized. */
+export interface Removal {
+  readonly ofNftables: Owned;
+  readonly ofIptables: OwnedOfIptables;
+  /** Chains of containers in iptables-nft, by family. */
+  readonly chains: ReadonlyMap<Family, readonly string[]>;
+  /** Chains of containers in iptables-legacy. */
+  readonly legacyChains: (family: Family) => Promise<readonly string[]>;
+  /** Families that have a table of nftables. */
+  readonly families: readonly Family[];
+  /** Attachments that leave the guard. */
+  readonly users: readonly Chain[];
+}
+
+/** What a removal needs of its caller. */
+export interface Helpers {
+  /** Takes the host's lock. */
+  readonly lock: () => Disposable | undefined;
+  readonly log: (line: string) => void;
+}
+
+/** Removes everything in nf_tables in one transaction, and goes on past errors. */
+export async function remove(
+  netfilter: Connection | undefined,
+  { ofNftables, ofIptables, chains, legacyChains, families, users }: Removal,
+  failures: Failures,
+  helpers: Helpers,
+): Promise<void> {
+  const ended: Rule[] = [];
+  if (netfilter !== undefined)
+    await failures.attemptLast(() => {
+      let found: Rule[] = [];
+      let giveBack = (): void => {};
+      let isChange = false;
+      using lock = new GuardLock(helpers.lock);
+      const plan = (): Request[] => {
+        const requests: Request[] = [];
+        found = [];
+        for (const family of families) {
+          const rules = ownRules(netfilter, family, ofNftables);
+          requests.push(...rules.map(deleteRule));
+          for (const { part } of rules) if (part !== undefined) found.push(part);
+        }
+        for (const [family, names] of chains) {
+          for (const chain of names) {
+            const planned = planTearDown(readOwnNft(netfilter, family, chain), chain, ofIptables);
+            requests.push(...requestsFor(IPTABLES_POSTROUTING[family], planned.changes, []));
+            found.push(...planned.removed);
+          }
+        }
+        const leaving = leaveRequests(netfilter, users, lock);
+        if (leaving === undefined) return [];
+        giveBack = leaving.giveBack;
+        requests.push(...leaving.requests);
+        isChange = requests.length > 0;
+        return requests;
+      };
+      do update(netfilter, plan);
+      while (lock.mustRepeat());
+      ended.push(...found);
+      giveBack();
+      if (isChange) deleteIdle(netfilter, families, [...chains.keys()]);
+    });
+  for (const family of FAMILIES) {
+    await failures.attemptLast(async () => {
+      if (!hasLegacyTable(family, "nat")) return;
+      for (const chain of await legacyChains(family)) {
+        const { updateLegacy } = await import("../iptables/legacy-changes.ts");
+        let removed: readonly Rule[] | undefined;
+        await updateLegacy(family, "nat", chain, async () => {
+          const planned = planTearDown(await readLegacy(family), chain, ofIptables);
+          removed ??= planned.removed;
+          return withTexts(family, planned.changes);
+        });
+        ended.push(...(removed ?? []));
+      }
+    });
+  }
+  const endpoints = ended.flatMap(({ protocol, to }): Endpoint[] =>
+    protocol === "udp" && to !== undefined ? [to] : [],
+  );
+  tryToEndFlows(netfilter, flowsTo(endpoints), helpers.log);
+}
+
+/** With the last mapping, removes what this program has made for all of them, so that the host is as before. */
+function deleteIdle(
+  connection: Connection,
+  families: readonly Family[],
+  ofIptables: readonly Family[],
+): void {
+  try {
+    update(connection, () => families.flatMap((family) => emptyTableRequests(connection, family)));
+    for (const family of ofIptables) {
+      update(connection, () => idleChains(connection, family));
+      for (const base of [IPTABLES_PREROUTING, IPTABLES_OUTPUT, IPTABLES_POSTROUTING])
+        deleteEmpty(connection, base[family]);
+    }
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+  }
+}
+
+/** The requests that delete the shared chains of iptables-nft, if no container's chain is left. @throws NetlinkError */
+function idleChains(connection: Connection, family: Family): Request[] {
+  const { family: tableFamily, table } = IPTABLES_POSTROUTING[family];
+  const named = (chain: string) => ({ family: tableFamily, table, chain });
+  const [entry, setMark, masquerade] = findChains(
+    connection,
+    [SHARED.entry, SHARED.setMark, SHARED.masquerade].map(named),
+  );
+  // Two rules lead into the entry.
+  if (!isMarked(entry) || (entry?.use ?? 0) > 2 || rulesIn(connection, named(SHARED.entry)).length > 0)
+    return [];
+  const own = [entry, setMark, masquerade].filter((chain) => isMarked(chain)).flatMap((chain) => chain ?? []);
+  const names = own.map(({ chain }) => chain);
+  const bases = [IPTABLES_PREROUTING[family], IPTABLES_OUTPUT[family], IPTABLES_POSTROUTING[family]];
+  const leading = bases.flatMap((base) =>
+    rulesIn(connection, base, ({ target }) => target !== undefined && names.includes(target), names),
+  );
+  const inside = own.flatMap((chain) => rulesIn(connection, chain));
+  const uses = own.reduce((sum, { use = 0 }) => sum + use, 0);
+  // A rule of another program leads there.
+  if (uses !== leading.length + inside.length) return [];
+  return [...leading.map(deleteRule), ...own.flatMap((chain) => [flushChain(chain), deleteChain(chain)])];
+}
