@@ -126,6 +126,25 @@ const engineOnlyInItsRoom: Rule = (sources) =>
       return name === undefined ? [] : [`${source.path} names the engine's ${name}`];
     });
 
+/**
+ * What the engine of the compact file lacks, or has in another way: no Intl, so that texts of a locale differ, and the same
+ * random numbers in each process. What an engine has beside the language `npx tsc -p compact` refuses.
+ */
+const NOT_IN_BOTH =
+  /(?<![\w$.])(?:Date|Intl|Proxy|WeakRef|FinalizationRegistry|ShadowRealm|Temporal)\b(?!\s*:)|(?<![\w$.])(?:eval|Function)(?=\()|(?<=\.)(?:localeCompare|toLocale\w+)\b|\bMath\.random\b/;
+
+const languageOfBothEngines: Rule = (sources) =>
+  inSource(sources).flatMap((source) => {
+    const [name] = NOT_IN_BOTH.exec(source.code) ?? [];
+    return name === undefined ? [] : [`${source.path} uses ${name}, which not every engine has`];
+  });
+
+/** The engine of the compact file passes at most 65,535 arguments: a list of routes can be longer. */
+const listsAreNoArguments: Rule = (sources) =>
+  inSource(sources)
+    .filter(({ code }) => /\.(?:push|unshift)\(\s*\.\.\.|\bMath\.(?:max|min)\(\s*\.\.\./.test(code))
+    .map(({ path }) => `${path} passes a list as arguments: add its elements in a loop`);
+
 const childrenOnlyByChild: Rule = (sources) =>
   inSource(sources)
     .filter(({ path }) => path !== "src/sys/child.ts" && !isIn(path, "src/engine"))
@@ -284,6 +303,37 @@ const RULES: readonly {
       "src/cni/c.ts names the engine's process",
       "src/sys/c.ts names the engine's Bun",
       "src/sys/d.ts names the engine's setTimeout",
+    ],
+  },
+  {
+    name: "what not every engine has is not used",
+    rule: languageOfBothEngines,
+    broken: [
+      ["src/net/a.ts", "const at = new Date();"],
+      ["src/net/b.ts", "names.sort((a, b) => a.localeCompare(b));"],
+      ["src/net/c.ts", "const id = Math.random();"],
+      ["src/net/d.ts", 'const sum = eval("1 + 1");'],
+      ["src/net/e.ts", "// No Date.\nconst DateOf = { Date: 1 };\nlist.eval(1);"],
+      ["test/a.ts", "new Date();"],
+    ],
+    complaints: [
+      "src/net/a.ts uses Date, which not every engine has",
+      "src/net/b.ts uses localeCompare, which not every engine has",
+      "src/net/c.ts uses Math.random, which not every engine has",
+      "src/net/d.ts uses eval, which not every engine has",
+    ],
+  },
+  {
+    name: "no list becomes arguments",
+    rule: listsAreNoArguments,
+    broken: [
+      ["src/net/a.ts", "routes.push(...more);"],
+      ["src/net/b.ts", "const most = Math.max(...sizes);"],
+      ["src/net/c.ts", "const all = [...routes, ...more];\nroutes.push(one);"],
+    ],
+    complaints: [
+      "src/net/a.ts passes a list as arguments: add its elements in a loop",
+      "src/net/b.ts passes a list as arguments: add its elements in a loop",
     ],
   },
   {

@@ -87,5 +87,5 @@ function addFamily(
     throw wrongType(`${path}.ip${family}.ip`, expected, formatPrefix(address));
   }
   result.ips.push({ address, ...gateway });
-  result.routes.push(...routes);
+  for (const route of routes) result.routes.push(route);
 }

@@ -56,8 +56,8 @@ export function reduceTo(version: Version, { interfaces, ips, routes, dns }: Res
   for (const family of FAMILIES) {
     const ip = firstOf(family, ips);
     if (ip === undefined) continue;
-    result.ips.push(...reduced([ip], ["address", "gateway"]));
-    result.routes.push(...reduced(routesOf(family, routes), ROUTE_010));
+    for (const part of reduced([ip], ["address", "gateway"])) result.ips.push(part);
+    for (const part of reduced(routesOf(family, routes), ROUTE_010)) result.routes.push(part);
   }
   if (result.ips.length > 0) return result;
   throw new CniError(code.internal, "cannot convert: no valid IP addresses", "", {

@@ -35,7 +35,7 @@ export class UndoStack {
     for (let step = this.steps.pop(); step !== undefined; step = this.steps.pop()) {
       const { name, undo } = step;
       const action = this.steps.length === 0 ? undo : () => time.half(undo);
-      left.push(...(await attemptUndo(`cannot undo ${name}`, action, log)));
+      for (const failure of await attemptUndo(`cannot undo ${name}`, action, log)) left.push(failure);
     }
     return left;
   }

@@ -90,7 +90,7 @@ export function hash64(data: Hashed, seed = 0n): bigint {
 }
 
 /** The bytes of all pieces in one array. */
-export function concatenated(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
   let size = 0;
   for (const piece of pieces) size += piece.length;
   const whole = new Uint8Array(size);

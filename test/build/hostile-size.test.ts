@@ -127,6 +127,22 @@ describe("arrays, one in the other", () => {
   });
 });
 
+test("70,000 routes in the result of each version", async () => {
+  using leases = new LeaseDirectory();
+  const routes = Array.from({ length: 70_000 }, (_, index) => ({
+    dst: `10.${(index >> 8) & 255}.${index & 255}.0/24`,
+  }));
+  for (const cniVersion of ["0.2.0", "1.0.0"]) {
+    const ipam = { ranges: [[{ subnet: "10.1.0.0/24" }]], routes };
+    const config = JSON.stringify(leases.network(ipam, { cniVersion }));
+    for (const command of ["ADD", "DEL"]) {
+      const measured = await measure(command, config);
+      expect({ command, cniVersion, ...measured }).toMatchObject({ exitCode: 0, msg: undefined });
+      expectSmall(measured, config.length);
+    }
+  }
+});
+
 test("10,000 ranges in one set", async () => {
   using leases = new LeaseDirectory();
   const ranges = Array.from({ length: 10_000 }, (_, index) => ({

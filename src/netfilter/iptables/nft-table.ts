@@ -48,7 +48,8 @@ export function updateNft(
       const { family: tableFamily, table } = base;
       const [own, postrouting] = findChains(connection, [{ family: tableFamily, table, chain }, base]);
       const changes = plan(own && stateOf(connection, family, own));
-      requests.push(...requestsFor(base, changes, postrouting === undefined ? [base] : []));
+      const missing = postrouting === undefined ? [base] : [];
+      for (const request of requestsFor(base, changes, missing)) requests.push(request);
       for (const { action } of changes) if (action === "delete chain") emptied.push(family);
     }
     return requests;

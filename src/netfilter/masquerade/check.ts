@@ -25,15 +25,13 @@ export async function check(
 ): Promise<void> {
   using netfilter = openNftables();
   const choice = await chosen(backend, netfilter);
-  const missing: string[] = [];
+  let missing: string[] = [];
   if (choice === "nftables") {
-    missing.push(
-      ...(netfilter === undefined ? [NO_NFTABLES] : missingNftables(netfilter, attachment, addresses)),
-    );
+    missing = netfilter === undefined ? [NO_NFTABLES] : missingNftables(netfilter, attachment, addresses);
   } else {
     for (const family of FAMILIES) {
       const own = addresses.filter(({ address }) => address.family === family);
-      if (own.length > 0) missing.push(...(await missingIptables(netfilter, attachment, family, own)));
+      if (own.length > 0) missing = missing.concat(await missingIptables(netfilter, attachment, family, own));
     }
   }
   if (missing.length === 0) return;

@@ -89,7 +89,8 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
       using store = await openStore(files, boot);
       giveBack(store, ips, left);
     };
-    left.push(...(await takeBack(request, `cannot release the lease in ${files.path} again`, undo)));
+    const headline = `cannot release the lease in ${files.path} again`;
+    for (const failure of await takeBack(request, headline, undo)) left.push(failure);
     throw during(`cannot make the lease in ${files.path} durable`, error);
   }
   return { interfaces: [], ips, routes: [...routes], dns };

@@ -43,8 +43,10 @@ export function parseResolvConf(text: string): Dns {
     if (keyword === undefined || first === undefined || /^[#;]/.test(keyword)) continue;
     if (keyword === "nameserver") nameservers.push(first);
     else if (keyword === "domain") domain = first;
-    else if (keyword === "search") search.push(...values);
-    else if (keyword === "options") options.push(...values);
+    else if (keyword === "search" || keyword === "options") {
+      const list = keyword === "search" ? search : options;
+      for (const value of values) list.push(value);
+    }
   }
   return {
     ...(nameservers.length > 0 && { nameservers }),

@@ -120,7 +120,7 @@ export class Characters {
     if (from !== to && this.flags.includes("i")) {
       // Both forms of each letter of ASCII in the range.
       for (let point = Math.max(from, 0x41); point <= Math.min(to, 0x7a); point++)
-        items.push(...this.forms(String.fromCodePoint(point)).map(escapeOf));
+        for (const form of this.forms(String.fromCodePoint(point))) items.push(escapeOf(form));
     }
     return items.join("");
   }
