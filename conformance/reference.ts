@@ -16,6 +16,7 @@ export const provideReference = goPrograms({
     "ipam/static",
     "meta/portmap",
     "meta/tuning",
+    "meta/firewall",
   ].map((path) => `${PLUGINS}/${path}`),
   goNeeded: [1, 24],
 });

@@ -37,7 +37,7 @@ async function main(): Promise<number> {
     return runOperatorCommand(programArguments(), { version, plugins, stdout, stderr });
   }
   try {
-    if (isAnswered(plugin?.name ?? calledAs, version, streams)) return 0;
+    if (isAnswered(plugin?.name ?? calledAs, version, streams, plugin?.oldest)) return 0;
   } catch (error) {
     return reportFailure(error, streams);
   }

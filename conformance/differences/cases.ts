@@ -1,6 +1,7 @@
 /** README's differences in its order, each as a case: what a side does is measured, and must be what the row says. */
 import { type Case, defineCase } from "../engine/case.ts";
 import type { Difference } from "./difference.ts";
+import { FIREWALL_ROWS } from "./rows/firewall.ts";
 import { INTERFACES } from "./rows/interfaces.ts";
 import { LEASE_ROWS } from "./rows/leases.ts";
 import { LIFECYCLE } from "./rows/lifecycle.ts";
@@ -17,6 +18,7 @@ export const DIFFERENCES: readonly Difference[] = [
   ...STATIC_ROWS,
   ...TUNING_ROWS,
   ...PORTMAP_ROWS,
+  ...FIREWALL_ROWS,
 ];
 
 export const CASES: readonly Case[] = DIFFERENCES.map(({ what, slow = false, measure, shows }) =>

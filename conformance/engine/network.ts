@@ -8,7 +8,7 @@ export const PLUGINS = ["bridge", "host-local", "loopback"] as const;
 /** All. */
 export const ALL_PLUGINS = [...PLUGINS, "static", "tuning"] as const;
 /** Those that work on what the plugins before them in a list have made. */
-const CHAINED = ["portmap"] as const;
+const CHAINED = ["portmap", "firewall"] as const;
 export type PluginName = (typeof ALL_PLUGINS)[number] | (typeof CHAINED)[number];
 
 export const VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] as const;

@@ -76,6 +76,7 @@ func through(command string, args *skel.CmdArgs, own func(*skel.CmdArgs) error) 
 		"CNI_ARGS=" + args.Args,
 		"CNI_PATH=" + filepath.Dir(program),
 		"CNI_NETNS_OVERRIDE=1",
+		"DBUS_SYSTEM_BUS_ADDRESS=" + os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"),
 	}
 	var stdout, stderr bytes.Buffer
 	child.Stdin = bytes.NewReader(args.StdinData)

@@ -86,9 +86,9 @@ const MAX_NETWORK_BYTES = 255;
  * The configuration in a document. The checks have the reference's order: the network's name (rule A10), the command, the
  * version. Only ADD and STATUS refuse a name that is too long: another plugin's attachment with such a name, made with
  * an IPAM plugin that does not use it as a file name, can still be checked and removed.
- * @throws KeyError, CniError code 1, 4, 6 or 7
+ * @param oldest the first version that the plugin supports, if not all. @throws KeyError, CniError code 1, 4, 6 or 7
  */
-export function readNetworkConfig(document: Document, command: string): NetworkConfig {
+export function readNetworkConfig(document: Document, command: string, oldest?: Version): NetworkConfig {
   const { name } = parse(NETWORK_KEYS, document);
   if (name === "") throw new CniError(code.invalidConfig, "missing network name");
   if (!isIdentifier(name))
@@ -96,7 +96,7 @@ export function readNetworkConfig(document: Document, command: string): NetworkC
   requireKnown(command);
   const { cniVersion: version, prevResult: previous, callTimeout } = sharedKeys(document);
   requireCommand(command, version);
-  const cniVersion = parseVersion(version);
+  const cniVersion = parseVersion(version, oldest);
   if (name.length > MAX_NETWORK_BYTES && (command === "ADD" || command === "STATUS")) {
     throw new CniError(
       code.invalidConfig,

@@ -7,6 +7,7 @@ import type { Command, Environment } from "./environment.ts";
 import { toCniError } from "./error.ts";
 import type { Result } from "./result.ts";
 import { takeBack } from "./undo.ts";
+import type { Version } from "./version.ts";
 
 /** An address that an IPAM plugin is about to free, and the attachment that holds it. */
 export interface HeldAddress extends ContainerInterface {
@@ -80,6 +81,8 @@ export interface Plugin {
   readonly name: string;
   /** Whether it makes interfaces, gives addresses to plugins that make them, or works on what the plugins before it made. */
   readonly kind: "interface" | "ipam" | "chained";
+  /** The first version of the protocol that it supports, if not all. */
+  readonly oldest?: Version;
   add(request: Request): Promise<Result>;
   run(command: CommandWithoutResult, request: Request): Promise<void>;
 }

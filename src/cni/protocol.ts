@@ -35,7 +35,7 @@ export async function runPlugin(plugin: Plugin, host: Host): Promise<number> {
     const invocation = readEnvironment(host.environment);
     if (invocation.ifname.includes(REPLACEMENT)) await refuseOtherThanUtf8(host);
     stdin = readStdin(host);
-    const request = readRequest(invocation, stdin, host);
+    const request = readRequest(invocation, stdin, host, plugin.oldest);
     version = request.config.cniVersion;
     if (!invocation.netnsOverride) refuseOwnNetns(request, host);
     if (request.command === "ADD") {
@@ -55,8 +55,9 @@ export function readRequest(
   { command, containerId, ifname, netns, args, path }: Invocation,
   stdin: Uint8Array,
   { environment, delegation, time, stderr }: Pick<Host, "environment" | "delegation" | "time" | "stderr">,
+  oldest?: Version,
 ): Request {
-  const config = readNetworkConfig(decodeDocument(stdin), command);
+  const config = readNetworkConfig(decodeDocument(stdin), command, oldest);
   time.limit(config.callTimeout * 1000);
   return {
     // readNetworkConfig refuses any other.

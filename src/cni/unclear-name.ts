@@ -42,8 +42,8 @@ function meant(name: string, plugins: readonly Plugin[], stdin: Uint8Array): Plu
   if (typeof type !== "string") return undefined;
   const inName = pluginsIn(name, plugins);
   const candidates = inName.length === 0 ? plugins : inName;
-  // A network's `type` means an interface plugin, unless only an IPAM plugin has that name.
-  const interfaces = candidates.filter(({ kind }) => kind === "interface");
+  // A network's `type` does not mean an IPAM plugin, unless only that has the name.
+  const interfaces = candidates.filter(({ kind }) => kind !== "ipam");
   return pluginIn(type, candidates) ?? pluginIn(type, interfaces);
 }
 

@@ -1,13 +1,17 @@
 /** Checks that a configuration's version is supported and has the command (rules A11, A12). */
 import { wrongType } from "../schema/key-error.ts";
 import { CniError, code } from "./error.ts";
-import { findVersion, SUPPORTED_VERSIONS, type Version } from "./version.ts";
+import { findVersion, type Version, versionsFrom } from "./version.ts";
 
-/** The version of a configuration. Absent or empty means 0.1.0. @throws CniError code 1 if it is not supported. */
-export function parseVersion(text: string | undefined): Version {
+/**
+ * The version of a configuration. Absent or empty means 0.1.0.
+ * @param oldest the first version that the plugin supports. @throws CniError code 1 if it is not supported
+ */
+export function parseVersion(text: string | undefined, oldest?: Version): Version {
   const known = findVersion(text);
-  if (known !== undefined) return known;
-  const supported = SUPPORTED_VERSIONS.map((version) => JSON.stringify(version)).join(" ");
+  const versions = versionsFrom(oldest);
+  if (known !== undefined && versions.includes(known)) return known;
+  const supported = versions.map((version) => JSON.stringify(version)).join(" ");
   throw new CniError(
     code.incompatibleVersion,
     "incompatible CNI versions",

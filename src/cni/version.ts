@@ -15,6 +15,10 @@ export const CURRENT_VERSION: Version = "1.1.0";
 export const atLeast = (version: Version, minimum: Version): boolean =>
   SUPPORTED_VERSIONS.indexOf(version) >= SUPPORTED_VERSIONS.indexOf(minimum);
 
+/** The supported versions of a plugin, oldest first; `oldest` is undefined for a plugin that supports all. */
+export const versionsFrom = (oldest: Version | undefined): readonly Version[] =>
+  oldest === undefined ? SUPPORTED_VERSIONS : SUPPORTED_VERSIONS.filter((each) => atLeast(each, oldest));
+
 /** The supported version of this text; undefined for any other. Absent or empty means 0.1.0 (rule A11). */
 export function findVersion(text: string | undefined): Version | undefined {
   const wanted = text || "0.1.0";

@@ -112,6 +112,8 @@ export function mayBeOf({ mark, ifname }: Marker, comment: string | undefined): 
 
 /** Hexadecimal digits of each of the two parts of a mark. */
 const DIGEST = 16;
+/** Characters of a mark. */
+export const MARK_LENGTH = 2 * DIGEST + 1;
 
 /** B29: the beginning of the comments of all rules of a network. */
 export function networkMark(network: string): string {
@@ -125,7 +127,7 @@ export function attachmentMark({ network, containerId, ifname }: Attachment): st
 
 /** The mark that a comment of B29 begins with. */
 export function markOf(comment: string): string {
-  return comment.slice(0, 2 * DIGEST + 1);
+  return comment.slice(0, MARK_LENGTH);
 }
 
 /** B29: the comment on each rule of an attachment: the mark for the plugin, the names for people. */

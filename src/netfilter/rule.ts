@@ -101,6 +101,8 @@ export interface FoundRule {
   readonly handle?: bigint;
   /** The mark of its attachment, if the rule has one. */
   readonly mark?: string | undefined;
+  /** The bridge of its attachment, as firewall/ records it. */
+  readonly ingress?: string | undefined;
   /** nf_tables' comment, which is stored beside the expressions. */
   readonly comment?: string | undefined;
 }

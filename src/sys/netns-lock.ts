@@ -34,6 +34,12 @@ export function ownNetns(): FileLock {
 }
 
 /**
+ * Takes the lock of changes to x_tables, which are read and then written in two steps. Any other use of the namespace goes
+ * on meanwhile. @throws as `shareNetns`
+ */
+export const lockRules = (): FileLock => lockFile(`${place()}-xtables`, undefined, { refuseOpened: true });
+
+/**
  * Takes the exclusive lock without waiting; undefined if another process holds the lock.
  * @throws ForeignFileError or SystemError where the lock's file cannot exist: then other processes may be at work.
  */

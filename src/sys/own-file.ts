@@ -18,7 +18,7 @@ import {
   statusOf,
   withFile,
 } from "./file.ts";
-import { attempt } from "./syscall.ts";
+import { userId } from "./user.ts";
 
 /** Mode of a file that only its owner can open. */
 export const OWNER_ONLY = 0o600;
@@ -102,8 +102,7 @@ export function strangeness(path: string, found: FileStatus): string | undefined
  * to one user (NFS with root_squash), and the directory's user can replace the file anyway.
  */
 export function strangeOwner(path: string, { owner }: FileStatus): string | undefined {
-  if (owner === 0 || owner === attempt("geteuid", 107, 175) || owner === status(directoryOf(path)).owner)
-    return undefined;
+  if (owner === 0 || owner === userId() || owner === status(directoryOf(path)).owner) return undefined;
   return `belongs to user ${owner}: remove it, or give it to root with chown`;
 }
 

@@ -9,6 +9,10 @@ export function bind(fd: number, address: Uint8Array): void {
   call("bind", 49, 200, undefined, fd, address, address.length);
 }
 
+export function connect(fd: number, address: Uint8Array): void {
+  call("connect", 42, 203, undefined, fd, address, address.length);
+}
+
 export function setsockopt(fd: number, level: number, option: number, value: Uint8Array): void {
   call("setsockopt", 54, 208, undefined, fd, level, option, value, value.length);
 }

@@ -17,7 +17,7 @@ import { outcomeOf } from "../support/command.ts";
 import { builtBinaries } from "../support/plugin-call.ts";
 
 const bin = builtBinaries();
-const PLUGINS = ["bridge", "host-local", "loopback", "portmap", "static", "tuning"] as const;
+const PLUGINS = ["bridge", "host-local", "loopback", "portmap", "static", "firewall", "tuning"] as const;
 
 /** Beside the built file, so that hard links reach. */
 const folder = mkdtempSync(join(bin, ".test-"));
@@ -77,7 +77,7 @@ describe.each([...PLUGINS])("%s answers", (plugin) => {
     expect(await whoAnswers(prepare(where), variables, cwd)).toBe(itself);
   });
 
-  test("A19: with VERSION on stdout", async () => {
+  test("A19, F1: with VERSION on stdout", async () => {
     const { exitCode, stdout } = await outcomeOf([join(bin, plugin)], {
       env: { CNI_COMMAND: "VERSION" },
       stdin: "{}",
@@ -85,7 +85,10 @@ describe.each([...PLUGINS])("%s answers", (plugin) => {
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout)).toEqual({
       cniVersion: "1.1.0",
-      supportedVersions: ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+      supportedVersions: [
+        ...(plugin === "firewall" ? [] : ["0.1.0", "0.2.0", "0.3.0", "0.3.1"]),
+        ...["0.4.0", "1.0.0", "1.1.0"],
+      ],
     });
   });
 });

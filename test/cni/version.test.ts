@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { atLeast, findVersion, SUPPORTED_VERSIONS } from "../../src/cni/version.ts";
 import { parseVersion, requireCommand } from "../../src/cni/version-check.ts";
-import { thrownBy } from "./fake-host.ts";
+import { call, configOf, environmentOf, FakePlugin, thrownBy } from "./fake-host.ts";
 
 test("A19: seven versions, oldest first", () => {
   expect([...SUPPORTED_VERSIONS]).toEqual(["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]);
@@ -63,4 +63,16 @@ test("versions are ordered", () => {
   expect(atLeast("1.0.0", "1.0.0")).toBe(true);
   expect(atLeast("1.0.0", "0.4.0")).toBe(true);
   expect(atLeast("0.3.1", "0.4.0")).toBe(false);
+});
+
+test("F1: a plugin may support only later versions, and refuses the others as the reference does", async () => {
+  const plugin = Object.assign(new FakePlugin(), { oldest: "0.4.0" as const });
+  const { error } = await call(plugin, environmentOf("ADD"), configOf({ cniVersion: "0.3.1" }));
+  expect(error).toMatchObject({
+    code: 1,
+    msg: "incompatible CNI versions",
+    details: 'config is "0.3.1", plugin supports ["0.4.0" "1.0.0" "1.1.0"]',
+  });
+  for (const cniVersion of ["0.4.0", "1.1.0"])
+    expect((await call(plugin, environmentOf("ADD"), configOf({ cniVersion }))).exitCode).toBe(0);
 });

@@ -24,7 +24,7 @@ const CHANGES = new Set([
 const ASKS = new Set([
   ...["recvfrom", "recvmsg", "read", "pread64", "openat", "open", "open_by_handle_at", "statx"],
   ...["readlink", "readlinkat", "getdents64", "poll", "ppoll"],
-  ...["getsockopt", "statfs", "fgetxattr", "socket", "bind", "pipe2", "setsockopt", "ioctl"],
+  ...["getsockopt", "statfs", "fgetxattr", "socket", "bind", "connect", "pipe2", "setsockopt", "ioctl"],
   ...["fcntl", "setitimer", "close_range"],
 ]);
 

@@ -21,7 +21,7 @@ import { type Outcome, outcomeOf, outputOf } from "../support/command.ts";
 import { builtBinaries } from "../support/plugin-call.ts";
 import { PROJECT } from "../support/test-files.ts";
 
-const PLUGINS = ["bridge", "host-local", "loopback", "portmap", "static", "tuning"];
+const PLUGINS = ["bridge", "host-local", "loopback", "portmap", "static", "firewall", "tuning"];
 const NAMES = [...PLUGINS, "bridgehead"];
 const PROGRAM = join(builtBinaries(), "bridgehead");
 const SIZE = statSync(PROGRAM).size;

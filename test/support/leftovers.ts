@@ -5,10 +5,14 @@ const escaped = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 /** Folder of the lock that ADDs take on the host's network namespace. */
 export const LOCK_FOLDER = "/run/bridgehead";
 
-/** That lock as lines of the state. It stays until the machine is started again; anything else there is a difference. */
+/**
+ * That lock and the one of changes to iptables-legacy, as lines of the state. They stay until the machine is started again;
+ * anything else there is a difference.
+ */
 export const hostLock = (netns: { inode: number }): string[] => [
   `file ${LOCK_FOLDER}/ 700`,
   `file ${LOCK_FOLDER}/netns-${netns.inode}.lock 600 ""`,
+  `file ${LOCK_FOLDER}/netns-${netns.inode}.lock-xtables 600 ""`,
 ];
 
 /** A bridge stays when its last port goes (rule B33), with addresses and routes. */

@@ -1,6 +1,9 @@
 /** Changes of a table of iptables-legacy: as lines for iptables-restore, and made by one child for each attempt. */
 import { CniError, code } from "../../cni/error.ts";
 import type { Family } from "../../net/ip.ts";
+import { LockTimeoutError } from "../../sys/flock.ts";
+import { lockRules } from "../../sys/netns-lock.ts";
+import { isFileFailure } from "../../sys/own-file.ts";
 import type { TableOfIptables } from "../kernel.ts";
 import { ruleText } from "../rule.ts";
 import { marker } from "./chain-state.ts";
@@ -20,6 +23,7 @@ export async function updateLegacy(
   subject: string,
   plan: () => Promise<readonly Change[]>,
 ): Promise<void> {
+  using _lock = lock();
   const needed = async (): Promise<string[]> => (await plan()).flatMap(linesOf);
   let lines = await needed();
   for (let attempt = 1; lines.length > 0; attempt++) {
@@ -41,6 +45,20 @@ export async function updateLegacy(
       // The child fails if another program has already made a change; then other lines are needed now.
       if (`${lines}` === `${written}`) throw error;
     }
+  }
+}
+
+/** Without the lock, parallel calls write a shared rule twice, and then remove one of them. */
+function lock(): Disposable | undefined {
+  try {
+    return lockRules();
+  } catch (error) {
+    if (error instanceof LockTimeoutError) {
+      const message = `cannot change rules of iptables-legacy: ${error.message}; see which program holds the lock with "fuser -v ${error.path}", then try again`;
+      throw new CniError(code.tryAgainLater, message);
+    }
+    if (isFileFailure(error)) return undefined;
+    throw error;
   }
 }
 

@@ -4,9 +4,16 @@ import type { UserDatum } from "../../netlink/nftables/userdata.ts";
 
 /**
  * Types of our own user data. nft and iptables use low numbers and skip unknown ones. Earlier versions wrote
- * `interface` instead of `attachment`; own-tables.ts uses `madeHere`.
+ * `interface` instead of `attachment`; own-tables.ts uses `madeHere`, and firewall/ keeps the bridge of an attachment in
+ * `ingress`.
  */
-export const datumType = { interface: 200, madeHere: 201, attachment: 202, owner: 204 } as const;
+export const datumType = {
+  interface: 200,
+  madeHere: 201,
+  attachment: 202,
+  ingress: 203,
+  owner: 204,
+} as const;
 
 /** Marks the tables and base chains that this program created. */
 export const madeHere: UserDatum = { type: datumType.madeHere, value: Uint8Array.of(1) };
@@ -53,6 +60,19 @@ const hostports = (family: "ip" | "ip6") => {
   } as const satisfies Record<string, OwnChain>;
 };
 export const HOSTPORTS = { 4: hostports("ip"), 6: hostports("ip6") } as const;
+
+/** F7: the chains of iptables-nft through which forwarded packets pass. */
+const FORWARD = {
+  table: "filter",
+  chain: "FORWARD",
+  base: { type: "filter", hook: hookNumber.forward, priority: 0, policy: 1 },
+  userData: [madeHere],
+  rules: 0,
+} as const;
+export const IPTABLES_FORWARD = {
+  4: { family: "ip", ...FORWARD },
+  6: { family: "ip6", ...FORWARD },
+} as const satisfies Record<4 | 6, OwnChain>;
 
 /** B29: contains one rule for each address. */
 export const MASQ_CHECKS = { family: "inet", table: "cni_plugins_masquerade", chain: "masq_checks" } as const;

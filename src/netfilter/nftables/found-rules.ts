@@ -21,22 +21,29 @@ export interface NftRule extends FoundRule, RuleHandle {
 
 const latin1 = new TextDecoder("latin1");
 
-/**
- * The wanted rules of a chain or table in their order; none if it does not exist.
- * @param texts a rule's message must contain one of these: cheaper than decoding all. @throws NetlinkError
- */
+/** Decides by the bytes of a rule's message, as text of Latin 1, whether to decode it: cheaper than decoding all. */
+type MayBeWanted = (bytes: string) => boolean;
+
+/** Bytes as they are in such a text. */
+export const bytesText = (bytes: Uint8Array): string => latin1.decode(bytes);
+
+/** A message that contains one of these texts. */
+const containing =
+  (texts: readonly string[]): MayBeWanted =>
+  (bytes) =>
+    texts.some((text) => bytes.includes(text));
+
+/** The wanted rules of a chain or table in their order; none if it does not exist. @throws NetlinkError */
 export function rulesIn(
   connection: Connection,
   where: TableName & { readonly chain?: string },
   isWanted: (rule: NftRule) => boolean = () => true,
-  texts: readonly string[] = [],
+  mayBe?: MayBeWanted | readonly string[],
 ): NftRule[] {
+  const isCandidate = typeof mayBe === "object" ? containing(mayBe) : mayBe;
   try {
     return connection.dump(dumpRules(where), (message) => {
-      if (texts.length > 0) {
-        const bytes = latin1.decode(message.payload);
-        if (!texts.some((text) => bytes.includes(text))) return undefined;
-      }
+      if (isCandidate?.(bytesText(message.payload)) === false) return undefined;
       const rule = foundRule(message);
       return isWanted(rule) ? rule : undefined;
     });
@@ -106,5 +113,6 @@ function foundRule(message: Message): NftRule {
     mark,
     comment,
     owner: textOf(userData, datumType.owner),
+    ingress: textOf(userData, datumType.ingress),
   };
 }

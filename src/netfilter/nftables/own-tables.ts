@@ -18,7 +18,9 @@ export function deleteEmpty(connection: Connection, base: OwnChain): void {
     const [chain, other] = findChains(connection, companion === undefined ? [base] : [base, companion]);
     // Only the goto to the companion uses it.
     const isEmpty = chain?.use === rules && (companion === undefined || other?.use === 1);
-    if (!isEmpty || !isMarked(chain)) return [];
+    // An administrator may have given it another policy.
+    const isUnchanged = chain?.base?.policy === base.base?.policy;
+    if (!isEmpty || !isUnchanged || !isMarked(chain)) return [];
     const [reply] = getEach(connection, [getTable(base)]);
     const table = reply && decodeTable(reply);
     if (isMarked(table) && table?.use === (companion === undefined ? 1 : 2)) return [deleteTable(base)];
@@ -26,7 +28,25 @@ export function deleteEmpty(connection: Connection, base: OwnChain): void {
   });
 }
 
-/** Whether this program has made a table or chain. */
+/**
+ * The deletion of a base chain of our own and of its table, for a transaction that deletes `rules` rules of the chain and
+ * `chains` other chains of the table: none unless that leaves them empty. @throws NetlinkError
+ */
+export function emptied(
+  connection: Connection,
+  base: OwnChain,
+  deleted: { readonly rules: number; readonly chains: number },
+): Request[] {
+  const [chain] = findChains(connection, [base]);
+  const isUnchanged = chain?.base?.policy === base.base?.policy;
+  if (chain?.use !== deleted.rules || !isUnchanged || !isMarked(chain)) return [];
+  const [reply] = getEach(connection, [getTable(base)]);
+  const table = reply && decodeTable(reply);
+  const isLast = isMarked(table) && table?.use === deleted.chains + 1;
+  return [isLast ? deleteTable(base) : deleteChain(base)];
+}
+
+/** Whether this program created a table or chain. */
 export const isMarked = (
   object: { readonly userData?: readonly UserDatum[] | undefined } | undefined,
 ): boolean => object?.userData?.some(({ type }) => type === madeHere.type) ?? false;

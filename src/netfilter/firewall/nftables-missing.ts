@@ -1,0 +1,41 @@
+import { formatIp } from "../../net/ip.ts";
+import type { Connection } from "../../netlink/connection.ts";
+import { attachmentMark } from "../attachment-names.ts";
+import { isHooked } from "../nftables/base-chains.ts";
+import { stricter, type Wanted } from "./layout.ts";
+import { ADDRESSES, ENTRY, entryRules, ISOLATION, ISOLATION_RULES, PUBLISHED, TABLE } from "./own-table.ts";
+import { areRules, readState, rulesOf } from "./table-state.ts";
+
+/** What of an attachment's part of the table is missing, as ends of sentences. */
+export function missingNftables(connection: Connection, wanted: Wanted): string[] {
+  const { attachment, addresses, adminChain, acceptPublished, ingress } = wanted;
+  const state = readState(connection);
+  const table = `table ${TABLE.family} ${TABLE.table}`;
+  if (state.entry === undefined && state.isolation === undefined) return [`there is no ${table}`];
+  const missing: string[] = [];
+  if (!isHooked(state.entry, ENTRY))
+    missing.push(`chain ${ENTRY.chain} of ${table} is missing, or is not a filter chain of the forward hook`);
+  if (!areRules(rulesOf(connection, ISOLATION.chain), ISOLATION_RULES))
+    missing.push(`chain ${ISOLATION.chain} of ${table} has other rules than those that isolate bridges`);
+  const { adminChains, rules } = state;
+  const isComplete = [true, false].some((accepts) => areRules(rules, entryRules(adminChains, accepts)));
+  if (!isComplete || !adminChains.includes(adminChain))
+    missing.push(`chain ${ENTRY.chain} of ${table} has other rules than ADD writes`);
+  const mark = attachmentMark(attachment);
+  for (const { address } of addresses) {
+    const text = formatIp(address);
+    const found = state.recorded.find((each) => formatIp(each.address) === text);
+    const { set } = ADDRESSES[address.family];
+    if (found === undefined) missing.push(`set ${set} of ${table} lacks ${text}`);
+    else if (found.mark !== mark) missing.push(`${text} in set ${set} of ${table} is another attachment's`);
+    if (acceptPublished && !state.published.has(text))
+      missing.push(`set ${PUBLISHED[address.family].set} of ${table} lacks ${text}`);
+  }
+  if (ingress === undefined || ingress.policy === "open") return missing;
+  const present = state.policies.get(ingress.bridge) ?? "open";
+  if (stricter(present, ingress.policy) !== present)
+    missing.push(
+      `${table} does not make bridge ${JSON.stringify(ingress.bridge)} ${JSON.stringify(ingress.policy)}`,
+    );
+  return missing;
+}

@@ -1,0 +1,100 @@
+import type { Attachment } from "../../cni/attachment.ts";
+import { FAMILIES, formatIp, type IpAddress, ipToBytes } from "../../net/ip.ts";
+import type { Connection, Request } from "../../netlink/connection.ts";
+import { update } from "../../netlink/nftables/batch.ts";
+import { addElements, concatenate, deleteElements } from "../../netlink/nftables/element.ts";
+import { comment } from "../../netlink/nftables/userdata.ts";
+import { attachmentMark, networkMark, nftablesComment } from "../attachment-names.ts";
+import { findChains, hasLegacyTable } from "../kernel.ts";
+import { IPTABLES_FORWARD } from "../nftables/base-chains.ts";
+import { type Ingress, type IngressPolicy, ingressDatum, stricter, type Wanted, weaker } from "./layout.ts";
+import { ADDRESSES, BRIDGES, PUBLISHED, tableRequests, WITHIN } from "./own-table.ts";
+import { isWhole, nameKey, readState, type TableState } from "./table-state.ts";
+
+/** Whether iptables has a chain of forwarded packets: there an accept of this table has no effect (F20). */
+function hasIptables(connection: Connection): boolean {
+  const found = findChains(connection, [IPTABLES_FORWARD[4], IPTABLES_FORWARD[6]]);
+  if (found.some((chain) => chain !== undefined)) return true;
+  return FAMILIES.some((family) => hasLegacyTable(family, "filter"));
+}
+
+/**
+ * Adds an attachment's addresses and its bridge's policy, and removes its other addresses. Returns the ports that earlier
+ * ADDs have isolated, if the bridge is not isolated any more. @throws NetlinkError
+ */
+export function setUpNftables(connection: Connection, wanted: Wanted): readonly string[] {
+  let released: readonly string[] = [];
+  const { attachment, adminChain, acceptPublished, addresses, ingress } = wanted;
+  const mark = attachmentMark(attachment);
+  update(connection, () => {
+    const state = readState(connection);
+    const requests: Request[] = [];
+    const accepts = !hasIptables(connection);
+    const adminChains = [...new Set([...state.adminChains, adminChain])];
+    if (!isWhole(state, adminChains, accepts)) requests.push(...tableRequests(adminChains, accepts));
+    released = [];
+    const own = new Map(addresses.map(({ address }) => [formatIp(address), address]));
+    let port = ingress?.isolatedPort;
+    for (const found of state.recorded) {
+      if (found.mark === mark) port ??= found.ingress?.isolatedPort;
+      // Also an address that another attachment had: elements with other user data are not changed by adding them.
+      if (found.mark === mark || own.has(formatIp(found.address)))
+        requests.push(...removal([found.address], state.published));
+    }
+    for (const address of own.values()) {
+      const key = ipToBytes(address);
+      const record =
+        ingress === undefined || ingress.policy === "open"
+          ? []
+          : [ingressDatum({ ...ingress, isolatedPort: port })];
+      const userData = [comment(nftablesComment(attachment)), ...record];
+      requests.push(addElements(ADDRESSES[address.family], [{ key, userData }]));
+      if (acceptPublished) requests.push(addElements(PUBLISHED[address.family], [{ key }]));
+    }
+    if (ingress === undefined) return requests;
+    const policy = effective(state, attachment, ingress);
+    if (policy.policy !== "isolated" && state.policies.get(ingress.bridge) === "isolated")
+      released = state.recorded.flatMap(({ ingress: record }) =>
+        record?.bridge === ingress.bridge ? (record.isolatedPort ?? []) : [],
+      );
+    return [...requests, ...policyRequests(state, policy)];
+  });
+  return released;
+}
+
+/** The policy of a bridge: the wanted one, or the present one if containers of other networks rely on it. */
+function effective({ policies, recorded }: TableState, { network }: Attachment, ingress: Ingress): Ingress {
+  const present = policies.get(ingress.bridge) ?? "open";
+  let others: IngressPolicy = "open";
+  for (const { mark, ingress: record } of recorded) {
+    if (record?.bridge === ingress.bridge && !mark.startsWith(networkMark(network)))
+      others = stricter(others, record.policy);
+  }
+  return { ...ingress, policy: stricter(ingress.policy, weaker(present, others)) };
+}
+
+/** Gives a bridge this policy. */
+export function policyRequests({ policies }: TableState, { bridge, policy }: Ingress): Request[] {
+  const present = policies.get(bridge) ?? "open";
+  if (present === policy) return [];
+  const key = nameKey(bridge);
+  const pair = concatenate(key, key);
+  const requests: Request[] = [];
+  if (present !== "open") requests.push(deleteElements(WITHIN, [{ key: pair }]));
+  if (policy === "open") return [...requests, deleteElements(BRIDGES, [{ key }])];
+  if (present === "open") requests.push(addElements(BRIDGES, [{ key }]));
+  const verdict = policy === "isolated" ? "drop" : "return";
+  return [...requests, addElements(WITHIN, [{ key: pair, data: { verdict } }])];
+}
+
+/** Removes addresses from the sets. */
+export const removal = (addresses: readonly IpAddress[], published: ReadonlySet<string>): Request[] =>
+  addresses.flatMap((address) => {
+    const element = [{ key: ipToBytes(address) }];
+    const { family } = address;
+    const isPublished = published.has(formatIp(address));
+    return [
+      deleteElements(ADDRESSES[family], element),
+      ...(isPublished ? [deleteElements(PUBLISHED[family], element)] : []),
+    ];
+  });
