@@ -94,6 +94,11 @@ unsafe extern "C" fn collect_garbage(context: *mut JSContext, _: JSValue, _: c_i
     JS_UNDEFINED
 }
 
+unsafe extern "C" fn use_reserve(_: *mut JSContext, _: JSValue, _: c_int, _: *mut JSValue) -> JSValue {
+    memory::use_reserve();
+    JS_UNDEFINED
+}
+
 /// A list that the engine only reads.
 struct Functions<const COUNT: usize>([JSCFunctionListEntry; COUNT]);
 unsafe impl<const COUNT: usize> Sync for Functions<COUNT> {}
@@ -115,7 +120,7 @@ const fn function(name: &'static CStr, function: Function, length: u8) -> JSCFun
 }
 
 /// What src/engine/compact.ts finds in the global object `host`.
-static FUNCTIONS: Functions<18> = Functions([
+static FUNCTIONS: Functions<19> = Functions([
     function(c"syscall", system::syscall, 1),
     function(c"interruptBy", system::interrupt_by, 1),
     function(c"interruptNoMore", system::interrupt_no_more, 1),
@@ -134,6 +139,7 @@ static FUNCTIONS: Functions<18> = Functions([
     function(c"sha512", sha512, 1),
     function(c"sameBytes", same_bytes, 2),
     function(c"collectGarbage", collect_garbage, 0),
+    function(c"useReserve", use_reserve, 0),
 ]);
 
 #[no_mangle]

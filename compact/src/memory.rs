@@ -23,8 +23,13 @@ const CLASSES: usize = FINE_UP_TO / FINE + 1 + 8 * 6;
 const MAPPED_FROM: usize = 256 << 10;
 /// The region grows by so much.
 const STEP: usize = 256 << 10;
-/// What stays back for the report that memory has run out, and for undoing what the call did.
-const RESERVE: usize = 128 << 10;
+/// What it has when the call begins.
+const FIRST: usize = STEP + RESERVE;
+/// What stays back until the system refuses more. Then it lets the call come to its next system call, which fails for want
+/// of memory as it could fail for any other reason, so that the call is undone (see `refuses`).
+const RESERVE: usize = 1 << 20;
+/// What of that stays back for the report, when the call needs all the rest without a system call.
+const LAST_RESERVE: usize = 128 << 10;
 
 /// Room for what the image holds.
 const ROOM: usize = 4 << 20;
@@ -43,13 +48,26 @@ pub struct Heap {
     top: usize,
     end: usize,
     reserve: usize,
+    /// Whether the system has refused more memory.
+    refused: bool,
+    /// Whether a system call is still to fail for that.
+    owes_failure: bool,
     free: [*mut c_void; CLASSES],
     room: [u8; ROOM],
 }
 
 /// The build replaces its content, so it is read as memory that something else has written.
 #[link_section = ".heap"]
-static mut HEAP: Heap = Heap { made: None, top: 0, end: 0, reserve: RESERVE, free: [null_mut(); CLASSES], room: [0; ROOM] };
+static mut HEAP: Heap = Heap {
+    made: None,
+    top: 0,
+    end: 0,
+    reserve: RESERVE,
+    refused: false,
+    owes_failure: false,
+    free: [null_mut(); CLASSES],
+    room: [0; ROOM],
+};
 
 /// There is one thread, and no reference to HEAP is kept: all goes by this pointer.
 const fn heap() -> *mut Heap {
@@ -63,17 +81,29 @@ pub unsafe fn made() -> Option<Made> {
 
 /// Whether the system has refused more memory.
 pub unsafe fn has_run_out() -> bool {
-    (*heap()).reserve == 0
+    (*heap()).refused
+}
+
+/// Whether a system call has to fail because memory is at its end: true once.
+pub unsafe fn refuses() -> bool {
+    let owes = &raw mut (*heap()).owes_failure;
+    owes.replace(false)
+}
+
+/// From here on no system call fails for want of memory: the call is undone or reported.
+pub unsafe fn use_reserve() {
+    (*heap()).owes_failure = false;
+    (*heap()).reserve = (*heap()).reserve.min(LAST_RESERVE);
 }
 
 /// Maps a stack for the program, so that neither the limit that the caller set for stacks nor one for its address space can
 /// end it in the middle of a call. Returns the size in bytes.
 pub unsafe fn map_stack() -> usize {
     let mut size = MOST_STACK;
-    while map(STACK_TOP - size, size + STEP) as usize != STACK_TOP - size {
+    while map(STACK_TOP - size, size + FIRST) as usize != STACK_TOP - size {
         size /= 2;
         if size < LEAST_STACK {
-            (*heap()).reserve = 0;
+            (*heap()).refused = true;
             fail();
         }
     }
@@ -89,7 +119,7 @@ pub unsafe fn map_stack() -> usize {
 /// Ends the room of the image: what is new comes from the memory above the stack, which map_stack has mapped.
 pub unsafe fn begin_call() {
     (*heap()).top = STACK_TOP;
-    (*heap()).end = STACK_TOP + STEP;
+    (*heap()).end = STACK_TOP + FIRST;
 }
 
 /// Begins to fill the room of the image.
@@ -119,27 +149,44 @@ fn class_of(size: usize) -> (usize, usize) {
     (FINE_UP_TO / FINE + 1 + 8 * above + eighth, (eighth + 9) << (power - 3))
 }
 
-/// So many bytes from the region, at most MAPPED_FROM, or 0. After the first 0 the reserve is there for the report.
+/// So many bytes from the region, at most MAPPED_FROM, or 0.
 unsafe fn take(size: usize) -> usize {
     let heap = heap();
-    if (*heap).top + size + (*heap).reserve > (*heap).end {
-        if (*heap).made.is_none() {
-            image::is_full();
-        }
-        let step = STEP.max(size + RESERVE);
-        let more = map((*heap).end, step) as usize;
-        if more == 0 {
-            (*heap).reserve = 0;
-            return 0;
-        }
-        if more != (*heap).end {
-            (*heap).top = more;
-        }
-        (*heap).end = more + step;
+    if (*heap).top + size + (*heap).reserve > (*heap).end && !grow(size) {
+        return 0;
     }
     let at = (*heap).top;
     (*heap).top += size;
     at
+}
+
+/// Makes room for so many bytes: from the system, or else from the reserve. After `false` there is more of the reserve.
+unsafe fn grow(size: usize) -> bool {
+    let heap = heap();
+    if (*heap).made.is_none() {
+        image::is_full();
+    }
+    let step = STEP.max(size + RESERVE);
+    let more = map((*heap).end, step) as usize;
+    if more != 0 {
+        if more != (*heap).end {
+            (*heap).top = more;
+        }
+        (*heap).end = more + step;
+        return true;
+    }
+    (*heap).refused = true;
+    if (*heap).reserve == RESERVE {
+        use_reserve();
+        (*heap).owes_failure = true;
+    }
+    let fits = (*heap).top + size + (*heap).reserve <= (*heap).end;
+    if !fits {
+        // This fails, so no system call needs to.
+        (*heap).owes_failure = false;
+        (*heap).reserve = 0;
+    }
+    fits
 }
 
 /// A block of pages of its own.
@@ -156,21 +203,31 @@ unsafe fn map_block(size: usize) -> *mut c_void {
     block.byte_add(HEADER) as _
 }
 
+/// The block of a class that was freed last, or null.
+unsafe fn reuse(class: usize) -> *mut c_void {
+    let free = &raw mut (*heap()).free[class];
+    let found = *free;
+    if !found.is_null() {
+        *free = *(found as *mut *mut c_void);
+    }
+    found
+}
+
 pub unsafe extern "C" fn allocate(_: *mut c_void, wanted: u64) -> *mut c_void {
     let Some(size) = (wanted as usize).checked_add(HEADER) else { return null_mut() };
     if size > MAPPED_FROM {
         return map_block(size);
     }
     let (class, size) = class_of(size);
-    let free = &raw mut (*heap()).free[class];
-    let found = *free;
+    let found = reuse(class);
     if !found.is_null() {
-        *free = *(found as *mut *mut c_void);
         return found;
     }
     let block = take(size) as *mut usize;
     if block.is_null() {
-        return null_mut();
+        // A larger block serves as well, though it is better kept for its own size.
+        let mut larger = (class + 1..CLASSES).map(|class| reuse(class));
+        return larger.find(|found| !found.is_null()).unwrap_or(null_mut());
     }
     *block = size;
     block.byte_add(HEADER) as _

@@ -1,5 +1,6 @@
 //! System calls, signals and child processes.
 use crate::failure::fail;
+use crate::memory;
 use crate::values::{arguments, bytes_of, integer_of, memory_of, number as value, throw};
 use core::arch::asm;
 use core::ffi::{c_char, c_int, c_void, CStr};
@@ -103,6 +104,9 @@ pub unsafe fn continue_on<T>(top: usize, function: unsafe extern "C" fn(*const T
 
 /// `syscall(number, …six)`: numbers as they are, arrays as their address, null and undefined as 0.
 pub unsafe extern "C" fn syscall(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    if memory::refuses() {
+        return JS_ThrowOutOfMemory(context);
+    }
     let mut words = [0; 7];
     for (word, &value) in words.iter_mut().zip(arguments(argc, argv)) {
         *word = if JS_IsInt(value) {
@@ -183,6 +187,9 @@ unsafe fn table_of(context: *mut JSContext, bytes: &[u8]) -> *mut *mut c_char {
 /// `spawn(path, argv, variables, stdin, stdout, stderr)`: each text as bytes with a NUL behind each string. The program starts
 /// in its own process group, with default handling of all signals. The value is its process id, or the negative errno.
 pub unsafe extern "C" fn spawn(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    if memory::refuses() {
+        return JS_ThrowOutOfMemory(context);
+    }
     let values = arguments(argc, argv);
     let mut stdio = [0; 3];
     for (descriptor, &value) in stdio.iter_mut().zip(&values[3..]) {

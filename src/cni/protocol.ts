@@ -2,6 +2,7 @@
  * Runs one call of a plugin, from the environment to the exit code (rules A1–A21). Everything that touches the process is
  * behind the interface Host.
  */
+import { useReserve } from "#engine";
 import type { CallTime } from "./call-time.ts";
 import { decodeDocument, mostBytes, readNetworkConfig, versionForError } from "./config.ts";
 import { type Command, type Environment, type Invocation, readEnvironment } from "./environment.ts";
@@ -127,6 +128,7 @@ export function reportError(
   host: Pick<Host, "stdout" | "stderr">,
 ): void {
   const details = error.details === "" ? undefined : error.details;
+  useReserve();
   try {
     host.stdout(print({ cniVersion, code: error.code, msg: error.message, details }));
   } catch {

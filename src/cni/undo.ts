@@ -3,6 +3,7 @@
  * as when the kernel's answer is lost. So an undo must verify by index, MAC or alias that what it finds is from this ADD. If
  * it finds nothing, there is nothing to undo.
  */
+import { useReserve } from "#engine";
 import type { CallTime } from "./call-time.ts";
 import { toCniError } from "./error.ts";
 
@@ -31,7 +32,7 @@ export class UndoStack {
    */
   async run({ log, time }: Call): Promise<string[]> {
     const left: string[] = [];
-    time.beginUndo();
+    beginUndo(time);
     for (let step = this.steps.pop(); step !== undefined; step = this.steps.pop()) {
       const { name, undo } = step;
       const action = this.steps.length === 0 ? undo : () => time.half(undo);
@@ -43,8 +44,14 @@ export class UndoStack {
 
 /** Runs the DEL that undoes an ADD. A failure is logged and returned, with `headline` in front. */
 export function takeBack({ time, log }: Call, headline: string, del: () => Promise<void>): Promise<string[]> {
-  time.beginUndo();
+  beginUndo(time);
   return attemptUndo(headline, () => time.half(del), log);
+}
+
+/** Starts an undo, which has time and memory of its own. */
+export function beginUndo(time: CallTime): void {
+  time.beginUndo();
+  useReserve();
 }
 
 async function attemptUndo(

@@ -53,6 +53,12 @@ export function isOutOfMemory(thrown: unknown): boolean {
   return thrown instanceof RangeError && /memory/i.test(thrown.message);
 }
 
+/**
+ * From here on the call is undone or reported, for which memory was kept back. Until then a system call can fail for want of
+ * memory. This engine keeps nothing back.
+ */
+export function useReserve(): void {}
+
 /** Frees memory that is no longer referenced. */
 export function collectGarbage(): void {
   Bun.gc(true);

@@ -39,16 +39,17 @@ declare const host: {
   sha512(data: Hashed): string;
   sameBytes(a: Uint8Array, b: Uint8Array): boolean;
   collectGarbage(): void;
+  useReserve(): void;
 };
 
 /** The host's own functions, and `environment`, which it fills when the program starts. */
-export const { architecture, environment, syscall, now, pause, sameBytes, collectGarbage } = host;
+export const { architecture, environment, syscall, now, pause, sameBytes, collectGarbage, useReserve } = host;
 /** What the engine throws when it is at its end: too little memory, for one. */
 declare const InternalError: ErrorConstructor;
 
-/** Whether the engine threw this because it got no more memory: null when there was none for an error either. */
+/** Whether the engine threw this because it got no more memory. If there is none for an error either, it throws other values. */
 export function isOutOfMemory(thrown: unknown): boolean {
-  return thrown === null || thrown instanceof InternalError;
+  return thrown instanceof InternalError || !(thrown instanceof Error);
 }
 
 /** The hashes of bun.ts, byte for byte. */

@@ -2,7 +2,7 @@
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import type { IpConfig, Result } from "../../cni/result.ts";
-import { takeBack } from "../../cni/undo.ts";
+import { beginUndo, takeBack } from "../../cni/undo.ts";
 import { type Boot, thisBoot } from "../../leases/boot.ts";
 import { during } from "../../leases/failure.ts";
 import { leaseContent } from "../../leases/lease.ts";
@@ -78,6 +78,7 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
       }
       store.commit();
     } catch (error) {
+      beginUndo(request.time);
       giveBack(store, ips, left);
       throw during(`failed to allocate for range ${ips.length}`, error);
     }
