@@ -28,7 +28,7 @@ export async function check(
   let missing = rules === "nftables" ? inOwn() : await missingInIptables(netfilter, wanted);
   // Without a configured backend the choice may have been another one when the rules were made.
   if (missing.length > 0 && backend === undefined && !isZoned && inOwn().length === 0) missing = [];
-  if (isZoned) missing.push(...(await missingSources(zone, wanted)));
+  if (isZoned) for (const rule of await missingSources(zone, wanted)) missing.push(rule);
   if (missing.length === 0) return isolatedPort(netfilter, wanted);
   const { network, containerId, ifname } = wanted.attachment;
   const addresses = wanted.addresses.map(({ address }) => formatIp(address)).join(", ");
@@ -64,7 +64,7 @@ async function missingInIptables(connection: Connection | undefined, wanted: Wan
       reported = found;
       break;
     }
-    missing.push(...(reported ?? []));
+    for (const rule of reported ?? []) missing.push(rule);
   }
   return missing;
 }

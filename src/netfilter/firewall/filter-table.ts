@@ -103,12 +103,14 @@ function updateNft(
     for (const state of nftStates(connection, families, adminChains, interest)) {
       const base = IPTABLES_FORWARD[state.family];
       const changes = plan(state);
-      requests.push(...requestsFor(base, changes, state.chains.has(FORWARD) ? [] : [base]));
+      for (const request of requestsFor(base, changes, state.chains.has(FORWARD) ? [] : [base]))
+        requests.push(request);
       const chains = changes.filter(({ action }) => action === "delete chain").length;
       const rules = changes.filter(
         (change) => change.action === "delete" && change.rule.chain === FORWARD,
       ).length;
-      if (chains > 0) requests.push(...emptied(connection, base, { rules, chains }));
+      if (chains > 0)
+        for (const request of emptied(connection, base, { rules, chains })) requests.push(request);
     }
     return requests;
   });

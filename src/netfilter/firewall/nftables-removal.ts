@@ -29,7 +29,7 @@ export function removeNftables(
     for (const bridge of policies.keys()) {
       const isUsed = exists(bridge) && remaining.some(({ ingress }) => ingress?.bridge === bridge);
       if (isUsed) bridges++;
-      else requests.push(...policyRequests(state, { bridge, policy: "open" }));
+      else for (const request of policyRequests(state, { bridge, policy: "open" })) requests.push(request);
     }
     if (remaining.length + bridges > 0 || !isMarked(entry)) return requests;
     const admins = findChains(

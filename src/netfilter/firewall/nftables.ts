@@ -31,7 +31,8 @@ export function setUpNftables(connection: Connection, wanted: Wanted): readonly 
     const requests: Request[] = [];
     const accepts = !hasIptables(connection);
     const adminChains = [...new Set([...state.adminChains, adminChain])];
-    if (!isWhole(state, adminChains, accepts)) requests.push(...tableRequests(adminChains, accepts));
+    if (!isWhole(state, adminChains, accepts))
+      for (const request of tableRequests(adminChains, accepts)) requests.push(request);
     released = [];
     const own = new Map(addresses.map(({ address }) => [formatIp(address), address]));
     let port = ingress?.isolatedPort;
@@ -39,7 +40,7 @@ export function setUpNftables(connection: Connection, wanted: Wanted): readonly 
       if (found.mark === mark) port ??= found.ingress?.isolatedPort;
       // Also an address that another attachment had: elements with other user data are not changed by adding them.
       if (found.mark === mark || own.has(formatIp(found.address)))
-        requests.push(...removal([found.address], state.published));
+        for (const request of removal([found.address], state.published)) requests.push(request);
     }
     for (const address of own.values()) {
       const key = ipToBytes(address);

@@ -57,7 +57,8 @@ export function planRemoval(
     const isLeft = left.has(name) || removed.some((found) => mayBeOn(name, found, bridges));
     if (!bridges.exists(name) || (isLeft && !isUsed())) unused.add(name);
   }
-  for (const name of unused) changes.push(...ingressChanges(state, { policy: "open", bridge: name }));
+  for (const name of unused)
+    for (const change of ingressChanges(state, { policy: "open", bridge: name })) changes.push(change);
   return [...changes, ...emptyChains(state, changes)];
 }
 

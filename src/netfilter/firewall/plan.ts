@@ -56,16 +56,18 @@ export function planSetUp(
   const policy = ingress === undefined ? "open" : effectivePolicy(wanted, state, bridges);
   const stages = policy === "open" ? [] : [STAGE_1, STAGE_2];
   const changes = chainChanges(state, [CNI_FORWARD, adminChain, ...stages]);
-  changes.push(...jumpChanges(state, policy !== "open"));
+  for (const change of jumpChanges(state, policy !== "open")) changes.push(change);
   if (ingress !== undefined) {
     if (policy !== "isolated" && presentPolicy(state, ingress.bridge) === "isolated")
       for (const { ingress: record } of state.recorded()) {
         const { bridge, isolatedPort } = parseRecord(record) ?? {};
         if (bridge === ingress.bridge && isolatedPort !== undefined) release(isolatedPort);
       }
-    changes.push(...ingressChanges(state, { ...ingress, policy }));
+    for (const change of ingressChanges(state, { ...ingress, policy })) changes.push(change);
   }
-  changes.push(...sharedChanges(rulesOf(state, CNI_FORWARD), CNI_FORWARD, adminJump(adminChain), "insert"));
+  const forward = rulesOf(state, CNI_FORWARD);
+  for (const change of sharedChanges(forward, CNI_FORWARD, adminJump(adminChain), "insert"))
+    changes.push(change);
 
   const there = rulesOf(state, CNI_FORWARD).filter((found) => addressOf(found) !== undefined);
   const kept = new Set<FoundRule>();
@@ -177,10 +179,11 @@ export function ingressChanges(state: FilterState, ingress: Ingress): Change[] {
     if (found !== undefined) kept.add(found);
     else changes.push({ action: "insert", chain, rule });
   }
-  changes.push(...own.filter((found) => !kept.has(found)).map(deletion));
+  for (const each of own.filter((found) => !kept.has(found))) changes.push(deletion(each));
   if (isNeeded) {
     for (const chain of [STAGE_1, STAGE_2])
-      changes.push(...sharedChanges(rulesOf(state, chain), chain, STAGE_END, "append"));
+      for (const change of sharedChanges(rulesOf(state, chain), chain, STAGE_END, "append"))
+        changes.push(change);
   }
   return changes;
 }

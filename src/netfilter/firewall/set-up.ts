@@ -23,7 +23,7 @@ export async function setUp({ rules }: Choice, wanted: Wanted): Promise<readonly
     const places = [];
     for (const family of FAMILIES) {
       if (wanted.addresses.some(({ address }) => address.family === family))
-        places.push(...(await placesFor(netfilter, family)));
+        for (const place of await placesFor(netfilter, family)) places.push(place);
     }
     const released = new Set<string>();
     using bridges = new HostBridges();

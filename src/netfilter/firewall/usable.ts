@@ -61,7 +61,8 @@ async function requireIptables(
     const base = IPTABLES_FORWARD[family];
     const requests: Request[] = [];
     for (const state of nftStates(connection, [family], [wanted.adminChain]))
-      requests.push(...requestsFor(base, planSetUp(wanted, state, bridges), [base]));
+      for (const request of requestsFor(base, planSetUp(wanted, state, bridges), [base]))
+        requests.push(request);
     try {
       rehearse(connection, requests);
     } catch (error) {

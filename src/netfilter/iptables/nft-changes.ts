@@ -58,7 +58,7 @@ export function requestsFor(
         const { chain, rule, attachment, userData = [] } = change;
         const mark = attachment === undefined ? [] : [text(datumType.attachment, attachmentMark(attachment))];
         const conditions = more(rule);
-        if (conditions !== undefined) requests.push(...conditions.requests);
+        for (const request of conditions?.requests ?? []) requests.push(request);
         const encoded = {
           family,
           table,

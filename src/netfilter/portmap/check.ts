@@ -59,7 +59,8 @@ export async function check(
   if (device !== undefined && published.snat && families.includes(4)) {
     if (!routesLocalnet(device))
       missing.push(`route_localnet of ${device} is 0, so 127.0.0.1 does not lead to the container`);
-    if (found.isOurs && netfilter !== undefined) missing.push(...missingGuard(netfilter, device));
+    if (found.isOurs && netfilter !== undefined)
+      for (const rule of missingGuard(netfilter, device)) missing.push(rule);
   }
   if (missing.length === 0) return;
   const { network, containerId, ifname } = published;
@@ -195,11 +196,10 @@ async function ofIptables(
   for (const entry of entryRules(published))
     if (rules !== undefined && !entries.some((each) => leadsAs(each, entry)))
       lacks("CNI-HOSTPORT-DNAT", entry);
-  missing.push(
-    ...takenFromIptables(state, published, family, (chain) =>
-      nft === undefined ? state : readOwnNft(nft, family, chain),
-    ),
+  const taken = takenFromIptables(state, published, family, (chain) =>
+    nft === undefined ? state : readOwnNft(nft, family, chain),
   );
+  for (const port of taken) missing.push(port);
   return { missing, isOurs: rules?.some(({ mark }) => mark !== undefined) ?? false };
 }
 

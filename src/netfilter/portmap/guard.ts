@@ -196,7 +196,8 @@ export function leaveRequests(
     const own = leads.filter(({ target }) => target === found.chain);
     const users = (found.use ?? 0) - rulesIn(connection, found).length - own.length;
     if (users > (leaving.get(found.chain) ?? 0)) continue;
-    requests.push(...own.map(deleteRule), flushChain(found), deleteChain(found));
+    for (const rule of own) requests.push(deleteRule(rule));
+    requests.push(flushChain(found), deleteChain(found));
     ended += own.length;
     const [value = "1", device = ""] = (textOf(found.userData, datumType.owner) ?? "").split("\n");
     restored.push([device, value]);

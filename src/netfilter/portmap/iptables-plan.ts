@@ -53,7 +53,7 @@ export function planSetUp(state: NatState, published: Published, family: Family,
   const stale = present === undefined ? undefined : removal(state, chain, owned);
   if (isLegacy && stale !== undefined && isComplete(state, chain, wanted, entries, stale))
     return { changes, removed: [] };
-  changes.push(...(stale?.changes ?? []));
+  for (const change of stale?.changes ?? []) changes.push(change);
   if (present === undefined) changes.push({ action: "add chain", chain });
   if (isLegacy && address !== undefined)
     changes.push({

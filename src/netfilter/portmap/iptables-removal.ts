@@ -127,7 +127,7 @@ export function planTearDown(state: NatState, chain: string, owned: Owned): Plan
   let removed: readonly Rule[] = [];
   if (state.chains.has(chain)) {
     const found = removal(state, chain, owned);
-    changes.push(...found.changes.filter((change) => !found.isEmpty || !isIn(change, chain)));
+    for (const change of found.changes) if (!found.isEmpty || !isIn(change, chain)) changes.push(change);
     if (found.isEmpty) changes.push({ action: "delete chain", chain });
     removed = found.removed;
   }

@@ -1,7 +1,7 @@
 /** Changes the nat tables of both variants of iptables for published ports. */
 import { CniError, code } from "../../cni/error.ts";
 import type { Family } from "../../net/ip.ts";
-import type { Connection, Request } from "../../netlink/connection.ts";
+import type { Connection } from "../../netlink/connection.ts";
 import { portChain } from "../attachment-names.ts";
 import { type Change, nameOf } from "../iptables/change.ts";
 import { findLegacyRestore } from "../iptables/host.ts";
@@ -60,11 +60,11 @@ export async function stepOfNft(
     }
     for (const [chain, marks] of dead) {
       const owned = { mark: (mark: string) => marks.has(mark), comment: () => false, address: () => false };
-      changes.push(...planTearDown(readOwnNft(connection, family, chain), chain, owned).changes);
+      const tearDown = planTearDown(readOwnNft(connection, family, chain), chain, owned);
+      for (const change of tearDown.changes) changes.push(change);
     }
-    changes.push(...planSetUp(state, published, family, false).changes);
+    for (const change of planSetUp(state, published, family, false).changes) changes.push(change);
     let setId = 1;
-    const cleanUp: Request[] = [];
     const requests = requestsFor(table, changes, state.missing, (rule) => {
       const compilation = rule.ports === undefined ? undefined : compiled.get(`${family} ${rule.protocol}`);
       const instance = compilation?.compiled.instance(table, setId);
@@ -73,8 +73,7 @@ export async function stepOfNft(
     });
     // Conditions of all protocols were compiled in the same chain.
     const [first] = [...compiled].flatMap(([key, each]) => (key.startsWith(`${family} `) ? [each] : []));
-    cleanUp.push(...(first?.cleanUp ?? []));
-    return { requests: [...requests, ...cleanUp], rivals };
+    return { requests: [...requests, ...(first?.cleanUp ?? [])], rivals };
   };
 }
 

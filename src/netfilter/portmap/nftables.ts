@@ -111,7 +111,8 @@ export function readState(connection: Connection, family: Family, published: Pub
   }
   // An attachment has masquerade rules only together with others. The chain is the longest one.
   if (stale.length > 0 && masquerading?.use)
-    stale.push(...rulesIn(connection, masquerading, (rule) => isOwned(rule, owned), owned.texts));
+    for (const rule of rulesIn(connection, masquerading, (each) => isOwned(each, owned), owned.texts))
+      stale.push(rule);
   const entries = [own.all, own.prerouting, own.output].flatMap((chain) =>
     ports === undefined ? [] : rulesIn(connection, chain),
   );
@@ -149,19 +150,19 @@ export function setUpRequests(
   for (const [chain, wanted] of entryRules(own)) {
     const found = entries.filter((rule) => rule.chain === chain.chain);
     if (found.length === wanted.length && wanted.every((rule, at) => isSame(found[at]?.rule, rule))) continue;
-    requests.push(...found.map(deleteRule));
+    for (const rule of found) requests.push(deleteRule(rule));
     for (const rule of wanted)
       requests.push(addRule({ ...named(chain), expressions: encodeRule(rule, tableFamily, NATIVE) }));
   }
-  requests.push(...stale.map(deleteRule));
+  for (const rule of stale) requests.push(deleteRule(rule));
   const userData = userDataOf(published);
   let setId = 1;
   for (const mapping of mappingsOf(published, family).reverse()) {
     const needed = compiled?.instance(own.ports, setId);
     setId += needed?.sets ?? 0;
     const expressions = encodeRule(mappingRule(mapping, address), tableFamily, NATIVE);
+    for (const request of needed?.requests ?? []) requests.push(request);
     requests.push(
-      ...(needed?.requests ?? []),
       insertRule({
         ...named(own.ports),
         userData,

@@ -59,26 +59,29 @@ export async function remove(
         found = [];
         for (const family of families) {
           const rules = ownRules(netfilter, family, ofNftables);
-          requests.push(...rules.map(deleteRule));
-          for (const { part } of rules) if (part !== undefined) found.push(part);
+          for (const rule of rules) {
+            requests.push(deleteRule(rule));
+            if (rule.part !== undefined) found.push(rule.part);
+          }
         }
         for (const [family, names] of chains) {
           for (const chain of names) {
             const planned = planTearDown(readOwnNft(netfilter, family, chain), chain, ofIptables);
-            requests.push(...requestsFor(IPTABLES_POSTROUTING[family], planned.changes, []));
-            found.push(...planned.removed);
+            for (const request of requestsFor(IPTABLES_POSTROUTING[family], planned.changes, []))
+              requests.push(request);
+            for (const rule of planned.removed) found.push(rule);
           }
         }
         const leaving = leaveRequests(netfilter, users, lock);
         if (leaving === undefined) return [];
         giveBack = leaving.giveBack;
-        requests.push(...leaving.requests);
+        for (const request of leaving.requests) requests.push(request);
         isChange = requests.length > 0;
         return requests;
       };
       do update(netfilter, plan);
       while (lock.mustRepeat());
-      ended.push(...found);
+      for (const rule of found) ended.push(rule);
       giveBack();
       if (isChange) deleteIdle(netfilter, families, [...chains.keys()]);
     });
@@ -93,7 +96,7 @@ export async function remove(
           removed ??= planned.removed;
           return withTexts(family, planned.changes);
         });
-        ended.push(...(removed ?? []));
+        for (const rule of removed ?? []) ended.push(rule);
       }
     });
   }

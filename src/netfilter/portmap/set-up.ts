@@ -117,12 +117,12 @@ async function setUpIptables(
     if (table === undefined) throw noIptables(family);
     (table.connection === undefined ? legacy : nft).push(family);
   }
-  const rivals: Rival[] = [];
+  let rivals: readonly Rival[] = [];
   if (netfilter !== undefined && nft.length > 0) {
     const step = await stepOfNft(netfilter, published, nft);
-    rivals.push(...(await transaction(netfilter, published, nft, surroundings, step)));
+    rivals = await transaction(netfilter, published, nft, surroundings, step);
   }
-  for (const family of legacy) rivals.push(...(await updateLegacyTable(published, family)));
+  for (const family of legacy) rivals = rivals.concat(await updateLegacyTable(published, family));
   if (legacy.includes(4)) await guardLegacy(netfilter, published, surroundings);
   return rivals;
 }
