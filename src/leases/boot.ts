@@ -15,8 +15,5 @@ export interface Boot {
 export const thisBoot: Boot = {
   id: bootId,
   record: takeRecord,
-  gone: async (records) => {
-    const { netnsLiveness } = await import("../sys/netns-handle.ts");
-    return (await import("./netns-liveness.ts")).provenGone(records, netnsLiveness());
-  },
+  gone: async (records) => (await import("./netns-liveness.ts")).findGone(records),
 };

@@ -6,6 +6,12 @@ import { type NetnsRecord, ownPidNamespace } from "./netns-record.ts";
 /** The inode number of the host's first pid namespace (PID_NS_INIT_INO of uapi linux/nsfs.h). */
 const FIRST_PID_NAMESPACE = "4026531836";
 
+/** Of these records, which are all of this boot, those whose namespace is proven gone on this machine. */
+export async function findGone(records: readonly NetnsRecord[]): Promise<ReadonlySet<NetnsRecord>> {
+  const { netnsLiveness } = await import("../sys/netns-handle.ts");
+  return provenGone(records, netnsLiveness());
+}
+
 /**
  * Of these records, which are all of this boot, those whose namespace is proven gone. `lives` is the kernel's answer.
  * Where the kernel cannot answer (`lives` is undefined), everything that could keep a namespace alive is searched.

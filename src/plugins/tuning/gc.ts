@@ -3,7 +3,7 @@ import { requireValidAttachments } from "../../cni/config.ts";
 import { toCniError } from "../../cni/error.ts";
 import { Failures } from "../../cni/failures.ts";
 import type { Request } from "../../cni/plugin.ts";
-import { thisBoot } from "../../leases/boot.ts";
+import { bootId } from "../../sys/boot.ts";
 import { failedWith } from "../../sys/errno.ts";
 import { listDirectory } from "../../sys/file.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
@@ -62,13 +62,14 @@ function namesIn(directory: string): string[] {
 
 /** Those whose namespace may still exist. */
 async function livingOf(origins: readonly Origin[]): Promise<ReadonlySet<Origin>> {
-  const boot = thisBoot.id();
+  const boot = bootId();
   const records = new Map(
     origins.flatMap((origin) => {
       const record = recordIn(origin);
       return record?.boot === boot && record !== undefined ? [[origin, record] as const] : [];
     }),
   );
-  const gone = await thisBoot.gone([...records.values()]);
+  const { findGone } = await import("../../leases/netns-liveness.ts");
+  const gone = await findGone([...records.values()]);
   return new Set([...records].filter(([, record]) => !gone.has(record)).map(([origin]) => origin));
 }

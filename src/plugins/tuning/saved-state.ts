@@ -14,7 +14,7 @@ import { readToEnd, writeAll } from "../../sys/descriptor.ts";
 import { failedWith } from "../../sys/errno.ts";
 import { O, rename, unlink } from "../../sys/file.ts";
 import { grantOwner, makeDirectories, OWNER_ONLY, openOwn } from "../../sys/own-file.ts";
-import { type LinkState, SETTINGS } from "./link-state.ts";
+import type { LinkState } from "./link-state.ts";
 
 const ORIGIN_KEYS = [
   ["network", "text!", null, ""],
@@ -100,10 +100,8 @@ export function readSaved(path: string): SavedState | undefined {
 export function writeSaved({ path, state, origin }: SavedState): void {
   try {
     makeDirectories(path.slice(0, path.lastIndexOf("/")), 0o700);
-    const document: Record<string, unknown> = {};
-    for (const setting of SETTINGS) if (state[setting] !== undefined) document[setting] = state[setting];
     // As the reference writes it.
-    const text = JSON.stringify({ ...document, bridgehead: origin }, undefined, 1);
+    const text = JSON.stringify({ ...state, bridgehead: origin }, undefined, 1);
     unlinkIfThere(path + UNFINISHED);
     {
       using file = openOwn(path + UNFINISHED, O.WRONLY | O.CREAT | O.EXCL, OWNER_ONLY);

@@ -292,12 +292,20 @@ describe("T32, T34: whose settings are saved", () => {
     const one = await prepare(host, { name: "c1", containerId: "a_b", ifname: "eth0" });
     const other = await prepare(host, { name: "c2", containerId: "a", ifname: "b_eth0" });
     expect(other.file).toBe(one.file);
-    await one.add({ mtu: 1400 });
-    await other.add({ mtu: 1300, mac: MAC });
-    await one.silent("DEL");
-    expect(await one.shown()).toEqual(FORMER);
-    await other.silent("DEL");
-    expect(await other.shown()).toEqual(FORMER);
+    for (const [first, second] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      await one.add({ mtu: 1400 });
+      await other.add({ mtu: 1300, mac: MAC });
+      await first.silent("DEL");
+      expect([await first.shown(), (await second.shown()).mtu]).toEqual([
+        FORMER,
+        second === one ? 1400 : 1300,
+      ]);
+      await second.silent("DEL");
+      expect(await second.shown()).toEqual(FORMER);
+    }
     expect(await host.run(`find ${DATA} -type f`)).toBe("");
   });
 
@@ -440,6 +448,19 @@ describe("T15, T35: CHECK", () => {
     await one.silent("CHECK", { mtu: 1400 });
     await one.silent("DEL");
   });
+
+  tuningTest(
+    "T35: accepts the promiscuous mode that a bridge needs for the one that is configured",
+    async (host) => {
+      const one = await prepare(host);
+      await one.add({ promisc: true });
+      await one.namespace.run(`ip link add inner type bridge && ip link set inner up
+      ip link set eth0 master inner promisc off`);
+      expect((await one.shown()).promisc).toBe(false);
+      await one.silent("CHECK", { promisc: true });
+      await one.silent("DEL");
+    },
+  );
 
   tuningTest("T37: names a conflict with the MAC address that bridge sets", async (host) => {
     const one = await prepare(host);
