@@ -1,7 +1,6 @@
 /** Attachments as a runtime asks for them: configurations, namespaces, calls. */
-import type { Side, Step } from "./case.ts";
+import type { Step } from "./case.ts";
 import type { BenchHost, Program } from "./host.ts";
-import type { Programs } from "./programs.ts";
 
 /** A network configuration without name and type. */
 export interface Shape {
@@ -63,10 +62,6 @@ export async function addNamespaces(host: BenchHost, prefix: string, count: numb
   );
 }
 
-/** Folder with the plugins of a side. */
-export const pluginsOf = (programs: Programs, side: Side): string =>
-  side === "reference" || side === "copy" ? programs[side] : programs.ours;
-
 export interface CallOptions {
   /** Folder with the plugins. */
   readonly folder: string;
@@ -103,7 +98,7 @@ export function pluginCall(command: string, options: CallOptions): Program {
 export const MEASURED = 1_000_000;
 
 /** ADD and then DEL of one attachment, in a namespace that stays. */
-export function addAndDel(options: Omit<CallOptions, "number" | "netns">, suffix = ""): Step[] {
+export function addAndDel(options: Omit<CallOptions, "number" | "netns">, suffix = ""): [Step, Step] {
   const call = (command: string) => pluginCall(command, { ...options, number: MEASURED, netns: "measured0" });
   return [
     {

@@ -2,8 +2,29 @@
 import type { BenchHost, Program } from "./host.ts";
 import type { Programs } from "./programs.ts";
 
-/** Whose programs. The ratio of a row is that of ours to the row's base. */
-export type Side = "ours" | "reference" | "hello" | "floor" | "copy";
+/** Bridgehead on each of its engines (src/engine): the compact file and the Bun file. */
+export type Ours = "compact" | "bun";
+
+/** Whose plugins. */
+export type Owner = Ours | "reference";
+
+/**
+ * What is measured: plugins; copies of their files, which show by how much the same plugins differ in a run; the floor,
+ * bench/floor.c.
+ */
+export type Side = Owner | `${Owner}-copy` | "floor";
+
+/** What the time of a side is divided by. */
+export const baseOf = (side: Side): Side => {
+  const [owner] = side.split("-") as [Owner | "floor", string?];
+  return side === owner ? "reference" : owner;
+};
+
+/** The sides of a case with the folders of their plugins: one for each owner, and their copies if they are wanted. */
+export const sidesOf = ({ plugins }: Programs, copies: "with copies" | "without copies"): [Side, string][] =>
+  (Object.entries(plugins) as [Side, string][]).filter(
+    ([side]) => copies === "with copies" || !side.endsWith("copy"),
+  );
 
 /** One thing that is measured, or done between measurements. */
 export interface Step {
@@ -16,6 +37,9 @@ export interface Step {
   /** Done but not measured. */
   readonly untimed?: boolean;
 }
+
+/** The same, done but not measured. */
+export const untimed = (step: Step): Step => ({ ...step, untimed: true });
 
 /** What a contender remembers from one step to the next. */
 export interface Memory {

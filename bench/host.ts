@@ -44,6 +44,8 @@ export interface Census {
   readonly threads: number;
   /** Peak of resident memory of the tree in KiB: the most that the peaks of programs that ran together come to. */
   readonly peak: number;
+  /** The same without pages of files, which other processes share. */
+  readonly own: number;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -91,8 +93,14 @@ export class BenchHost implements AsyncDisposable {
       env: process.env,
     });
     const host = new BenchHost(name, child, folder);
-    await host.script(`mkdir -p /var/lib/cni\nmount -n --bind ${folder} /var/lib/cni`);
-    return host;
+    try {
+      await host.script(`mkdir -p /var/lib/cni\nmount -n --bind ${folder} /var/lib/cni`);
+      return host;
+    } catch (error) {
+      // A launcher that lives on would keep this process from its end.
+      await host[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Runs programs at once, after a pause, and measures them. @throws Error when one fails or leaves a process. */

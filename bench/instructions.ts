@@ -1,7 +1,8 @@
 /**
- * npm run bench -- instructions: how many instructions each call executes, counted by callgrind. The count hardly differs
- * from run to run and from machine to machine, so a change of one hundredth shows, which no clock does. Compares with
- * the table in bench/results, and renews it with --write.
+ * npm run bench -- instructions: how many instructions each call executes with all programs that it starts, counted by
+ * valgrind's lackey, without those of the kernel. The count of ours hardly differs from run to run and from machine to
+ * machine, so a change of one hundredth shows, which no clock does; that of the reference, which has threads, differs by
+ * some hundredths. Compares with the table in bench/results, and renews it with --write.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,10 +16,16 @@ import {
   pluginCall,
   type Shape,
 } from "./attachment.ts";
+import type { Owner, Side } from "./case.ts";
 import type { BenchHost, Program } from "./host.ts";
 
 const TABLE = join(import.meta.dir, "results/instructions.md");
-const HEAD = "| call | million instructions | aim |\n|---|---:|---:|\n";
+const COLUMNS: readonly Owner[] = ["compact", "bun", "reference"];
+const HEAD = `Million instructions of each call, with all programs that it starts.
+
+| call | compact | Bun | reference | aim of Bun |
+|---|---:|---:|---:|---:|
+`;
 
 /** A bridge of its own: its addresses are of another network. */
 const DUAL: Shape = { name: DUAL_STACK.name, config: { ...DUAL_STACK.config, bridge: "cni1" } };
@@ -29,7 +36,7 @@ interface Call {
   readonly command: string;
   readonly shape: Shape;
   readonly plugin?: string;
-  /** Millions of instructions; left out where none was set. */
+  /** Millions of instructions of the Bun file; left out where none was set. */
   readonly aim?: number;
 }
 
@@ -50,55 +57,85 @@ const CALLS: readonly Call[] = [
   { name: "loopback ADD", command: "ADD", shape: LOOPBACK, plugin: "loopback" },
 ];
 
-/** Counts all calls of the plugins in `folder`, on a host that has one attachment of each shape already. */
-export async function countInstructions(host: BenchHost, folder: string, write: boolean): Promise<void> {
+/** Millions of instructions of a call; undefined for a side that was not counted. */
+export type Counts = Readonly<Partial<Record<Owner, number>>>;
+
+/** Counts all calls of all sides, each on a host of its own that has one attachment of each shape already. */
+export async function countInstructions(
+  sides: readonly (readonly [Side, string])[],
+  write: boolean,
+  open: (side: Side) => Promise<BenchHost>,
+): Promise<void> {
   const before = existsSync(TABLE) ? readFileSync(TABLE, "utf8") : "";
-  const path = await pathWithin(host, await callgrindOf());
-  await addNamespaces(host, "standing", 2);
-  await addNamespaces(host, "measured", 1);
-  for (const [number, shape] of [MASQUERADE, DUAL].entries()) {
-    await host.time([pluginCall("ADD", { folder, shape, number, netns: `standing${number}` })]);
+  const counted = new Map<Side, number[]>();
+  for (const [side, folder] of sides) {
+    await using host = await open(side);
+    counted.set(side, await countsOf(host, folder, side));
   }
-  console.log(`${"million instructions".padEnd(34)}     now  recorded  change   aim  beyond`);
-  let prevResult = "";
+  console.log(headLine());
   let table = HEAD;
-  for (const { name, command, shape, plugin, aim } of CALLS) {
-    const options: CallOptions = {
-      ...{ folder, shape, number: 10, netns: "measured0", version: "1.1.0" },
-      ...(plugin === undefined ? {} : { plugin }),
-      ...(command === "CHECK" ? { prevResult } : {}),
-    };
-    const { count, stdout } = await counted(host, pluginCall(command, options), path);
-    if (command === "ADD") prevResult = stdout;
-    console.log(lineOf(name, count, recordedIn(before, name), aim));
-    table += `| ${name} | ${count.toFixed(2)} | ${aim ?? ""} |\n`;
+  for (const [index, { name, aim }] of CALLS.entries()) {
+    const counts: Counts = Object.fromEntries(COLUMNS.map((side) => [side, counted.get(side)?.[index]]));
+    console.log(lineOf(name, counts, recordedIn(before, name), aim));
+    const cells = COLUMNS.map((side) => counts[side]?.toFixed(2) ?? "");
+    table += `| ${[name, ...cells, aim ?? ""].join(" | ")} |\n`;
   }
   if (!write) return;
   writeFileSync(TABLE, table);
   console.log("wrote bench/results/instructions.md");
 }
 
-/** Millions of instructions of the program itself, without those of children. */
-async function counted(host: BenchHost, program: Program, path: string) {
+/** Counts all calls of the plugins in `folder`. */
+async function countsOf(host: BenchHost, folder: string, side: Side): Promise<number[]> {
+  await host.script("mkdir /run/counts");
+  const path = side === "reference" ? folder : await pathWithin(host, await toolOf());
+  await addNamespaces(host, "standing", 2);
+  await addNamespaces(host, "measured", 1);
+  for (const [number, shape] of [MASQUERADE, DUAL].entries()) {
+    await host.time([pluginCall("ADD", { folder, shape, number, netns: `standing${number}` })]);
+  }
+  let prevResult = "";
+  const counts: number[] = [];
+  for (const { command, shape, plugin } of CALLS) {
+    const options: CallOptions = {
+      ...{ folder, shape, number: 10, netns: "measured0", version: "1.1.0" },
+      ...(plugin === undefined ? {} : { plugin }),
+      ...(command === "CHECK" ? { prevResult } : {}),
+    };
+    const { count, stdout } = await countOf(host, pluginCall(command, options), path);
+    if (command === "ADD") prevResult = stdout;
+    counts.push(count);
+  }
+  return counts;
+}
+
+/** Millions of instructions of a program and of those that it starts. */
+async function countOf(host: BenchHost, program: Program, path: string) {
   const valgrind = [
-    Bun.which("valgrind") ?? "valgrind",
-    "--tool=callgrind",
-    "--callgrind-out-file=/dev/null",
+    ...[Bun.which("valgrind") ?? "valgrind", "--tool=lackey", "--basic-counts=yes"],
+    ...["--trace-children=yes", "--log-file=/run/counts/%p"],
   ];
   const { calls } = await host.time([
     { ...program, argv: [...valgrind, ...program.argv], env: { ...program.env, CNI_PATH: path } },
   ]);
-  const { stdout = "", stderr = "" } = calls[0] ?? {};
-  const [, collected] = /Collected : (\d+)/.exec(stderr) ?? [];
-  if (collected === undefined) throw new Error(`valgrind counted nothing:\n${stderr}`);
-  return { count: Number(collected) / 1e6, stdout };
+  const logs = await host.script("cat /run/counts/*; rm /run/counts/*");
+  return { count: millionsIn(logs), stdout: calls[0]?.stdout ?? "" };
+}
+
+/** The sum of all programs' instructions, in millions. @throws Error when there is none */
+export function millionsIn(logs: string): number {
+  const counts = [...logs.matchAll(/guest instrs: +([\d,]+)/g)].map(([, count = ""]) =>
+    count.replaceAll(",", ""),
+  );
+  if (counts.length === 0) throw new Error(`valgrind counted nothing:\n${logs}`);
+  return counts.reduce((sum, count) => sum + Number(count), 0) / 1e6;
 }
 
 /** The program that valgrind turns into: it names it where it says what it does. */
-async function callgrindOf(): Promise<string> {
-  const { stderr } = await outcomeOf(["valgrind", "-d", "--tool=callgrind", "--version"]);
+async function toolOf(): Promise<string> {
+  const { stderr } = await outcomeOf(["valgrind", "-d", "--tool=lackey", "--version"]);
   const [, path] = /launching (\/\S+)/.exec(stderr) ?? [];
-  if (path === undefined) throw new Error(`valgrind does not say where its callgrind is:\n${stderr}`);
+  if (path === undefined) throw new Error(`valgrind does not say where its lackey is:\n${stderr}`);
   return path;
 }
 
@@ -111,20 +148,27 @@ async function pathWithin(host: BenchHost, tool: string): Promise<string> {
   return "/run/path";
 }
 
-function recordedIn(table: string, name: string): number | undefined {
-  const row = table.split("\n").find((line) => line.startsWith(`| ${name} |`));
-  return row === undefined ? undefined : Number(row.split("|")[2]);
+/** What the table has of a call. */
+export function recordedIn(table: string, name: string): Counts {
+  const cells = table
+    .split("\n")
+    .find((line) => line.startsWith(`| ${name} |`))
+    ?.split("|");
+  const numbers = COLUMNS.map((side, index) => [side, Number(cells?.[index + 2])] as const);
+  return Object.fromEntries(numbers.filter(([, number]) => number > 0));
 }
 
-/** Each figure beside the recorded one and the aim, with the distance to both. */
-export function lineOf(name: string, count: number, recorded: number | undefined, aim: number | undefined) {
+const headLine = (): string =>
+  `${"million instructions".padEnd(34)}${COLUMNS.map((side) => `${side.padStart(10)}  change`).join("")}   aim of Bun`;
+
+/** Each figure, with its distance to the recorded one; and that of the Bun file to its aim. */
+export function lineOf(name: string, counts: Counts, recorded: Counts, aim: number | undefined): string {
   const signed = (value: number) => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(2)}`;
-  const columns = [
-    count.toFixed(2).padStart(8),
-    (recorded?.toFixed(2) ?? "").padStart(10),
-    (recorded === undefined ? "" : signed(count - recorded)).padStart(8),
-    (aim?.toString() ?? "").padStart(6),
-    (aim === undefined ? "" : signed(count - aim)).padStart(8),
-  ];
-  return `${name.padEnd(34)}${columns.join("")}`.trimEnd();
+  const distance = (count: number | undefined, to: number | undefined) =>
+    count === undefined || to === undefined ? "" : signed(count - to);
+  const columns = COLUMNS.flatMap((side) => [
+    (counts[side]?.toFixed(2) ?? "").padStart(10),
+    distance(counts[side], recorded[side]).padStart(8),
+  ]);
+  return `${name.padEnd(34)}${columns.join("")}${(aim?.toString() ?? "").padStart(8)}${distance(counts.bun, aim).padStart(8)}`.trimEnd();
 }

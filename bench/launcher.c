@@ -21,7 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -211,28 +210,13 @@ static void time_calls(struct call *calls, int count, long pause)
 struct program {
 	pid_t pid;
 	int running;
-	long peak;
+	/* Resident memory: the most of it, and the most without pages of files, which other processes share. In KiB. */
+	long peak, own;
 	int born, died;
 };
 
 static struct program programs[4096];
 static int program_count;
-
-/* VmHWM in KiB, or 0 when the memory is gone. */
-static long peak_of(pid_t pid)
-{
-	char path[64], line[256];
-	long peak = 0;
-	snprintf(path, sizeof path, "/proc/%d/status", pid);
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof line, file))
-		if (sscanf(line, "VmHWM: %ld", &peak) == 1)
-			break;
-	fclose(file);
-	return peak;
-}
 
 static pid_t process_of(pid_t tid)
 {
@@ -257,27 +241,46 @@ static struct program *running(pid_t pid)
 	return NULL;
 }
 
+/* The kernel keeps the peak of all resident memory (VmHWM) itself. That of the rest is looked for at each system call. */
 static void look_at_memory(pid_t tid)
 {
-	struct program *program = running(process_of(tid));
-	long peak = peak_of(tid);
-	if (program && peak > program->peak)
-		program->peak = peak;
+	char path[64], line[256];
+	long kib, own = 0;
+	int tgid = tid;
+	snprintf(path, sizeof path, "/proc/%d/status", tid);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return;
+	struct program *program = NULL;
+	while (fgets(line, sizeof line, file)) {
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			program = running(tgid);
+		else if (sscanf(line, "VmHWM: %ld", &kib) == 1 && program && kib > program->peak)
+			program->peak = kib;
+		else if (sscanf(line, "RssAnon: %ld", &kib) == 1 || sscanf(line, "RssShmem: %ld", &kib) == 1)
+			own += kib;
+	}
+	fclose(file);
+	if (program && own > program->own)
+		program->own = own;
 }
 
-/* At most this much was in use at one time: the sum of the peaks of all programs that ran at that time. */
-static long peak_of_tree(void)
+/* At most this much was in use at one time: the sums of the peaks of all programs that ran at that time. */
+static void find_peaks_of_tree(long *peak, long *own)
 {
-	long most = 0;
+	*peak = *own = 0;
 	for (int i = 0; i < program_count; i++) {
-		long sum = 0;
+		long peaks = 0, owns = 0;
 		for (int j = 0; j < program_count; j++)
-			if (programs[j].born <= programs[i].born && programs[j].died > programs[i].born)
-				sum += programs[j].peak;
-		if (sum > most)
-			most = sum;
+			if (programs[j].born <= programs[i].born && programs[j].died > programs[i].born) {
+				peaks += programs[j].peak;
+				owns += programs[j].own;
+			}
+		if (peaks > *peak)
+			*peak = peaks;
+		if (owns > *own)
+			*own = owns;
 	}
-	return most;
 }
 
 static void begin_traced(struct call *call)
@@ -299,7 +302,7 @@ static void begin_traced(struct call *call)
 static void take_census(struct call *call)
 {
 	int status, clock = 0;
-	long syscalls = 0, processes = 1, threads = 1;
+	long syscalls = 0, processes = 1, threads = 1, peak, own;
 	program_count = 0;
 	begin_traced(call);
 	if (waitpid(call->pid, &status, 0) < 0 || !WIFSTOPPED(status))
@@ -331,8 +334,7 @@ static void take_census(struct call *call)
 			/* Those that return count, from the first execve on: so does strace -f -c. */
 			if (info.op == PTRACE_SYSCALL_INFO_EXIT && program_count > 0)
 				syscalls++;
-			else if (info.op == PTRACE_SYSCALL_INFO_ENTRY &&
-				 (info.entry.nr == SYS_execve || info.entry.nr == SYS_execveat))
+			else if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
 				look_at_memory(tid);
 		} else if (event == PTRACE_EVENT_EXEC) {
 			struct program *before = running(tid);
@@ -360,8 +362,9 @@ static void take_census(struct call *call)
 	close(call->in_pipe);
 	close(call->child_out);
 	close(call->child_err);
-	printf("{\"exit\":%d,\"syscalls\":%ld,\"programs\":%d,\"processes\":%ld,\"threads\":%ld,\"peak\":%ld",
-	       call->exit, syscalls, program_count, processes, threads, peak_of_tree());
+	find_peaks_of_tree(&peak, &own);
+	printf("{\"exit\":%d,\"syscalls\":%ld,\"programs\":%d,\"processes\":%ld,\"threads\":%ld,\"peak\":%ld,\"own\":%ld",
+	       call->exit, syscalls, program_count, processes, threads, peak, own);
 	print_pipe("stdout", call->out_pipe);
 	print_pipe("stderr", call->err_pipe);
 	puts("}");

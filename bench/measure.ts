@@ -16,7 +16,7 @@ export interface Series {
   readonly cpu: number[];
   /** KiB; of the largest process. */
   readonly maxrss: number[];
-  /** Medians of the traced runs. */
+  /** Medians of the traced runs; the largest of memory. */
   census?: Counts;
 }
 
@@ -27,6 +27,8 @@ export interface Counts {
   readonly threads: number;
   /** KiB; of the whole tree. */
   readonly peak: number;
+  /** KiB; of the whole tree, without pages of files, which other processes share. */
+  readonly own: number;
 }
 
 /** Rounds before the measured ones: files come into memory, the bridge is made. */
@@ -103,12 +105,14 @@ class Player {
     for (const [name, taken] of counts) {
       const series = this.#series.get(name);
       const of = (key: keyof Counts) => median(taken.map((counted) => counted[key]));
+      const most = (key: keyof Counts) => Math.max(...taken.map((counted) => counted[key]));
       if (series !== undefined) {
         series.census = {
           syscalls: of("syscalls"),
           programs: of("programs"),
           threads: of("threads"),
-          peak: of("peak"),
+          peak: most("peak"),
+          own: most("own"),
         };
       }
     }

@@ -4,12 +4,12 @@ import { median, quantile } from "./statistics.ts";
 import { element, label, logarithmic, picture, rounded } from "./svg.ts";
 
 const COLOURS: Readonly<Record<string, string>> = {
-  ours: "#0072b2",
+  compact: "#0072b2",
+  bun: "#cc79a7",
   reference: "#d55e00",
-  hello: "#777777",
   floor: "#009e73",
 };
-const NAMES: Readonly<Record<string, string>> = { ours: "Bridgehead", floor: "C floor" };
+const NAMES: Readonly<Record<string, string>> = { bun: "Bun", floor: "C floor" };
 
 const WIDTH = 760;
 const LEFT = 220;

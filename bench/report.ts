@@ -1,8 +1,8 @@
 /** What was measured, as rows: one for each step of each variant of a case, with all sides in it. */
 import type { AimResult } from "./aims.ts";
-import type { Side } from "./case.ts";
+import { baseOf, type Side } from "./case.ts";
 import type { Counts, Series } from "./measure.ts";
-import { median, quantile, type Ratio, ratioOfMedians } from "./statistics.ts";
+import { type Bounded, median, quantile, ratioOfMedians } from "./statistics.ts";
 
 export interface MeasuredCase {
   readonly name: string;
@@ -28,9 +28,9 @@ export interface Row {
   readonly step: string;
   readonly parallel: number;
   readonly sides: Readonly<Partial<Record<Side, Figures>>>;
-  /** Ours to each other side. */
-  readonly wallRatio: Readonly<Partial<Record<Side, Ratio>>>;
-  readonly cpuRatio: Readonly<Partial<Record<Side, Ratio>>>;
+  /** Of each side to its base: of ours and of the floor to the reference, of copies to what they are copies of. */
+  readonly wallRatio: Readonly<Partial<Record<Side, Bounded>>>;
+  readonly cpuRatio: Readonly<Partial<Record<Side, Bounded>>>;
 }
 
 /** The rows of a case, in the order in which they were measured. */
@@ -46,12 +46,14 @@ export function rowsOf(measured: MeasuredCase): Row[] {
       ...(size === undefined ? {} : { size }),
     };
     const sides = Object.fromEntries(group.map((series) => [series.side, figuresOf(series)]));
-    const ours = group.find(({ side }) => side === "ours");
     const ratios = (of: "wall" | "cpu") =>
       Object.fromEntries(
-        group.flatMap((base) =>
-          ours === undefined || base === ours ? [] : [[base.side, ratioOfMedians(ours[of], base[of])]],
-        ),
+        group.flatMap((series) => {
+          const base = group.find(({ side }) => side === baseOf(series.side));
+          return base === undefined || base === series
+            ? []
+            : [[series.side, ratioOfMedians(series[of], base[of])]];
+        }),
       );
     return { ...row, sides, wallRatio: ratios("wall"), cpuRatio: ratios("cpu") };
   });
@@ -64,7 +66,7 @@ const figuresOf = (series: Series): Figures => ({
   ...(series.census === undefined ? {} : { census: series.census }),
 });
 
-const COLUMNS = ["ms p50", "p99", "CPU ms", "peak MiB", "syscalls", "programs"];
+const COLUMNS = ["ms p50", "p99", "CPU ms", "peak MiB", "private", "syscalls", "programs"];
 
 /** A case for the terminal. */
 export function formatCase(measured: MeasuredCase): string[] {
@@ -73,7 +75,7 @@ export function formatCase(measured: MeasuredCase): string[] {
   const width = Math.max(...rows.map((row) => nameOf(row).length)) + 2;
   const lines = [
     `== ${measured.name}: ${measured.title}, ${measured.rounds} rounds`,
-    `${"".padEnd(width + 10)}${COLUMNS.map((name) => name.padStart(10)).join("")}  ours / it, wall        CPU`,
+    `${"".padEnd(width + 16)}${COLUMNS.map((name) => name.padStart(10)).join("")}  to its base, wall      CPU`,
   ];
   for (const row of rows) {
     for (const [side, figures] of Object.entries(row.sides) as [Side, Figures][]) {
@@ -83,12 +85,13 @@ export function formatCase(measured: MeasuredCase): string[] {
         wall.p99.toFixed(2),
         cpu.toFixed(2),
         ((census?.peak ?? maxrss) / 1024).toFixed(1),
+        census === undefined ? "" : (census.own / 1024).toFixed(1),
         census?.syscalls.toFixed(0) ?? "",
         census?.programs.toFixed(0) ?? "",
       ];
       const ratios = [row.wallRatio[side], row.cpuRatio[side]].map((ratio) => shown(ratio).padEnd(22));
       lines.push(
-        `${nameOf(row).padEnd(width)}${side.padEnd(10)}${cells.map((cell) => cell.padStart(10)).join("")}  ${ratios.join(" ")}`.trimEnd(),
+        `${nameOf(row).padEnd(width)}${side.padEnd(16)}${cells.map((cell) => cell.padStart(10)).join("")}  ${ratios.join(" ")}`.trimEnd(),
       );
     }
   }
@@ -97,14 +100,21 @@ export function formatCase(measured: MeasuredCase): string[] {
 
 /** Aims for the terminal; those that this run says nothing about are left out. */
 export function formatAims(aims: readonly AimResult[]): string[] {
-  const lines = aims.flatMap(({ name, unit, aim, stretch, value, low, high, verdict }) => {
-    if (value === undefined) return [];
-    const bounds = low === undefined || high === undefined ? "" : ` (${low.toFixed(2)}–${high.toFixed(2)})`;
-    const measured = `${value.toFixed(2)}${unit}${bounds}`;
-    return `${verdict.padEnd(12)} ${name.padEnd(50)}${measured.padEnd(22)} aim ${aim}${unit}, stretch ${stretch}${unit}`;
-  });
+  const lines = aims.flatMap(({ name, unit, ...sides }) =>
+    (["compact", "bun"] as const).flatMap((side) => {
+      const { bounds, measured, verdict = "" } = sides[side];
+      if (measured === undefined) return [];
+      const aim = bounds === undefined ? "" : ` aim ${bounds.aim}${unit}`;
+      const stretch = bounds?.stretch === undefined ? "" : `, stretch ${bounds.stretch}${unit}`;
+      const figure = `${shown(measured)}${unit}`.padEnd(24);
+      return `${verdict.padEnd(12)} ${side.padEnd(8)} ${name.padEnd(44)}${figure}${aim}${stretch}`.trimEnd();
+    }),
+  );
   return lines.length === 0 ? [] : ["== aims", ...lines];
 }
 
-const shown = (ratio: Ratio | undefined): string =>
-  ratio === undefined ? "" : `${ratio.value.toFixed(2)} (${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)})`;
+/** A figure with its bounds; nothing of none. */
+export const shown = (figure: Bounded | undefined): string =>
+  figure === undefined
+    ? ""
+    : `${figure.value.toFixed(2)} (${figure.low.toFixed(2)}–${figure.high.toFixed(2)})`;

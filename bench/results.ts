@@ -1,4 +1,4 @@
-/** Writes what a run gave: the plots, the tables of docs/performance.md, and everything in dist/bench. */
+/** Writes what a run gave: the plots, the tables of docs/performance.md and of README, and everything in dist/bench. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { dirname, join } from "node:path";
@@ -6,10 +6,11 @@ import { type AimResult, judgeAims } from "./aims.ts";
 import type { Side } from "./case.ts";
 import { growthPlot, type Line, spreadPlot } from "./plots.ts";
 import { type MeasuredCase, rowsOf } from "./report.ts";
-import { aimsTable, figuresTable } from "./tables.ts";
+import { aimsTable, controlsTable, figuresTable, speedTable } from "./tables.ts";
 
 const PROJECT = join(import.meta.dir, "..");
 const PAGE = "docs/performance.md";
+const README = "README.md";
 
 /** What a figure depends on besides the programs. */
 export interface Conditions {
@@ -51,11 +52,11 @@ const sentenceOf = (conditions: Conditions): string =>
 /** Writes all files of a run. All rows and samples are in dist/bench, for a release to publish. Returns the names. */
 export function writeResults(conditions: Conditions, cases: readonly MeasuredCase[]): string[] {
   const aims = judgeAims(cases);
-  const page = [sentenceOf(conditions), aimsTable(aims), figuresTable(cases, "main")].join("\n\n");
-  const whole = [sentenceOf(conditions), aimsTable(aims), figuresTable(cases, "all")].join("\n\n");
+  const tables = (which: "main" | "all") =>
+    [sentenceOf(conditions), aimsTable(aims), figuresTable(cases, which), controlsTable(cases)].join("\n\n");
   const files = {
     "dist/bench/results.json": jsonOf(documentOf(conditions, aims, cases)),
-    "dist/bench/results.md": `# Benchmark\n\n${whole}\n`,
+    "dist/bench/results.md": `# Benchmark\n\n${tables("all")}\n`,
     "bench/results/latency-add.svg": spread("Latency of ADD", "ADD", cases),
     "bench/results/latency-del.svg": spread("Latency of DEL", "DEL", cases),
     "bench/results/attachments.svg": growth(
@@ -66,7 +67,8 @@ export function writeResults(conditions: Conditions, cases: readonly MeasuredCas
     ),
     "bench/results/leases.svg": growth("Cost of host-local beside leases", "leases", "leases", cases),
     "bench/results/parallel.svg": throughput(cases),
-    [PAGE]: withTables(readFileSync(join(PROJECT, PAGE), "utf8"), page),
+    [PAGE]: withTables(PAGE, readFileSync(join(PROJECT, PAGE), "utf8"), tables("main")),
+    [README]: withTables(README, readFileSync(join(PROJECT, README), "utf8"), speedTable(cases)),
   };
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(PROJECT, name)), { recursive: true });
@@ -89,7 +91,7 @@ const documentOf = (
   aims: readonly AimResult[],
   cases: readonly MeasuredCase[],
 ): object => ({
-  units: "milliseconds, KiB; ratios are ours to the other side, with bounds of 95 % confidence",
+  units: "milliseconds, KiB; ratios are those of a side to its base, with bounds of 95 % confidence",
   conditions,
   aims,
   cases: cases.map((measured) => ({
@@ -108,15 +110,15 @@ const documentOf = (
 const BEGIN = "<!-- bench: begin -->";
 const END = "<!-- bench: end -->";
 
-/** A page with `text` between its marks. @throws Error when the page has none. */
-export function withTables(page: string, text: string): string {
+/** A page with `text` between its marks; `name` is for the error. @throws Error when the page has none. */
+export function withTables(name: string, page: string, text: string): string {
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`docs/performance.md lacks the marks ${BEGIN} and ${END}`);
+  if (begin < 0 || end < begin) throw new Error(`${name} lacks the marks ${BEGIN} and ${END}`);
   return `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
 }
 
 const SHAPES = ["layer2", "ipv4", "masq", "masq-iptables", "masq-nftables", "macspoofchk", "dual-stack"];
-const SIDES: readonly Side[] = ["ours", "reference"];
+const SIDES: readonly Side[] = ["compact", "bun", "reference"];
 
 const spread = (title: string, step: string, cases: readonly MeasuredCase[]): string =>
   spreadPlot(
@@ -139,7 +141,7 @@ function linesOf(
 ): Line[] {
   const series = cases.find((found) => found.name === name)?.series ?? [];
   const lines = ["ADD", "DEL"].flatMap((step) =>
-    [...SIDES, "floor"].map((side) => ({
+    [...SIDES, "floor" as const].map((side) => ({
       ...{ side, step },
       points: series.flatMap(({ size, wall, ...one }) =>
         one.side !== side || one.step !== step || size === undefined

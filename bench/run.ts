@@ -1,10 +1,10 @@
 /**
  * npm run bench: whole processes side by side with the reference, in turns, each side in a scratch host of its own.
  *
- *   npm run bench                    all cases; writes the plots and the tables of docs/performance.md
+ *   npm run bench                    all cases; writes the plots and the tables of docs/performance.md and README
  *   npm run bench -- quick           fewer rounds, within two minutes
  *   npm run bench -- CASE...         only these; prints, and writes nothing
- *   npm run bench -- --bin DIR       the plugins in DIR, without a build
+ *   npm run bench -- --bin DIR       the plugins in DIR, without a build; --compact DIR the same for the compact file
  *   npm run bench -- --rounds N      so many rounds in each case
  *   npm run bench -- --nice=-20      before others, on a machine that has other work; prints, and writes nothing
  *   npm run bench -- --list          the names of the cases
@@ -20,19 +20,20 @@ import { REFERENCE_VERSION } from "../conformance/reference.ts";
 import { outcomeOf, outputOf } from "../test/support/command.ts";
 import { whyNotIsolated } from "../test/support/isolation.ts";
 import { judgeAims } from "./aims.ts";
-import type { BenchCase } from "./case.ts";
+import { type BenchCase, sidesOf } from "./case.ts";
 import { CASES } from "./cases/all.ts";
 import { BenchHost } from "./host.ts";
 import { countInstructions } from "./instructions.ts";
 import { measureLimits } from "./limits/limits.ts";
 import { measure } from "./measure.ts";
-import { CACHE, type Programs, provideOurs, providePrograms } from "./programs.ts";
+import { type Built, CACHE, type Programs, providePrograms, withCopies } from "./programs.ts";
 import { formatAims, formatCase, type MeasuredCase } from "./report.ts";
 import { conditionsNow, writeResults } from "./results.ts";
 
 const { values: options, positionals } = parseArgs({
   options: {
     bin: { type: "string" },
+    compact: { type: "string" },
     rounds: { type: "string" },
     nice: { type: "string" },
     list: { type: "boolean", default: false },
@@ -47,6 +48,10 @@ if (positionals.length === 1 && positionals[0] === "limits") {
   await measureLimits(resolve(options.bin ?? join(import.meta.dir, "../dist/bin")), CACHE);
   process.exit();
 }
+const built: Built = {
+  ...(options.bin === undefined ? {} : { bun: options.bin }),
+  ...(options.compact === undefined ? {} : { compact: options.compact }),
+};
 const instructions = positionals.length === 1 && positionals[0] === "instructions";
 const quick = positionals.includes("quick");
 const wanted = positionals.filter((word) => word !== "quick" && !instructions);
@@ -68,20 +73,10 @@ if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
  */
 async function settled(programs: Programs): Promise<void> {
   // A file that is in memory page by page makes a call slower than one that was read in pieces: all are read alike.
-  const { ours, reference, copy, hello, floor } = programs;
+  const { plugins, floor } = programs;
   const script =
     'find "$@" -type f | while read -r f; do dd if="$f" iflag=nocache count=0 status=none; cat "$f"; done';
-  await outputOf([
-    "/bin/sh",
-    "-ec",
-    `{ ${script}; } >/dev/null`,
-    "read",
-    ours,
-    reference,
-    copy,
-    hello,
-    floor,
-  ]);
+  await outputOf(["/bin/sh", "-ec", `{ ${script}; } >/dev/null`, "read", ...Object.values(plugins), floor]);
   await using host = await BenchHost.open("settle", [programs.launcher], disk, [CACHE]);
   await host.script(`ip netns add last
     ip link add here type veth peer name there netns last
@@ -118,7 +113,7 @@ async function runCase(benchCase: BenchCase, programs: Programs): Promise<Measur
   const host = async (name: string) =>
     hosts.use(
       await BenchHost.open(`${benchCase.name}-${name}`, launcherOf(programs), disk, [
-        ...[programs.ours, programs.reference, CACHE],
+        ...[...Object.values(programs.plugins), CACHE],
       ]),
     );
   const contenders = await benchCase.open({ programs, quick, host });
@@ -131,23 +126,25 @@ async function runCase(benchCase: BenchCase, programs: Programs): Promise<Measur
 
 /** What is measured: the commit, with "-dirty" when files differ from it. */
 async function revision(): Promise<string> {
-  if (options.bin !== undefined) return "built elsewhere";
+  if (options.bin !== undefined || options.compact !== undefined) return "built elsewhere";
   const described = await outcomeOf(["git", "describe", "--always", "--dirty"], { cwd: import.meta.dir });
   return described.exitCode === 0 ? described.stdout.trim() : "of unknown revision";
 }
 
 async function runInstructions(): Promise<void> {
   if (process.arch !== "x64") throw new Error(`instructions are counted on x64, and this is ${process.arch}`);
-  const { ours, launcher } = await provideOurs(options.bin, console.log, { valgrind: "valgrind" });
-  await using host = await BenchHost.open("instructions", [launcher], disk, [ours, CACHE]);
-  await countInstructions(host, ours, options.write);
+  const programs = await providePrograms(built, console.log, { valgrind: "valgrind" });
+  const { launcher, plugins } = programs;
+  await countInstructions(sidesOf(programs, "without copies"), options.write, (side) =>
+    BenchHost.open(`instructions-${side}`, [launcher], disk, [...Object.values(plugins), CACHE]),
+  );
 }
 
 async function main(): Promise<void> {
   const cause = await whyNotIsolated();
   if (cause !== undefined) throw new Error(`cannot measure: ${cause}`);
   if (instructions) return runInstructions();
-  const programs = await providePrograms(options.bin, console.log);
+  const programs = await withCopies(await providePrograms(built, console.log));
   const selected = CASES.filter(({ name, fullOnly }) =>
     wanted.length > 0 ? wanted.includes(name) : !(quick && fullOnly === true),
   );

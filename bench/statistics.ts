@@ -14,8 +14,8 @@ export function quantile(values: readonly number[], q: number): number {
 /** The value in the middle. */
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-/** A ratio of two medians, and between which bounds it lies with 95 % confidence. */
-export interface Ratio {
+/** A figure, and between which bounds it lies with 95 % confidence. */
+export interface Bounded {
   readonly value: number;
   readonly low: number;
   readonly high: number;
@@ -28,7 +28,7 @@ const RESAMPLES = 2000;
  * the other; so the bootstrap draws rounds, and what disturbed a round disturbs both sides. The draws are seeded: the
  * same figures give the same bounds.
  */
-export function ratioOfMedians(values: readonly number[], base: readonly number[]): Ratio {
+export function ratioOfMedians(values: readonly number[], base: readonly number[]): Bounded {
   if (values.length !== base.length) throw new Error(`${values.length} rounds beside ${base.length}`);
   const random = mulberry32(0x5eed);
   const draws = Array.from({ length: RESAMPLES }, () => {
@@ -42,6 +42,13 @@ export function ratioOfMedians(values: readonly number[], base: readonly number[
     high: quantile(draws, 0.975),
   };
 }
+
+/** The median of `values`, bounded in the same way. */
+export const medianOf = (values: readonly number[]): Bounded =>
+  ratioOfMedians(
+    values,
+    values.map(() => 1),
+  );
 
 /** Pseudo-random numbers from 0 to 1 (Tommy Ettinger's mulberry32, public domain). */
 function mulberry32(seed: number): () => number {

@@ -121,16 +121,20 @@ function rustFor({ rust }: CompactTarget): Rust | undefined {
   });
 }
 
+/** Says which tools this machine lacks for a target, and how to get them; undefined if it has all. */
+export function missingFor(target: CompactTarget, rust = rustFor(target)): string | undefined {
+  const missing = [target.cc, ...target.runner].filter((tool) => Bun.which(tool) === null);
+  if (rust === undefined) missing.unshift(`Rust for ${target.rust}`);
+  if (missing.length === 0) return undefined;
+  const names = missing.join(", ");
+  return `the compact file for ${target.name} needs ${names}; on Debian: apt-get install ${target.packages}`;
+}
+
 /** Builds the two programs of the folder compact. Returns their paths. @throws Error when a tool is missing or fails */
 export function cargoBuild(target: CompactTarget): { readonly compiler: string; readonly program: string } {
   const rust = rustFor(target);
-  const missing = [target.cc, ...target.runner].filter((tool) => Bun.which(tool) === null);
-  if (rust === undefined || missing.length > 0) {
-    const names = [...(rust === undefined ? [`Rust for ${target.rust}`] : []), ...missing].join(", ");
-    throw new Error(
-      `the compact file for ${target.name} needs ${names}; on Debian: apt-get install ${target.packages}`,
-    );
-  }
+  const missing = missingFor(target, rust);
+  if (rust === undefined || missing !== undefined) throw new Error(missing);
   const folder = join(root, ".cache", "compact");
   const variable = target.rust.replaceAll("-", "_");
   const [compiler, program] = [

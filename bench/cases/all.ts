@@ -1,5 +1,6 @@
 /** All cases, in the order of the report. */
 import type { BenchCase } from "../case.ts";
+import { COLD } from "./cold.ts";
 import { COMMANDS } from "./commands.ts";
 import { LEASES } from "./leases.ts";
 import { PARALLEL } from "./parallel.ts";
@@ -11,6 +12,7 @@ export const CASES: readonly BenchCase[] = [
   VERSION,
   ...SHAPES,
   ...COMMANDS,
+  COLD,
   PARALLEL,
   ...LEASES,
   ...STANDING,

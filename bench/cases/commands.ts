@@ -1,6 +1,6 @@
-/** CHECK and STATUS of IPv4 with ipMasq. */
-import { addAndDel, addNamespaces, MASQUERADE, MEASURED, pluginCall, pluginsOf } from "../attachment.ts";
-import type { BenchCase, Contender, Step } from "../case.ts";
+/** CHECK and STATUS of IPv4 with ipMasq, and ADD and DEL of loopback, beside ten standing attachments. */
+import { addAndDel, addNamespaces, MASQUERADE, MEASURED, pluginCall } from "../attachment.ts";
+import { type BenchCase, type Contender, type Step, sidesOf, untimed } from "../case.ts";
 import { stand } from "../standing.ts";
 
 const STANDING = 10;
@@ -9,8 +9,7 @@ const ofCommand = (name: string, title: string, steps: (folder: string) => reado
   ...{ name, title, rounds: 40, quickRounds: 8, census: true },
   open: async ({ programs, host }) => {
     const contenders: Contender[] = [];
-    for (const side of ["ours", "reference"] as const) {
-      const folder = pluginsOf(programs, side);
+    for (const [side, folder] of sidesOf(programs, "with copies")) {
       const place = await host(side);
       await addNamespaces(place, "measured", 1);
       await stand(place, { folder, shape: MASQUERADE }, STANDING);
@@ -20,21 +19,22 @@ const ofCommand = (name: string, title: string, steps: (folder: string) => reado
   },
 });
 
-const untimed = (step: Step): Step => ({ ...step, untimed: true });
-
 const call = (command: string, folder: string, more: { version?: string; prevResult?: string } = {}) =>
   pluginCall(command, { ...{ folder, shape: MASQUERADE, number: MEASURED, netns: "measured0" }, ...more });
 
 export const COMMANDS: readonly BenchCase[] = [
   ofCommand("check", "CHECK, IPv4 + ipMasq", (folder) => {
-    const [add, del] = addAndDel({ folder, shape: MASQUERADE }).map(untimed);
+    const [add, del] = addAndDel({ folder, shape: MASQUERADE });
     const check: Step = {
       name: "CHECK",
       programs: ({ result }) => [call("CHECK", folder, { prevResult: result })],
     };
-    return [add, check, del].filter((step) => step !== undefined);
+    return [untimed(add), check, untimed(del)];
   }),
   ofCommand("status", "STATUS, IPv4 + ipMasq", (folder) => [
     { name: "STATUS", programs: () => [call("STATUS", folder, { version: "1.1.0" })] },
   ]),
+  ofCommand("loopback", "loopback", (folder) =>
+    addAndDel({ folder, plugin: "loopback", shape: { name: "loopback", config: {} } }),
+  ),
 ];

@@ -20,7 +20,7 @@ export async function floorBeside(
     readonly size?: number;
   },
 ): Promise<Contender> {
-  const folder = programs.ours;
+  const folder = programs.plugins.bun;
   const { shape, count, ports, variant, size } = beside;
   const place = await host(`floor-${count}-${ports}`);
   await addNamespaces(place, "measured", 1);

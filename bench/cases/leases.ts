@@ -1,7 +1,15 @@
 /** host-local alone, beside more and more leases (rule L6), in ranges of three kinds. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { MEASURED, NETWORK, pluginCall, pluginsOf, type Shape } from "../attachment.ts";
-import type { BenchCase, Contender, Step } from "../case.ts";
+import { MEASURED, NETWORK, pluginCall, type Shape } from "../attachment.ts";
+import {
+  type BenchCase,
+  type Contender,
+  type Side,
+  type Step,
+  type Surroundings,
+  sidesOf,
+  untimed,
+} from "../case.ts";
 import type { BenchHost } from "../host.ts";
 
 /** Ranges, and where the n-th lease in them lies. */
@@ -42,6 +50,31 @@ function populate(host: BenchHost, layout: Layout, size: number): void {
   writeFileSync(`${folder}/last_reserved_ip.0`, layout.address(layout.hint(size)));
 }
 
+/** A network with so many leases on a host of its own, and ADD and DEL beside them. */
+async function beside(
+  { host }: Surroundings,
+  [side, folder]: readonly [Side, string],
+  layout: Layout,
+  size: number,
+): Promise<Contender & { readonly steps: readonly [Step, Step] }> {
+  const place = await host(`${side}-${size}`);
+  populate(place, layout, size);
+  const shape: Shape = {
+    name: "host-local",
+    config: { ipam: { type: "host-local", ranges: layout.ranges(size) } },
+  };
+  const step = (command: string): Step => ({
+    name: command,
+    programs: () => [
+      pluginCall(command, {
+        ...{ folder, plugin: "host-local", shape, number: MEASURED, netns: "elsewhere" },
+      }),
+    ],
+  });
+  const variant = `${size.toLocaleString("en")} leases`;
+  return { side, variant, size, host: place, steps: [step("ADD"), step("DEL")] };
+}
+
 const leases = (name: string, what: string, layout: Layout, fullOnly: boolean): BenchCase => ({
   name,
   title: `host-local alone, ${what}`,
@@ -49,32 +82,43 @@ const leases = (name: string, what: string, layout: Layout, fullOnly: boolean): 
   quickRounds: 8,
   census: true,
   fullOnly,
-  open: async ({ programs, quick, host }) => {
+  open: async (surroundings) => {
     const contenders: Contender[] = [];
-    for (const size of quick ? [10, 10_000] : [10, 1000, 10_000]) {
-      for (const side of ["ours", "reference"] as const) {
-        const place = await host(`${side}-${size}`);
-        populate(place, layout, size);
-        const shape: Shape = { name, config: { ipam: { type: "host-local", ranges: layout.ranges(size) } } };
-        const step = (command: string): Step => ({
-          name: command,
-          programs: () => [
-            pluginCall(command, {
-              ...{ folder: pluginsOf(programs, side), plugin: "host-local", shape },
-              ...{ number: MEASURED, netns: "elsewhere" },
-            }),
-          ],
-        });
-        const variant = `${size.toLocaleString("en")} leases`;
-        contenders.push({ side, variant, size, host: place, steps: [step("ADD"), step("DEL")] });
+    for (const size of surroundings.quick ? [10, 10_000] : [10, 1000, 10_000]) {
+      const copies = size === 10 ? "with copies" : "without copies";
+      for (const side of sidesOf(surroundings.programs, copies)) {
+        contenders.push(await beside(surroundings, side, layout, size));
       }
     }
     return contenders;
   },
 });
 
+/** Ours forgets its index before each ADD, as if another host-local had been there. The reference has none. */
+const SCAN: BenchCase = {
+  name: "leases-scan",
+  title: "host-local alone, a /16 without an index",
+  rounds: 20,
+  quickRounds: 5,
+  open: async (surroundings) => {
+    const contenders: Contender[] = [];
+    for (const side of sidesOf(surroundings.programs, "without copies")) {
+      const contender = await beside(surroundings, side, WIDE, 10_000);
+      const [add, del] = contender.steps;
+      const forget: Step = {
+        name: "forget",
+        untimed: true,
+        programs: () => [{ argv: ["/bin/rm", "-rf", "/var/lib/cni/networks/.bridgehead"] }],
+      };
+      contenders.push({ ...contender, steps: [forget, add, untimed(del)] });
+    }
+    return contenders;
+  },
+};
+
 export const LEASES: readonly BenchCase[] = [
   leases("leases", "a /16", WIDE, false),
   leases("leases-ipv6", "a /64", IPV6, true),
   leases("leases-nearly-full", "a range that is nearly full", NEARLY_FULL, true),
+  SCAN,
 ];

@@ -1,6 +1,6 @@
 /** Many ADDs of IPv4 with ipMasq at once, then as many DELs: what is measured is the time until the last has ended. */
-import { addNamespaces, MASQUERADE, pluginCall, pluginsOf } from "../attachment.ts";
-import type { BenchCase, Contender, Step } from "../case.ts";
+import { addNamespaces, MASQUERADE, pluginCall } from "../attachment.ts";
+import { type BenchCase, type Contender, type Step, sidesOf } from "../case.ts";
 import { stand } from "../standing.ts";
 
 const FIRST = 1_000_000;
@@ -14,8 +14,7 @@ export const PARALLEL: BenchCase = {
   open: async ({ programs, quick, host }) => {
     const contenders: Contender[] = [];
     for (const size of quick ? [1, 16] : [1, 4, 16, 64]) {
-      for (const side of ["ours", "reference"] as const) {
-        const folder = pluginsOf(programs, side);
+      for (const [side, folder] of sidesOf(programs, "without copies")) {
         const place = await host(`${side}-${size}`);
         await addNamespaces(place, "measured", size);
         await stand(place, { folder, shape: MASQUERADE }, STANDING);

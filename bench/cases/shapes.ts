@@ -8,11 +8,10 @@ import {
   MASQUERADE,
   MASQUERADE_IPTABLES,
   MASQUERADE_NFTABLES,
-  pluginsOf,
   type Shape,
   SPOOF_CHECK,
 } from "../attachment.ts";
-import type { BenchCase, Contender } from "../case.ts";
+import { type BenchCase, type Contender, sidesOf } from "../case.ts";
 import { stand } from "../standing.ts";
 import { floorBeside } from "./floor.ts";
 
@@ -27,10 +26,7 @@ const ofShape = (name: string, shape: Shape, withFloor = false): BenchCase => ({
   open: async (surroundings) => {
     const { programs, host } = surroundings;
     const contenders: Contender[] = [];
-    // The copy is the A/A control.
-    const sides = withFloor ? (["ours", "reference", "copy"] as const) : (["ours", "reference"] as const);
-    for (const side of sides) {
-      const folder = pluginsOf(programs, side);
+    for (const [side, folder] of sidesOf(programs, "with copies")) {
       const place = await host(side);
       await addNamespaces(place, "measured", 1);
       await stand(place, { folder, shape }, STANDING);

@@ -5,10 +5,9 @@ import {
   IPV4_PLAIN,
   MASQUERADE,
   MASQUERADE_NFTABLES,
-  pluginsOf,
   type Shape,
 } from "../attachment.ts";
-import type { BenchCase, Contender } from "../case.ts";
+import { type BenchCase, type Contender, sidesOf } from "../case.ts";
 import { stand } from "../standing.ts";
 import { floorBeside } from "./floor.ts";
 
@@ -45,8 +44,7 @@ const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
     const { programs, quick, host } = surroundings;
     const contenders: Contender[] = [];
     for (const { count, ports, ...kind } of quick ? QUICK : FULL) {
-      for (const side of ["ours", "reference"] as const) {
-        const folder = pluginsOf(programs, side);
+      for (const [side, folder] of sidesOf(programs, "without copies")) {
         const place = await host(`${side}-${count}-${ports}`);
         await addNamespaces(place, "measured", 1);
         await stand(place, { folder, shape }, count, ports);

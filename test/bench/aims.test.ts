@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { judgeAims, verdictOn } from "../../bench/aims.ts";
+import { type Judged, judgeAims, verdictOn } from "../../bench/aims.ts";
 import type { Side } from "../../bench/case.ts";
 import type { Series } from "../../bench/measure.ts";
 import { type MeasuredCase, rowsOf } from "../../bench/report.ts";
@@ -13,73 +13,104 @@ const measured = (name: string, ...all: Series[]): MeasuredCase => ({
   ...{ name, title: name, rounds: 3, series: all },
 });
 
-test("an aim is met at its bound, and more is better where that is so", () => {
-  const less = { aim: 0.45, stretch: 0.3, moreIsBetter: false };
-  expect([0.3, 0.31, 0.45, 0.46].map((value) => verdictOn(less, value))).toEqual([
+test("an aim is met when the worse bound reaches it, and more is better where that is so", () => {
+  const at = (value: number) => ({ low: value - 0.1, high: value + 0.1 });
+  const less = { aim: 0.5, stretch: 0.4 };
+  expect([0.29, 0.31, 0.39, 0.41].map((value) => verdictOn(less, false, at(value)))).toEqual([
     ...(["stretch met", "met", "met", "missed"] as const),
   ]);
-  const more = { aim: 2.5, stretch: 4, moreIsBetter: true };
-  expect([4, 3.9, 2.5, 2.4].map((value) => verdictOn(more, value))).toEqual([
+  const more = { aim: 4, stretch: 5 };
+  expect([5.11, 5.09, 4.11, 4.09].map((value) => verdictOn(more, true, at(value)))).toEqual([
     ...(["stretch met", "met", "met", "missed"] as const),
   ]);
+  expect(verdictOn({ aim: 1 }, false, at(0))).toBe("met");
 });
 
-test("each aim takes its own figure", () => {
-  const census = { syscalls: 1, programs: 1, threads: 1, peak: 36 * 1024 };
-  const pair = (step: string, ours: number, reference: number) => [
-    series("ours", step, ours),
-    series("reference", step, reference),
+test("each aim takes its own figure, for both of our files", () => {
+  const sides = (
+    step: string,
+    compact: number,
+    bun: number,
+    reference: number,
+    more: Partial<Series> = {},
+  ) => [
+    series("compact", step, compact, more),
+    series("bun", step, bun, more),
+    series("reference", step, reference, more),
   ];
   const at = (size: number) => ({ size, variant: `${size}` });
+  const census = (peak: number) => ({ census: { syscalls: 1, programs: 1, threads: 1, peak, own: 1 } });
   const aims = judgeAims([
-    measured("version", series("ours", "VERSION", 6), series("hello", "VERSION", 5)),
-    measured("ipv4", ...pair("ADD", 7, 10), series("floor", "ADD", 1)),
+    measured("version", ...sides("VERSION", 1, 20, 10)),
+    measured("ipv4", ...sides("ADD", 5, 12, 10), ...sides("DEL", 10, 9, 10)),
     measured(
       "masq",
-      series("ours", "ADD", 10, { census }),
-      series("reference", "ADD", 40, { cpu: [8, 8, 8] }),
-      ...pair("DEL", 30, 75),
+      series("compact", "ADD", 2, census(2560)),
+      series("bun", "ADD", 5, census(37 * 1024)),
+      series("reference", "ADD", 10),
+      ...sides("DEL", 3, 4, 10),
     ),
-    measured("masq-nftables", ...pair("ADD", 20, 50)),
-    measured("dual-stack", ...pair("ADD", 10, 50), ...pair("DEL", 30, 150)),
-    measured("parallel", series("ours", "ADD", 100, at(16)), series("reference", "ADD", 300, at(16))),
+    measured("dual-stack", ...sides("ADD", 1.5, 4, 10)),
+    measured("check", ...sides("CHECK", 6, 14, 10)),
+    measured("status", ...sides("STATUS", 7, 18, 10)),
+    measured("loopback", ...sides("ADD", 5.5, 30, 10)),
+    measured("parallel", ...sides("ADD", 20, 50, 100, at(16)), ...sides("ADD", 9, 9, 1, at(1))),
+    measured("leases", ...sides("ADD", 6, 26, 10, at(10)), ...sides("ADD", 6.6, 26, 80, at(10_000))),
+    measured("leases-scan", ...sides("ADD", 80, 150, 75)),
     measured(
       "standing",
-      ...[series("ours", "ADD", 10, at(10)), series("ours", "ADD", 12, at(2000))],
+      ...[...sides("ADD", 10, 10, 1, at(10)), ...sides("ADD", 12, 11, 9, at(2000))],
       ...[
-        series("ours", "ADD without ipMasq", 10, at(10)),
-        series("ours", "ADD without ipMasq", 11, at(2000)),
+        ...sides("ADD without ipMasq", 10, 10, 1, at(10)),
+        ...sides("ADD without ipMasq", 10, 20, 9, at(2000)),
       ],
     ),
+    measured("cold", ...sides("ADD", 4, 30, 10)),
   ]);
-  expect(aims.map(({ value, verdict }) => [Number(value?.toFixed(3)), verdict])).toEqual([
-    [0.25, "stretch met"],
-    [0.4, "met"],
-    [0.7, "met"],
-    [0.2, "stretch met"],
-    [0.4, "met"],
-    [0.2, "stretch met"],
-    [3, "met"],
-    [0.625, "met"],
-    [1.2, "missed"],
-    [1.1, "met"],
-    [1.2, "met"],
-    [36, "met"],
-    [6, "stretch met"],
+  const judged = ({ measured: figure, verdict }: Judged) => [Number(figure?.value.toFixed(3)), verdict];
+  expect(aims.map(({ compact, bun }) => [...judged(compact), ...judged(bun)])).toEqual([
+    [0.1, "stretch met", 2, undefined],
+    [0.5, "met", 1.2, "missed"],
+    [0.2, "stretch met", 0.5, "met"],
+    [0.15, "stretch met", 0.4, "met"],
+    [1, "missed", 0.9, "met"],
+    [0.3, "missed", 0.4, "missed"],
+    [0.6, "met", 1.4, "met"],
+    [0.7, "stretch met", 1.8, "met"],
+    [0.6, "stretch met", 2.6, "met"],
+    [0.55, "met", 3, undefined],
+    [5, "stretch met", 2, "missed"],
+    [1.2, "missed", 1.1, "met"],
+    [1, "stretch met", 2, "missed"],
+    [1.1, "met", 1, "met"],
+    [80, "met", 150, undefined],
+    [2.5, "met", 37, "missed"],
+    [0.4, "stretch met", 3, undefined],
   ]);
 });
 
 test("what was not measured is not judged", () => {
-  expect(new Set(judgeAims([]).map(({ verdict }) => verdict))).toEqual(new Set(["not measured"]));
+  const [version, ...others] = judgeAims([
+    measured("version", series("bun", "VERSION", 1), series("reference", "VERSION", 1)),
+  ]);
+  expect([version?.compact.verdict, version?.bun.measured?.value]).toEqual(["not measured", 1]);
+  expect(new Set(others.flatMap(({ compact, bun }) => [compact.verdict, bun.verdict]))).toEqual(
+    new Set(["not measured"]),
+  );
 });
 
-test("a row holds all sides of a step, and ratios of ours to each", () => {
+test("a row holds all sides of a step, and the ratio of each to its base", () => {
   const rows = rowsOf(
-    measured("x", series("ours", "ADD", 10), series("ours", "DEL", 20), series("reference", "ADD", 40)),
+    measured(
+      "x",
+      ...[series("compact", "ADD", 10), series("compact-copy", "ADD", 11), series("compact", "DEL", 20)],
+      series("reference", "ADD", 40),
+    ),
   );
   expect(rows).toMatchObject([
-    { step: "ADD", sides: { ours: { wall: { median: 10, p99: 10 }, cpu: 5 }, reference: { cpu: 20 } } },
+    { step: "ADD", sides: { compact: { wall: { median: 10, p99: 10 }, cpu: 5 }, reference: { cpu: 20 } } },
     { step: "DEL", wallRatio: {} },
   ]);
-  expect(rows[0]?.wallRatio).toEqual({ reference: { value: 0.25, low: 0.25, high: 0.25 } });
+  const exactly = (value: number) => ({ value, low: value, high: value });
+  expect(rows[0]?.wallRatio).toEqual({ compact: exactly(0.25), "compact-copy": exactly(1.1) });
 });

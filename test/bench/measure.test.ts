@@ -29,7 +29,16 @@ class FakeHost {
   async census({ argv }: Program): Promise<Census> {
     this.#journal.push(`${this.#name} census of ${argv.join(" ")}`);
     const syscalls = ++this.#calls;
-    return { exit: 0, syscalls, programs: 2, threads: 3, peak: 4, stdout: "traced", stderr: "" };
+    return {
+      exit: 0,
+      syscalls,
+      programs: 2,
+      threads: 3,
+      peak: syscalls,
+      own: 4,
+      stdout: "traced",
+      stderr: "",
+    };
   }
 }
 
@@ -39,28 +48,28 @@ const step = (name: string, more: Partial<Step> = {}): Step => ({
   ...more,
 });
 
-const contender = (side: "ours" | "reference", journal: string[], steps: readonly Step[]): Contender => ({
+const contender = (side: "compact" | "reference", journal: string[], steps: readonly Step[]): Contender => ({
   ...{ side, variant: "", host: new FakeHost(side, journal), steps },
 });
 
 test("sides take turns step by step, and who began a round ends the next one", async () => {
   const journal: string[] = [];
   const steps = [step("ADD"), step("DEL")];
-  await measure([contender("ours", journal, steps), contender("reference", journal, steps)], 2, 0);
+  await measure([contender("compact", journal, steps), contender("reference", journal, steps)], 2, 0);
   // Three rounds to warm up, two that count.
   expect(journal).toHaveLength(20);
   expect(journal.slice(-8)).toEqual([
-    ...["ours ADD", "reference ADD", "ours DEL", "reference DEL"],
-    ...["reference ADD", "ours ADD", "reference DEL", "ours DEL"],
+    ...["compact ADD", "reference ADD", "compact DEL", "reference DEL"],
+    ...["reference ADD", "compact ADD", "reference DEL", "compact DEL"],
   ]);
 });
 
 test("warming up is not in the figures, and descendants that were orphaned are", async () => {
   const two = step("ADD", { programs: () => [{ argv: ["a"] }, { argv: ["b"] }] });
-  const series = await measure([contender("ours", [], [two, step("DEL", { untimed: true })])], 2, 0);
+  const series = await measure([contender("compact", [], [two, step("DEL", { untimed: true })])], 2, 0);
   expect(series).toEqual([
     {
-      ...{ side: "ours", variant: "", step: "ADD", parallel: 2 },
+      ...{ side: "compact", variant: "", step: "ADD", parallel: 2 },
       // Calls 1, 3 and 5 warmed up; each DEL between them is a call as well.
       ...{ wall: [7, 9], cpu: [4.5, 4.5], maxrss: [11, 11] },
     },
@@ -75,19 +84,19 @@ test("a step sees what the one before it has printed, also when it is traced", a
     },
   });
   const check = step("CHECK", { programs: ({ result }) => [{ argv: ["CHECK", result] }] });
-  await measure([contender("ours", journal, [add, check])], 1, 1);
+  await measure([contender("compact", journal, [add, check])], 1, 1);
   expect(journal.slice(-4)).toEqual([
-    ...["ours ADD", "ours CHECK ours7", "ours census of ADD", "ours census of CHECK traced"],
+    ...["compact ADD", "compact CHECK compact7", "compact census of ADD", "compact census of CHECK traced"],
   ]);
 });
 
-test("counts are medians, and of single programs only", async () => {
+test("counts are medians, peaks the largest, and of single programs only", async () => {
   const journal: string[] = [];
   const both = step("both", { programs: () => [{ argv: ["a"] }, { argv: ["b"] }] });
-  const series = await measure([contender("ours", journal, [step("ADD"), both])], 1, 3);
+  const series = await measure([contender("compact", journal, [step("ADD"), both])], 1, 3);
   // Four rounds of two calls went before: the traced calls are number 9, 11 and 13.
   expect(series.map(({ census }) => census)).toEqual([
-    { syscalls: 11, programs: 2, threads: 3, peak: 4 },
+    { syscalls: 11, programs: 2, threads: 3, peak: 13, own: 4 },
     undefined,
   ]);
   expect(journal.filter((line) => line.includes("census of a"))).toEqual([]);
