@@ -132,6 +132,16 @@ describe("ADD", () => {
   });
 });
 
+tuningTest("T39: a link without a largest mtu takes any", async (host) => {
+  const one = await prepare(host);
+  await one.namespace.run("ip link del eth0 && ip link add eth0 type ifb");
+  const [link] = await one.namespace.json<{ max_mtu: number }[]>("ip -d -j link show eth0");
+  expect(link?.max_mtu).toBe(0);
+  await one.add({ mtu: 70_000 });
+  expect((await one.shown()).mtu).toBe(70_000);
+  await one.silent("DEL");
+});
+
 describe("T30, T39: a failed ADD", () => {
   const sysctl = { "net.ipv4.conf.IFNAME.arp_filter": "1", "net.core.somaxconn": "77" };
   const names = ["ipv4/conf/eth0/arp_filter", "core/somaxconn"];
