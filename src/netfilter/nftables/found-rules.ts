@@ -27,23 +27,24 @@ type MayBeWanted = (bytes: string) => boolean;
 /** Bytes as they are in such a text. */
 export const bytesText = (bytes: Uint8Array): string => latin1.decode(bytes);
 
-/** A message that contains one of these texts. */
-const containing =
-  (texts: readonly string[]): MayBeWanted =>
-  (bytes) =>
-    texts.some((text) => bytes.includes(text));
+/** What a rule's message must contain: a text of ASCII characters, or bytes. */
+type Part = string | Uint8Array;
 
-/** The wanted rules of a chain or table in their order; none if it does not exist. @throws NetlinkError */
+/**
+ * The wanted rules of a chain or table in their order; none if it does not exist.
+ * @param mayBe of these parts, a rule's message must contain one. @throws NetlinkError
+ */
 export function rulesIn(
   connection: Connection,
   where: TableName & { readonly chain?: string },
   isWanted: (rule: NftRule) => boolean = () => true,
-  mayBe?: MayBeWanted | readonly string[],
+  mayBe?: MayBeWanted | readonly Part[],
 ): NftRule[] {
-  const isCandidate = typeof mayBe === "object" ? containing(mayBe) : mayBe;
+  const isCandidate = ({ payload }: Message): boolean =>
+    typeof mayBe === "function" ? mayBe(bytesText(payload)) : !mayBe?.length || contains(payload, mayBe);
   try {
     return connection.dump(dumpRules(where), (message) => {
-      if (isCandidate?.(bytesText(message.payload)) === false) return undefined;
+      if (!isCandidate(message)) return undefined;
       const rule = foundRule(message);
       return isWanted(rule) ? rule : undefined;
     });
@@ -52,6 +53,21 @@ export function rulesIn(
     if (refusedWith(error, "ENOENT")) return [];
     throw error;
   }
+}
+
+function contains(payload: Uint8Array, parts: readonly Part[]): boolean {
+  const text = bytesText(payload);
+  return parts.some((part) =>
+    typeof part === "string" ? text.includes(part) : includesBytes(payload, part),
+  );
+}
+
+/** No decoder keeps all bytes: that of Latin 1 has other characters for 0x80 to 0x9f. */
+function includesBytes(payload: Uint8Array, part: Uint8Array): boolean {
+  const first = part[0] ?? 0;
+  for (let at = payload.indexOf(first); at >= 0; at = payload.indexOf(first, at + 1))
+    if (part.every((byte, index) => payload[at + index] === byte)) return true;
+  return false;
 }
 
 /** The existing rules among these handles, read in one datagram. @throws NetlinkError */

@@ -36,7 +36,7 @@ export function readNft(connection: Connection, family: Family, published: Publi
   const chains = new Map<string, readonly NftRule[]>();
   for (const chain of found.slice(0, names.length)) {
     if (chain === undefined || chain.chain === "POSTROUTING") continue;
-    const texts = chain.chain === SHARED.entry ? [own, ...portTexts(published, family)] : [];
+    const texts = chain.chain === SHARED.entry ? [own, ...portBytes(published, family)] : [];
     chains.set(
       chain.chain,
       rulesIn(connection, chain, () => true, texts),
@@ -53,8 +53,8 @@ export function readNft(connection: Connection, family: Family, published: Publi
 }
 
 /** Bytes of ports as a rule's message has them in the match `multiport`. */
-const portTexts = (published: Published, family: Family): string[] =>
-  mappingsOf(published, family).map(({ hostPort }) => String.fromCharCode(hostPort & 0xff, hostPort >>> 8));
+const portBytes = (published: Published, family: Family): Uint8Array[] =>
+  mappingsOf(published, family).map(({ hostPort }) => Uint8Array.of(hostPort, hostPort >>> 8));
 
 /** What the removal of a container's chains needs. @throws NetlinkError */
 export function readOwnNft(connection: Connection, family: Family, chain: string): NatState {

@@ -86,7 +86,7 @@ export function chainsOf(connection: Connection, family: Family): HostportState[
 }
 
 /** Bytes of a port as in a rule's message. */
-const portBytes = (port: number): string => String.fromCharCode(port >>> 8, port & 0xff);
+const portBytes = (port: number): Uint8Array => Uint8Array.of(port >>> 8, port);
 
 /** @throws NetlinkError */
 export function readState(connection: Connection, family: Family, published: Published): HostportState {

@@ -186,6 +186,22 @@ describe.each(BACKENDS)("%s", (backend) => {
     await one.del();
   });
 
+  ruleTest(
+    "M47: the older attachment of a port is found, whatever the bytes of its number are",
+    async (host) => {
+      const one = new Pod(host, undefined, { addresses: [V4] });
+      const two = new Pod(host, undefined, { addresses: ["10.1.2.4/24"], containerId: "c2" });
+      // 0x1f82, 0x0a00, 0xffff: bytes that are no characters, or other ones.
+      const ports = [8066, 2560, 65535].map((hostPort) => ({ hostPort, containerPort: 80 }));
+      await one.add(ports, { backend });
+      const words = await two.add(ports, { backend });
+      for (const { hostPort } of ports)
+        expect(words).toContain(`host port ${hostPort}/tcp led to container "c1"`);
+      await one.del();
+      await two.del();
+    },
+  );
+
   ruleTest("M40: GC removes what is not listed, in this network only", async (host) => {
     const names = ["c1", "c2", "c3"];
     const pods = names.map(
