@@ -9,6 +9,11 @@ export const CONFIGURATIONS: readonly Record<string, unknown>[] = [
     isGateway: true,
     ipMasq: true,
     promiscMode: true,
+    // Of tuning.
+    sysctl: { "net.ipv4.conf.IFNAME.arp_filter": "1", "net/ipv6/conf/IFNAME/accept_ra": "0" },
+    promisc: true,
+    allmulti: true,
+    txQLen: 500,
     ipam: {
       type: "host-local",
       ranges: [[{ subnet: "10.88.0.0/16" }], [{ subnet: "2001:4860:4860::/64" }]],

@@ -7,7 +7,9 @@ import { objectOf } from "../../support/protocol.ts";
 import { confined } from "../fuzz/altered.ts";
 
 export const CONTAINER = "c1";
-const PLUGINS = ["bridge", "bridge", "bridge", "host-local", "static", "loopback"] as const;
+const PLUGINS = ["bridge", "bridge", "bridge", "host-local", "static", "loopback", "tuning"] as const;
+/** Those that stand in a chain: their ADD takes the result of the plugin before them. */
+const CHAINED: readonly string[] = ["tuning"];
 const COMMANDS = [
   "ADD",
   "ADD",
@@ -62,13 +64,15 @@ export function sequenceOf(seed: number, netns: string, path: string): SequenceS
     const before = ["plant", "plant", "damage the indexes", "delete the namespace"][event] as
       | Event
       | undefined;
+    const called = chance.oneIn(12) ? chance.of(PLUGINS) : chance.oneIn(6) ? chance.of(CHAINED) : plugin;
+    const takesResult = command !== "ADD" || CHAINED.includes(called);
     return {
       command: own.CNI_COMMAND ?? "none",
-      plugin: chance.oneIn(12) ? chance.of(PLUGINS) : plugin,
+      plugin: called,
       variables: own,
       ...(before !== undefined && { before }),
       looks: chance.oneIn(3),
-      stdin: (result) => confined(altered(alteration, base, command, result)),
+      stdin: (result) => confined(altered(alteration, base, command, takesResult ? result : undefined)),
       chance: new Chance(seed * 8 + index),
     };
   });
@@ -79,7 +83,7 @@ function altered(chance: Chance, base: Uint8Array, command: string, result: stri
   const config = objectOf(new TextDecoder().decode(base));
   if (config === undefined) return base;
   const prevResult = result === undefined ? undefined : objectOf(result);
-  if (prevResult !== undefined && command !== "ADD" && !chance.oneIn(5))
+  if (prevResult !== undefined && !chance.oneIn(5))
     config.prevResult = chance.oneIn(4) ? mutateDocument(chance, prevResult, 1) : prevResult;
   const attachments = [{ containerID: "container-1", ifname: "eth0" }];
   if (command === "GC" && chance.oneIn(2))
