@@ -47,7 +47,10 @@ const part: FaultPart = {
         counts.calls += left.steps.length;
         counts.done += left.steps.filter(({ exitCode }) => exitCode === 0).length;
         const problems = compared(left, right);
-        if (problems.length > 0) found.push(`seed ${task.seed}, ${programs}: ${problems.join("\n    ")}`);
+        if (problems.length > 0) {
+          found.push(`seed ${task.seed}, ${programs}: ${problems.join("\n    ")}`);
+          say(`the row of seed ${task.seed} differs`);
+        }
         if (counts.sequences % 100 === 0) say(`${counts.calls} calls, ${found.length} found`);
       }
     };

@@ -14,6 +14,9 @@ export const CONFIGURATIONS: readonly Record<string, unknown>[] = [
     promisc: true,
     allmulti: true,
     txQLen: 500,
+    // Of portmap and firewall.
+    runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }] },
+    ingressPolicy: "same-bridge",
     ipam: {
       type: "host-local",
       ranges: [[{ subnet: "10.88.0.0/16" }], [{ subnet: "2001:4860:4860::/64" }]],

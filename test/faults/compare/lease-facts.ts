@@ -23,6 +23,10 @@ export function leaseFacts(folder: string): string[] {
   });
 }
 
+/** A netns record without what differs: between its boot and its digest stand inode and cookie of the namespace, and a pid. */
+export const withoutNumbers = (text: string): string =>
+  text.replace(/\b(1 [0-9a-f]{16}) [0-9a-f]+ [0-9a-f]+ [0-9a-f]+( [0-9a-f]{12})\b/g, "$1 - - -$2");
+
 function indexFacts(bytes: Uint8Array): string {
   if (bytes.length % 8 !== 0 || bytes.length < 8 * HEADER) return `${bytes.length} bytes`;
   const words = [...new BigUint64Array(Uint8Array.from(bytes).buffer)];
@@ -33,7 +37,6 @@ function indexFacts(bytes: Uint8Array): string {
   return `${bytes.length} bytes: ${shown.join(" ")}`;
 }
 
-/** Version, boot and digest. Between them stand the inode and the cookie of the namespace, and the pid namespace. */
 function recordFacts(name: string, path: string): string[] {
   const file = openSync(path, "r");
   try {
@@ -41,8 +44,7 @@ function recordFacts(name: string, path: string): string[] {
       const value = new Uint8Array(200);
       try {
         const text = new TextDecoder().decode(value.subarray(0, fgetxattr(file, attribute, value)));
-        const [version, boot, , , , digest] = text.split(" ");
-        return [`${name}: ${attribute} ${version} ${boot} ${digest}`];
+        return [`${name}: ${attribute} ${withoutNumbers(text)}`];
       } catch {
         return [];
       }

@@ -7,9 +7,19 @@ import { objectOf } from "../../support/protocol.ts";
 import { confined } from "../fuzz/altered.ts";
 
 export const CONTAINER = "c1";
-const PLUGINS = ["bridge", "bridge", "bridge", "host-local", "static", "loopback", "tuning"] as const;
+const PLUGINS = [
+  "bridge",
+  "bridge",
+  "bridge",
+  "host-local",
+  "static",
+  "loopback",
+  "firewall",
+  "portmap",
+  "tuning",
+] as const;
 /** Those that stand in a chain: their ADD takes the result of the plugin before them. */
-const CHAINED: readonly string[] = ["tuning"];
+const CHAINED: readonly string[] = ["firewall", "portmap", "tuning"];
 const COMMANDS = [
   "ADD",
   "ADD",
@@ -64,7 +74,7 @@ export function sequenceOf(seed: number, netns: string, path: string): SequenceS
     const before = ["plant", "plant", "damage the indexes", "delete the namespace"][event] as
       | Event
       | undefined;
-    const called = chance.oneIn(12) ? chance.of(PLUGINS) : chance.oneIn(6) ? chance.of(CHAINED) : plugin;
+    const called = chance.oneIn(12) ? chance.of(PLUGINS) : chance.oneIn(4) ? chance.of(CHAINED) : plugin;
     const takesResult = command !== "ADD" || CHAINED.includes(called);
     return {
       command: own.CNI_COMMAND ?? "none",

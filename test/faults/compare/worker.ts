@@ -11,7 +11,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { Host } from "../../../conformance/engine/host.ts";
+import { normal } from "../../../conformance/engine/aliases.ts";
+import { Host, type RawState } from "../../../conformance/engine/host.ts";
 import { netnsPath, PLUGIN_PATH } from "../../../conformance/engine/network.ts";
 import type { StepObservation } from "../../../conformance/engine/observation.ts";
 import { Chance } from "../../fuzz/chance.ts";
@@ -19,7 +20,7 @@ import { mutateBytes } from "../../fuzz/mutate.ts";
 import { outcomeOf, outputOf } from "../../support/command.ts";
 import { answerEach } from "../../support/lane.ts";
 import { LEASES, OUTSIDE, plant } from "../fuzz/altered.ts";
-import { leaseFacts } from "./lease-facts.ts";
+import { leaseFacts, withoutNumbers } from "./lease-facts.ts";
 import { CONTAINER, type SequenceStep, sequenceOf } from "./sequence.ts";
 
 /** Which programs a side runs: the first, the second, or one of both by chance before each call. */
@@ -73,7 +74,7 @@ await answerEach(async (question): Promise<SideReport> => {
         ran: `${isSecond ? "second" : "first"}: ${step.before ?? ""} ${words}`,
         leases: leaseFacts(LEASES),
         ...(((step.looks && exitCode === 0) || index === sequence.length - 1) && {
-          state: await host.capture(),
+          state: withoutChoices(await host.capture()),
         }),
       });
     }
@@ -84,6 +85,21 @@ await answerEach(async (question): Promise<SideReport> => {
     await host.close();
   }
 });
+
+/** What tuning saves has the record of the namespace, and the MAC that the kernel chose. */
+function withoutChoices(state: RawState): RawState {
+  return {
+    ...state,
+    files: Object.fromEntries(
+      Object.entries(state.files).map(([path, file]) => [
+        path,
+        file.content === undefined || !path.startsWith("/run/cni/")
+          ? file
+          : { ...file, content: normal(withoutNumbers(file.content)) },
+      ]),
+    ),
+  };
+}
 
 async function happen({ chance }: SequenceStep, event: SequenceStep["before"]): Promise<void> {
   if (event === "plant") plant(chance);
