@@ -7,29 +7,19 @@ use core::ffi::{c_char, c_int, c_void, CStr};
 use core::ptr::null_mut;
 use rquickjs_sys::*;
 
-// What is taken from the C library, musl: what needs its knowledge of the kernel's entry points and of vfork.
-// Its structures are opaque memory here, at least as large as in musl and glibc.
+// What is taken from the C library, musl: what needs its knowledge of the kernel's entry points.
 extern "C" {
     fn clock_gettime(clock: c_int, time: *mut [i64; 2]) -> c_int;
     fn sigaction(signal: c_int, action: *const Action, before: *mut Action) -> c_int;
-    fn posix_spawn(
-        pid: *mut c_int,
-        path: *const c_char,
-        actions: *const SpawnMemory,
-        attributes: *const SpawnMemory,
-        argv: *const *mut c_char,
-        variables: *const *mut c_char,
+    fn clone(
+        start: unsafe extern "C" fn(*mut c_void) -> c_int,
+        stack: *mut c_void,
+        flags: c_int,
+        argument: *mut c_void,
+        ...
     ) -> c_int;
-    fn posix_spawn_file_actions_init(actions: *mut SpawnMemory) -> c_int;
-    fn posix_spawn_file_actions_adddup2(actions: *mut SpawnMemory, from: c_int, to: c_int) -> c_int;
-    fn posix_spawn_file_actions_destroy(actions: *mut SpawnMemory) -> c_int;
-    fn posix_spawnattr_init(attributes: *mut SpawnMemory) -> c_int;
-    fn posix_spawnattr_setflags(attributes: *mut SpawnMemory, flags: i16) -> c_int;
-    fn posix_spawnattr_setsigdefault(attributes: *mut SpawnMemory, signals: *const SignalSet) -> c_int;
-    fn posix_spawnattr_setsigmask(attributes: *mut SpawnMemory, signals: *const SignalSet) -> c_int;
 }
 
-type SpawnMemory = [u64; 64];
 type SignalSet = [u64; 16];
 
 /// struct sigaction of musl: handler, mask, flags, restorer.
@@ -49,12 +39,13 @@ impl Action {
 }
 
 const EINTR: i64 = 4;
+const EAGAIN: i64 = 11;
+const SIGKILL: i64 = 9;
+const SIG_SETMASK: i64 = 2;
 const EBADF: i64 = 9;
 const EMFILE: i64 = 24;
 const CLOCK_MONOTONIC: c_int = 1;
 const SIG_IGN: usize = 1;
-/// spawn.h. SETPGROUP with the initial 0 makes the child the leader of a new process group.
-const SPAWN_FLAGS: i16 = 0x02 /* SETPGROUP */ | 0x04 /* SETSIGDEF */ | 0x08 /* SETSIGMASK */;
 
 /// The numbers of the calls that the host itself makes (asm/unistd_64.h, asm-generic/unistd.h).
 pub mod number {
@@ -74,6 +65,14 @@ pub mod number {
     pub const FCNTL: i64 = of(72, 25);
     pub const GETPID: i64 = of(39, 172);
     pub const KILL: i64 = of(62, 129);
+    pub const SETPGID: i64 = of(109, 154);
+    pub const GETPPID: i64 = of(110, 173);
+    pub const PRCTL: i64 = of(157, 167);
+    pub const RT_SIGACTION: i64 = of(13, 134);
+    pub const RT_SIGPROCMASK: i64 = of(14, 135);
+    pub const DUP3: i64 = of(292, 24);
+    pub const EXECVE: i64 = of(59, 221);
+    pub const WAIT4: i64 = of(61, 260);
     pub const EXIT_GROUP: i64 = of(231, 94);
 }
 
@@ -185,7 +184,8 @@ unsafe fn table_of(context: *mut JSContext, bytes: &[u8]) -> *mut *mut c_char {
 }
 
 /// `spawn(path, argv, variables, stdin, stdout, stderr)`: each text as bytes with a NUL behind each string. The program starts
-/// in its own process group, with default handling of all signals. The value is its process id, or the negative errno.
+/// in its own process group, with default handling of all signals, and is killed when this program is. The value is its
+/// process id, or the negative errno.
 pub unsafe extern "C" fn spawn(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
     if memory::refuses() {
         return JS_ThrowOutOfMemory(context);
@@ -215,33 +215,79 @@ pub unsafe extern "C" fn spawn(context: *mut JSContext, _: JSValue, argc: c_int,
     result
 }
 
+/// What a child needs between clone(2) and execve(2), in the memory that it shares with this program until then.
+struct Child {
+    path: *const c_char,
+    words: *const *mut c_char,
+    variables: *const *mut c_char,
+    stdio: [c_int; 3],
+    parent: i64,
+    /// The negative error number of the call that failed.
+    failure: i64,
+}
+
 unsafe fn start_child(
     path: *const c_char,
     words: *const *mut c_char,
     variables: *const *mut c_char,
     stdio: [c_int; 3],
 ) -> c_int {
-    let (mut actions, mut attributes): (SpawnMemory, SpawnMemory) = ([0; 64], [0; 64]);
-    posix_spawn_file_actions_init(&mut actions);
-    posix_spawnattr_init(&mut attributes);
-    posix_spawnattr_setflags(&mut attributes, SPAWN_FLAGS);
-    posix_spawnattr_setsigdefault(&mut attributes, &[u64::MAX; 16]);
-    posix_spawnattr_setsigmask(&mut attributes, &[0; 16]);
-    let (mut pid, mut errno) = (0, 0);
-    for (from, to) in stdio.into_iter().zip(0..) {
-        if errno == 0 {
-            errno = posix_spawn_file_actions_adddup2(&mut actions, from, to);
+    const CLONE_VM: c_int = 0x100;
+    const CLONE_VFORK: c_int = 0x4000;
+    const SIGCHLD: c_int = 17;
+    let mut stack = [0u128; 1024];
+    let mut child = Child { path, words, variables, stdio, parent: call(number::GETPID, [0; 6]), failure: 0 };
+    // No handler of this program runs in the child.
+    let mut mask = 0u64;
+    call(number::RT_SIGPROCMASK, [SIG_SETMASK, &u64::MAX as *const _ as i64, &mut mask as *mut _ as i64, 8, 0, 0]);
+    let top = stack.as_mut_ptr_range().end;
+    let pid = clone(become_program, top as _, CLONE_VM | CLONE_VFORK | SIGCHLD, &raw mut child as _);
+    call(number::RT_SIGPROCMASK, [SIG_SETMASK, &mask as *const _ as i64, 0, 8, 0, 0]);
+    let failure = (&raw const child.failure).read_volatile() as c_int;
+    if pid < 0 {
+        return -(EAGAIN as c_int);
+    }
+    if failure < 0 {
+        call(number::WAIT4, [pid as i64, 0, 0, 0, 0, 0]);
+        return failure;
+    }
+    pid
+}
+
+unsafe extern "C" fn become_program(child: *mut c_void) -> c_int {
+    let child = child as *mut Child;
+    (&raw mut (*child).failure).write_volatile(prepare_and_run(&*child));
+    call(number::EXIT_GROUP, [127, 0, 0, 0, 0, 0]);
+    0
+}
+
+/// Only comes back when a call fails: the negative error number.
+unsafe fn prepare_and_run(child: &Child) -> i64 {
+    const PR_SET_PDEATHSIG: i64 = 1;
+    const F_SETFD: i64 = 2;
+    call(number::SETPGID, [0; 6]);
+    // When this program is killed the child ends with it, before the caller can know: what the child would
+    // write after that, no DEL would remove.
+    call(number::PRCTL, [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0]);
+    if call(number::GETPPID, [0; 6]) != child.parent {
+        return -EAGAIN;
+    }
+    let default = [0u64; 4];
+    for signal in 1..=64 {
+        call(number::RT_SIGACTION, [signal, &default as *const _ as i64, 0, 8, 0, 0]);
+    }
+    for (from, to) in child.stdio.into_iter().zip(0..) {
+        let done = if from as i64 == to {
+            call(number::FCNTL, [to, F_SETFD, 0, 0, 0, 0])
+        } else {
+            call(number::DUP3, [from as i64, to, 0, 0, 0, 0])
+        };
+        if done < 0 {
+            return done;
         }
     }
-    if errno == 0 {
-        errno = posix_spawn(&mut pid, path, &actions, &attributes, words, variables);
-    }
-    posix_spawn_file_actions_destroy(&mut actions);
-    if errno == 0 {
-        pid
-    } else {
-        -errno
-    }
+    call(number::RT_SIGPROCMASK, [SIG_SETMASK, &0u64 as *const _ as i64, 0, 8, 0, 0]);
+    call(number::EXECVE, [child.path as i64, child.words as i64, child.variables as i64, 0, 0, 0])
 }
 
 /// Nanoseconds of a clock that only goes forward.
