@@ -37,15 +37,16 @@ interface Metafile {
 }
 
 /**
- * Bundles src/main.ts into chunks in `folder`, where each `import()` is the host's. Returns them in the order of the compiled
- * bundle: main.js, the others of the image, an empty name, those that stay bytecode, an empty name.
+ * Bundles a program, src/main.ts or one of a test, into chunks in `folder`, where each `import()` is the host's. Returns them
+ * in the order of the compiled bundle: the program's and those of the image, an empty name, those that stay bytecode, an
+ * empty name.
  */
-async function bundle(folder: string): Promise<string[]> {
+export async function bundle(entry: string, inImage: readonly string[], folder: string): Promise<string[]> {
   const metafile = join(folder, "metafile.json");
   run([
     process.execPath,
     "build",
-    "src/main.ts",
+    entry,
     "--target=bun",
     "--conditions=compact",
     "--format=esm",
@@ -65,17 +66,17 @@ async function bundle(folder: string): Promise<string[]> {
     if (/\bimport\(/.test(replaced)) throw new Error(`${name} has an import() that is not of a chunk`);
     await writeFile(path, replaced);
   }
-  return inOrder(outputs);
+  return inOrder(outputs, [entry, ...inImage]);
 }
 
-function inOrder(outputs: Metafile["outputs"]): string[] {
+function inOrder(outputs: Metafile["outputs"], sources: readonly string[]): string[] {
   const image = new Set<string>();
   const add = (chunk: string): void => {
     if (image.has(chunk)) return;
     image.add(chunk);
     for (const { path, kind } of outputs[chunk]?.imports ?? []) if (kind === "import-statement") add(path);
   };
-  for (const source of ["src/main.ts", ...IN_IMAGE]) {
+  for (const source of sources) {
     const chunk = Object.keys(outputs).find((name) => outputs[name]?.entryPoint === source);
     if (chunk === undefined) throw new Error(`${source} is loaded by no import(): correct IN_IMAGE`);
     add(chunk);
@@ -85,6 +86,20 @@ function inOrder(outputs: Metafile["outputs"]): string[] {
   return [...names(image), "", ...names(others).sort(), ""];
 }
 
+/** The compiled bundle of the chunks in a folder, in this order. @throws Error when one does not compile */
+export function compileChunks(compiler: string, folder: string, order: readonly string[]): Buffer {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([compiler, folder, ...order]);
+  if (exitCode !== 0) throw new Error(`the chunks do not compile: ${stderr}`);
+  return stdout;
+}
+
+/** The image of the heap that a program makes of a compiled bundle. @throws Error */
+export function makeImage(program: readonly string[], compiled: Buffer, env = process.env): Buffer {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...program], { stdin: compiled, env });
+  if (exitCode !== 0) throw new Error(`the image of the heap cannot be made: ${stderr}`);
+  return stdout;
+}
+
 /** Compiles the compact file into `folder`, under all names. Returns a line about each. */
 export async function compileCompact(folder: string, target: CompactTarget): Promise<string[]> {
   await mkdir(folder, { recursive: true });
@@ -92,13 +107,9 @@ export async function compileCompact(folder: string, target: CompactTarget): Pro
   try {
     const { compiler, program } = cargoBuild(target);
     const chunks = join(stage, "chunks");
-    const order = await bundle(chunks);
-    const compiled = Bun.spawnSync([compiler, chunks, ...order]);
-    if (compiled.exitCode !== 0) throw new Error(`the chunks do not compile: ${compiled.stderr}`);
-    const image = Bun.spawnSync([...target.runner, program], { stdin: compiled.stdout });
-    if (image.exitCode !== 0) throw new Error(`the image of the heap cannot be made: ${image.stderr}`);
+    const compiled = compileChunks(compiler, chunks, await bundle("src/main.ts", IN_IMAGE, chunks));
     await rm(chunks, { recursive: true });
-    const file = withImage(await readFile(program), image.stdout);
+    const file = withImage(await readFile(program), makeImage([...target.runner, program], compiled));
     await writeFile(join(stage, PROGRAM), file);
     await chmod(join(stage, PROGRAM), 0o755);
     return await publish(stage, folder, `version ${version}, needs ${needsOf(file)}`);

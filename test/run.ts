@@ -4,14 +4,16 @@
  *   npm test                       all
  *   npm test -- PATTERN...         only files whose path contains one of the patterns
  *   npm test -- --unit             only what needs neither root nor a build
- *   npm test -- --bin DIR          kernel and build tests against the programs in DIR, without a build
+ *   npm test -- --bin DIR          kernel and build tests against the programs in DIR, without a build; with the compact
+ *                                  file also those of its program, which need Rust
  *
  * The last line is "N passed, N failed", with ", N skipped" when tests were skipped. No test at all is a failure.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { hasLoader } from "../build/needs.ts";
 import { outcomeOf } from "./support/command.ts";
 import { whyNotIsolated } from "./support/isolation.ts";
 import { JOB_LIMIT } from "./support/limits.ts";
@@ -28,12 +30,14 @@ const wanted = (file: string) => patterns.length === 0 || patterns.some((pattern
 const files = [...new Bun.Glob("test/**/*.test.ts").scanSync(PROJECT)]
   // Those run under another kernel: npm run test:vm.
   .filter((file) => wanted(file) && !file.startsWith("test/vm/"))
+  // Those need Rust, and are about the program of the compact file.
+  .filter((file) => !file.startsWith("test/compact/") || testsCompact())
   .sort();
 const inFolder = (name: string) => files.filter((file) => file.startsWith(`test/${name}/`));
 
-const needBuild = [...inFolder("build"), ...inFolder("kernel")];
+const needBuild = [...inFolder("build"), ...inFolder("compact"), ...inFolder("kernel")];
 const unit = files.filter((file) => !needBuild.includes(file));
-const built = options.unit ? [] : inFolder("build");
+const built = options.unit ? [] : [...inFolder("build"), ...inFolder("compact")];
 const kernel = options.unit ? [] : inFolder("kernel");
 
 const reports = mkdtempSync(join(tmpdir(), "bridgehead-test-"));
@@ -57,6 +61,11 @@ try {
   rmSync(reports, { recursive: true, force: true });
 }
 process.exit(tally.close(patterns));
+
+/** Whether --bin has the compact file. */
+function testsCompact(): boolean {
+  return options.bin !== undefined && !hasLoader(readFileSync(join(options.bin, "bridgehead")));
+}
 
 /** Whether there is something to test: builds, unless --bin says what to take. */
 async function ready(): Promise<boolean> {

@@ -1,0 +1,90 @@
+/** The image of the heap: what is in it, and what the build says of a faulty bundle. */
+import { expect, test } from "bun:test";
+import { makeImage } from "../../build/compact.ts";
+import { outcomeOf } from "../support/command.ts";
+import { ProgramFolder } from "../support/program-folder.ts";
+import { bareProgram, bundleOf, fileOf } from "./host-program.ts";
+
+const SAY = (text: string) => `host.syscall(1, 1, host.encode(${text}), host.encode(${text}).length);`;
+const MAIN = `let made = "made"; host.main = () => { ${SAY("made")} host.load("other.js").then((other) => other.say(), (error) => { ${SAY("error.message")} }).then(() => host.exit(3)); };`;
+const OTHER = `export const say = () => { ${SAY('" and loaded"')} };`;
+
+async function run(file: Buffer): Promise<string> {
+  using folder = new ProgramFolder();
+  const { exitCode, stdout } = await outcomeOf([folder.file("program", file)]);
+  return `${exitCode}: ${stdout}`;
+}
+
+const WHOLE = bundleOf([
+  ["main.js", MAIN],
+  ["", ""],
+  ["other.js", OTHER],
+  ["", ""],
+]);
+
+test("a program starts from its image, and loads the other chunks", async () => {
+  expect(await run(fileOf(WHOLE))).toBe("3: made and loaded");
+});
+
+test("a chunk that is missing is an exception of import(), which names it", async () => {
+  const compiled = bundleOf([
+    ["main.js", MAIN],
+    ["", ""],
+    ["another.js", OTHER],
+    ["", ""],
+  ]);
+  expect(await run(fileOf(compiled))).toBe("3: madethere is no chunk other.js");
+});
+
+test("an exception that the program does not catch is one error object", async () => {
+  const compiled = bundleOf([
+    ["main.js", "host.main = () => { throw 1; };"],
+    ["", ""],
+    ["o.js", ""],
+    ["", ""],
+  ]);
+  const [code, text] = (await run(fileOf(compiled))).split(/: (.*)/s);
+  expect({ code, ...JSON.parse(text ?? "") }).toEqual({
+    code: 999,
+    cniVersion: "1.1.0",
+    msg: "this is a fault of Bridgehead: its JavaScript engine ended early; please report it, with the configuration",
+  });
+});
+
+test("the image has nothing of the environment, the time and the addresses of the process", async () => {
+  const images = [{}, { A: "b".repeat(5000) }, { PATH: "/" }].map((env) =>
+    makeImage([bareProgram], WHOLE, env),
+  );
+  images.push(
+    makeImage(["setarch", "-R", bareProgram], WHOLE),
+    makeImage(["sh", "-c", `cd / && exec "$0" a b c`, bareProgram], WHOLE),
+  );
+  for (const image of images) expect(image.equals(images[0] ?? Buffer.alloc(0))).toBe(true);
+});
+
+test("a bundle that is cut off anywhere, or is none, makes no image", () => {
+  const cuts = [0, 1, 5, 9, 20, WHOLE.length >> 1, WHOLE.length - 3, WHOLE.length - 1];
+  for (const cut of cuts)
+    expect(() => makeImage([bareProgram], WHOLE.subarray(0, cut))).toThrow(/: the bundle is not whole$/m);
+  expect(() => makeImage([bareProgram], Buffer.from("main.js\0x\0code"))).toThrow("the bundle is not whole");
+});
+
+test.each([
+  ["throws", "throw new Error('so');", /main\.js: Error: so/],
+  ["imports a chunk that is missing", "import './missing.js';", /there is no chunk missing\.js/],
+  ["loads a chunk", "host.load('other.js');", /the sources import nothing while they are loaded/],
+  [
+    "makes more objects than there is room for",
+    "globalThis.all = []; for (;;) all.push({});",
+    /no more room/,
+  ],
+  ["makes one that is too large", "globalThis.all = new Uint8Array(300000);", /no more room/],
+])("a program that %s while it is loaded makes no image", (_, text, message) => {
+  const compiled = bundleOf([
+    ["main.js", text],
+    ["", ""],
+    ["other.js", OTHER],
+    ["", ""],
+  ]);
+  expect(() => makeImage([bareProgram], compiled)).toThrow(message);
+});
