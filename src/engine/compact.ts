@@ -121,7 +121,7 @@ export function spawn(
 }
 
 /** The part of the Encoding Standard that src uses. */
-class Utf8Encoder {
+class Encoder {
   encode(text = ""): Uint8Array<ArrayBuffer> {
     return host.encode(text);
   }
@@ -140,20 +140,34 @@ class Utf8Encoder {
 const NO_BYTES = new Uint8Array();
 const MARK = "\uFEFF";
 
-class Utf8Decoder {
+/** A call takes at most so many arguments. */
+const MOST_ARGUMENTS = 32768;
+
+function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += MOST_ARGUMENTS)
+    text += String.fromCharCode(...bytes.subarray(at, at + MOST_ARGUMENTS));
+  return text;
+}
+
+class Decoder {
   private readonly fatal: boolean;
   private readonly ignoreBOM: boolean;
+  private readonly isLatin1: boolean;
 
-  constructor(_label?: string, options?: { readonly fatal?: boolean; readonly ignoreBOM?: boolean }) {
+  /** `label` is "utf-8" or "latin1", which gives one character for each byte. */
+  constructor(label?: string, options?: { readonly fatal?: boolean; readonly ignoreBOM?: boolean }) {
     this.fatal = options?.fatal ?? false;
     this.ignoreBOM = options?.ignoreBOM ?? false;
+    this.isLatin1 = label === "latin1";
   }
 
   decode(bytes: ArrayBufferView | ArrayBuffer = NO_BYTES): string {
+    if (this.isLatin1) return latin1(bytes as Uint8Array);
     const text = host.decode(bytes, this.fatal);
     if (text === undefined) throw new TypeError("the bytes are not UTF-8");
     return !this.ignoreBOM && text.startsWith(MARK) ? text.slice(1) : text;
   }
 }
 
-Object.assign(globalThis, { TextEncoder: Utf8Encoder, TextDecoder: Utf8Decoder });
+Object.assign(globalThis, { TextEncoder: Encoder, TextDecoder: Decoder });

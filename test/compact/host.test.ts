@@ -122,6 +122,16 @@ test("bytes to text are Bun's: faults are an error or U+FFFD, and a mark is kept
   expect(new Set(expected.map(({ thrown }) => thrown)).size).toBe(2);
 });
 
+test("bytes as Latin 1 are one character each, also beyond what a call takes as arguments", async () => {
+  const inputs = [Uint8Array.from({ length: 256 }, (_, byte) => byte), new Uint8Array(70_000).fill(0xc3)];
+  const found = (await values(
+    probe,
+    inputs.map((bytes) => ["textLatin1", bytes]),
+  )) as string[];
+  // Not TextDecoder, whose latin1 is windows-1252.
+  expect(found).toEqual(inputs.map((bytes) => Buffer.from(bytes).toString("latin1")));
+});
+
 test("a system call gets numbers of all sizes, and answers with a negative error number", async () => {
   const [LSEEK, WRITE, CLOSE, DUP2] = [8, 1, 3, 33];
   const path = folder.file("sparse", "");

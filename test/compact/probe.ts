@@ -21,6 +21,7 @@ const OTHERS: Record<string, (...args: never[]) => unknown> = {
   },
   textDecode: (bytes: Uint8Array, fatal: boolean, ignoreBOM: boolean) =>
     new TextDecoder("utf-8", { fatal, ignoreBOM }).decode(bytes),
+  textLatin1: (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes),
   evaluate: (text: string) => (globalThis as unknown as { eval: (text: string) => unknown }).eval(text),
   construct: (text: string) => new Function(text)(),
   ofDetached: () => {
