@@ -6,7 +6,7 @@ import { callProgram } from "../../support/plugin-call.ts";
 import { referencePlugin, whyNoReference } from "../../support/reference-plugin.ts";
 import { testUnless } from "../../support/skip.ts";
 import { type Backend, collect, listed, NETWORK, Pod, type PortMapping, rulesIn, saved } from "./pod.ts";
-import { ruleTest, V4, V6, withBridge } from "./scene.ts";
+import { endNamespaces, ruleTest, V4, V6, withBridge } from "./scene.ts";
 
 const DN = portChain({ network: NETWORK, containerId: "c1" });
 const ALL: PortMapping[] = [
@@ -176,7 +176,7 @@ describe.each(BACKENDS)("%s", (backend) => {
       netns: dead.path,
     });
     await one.add([...PORT, { hostPort: 7070, containerPort: 70 }], { backend });
-    await host.removeNamespaces();
+    await endNamespaces(host, "dead");
     const two = new Pod(host, undefined, { addresses: [V4] });
     expect(await two.add(PORT, { backend })).toBe("");
     expect((await rules()).filter((line) => line.includes("10.1.2.9"))).toEqual([]);
@@ -235,7 +235,7 @@ describe.each(BACKENDS)("%s", (backend) => {
     await pod.add(PORT, { backend });
     await collect(host, []);
     await pod.check(PORT, { backend });
-    await host.removeNamespaces();
+    await endNamespaces(host, "living");
     await collect(host, []);
     expect(await rules()).toEqual([]);
   });

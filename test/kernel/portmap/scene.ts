@@ -26,3 +26,12 @@ export const V6 = "fd00:2::3/64";
 /** The namespace of a container, which may be gone later. */
 export const container = (host: ScratchHost, name: string): Promise<NamedNamespace> =>
   host.addNamespace(name);
+
+/** Deletes all namespaces, and waits until the kernel has let this one go: then its end of a pair takes the other along. */
+export async function endNamespaces(host: ScratchHost, name: string): Promise<void> {
+  await host.run(`ip link add witness type veth peer name witness1 netns ${name}`);
+  await host.removeNamespaces();
+  await host.run(
+    "for n in $(seq 3000); do [ -e /sys/class/net/witness ] || exit 0; sleep 0.01; done; exit 1",
+  );
+}
