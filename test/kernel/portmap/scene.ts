@@ -1,4 +1,5 @@
 /** A host with a bridge and without containers: enough for what only looks at rules. */
+import { eventually } from "../../support/eventually.ts";
 import { hostTests } from "../../support/host-test.ts";
 import type { NamedNamespace, ScratchHost } from "../../support/scratch-host.ts";
 
@@ -31,7 +32,6 @@ export const container = (host: ScratchHost, name: string): Promise<NamedNamespa
 export async function endNamespaces(host: ScratchHost, name: string): Promise<void> {
   await host.run(`ip link add witness type veth peer name witness1 netns ${name}`);
   await host.removeNamespaces();
-  await host.run(
-    "for n in $(seq 3000); do [ -e /sys/class/net/witness ] || exit 0; sleep 0.01; done; exit 1",
-  );
+  const isGone = async () => !(await host.run("ip -br link")).includes("witness");
+  await eventually(`the end of namespace ${name}`, isGone);
 }
