@@ -66,12 +66,16 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
       "--outfile",
       join(stage, PROGRAM),
     ]);
-    await patchFile(join(stage, PROGRAM), (bytes) => [
-      ...variablePatches(bytes),
-      ...crashReportPatches(bytes),
-      ...optional(() => enginePatches(bytes)),
-      ...optional(() => startUpPatches(bytes)),
-    ]);
+    const length = await lengthOfRuntime(targetFlags);
+    await patchFile(join(stage, PROGRAM), (bytes) => {
+      const runtime = bytes.subarray(0, length);
+      return [
+        ...variablePatches(runtime),
+        ...crashReportPatches(runtime),
+        ...optional(() => enginePatches(runtime)),
+        ...optional(() => startUpPatches(runtime)),
+      ];
+    });
     await chmod(join(stage, PROGRAM), 0o755);
     const needs = needsOf(await readFile(join(stage, PROGRAM)));
     return await publish(stage, folder, `version ${version}, needs ${needs}`);
@@ -79,6 +83,18 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
     await rm(stage, { recursive: true, force: true });
   }
 }
+
+/**
+ * Bytes of the runtime at the beginning of the compiled file. What follows are our modules, and those of the runtime that they
+ * import, as bytecode: names there are read by JavaScript only, and would be found beside those of the runtime itself.
+ */
+async function lengthOfRuntime(targetFlags: readonly string[]): Promise<number> {
+  const flag = targetFlags.find((each) => each.startsWith(EXECUTABLE));
+  return (await stat(flag?.slice(EXECUTABLE.length) ?? process.execPath)).size;
+}
+
+/** Bun's flag for the runtime of another target. */
+const EXECUTABLE = "--compile-executable-path=";
 
 /** Moves the program from `stage` to `folder`, under all names. Returns a line about each file. */
 export async function publish(stage: string, folder: string, about: string): Promise<string[]> {

@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   if (plugin === undefined && !environment.CNI_COMMAND) {
     const { runOperatorCommand } = await import("./operator.ts");
     const plugins = PLUGINS.map(({ name }) => name);
-    return runOperatorCommand(programArguments(), { version, plugins, stdout, stderr });
+    return runOperatorCommand(programArguments(), { version, plugins, ...streams });
   }
   try {
     if (isAnswered(plugin?.name ?? calledAs, version, streams, plugin?.oldest)) return 0;

@@ -99,11 +99,11 @@ test("K10: the line names the version of the reference that README and the tests
   expect(readFileSync(join(PROJECT, "README.md"), "utf8")).toContain(`plugins) ${REFERENCE_LEVEL}.`);
 });
 
-test("K10: Nomad also runs the operator's file and reads the program's own version there", () => {
+test("K10: Nomad also runs the operator's file and reads the program's own version there", async () => {
   let output = "";
   const say = (text: string) => {
     output += text;
   };
-  runOperatorCommand([], { version, plugins: ["bridge"], stdout: say, stderr: say });
+  await runOperatorCommand([], { version, plugins: ["bridge"], environment: {}, stdout: say, stderr: say });
   expect(nomad(output)?.numbers.join(".")).toBe(version);
 });

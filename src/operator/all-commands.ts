@@ -1,0 +1,27 @@
+/** The commands of the Bun file. package.json's `imports` selects it there as "#operator". */
+import { limitCall } from "../sys/deadline.ts";
+import type { ExitCode } from "./exit-codes.ts";
+import { explainFailure } from "./failure.ts";
+import type { Program } from "./input.ts";
+import { parse } from "./parser.ts";
+import { openTerminal } from "./terminal.ts";
+
+/** Milliseconds that a command may take: it looks at all containers of the host, and an operator waits for it. */
+const MOST = 600_000;
+
+/** Runs a command and returns the exit code. */
+export async function runCommand(words: readonly string[], program: Program): Promise<ExitCode> {
+  limitCall(MOST);
+  const terminal = openTerminal(program);
+  const call = await parse(words.length === 0 ? ["--help"] : words, program);
+  if (typeof call === "number") return call;
+  const { row, ...given } = call;
+  try {
+    const { run } = await row.load();
+    return await run({ ...given, terminal, program });
+  } catch (error) {
+    const { exit, message } = explainFailure(error);
+    program.stderr(`bridgehead ${row.name}: ${message}\n`);
+    return exit;
+  }
+}

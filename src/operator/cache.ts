@@ -1,0 +1,99 @@
+/**
+ * Reads the cache of libcni, the library by which runtimes call plugins: a file for each attachment with its configuration
+ * and the result of its ADD (kind "cniCacheV1" of libcni's api.go).
+ */
+
+import type { Attachment } from "../cni/attachment.ts";
+import { decodeText } from "../cni/json-bytes.ts";
+import type { Document } from "../schema/keys.ts";
+import { failedWith, messageOf } from "../sys/errno.ts";
+import { listDirectory, readFile } from "../sys/file.ts";
+import { isFileFailure } from "../sys/own-file.ts";
+import { isDocument } from "./networks.ts";
+
+/** Where libcni keeps its cache by default; the files are in its folder "results". */
+export const DEFAULT_CACHE_DIRECTORY = "/var/lib/cni";
+
+/** An attachment of the cache. */
+export interface CachedAttachment extends Attachment {
+  readonly file: string;
+  /** The path that ADD got; undefined in files of older versions. */
+  readonly netns: string | undefined;
+  /** The configuration of its last plugin or of the whole chain, as ADD got it; undefined if it cannot be decoded. */
+  readonly config: Document | undefined;
+  /** Pairs of CNI_ARGS. */
+  readonly cniArgs: readonly (readonly string[])[];
+  /** `portMappings`, `bandwidth` and others, as the runtime gave them. */
+  readonly capabilityArgs: Document;
+  /** The result of ADD in the version of the configuration; undefined if there is none. */
+  readonly result: Document | undefined;
+}
+
+/** What is in the cache. */
+export interface Cache {
+  readonly attachments: readonly CachedAttachment[];
+  /** Files that are not of the cache, or cannot be read. */
+  readonly broken: readonly { readonly file: string; readonly problem: string }[];
+}
+
+/** All attachments of the cache, in the order of the files' names; none if it does not exist. @throws SystemError */
+export function readCache(directory: string = DEFAULT_CACHE_DIRECTORY): Cache {
+  const attachments: CachedAttachment[] = [];
+  const broken: { file: string; problem: string }[] = [];
+  const folder = `${directory}/results`;
+  for (const name of namesIn(folder).sort()) {
+    const file = `${folder}/${name}`;
+    const found = readCached(file);
+    if (typeof found === "string") broken.push({ file, problem: found });
+    else attachments.push(found);
+  }
+  return { attachments, broken };
+}
+
+/** An attachment of a file, or why the file is none. */
+function readCached(file: string): CachedAttachment | string {
+  let json: unknown;
+  try {
+    json = JSON.parse(decodeText(readFile(file)));
+  } catch (error) {
+    if (isFileFailure(error) || error instanceof SyntaxError || error instanceof TypeError)
+      return messageOf(error);
+    throw error;
+  }
+  if (!isDocument(json)) return "it is not a JSON object";
+  const { kind, containerId, ifName, networkName, netns, config, cniArgs, capabilityArgs, result } = json;
+  if (kind !== "cniCacheV1") return `its kind is ${JSON.stringify(kind)}, not "cniCacheV1"`;
+  if (typeof containerId !== "string" || typeof ifName !== "string" || typeof networkName !== "string")
+    return "it does not name an attachment";
+  return {
+    file,
+    network: networkName,
+    containerId,
+    ifname: ifName,
+    netns: typeof netns === "string" && netns !== "" ? netns : undefined,
+    config: typeof config === "string" ? decodeConfig(config) : undefined,
+    cniArgs: Array.isArray(cniArgs) ? cniArgs.filter((pair) => Array.isArray(pair)) : [],
+    capabilityArgs: isDocument(capabilityArgs) ? capabilityArgs : {},
+    result: isDocument(result) ? result : undefined,
+  };
+}
+
+/** Go writes a list of bytes in base64. */
+function decodeConfig(base64: string): Document | undefined {
+  try {
+    const json: unknown = JSON.parse(decodeText(Uint8Array.fromBase64(base64)));
+    return isDocument(json) ? json : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return listDirectory(folder);
+  } catch (error) {
+    if (failedWith(error, "ENOENT")) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * Reads the leases of host-local, of ours and of the reference, network by network (rules H50–H53). Nothing is locked but
+ * for a moment, where a file is empty: another plugin may be about to write it.
+ */
+import type { ContainerInterface } from "../cni/attachment.ts";
+import { DEFAULT_DATA_DIRECTORY } from "../leases/holders.ts";
+import { attachmentOf, isLeaseContent } from "../leases/lease.ts";
+import { type LeaseFile, LeaseFiles } from "../leases/lease-files.ts";
+import type { NetnsRecord } from "../leases/netns-record.ts";
+import { type IpAddress, parseIp } from "../net/ip.ts";
+import { get } from "../schema/parse.ts";
+import { failedWith } from "../sys/errno.ts";
+import { isDirectory, isRegular, listDirectory, status } from "../sys/file.ts";
+import { lockFile } from "../sys/flock.ts";
+import { describeKind } from "../sys/own-file.ts";
+import { CommandError, exitCode } from "./exit-codes.ts";
+import { isDocument, type Network } from "./networks.ts";
+
+/** Milliseconds to wait for another plugin that writes a lease. */
+const LOCK_WAIT = 1000;
+
+/** A lease: an address that an attachment holds. `ifname` is "" in the old format, which means each of the container. */
+export interface Lease extends ContainerInterface {
+  readonly network: string;
+  readonly address: IpAddress;
+  /** Its path, and its name in the folder, which may not be the canonical text of the address. */
+  readonly path: string;
+  readonly file: LeaseFile;
+  /** When it was written: nanoseconds since the epoch. */
+  readonly since: bigint;
+  /** What was recorded of its namespace; undefined if another program has written it. */
+  readonly record: NetnsRecord | undefined;
+}
+
+/** A file in a folder of leases that is none. */
+export interface OtherFile {
+  readonly path: string;
+  /** As in "is a directory, not a lease". */
+  readonly why: string;
+}
+
+/** The leases of a network. */
+export interface LeaseFolder {
+  readonly network: string;
+  readonly dataDir: string;
+  readonly path: string;
+  readonly files: LeaseFiles;
+  readonly leases: readonly Lease[];
+  readonly other: readonly OtherFile[];
+}
+
+/** The folder of a network's leases by its configuration: that of the first plugin with an `ipam` of host-local. */
+export function dataDirOf({ plugins }: Network): string {
+  for (const plugin of plugins) {
+    const ipam = get(plugin, "ipam");
+    if (!isDocument(ipam) || get(ipam, "type") !== "host-local") continue;
+    const dataDir = get(ipam, "dataDir");
+    if (typeof dataDir === "string" && dataDir !== "") return dataDir.replace(/(.)\/+$/, "$1");
+  }
+  return DEFAULT_DATA_DIRECTORY;
+}
+
+/**
+ * The folders of all networks: those of the configurations, and each other one beside them. `dataDir` is the only place to
+ * look at, if it is given. @throws CommandError if a folder cannot be read
+ */
+export function readLeaseFolders(
+  networks: readonly Network[],
+  dataDir: string | undefined,
+  only?: string,
+): LeaseFolder[] {
+  const places = new Map<string, { dataDir: string; network: string }>();
+  const add = (directory: string, network: string): void => {
+    if (only === undefined || network === only)
+      places.set(`${directory}/${network}`, { dataDir: directory, network });
+  };
+  for (const network of networks)
+    if (network.shadowedBy === undefined) add(dataDir ?? dataDirOf(network), network.name);
+  const directories = new Set([
+    dataDir ?? DEFAULT_DATA_DIRECTORY,
+    ...[...places.values()].map((place) => place.dataDir),
+  ]);
+  for (const directory of directories)
+    for (const name of namesIn(directory)) if (!name.startsWith(".")) add(directory, name);
+  const folders: LeaseFolder[] = [];
+  for (const path of [...places.keys()].sort()) {
+    const place = places.get(path);
+    const folder = place && readLeaseFolder(place);
+    if (folder !== undefined) folders.push(folder);
+  }
+  return folders;
+}
+
+/** The leases in a folder; undefined if it does not exist. @throws CommandError if it cannot be read */
+export function readLeaseFolder(place: {
+  readonly dataDir: string;
+  readonly network: string;
+}): LeaseFolder | undefined {
+  const files = new LeaseFiles(place, () => {});
+  const leases: Lease[] = [];
+  const other: OtherFile[] = [];
+  const empty: string[] = [];
+  for (const name of namesIn(files.path)) {
+    const found = readEntry(files, name);
+    if (found === "empty") empty.push(name);
+    else if (found !== undefined) ("why" in found ? other : leases).push(found as Lease & OtherFile);
+  }
+  if (empty.length > 0) {
+    using _lock = lockIfPossible(files);
+    for (const name of empty) {
+      const found = readEntry(files, name);
+      if (found === "empty")
+        other.push({
+          path: files.at(name),
+          why: "is empty: a plugin was killed before it wrote the lease; the address is free",
+        });
+      else if (found !== undefined) ("why" in found ? other : leases).push(found as Lease & OtherFile);
+    }
+  }
+  if (leases.length + other.length === 0 && !exists(files.path)) return undefined;
+  return { ...place, path: files.path, files, leases: leases.sort(byAddress), other };
+}
+
+/** What a name stands for; undefined for what belongs there beside leases, and for a file that is gone. */
+function readEntry(files: LeaseFiles, name: string): Lease | OtherFile | "empty" | undefined {
+  if (name === "lock" || /^last_reserved_ip\.\d+$/.test(name)) return undefined;
+  const path = files.at(name);
+  const address = parseIp(name);
+  if (address === undefined) return { path, why: "has no name of a lease: it is not an address" };
+  const file = files.read(name, address);
+  if (file === undefined) return exists(path) ? "empty" : undefined;
+  const { content, strangeness } = file;
+  if (content === undefined) return { path, why: whyNoLease(path) };
+  if (!isLeaseContent(content))
+    return { path, why: "holds no container id: it is not a lease, but its address is held" };
+  if (strangeness !== undefined) return { path, why: `${strangeness}; its address is held` };
+  return {
+    network: files.place.network,
+    address,
+    path,
+    file,
+    ...attachmentOf(content),
+    since: file.status?.modified ?? 0n,
+    record: files.recordOf(file),
+  };
+}
+
+function whyNoLease(path: string): string {
+  try {
+    const found = status(path, { followLinks: false });
+    if (isRegular(found)) return "cannot be read, or is too large for a lease; its address is held";
+    return `is ${describeKind(found)}, not a lease; its address is held`;
+  } catch (error) {
+    if (failedWith(error, "ENOENT")) return "is gone";
+    throw error;
+  }
+}
+
+/** Not on a file system that is only read, and not for a user who may not write there. */
+function lockIfPossible(files: LeaseFiles): Disposable | undefined {
+  try {
+    return lockFile(files.at("lock"), LOCK_WAIT);
+  } catch {
+    return undefined;
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    status(path, { followLinks: false });
+    return true;
+  } catch (error) {
+    if (failedWith(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+/** Names in a folder; none if there is no such folder. @throws CommandError if it is not a folder, or cannot be read */
+function namesIn(path: string): string[] {
+  try {
+    if (!isDirectory(status(path))) {
+      throw new CommandError(
+        exitCode.cannotTell,
+        `cannot read the leases in ${JSON.stringify(path)}: it is not a directory; remove it, or name the right one with --data-dir`,
+      );
+    }
+    return listDirectory(path);
+  } catch (error) {
+    if (failedWith(error, "ENOENT", "ENAMETOOLONG")) return [];
+    throw error;
+  }
+}
+
+/** IPv4 before IPv6, then by number. */
+const byAddress = (a: Lease, b: Lease): number =>
+  a.address.family - b.address.family ||
+  (a.address.value < b.address.value ? -1 : a.address.value > b.address.value ? 1 : 0);

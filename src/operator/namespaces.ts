@@ -1,0 +1,55 @@
+/** The network namespaces that are bound to a path, as `ip netns` and the runtimes do it. */
+import type { Connection } from "../netlink/connection.ts";
+import { getNetnsId, netnsIdOf } from "../netlink/rtnetlink/netns-id.ts";
+import { SystemError } from "../sys/errno.ts";
+import { readText } from "../sys/file.ts";
+import { Netns, NoNamespaceError } from "../sys/netns.ts";
+
+/** A network namespace with a path. */
+export interface BoundNamespace {
+  readonly path: string;
+  readonly inode: string;
+  /** Undefined if the kernel does not tell it. */
+  readonly cookie: bigint | undefined;
+  /** The number by which the kernel's answers about links name it here; undefined if no link leads there. */
+  readonly netnsId: number | undefined;
+}
+
+/** All bound namespaces that this process sees, by /proc/self/mountinfo. @throws SystemError */
+export function boundNamespaces(host: Connection | undefined): BoundNamespace[] {
+  const found: BoundNamespace[] = [];
+  const paths = new Set<string>();
+  for (const line of readText("/proc/self/mountinfo").split("\n")) {
+    const [, , , root = "", point = ""] = line.split(" ");
+    if (!root.startsWith("net:[")) continue;
+    const path = unescaped(point);
+    // /var/run is usually a link to /run.
+    if (!paths.has(path)) for (const namespace of namespaceAt(path, host)) found.push(namespace);
+    paths.add(path);
+  }
+  return found;
+}
+
+/** The namespace at a path, if there is one. */
+export function namespaceAt(path: string, host: Connection | undefined): BoundNamespace[] {
+  try {
+    using netns = Netns.open(path);
+    const [outcome] = host?.getAll([getNetnsId(netns.fd)]) ?? [];
+    const netnsId = netnsIdOf(outcome?.replies ?? []);
+    return [
+      {
+        path,
+        inode: netns.identity().inode,
+        cookie: netns.cookie(),
+        netnsId: netnsId === undefined || netnsId < 0 ? undefined : netnsId,
+      },
+    ];
+  } catch (error) {
+    if (error instanceof NoNamespaceError || error instanceof SystemError) return [];
+    throw error;
+  }
+}
+
+/** proc_pid_mountinfo(5) writes blanks of paths as octal numbers. */
+const unescaped = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));

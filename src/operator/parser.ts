@@ -1,0 +1,88 @@
+/** Reads the words of a call by the table of commands, and prints help. */
+import { Command, CommanderError, Option } from "commander";
+import { about, CHANGE_OPTIONS, COMMANDS } from "./commands.ts";
+import { type ExitCode, exitCode } from "./exit-codes.ts";
+import type { CommandRow, Input, Program } from "./input.ts";
+
+/** A command and what it was given. */
+export interface Call extends Pick<Input, "arguments" | "options"> {
+  readonly row: CommandRow;
+}
+
+/** Columns of help (one screen, 80 columns). */
+const COLUMNS = 80;
+
+/** The call; the exit code if help was printed, or if the words are wrong, which standard error says. */
+export async function parse(words: readonly string[], program: Program): Promise<Call | ExitCode> {
+  const { root, called } = makeParser(program);
+  try {
+    await root.parseAsync([...words], { from: "user" });
+    return called() ?? exitCode.fine;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return exitCode.fine;
+    const command = COMMANDS.find(({ name }) => name === words[0]);
+    const page = command === undefined ? "bridgehead --help" : `bridgehead ${command.name} --help`;
+    program.stderr(`bridgehead: ${problemOf(error, words)}; see ${page}\n`);
+    return exitCode.wrongUse;
+  }
+}
+
+/** The problem in the words of this program. */
+function problemOf({ code, message }: CommanderError, words: readonly string[]): string {
+  const [, wrong, hint = ""] = /'([^']*)'\.?(?:\s*\((D[^)]*)\))?/.exec(message) ?? [];
+  const meant = hint === "" ? "" : ` (${hint.charAt(0).toLowerCase()}${hint.slice(1)})`;
+  if (code === "commander.unknownOption" || code === "commander.unknownCommand")
+    return `unknown argument ${JSON.stringify(wrong)}${meant}`;
+  if (code === "commander.excessArguments")
+    return `unknown argument ${JSON.stringify(words.join(" "))}: there are too many`;
+  return message.replace(/^error: /, "");
+}
+
+function makeParser(program: Program): { root: Command; called: () => Call | undefined } {
+  let call: Call | undefined;
+  const root = new Command("bridgehead");
+  const output = {
+    writeOut: program.stdout,
+    writeErr: () => {},
+    getOutHelpWidth: () => COLUMNS,
+    getErrHelpWidth: () => COLUMNS,
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  };
+  root
+    .exitOverride()
+    .configureOutput(output)
+    .usage("COMMAND [ARGUMENTS]")
+    .addHelpText("beforeAll", ({ command }) =>
+      command === root ? about(program.version, program.plugins) : "",
+    )
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [COMMAND]", "print help of a command");
+  root.option("--version", "print the version");
+  for (const row of COMMANDS) {
+    const command = root.command(row.name).summary(row.summary).description(unwrapped(row.description));
+    command.usage(
+      [
+        ...(row.options.length > 0 || row.changes ? ["[OPTIONS]"] : []),
+        ...row.arguments.map(({ name }) => name),
+      ].join(" "),
+    );
+    for (const { name, description } of row.arguments) command.argument(name, description);
+    for (const { flags, description, choices } of [...row.options, ...(row.changes ? CHANGE_OPTIONS : [])]) {
+      const option = new Option(flags, description);
+      command.addOption(choices === undefined ? option : option.choices(choices));
+    }
+    if (row.examples.length > 0) {
+      const lines = row.examples.map(({ command, meaning }) => `  ${command}\n      ${meaning}`);
+      command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
+    }
+    command.action(() => {
+      call = { row, arguments: command.args, options: command.opts() };
+    });
+  }
+  return { root, called: () => call };
+}
+
+/** Paragraphs without their line ends, since help wraps them. */
+const unwrapped = (text: string): string => text.replaceAll(/(?<!\n)\n(?!\n)/g, " ");

@@ -1,0 +1,56 @@
+/** O1, O4: the words of a call, and what is said of wrong ones. */
+import { describe, expect, test } from "bun:test";
+import { runCommand as runFew } from "../../src/operator/few-commands.ts";
+import { COMMAND_NAMES, command, recordingTerminal } from "./recording.ts";
+
+describe("O1: bridgehead COMMAND", () => {
+  test("--help lists all commands in 80 columns, the version first", async () => {
+    const { exitCode, stdout, stderr } = await command(["--help"]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toStartWith("bridgehead 1.2.3\n");
+    for (const name of COMMAND_NAMES) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
+    for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  test.each(COMMAND_NAMES)("%s --help fits one screen of 80 columns", async (name) => {
+    const { exitCode, stdout } = await command([name, "--help"]);
+    expect(exitCode).toBe(0);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.length).toBeLessThanOrEqual(48);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+    expect((await command(["help", name])).stdout).toBe(stdout);
+  });
+});
+
+describe("O4: wrong words", () => {
+  test.each([
+    [["instal"], 'unknown argument "instal" (did you mean install?); see bridgehead --help'],
+    [["--wersion"], 'unknown argument "--wersion"'],
+    [
+      ["install", "a", "b"],
+      'unknown argument "install a b": there are too many; see bridgehead install --help',
+    ],
+    [["install", "--force"], 'unknown argument "--force"; see bridgehead install --help'],
+    [["install", ""], 'unknown argument ""; name a folder'],
+  ])("%j is exit code 2, on standard error, in one line", async (words, message) => {
+    const { exitCode, stdout, stderr } = await command(words);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toContain(message);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+});
+
+describe("O1: the compact file", () => {
+  test.each([
+    [["--help"], 0, /^bridgehead 1\.2\.3\n/, /^$/],
+    [[], 0, /^bridgehead 1\.2\.3\n/, /^$/],
+    [["leases"], 2, /^$/, /^bridgehead: cannot run "leases": .*the Bun file has all commands\n$/],
+    [["install", "a", "b"], 2, /^$/, /unknown argument "install a b"/],
+    [["--wersion"], 2, /^$/, /unknown argument "--wersion"/],
+  ])("%j", async (words, exitCode, stdout, stderr) => {
+    const { said, program } = recordingTerminal();
+    expect(await runFew(words, program)).toBe(exitCode);
+    expect(said.stdout).toMatch(stdout);
+    expect(said.stderr).toMatch(stderr);
+  });
+});
