@@ -21,11 +21,11 @@ export const provideReference = goPrograms({
   goNeeded: [1, 24],
 });
 
-/** Folder with the reference's plugins that stand in a chain beside ours. @throws Error as above. */
+/** Folder with the reference's plugins that stand in a chain beside ours, which has none of that name. @throws Error as above. */
 export const provideNeighbours = goPrograms({
   name: "neighbours",
   version: REFERENCE_VERSION,
-  packages: ["bandwidth", "firewall", "portmap", "sbr"].map((name) => `${PLUGINS}/meta/${name}`),
+  packages: ["main/ptp", "meta/bandwidth", "meta/sbr"].map((path) => `${PLUGINS}/${path}`),
   goNeeded: [1, 24],
 });
 

@@ -38,6 +38,7 @@ const IN_PLACE = {
   static: "plugins/ipam/static",
   tuning: "plugins/meta/tuning",
   firewall: "plugins/meta/firewall",
+  portmap: "plugins/meta/portmap",
 } as const;
 
 const provideInPlace = goPrograms({
@@ -49,31 +50,67 @@ const provideInPlace = goPrograms({
   goNeeded: [1, 24],
   edit: (sources) => ({
     ...Object.assign({}, ...Object.values(IN_PLACE).map((folder) => through(join(sources, folder)))),
-    ...adapted(join(sources, IN_PLACE.firewall)),
+    ...adaptedFirewall(join(sources, IN_PLACE.firewall)),
+    ...adaptedPortmap(join(sources, IN_PLACE.portmap)),
   }),
 });
+
+/** Server and client of the suite of portmap. */
+const provideEcho = goPrograms({
+  name: "reference-echo",
+  version: REFERENCE_VERSION,
+  module: MODULE,
+  packages: ["server", "client"].map((name) => `./pkg/testutils/echo/${name}`),
+  goNeeded: [1, 24],
+});
+
+function edited(path: string, from: string, to: string): Record<string, string> {
+  const source = readFileSync(path, "utf8");
+  if (!source.includes(from)) throw new Error(`${path} has no ${from}`);
+  return { [path]: source.replaceAll(from, to) };
+}
 
 /**
  * The suite of firewall gives its own code a connection to a bus, which another program finds by a variable; and it needs
  * an interface of a kind that not each kernel has.
  */
-function adapted(folder: string): Record<string, string> {
-  const edit = (name: string, from: string, to: string): Record<string, string> => {
-    const path = join(folder, name);
-    const source = readFileSync(path, "utf8");
-    if (!source.includes(from)) throw new Error(`${path} has no ${from}`);
-    return { [path]: source.replaceAll(from, to) };
-  };
+function adaptedFirewall(folder: string): Record<string, string> {
   const bus = "testConn = conn";
   return {
-    ...edit(
-      "firewall_firewalld_test.go",
+    ...edited(
+      join(folder, "firewall_firewalld_test.go"),
       bus,
       `${bus}\n\t\tsyscall.Setenv("DBUS_SYSTEM_BUS_ADDRESS", busAddr)`,
     ),
-    ...edit("firewall_iptables_test.go", "netlink.Dummy{", "netlink.Bridge{"),
+    ...edited(join(folder, "firewall_iptables_test.go"), "netlink.Dummy{", "netlink.Bridge{"),
   };
 }
+
+/** The suite of portmap builds two programs, which needs Go and its sources: it gets them built. */
+const adaptedPortmap = (folder: string): Record<string, string> => ({
+  ...edited(
+    join(folder, "portmap_suite_test.go"),
+    `gexec.Build("${MODULE}/pkg/testutils/echo/`,
+    'builtEcho("',
+  ),
+  [join(folder, "built_test.go")]: `package main
+
+import "os"
+
+func builtEcho(name string) (string, error) {
+	return os.Getenv("ECHO_PROGRAMS") + "/" + name, nil
+}
+`,
+});
+
+/** Its other specs call functions of the reference's own code. The host that it publishes ports of needs an address. */
+const OF_PORTMAP = {
+  focus: "portmap integration tests ",
+  ground: `ip link add uplink type veth peer name wire
+    ip addr add 192.0.2.1/24 dev uplink
+    ip link set wire up
+    ip link set uplink up`,
+} as const;
 
 /** Specs that fail with ours for a reason. */
 const EXPLAINED = [
@@ -124,11 +161,21 @@ async function run(context: SuiteContext): Promise<SuiteReport> {
   }
   for (const name of inPlace) {
     const program = join(await provideInPlace(cache, say), `${name}.test`);
-    const theirs = [await provideReference(cache, say), await provideNeighbours(cache, say)];
-    const ours = { chains: [binaries], underTest: join(binaries, name) };
-    cases.push(
-      judge(name, await specsOf(program, cache, { chains: theirs }), await specsOf(program, cache, ours)),
-    );
+    const neighbours = await provideNeighbours(cache, say);
+    const called: Called =
+      name === "portmap"
+        ? { ...OF_PORTMAP, variables: { ECHO_PROGRAMS: await provideEcho(cache, say) } }
+        : {};
+    const reference = await specsOf(program, cache, {
+      ...called,
+      chains: [await provideReference(cache, say), neighbours],
+    });
+    const ours = await specsOf(program, cache, {
+      ...called,
+      chains: [binaries, neighbours],
+      underTest: join(binaries, name),
+    });
+    cases.push(judge(name, reference, ours));
   }
   return { cases, summary: EXPLAINED.map(({ row, because }) => `${row}: ${because}`) };
 }
@@ -151,23 +198,30 @@ interface Called {
   readonly chains?: readonly string[];
   /** In the place of the suite's own plugin. */
   readonly underTest?: string;
+  /** An expression for the names of the specs that are run; all without it. */
+  readonly focus?: string;
+  /** A script that prepares the scratch host. */
+  readonly ground?: string;
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** Runs a suite in a scratch host. @throws Error when it leaves no report. */
 async function specsOf(
   program: string,
   cache: string,
-  { hostLocal, chains = [], underTest }: Called = {},
+  { hostLocal, chains = [], underTest, focus, ground = "true", variables }: Called = {},
 ): Promise<Specs> {
   const scratch = mkdtempSync(join(cache, "peer-"));
   try {
     if (hostLocal !== undefined) symlinkSync(hostLocal, join(scratch, "host-local"));
     const report = join(scratch, "report.json");
-    const words = [program, "-ginkgo.no-color", `-ginkgo.json-report=${report}`];
+    const focused = focus === undefined ? [] : [`-ginkgo.focus=${focus}`];
+    const words = [program, "-ginkgo.no-color", `-ginkgo.json-report=${report}`, ...focused];
     // The suite of tuning writes to /etc.
-    const command = isolated(withPrivateEtc("true", words));
+    const command = isolated(withPrivateEtc(ground, words));
     const env = {
       ...process.env,
+      ...variables,
       PATH: [scratch, ...chains, process.env.PATH ?? ""].join(":"),
       ...(underTest !== undefined && { PLUGIN_UNDER_TEST: underTest }),
     };
@@ -179,7 +233,10 @@ async function specsOf(
       throw new Error(`${program} left no report:\n${stdout}${stderr}`);
     }
     const [all] = JSON.parse(text) as { SpecReports: SpecReport[] }[];
-    const specs = all?.SpecReports.filter(({ LeafNodeType }) => LeafNodeType === "It") ?? [];
+    const specs =
+      all?.SpecReports.filter(
+        ({ LeafNodeType, State }) => LeafNodeType === "It" && (focus === undefined || State !== "skipped"),
+      ) ?? [];
     return new Map(
       specs.map(({ ContainerHierarchyTexts, LeafNodeText, State }) => [
         [...(ContainerHierarchyTexts ?? []), LeafNodeText].join(" "),
