@@ -51,9 +51,12 @@ export function parseIptablesComment(
 export const portChain = ({ network, containerId }: Container, kind: "DN" | "SN" = "DN"): string =>
   `CNI-${kind}-${digest(network + containerId, 21)}`;
 
-/** M13: the most bytes that the reference leaves of a comment that it cuts, and what it puts behind them. */
+/**
+ * M13: the most bytes that the reference leaves of a comment that it cuts, and what the kernel has behind them: of the three
+ * points that the reference puts there iptables cuts the last one.
+ */
 const MAX_PORT_COMMENT = 253;
-const CUT = "...";
+const CUT = "..";
 
 /** M11, M13: the comment on the rules that lead into the chain of published ports. */
 export function portComment(container: Container): string {

@@ -133,6 +133,21 @@ ruleTest("M11: an entry holds 15 ports", async (host) => {
   await pod.del();
 });
 
+ruleTest("M13, M23: names that are too long for a comment are known again", async (host) => {
+  const names = { network: `n${"o".repeat(150)}`, containerId: `c${"i".repeat(150)}` };
+  const pod = new Pod(host, undefined, { ...names, addresses: [V4, V6] });
+  await pod.add(PORT, { backend: "iptables" });
+  await pod.check(PORT, { backend: "iptables" });
+  // A rule as the reference writes it, which does not tell of its attachment.
+  const rules = await host.run("iptables-save -t nat");
+  expect(rules).toContain('ii.." -m multiport');
+  await host.run("nft flush ruleset");
+  await host.run(["iptables-restore"], { stdin: rules });
+  await pod.del();
+  expect((await saved()).filter((line) => line.includes("8080"))).toEqual([]);
+  await host.run("nft flush ruleset");
+});
+
 describe.each(BACKENDS)("%s", (backend) => {
   const rules = async () => (backend === "iptables" ? saved() : rulesIn(await listed()));
 
