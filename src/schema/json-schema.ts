@@ -7,7 +7,7 @@ export interface Schema {
   properties?: Record<string, Schema>;
 }
 
-/** The schema of an object with these keys. Other keys are allowed, since parse() ignores them. */
+/** The schema of an object with these keys. Other keys are allowed, since parse() ignores them, but not inside of a key. */
 export function schemaOf(keys: Keys): Schema {
   const schema: Schema = { type: "object", properties: {} };
   const required: string[] = [];
@@ -39,6 +39,14 @@ function schemaOfKey([, type, fallback, help, inner]: Key): Schema {
   };
 }
 
+/** Coarse forms of addresses: what is wrong beyond them the plugins say. An empty text counts as absent. */
+const PATTERNS: Readonly<Record<string, string>> = {
+  address: "^[0-9A-Fa-f:.]*$",
+  "address/length": "^([0-9A-Fa-f:.]+(/[0-9]{1,3})?)?$",
+  prefix: "^[0-9A-Fa-f:.]+/[0-9]{1,3}$",
+  mac: "^[0-9A-Fa-f:.-]*$",
+};
+
 function typeOf(type: string, inner: Keys | undefined): Schema {
   if (type.endsWith("[]")) return { type: "array", items: typeOf(type.slice(0, -2), inner) };
   switch (type) {
@@ -46,17 +54,15 @@ function typeOf(type: string, inner: Keys | undefined): Schema {
     case "integer":
       return { type };
     case "object":
-      return inner === undefined ? { type } : schemaOf(inner);
+      return inner === undefined ? { type } : { ...schemaOf(inner), additionalProperties: false };
     case "any":
       return {};
     case "text":
     case "path":
-    case "address":
-    case "address/length":
-    case "prefix":
-    case "mac":
       return { type: "string" };
   }
+  const pattern = PATTERNS[type];
+  if (pattern !== undefined) return { type: "string", pattern };
   const parts = type.split("|");
   if (!type.includes("..")) return { enum: parts };
   const bounds = parts.map((part) => {

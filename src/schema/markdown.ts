@@ -19,6 +19,9 @@ function placeOf(place: string): string {
   return variable === undefined ? `\`${place}\`` : `\`${variable}=\` in \`CNI_ARGS\``;
 }
 
+/** What values of a type are, for people. */
+export const describeType = (type: string): string => wordsOf(type).replaceAll("`", "");
+
 function wordsOf(type: string): string {
   if (type.endsWith("!")) return wordsOf(type.slice(0, -1));
   if (type.endsWith("[][]")) return "list of lists";
@@ -39,6 +42,7 @@ function wordsOf(type: string): string {
     case "object":
       return type;
   }
+  if (type === "address/length") return "IP address";
   const parts = type.split("|").map((part) => (/^\d/.test(part) ? part.replace("..", "–") : `\`${part}\``));
   return parts.join(", ");
 }

@@ -33,7 +33,7 @@ test("a table of a page has the keys that have help", () => {
 });
 
 test("a JSON schema has types, bounds, defaults, and the places of keys", () => {
-  const mac = { type: "string", description: "A MAC." };
+  const mac = { type: "string", pattern: "^[0-9A-Fa-f:.-]*$", description: "A MAC." };
   expect(schemaOf(KEYS)).toEqual({
     type: "object",
     required: ["name"],
@@ -56,6 +56,7 @@ test("a JSON schema has types, bounds, defaults, and the places of keys", () => 
           items: {
             type: "object",
             properties: { on: { type: "boolean", description: "On.", default: true } },
+            additionalProperties: false,
           },
         },
       },
