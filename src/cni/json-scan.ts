@@ -65,8 +65,15 @@ export function keyOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The members of the object at `from`, as often as they are written: their keys, and the offsets of their values. */
-export function* membersAt(bytes: Uint8Array, from: number): Generator<{ key: string; start: number }> {
+/** A member of an object: its key, and the offsets of key and value. */
+export interface Member {
+  readonly key: string;
+  readonly keyAt: number;
+  readonly start: number;
+}
+
+/** The members of the object at `from`, as often as they are written. */
+export function* membersAt(bytes: Uint8Array, from: number): Generator<Member> {
   let at = behindSpace(bytes, from);
   while (bytes[at] === token.openBrace || bytes[at] === token.comma) {
     const keyAt = behindSpace(bytes, at + 1);
@@ -75,7 +82,7 @@ export function* membersAt(bytes: Uint8Array, from: number): Generator<{ key: st
     const colon = behindSpace(bytes, keyEnd);
     if (key === undefined || bytes[colon] !== token.colon) return;
     const start = behindSpace(bytes, colon + 1);
-    yield { key, start };
+    yield { key, keyAt, start };
     at = behindValue(bytes, start);
   }
 }

@@ -2,8 +2,14 @@
 
 const NEWLINE = 0x0a;
 
-/** 'line 3, column 7' of the character at an offset in UTF-8. Both count from 1, columns in characters. */
+/** 'line 3, column 7' of the character at an offset in UTF-8. */
 export function describePlace(bytes: Uint8Array, at: number): string {
+  const { line, column } = placeOf(bytes, at);
+  return `line ${line}, column ${column}`;
+}
+
+/** Line and column of the character at an offset in UTF-8. Both count from 1, columns in characters. */
+export function placeOf(bytes: Uint8Array, at: number): { readonly line: number; readonly column: number } {
   const before = bytes.subarray(0, at);
   let line = 1;
   let start = 0;
@@ -14,7 +20,7 @@ export function describePlace(bytes: Uint8Array, at: number): string {
   let column = 1;
   // All bytes of a character but the first are 0b10xxxxxx.
   for (; start < at; start++) if (((before[start] as number) & 0xc0) !== 0x80) column++;
-  return `line ${line}, column ${column}`;
+  return { line, column };
 }
 
 /** Bytes that are checked at a time, so that a large document is not copied as a whole. */

@@ -34,6 +34,53 @@ always leads to a whole program.`,
     examples: [{ command: "bridgehead install /opt/cni/bin", meaning: "install or upgrade" }],
     load: () => import("./install-command.ts"),
   },
+  {
+    name: "validate",
+    summary: "find mistakes in network configurations",
+    description: `Judges configurations without touching anything: misspelt keys, values that cannot work, the order of plugins,
+missing programs, and networks that clash with each other or with this host. Each finding has its line and column, and
+a code for "bridgehead explain". The exit code is 1 if there is an error.`,
+    arguments: [{ name: "[FILE...]", description: "files or folders (default: the networks of this host)" }],
+    options: [
+      { flags: "--strict", description: "warnings count as errors" },
+      { flags: "--offline", description: "judge the files alone, not by this host" },
+      { flags: "--config-dir DIR", description: "folder of the networks (default: /etc/cni/net.d)" },
+      { flags: "--json", description: "print one JSON document" },
+      { flags: "-q, --quiet", description: "print only the files with errors or warnings" },
+    ],
+    changes: false,
+    examples: [
+      { command: "bridgehead validate", meaning: "all networks of this host" },
+      { command: "bridgehead validate --offline new.conflist", meaning: "a file for another host" },
+    ],
+    load: () => import("./validate.ts"),
+  },
+  {
+    name: "schema",
+    summary: "print the JSON schema of configurations",
+    description: `Prints a JSON schema (draft 2020-12) with which editors complete and check configurations: of a plugin's
+configuration, of an IPAM plugin's section, or of a whole file.`,
+    arguments: [{ name: "[TYPE]", description: "a plugin (default: a whole file)" }],
+    options: [],
+    changes: false,
+    examples: [{ command: "bridgehead schema >network.json", meaning: "for the editor's settings" }],
+    load: () => import("./schema.ts"),
+  },
+  {
+    name: "explain",
+    summary: "explain a finding, a key, or an error of a log",
+    description: `Explains the code of a finding, a key of a configuration, or the text of an error, also of the Go plugins: the
+cause, how to look at it, what to do, and public issues about it.`,
+    arguments: [{ name: "[TEXT...]", description: "a code, a key or a text (default: list all codes)" }],
+    options: [{ flags: "--json", description: "print one JSON document" }],
+    changes: false,
+    examples: [
+      { command: "bridgehead explain BH120", meaning: "a finding" },
+      { command: "bridgehead explain bridge.ipMasq", meaning: "a key" },
+      { command: 'bridgehead explain "no IP addresses available in range set"', meaning: "an error" },
+    ],
+    load: () => import("./explain.ts"),
+  },
 ];
 
 /** The text in front of the list of commands. Nomad reads the version from its first line. */

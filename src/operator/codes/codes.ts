@@ -1,0 +1,6 @@
+/** All findings, once. */
+import { CONFIGURATION_CODES } from "./configuration.ts";
+import type { CodeRow } from "./row.ts";
+
+/** In the order of their numbers. */
+export const CODES = [...CONFIGURATION_CODES] as const satisfies readonly CodeRow[];
