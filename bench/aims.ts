@@ -1,7 +1,7 @@
 /** What Bridgehead wants to reach, and whether a run shows it. Speed is no test: a missed aim fails nothing. */
 import type { Ours, Side } from "./case.ts";
 import { PLAIN } from "./cases/standing.ts";
-import type { Series } from "./measure.ts";
+import type { Counts, Series } from "./measure.ts";
 import type { MeasuredCase } from "./report.ts";
 import { type Bounded, medianOf, ratioOfMedians } from "./statistics.ts";
 
@@ -69,11 +69,21 @@ const ratio =
   (run: Run, side: Ours): Bounded =>
     ratioOfMedians(run.series(name, side, step, size).wall, run.series(name, "reference", step, size).wall);
 
-/** What a step of ours takes beside so many others, to what it takes beside 10. */
+/** What a step of ours takes at one size, to what it takes at another: beside so many others, or with so many ports. */
 const growth =
-  (name: string, step: string, size: number) =>
+  (name: string, step: string, size: number, from = 10) =>
   (run: Run, side: Ours): Bounded =>
-    ratioOfMedians(run.series(name, side, step, size).wall, run.series(name, side, step, 10).wall);
+    ratioOfMedians(run.series(name, side, step, size).wall, run.series(name, side, step, from).wall);
+
+/** A count of the traced runs. */
+const counted =
+  (name: string, step: string, of: (census: Counts) => number) =>
+  (run: Run, side: Ours): Bounded => {
+    const { census } = run.series(name, side, step);
+    if (census === undefined) throw new NotMeasured();
+    const value = of(census);
+    return { value, low: value, high: value };
+  };
 
 const AIMS: readonly Aim[] = [
   {
@@ -147,16 +157,47 @@ const AIMS: readonly Aim[] = [
   },
   {
     ...{ name: "peak memory, ADD IPv4 + ipMasq", unit: " MiB", compact: { aim: 3, stretch: 2 }, bun: 36 },
-    measured: (run, side) => {
-      const { census } = run.series("masq", side, "ADD");
-      if (census === undefined) throw new NotMeasured();
-      const value = census.peak / 1024;
-      return { value, low: value, high: value };
-    },
+    measured: counted("masq", "ADD", ({ peak }) => peak / 1024),
   },
   {
     ...{ name: "ADD IPv4, files not in memory", compact: { aim: 1, stretch: 0.5 } },
     measured: ratio("cold", "ADD"),
+  },
+  {
+    ...{ name: "nerdctl's chain, ADD IPv4", compact: { aim: 0.5, stretch: 0.3 } },
+    measured: ratio("chain", "ADD"),
+  },
+  {
+    ...{ name: "nerdctl's chain, ADD IPv4, 1 port", compact: { aim: 0.4, stretch: 0.25 } },
+    measured: ratio("chain-port", "ADD"),
+  },
+  {
+    ...{ name: "nerdctl's chain, ADD dual-stack", compact: { aim: 0.5, stretch: 0.3 } },
+    measured: ratio("chain-dual", "ADD"),
+  },
+  {
+    ...{ name: "nerdctl's chain, ADD dual-stack, 1 port", compact: { aim: 0.4, stretch: 0.25 } },
+    measured: ratio("chain-dual-port", "ADD"),
+  },
+  {
+    ...{ name: "processes of nerdctl's chain, ADD IPv4, 1 port", compact: { aim: 4 }, bun: 4 },
+    measured: counted("chain-port", "ADD", ({ programs }) => programs),
+  },
+  {
+    ...{ name: "portmap ADD, 100 ports to 1", compact: { aim: 1.2, stretch: 1.1 }, bun: 1.2 },
+    measured: growth("chain-ports", "ADD", 100, 1),
+  },
+  {
+    ...{ name: "nerdctl's chain, ADD, 500 attachments to 10", compact: { aim: 1.2, stretch: 1.1 }, bun: 1.2 },
+    measured: growth("chain-standing", "ADD", 500),
+  },
+  {
+    ...{
+      name: "nerdctl's chain, ADD, 2,000 attachments to 10",
+      compact: { aim: 1.2, stretch: 1.1 },
+      bun: 1.2,
+    },
+    measured: growth("chain-standing", "ADD", 2000),
   },
 ];
 

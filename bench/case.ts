@@ -26,14 +26,20 @@ export const sidesOf = ({ plugins }: Programs, copies: "with copies" | "without 
     ([side]) => copies === "with copies" || !side.endsWith("copy"),
   );
 
-/** One thing that is measured, or done between measurements. */
-export interface Step {
-  /** ADD, DEL, …: steps of the same name are compared. */
-  readonly name: string;
-  /** Programs that are started at once. `memory` is the contender's own, and lives as long as it does. */
+/** Programs that are started at once. */
+export interface Part {
+  /** `memory` is the contender's own, and lives as long as it does. */
   readonly programs: (memory: Memory) => readonly Program[];
   /** Looks at what the programs printed. */
   readonly keep?: (outputs: readonly string[], memory: Memory) => void;
+}
+
+/** One thing that is measured, or done between measurements. */
+export interface Step extends Part {
+  /** ADD, DEL, …: steps of the same name are compared. */
+  readonly name: string;
+  /** What follows without a pause, as the next plugins of a chain do. The figures of a step are the sums of all parts. */
+  readonly more?: readonly Part[];
   /** Done but not measured. */
   readonly untimed?: boolean;
 }
@@ -68,7 +74,9 @@ export interface Surroundings {
 export interface BenchCase {
   readonly name: string;
   readonly title: string;
-  /** Measured rounds in a full and in a quick run. */
+  /** What it may take of a full run, in seconds of a quiet machine; time that one case leaves goes to those after it. */
+  readonly seconds: number;
+  /** Measured rounds in a full and in a quick run; at most, where the time of a run is limited. */
   readonly rounds: number;
   readonly quickRounds: number;
   /** Only in a full run, or when asked for by name. */

@@ -13,15 +13,18 @@ import {
   DUAL_STACK,
   IPV4_PLAIN,
   MASQUERADE,
+  MEASURED,
   pluginCall,
   type Shape,
 } from "./attachment.ts";
 import type { Owner, Side } from "./case.ts";
+import { ofNerdctl, type Plugin, portmap } from "./chain.ts";
 import type { BenchHost, Program } from "./host.ts";
 
 const TABLE = join(import.meta.dir, "results/instructions.md");
 const COLUMNS: readonly Owner[] = ["compact", "bun", "reference"];
-const HEAD = `Million instructions of each call, with all programs that it starts.
+const HEAD = `Million instructions of each call, with all programs that it starts. portmap, firewall and tuning are called as in
+nerdctl's chain: with one port, with the policy \`same-bridge\`, and without settings.
 
 | call | compact | Bun | reference | aim of Bun |
 |---|---:|---:|---:|---:|
@@ -30,15 +33,29 @@ const HEAD = `Million instructions of each call, with all programs that it start
 /** A bridge of its own: its addresses are of another network. */
 const DUAL: Shape = { name: DUAL_STACK.name, config: { ...DUAL_STACK.config, bridge: "cni1" } };
 const LOOPBACK: Shape = { name: "loopback", config: {} };
+const STATIC: Shape = {
+  name: "static",
+  config: { ipam: { type: "static", addresses: [{ address: "10.9.0.2/24", gateway: "10.9.0.1" }] } },
+};
+/** What nerdctl has behind bridge. */
+const [, ...CHAINED] = ofNerdctl(MASQUERADE, 1).plugins(MEASURED);
 
 interface Call {
   readonly name: string;
   readonly command: string;
   readonly shape: Shape;
   readonly plugin?: string;
+  /** Whether it follows bridge in a chain, and gets its result. */
+  readonly chained?: true;
   /** Millions of instructions of the Bun file; left out where none was set. */
   readonly aim?: number;
 }
+
+/** A call of a plugin that follows bridge in a chain. */
+const chained = (command: string, { plugin, config }: Plugin, what = ""): Call => ({
+  ...{ name: `${plugin} ${command}${what}`, command, plugin },
+  ...{ shape: { name: plugin, config }, chained: true },
+});
 
 /** In this order: what a call adds a later one needs or takes away. */
 const CALLS: readonly Call[] = [
@@ -48,12 +65,17 @@ const CALLS: readonly Call[] = [
   { name: "DEL IPv4", command: "DEL", shape: IPV4_PLAIN, aim: 10 },
   { name: "second DEL IPv4", command: "DEL", shape: IPV4_PLAIN, aim: 10 },
   { name: "ADD ipMasq", command: "ADD", shape: MASQUERADE, aim: 14.5 },
+  chained("ADD", portmap(MEASURED, 0), ", no port"),
+  ...CHAINED.flatMap((plugin) => ["ADD", "CHECK", "DEL"].map((command) => chained(command, plugin))),
   { name: "DEL ipMasq", command: "DEL", shape: MASQUERADE, aim: 12.5 },
   { name: "ADD dual-stack, ipMasq, promisc", command: "ADD", shape: DUAL },
   { name: "DEL dual-stack, ipMasq, promisc", command: "DEL", shape: DUAL },
   { name: "STATUS ipMasq", command: "STATUS", shape: MASQUERADE },
   { name: "host-local ADD", command: "ADD", shape: IPV4_PLAIN, plugin: "host-local", aim: 6.5 },
   { name: "host-local DEL", command: "DEL", shape: IPV4_PLAIN, plugin: "host-local", aim: 5.5 },
+  { name: "static ADD", command: "ADD", shape: STATIC, plugin: "static" },
+  { name: "static CHECK", command: "CHECK", shape: STATIC, plugin: "static" },
+  { name: "static DEL", command: "DEL", shape: STATIC, plugin: "static" },
   { name: "loopback ADD", command: "ADD", shape: LOOPBACK, plugin: "loopback" },
 ];
 
@@ -96,11 +118,11 @@ async function countsOf(host: BenchHost, folder: string, side: Side): Promise<nu
   }
   let prevResult = "";
   const counts: number[] = [];
-  for (const { command, shape, plugin } of CALLS) {
+  for (const { command, shape, plugin, chained } of CALLS) {
     const options: CallOptions = {
       ...{ folder, shape, number: 10, netns: "measured0", version: "1.1.0" },
       ...(plugin === undefined ? {} : { plugin }),
-      ...(command === "CHECK" ? { prevResult } : {}),
+      ...(command === "CHECK" || chained === true ? { prevResult } : {}),
     };
     const { count, stdout } = await countOf(host, pluginCall(command, options), path);
     if (command === "ADD") prevResult = stdout;

@@ -5,13 +5,15 @@
  *   npm run bench -- quick           fewer rounds, within two minutes
  *   npm run bench -- CASE...         only these; prints, and writes nothing
  *   npm run bench -- --bin DIR       the plugins in DIR, without a build; --compact DIR the same for the compact file
- *   npm run bench -- --rounds N      so many rounds in each case
+ *   npm run bench -- --rounds N      so many rounds in each case, however long they take
+ *   npm run bench -- --minutes N     all cases in about so many, instead of 25: with fewer rounds where time is short
  *   npm run bench -- --nice=-20      before others, on a machine that has other work; prints, and writes nothing
  *   npm run bench -- --list          the names of the cases
  *   npm run bench -- limits          memory, and the least of it: prints the tables of docs/security.md
  *   npm run bench -- instructions    those that each call executes, beside the recorded ones; --write records them
  *
- * Ends with exit code 0 whatever the figures are: speed is no test. 1 means that something failed.
+ * Ends with exit code 0 whatever the figures are: speed is no test. 1 means that something failed. A case that fails does
+ * not stop the others: what it would have measured is missing in the tables.
  */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -35,6 +37,7 @@ const { values: options, positionals } = parseArgs({
     bin: { type: "string" },
     compact: { type: "string" },
     rounds: { type: "string" },
+    minutes: { type: "string", default: "25" },
     nice: { type: "string" },
     list: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
@@ -61,11 +64,14 @@ if (options.list || unknown.length > 0) {
   for (const { name, title } of CASES) console.log(`${name.padEnd(20)}${title}`);
   process.exit(unknown.length > 0 ? 2 : 0);
 }
-const rounds = options.rounds === undefined ? undefined : Number(options.rounds);
-if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
-  console.error(`--rounds takes a positive number, not ${options.rounds}`);
+const positive = (name: "rounds" | "minutes", text: string): number => {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0) return number;
+  console.error(`--${name} takes a positive number, not ${text}`);
   process.exit(2);
-}
+};
+const rounds = options.rounds === undefined ? undefined : positive("rounds", options.rounds);
+const minutes = positive("minutes", options.minutes);
 
 /**
  * What the kernel and the disk have yet to do for hosts that came and went must not reach into a measurement. The
@@ -94,7 +100,8 @@ async function settled(programs: Programs): Promise<void> {
 const disk = join(CACHE, `hosts-${process.pid}`);
 for (const name of existsSync(CACHE) ? readdirSync(CACHE) : []) {
   const [, pid] = /^hosts-(\d+)$/.exec(name) ?? [];
-  if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(CACHE, name), { recursive: true });
+  if (pid !== undefined && !existsSync(`/proc/${pid}`))
+    rmSync(join(CACHE, name), { recursive: true, force: true });
 }
 
 /**
@@ -108,7 +115,8 @@ function launcherOf({ launcher }: Programs): [string, ...string[]] {
   return ["setsid", "/bin/sh", "-c", script, "launcher", options.nice, launcher];
 }
 
-async function runCase(benchCase: BenchCase, programs: Programs): Promise<MeasuredCase> {
+/** `until` is when the time of the case is over. */
+async function runCase(benchCase: BenchCase, programs: Programs, until: number): Promise<MeasuredCase> {
   await using hosts = new AsyncDisposableStack();
   const host = async (name: string) =>
     hosts.use(
@@ -120,8 +128,12 @@ async function runCase(benchCase: BenchCase, programs: Programs): Promise<Measur
   await settled(programs);
   const count = rounds ?? (quick ? benchCase.quickRounds : benchCase.rounds);
   const censuses = benchCase.census !== true ? 0 : quick ? 1 : 3;
-  const series = await measure(contenders, count, censuses);
-  return { name: benchCase.name, title: benchCase.title, rounds: count, series };
+  const series = await measure(contenders, {
+    ...{ rounds: count, censuses },
+    ...(rounds === undefined && !quick ? { until } : {}),
+  });
+  const taken = Math.max(...series.map(({ wall }) => wall.length));
+  return { name: benchCase.name, title: benchCase.title, rounds: taken, series };
 }
 
 /** What is measured: the commit, with "-dirty" when files differ from it. */
@@ -134,9 +146,9 @@ async function revision(): Promise<string> {
 async function runInstructions(): Promise<void> {
   if (process.arch !== "x64") throw new Error(`instructions are counted on x64, and this is ${process.arch}`);
   const programs = await providePrograms(built, console.log, { valgrind: "valgrind" });
-  const { launcher, plugins } = programs;
+  const visible = [...Object.values(programs.plugins), CACHE];
   await countInstructions(sidesOf(programs, "without copies"), options.write, (side) =>
-    BenchHost.open(`instructions-${side}`, [launcher], disk, [...Object.values(plugins), CACHE]),
+    BenchHost.open(`instructions-${side}`, launcherOf(programs), disk, visible),
   );
 }
 
@@ -158,11 +170,19 @@ async function main(): Promise<void> {
     console.log(`this machine is busy (load ${conditions.load}): figures will be too high, and spread`);
   }
   const measured: MeasuredCase[] = [];
-  for (const benchCase of selected) {
+  const end = performance.now() + minutes * 60_000;
+  for (const [index, benchCase] of selected.entries()) {
     const start = performance.now();
-    const result = await runCase(benchCase, programs);
-    measured.push(result);
-    for (const line of formatCase(result)) console.log(line);
+    const seconds = selected.slice(index).reduce((sum, each) => sum + each.seconds, 0);
+    try {
+      const until = start + ((end - start) * benchCase.seconds) / seconds;
+      const result = await runCase(benchCase, programs, until);
+      measured.push(result);
+      for (const line of formatCase(result)) console.log(line);
+    } catch (error) {
+      console.error(`case ${benchCase.name} failed: ${error instanceof Error ? error.message : error}`);
+      process.exitCode = 1;
+    }
     console.log(`(${((performance.now() - start) / 1000).toFixed(1)} s)`);
   }
   for (const line of formatAims(judgeAims(measured))) console.log(line);

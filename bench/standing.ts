@@ -1,10 +1,27 @@
 /** Attachments that stand on a host while others come and go. */
-import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { addNamespaces, type CallOptions, containerId, NETWORK, pluginCall } from "./attachment.ts";
+import { addByChain, type Chain, delByChain } from "./chain.ts";
 import type { BenchHost } from "./host.ts";
+import { addressOf, moved, multiplyChainRules, multiplyRules, placeByPlugins } from "./standing-rules.ts";
 
-type Options = Pick<CallOptions, "folder" | "shape">;
+type Options = Pick<CallOptions, "folder"> & (OfBridge | OfChain);
+
+/** Attachments of bridge alone. */
+interface OfBridge {
+  readonly shape: CallOptions["shape"];
+  readonly chain?: never;
+}
+
+/** Attachments of a chain. */
+interface OfChain {
+  readonly chain: Chain;
+  /**
+   * Plugins that make the rules of many, where the files of iptables do not hold all that a rule says; without them the
+   * rules of the first attachment are multiplied there.
+   */
+  readonly makers?: string;
+}
 
 /** From this number on attachments are not made by the plugin, which would take minutes. */
 const BULK = 200;
@@ -30,17 +47,22 @@ export async function stand(host: BenchHost, options: Options, count: number, po
   for (let number = 0; number < count; number++) await standByPlugin(host, options, number);
 }
 
-const standByPlugin = (host: BenchHost, options: Options, number: number) =>
-  host.time([pluginCall("ADD", { ...options, number, netns: `standing${number}` })], 0);
+/** Attaches one; its result. */
+async function standByPlugin(host: BenchHost, options: Options, number: number): Promise<string> {
+  const netns = `standing${number}`;
+  if (options.chain !== undefined) return addByChain(host, { ...options, number, netns });
+  const { calls } = await host.time([pluginCall("ADD", { ...options, number, netns })], 0);
+  return calls[0]?.stdout ?? "";
+}
 
 /**
  * Many attachments of IPv4 with ipMasq. The plugin makes one; what it left is multiplied: ports with a carrier,
- * masquerade rules, leases. The other ends are in one namespace, which the host doesn't see. At the end the plugin
- * has to find one of them and take away its rules and its lease.
+ * masquerade rules, leases, and the rules of a chain. The other ends are in one namespace, which the host doesn't see.
+ * At the end the plugin has to find one of them and take away its rules and its lease.
  */
 async function standInBulk(host: BenchHost, options: Options, count: number, ports: number): Promise<void> {
   await addNamespaces(host, "standing", 1);
-  await standByPlugin(host, options, 0);
+  const result = await standByPlugin(host, options, 0);
   await host.script(`ip netns add bulk
     for s in all default; do echo 1 | ip netns exec bulk tee ${IPV6}/$s/disable_ipv6; done
     port=$(ls /sys/class/net/cni0/brif)
@@ -55,15 +77,18 @@ async function standInBulk(host: BenchHost, options: Options, count: number, por
     `for s in ${[...LOUD, ...COPIED].join(" ")}; do cat /run/default-$s >${IPV6}/default/$s; done`,
   );
   await multiplyRules(host, numbers);
+  if (options.chain !== undefined) {
+    if (options.makers === undefined) await multiplyChainRules(host, numbers);
+    else await placeByPlugins(host, { chain: options.chain, folder: options.makers }, result, numbers);
+  }
   for (const number of numbers) {
     writeFileSync(`${host.folder}/networks/${NETWORK}/${addressOf(number)}`, leaseOf(number), {
       mode: 0o600,
     });
   }
-  await proveBulk(host, options, count);
+  await proveBulk(host, options, result, count);
 }
 
-const addressOf = (number: number) => `10.1.${(number + 2) >> 8}.${(number + 2) & 255}`;
 const leaseOf = (number: number) => `${containerId(number)}\r\neth0`;
 
 async function makeLinks(host: BenchHost, numbers: readonly number[], ports: number): Promise<void> {
@@ -95,60 +120,21 @@ async function makeLinks(host: BenchHost, numbers: readonly number[], ports: num
     ip -n proof0 link set eth0 up`);
 }
 
-const sha512 = (text: string) => createHash("sha512").update(text).digest("hex");
-
-/** The name of an attachment's chain in iptables. */
-const chainOf = (number: number) => `CNI-${sha512(NETWORK + containerId(number)).slice(0, 24)}`;
-
-/** What a rule of nftables carries to tell whose it is. */
-const markOf = (number: number) =>
-  `${sha512(NETWORK).slice(0, 16)}-${sha512(`eth0:${containerId(number)}`).slice(0, 16)}`;
-
-/** Rules of attachment 0 with everything that is its own put in the place of another's. */
-const moved = (text: string, number: number) =>
-  text
-    .replaceAll(chainOf(0), chainOf(number))
-    .replaceAll(markOf(0), markOf(number))
-    .replaceAll(containerId(0), containerId(number))
-    .replace(/\b10\.1\.0\.2\b/g, addressOf(number));
-
-async function multiplyRules(host: BenchHost, numbers: readonly number[]): Promise<void> {
-  const iptables = linesWith(await host.script("iptables-save -t nat"), chainOf(0));
-  if (iptables.length > 0) {
-    const own = numbers.flatMap((number) =>
-      iptables.map((line) => moved(line, number).replace(/^(:\S+) .*/, "$1 -")),
-    );
-    await host.scriptWith(
-      ["*nat", ...own.filter(isChain), ...own.filter((line) => !isChain(line)), "COMMIT", ""].join("\n"),
-      "iptables-restore --noflush",
-    );
-  }
-  const table = "inet cni_plugins_masquerade";
-  const nftables = linesWith(await host.script(`nft list table ${table} 2>/dev/null || true`), markOf(0));
-  if (nftables.length > 0) {
-    const own = numbers.flatMap((number) => nftables.map((line) => moved(line.trim(), number)));
-    await host.scriptWith(own.map((rule) => `add rule ${table} masq_checks ${rule}`).join("\n"), "nft -f");
-  }
-  if (iptables.length + nftables.length === 0)
-    throw new Error(`${host.name}: no rules of the first attachment`);
-}
-
-const isChain = (line: string) => line.startsWith(":");
-const linesWith = (text: string, part: string) => text.split("\n").filter((line) => line.includes(part));
-
 /** @throws Error unless the plugin's DEL of the last attachment takes away what belongs to it, and no more. */
-async function proveBulk(host: BenchHost, options: Options, last: number): Promise<void> {
+async function proveBulk(host: BenchHost, options: Options, result: string, last: number): Promise<void> {
   const look = async () => ({
     links: Number(await host.script("ls /sys/class/net | grep -c veth")),
-    rules: Number(await host.script("nft list ruleset | grep -c 'saddr.* 10[.]1[.]'")),
+    rules: Number(await host.script("nft list ruleset | grep -c '[sd]addr.* 10[.]1[.]'")),
     leases: Number(await host.script(`ls /var/lib/cni/networks/${NETWORK} | grep -c 10[.]1[.]`)),
   });
   const before = await look();
-  await host.time([pluginCall("DEL", { ...options, number: last, netns: "proof0" })], 0);
+  const measured = { number: last, netns: "proof0" };
+  if (options.chain !== undefined) await delByChain(host, { ...options, ...measured }, moved(result, last));
+  else await host.time([pluginCall("DEL", { ...options, ...measured })], 0);
   const after = await look();
-  const each = Object.values(after);
   // The measured attachment's namespace has no end on the host yet.
-  if (each.some((count) => count !== last) || Object.values(before).some((count) => count !== last + 1)) {
+  const lost = (key: keyof typeof after) => before[key] / (last + 1) !== after[key] / last;
+  if (lost("links") || lost("rules") || lost("leases") || after.links !== last || after.leases !== last) {
     throw new Error(`${host.name}: DEL does not know bulk attachments: ${JSON.stringify({ before, after })}`);
   }
 }

@@ -3,7 +3,7 @@
 /** The value below which the share `q` (0 to 1) of `values` lies, between two neighbours in proportion. */
 export function quantile(values: readonly number[], q: number): number {
   if (values.length === 0) throw new Error("no quantile of no values");
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = Float64Array.from(values).sort();
   const place = (sorted.length - 1) * q;
   const below = Math.floor(place);
   const low = sorted[below] ?? Number.NaN;
@@ -31,15 +31,36 @@ const RESAMPLES = 2000;
 export function ratioOfMedians(values: readonly number[], base: readonly number[]): Bounded {
   if (values.length !== base.length) throw new Error(`${values.length} rounds beside ${base.length}`);
   const random = mulberry32(0x5eed);
+  const [ofValues, ofBase] = [drawnMedian(values), drawnMedian(base)];
   const draws = Array.from({ length: RESAMPLES }, () => {
-    const rounds = values.map(() => Math.floor(random() * values.length));
-    const drawn = (series: readonly number[]) => median(rounds.map((round) => series[round] ?? Number.NaN));
-    return drawn(values) / drawn(base);
+    const times = new Uint32Array(values.length);
+    for (let draw = 0; draw < values.length; draw++) {
+      const round = Math.floor(random() * values.length);
+      times[round] = (times[round] ?? 0) + 1;
+    }
+    return ofValues(times) / ofBase(times);
   });
   return {
     value: median(values) / median(base),
     low: quantile(draws, 0.025),
     high: quantile(draws, 0.975),
+  };
+}
+
+/** The median of values that were drawn so many times each. They are sorted only once. */
+function drawnMedian(values: readonly number[]): (times: Uint32Array) => number {
+  const order = [...values.keys()].sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
+  const middle = (values.length - 1) / 2;
+  return (times) => {
+    let seen = 0;
+    let below = Number.NaN;
+    for (const index of order) {
+      const value = values[index] ?? Number.NaN;
+      seen += times[index] ?? 0;
+      if (Number.isNaN(below) && seen > Math.floor(middle)) below = value;
+      if (seen > Math.ceil(middle)) return below + (value - below) / 2;
+    }
+    return Number.NaN;
   };
 }
 

@@ -95,6 +95,11 @@ const BRIEF = [
   ["masq", "DEL", "DEL, IPv4 with `ipMasq`"],
   ["check", "CHECK", "CHECK"],
   ["status", "STATUS", "STATUS"],
+  ["chain", "ADD", "ADD, nerdctl's chain, IPv4"],
+  ["chain-port", "ADD", "ADD, nerdctl's chain, IPv4, one published port"],
+  ["chain-port", "DEL", "DEL, nerdctl's chain, IPv4, one published port"],
+  ["chain-dual-port", "ADD", "ADD, nerdctl's chain, IPv4 and IPv6, one published port"],
+  ["chain-containerd", "ADD", "ADD, containerd's chain, IPv4 and IPv6, one published port"],
 ] as const;
 
 /** Medians of the calls that runtimes make most, and the memory of one. */

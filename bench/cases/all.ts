@@ -1,5 +1,6 @@
 /** All cases, in the order of the report. */
 import type { BenchCase } from "../case.ts";
+import { CHAINS } from "./chain.ts";
 import { COLD } from "./cold.ts";
 import { COMMANDS } from "./commands.ts";
 import { LEASES } from "./leases.ts";
@@ -12,6 +13,7 @@ export const CASES: readonly BenchCase[] = [
   VERSION,
   ...SHAPES,
   ...COMMANDS,
+  ...CHAINS,
   COLD,
   PARALLEL,
   ...LEASES,

@@ -27,6 +27,7 @@ const forget = (folder: string): Step => ({
 export const COLD: BenchCase = {
   name: "cold",
   title: "IPv4, first call after the files left the page cache",
+  seconds: 30,
   rounds: 30,
   quickRounds: 5,
   open: async ({ programs, host }) => {

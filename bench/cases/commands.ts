@@ -6,7 +6,7 @@ import { stand } from "../standing.ts";
 const STANDING = 10;
 
 const ofCommand = (name: string, title: string, steps: (folder: string) => readonly Step[]): BenchCase => ({
-  ...{ name, title, rounds: 40, quickRounds: 8, census: true },
+  ...{ name, title, seconds: 20, rounds: 40, quickRounds: 8, census: true },
   open: async ({ programs, host }) => {
     const contenders: Contender[] = [];
     for (const [side, folder] of sidesOf(programs, "with copies")) {

@@ -78,6 +78,7 @@ async function beside(
 const leases = (name: string, what: string, layout: Layout, fullOnly: boolean): BenchCase => ({
   name,
   title: `host-local alone, ${what}`,
+  seconds: 30,
   rounds: 30,
   quickRounds: 8,
   census: true,
@@ -98,6 +99,7 @@ const leases = (name: string, what: string, layout: Layout, fullOnly: boolean): 
 const SCAN: BenchCase = {
   name: "leases-scan",
   title: "host-local alone, a /16 without an index",
+  seconds: 20,
   rounds: 20,
   quickRounds: 5,
   open: async (surroundings) => {

@@ -9,6 +9,7 @@ const STANDING = 10;
 export const PARALLEL: BenchCase = {
   name: "parallel",
   title: "IPv4 + ipMasq, at once",
+  seconds: 120,
   rounds: 10,
   quickRounds: 3,
   open: async ({ programs, quick, host }) => {

@@ -20,6 +20,7 @@ const STANDING = 10;
 const ofShape = (name: string, shape: Shape, withFloor = false): BenchCase => ({
   name,
   title: shape.name,
+  seconds: 40,
   rounds: 60,
   quickRounds: 10,
   census: true,

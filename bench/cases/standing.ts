@@ -28,22 +28,23 @@ const ON_ONE_BRIDGE: Crowd = {
   ...{ count: 2000, ports: 1000 },
   variant: "2,000 attachments, 1,000 on the bridge",
 };
-const QUICK = [10, 2000].map(crowd);
+const ENDS = [10, 2000].map(crowd);
 const FULL = [...[10, 100, 500, 2000].map(crowd), ON_ONE_BRIDGE];
 
 /** The kernel checks all rules of a table in each change of it. So there is an attachment without rules beside. */
 export const PLAIN = " without ipMasq";
 
-const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
+const beside = (name: string, shape: Shape, full: readonly Crowd[], fullOnly: boolean): BenchCase => ({
   name,
   title: `${shape.name}, beside standing attachments`,
+  seconds: 40 * full.length,
   rounds: 40,
   quickRounds: 5,
   fullOnly,
   open: async (surroundings) => {
     const { programs, quick, host } = surroundings;
     const contenders: Contender[] = [];
-    for (const { count, ports, ...kind } of quick ? QUICK : FULL) {
+    for (const { count, ports, ...kind } of quick ? ENDS : full) {
       for (const [side, folder] of sidesOf(programs, "without copies")) {
         const place = await host(`${side}-${count}-${ports}`);
         await addNamespaces(place, "measured", 1);
@@ -60,6 +61,6 @@ const beside = (name: string, shape: Shape, fullOnly: boolean): BenchCase => ({
 });
 
 export const STANDING: readonly BenchCase[] = [
-  beside("standing", MASQUERADE, false),
-  beside("standing-nftables", MASQUERADE_NFTABLES, true),
+  beside("standing", MASQUERADE, FULL, false),
+  beside("standing-nftables", MASQUERADE_NFTABLES, ENDS, true),
 ];

@@ -4,6 +4,7 @@ import { type BenchCase, sidesOf } from "../case.ts";
 export const VERSION: BenchCase = {
   name: "version",
   title: "VERSION",
+  seconds: 10,
   rounds: 100,
   quickRounds: 20,
   census: true,

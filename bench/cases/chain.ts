@@ -1,0 +1,85 @@
+/** The chains of runtimes: all their plugins, one after another, beside standing attachments of the same chain. */
+import { addNamespaces, DUAL_STACK, MASQUERADE } from "../attachment.ts";
+import { type BenchCase, type Contender, sidesOf } from "../case.ts";
+import { type Chain, chainSteps, ofContainerd, ofNerdctl, portsText, stepsOfPlugin } from "../chain.ts";
+import { stand } from "../standing.ts";
+
+const STANDING = 10;
+
+/** nerdctl's network of both families: containerd's shape without promiscMode. */
+const DUAL_MASQUERADE = {
+  name: "dual-stack + ipMasq",
+  config: { ...DUAL_STACK.config, promiscMode: false },
+};
+
+const ofChain = (name: string, title: string, chain: Chain): BenchCase => ({
+  ...{ name, title, seconds: 80, rounds: 30, quickRounds: 4, census: true },
+  open: async ({ programs, host }) => {
+    const contenders: Contender[] = [];
+    for (const [side, folder] of sidesOf(programs, "with copies")) {
+      const place = await host(side);
+      await addNamespaces(place, "measured", 1);
+      await stand(place, { folder, chain }, STANDING);
+      contenders.push({ side, variant: "", host: place, steps: chainSteps({ folder, chain }) });
+    }
+    return contenders;
+  },
+});
+
+/** bridge makes the interface, and portmap alone is measured: one port is published, or a hundred at once. */
+const PORTS: BenchCase = {
+  name: "chain-ports",
+  title: "portmap alone",
+  seconds: 120,
+  rounds: 20,
+  quickRounds: 2,
+  census: true,
+  open: async ({ programs, host }) => {
+    const contenders: Contender[] = [];
+    for (const size of [1, 100]) {
+      const chain = ofContainerd(MASQUERADE, size);
+      for (const [side, folder] of sidesOf(programs, size === 1 ? "with copies" : "without copies")) {
+        const place = await host(`${side}-${size}`);
+        await addNamespaces(place, "measured", 1);
+        await stand(place, { folder, chain: ofContainerd(MASQUERADE, 1) }, STANDING);
+        const steps = stepsOfPlugin("portmap", { folder, chain });
+        contenders.push({ side, variant: portsText(size), size, host: place, steps });
+      }
+    }
+    return contenders;
+  },
+};
+
+const STOOD: BenchCase = {
+  name: "chain-standing",
+  title: "nerdctl's chain, IPv4, 1 port, beside standing attachments",
+  seconds: 200,
+  rounds: 20,
+  quickRounds: 2,
+  open: async ({ programs, host }) => {
+    const contenders: Contender[] = [];
+    const chain = ofNerdctl(MASQUERADE, 1);
+    for (const size of [10, 500]) {
+      for (const [side, folder] of sidesOf(programs, "without copies")) {
+        const place = await host(`${side}-${size}`);
+        await addNamespaces(place, "measured", 1);
+        const makers = side === "reference" ? {} : { makers: programs.plugins.compact ?? folder };
+        await stand(place, { folder, chain, ...makers }, size);
+        const [add, , del] = chainSteps({ folder, chain });
+        const variant = `${size.toLocaleString("en")} attachments`;
+        contenders.push({ side, variant, size, host: place, steps: [add, del] });
+      }
+    }
+    return contenders;
+  },
+};
+
+export const CHAINS: readonly BenchCase[] = [
+  ofChain("chain", "nerdctl's chain, IPv4", ofNerdctl(MASQUERADE, 0)),
+  ofChain("chain-port", "nerdctl's chain, IPv4, 1 port", ofNerdctl(MASQUERADE, 1)),
+  ofChain("chain-dual", "nerdctl's chain, dual-stack", ofNerdctl(DUAL_MASQUERADE, 0)),
+  ofChain("chain-dual-port", "nerdctl's chain, dual-stack, 1 port", ofNerdctl(DUAL_MASQUERADE, 1)),
+  ofChain("chain-containerd", "containerd's chain, dual-stack, 1 port", ofContainerd(DUAL_STACK, 1)),
+  PORTS,
+  STOOD,
+];
