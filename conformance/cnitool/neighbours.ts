@@ -2,9 +2,9 @@
 import type { JsonRecord } from "../engine/network.ts";
 import { hostVeths } from "../kernel-facts.ts";
 import { Outside } from "../outside.ts";
+import { ask, withTcpServer } from "../tcp.ts";
 import type { Life, Wanted } from "./life.ts";
 import { FIRST, GATEWAY, type Version } from "./networks.ts";
-import { ask, withTcpServer } from "./tcp.ts";
 
 export interface Neighbour {
   readonly plugin: JsonRecord;

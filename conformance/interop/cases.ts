@@ -1,5 +1,6 @@
 /** All cases of this suite. */
 import type { ScratchCase } from "../scratch-lanes.ts";
+import { CHAIN_CASES } from "./chain.ts";
 import { HALF_CASES } from "./half.ts";
 import { IDENTITY_CASES } from "./identity.ts";
 import { LEASE_CASES } from "./leases.ts";
@@ -16,4 +17,5 @@ export const CASES: readonly ScratchCase[] = [
   ...REBOOT_CASES,
   ...IDENTITY_CASES,
   ...TUNING_CASES,
+  ...CHAIN_CASES,
 ];
