@@ -5,7 +5,7 @@
 
 import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
 import { read, writeAll } from "../sys/descriptor.ts";
-import { failedWith } from "../sys/errno.ts";
+import { EOPNOTSUPP, failedWith } from "../sys/errno.ts";
 import { type FileStatus, fgetxattr, fsync, ftruncate, O, status, unlink, withFile } from "../sys/file.ts";
 import {
   ForeignFileError,
@@ -75,8 +75,15 @@ export class LeaseFiles {
     }
   }
 
-  /** The lease in a file; undefined if the file is gone, or is empty and so names no attachment (rule L2). */
-  read(name: string, address: IpAddress): LeaseFile | undefined {
+  /**
+   * The lease in a file; undefined if the file is gone, or is empty and so names no attachment (rule L2). `inside` gets the
+   * content while the file is open, so that a reader of all leases opens each only once.
+   */
+  read(
+    name: string,
+    address: IpAddress,
+    inside?: (fd: number, content: string) => void,
+  ): LeaseFile | undefined {
     let found: FileStatus | undefined;
     let content: string | undefined;
     let strange: string | undefined;
@@ -89,7 +96,7 @@ export class LeaseFiles {
         if (content === "") {
           if (strange === undefined) return undefined;
           content = undefined;
-        }
+        } else inside?.(file.fd, content);
       }
     } catch (error) {
       if (failedWith(error, "ENOENT")) return undefined;
@@ -102,18 +109,13 @@ export class LeaseFiles {
   /** The netns record of a lease; undefined if it has none, or one for another content. */
   recordOf({ name, content }: LeaseFile): NetnsRecord | undefined {
     if (content === undefined) return undefined;
-    for (const attribute of RECORD_ATTRIBUTES) {
-      try {
-        const value = new Uint8Array(SHORT);
-        using file = openOwn(this.at(name), O.RDONLY);
-        const length = fgetxattr(file.fd, attribute, value);
-        return parseRecord(decoder.decode(value.subarray(0, length)), content);
-      } catch (error) {
-        if (!isFileFailure(error)) throw error;
-        if (!failedWith(error, "EOPNOTSUPP")) return undefined;
-      }
+    try {
+      using file = openOwn(this.at(name), O.RDONLY);
+      return recordIn(file.fd, content);
+    } catch (error) {
+      if (isFileFailure(error)) return undefined;
+      throw error;
     }
-    return undefined;
   }
 
   /** Removes a lease, if it still exists. */
@@ -164,6 +166,17 @@ export class LeaseFiles {
   private hint(set: number): string {
     return this.at(`last_reserved_ip.${set}`);
   }
+}
+
+/** The netns record of an open lease with this content; undefined if it has none, or one for another content. */
+export function recordIn(fd: number, content: string): NetnsRecord | undefined {
+  const value = new Uint8Array(SHORT);
+  for (const attribute of RECORD_ATTRIBUTES) {
+    const length = fgetxattr(fd, attribute, value);
+    if (length >= 0) return parseRecord(decoder.decode(value.subarray(0, length)), content);
+    if (length !== -EOPNOTSUPP) return undefined;
+  }
+  return undefined;
 }
 
 /** The first `size` bytes of a file, or all if it has fewer. */

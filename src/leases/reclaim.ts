@@ -56,7 +56,7 @@ const NETNS_GONE = "its network namespace is gone";
  * address.
  */
 export async function findDead(
-  files: LeaseFiles,
+  files: Pick<LeaseFiles, "path" | "recordOf">,
   leases: readonly LeaseFile[],
   boot: Boot,
   present?: NetnsRecord,

@@ -1,5 +1,5 @@
 /**
- * The table of the operator's commands . The parser, help, the shells' completions and the manual are made
+ * The table of the operator's commands. The parser, help, the shells' completions and the manual are made
  * from it; each row loads its own file.
  */
 import { REFERENCE_LEVEL } from "../cni/version.ts";
@@ -23,6 +23,31 @@ export const CHANGE_OPTIONS: readonly OptionRow[] = [
 
 /** The commands, in the order of help. */
 export const COMMANDS: readonly CommandRow[] = [
+  {
+    name: "leases",
+    summary: "who has which address, and how many are left",
+    description: `Lists the leases of host-local, of all networks or of one, and for each range set how many addresses are used
+and which one comes next.
+
+An attachment is alive if its network namespace lives, and dead if that is proven to be gone. It is unknown if the lease does
+not record its namespace, because the plugin of another project wrote it, and nothing on this host shows that it lives.`,
+    arguments: [{ name: "[NETWORK]", description: "only this network" }],
+    options: [
+      {
+        flags: "--state STATE",
+        description: "only leases of this state",
+        choices: ["alive", "dead", "unknown"],
+      },
+      ...COMMON_OPTIONS,
+      { flags: "--metrics", description: "print the counts as OpenMetrics text" },
+    ],
+    changes: false,
+    examples: [
+      { command: "bridgehead leases", meaning: "all leases of this host" },
+      { command: "bridgehead leases mybridge --state dead -q", meaning: "the dead addresses of a network" },
+    ],
+    load: () => import("./leases.ts"),
+  },
   {
     name: "install",
     summary: "install the plugins into a folder",

@@ -5,7 +5,7 @@
 import type { ContainerInterface } from "../cni/attachment.ts";
 import { DEFAULT_DATA_DIRECTORY } from "../leases/holders.ts";
 import { attachmentOf, isLeaseContent } from "../leases/lease.ts";
-import { type LeaseFile, LeaseFiles } from "../leases/lease-files.ts";
+import { type LeaseFile, LeaseFiles, recordIn } from "../leases/lease-files.ts";
 import type { NetnsRecord } from "../leases/netns-record.ts";
 import { type IpAddress, parseIp } from "../net/ip.ts";
 import { get } from "../schema/parse.ts";
@@ -37,6 +37,8 @@ export interface OtherFile {
   readonly path: string;
   /** As in "is a directory, not a lease". */
   readonly why: string;
+  /** The address that it holds, if it holds one. */
+  readonly address?: IpAddress;
 }
 
 /** The leases of a network. */
@@ -127,13 +129,16 @@ function readEntry(files: LeaseFiles, name: string): Lease | OtherFile | "empty"
   const path = files.at(name);
   const address = parseIp(name);
   if (address === undefined) return { path, why: "has no name of a lease: it is not an address" };
-  const file = files.read(name, address);
+  let record: NetnsRecord | undefined;
+  const file = files.read(name, address, (fd, content) => {
+    record = recordIn(fd, content);
+  });
   if (file === undefined) return exists(path) ? "empty" : undefined;
   const { content, strangeness } = file;
-  if (content === undefined) return { path, why: whyNoLease(path) };
+  if (content === undefined) return { path, why: whyNoLease(path), address };
   if (!isLeaseContent(content))
-    return { path, why: "holds no container id: it is not a lease, but its address is held" };
-  if (strangeness !== undefined) return { path, why: `${strangeness}; its address is held` };
+    return { path, why: "holds no container id, so it is not a lease; its address is held", address };
+  if (strangeness !== undefined) return { path, why: `${strangeness}; its address is held`, address };
   return {
     network: files.place.network,
     address,
@@ -141,7 +146,7 @@ function readEntry(files: LeaseFiles, name: string): Lease | OtherFile | "empty"
     file,
     ...attachmentOf(content),
     since: file.status?.modified ?? 0n,
-    record: files.recordOf(file),
+    record,
   };
 }
 

@@ -70,7 +70,7 @@ function makeParser(program: Program): { root: Command; called: () => Call | und
     );
     for (const { name, description } of row.arguments) command.argument(name, description);
     for (const { flags, description, choices } of [...row.options, ...(row.changes ? CHANGE_OPTIONS : [])]) {
-      const option = new Option(flags, description);
+      const option = new Option(flags.replace(/ ([A-Z]+)$/, " <$1>"), description);
       command.addOption(choices === undefined ? option : option.choices(choices));
     }
     if (row.examples.length > 0) {

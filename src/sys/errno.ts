@@ -8,6 +8,7 @@ export const ENOENT = 2;
 export const EINTR = 4;
 export const EBADF = 9;
 export const EINVAL = 22;
+export const EOPNOTSUPP = 95;
 export const ETIMEDOUT = 110;
 
 /**

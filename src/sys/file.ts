@@ -244,7 +244,7 @@ export function fsetxattr(fd: number, name: string, value: Uint8Array): void {
   call("fsetxattr", 190, 7, name, fd, cString(name), value, value.length);
 }
 
-/** Reads an attribute into `buffer` and returns its length. ERANGE: it does not fit. ENODATA: the file has none. */
+/** Reads an attribute into `buffer`. Returns its length, or the negative error number: most files have none, and errors are slow. */
 export function fgetxattr(fd: number, name: string, buffer: Uint8Array): number {
-  return call("fgetxattr", 193, 10, name, fd, cString(name), buffer, buffer.length);
+  return attempt("fgetxattr", 193, 10, fd, cString(name), buffer, buffer.length);
 }

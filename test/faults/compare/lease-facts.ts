@@ -42,12 +42,9 @@ function recordFacts(name: string, path: string): string[] {
   try {
     return RECORD_ATTRIBUTES.flatMap((attribute) => {
       const value = new Uint8Array(200);
-      try {
-        const text = new TextDecoder().decode(value.subarray(0, fgetxattr(file, attribute, value)));
-        return [`${name}: ${attribute} ${withoutNumbers(text)}`];
-      } catch {
-        return [];
-      }
+      const length = fgetxattr(file, attribute, value);
+      if (length < 0) return [];
+      return [`${name}: ${attribute} ${withoutNumbers(new TextDecoder().decode(value.subarray(0, length)))}`];
     });
   } finally {
     closeSync(file);

@@ -1,0 +1,85 @@
+/** Reads all that `leases`, `release` and `gc` say of the leases of this host. */
+import { type Cache, readCache } from "./cache.ts";
+import { CommandError, exitCode } from "./exit-codes.ts";
+import { type Input, textOption } from "./input.ts";
+import { type LeaseFolder, readLeaseFolders } from "./lease-folders.ts";
+import { type JudgedLease, judge, withLiving } from "./lease-states.ts";
+import { type Network, type Networks, readNetworks } from "./networks.ts";
+import { hostLocalOf, rangeSetsOf, type SetUse, usesOf } from "./range-sets.ts";
+
+/** The leases of a network in one folder. */
+export interface NetworkLeases {
+  readonly network: string;
+  readonly dataDir: string;
+  /** Undefined if there is no folder yet. */
+  readonly folder: LeaseFolder | undefined;
+  readonly sets: readonly SetUse[];
+  readonly leases: readonly JudgedLease[];
+}
+
+/** The leases of this host. */
+export interface LeaseReport {
+  readonly networks: readonly NetworkLeases[];
+  readonly configured: Networks;
+  readonly cache: Cache;
+  /** What could not be read, in whole sentences; the rest of the report is right all the same. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * The leases of all networks, or of one. @param name the network, which must exist. @throws CommandError
+ */
+export async function readLeases(input: Pick<Input, "options">, name?: string): Promise<LeaseReport> {
+  const only = name ?? textOption(input, "network");
+  const configured = readNetworks(textOption(input, "configDir"));
+  const dataDir = textOption(input, "dataDir")?.replace(/(.)\/+$/, "$1");
+  const folders = readLeaseFolders(configured.networks, dataDir, only);
+  const cache = readCache(textOption(input, "cacheDir"));
+  const problems = configured.broken.map(
+    ({ file, problem }) => `cannot read the network of ${JSON.stringify(file)}: ${problem}; correct the file`,
+  );
+  const networks: NetworkLeases[] = [];
+  await withLiving(cache, configured.networks, async (living) => {
+    for (const folder of folders) {
+      const network = networkOf(configured.networks, folder.network);
+      const leases = await judge(folder, living);
+      networks.push({ ...folder, folder, leases, sets: usesOf(setsOf(network, problems), folder, leases) });
+    }
+  });
+  for (const network of configured.networks) {
+    if (network.shadowedBy !== undefined || (only !== undefined && network.name !== only)) continue;
+    if (networks.some((each) => each.network === network.name) || hostLocalOf(network) === undefined)
+      continue;
+    const sets = usesOf(setsOf(network, problems), undefined, []);
+    networks.push({ network: network.name, dataDir: dataDir ?? "", folder: undefined, sets, leases: [] });
+  }
+  if (only !== undefined && networks.length === 0 && networkOf(configured.networks, only) === undefined)
+    throw unknownNetwork(
+      only,
+      configured.networks,
+      await readLeases({ options: { ...input.options, network: undefined } }),
+    );
+  networks.sort((a, b) => (a.network < b.network ? -1 : a.network > b.network ? 1 : 0));
+  return { networks, configured, cache, problems };
+}
+
+const networkOf = (networks: readonly Network[], name: string): Network | undefined =>
+  networks.find((network) => network.name === name && network.shadowedBy === undefined);
+
+function setsOf(network: Network | undefined, problems: string[]) {
+  const sets = network === undefined ? [] : rangeSetsOf(network);
+  if (typeof sets !== "string") return sets;
+  problems.push(`cannot read the ranges of ${JSON.stringify(network?.file)}: ${sets}`);
+  return [];
+}
+
+function unknownNetwork(name: string, configured: readonly Network[], all: LeaseReport): CommandError {
+  const names = new Set(
+    [...configured, ...all.networks.map(({ network }) => ({ name: network }))].map((each) => each.name),
+  );
+  const known = names.size === 0 ? "there is none" : `there are ${[...names].sort().join(", ")}`;
+  return new CommandError(
+    exitCode.problems,
+    `cannot find network ${JSON.stringify(name)}: neither a configuration nor a folder of leases has that name; ${known}`,
+  );
+}

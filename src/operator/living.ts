@@ -1,0 +1,153 @@
+/**
+ * Evidence that an attachment lives, for leases whose own record does not say it: its address or its host veth's alias in a
+ * living namespace, or a bound namespace of libcni's cache. It only looks; nothing is changed by it.
+ */
+import { addressesIn, ifOpen } from "../links/addresses-in.ts";
+import { livesElsewhere } from "../links/own-veth.ts";
+import { attachmentAlias } from "../links/veth-identity.ts";
+import { formatIp } from "../net/ip.ts";
+import type { Connection } from "../netlink/connection.ts";
+import { connect, protocol } from "../netlink/index.ts";
+import { dumpNetnsIds, netnsIdIn } from "../netlink/rtnetlink/netns-id.ts";
+import { get } from "../schema/parse.ts";
+import { SystemError } from "../sys/errno.ts";
+import { Netns, NoNamespaceError } from "../sys/netns.ts";
+import { type HostLink, readLinks } from "./attachments.ts";
+import type { Cache } from "./cache.ts";
+import type { Lease } from "./lease-folders.ts";
+import { type BoundNamespace, boundNamespaces, namespaceAt } from "./namespaces.ts";
+import { type Network, typeOf } from "./networks.ts";
+
+/** Where an attachment lives. */
+export interface Life {
+  /** The path of its namespace; undefined if it is bound to none. */
+  readonly netns: string | undefined;
+  /** As in 'its address is on an interface of namespace "/run/netns/a"'. */
+  readonly why: string;
+}
+
+/** An address that is in use. */
+interface Use extends Life {
+  /** The bridge behind its interface, if it is behind a port of one. */
+  readonly master: number | undefined;
+}
+
+/** What this host shows of living attachments at one moment. */
+export class Living {
+  readonly namespaces: readonly BoundNamespace[];
+  private readonly host: Connection;
+  private readonly cache: Cache;
+  private readonly networks: readonly Network[];
+  private readonly links: readonly HostLink[];
+  private readonly byAlias: ReadonlyMap<string | undefined, HostLink[]>;
+  private readonly paths: ReadonlyMap<number | undefined, string>;
+  private uses: ReadonlyMap<string, Use[]> | undefined;
+
+  /** @throws NetlinkError, SystemError */
+  constructor(host: Connection, cache: Cache, networks: readonly Network[]) {
+    this.host = host;
+    this.cache = cache;
+    this.networks = networks;
+    this.links = readLinks(host);
+    this.byAlias = Map.groupBy(this.links, ({ alias }) => alias);
+    const bound = boundNamespaces(host);
+    const known = new Set(bound.map(({ path }) => path));
+    const further = new Set(
+      cache.attachments.flatMap(({ netns }) => (netns && !known.has(netns) ? netns : [])),
+    );
+    this.namespaces = [...bound, ...[...further].flatMap((path) => namespaceAt(path, host))];
+    this.paths = new Map(this.namespaces.map(({ netnsId, path }) => [netnsId, path]));
+  }
+
+  /** Where the attachment of a lease lives; undefined if nothing shows that it does. @throws NetlinkError */
+  lifeOf(lease: Lease): Life | undefined {
+    const veth = this.byAlias.get(attachmentAlias(lease))?.find((link) => this.leadsOn(link));
+    if (veth !== undefined)
+      return {
+        netns: this.pathOf(veth.linkNetnsId),
+        why: `its host veth ${JSON.stringify(veth.name)} leads to a living namespace`,
+      };
+    this.uses ??= this.readUses();
+    const bridge = this.bridgeOf(lease.network);
+    // Another network may have the same addresses: then they are behind another bridge.
+    const use = this.uses
+      .get(formatIp(lease.address))
+      ?.find(({ master }) => master === undefined || bridge === undefined || master === bridge);
+    return use ?? (lease.record === undefined ? this.cachedLife(lease) : undefined);
+  }
+
+  /** The path of a namespace by its number. */
+  private pathOf(netnsId: number | undefined): string | undefined {
+    return netnsId === undefined ? undefined : this.paths.get(netnsId);
+  }
+
+  /** The other end may have been moved to this namespace: then there is no number. */
+  private leadsOn({ index, name, mac, master, peerIndex, linkNetnsId, targetNetnsId }: HostLink): boolean {
+    const veth = { index, name, mac, master, peerIndex, linkNetnsId, targetNetnsId };
+    return linkNetnsId === undefined || livesElsewhere(this.host, veth);
+  }
+
+  /** The index of a network's bridge; undefined if the network has none, or it is not there. */
+  private bridgeOf(network: string): number | undefined {
+    const plugins = this.networks.find(({ name }) => name === network)?.plugins ?? [];
+    const plugin = plugins.find((each) => typeOf(each) === "bridge");
+    const name = plugin === undefined ? undefined : (get(plugin, "bridge") ?? "cni0");
+    return this.links.find((link) => link.kind === "bridge" && link.name === name)?.index;
+  }
+
+  /** The addresses of this namespace, of all that have a number here, and of those that are bound to a path. */
+  private readUses(): Map<string, Use[]> {
+    const all = new Map<string, Use[]>();
+    const masters = new Map(
+      this.links.map(({ linkNetnsId, peerIndex, master }) => [`${linkNetnsId} ${peerIndex}`, master]),
+    );
+    const add = (
+      found: ReadonlyMap<string, number>,
+      netns: string | undefined,
+      where: string,
+      netnsId?: number,
+    ): void => {
+      const why = `its address is on an interface of ${where}`;
+      for (const [text, index] of found) {
+        const master = netnsId === undefined ? undefined : masters.get(`${netnsId} ${index}`);
+        const use = { netns, why, master };
+        all.set(text, [...(all.get(text) ?? []), use]);
+      }
+    };
+    const isAny = () => true;
+    add(addressesIn(this.host, isAny), undefined, "this host");
+    for (const netnsId of new Set(this.host.dump(dumpNetnsIds(), netnsIdIn))) {
+      const path = this.pathOf(netnsId);
+      const where = path === undefined ? "a living namespace" : `namespace ${JSON.stringify(path)}`;
+      add(addressesIn(this.host, isAny, netnsId), path, where, netnsId);
+    }
+    for (const { path, netnsId } of this.namespaces)
+      if (netnsId === undefined) add(addressesAt(path), path, `namespace ${JSON.stringify(path)}`);
+    return all;
+  }
+
+  /** Only for a lease without a record: the path may lead to a newer namespace by now. */
+  private cachedLife({ network, containerId, ifname }: Lease): Life | undefined {
+    const cached = this.cache.attachments.find(
+      (each) =>
+        each.network === network &&
+        each.containerId === containerId &&
+        (ifname === "" || each.ifname === ifname),
+    );
+    const netns = this.namespaces.find(({ path }) => path === cached?.netns)?.path;
+    if (netns === undefined) return undefined;
+    return { netns, why: `libcni's cache names namespace ${JSON.stringify(netns)}, which exists` };
+  }
+}
+
+/** Addresses of a namespace that has no number here, since no link leads there: that of a macvlan interface, say. */
+function addressesAt(path: string): ReadonlyMap<string, number> {
+  try {
+    using netns = Netns.open(path);
+    using inside = netns.run(() => connect(protocol.route));
+    return ifOpen<ReadonlyMap<string, number>>(new Map(), () => addressesIn(inside, () => true));
+  } catch (error) {
+    if (error instanceof SystemError || error instanceof NoNamespaceError) return new Map();
+    throw error;
+  }
+}
