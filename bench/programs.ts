@@ -25,6 +25,8 @@ export interface Programs {
   readonly floor: string;
   /** bench/launcher.c */
   readonly launcher: string;
+  /** bench/copy-rules.c */
+  readonly copier: string;
   /** bench/cpuid.c */
   readonly cpuid: string;
 }
@@ -66,6 +68,7 @@ export async function providePrograms(
       bun: built.bun === undefined ? await buildOf("dist/bin") : resolve(built.bun),
       reference: await provideReference(conformance, say),
     },
+    copier: await made("copy-rules", "copy-rules.c", compileC),
     cpuid: await made("cpuid", "cpuid.c", compileC),
     floor: await made("floor", "floor.c", compileC),
     launcher: await made("launcher", "launcher.c", compileC),

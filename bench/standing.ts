@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { addNamespaces, type CallOptions, containerId, NETWORK, pluginCall } from "./attachment.ts";
 import { addByChain, type Chain, delByChain } from "./chain.ts";
 import type { BenchHost } from "./host.ts";
-import { addressOf, moved, multiplyChainRules, multiplyRules, placeByPlugins } from "./standing-rules.ts";
+import { addressOf, copyRules, moved, multiplyRules } from "./standing-rules.ts";
 
 type Options = Pick<CallOptions, "folder"> & (OfBridge | OfChain);
 
@@ -16,11 +16,8 @@ interface OfBridge {
 /** Attachments of a chain. */
 interface OfChain {
   readonly chain: Chain;
-  /**
-   * Plugins that make the rules of many, where the files of iptables do not hold all that a rule says; without them the
-   * rules of the first attachment are multiplied there.
-   */
-  readonly makers?: string;
+  /** bench/copy-rules.c, for many. */
+  readonly copier: string;
 }
 
 /** From this number on attachments are not made by the plugin, which would take minutes. */
@@ -57,7 +54,7 @@ async function standByPlugin(host: BenchHost, options: Options, number: number):
 
 /**
  * Many attachments of IPv4 with ipMasq. The plugin makes one; what it left is multiplied: ports with a carrier,
- * masquerade rules, leases, and the rules of a chain. The other ends are in one namespace, which the host doesn't see.
+ * rules, leases. The other ends are in one namespace, which the host doesn't see.
  * At the end the plugin has to find one of them and take away its rules and its lease.
  */
 async function standInBulk(host: BenchHost, options: Options, count: number, ports: number): Promise<void> {
@@ -76,11 +73,8 @@ async function standInBulk(host: BenchHost, options: Options, count: number, por
   await host.script(
     `for s in ${[...LOUD, ...COPIED].join(" ")}; do cat /run/default-$s >${IPV6}/default/$s; done`,
   );
-  await multiplyRules(host, numbers);
-  if (options.chain !== undefined) {
-    if (options.makers === undefined) await multiplyChainRules(host, numbers);
-    else await placeByPlugins(host, { chain: options.chain, folder: options.makers }, result, numbers);
-  }
+  if (options.chain === undefined) await multiplyRules(host, numbers);
+  else await copyRules(host, options.copier, numbers);
   for (const number of numbers) {
     writeFileSync(`${host.folder}/networks/${NETWORK}/${addressOf(number)}`, leaseOf(number), {
       mode: 0o600,

@@ -19,7 +19,7 @@ const ofChain = (name: string, title: string, chain: Chain): BenchCase => ({
     for (const [side, folder] of sidesOf(programs, "with copies")) {
       const place = await host(side);
       await addNamespaces(place, "measured", 1);
-      await stand(place, { folder, chain }, STANDING);
+      await stand(place, { folder, chain, copier: programs.copier }, STANDING);
       contenders.push({ side, variant: "", host: place, steps: chainSteps({ folder, chain }) });
     }
     return contenders;
@@ -41,7 +41,8 @@ const PORTS: BenchCase = {
       for (const [side, folder] of sidesOf(programs, size === 1 ? "with copies" : "without copies")) {
         const place = await host(`${side}-${size}`);
         await addNamespaces(place, "measured", 1);
-        await stand(place, { folder, chain: ofContainerd(MASQUERADE, 1) }, STANDING);
+        const standing = { folder, chain: ofContainerd(MASQUERADE, 1), copier: programs.copier };
+        await stand(place, standing, STANDING);
         const steps = stepsOfPlugin("portmap", { folder, chain });
         contenders.push({ side, variant: portsText(size), size, host: place, steps });
       }
@@ -56,15 +57,14 @@ const STOOD: BenchCase = {
   seconds: 200,
   rounds: 20,
   quickRounds: 2,
-  open: async ({ programs, host }) => {
+  open: async ({ programs, quick, host }) => {
     const contenders: Contender[] = [];
     const chain = ofNerdctl(MASQUERADE, 1);
-    for (const size of [10, 500]) {
+    for (const size of quick ? [10, 500] : [10, 500, 2000]) {
       for (const [side, folder] of sidesOf(programs, "without copies")) {
         const place = await host(`${side}-${size}`);
         await addNamespaces(place, "measured", 1);
-        const makers = side === "reference" ? {} : { makers: programs.plugins.compact ?? folder };
-        await stand(place, { folder, chain, ...makers }, size);
+        await stand(place, { folder, chain, copier: programs.copier }, size);
         const [add, , del] = chainSteps({ folder, chain });
         const variant = `${size.toLocaleString("en")} attachments`;
         contenders.push({ side, variant, size, host: place, steps: [add, del] });

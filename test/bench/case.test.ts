@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { baseOf, sidesOf } from "../../bench/case.ts";
 import { CASES } from "../../bench/cases/all.ts";
 
-const programs = { floor: "", launcher: "", cpuid: "" };
+const programs = { copier: "", floor: "", launcher: "", cpuid: "" };
 
 test("ours is compared with the reference, a copy with what it is a copy of", () => {
   expect((["compact", "bun", "floor", "reference"] as const).map(baseOf)).toEqual([
