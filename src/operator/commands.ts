@@ -60,6 +60,20 @@ always leads to a whole program.`,
     load: () => import("./install-command.ts"),
   },
   {
+    name: "doctor",
+    summary: "look for what is wrong on this host",
+    description: `Looks at the host (kernel, forwarding, firewalls, locks), at each network (its configuration, its plugins' STATUS,
+free addresses) and at each attachment of libcni's cache (CHECK, addresses, neighbours). Each finding has a code for
+"bridgehead explain" and a remedy. It changes nothing. The exit code is 1 if something fails.`,
+    arguments: [
+      { name: "[NAME]", description: "a network, or the beginning of a container's id (default: all)" },
+    ],
+    options: COMMON_OPTIONS,
+    changes: false,
+    examples: [{ command: "bridgehead doctor", meaning: "the host, all networks and attachments" }],
+    load: () => import("./doctor.ts"),
+  },
+  {
     name: "validate",
     summary: "find mistakes in network configurations",
     description: `Judges configurations without touching anything: misspelt keys, values that cannot work, the order of plugins,

@@ -34,3 +34,11 @@ export const deleteNeighbour = (index: number, address: IpAddress): Request => (
   flags: 0,
   payload: encode(NEIGHBOUR, { index, family: addressFamily[address.family], address }),
 });
+
+/** Lists the entries of both families. */
+export const dumpNeighbours = (): Request => ({
+  action: "list neighbours",
+  type: RTM_GETNEIGH,
+  flags: 0,
+  payload: encode(NEIGHBOUR, { family: 0 }),
+});

@@ -1,0 +1,134 @@
+/** What doctor looks at for each attachment in libcni's cache: CHECK of its plugins, its address, the host's neighbours. */
+
+import { findVersion } from "../../cni/version.ts";
+import { isAtLeast } from "../../cni/version-check.ts";
+import { formatIp, type IpAddress } from "../../net/ip.ts";
+import { formatMac, type Mac, parseMac, sameMac } from "../../net/mac.ts";
+import { parsePrefix } from "../../net/prefix.ts";
+import { decode } from "../../netlink/decode.ts";
+import { connect, protocol } from "../../netlink/index.ts";
+import { dumpNeighbours, NEIGHBOUR } from "../../netlink/rtnetlink/neighbour.ts";
+import { get } from "../../schema/parse.ts";
+import type { FoundAttachment } from "../attachments.ts";
+import type { CachedAttachment } from "../cache.ts";
+import { isDocument, typeOf } from "../networks.ts";
+import { errorOf, pluginsOf } from "./call-plugin.ts";
+import type { Diagnosis, Found } from "./diagnosis.ts";
+import type { Subject } from "./host-checks.ts";
+
+/** Makes the checks of these attachments; addresses are compared with those of all. */
+export async function checkAttachments(
+  diagnosis: Diagnosis,
+  subject: Subject,
+  wanted: readonly FoundAttachment[],
+): Promise<void> {
+  const living = subject.attachments.filter(({ netns }) => netns !== undefined);
+  for (const attachment of wanted) {
+    const { cached, netns } = attachment;
+    if (cached === undefined) continue;
+    const object = describe(attachment);
+    if (netns === undefined && cached.netns !== undefined) {
+      await diagnosis.check("attachment", object, "", () => [
+        {
+          code: "BH402",
+          object,
+          message: `its namespace ${cached.netns} is gone, and DEL has not been called`,
+          remedy: `bridgehead gc ${attachment.network}`,
+        },
+      ]);
+      continue;
+    }
+    await diagnosis.check("check", object, "as ADD has left it", () =>
+      failedCheck(attachment, cached, subject),
+    );
+    await diagnosis.check("addresses", object, "no one else has them", () => givenTwice(attachment, living));
+    await diagnosis.check("neighbours", object, "none is old", () => oldNeighbours(attachment));
+  }
+}
+
+const describe = ({ network, containerId, ifname }: FoundAttachment): string =>
+  `${network}/${containerId.slice(0, 13)}/${ifname}`;
+
+/** CHECK came with 0.4.0; a network can forbid it. */
+function failedCheck(
+  attachment: FoundAttachment,
+  cached: CachedAttachment,
+  { pluginPath }: Subject,
+): Found[] | undefined {
+  const { config, result } = cached;
+  if (config === undefined || result === undefined || get(config, "disableCheck") === true) return undefined;
+  const cniVersion = String(get(config, "cniVersion") ?? "");
+  const version = findVersion(cniVersion);
+  if (version === undefined || !isAtLeast(version, "0.4.0")) return undefined;
+  return pluginsOf(config).flatMap((plugin) => {
+    const { network } = attachment;
+    const message = errorOf({
+      command: "CHECK",
+      network,
+      cniVersion,
+      plugin,
+      attachment: cached,
+      pluginPath,
+    });
+    if (message === undefined) return [];
+    const remedy = `bridgehead repair ${attachment.containerId.slice(0, 13)}`;
+    return [
+      {
+        code: "BH401",
+        object: describe(attachment),
+        message: `CHECK of ${typeOf(plugin)}: ${message}`,
+        remedy,
+      },
+    ];
+  });
+}
+
+/** The addresses of the cached result. */
+function addressesOf({ cached }: FoundAttachment): IpAddress[] {
+  const ips = cached?.result === undefined ? undefined : get(cached.result, "ips");
+  return (Array.isArray(ips) ? (ips as unknown[]) : []).filter(isDocument).flatMap((ip) => {
+    const text = get(ip, "address");
+    const address = typeof text === "string" ? parsePrefix(text)?.address : undefined;
+    return address === undefined ? [] : [address];
+  });
+}
+
+function givenTwice(attachment: FoundAttachment, living: readonly FoundAttachment[]): Found[] {
+  return addressesOf(attachment).flatMap((address) => {
+    const text = formatIp(address);
+    const other = living.find(
+      (each) => each !== attachment && addressesOf(each).some((theirs) => formatIp(theirs) === text),
+    );
+    if (other === undefined) return [];
+    const message = `${describe(other)} has the address ${text}, too`;
+    return [{ code: "BH403", object: describe(attachment), message, remedy: `bridgehead show ${text}` }];
+  });
+}
+
+/** The MAC address of the container's interface in the cached result. */
+function macOf({ cached, ifname }: FoundAttachment): Mac | undefined {
+  const interfaces = cached?.result === undefined ? undefined : get(cached.result, "interfaces");
+  const own = (Array.isArray(interfaces) ? (interfaces as unknown[]) : [])
+    .filter(isDocument)
+    .find((each) => get(each, "name") === ifname && Boolean(get(each, "sandbox")));
+  const mac = own === undefined ? undefined : get(own, "mac");
+  return typeof mac === "string" ? parseMac(mac) : undefined;
+}
+
+/** NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE, NUD_PERMANENT: the entry is used. */
+const USED = 0x02 | 0x04 | 0x08 | 0x10 | 0x80;
+
+function oldNeighbours(attachment: FoundAttachment): Found[] | undefined {
+  const mac = macOf(attachment);
+  const addresses = addressesOf(attachment).map(formatIp);
+  if (mac === undefined || addresses.length === 0) return undefined;
+  using host = connect(protocol.route);
+  const entries = host.dump(dumpNeighbours(), ({ payload }) => decode(NEIGHBOUR, payload));
+  return entries.flatMap(({ address, mac: theirs, state }) => {
+    if (address === undefined || theirs === undefined || (state & USED) === 0) return [];
+    if (!addresses.includes(formatIp(address)) || sameMac(theirs, mac)) return [];
+    const text = formatIp(address);
+    const message = `the host sends packets for ${text} to ${formatMac(theirs)}, and the container has ${formatMac(mac)}`;
+    return [{ code: "BH404", object: describe(attachment), message, remedy: `ip neigh flush to ${text}` }];
+  });
+}

@@ -1,0 +1,100 @@
+/**
+ * Calls the plugins of a network as libcni does (its api.go): the configuration of each with the network's name and
+ * version, the cached result, and what the runtime had sent for its capabilities. Only CHECK and STATUS, which change
+ * nothing.
+ */
+import type { Document } from "../../schema/keys.ts";
+import { get } from "../../schema/parse.ts";
+import { runProgram } from "../../sys/child.ts";
+import { messageOf, unlessFailed } from "../../sys/errno.ts";
+import { isRegular, status } from "../../sys/file.ts";
+import type { CachedAttachment } from "../cache.ts";
+import { isDocument, typeOf } from "../networks.ts";
+
+/** Milliseconds for one call. */
+const MOST = 30_000;
+
+/** A list of plugins, or one plugin's configuration. */
+export const pluginsOf = (document: Document): Document[] => {
+  const list = get(document, "plugins");
+  return (Array.isArray(list) ? (list as unknown[]) : [document]).filter(isDocument);
+};
+
+/** The program of a plugin; undefined if no folder of CNI_PATH has one. */
+export const programOf = (type: string, pluginPath: string): string | undefined =>
+  pluginPath
+    .split(":")
+    .map((folder) => `${folder}/${type}`)
+    .find((path) => {
+      const found = unlessFailed(() => status(path));
+      return found !== undefined && isRegular(found) && (found.mode & 0o111) !== 0;
+    });
+
+/** What a plugin is called with. */
+export interface PluginCall {
+  readonly command: "CHECK" | "STATUS";
+  readonly network: string;
+  readonly cniVersion: string;
+  readonly plugin: Document;
+  readonly attachment?: CachedAttachment;
+  readonly pluginPath: string;
+}
+
+/** The plugin's error; undefined if it has none, or does not know the command (rule K15), or its program is missing. */
+export function errorOf(call: PluginCall): string | undefined {
+  const { command, plugin, attachment, pluginPath } = call;
+  const path = programOf(typeOf(plugin), pluginPath);
+  if (path === undefined) return undefined;
+  const environment = {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    CNI_COMMAND: command,
+    CNI_PATH: pluginPath,
+    ...(attachment !== undefined && {
+      CNI_CONTAINERID: attachment.containerId,
+      CNI_NETNS: attachment.netns ?? "",
+      CNI_IFNAME: attachment.ifname,
+      CNI_ARGS: attachment.cniArgs.map((pair) => pair.join("=")).join(";"),
+    }),
+  };
+  const stdin = new TextEncoder().encode(JSON.stringify(configurationOf(call)));
+  try {
+    const { exitCode, signal, stdout } = runProgram({ path, environment, stdin, most: MOST });
+    if (exitCode === 0) return undefined;
+    const { code, words } = answerOf(stdout);
+    if (code === UNKNOWN_COMMAND) return undefined;
+    return words ?? (signal === undefined ? `it ended with exit code ${exitCode}` : `${signal} ended it`);
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function configurationOf({ network, cniVersion, plugin, attachment }: PluginCall): Document {
+  const runtimeConfig: Record<string, unknown> = {};
+  const capabilities = get(plugin, "capabilities");
+  for (const [name, isWanted] of Object.entries(isDocument(capabilities) ? capabilities : {})) {
+    const value = attachment?.capabilityArgs[name];
+    if (isWanted === true && value !== undefined) runtimeConfig[name] = value;
+  }
+  return {
+    ...plugin,
+    name: network,
+    cniVersion,
+    ...(Object.keys(runtimeConfig).length > 0 && { runtimeConfig }),
+    ...(attachment?.result !== undefined && { prevResult: attachment.result }),
+  };
+}
+
+/** The code of a plugin that is older than the command (the specification, section "Error"). */
+const UNKNOWN_COMMAND = 4;
+
+/** Code and words of an error object. */
+function answerOf(stdout: Uint8Array): { readonly code?: unknown; readonly words?: string } {
+  try {
+    const error: unknown = JSON.parse(new TextDecoder().decode(stdout));
+    if (!isDocument(error) || typeof error.msg !== "string") return {};
+    const details = typeof error.details === "string" && error.details !== "" ? `: ${error.details}` : "";
+    return { code: error.code, words: `${error.msg}${details}` };
+  } catch {
+    return {};
+  }
+}

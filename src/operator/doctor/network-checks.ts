@@ -1,0 +1,121 @@
+/** What doctor looks at for each network: its configuration, its plugins' STATUS, its free addresses, its programs. */
+
+import { findVersion } from "../../cni/version.ts";
+import { isAtLeast } from "../../cni/version-check.ts";
+import { sizeOf } from "../../net/interval.ts";
+import { formatPrefix } from "../../net/prefix.ts";
+import { PLUGINS } from "../../plugins/registry.ts";
+import { runProgram } from "../../sys/child.ts";
+import { readFile } from "../../sys/file.ts";
+import { dataDirOf } from "../lease-folders.ts";
+import { type Network, typeOf } from "../networks.ts";
+import { readNetworkFile } from "../validate/network-file.ts";
+import { Report } from "../validate/report.ts";
+import { subnetsOf } from "../validate/subnets.ts";
+import { validate } from "../validate/validate.ts";
+import { errorOf, programOf } from "./call-plugin.ts";
+import type { Diagnosis, Found } from "./diagnosis.ts";
+import type { Subject } from "./host-checks.ts";
+
+/** Makes the checks of the networks that `isWanted` accepts, and of the plugins' programs. */
+export async function checkNetworks(
+  diagnosis: Diagnosis,
+  subject: Subject,
+  isWanted: (network: string) => boolean,
+): Promise<void> {
+  await diagnosis.check("programs", "host", "the plugins are of one version", () => mixedVersions(subject));
+  const { networks, broken } = subject.networks;
+  for (const { file, problem } of broken) {
+    await diagnosis.check("configuration", file, "", () => [
+      {
+        code: "BH303",
+        object: file,
+        message: `${file} is not a network: ${problem}`,
+        remedy: `bridgehead validate ${file}`,
+      },
+    ]);
+  }
+  for (const network of networks) {
+    if (!isWanted(network.name)) continue;
+    const { name } = network;
+    await diagnosis.check("configuration", name, "no mistakes", () => mistakes(network, subject));
+    if (network.shadowedBy !== undefined) continue;
+    await diagnosis.check("status", name, "containers can be added", () => failedStatus(network, subject));
+    await diagnosis.check("addresses", name, "there are free ones", () => exhausted(network, subject));
+  }
+}
+
+/** The errors and warnings of validate. */
+async function mistakes({ file, name }: Network, { networks, pluginPath }: Subject): Promise<Found[]> {
+  const others = networks.networks.filter((each) => each.file !== file);
+  const source = (path: string) => ({ path, bytes: readFile(path) });
+  const findings = await validate({
+    files: [source(file)],
+    others: others.map((each) => source(each.file)),
+    pluginPath,
+  });
+  return findings
+    .filter(({ level }) => level !== "note")
+    .map(({ code, line, column, message, remedy }) => ({
+      code,
+      object: name,
+      message: `${file}:${line}:${column}: ${message}`,
+      remedy,
+    }));
+}
+
+/** Runtimes call STATUS only for networks of 1.1.0 and later. */
+function failedStatus({ name, cniVersion, plugins }: Network, { pluginPath }: Subject): Found[] | undefined {
+  const version = findVersion(cniVersion);
+  if (version === undefined || !isAtLeast(version, "1.1.0")) return undefined;
+  return plugins.flatMap((plugin) => {
+    const message = errorOf({ command: "STATUS", network: name, cniVersion, plugin, pluginPath });
+    if (message === undefined) return [];
+    const remedy = "bridgehead explain BH301";
+    return [{ code: "BH301", object: name, message: `STATUS of ${typeOf(plugin)}: ${message}`, remedy }];
+  });
+}
+
+/** The ranges of host-local in which each address has a lease. */
+function exhausted(network: Network, { folders }: Subject): Found[] | undefined {
+  const file = readNetworkFile({ path: network.file, bytes: readFile(network.file) }, new Report());
+  const subnets = (file === undefined ? [] : subnetsOf(file)).filter(({ key }) => !key.includes("addresses"));
+  if (subnets.length === 0) return undefined;
+  const dataDir = dataDirOf(network);
+  const leases = folders
+    .filter((folder) => folder.network === network.name && folder.dataDir === dataDir)
+    .flatMap((folder) => folder.leases);
+  return subnets.flatMap(({ prefix, given, gateway }) => {
+    const used = leases.filter(
+      ({ address: { family, value } }) => family === given.family && value >= given.from && value <= given.to,
+    ).length;
+    // The network's own address, the broadcast address and the gateway are never given.
+    const last = prefix.address.value + (1n << BigInt((given.family === 4 ? 32 : 128) - prefix.length)) - 1n;
+    const reserved = new Set([prefix.address.value, gateway.value, ...(given.family === 4 ? [last] : [])]);
+    const kept = [...reserved].filter((value) => value >= given.from && value <= given.to).length;
+    const size = sizeOf([given]) - BigInt(kept);
+    if (BigInt(used) < size) return [];
+    const message = `all ${size} addresses of ${formatPrefix(prefix)} are held`;
+    return [{ code: "BH302", object: network.name, message, remedy: `bridgehead gc ${network.name}` }];
+  });
+}
+
+/** Milliseconds in which a plugin must say its version. */
+const MOST = 5000;
+
+/** The versions that the programs of our names print. A plugin without a command prints a line about itself (rule A5). */
+function mixedVersions({ pluginPath }: Subject): Found[] {
+  const versions = new Map<string, string[]>();
+  for (const { name } of PLUGINS) {
+    const path = programOf(name, pluginPath);
+    if (path === undefined) continue;
+    const { stdout, stderr } = runProgram({ path, environment: {}, most: MOST });
+    const said = new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout);
+    const version = /\bv?\d+\.\d+\.\d+[\w.+-]*/.exec(said)?.[0] ?? "an unknown version";
+    versions.set(version, [...(versions.get(version) ?? []), name]);
+  }
+  if (versions.size < 2) return [];
+  const all = [...versions].map(([version, names]) => `${names.join(", ")} ${version}`).join("; ");
+  const message = `the plugins in ${pluginPath} are of different versions: ${all}`;
+  return [{ code: "BH213", object: pluginPath, message, remedy: "bridgehead install" }];
+}

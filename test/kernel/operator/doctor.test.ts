@@ -1,0 +1,302 @@
+/** O13: doctor finds nothing on a healthy host, names what is wrong on another one, and changes neither. */
+import { expect } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { missingFeatures } from "../../../src/operator/doctor/host-checks.ts";
+import { run } from "../../../src/operator/doctor.ts";
+import { recordingTerminal } from "../../operator/recording.ts";
+import { eventually } from "../../support/eventually.ts";
+import { hostTests } from "../../support/host-test.ts";
+import { builtBinaries } from "../../support/plugin-call.ts";
+import type { ScratchHost } from "../../support/scratch-host.ts";
+import { testUnless } from "../../support/skip.ts";
+import {
+  type Attachment,
+  attach,
+  BRIDGE,
+  hostLocal,
+  LEASES,
+  NETWORK,
+  networkTest,
+  STAYS,
+  V4,
+} from "../bridge/network.ts";
+import { whyNoLegacy } from "../netfilter/programs.ts";
+
+/** A network of this host, whose files are in a folder of their own. */
+class Scene {
+  readonly folder = mkdtempSync(join(tmpdir(), "doctor-"));
+  pluginPath = builtBinaries();
+  private readonly host: ScratchHost;
+  private readonly keys: Record<string, unknown>;
+
+  constructor(host: ScratchHost, keys: object = {}) {
+    this.host = host;
+    this.keys = { bridge: BRIDGE, isGateway: true, ipMasq: true, ipam: hostLocal(V4), ...keys };
+    mkdirSync(join(this.folder, "results"));
+    this.write("10-net.conflist", JSON.stringify(this.list));
+  }
+
+  get list() {
+    return {
+      cniVersion: "1.1.0",
+      name: NETWORK,
+      plugins: [{ type: "bridge", ...this.keys }, { type: "firewall" }],
+    };
+  }
+
+  write(name: string, text: string, mode = 0o644): void {
+    writeFileSync(join(this.folder, name), text);
+    chmodSync(join(this.folder, name), mode);
+  }
+
+  /** A program in front of the built one of that name. */
+  putBefore(name: string, script: string): void {
+    this.write(name, `#!/bin/sh\n${script}\n`, 0o755);
+    this.pluginPath = `${this.folder}:${builtBinaries()}`;
+  }
+
+  /** A container on the network, in the cache as libcni writes it. */
+  async attach(name: string): Promise<Attachment> {
+    const one = await attach(this.host, name, this.keys);
+    this.cache(one);
+    return one;
+  }
+
+  cache(one: Attachment, replaced: object = {}): void {
+    const { containerId, ifname, namespace, result } = one;
+    // The rules of firewall are not part of this scene.
+    const config = { ...this.list, plugins: this.list.plugins.slice(0, 1) };
+    const document = {
+      kind: "cniCacheV1",
+      containerId,
+      ifName: ifname,
+      networkName: NETWORK,
+      netns: namespace.path,
+      config: Buffer.from(JSON.stringify(config)).toString("base64"),
+      result,
+      ...replaced,
+    };
+    this.write(`results/${NETWORK}-${containerId}-${ifname}`, JSON.stringify(document));
+  }
+
+  /** What doctor says, and its exit code. */
+  async doctor(words: string[] = [], options: Record<string, unknown> = { json: true }) {
+    const { said, program, terminal } = recordingTerminal();
+    const exitCode = await run({
+      arguments: words,
+      options: { configDir: this.folder, cacheDir: this.folder, ...options },
+      program,
+      terminal: { ...terminal, environment: { CNI_PATH: this.pluginPath } },
+    });
+    return { exitCode, ...said };
+  }
+
+  /** The findings, as "BH202 testnet". */
+  async findings(words?: string[]): Promise<string[]> {
+    const { stdout, stderr } = await this.doctor(words);
+    expect(stderr).toBe("");
+    const rows: { code?: string; object: string; message: string; remedy?: string }[] =
+      JSON.parse(stdout).rows;
+    return rows.flatMap(({ code, object, message, remedy }) => {
+      if (code === undefined) return [];
+      expect({ code, message, hasRemedy: Boolean(remedy) }).toEqual({
+        code,
+        message: expect.stringMatching(/.{20}/),
+        hasRemedy: true,
+      });
+      return [`${code} ${object.replace(this.folder, "DIR")}`];
+    });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+networkTest("O13: a healthy host has no finding, and doctor changes nothing", async (host) => {
+  using scene = new Scene(host);
+  const one = await scene.attach("c1");
+  const two = await scene.attach("c2");
+  const [found] = await Promise.all([host.unchangedBy(() => scene.doctor(), [/^neighbour /])]);
+  const rows: { state: string; check: string; object: string }[] = JSON.parse(found.stdout).rows;
+  expect(rows.filter(({ state }) => state !== "ok")).toEqual([]);
+  expect({ exitCode: found.exitCode, stderr: found.stderr }).toEqual({ exitCode: 0, stderr: "" });
+  const checks = rows.map(({ check, object }) => `${check} ${object}`);
+  expect(checks).toEqual(
+    expect.arrayContaining([
+      "forwarding host",
+      "status testnet",
+      "check testnet/c1/eth0",
+      "check testnet/c2/eth0",
+    ]),
+  );
+  // A container, or the beginning of its id, is one of them.
+  const { stdout } = await scene.doctor(["c2"], {});
+  expect(stdout).toContain("ok           check           testnet/c2/eth0: as ADD has left it\n");
+  expect(stdout).not.toContain("testnet/c1");
+  await one.del();
+  await two.del();
+});
+
+/** What is broken, and the findings that follow. */
+const BROKEN: readonly [
+  string,
+  (host: ScratchHost, scene: Scene, one: Attachment) => Promise<unknown> | unknown,
+  string[],
+][] = [
+  ["forwarding is off", (host) => host.run("sysctl -qw net.ipv4.ip_forward=0"), ["BH202 testnet"]],
+  ["strict rp_filter", (host) => host.run(`sysctl -qw net.ipv4.conf.${BRIDGE}.rp_filter=1`), ["BH207 br0"]],
+  [
+    "an open 127.0.0.0/8",
+    (host) => host.run(`sysctl -qw net.ipv4.conf.${BRIDGE}.route_localnet=1`),
+    ["BH208 br0"],
+  ],
+  [
+    "a full table of connections",
+    (host, scene) => {
+      scene.write("count", readFileSync("/proc/sys/net/netfilter/nf_conntrack_max", "utf8"));
+      return host.run(`mount --bind ${scene.folder}/count /proc/sys/net/netfilter/nf_conntrack_count`);
+    },
+    ["BH209 nf_conntrack"],
+  ],
+  [
+    "plugins of two versions",
+    (_, scene) => scene.putBefore("loopback", "echo 'CNI loopback plugin v1.3.0' >&2"),
+    ["BH213 DIR:"],
+  ],
+  [
+    "a STATUS that fails",
+    (_, scene) =>
+      scene.putBefore(
+        "firewall",
+        `[ "$CNI_COMMAND" = STATUS ] || exec ${builtBinaries()}/firewall\necho '{"code": 50, "msg": "the moon is full"}'; exit 1`,
+      ),
+    ["BH301 testnet"],
+  ],
+  [
+    "a file that is no network",
+    (_, scene) => scene.write("99-broken.conf", "{"),
+    ["BH303 DIR/99-broken.conf"],
+  ],
+  [
+    "a misspelt key",
+    (_, scene) => scene.write("10-net.conflist", JSON.stringify(scene.list).replace("isGateway", "isGatway")),
+    ["BH104 testnet"],
+  ],
+  [
+    "a lost address",
+    (_, __, one) => one.namespace.run("ip addr flush dev eth0 scope global"),
+    ["BH401 testnet/c1/eth0"],
+  ],
+  [
+    "a namespace that is gone",
+    (_, scene, one) =>
+      scene.cache(one, {
+        containerId: "c9",
+        netns: "/run/netns/gone",
+        result: { ...one.result, interfaces: [], ips: [] },
+      }),
+    ["BH402 testnet/c9/eth0"],
+  ],
+  [
+    "a neighbour of before",
+    (host) => host.run(`ip neigh replace 10.77.0.2 lladdr 02:00:00:00:00:09 dev ${BRIDGE} nud permanent`),
+    ["BH404 testnet/c1/eth0"],
+  ],
+];
+
+const brokenTest = hostTests({ mayKeep: [...STAYS, /^sysctl net\.ipv4\.conf\.br0\./] });
+
+brokenTest.each(BROKEN)("O13: %s", async (host, what, breakIt, expected) => {
+  using scene = new Scene(host);
+  const one = await scene.attach("c1");
+  expect(await scene.findings()).toEqual([]);
+  await breakIt(host, scene, one);
+  const found = await scene.findings();
+  expect(found.map((line, index) => line.slice(0, expected[index]?.length))).toEqual(expected);
+  if (what.startsWith("a full table")) await host.run("umount /proc/sys/net/netfilter/nf_conntrack_count");
+  if (what.startsWith("a neighbour")) await host.run(`ip neigh del 10.77.0.2 dev ${BRIDGE}`);
+  await one.del();
+});
+
+networkTest("O13: a range without a free address", async (host) => {
+  using scene = new Scene(host, {
+    ipam: hostLocal({ ...V4, rangeStart: "10.77.0.2", rangeEnd: "10.77.0.2" }),
+  });
+  expect(await scene.findings()).toEqual([]);
+  const one = await scene.attach("c1");
+  expect(await scene.findings()).toEqual(["BH302 testnet"]);
+  expect((await scene.doctor()).exitCode).toBe(1);
+  await one.del();
+});
+
+networkTest("O13: an address that two living attachments have", async (host) => {
+  using scene = new Scene(host);
+  const one = await scene.attach("c1");
+  const two = await scene.attach("c2");
+  scene.cache(two, { result: { ...two.result, ips: one.result.ips } });
+  const found = await scene.findings();
+  expect(found).toEqual(expect.arrayContaining(["BH403 testnet/c1/eth0", "BH403 testnet/c2/eth0"]));
+  await one.del();
+  await two.del();
+});
+
+networkTest("O13: a chain that drops forwarded packets, unless firewall accepts them", async (host) => {
+  using scene = new Scene(host);
+  await host.run("iptables-nft -P FORWARD DROP");
+  expect(await scene.findings()).toEqual([]);
+  const { plugins, ...rest } = scene.list;
+  scene.write("10-net.conflist", JSON.stringify({ ...rest, plugins: plugins.slice(0, 1) }));
+  expect(await scene.findings()).toEqual(["BH205 testnet"]);
+  expect((await scene.doctor()).exitCode).toBe(0);
+  await host.run("nft delete table ip filter");
+});
+
+networkTest("O13: a lock that is held, with its holder", async (host) => {
+  using scene = new Scene(host);
+  const one = await scene.attach("c1");
+  const lock = `${LEASES}/lock`;
+  const holder = Bun.spawn(["flock", lock, "cat"], { stdin: "pipe", stdout: "ignore", env: process.env });
+  const inode = String(statSync(lock).ino);
+  await eventually("the lock is held", () => readFileSync("/proc/locks", "utf8").includes(`:${inode} `));
+  const { stdout } = await scene.doctor();
+  holder.stdin.end();
+  await holder.exited;
+  expect(stdout).toContain('"code": "BH210"');
+  expect(stdout).toMatch(/process \d+ \((?:flock|cat)\) holds the lock \S+testnet\/lock/);
+  await one.del();
+});
+
+hostTests({}, testUnless(await whyNoLegacy()))("O13: rules of both variants of iptables", async (host) => {
+  using scene = new Scene(host);
+  const rule = "-t nat -A POSTROUTING -s 192.0.2.1 -j ACCEPT";
+  await host.run(`iptables-legacy ${rule}`);
+  expect(await scene.findings()).toEqual([]);
+  await host.run(`iptables-nft ${rule}`);
+  expect(await scene.findings()).toEqual(["BH204 ip nat"]);
+  await host.run("iptables-legacy -t nat -F; nft delete table ip nat");
+});
+
+networkTest("O13: a kernel whose modules lack bridge and veth", async (host) => {
+  const folder = mkdtempSync(join(tmpdir(), "modules-"));
+  try {
+    const release = (await host.run("uname -r")).trim();
+    mkdirSync(join(folder, release));
+    writeFileSync(
+      join(folder, release, "modules.dep"),
+      "kernel/net/bridge/bridge.ko.xz: kernel/net/llc/llc.ko.xz\n",
+    );
+    expect(missingFeatures(folder).map(({ code, object }) => `${code} ${object}`)).toEqual(["BH201 veth"]);
+    writeFileSync(join(folder, release, "modules.builtin"), "kernel/drivers/net/veth.ko\n");
+    expect(missingFeatures(folder)).toEqual([]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+networkTest("O13, O4: a name that nothing has is wrong use", async (host) => {
+  using scene = new Scene(host);
+  expect(scene.doctor(["nobody"])).rejects.toThrow('no network and no container is called "nobody"');
+});
