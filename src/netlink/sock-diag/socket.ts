@@ -24,15 +24,25 @@ const REQUEST = schema(
   [],
 );
 
-/** TCP_LISTEN; and TCP_CLOSE, the state of a datagram socket that is not connected. */
-const LISTENING = (1 << 10) | (1 << 7);
+/** TCP_LISTEN. */
+const LISTEN = 1 << 10;
+/** TCP_CLOSE, the state of a datagram socket that is not connected. */
+const CLOSE = 1 << 7;
+/** IPPROTO_TCP. */
+const TCP = 6;
 
-/** Lists sockets that take connections or datagrams from anyone; ENOENT when the kernel cannot list this protocol. */
+/**
+ * Lists sockets that take connections or datagrams from anyone; ENOENT when the kernel cannot list this protocol. Of TCP no
+ * state but TCP_LISTEN is asked for: with any other the kernel walks its whole table of connections, for milliseconds.
+ */
 export const dumpListening = (family: Family, protocol: number): Request => ({
   action: `list sockets of protocol ${protocol}`,
   type: SOCKET,
   flags: 0,
-  payload: encode(REQUEST, { family: addressFamily[family], protocol, states: LISTENING }),
+  payload: encode(REQUEST, {
+    ...{ family: addressFamily[family], protocol },
+    states: protocol === TCP ? LISTEN : LISTEN | CLOSE,
+  }),
 });
 
 /** A socket, and the inode number by which /proc/PID/fd shows it. */
