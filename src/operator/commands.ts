@@ -49,6 +49,52 @@ not record its namespace, because the plugin of another project wrote it, and no
     load: () => import("./leases.ts"),
   },
   {
+    name: "release",
+    summary: "free the lease of one container",
+    description: `Frees the leases of one container in a network, which is named by its address or its id. The lease of a living
+container is refused, with the reason. A copy is kept for a day, which "gc --undo" puts back.`,
+    arguments: [
+      { name: "NETWORK", description: "the network" },
+      { name: "ADDRESS|CONTAINER", description: "the address, or the container's id or its beginning" },
+    ],
+    options: [
+      { flags: "--force", description: "also if the container lives" },
+      ...COMMON_OPTIONS.filter(({ flags }) => !flags.startsWith("--network")),
+    ],
+    changes: true,
+    examples: [{ command: "bridgehead release mybridge 10.1.2.3 --yes", meaning: "free one address" }],
+    load: () => import("./release.ts"),
+  },
+  {
+    name: "gc",
+    summary: "free what dead containers have left",
+    description: `Frees the leases, rules, UDP flows and saved settings of containers that are proven dead. With a list of the
+living containers, which must be complete, also what is not on it, unless it shows any sign of life. What is only unknown is
+never freed without a list.`,
+    arguments: [{ name: "[NETWORK]", description: "only this network" }],
+    options: [
+      {
+        flags: "--alive SOURCE",
+        description:
+          "ids of all living containers: a file, - for standard input, or crictl, podman, nerdctl to ask those",
+      },
+      { flags: "--none-alive", description: "an empty list is meant so" },
+      { flags: "--report FILE", description: "only write what would be freed" },
+      { flags: "--from-report FILE", description: "free what such a file names and has not changed" },
+      { flags: "--undo", description: "put back the leases that the last run freed" },
+      ...COMMON_OPTIONS,
+    ],
+    changes: true,
+    examples: [
+      { command: "bridgehead gc", meaning: "show what is proven dead" },
+      {
+        command: "crictl pods -q --no-trunc | bridgehead gc --alive - --yes",
+        meaning: "free what is not listed",
+      },
+    ],
+    load: () => import("./gc.ts"),
+  },
+  {
     name: "install",
     summary: "install the plugins into a folder",
     description: `Installs this file under the name of each plugin into a folder, also while containers start and stop: each name

@@ -53,6 +53,7 @@ function makeParser(program: Program): { root: Command; called: () => Call | und
   root
     .exitOverride()
     .configureOutput(output)
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .usage("COMMAND [ARGUMENTS]")
     .addHelpText("beforeAll", ({ command }) =>
       command === root ? about(program.version, program.plugins) : "",

@@ -13,7 +13,9 @@ export interface Said {
 
 /** A terminal, and what was written to it. `answer` is that of the person who sits there, if one does. */
 export function recordingTerminal(
-  options: Partial<Pick<Terminal, "columns" | "colour" | "isTerminal">> & { readonly answer?: boolean } = {},
+  options: Partial<Pick<Terminal, "columns" | "colour" | "isTerminal" | "environment">> & {
+    readonly answer?: boolean;
+  } = {},
 ) {
   const said = { stdout: "", stderr: "" };
   const program: Program = {
@@ -31,8 +33,8 @@ export function recordingTerminal(
     columns: Number.POSITIVE_INFINITY,
     isTerminal: false,
     colour: false,
-    ...options,
     environment: {},
+    ...options,
     stdout: program.stdout,
     stderr: program.stderr,
     ask(question) {

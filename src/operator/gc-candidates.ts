@@ -1,0 +1,131 @@
+/**
+ * Which attachments `gc` may free (rules O6, O11): what is proven dead, and with a complete list of the living also what is not
+ * on it; never what shows any sign of life.
+ */
+import type { Attachment } from "../cni/attachment.ts";
+import { DEFAULT_DATA_DIRECTORY } from "../leases/holders.ts";
+import { parseOwner } from "../netfilter/portmap/published.ts";
+import { goneOf } from "../plugins/portmap/surroundings.ts";
+import type { HostState } from "./attachments.ts";
+import { dataDirOf } from "./lease-folders.ts";
+import type { LeaseReport } from "./lease-report.ts";
+import type { JudgedLease } from "./lease-states.ts";
+import type { LivingList } from "./living-list.ts";
+import type { Network } from "./networks.ts";
+import type { OwnedRule } from "./owned-rules.ts";
+
+/** An attachment that may go. */
+export interface Candidate {
+  readonly attachment: Attachment;
+  readonly network: Network | undefined;
+  readonly dataDir: string;
+  readonly leases: readonly JudgedLease[];
+  readonly rules: readonly OwnedRule[];
+  /** As in "its network namespace is gone". */
+  readonly why: string;
+}
+
+/** An attachment that is not on the list, and stays. */
+export interface Kept {
+  readonly lease: JudgedLease;
+  readonly why: string;
+}
+
+/** What may go, and what stays against the list. */
+export interface Candidates {
+  readonly leaving: readonly Candidate[];
+  readonly kept: readonly Kept[];
+}
+
+const NOT_LISTED = "it is not on the list of living containers";
+
+/** All candidates. Without a list only the proven dead. */
+export async function findCandidates(
+  report: LeaseReport,
+  host: HostState,
+  list: LivingList | undefined,
+): Promise<Candidates> {
+  const kept: Kept[] = [];
+  const leaving: Candidate[] = [];
+  const rulesOf = rulesByAttachment(host);
+  const groups = Map.groupBy(
+    report.networks.flatMap(({ leases }) => leases),
+    (lease) => `${folderOf(lease)}/${keyOf(lease)}`,
+  );
+  const withLease = new Set<string>();
+  for (const leases of groups.values()) {
+    const [first] = leases;
+    if (first === undefined) continue;
+    withLease.add(keyOf(first));
+    const isListed = list?.has(first.containerId) ?? true;
+    const living = leases.find(({ state }) => state === "alive");
+    if (living !== undefined) {
+      if (!isListed) kept.push({ lease: living, why: living.why });
+      continue;
+    }
+    const death = leases.every(({ state }) => state === "dead") ? first.why : undefined;
+    // A container of the list lives, whatever its record says.
+    const why = list === undefined ? death : isListed ? undefined : (death ?? NOT_LISTED);
+    if (why === undefined) continue;
+    leaving.push({ ...placeOf(first, host, folderOf(first)), leases, rules: rulesOf(first), why });
+  }
+  for (const candidate of await withoutLeases(host, list))
+    if (!withLease.has(keyOf(candidate.attachment))) leaving.push(candidate);
+  return { leaving, kept };
+}
+
+const keyOf = ({ network, containerId, ifname }: Attachment): string => `${network}/${containerId}/${ifname}`;
+
+/** The directory above the folder of a lease. */
+const folderOf = ({ path, network }: JudgedLease): string => path.slice(0, path.lastIndexOf(`/${network}/`));
+
+function placeOf({ network: name, containerId, ifname }: Attachment, host: HostState, dataDir?: string) {
+  const network = host.networks.networks.find((each) => each.name === name && each.shadowedBy === undefined);
+  return {
+    attachment: { network: name, containerId, ifname },
+    network,
+    dataDir: dataDir ?? (network === undefined ? DEFAULT_DATA_DIRECTORY : dataDirOf(network)),
+  };
+}
+
+function rulesByAttachment(host: HostState): (attachment: Attachment) => readonly OwnedRule[] {
+  const rules = new Map(host.attachments.map((each) => [keyOf(each), each.rules]));
+  return (attachment) => rules.get(keyOf(attachment)) ?? [];
+}
+
+/** Attachments of which only rules are left: with leases of another IPAM plugin, or after a lease was removed by hand. */
+async function withoutLeases(host: HostState, list: LivingList | undefined): Promise<Candidate[]> {
+  const found = new Map<string, { attachment: Attachment; rules: OwnedRule[] }>();
+  const add = (attachment: Attachment, rules: readonly OwnedRule[]): void => {
+    const entry = found.get(keyOf(attachment)) ?? { attachment, rules: [] };
+    for (const rule of rules) entry.rules.push(rule);
+    found.set(keyOf(attachment), entry);
+  };
+  for (const rule of host.orphans) {
+    const { network, containerId, ifname = "" } = rule;
+    if (network !== undefined && containerId !== undefined) add({ network, containerId, ifname }, [rule]);
+  }
+  for (const each of host.attachments) {
+    // A link or a namespace is a sign of life.
+    if (
+      each.leases.length === 0 &&
+      each.links.length === 0 &&
+      each.netns === undefined &&
+      each.rules.length > 0
+    )
+      add(each, each.rules);
+  }
+  const recordOf = ({ found: rule }: OwnedRule): string[] => {
+    const owner = rule !== undefined && "owner" in rule ? rule.owner : undefined;
+    return typeof owner === "string" ? [parseOwner(owner).record] : [];
+  };
+  const all = [...found.values()];
+  const gone = await goneOf(all.flatMap(({ rules }) => rules.flatMap(recordOf)));
+  return all.flatMap(({ attachment, rules }): Candidate[] => {
+    const isDead = rules.flatMap(recordOf).some((record) => gone.has(record));
+    const isListed = list?.has(attachment.containerId) ?? true;
+    const death = isDead ? "its network namespace is gone" : undefined;
+    const why = list === undefined ? death : isListed ? undefined : (death ?? NOT_LISTED);
+    return why === undefined ? [] : [{ ...placeOf(attachment, host), leases: [], rules, why }];
+  });
+}

@@ -1,0 +1,207 @@
+/**
+ * `bridgehead gc [NETWORK]`: frees what dead containers have left (rules O6, O11). Leases and rules are read before the list of
+ * the living: what is not there yet when they are read is not touched.
+ */
+
+import { describeContent } from "../leases/lease.ts";
+import { formatIp } from "../net/ip.ts";
+import { missingForAttachments } from "../sys/capability.ts";
+import { readHost } from "./attachments.ts";
+import { consents } from "./consent.ts";
+import { documentText } from "./document.ts";
+import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
+import { describeAddresses, describeAttachment, free, problemOf } from "./free.ts";
+import { lastFreed, putBack } from "./freed-leases.ts";
+import { type Candidate, type Candidates, findCandidates, type Kept } from "./gc-candidates.ts";
+import { readReport, writeReport } from "./gc-report.ts";
+import { hasOption, type Input, textOption } from "./input.ts";
+import { readLeases } from "./lease-report.ts";
+import { readLivingList } from "./living-list.ts";
+import { printable } from "./table.ts";
+
+/** Says what may go, and frees it if that is agreed to. */
+export async function run(input: Input): Promise<ExitCode> {
+  const { terminal } = input;
+  const [name] = input.arguments;
+  const missing = missingForAttachments();
+  if (missing !== undefined)
+    throw new CommandError(exitCode.notPermitted, `cannot tell who lives: ${missing}; run it as root`);
+  if (hasOption(input, "undo")) return undo(input, name);
+  const report = await readLeases(input, name);
+  const host = await readHost(name === undefined ? input : { options: { ...input.options, network: name } });
+  for (const problem of report.problems) terminal.stderr(`bridgehead gc: ${problem}\n`);
+  const found = await choose(input, report, host);
+  const file = textOption(input, "report");
+  if (file !== undefined) writeReport(file, found.leaving);
+  const isQuiet = hasOption(input, "quiet") || hasOption(input, "json");
+  if (!isQuiet) {
+    for (const each of found.leaving) terminal.stdout(`${planLine(each)}\n`);
+    for (const each of found.kept) terminal.stdout(`${keptLine(each)}\n`);
+    for (const line of found.skipped) terminal.stdout(`${printable(line)}\n`);
+  }
+  const counts = countsOf(found.leaving);
+  if (found.leaving.length === 0 || file !== undefined) {
+    if (isQuiet) print(input, found, []);
+    else
+      terminal.stdout(
+        file === undefined ? "nothing to free\n" : `${counts} in the report ${printable(file)}\n`,
+      );
+    return exitCode.fine;
+  }
+  if (!consents(input, `free ${counts}?`)) {
+    if (isQuiet) print(input, found, []);
+    else terminal.stdout(`would free ${counts}\n`);
+    return exitCode.fine;
+  }
+  return await freeAll(input, found, isQuiet);
+}
+
+interface Found extends Candidates {
+  readonly skipped: readonly string[];
+}
+
+type Report = Awaited<ReturnType<typeof readLeases>>;
+type Host = Awaited<ReturnType<typeof readHost>>;
+
+/** What may go, by the list of the living, by a report, or by proof alone. @throws CommandError */
+async function choose(input: Input, report: Report, host: Host): Promise<Found> {
+  const [alive, from] = [textOption(input, "alive"), textOption(input, "fromReport")];
+  if (from !== undefined) {
+    if (alive !== undefined)
+      throw new CommandError(exitCode.wrongUse, "--from-report has its list already; leave out --alive");
+    const rules = new Map(
+      host.attachments.map((each) => [`${each.network}/${each.containerId}/${each.ifname}`, each.rules]),
+    );
+    const read = readReport(from, report, (leases, why): Candidate => {
+      const { network = "", containerId = "", ifname = "", path = "" } = leases[0] ?? {};
+      return {
+        attachment: { network, containerId, ifname },
+        network: host.networks.networks.find((each) => each.name === network),
+        dataDir: path.slice(0, path.lastIndexOf(`/${network}/`)),
+        leases,
+        rules: rules.get(`${network}/${containerId}/${ifname}`) ?? [],
+        why,
+      };
+    });
+    return { ...read, kept: [] };
+  }
+  const list = alive === undefined ? undefined : readLivingList(alive, input.terminal.environment);
+  if (list?.ids.length === 0 && !hasOption(input, "noneAlive"))
+    throw new CommandError(
+      exitCode.wrongUse,
+      `the list of living containers from ${JSON.stringify(alive)} is empty; if none lives, say so with --none-alive`,
+    );
+  return { ...(await findCandidates(report, host, list)), skipped: [] };
+}
+
+/** Goes on past failures and names them. */
+async function freeAll(input: Input, found: Found, isQuiet: boolean): Promise<ExitCode> {
+  const { terminal } = input;
+  const freed: Candidate[] = [];
+  let failures = 0;
+  for (const each of found.leaving) {
+    try {
+      const { leases, changed, isCleaned } = await free({ ...each, withRules: true });
+      for (const { lease, why } of changed)
+        terminal.stdout(
+          `skipped ${formatIp(lease.address)} of ${printable(describeAttachment(lease))}: ${why}\n`,
+        );
+      if (leases.length > 0 || isCleaned)
+        freed.push({
+          ...each,
+          leases: each.leases.filter((lease) => leases.includes(lease)),
+          rules: isCleaned ? each.rules : [],
+        });
+    } catch (error) {
+      failures++;
+      terminal.stderr(
+        `bridgehead gc: cannot free ${describeAttachment(each.attachment)}: ${problemOf(error)}\n`,
+      );
+    }
+  }
+  if (isQuiet) print(input, found, freed);
+  else terminal.stdout(`freed ${countsOf(freed)}\n`);
+  return failures === 0 ? exitCode.fine : exitCode.problems;
+}
+
+const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+
+function countsOf(candidates: readonly Candidate[]): string {
+  const addresses = candidates.reduce((sum, { leases }) => sum + leases.length, 0);
+  const rules = new Set(candidates.flatMap((each) => each.rules)).size;
+  return `${plural(addresses, "address", "addresses")}, ${plural(rules, "rule", "rules")}`;
+}
+
+function planLine({ attachment, leases, rules, why }: Candidate): string {
+  const parts = [
+    ...(leases.length > 0 ? [describeAddresses(leases)] : []),
+    ...(rules.length > 0 ? [plural(rules.length, "rule", "rules")] : []),
+  ];
+  return printable(
+    `${attachment.network}: ${parts.join(" and ")} of ${describeAttachment(attachment)}: ${why}`,
+  );
+}
+
+const keptLine = ({ lease, why }: Kept): string =>
+  printable(
+    `${lease.network}: kept ${formatIp(lease.address)} of ${describeAttachment(lease)}, which is not on the list: ${why}`,
+  );
+
+/** The document of --json, or the addresses of --quiet: what was freed, or what would be. */
+function print(input: Input, { leaving, kept, skipped }: Found, freed: readonly Candidate[]): void {
+  const { terminal } = input;
+  if (!hasOption(input, "json")) {
+    const shown = freed.length > 0 || hasOption(input, "yes") ? freed : leaving;
+    for (const { leases } of shown)
+      for (const { address } of leases) terminal.stdout(`${formatIp(address)}\n`);
+    return;
+  }
+  const documentOf = ({ attachment, leases, rules, why }: Candidate) => ({
+    network: attachment.network,
+    containerID: attachment.containerId,
+    ifname: attachment.ifname,
+    addresses: leases.map(({ address }) => formatIp(address)),
+    rules: rules.length,
+    why,
+  });
+  const keptDocuments = kept.map(({ lease, why }) => ({
+    network: lease.network,
+    containerID: lease.containerId,
+    ifname: lease.ifname,
+    address: formatIp(lease.address),
+    why,
+  }));
+  terminal.stdout(
+    documentText({
+      candidates: leaving.map(documentOf),
+      freed: freed.map(documentOf),
+      kept: keptDocuments,
+      skipped,
+    }),
+  );
+}
+
+/** Puts back what the last run freed in each network. */
+async function undo(input: Input, name: string | undefined): Promise<ExitCode> {
+  const { terminal } = input;
+  const { networks } = await readLeases(input, name);
+  const places = networks.filter((place) => place.folder !== undefined && lastFreed(place).length > 0);
+  for (const place of places)
+    for (const { address, content } of lastFreed(place))
+      terminal.stdout(`${printable(`${place.network}: ${address} of ${describeContent(content)}`)}\n`);
+  if (places.length === 0) {
+    terminal.stdout("nothing was freed within a day\n");
+    return exitCode.fine;
+  }
+  if (!consents(input, "put these leases back?")) return exitCode.fine;
+  let isWhole = true;
+  for (const place of places) {
+    for (const { address, isBack } of putBack(place)) {
+      if (!isBack)
+        terminal.stderr(`bridgehead gc: cannot put ${address} back: another container has it by now\n`);
+      isWhole &&= isBack;
+    }
+  }
+  terminal.stdout("the leases are back; rules are made anew by the next ADD only\n");
+  return isWhole ? exitCode.fine : exitCode.problems;
+}

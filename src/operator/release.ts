@@ -1,0 +1,90 @@
+/** `bridgehead release NETWORK ADDRESS|CONTAINER`: frees one lease, and refuses that of a living container (rule O12). */
+import { formatIp, parseIp, sameIp } from "../net/ip.ts";
+import { timeOfDay } from "../sys/clock.ts";
+import { formatAge } from "./age.ts";
+import { consents } from "./consent.ts";
+import { documentText } from "./document.ts";
+import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
+import { describeAttachment, free } from "./free.ts";
+import { hasOption, type Input } from "./input.ts";
+import { readLeases } from "./lease-report.ts";
+import type { JudgedLease } from "./lease-states.ts";
+import { printable } from "./table.ts";
+
+/** Says what would be released, and releases it if that is agreed to. */
+export async function run(input: Input): Promise<ExitCode> {
+  const { terminal } = input;
+  const [name = "", which = ""] = input.arguments;
+  const { networks } = await readLeases(input, name);
+  const leases = networks.flatMap((network) => network.leases).filter(isNamed(which));
+  const found = leases[0];
+  if (found === undefined)
+    throw new CommandError(
+      exitCode.problems,
+      `cannot release ${JSON.stringify(which)}: network ${JSON.stringify(name)} has no lease of that address or container; see "bridgehead leases ${name}"`,
+    );
+  const others = new Set(leases.map(({ containerId }) => containerId));
+  if (others.size > 1)
+    throw new CommandError(
+      exitCode.wrongUse,
+      `cannot release ${JSON.stringify(which)}: it stands for several containers (${[...others].join(", ")}); give the whole id`,
+    );
+  const now = timeOfDay();
+  const isQuiet = hasOption(input, "quiet") || hasOption(input, "json");
+  const living = leases.find(({ state }) => state === "alive");
+  if (living !== undefined && !hasOption(input, "force"))
+    throw new CommandError(
+      exitCode.problems,
+      `cannot release ${formatIp(living.address)}: ${describeAttachment(living)} has had it for ${formatAge(living.since, now)} and lives: ${living.why}; stop the container, or release it all the same with --force`,
+    );
+  if (!isQuiet) for (const lease of leases) terminal.stdout(`${printable(lineOf(lease, now))}\n`);
+  const doing = consents(input, `release ${leases.map(({ address }) => formatIp(address)).join(", ")}?`);
+  const released = doing ? await releaseAll(input, leases) : [];
+  if (hasOption(input, "json")) {
+    const documentOf = (lease: JudgedLease) => ({
+      network: lease.network,
+      address: formatIp(lease.address),
+      containerID: lease.containerId,
+      ifname: lease.ifname,
+      state: lease.state,
+    });
+    terminal.stdout(documentText({ leases: leases.map(documentOf), released: released.map(documentOf) }));
+  } else if (hasOption(input, "quiet"))
+    for (const { address } of doing ? released : leases) terminal.stdout(`${formatIp(address)}\n`);
+  else if (released.length > 0)
+    terminal.stdout(`released ${released.map(({ address }) => formatIp(address)).join(", ")}\n`);
+  return doing && released.length < leases.length ? exitCode.problems : exitCode.fine;
+}
+
+/** By address, by the whole id of the container, or by a beginning of it with at least four characters. */
+function isNamed(which: string): (lease: JudgedLease) => boolean {
+  const address = parseIp(which);
+  if (address !== undefined) return (lease) => sameIp(lease.address, address);
+  return ({ containerId }) => containerId === which || (which.length >= 4 && containerId.startsWith(which));
+}
+
+const lineOf = (lease: JudgedLease, now: bigint): string =>
+  `${lease.network}: ${formatIp(lease.address)} of ${describeAttachment(lease)}, for ${formatAge(lease.since, now)}, ${lease.state}: ${lease.why}`;
+
+/** Only the leases go; rules are gc's. A copy of each is kept for a day. */
+async function releaseAll(input: Input, leases: readonly JudgedLease[]): Promise<JudgedLease[]> {
+  const released: JudgedLease[] = [];
+  const groups = Map.groupBy(
+    leases,
+    ({ path, ifname }) => `${path.slice(0, path.lastIndexOf("/"))} ${ifname}`,
+  );
+  for (const group of groups.values()) {
+    const [first] = group;
+    if (first === undefined) continue;
+    const { network, containerId, ifname, path } = first;
+    const dataDir = path.slice(0, path.lastIndexOf(`/${network}/`));
+    const attachment = { network, containerId, ifname };
+    const freed = await free({ attachment, leases: group, dataDir, network: undefined, withRules: false });
+    for (const lease of group) if (freed.leases.includes(lease)) released.push(lease);
+    for (const { lease, why } of freed.changed)
+      input.terminal.stderr(
+        `bridgehead release: cannot release ${formatIp(lease.address)}: ${why}; look again\n`,
+      );
+  }
+  return released;
+}
