@@ -46,7 +46,7 @@ export function conditionsNow(
 
 const sentenceOf = (conditions: Conditions): string =>
   `A ${conditions.kind} run of ${conditions.date}: ${conditions.processors} processors (${conditions.model}), ` +
-  `${conditions.memoryGiB} GiB, Linux ${conditions.kernel}. Bridgehead ${conditions.bridgehead} on Bun ` +
+  `${conditions.memoryGiB} GiB, Linux ${conditions.kernel}.\nBridgehead ${conditions.bridgehead} on Bun ` +
   `${conditions.bun}, reference ${conditions.reference}. Load before the run: ${conditions.load}. A CPUID takes ${conditions.cpuid} µs.`;
 
 /** Writes all files of a run. All rows and samples are in dist/bench, for a release to publish. Returns the names. */
