@@ -18,6 +18,7 @@ import type { StepObservation } from "../../../conformance/engine/observation.ts
 import { Chance } from "../../fuzz/chance.ts";
 import { mutateBytes } from "../../fuzz/mutate.ts";
 import { outcomeOf, outputOf } from "../../support/command.ts";
+import { eventually } from "../../support/eventually.ts";
 import { answerEach } from "../../support/lane.ts";
 import { LEASES, OUTSIDE, plant } from "../fuzz/altered.ts";
 import { leaseFacts, withoutNumbers } from "./lease-facts.ts";
@@ -62,7 +63,7 @@ await answerEach(async (question): Promise<SideReport> => {
       const isSecond = programs === "second" || (programs === "mixed" && swap.oneIn(2));
       rmSync(PLUGIN_PATH, { force: true });
       symlinkSync(isSecond ? second : first, PLUGIN_PATH);
-      if (step.before !== undefined) await happen(step, step.before);
+      if (step.before !== undefined) await happen(host, step, step.before);
       const stdin = step.stdin(result);
       const outcome = await host.call([`${PLUGIN_PATH}/${step.plugin}`], step.variables, { stdin });
       const { exitCode, stdout, stderr } = outcome;
@@ -101,13 +102,25 @@ function withoutChoices(state: RawState): RawState {
   };
 }
 
-async function happen({ chance }: SequenceStep, event: SequenceStep["before"]): Promise<void> {
+async function happen(host: Host, { chance }: SequenceStep, event: SequenceStep["before"]): Promise<void> {
   if (event === "plant") plant(chance);
-  else if (event === "delete the namespace") await outcomeOf(["ip", "netns", "delete", CONTAINER]);
+  else if (event === "delete the namespace") await deleteNamespace(host);
   else if (existsSync(LEASES)) {
     for (const name of readdirSync(LEASES, { recursive: true, encoding: "utf8" }).sort()) {
       const path = `${LEASES}/${name}`;
       if (name.endsWith(".index")) writeFileSync(path, mutateBytes(chance, readFileSync(path)));
     }
   }
+}
+
+/**
+ * The kernel takes the links of a namespace away some time after its name is gone, and with them the other ends of its pairs
+ * on the host. The next call would find them on one host and not on the other.
+ */
+async function deleteNamespace(host: Host): Promise<void> {
+  // As text: of a bridge with an odd name `ip -j` prints no JSON.
+  const pairs = () => host.run("ip -o link show type veth");
+  await outcomeOf(["ip", "netns", "delete", CONTAINER]);
+  const areGone = async () => !/link-netns/.test(await pairs());
+  await eventually("the pairs of the deleted namespace are gone", areGone, { state: pairs });
 }
