@@ -9,8 +9,8 @@ import { get, parse } from "../schema/parse.ts";
 import type { ContainerInterface } from "./attachment.ts";
 import { ValidAttachments } from "./attachments.ts";
 import { CniError, code } from "./error.ts";
-import { decodeText } from "./json-bytes.ts";
 import { behindSpace, behindString, behindValue, keyOf, token } from "./json-scan.ts";
+import { decodeText } from "./text-position.ts";
 
 /** The first key that has a value counts. libcni sends both with the same content. */
 export const LIST_KEYS = ["cni.dev/valid-attachments", "cni.dev/attachments"] as const;
@@ -33,7 +33,8 @@ export interface Divided {
 
 /**
  * Takes the lists out of a document. A fault outside the lists stays in `rest`.
- * @throws KeyError for an invalid entry; CniError code 6 for one that is too long; SyntaxError or TypeError for a list that is not JSON.
+ * @throws KeyError for an invalid entry; CniError code 6 for one that is too long; SyntaxError or TypeError for a list that is
+ * not JSON, or for a value that is nested too deeply.
  */
 export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
   const kept: Uint8Array[] = [];
@@ -41,6 +42,8 @@ export function takeLists(bytes: Uint8Array, piece = PIECE): Divided {
   let keptTo = 0;
   let earlier: FoundList | undefined;
   let at = behindSpace(bytes, 0);
+  // All that is not a member is checked for its depth here.
+  if (bytes[at] !== token.openBrace) behindValue(bytes, at);
   while (bytes[at] === token.openBrace || bytes[at] === token.comma) {
     const keyAt = behindSpace(bytes, at + 1);
     const keyEnd = bytes[keyAt] === token.quote ? behindString(bytes, keyAt) : keyAt;

@@ -5,8 +5,14 @@
 import { describePlace } from "./text-position.ts";
 
 /**
- * 'line 3, column 7: unexpected "}", expected a value'; undefined if the bytes are JSON. Lines and columns count from 1.
- * The bytes must be UTF-8.
+ * The most objects and arrays, one in the other. The engines' parsers are recursive: each has its own limit, and that of
+ * the compact file is some 30,000. Go's has this one.
+ */
+export const MOST_NESTED = 10_000;
+
+/**
+ * 'line 3, column 7: unexpected "}", expected a value'; undefined if the bytes are JSON that is not nested too deeply. Lines
+ * and columns count from 1. The bytes must be UTF-8.
  */
 export function describeJsonFault(bytes: Uint8Array): string | undefined {
   const fault = findFault(bytes);
@@ -120,6 +126,8 @@ function findFault(bytes: Uint8Array): Fault | undefined {
     }
     const inside = open.at(-1);
     if (next === ACTIONS.open) {
+      if (open.length === MOST_NESTED)
+        return { at, expected: `at most ${MOST_NESTED} levels of objects and arrays` };
       open.push(byte);
       row = byte === OPEN_BRACE ? KEY_OR_END : VALUE_OR_END;
       // In ASCII a closing bracket is the second after the opening one.

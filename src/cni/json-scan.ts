@@ -1,5 +1,6 @@
 /** Finds the parts of a JSON document in its bytes, without decoding it. On bytes that are not JSON it ends all the same. */
-import { decodeText } from "./json-bytes.ts";
+import { MOST_NESTED } from "./json-position.ts";
+import { decodeText } from "./text-position.ts";
 
 /** Bytes with a meaning in JSON. */
 export const token = {
@@ -30,7 +31,10 @@ export function behindString(bytes: Uint8Array, start: number): number {
   return bytes.length;
 }
 
-/** The offset of the comma or bracket after a value; the end of the bytes if there is none. */
+/**
+ * The offset of the comma or bracket after a value; the end of the bytes if there is none.
+ * @throws SyntaxError if it is nested too deeply
+ */
 export function behindValue(bytes: Uint8Array, start: number): number {
   const { length } = bytes;
   let depth = 0;
@@ -41,7 +45,7 @@ export function behindValue(bytes: Uint8Array, start: number): number {
         break;
       case token.openBrace:
       case token.openBracket:
-        depth++;
+        if (depth++ === MOST_NESTED) throw new SyntaxError("objects and arrays are nested too deeply");
         break;
       case token.closeBrace:
       case token.closeBracket:

@@ -1,4 +1,8 @@
-/** Places in bytes that should be text, for errors (rule A9). */
+/** Text in bytes, and the places of its faults for errors (rule A9). */
+
+/** Keeps a byte order mark, so that the parser refuses it: it is not JSON (RFC 8259 section 8.1). @throws TypeError */
+export const decodeText = (bytes: Uint8Array): string =>
+  new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 
 const NEWLINE = 0x0a;
 

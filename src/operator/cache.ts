@@ -4,7 +4,7 @@
  */
 
 import type { Attachment } from "../cni/attachment.ts";
-import { decodeText } from "../cni/json-bytes.ts";
+import { decodeText } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
 import { failedWith, messageOf } from "../sys/errno.ts";
 import { listDirectory, readFile } from "../sys/file.ts";

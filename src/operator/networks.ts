@@ -2,9 +2,9 @@
  * Reads the networks of this host from the folder of configurations that the runtimes read, /etc/cni/net.d. A broken file is
  * named and does not stop the others.
  */
-import { decodeText } from "../cni/json-bytes.ts";
+
 import { describeJsonFault } from "../cni/json-position.ts";
-import { describeUtf8Fault } from "../cni/text-position.ts";
+import { decodeText, describeUtf8Fault } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
 import { get } from "../schema/parse.ts";
 import { failedWith, messageOf } from "../sys/errno.ts";

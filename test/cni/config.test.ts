@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { LIST_KEYS } from "../../src/cni/attachment-lists.ts";
 import { decodeDocument, readNetworkConfig, requireValidAttachments } from "../../src/cni/config.ts";
 import { COMMANDS, type Command } from "../../src/cni/environment.ts";
 import type { CniError } from "../../src/cni/error.ts";
@@ -35,15 +36,23 @@ describe("A9: anything but a JSON object is refused with code 6 and the place of
 
   test("any depth is read or refused without a crash", () => {
     const deep = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
-    expect(parse(`{"name": "n", "x": ${deep(2 ** 20 - 1)}}`).name).toBe("n");
-    expect(errorFor(`{"name": ${deep(65_535)}}`).message).toContain('"name" must be a string, not an array');
-    for (const text of [`{"name": ${deep(2 ** 20)}}`, `{"name": ${"[".repeat(2 ** 21)}`]) {
-      const { code, message } = errorFor(text);
+    expect(parse(`{"name": "n", "x": ${deep(9_999)}}`).name).toBe("n");
+    expect(errorFor(`{"name": ${deep(9_999)}}`).message).toContain('"name" must be a string, not an array');
+    for (const end of [deep(10_000), deep(2 ** 20), "[".repeat(2 ** 21)]) {
+      const { code, message } = errorFor(`{"name": ${end}`);
       expect([code, message]).toEqual([
         6,
-        "cannot decode the network configuration: more than 1048576 objects and arrays",
+        'cannot decode the network configuration: line 1, column 10009: unexpected "[", expected at most 10000 levels of objects and arrays',
       ]);
     }
+    for (const key of LIST_KEYS) {
+      const list = `[${deep(20_000)},${"[],".repeat(2 ** 19)}[]]`;
+      expect(errorFor(`{"name": "n", "${key}": ${list}}`).message).toContain("at most 10000 levels");
+    }
+    expect(errorFor("[".repeat(2 ** 21)).message).toContain("line 1, column 10001: ");
+    expect(errorFor(`[${"[],".repeat(2 ** 20)}[]]`).message).toContain(
+      "more than 1048576 objects and arrays",
+    );
   });
 
   test("K5: the place of a fault in a long text", () => {

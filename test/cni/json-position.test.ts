@@ -4,6 +4,8 @@ import { describeJsonFault } from "../../src/cni/json-position.ts";
 
 const faultOf = (text: string) => describeJsonFault(new TextEncoder().encode(text));
 
+const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+
 const isJson = (text: string): boolean => {
   try {
     JSON.parse(text);
@@ -41,9 +43,16 @@ describe("A9: the place of a fault", () => {
     expect(faultOf(text)).toBe(description);
   });
 
-  test("depth and length do not matter", () => {
-    const depth = 300_000;
-    expect(faultOf("[".repeat(depth))).toContain(`column ${depth + 1}: unexpected end`);
+  test("is where objects and arrays are nested too deeply, whatever follows", () => {
+    expect(faultOf(nested(10_000))).toBeUndefined();
+    const tooDeep = 'unexpected "[", expected at most 10000 levels of objects and arrays';
+    expect(faultOf(nested(10_001))).toBe(`line 1, column 10001: ${tooDeep}`);
+    expect(faultOf(`{"a":\n [1, ${"[".repeat(300_000)}`)).toBe(`line 2, column 10004: ${tooDeep}`);
+    expect(faultOf(`[${Array(20_000).fill("[[]]")}]`)).toBeUndefined();
+  });
+
+  test("length does not matter", () => {
+    expect(faultOf("[".repeat(10_000))).toContain("column 10001: unexpected end");
     expect(faultOf(`"${"a".repeat(6_000_000)}`)).toContain("column 6000002: unexpected end");
   });
 });

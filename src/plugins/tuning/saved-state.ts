@@ -5,7 +5,7 @@
  */
 import type { Attachment, ContainerInterface } from "../../cni/attachment.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
-import { decodeText } from "../../cni/json-bytes.ts";
+import { parseJson } from "../../cni/json-bytes.ts";
 import { attachmentMark } from "../../netfilter/attachment-names.ts";
 import { KeyError } from "../../schema/key-error.ts";
 import type { Keys } from "../../schema/keys.ts";
@@ -87,11 +87,10 @@ export function readSaved(path: string): SavedState | undefined {
     throw error;
   }
   try {
-    const { bridgehead: origin, ...state } = parse(FILE_KEYS, JSON.parse(decodeText(bytes)));
+    const { bridgehead: origin, ...state } = parse(FILE_KEYS, parseJson(bytes, "it"));
     return { path, state, origin };
   } catch (error) {
-    if (!(error instanceof KeyError || error instanceof SyntaxError || error instanceof TypeError))
-      throw error;
+    if (!(error instanceof KeyError || error instanceof CniError)) throw error;
     return { path, state: {}, origin: undefined };
   }
 }

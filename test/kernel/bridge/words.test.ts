@@ -51,7 +51,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "a CNI_PATH without a folder": { keys: NOWHERE, path: ":", says: /CNI_PATH/ },
   "JSON that is nested too deeply": {
     stdin: DEEP,
-    says: /nested too deeply|more than \d+ objects and arrays|must be an object/,
+    says: /at most 10000 levels of objects and arrays/,
   },
   "a long text that is not JSON": {
     stdin: `{"name": "a", "x": "${"y".repeat(100_000)}"`,
