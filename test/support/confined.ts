@@ -1,21 +1,18 @@
 /**
  * Becomes another program under a seccomp filter that refuses system calls, as container runtimes and systemd set up:
  * `bun test/support/confined.ts ERRNO CALL[,CALL...] COMMAND...`. The calls fail with that error number. "CALL+" are all
- * calls that the kernel has got since, by their numbers.
+ * calls that the kernel has got since, by their numbers. With "only" for ERRNO, every other call kills (SIGSYS).
  */
-import { dlopen, ptr } from "bun:ffi";
+import { ptr } from "bun:ffi";
+import { prctl, program } from "./become.ts";
 import { SYSTEM_CALLS } from "./system-calls.ts";
-
-const { symbols: libc } = dlopen("libc.so.6", {
-  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
-  execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
-});
 
 const PR_SET_NO_NEW_PRIVS = 38;
 const PR_SET_SECCOMP = 22;
 const SECCOMP_MODE_FILTER = 2;
 const SECCOMP_RET_ERRNO = 0x00050000;
 const SECCOMP_RET_ALLOW = 0x7fff0000;
+const SECCOMP_RET_KILL_PROCESS = 0x80000000;
 /** Instructions of uapi linux/bpf_common.h: load a word of struct seccomp_data, jump if equal, return. */
 const LOAD_WORD = 0x20;
 const JUMP_IF_EQUAL = 0x15;
@@ -30,39 +27,28 @@ const calls = names.split(",").map((name) => {
 });
 
 /** struct sock_filter: code 16, jt 8, jf 8, k 32. */
-const program = new DataView(new ArrayBuffer(8 * (calls.length + 3)));
+const filter = new DataView(new ArrayBuffer(8 * (calls.length + 3)));
 let at = 0;
 function instruction(code: number, jumpTrue: number, k: number): void {
-  program.setUint16(at, code, true);
-  program.setUint8(at + 2, jumpTrue);
-  program.setUint32(at + 4, k, true);
+  filter.setUint16(at, code, true);
+  filter.setUint8(at + 2, jumpTrue);
+  filter.setUint32(at + 4, k, true);
   at += 8;
 }
+const isAllowList = errno === "only";
 instruction(LOAD_WORD, 0, 0);
 for (const [index, { jump, number }] of calls.entries()) instruction(jump, calls.length - index, number);
-instruction(RETURN, 0, SECCOMP_RET_ALLOW);
-instruction(RETURN, 0, SECCOMP_RET_ERRNO | Number(errno));
+instruction(RETURN, 0, isAllowList ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ALLOW);
+instruction(RETURN, 0, isAllowList ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | Number(errno));
 
-const bytes = new Uint8Array(program.buffer);
+const bytes = new Uint8Array(filter.buffer);
 /** struct sock_fprog: length 16, padding, pointer. */
 const wrapper = new DataView(new ArrayBuffer(16));
 wrapper.setUint16(0, at / 8, true);
 wrapper.setBigUint64(8, BigInt(ptr(bytes)), true);
-const fprog = new Uint8Array(wrapper.buffer);
+const fprog = ptr(new Uint8Array(wrapper.buffer));
 
-const encoder = new TextEncoder();
-const strings = (
-  texts: readonly string[],
-): { readonly list: BigUint64Array; readonly keep: Uint8Array[] } => {
-  const keep = texts.map((text) => encoder.encode(`${text}\0`));
-  return { list: BigUint64Array.from([...keep.map((each) => BigInt(ptr(each))), 0n]), keep };
-};
-const words = strings(command);
-const variables = strings(Object.entries(process.env).map(([name, value]) => `${name}=${value}`));
-const path = encoder.encode(`${command[0]}\0`);
-
-libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-if (libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ptr(fprog), 0, 0) !== 0)
-  throw new Error("no seccomp filter here");
-libc.execve(path, words.list, variables.list);
-throw new Error(`cannot run ${command[0]}`);
+const run = program(command);
+prctl(PR_SET_NO_NEW_PRIVS, 1);
+if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, fprog) !== 0) throw new Error("no seccomp filter here");
+run();
