@@ -49,17 +49,17 @@ export const call = (
 export const change = (label: string, script: string): ChangeStep => ({ label, script });
 
 /**
- * A case that is a list of steps. The state is compared after each of them, or, for long rows of calls that must change
- * nothing, only after the last.
+ * A case that is a list of steps. The state is compared before and after each of them, or only after the calls; or, for
+ * long rows of calls that must change nothing, before the first and after the last.
  */
 export const stepsCase = (
   name: string,
   steps: readonly Step[],
-  { stateAfter = "each", ...options }: CaseOptions & { readonly stateAfter?: "each" | "last" } = {},
+  { stateAfter = "each", ...options }: CaseOptions & { readonly stateAfter?: "each" | "calls" | "last" } = {},
 ): Case =>
   defineCase(name, options, async (bench) => {
     const answers = new Map<string, Awaited<ReturnType<Bench["call"]>>>();
-    await bench.look("before");
+    if (stateAfter !== "calls") await bench.look("before");
     for (const [index, step] of steps.entries()) {
       if ("script" in step) await bench.change(step.label, step.script);
       else {
@@ -73,7 +73,12 @@ export const stepsCase = (
         });
         answers.set(label, answer);
       }
-      if (stateAfter === "each" || index === steps.length - 1) await bench.look();
+      if (
+        stateAfter === "each" ||
+        index === steps.length - 1 ||
+        (stateAfter === "calls" && !("script" in step))
+      )
+        await bench.look();
     }
   });
 

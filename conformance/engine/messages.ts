@@ -263,6 +263,53 @@ const ROWS: readonly Row[] = [
     /^(cannot set mtu |invalid mtu |invalid MAC address )/,
     [999, 7],
   ],
+  // portmap
+  [
+    "keys of portmap",
+    /^(failed to parse config: )?(unrecognized backend |MasqMarkBit must be |Cannot specify externalSetMarkChain |(iptables|nftables) backend was requested )/,
+    /^(unrecognized backend |MasqMarkBit must be |Cannot specify externalSetMarkChain |(iptables|nftables) backend was requested )/,
+    [999, 7],
+  ],
+  ["port", /Invalid (host|container) port number: /, /^Invalid (host|container) port number: /, [999, 7]],
+  [
+    "what iptables or nft refuses",
+    /^unable to (setup DNAT|set up nftables rules for port mappings): (?!.*KUBE-MARK-MASQ)/,
+    /^(Invalid (host|container) port number: |portMappings\[0\]\.(protocol|hostIP) )/,
+    [999, 7],
+  ],
+  [
+    "the chain that marks is missing",
+    /^unable to setup DNAT: .*KUBE-MARK-MASQ/,
+    /^chain KUBE-MARK-MASQ is not in table nat of iptables-nft: /,
+    [999, 11],
+  ],
+  [
+    "portmap alone",
+    /^(must be called as chained plugin|Required prevResult missing)$/,
+    /^(must be called as chained plugin|Required prevResult missing)/,
+    [999, 7],
+  ],
+  [
+    "a published port is lost",
+    /^(could not check ipv[46] dnat: |missing hostport rules in )/,
+    /^published ports of container "id-c1" interface "eth0" in network "net" do not work: /,
+  ],
+  // firewall
+  [
+    "keys of firewall",
+    /^(unknown ingress policy: |interface needs to be set for ingress policy )/,
+    /^(unknown ingress policy: |interface needs to be set for ingress policy )/,
+    [999, 7],
+  ],
+  [
+    "firewall alone",
+    /^missing prevResult from earlier plugin$/,
+    /^missing prevResult from earlier plugin: /,
+    [999, 7],
+  ],
+  ["firewall's rules are lost", /^expected .*rule .* not found$/, /^firewall rules of container "id-c1" /],
+  ["no bus of the system", /dial unix /, /firewalld/],
+  ["name of a chain", /chain name .*too long/, /^invalid iptablesAdminChainName /, [999, 7]],
   // static
   [
     "address without a prefix length",

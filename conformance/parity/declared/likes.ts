@@ -47,6 +47,21 @@ export const LIKES: Readonly<Record<string, Like>> = {
     reference: /^failed to allocate all requested IPs: 10\.10\.0\.6[56]$/,
     as: "host-local: args.cni.ips",
   },
+  "portmap: nftables, protocol in capitals": {
+    row: "M5",
+    reference: /^unable to set up nftables rules for port mappings: .*syntax error/,
+    as: "portmap: nftables, one port",
+  },
+  "portmap: iptables, no protocol": {
+    row: "M5",
+    reference: /^unable to setup DNAT: /,
+    as: "portmap: iptables, one port",
+  },
+  "portmap: no backend, conditions of nftables": {
+    row: "M4",
+    reference: /^failed to parse config: iptables backend was requested but configuration contains nftables-/,
+    as: "portmap: nftables, one condition",
+  },
   "routes: default of the IPAM without gateway and isDefaultGateway": {
     ...ONE_DEFAULT,
     reference: /^failed to add route .*: file exists$/,
