@@ -1,4 +1,4 @@
-/** Chains with the reference's plugins behind ours, each alone and all together, and the chains of runtimes. */
+/** Chains of our plugins with the reference's bandwidth and sbr, each alone and all together, and the chains of runtimes. */
 import type { JsonRecord } from "../engine/network.ts";
 import type { ScratchCase } from "../scratch-lanes.ts";
 import { toolCase } from "./case.ts";
@@ -80,9 +80,9 @@ const inAllVersions = (name: string, neighbours: readonly Neighbour[], index: nu
     }),
   );
 
-const EACH = Object.entries(NEIGHBOURS).flatMap(([name, neighbour], index) =>
-  inAllVersions(name, [neighbour], index),
-);
+const EACH = Object.entries(NEIGHBOURS)
+  .filter(([name]) => !name.includes(", as of "))
+  .flatMap(([name, neighbour], index) => inAllVersions(name, [neighbour], index));
 
 const { tuning, firewall, bandwidth, sbr } = NEIGHBOURS;
 const ALL = ["iptables", "nftables"].flatMap((backend, index) => {
@@ -122,6 +122,21 @@ const OF_RUNTIMES: readonly ScratchCase[] = [
     bridge: { promiscMode: true },
     backend: "iptables",
     neighbours: [NEIGHBOURS["portmap, iptables"]],
+  }),
+  // flannel delegates to bridge with these keys.
+  chainCase({
+    name: "as of k3s",
+    version: "1.0.0",
+    bridge: { hairpinMode: true, forceAddress: true },
+    backend: "iptables",
+    neighbours: [NEIGHBOURS["portmap, as of Nomad"], NEIGHBOURS["bandwidth, as of k3s"]],
+  }),
+  chainCase({
+    name: "as of CRI-O",
+    version: "1.0.0",
+    bridge: { hairpinMode: true },
+    backend: "iptables",
+    neighbours: [],
   }),
 ];
 

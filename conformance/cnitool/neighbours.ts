@@ -1,4 +1,4 @@
-/** The reference's plugins that stand in a chain behind ours, and how to see that each has done its work. */
+/** The plugins that stand in a chain behind bridge, and how to see that each has done its work: bandwidth and sbr are the reference's. */
 import type { JsonRecord } from "../engine/network.ts";
 import { hostVeths } from "../kernel-facts.ts";
 import { Outside } from "../outside.ts";
@@ -21,9 +21,6 @@ export interface Neighbour {
 }
 
 const MAC = "02:61:00:00:00:55";
-
-/** Tables that iptables keeps in nftables: iptables-save shows their rules. */
-const OF_IPTABLES = /^nft \{"(table|chain|rule)":\{"family":"ip6?","(name|table)":"(nat|filter)"/;
 
 const tuning: Neighbour = {
   plugin: {
@@ -68,13 +65,6 @@ async function portIsFree({ scene: { judge, host } }: Life): Promise<void> {
 const portmap = (keys: JsonRecord): Neighbour => ({
   plugin: { type: "portmap", capabilities: { portMappings: true }, ...keys },
   capabilities: PORT_MAPPINGS,
-  keeps: [
-    OF_IPTABLES,
-    /^ip6?tables-nft nat (:|-A )CNI-HOSTPORT-(DNAT|MASQ|SETMARK)(?! .*--dport)/,
-    /^ip6?tables-nft nat -A (PREROUTING|OUTPUT|POSTROUTING) .*-j CNI-HOSTPORT-(DNAT|MASQ)$/,
-    /^nft \{"(table|chain)":\{"family":"ip6?","(name|table)":"cni_hostport"/,
-    /^nft \{"rule":\{"family":"ip6?","table":"cni_hostport","chain":"(masquerading|input|output|prerouting|hostports_all)"(?!.*"comment")/,
-  ],
   works: portIsPublished,
   gone: portIsFree,
 });
@@ -82,10 +72,6 @@ const portmap = (keys: JsonRecord): Neighbour => ({
 const firewall = (keys: JsonRecord = {}): Neighbour => ({
   plugin: { type: "firewall", backend: "iptables", ...keys },
   since: "0.4.0",
-  keeps: [
-    OF_IPTABLES,
-    /^ip6?tables-nft filter (:(CNI-(FORWARD|ADMIN|ISOLATION-STAGE-[12])|NOMAD-ADMIN)$|-A (FORWARD|CNI-FORWARD|CNI-ISOLATION-STAGE-[12]) (?!.*(10\.61|fd00:61)))/,
-  ],
   works: async (life) => {
     const { host } = life.scene;
     for (const family of ["iptables", "ip6tables"]) await host.run(`${family} -P FORWARD DROP`);
@@ -151,6 +137,14 @@ const sbr: Neighbour = {
   },
 };
 
+/** As k3s has it: nothing is set. */
+const idleBandwidth: Neighbour = {
+  plugin: { type: "bandwidth", capabilities: { bandwidth: true } },
+  works: async ({ scene: { judge, host } }) => {
+    judge.same("limits", await host.run("tc qdisc show | grep tbf || true"), "");
+  },
+};
+
 export const NEIGHBOURS = {
   tuning,
   "portmap, iptables": portmap({ backend: "iptables" }),
@@ -160,5 +154,6 @@ export const NEIGHBOURS = {
   "firewall, as of Nomad": firewall({ iptablesAdminChainName: "NOMAD-ADMIN" }),
   "firewall, same-bridge": firewall({ ingressPolicy: "same-bridge" }),
   bandwidth,
+  "bandwidth, as of k3s": idleBandwidth,
   sbr,
 } as const;

@@ -17,8 +17,7 @@ export async function preparePluginFolder({ folder, binaries, places }: WorkerTa
   const ours = readdirSync(binaries).filter((name) => !name.startsWith(".") && name !== "bridgehead");
   for (const name of ours) await show(join(binaries, name), name);
   const { neighbours = "" } = places;
-  for (const name of readdirSync(neighbours))
-    if (!ours.includes(name)) await show(join(neighbours, name), name);
+  for (const name of readdirSync(neighbours)) await show(join(neighbours, name), name);
 }
 
 /** As a file, not a link: that is what users have. */

@@ -1,4 +1,4 @@
-/** nerdctl, with our bridge, host-local and tuning in chains with the reference's portmap and firewall. */
+/** nerdctl, whose chain is ours whole: bridge with host-local, portmap, firewall and tuning. */
 import { provideContainerd, provideNerdctl } from "../containerd/programs.ts";
 import { runtimeSuite } from "../scratch-suite.ts";
 
