@@ -113,6 +113,15 @@ export const HOST_CODES = [
     "",
   ],
   [
+    "BH304",
+    "fail",
+    "the folder of leases cannot be written",
+    "The disk is full or read-only, something else has the folder's name, or the file system has no locks.",
+    "`df -h`, `df -i` and `mount` for the folder",
+    "Free space, mount it for writing, or set `ipam.dataDir` to another folder.",
+    "plugins#498",
+  ],
+  [
     "BH401",
     "fail",
     "an attachment is not as ADD has left it",

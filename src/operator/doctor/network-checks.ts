@@ -2,13 +2,17 @@
 
 import { findVersion } from "../../cni/version.ts";
 import { isAtLeast } from "../../cni/version-check.ts";
+import { requireUsable } from "../../leases/directory-probe.ts";
+import { LeaseFiles } from "../../leases/lease-files.ts";
 import { sizeOf } from "../../net/interval.ts";
 import { formatPrefix } from "../../net/prefix.ts";
 import { PLUGINS } from "../../plugins/registry.ts";
+import { get } from "../../schema/parse.ts";
 import { runProgram } from "../../sys/child.ts";
 import { readFile } from "../../sys/file.ts";
+import { isFileFailure } from "../../sys/own-file.ts";
 import { dataDirOf } from "../lease-folders.ts";
-import { type Network, typeOf } from "../networks.ts";
+import { isDocument, type Network, typeOf } from "../networks.ts";
 import { readNetworkFile } from "../validate/network-file.ts";
 import { Report } from "../validate/report.ts";
 import { subnetsOf } from "../validate/subnets.ts";
@@ -40,6 +44,7 @@ export async function checkNetworks(
     const { name } = network;
     await diagnosis.check("configuration", name, "no mistakes", () => mistakes(network, subject));
     if (network.shadowedBy !== undefined) continue;
+    await diagnosis.check("leases", name, "can be written", () => unwritable(network));
     await diagnosis.check("status", name, "containers can be added", () => failedStatus(network, subject));
     await diagnosis.check("addresses", name, "there are free ones", () => exhausted(network, subject));
   }
@@ -74,6 +79,26 @@ function failedStatus({ name, cniVersion, plugins }: Network, { pluginPath }: Su
     const remedy = "bridgehead explain BH301";
     return [{ code: "BH301", object: name, message: `STATUS of ${typeOf(plugin)}: ${message}`, remedy }];
   });
+}
+
+/** Whether the folder of leases can be written, in the way of host-local's STATUS, which leaves no trace. */
+function unwritable(network: Network): Found[] | undefined {
+  const isUsed = network.plugins.some((plugin) => {
+    const ipam = get(plugin, "ipam");
+    return isDocument(ipam) && get(ipam, "type") === "host-local";
+  });
+  if (!isUsed) return undefined;
+  const files = new LeaseFiles({ dataDir: dataDirOf(network), network: network.name }, () => {});
+  try {
+    requireUsable(files);
+    return [];
+  } catch (error) {
+    if (!isFileFailure(error)) throw error;
+    const message = `the folder of leases ${files.path} cannot be written: ${error.message}`;
+    return [
+      { code: "BH304", object: network.name, message, remedy: `df ${files.path}; mount | grep /var/lib` },
+    ];
+  }
 }
 
 /** The ranges of host-local in which each address has a lease. */
@@ -111,7 +136,7 @@ function mixedVersions({ pluginPath }: Subject): Found[] {
     if (path === undefined) continue;
     const { stdout, stderr } = runProgram({ path, environment: {}, most: MOST });
     const said = new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout);
-    const version = /\bv?\d+\.\d+\.\d+[\w.+-]*/.exec(said)?.[0] ?? "an unknown version";
+    const version = /^CNI \S+ plugin (.+)$/m.exec(said)?.[1] ?? "says no version";
     versions.set(version, [...(versions.get(version) ?? []), name]);
   }
   if (versions.size < 2) return [];

@@ -6,8 +6,9 @@ import { readNetworkConfig } from "../../cni/config.ts";
 import { CniError, toCniError } from "../../cni/error.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { KeyError } from "../../schema/key-error.ts";
+import { get } from "../../schema/parse.ts";
 import type { Code } from "../finding.ts";
-import { inside, type NetworkFile, type PluginEntry } from "./network-file.ts";
+import { inside, isObject, type NetworkFile, type PluginEntry } from "./network-file.ts";
 import type { Report } from "./report.ts";
 
 /** What a plugin says about a configuration. It throws what is wrong, and changes nothing. */
@@ -61,6 +62,10 @@ async function judgeWith(
   if (load !== undefined) await judged(code, ...rest, await load());
 }
 
+/** Lists whose elements a plugin judges one after the other, stopping at the first wrong one. */
+const LISTS = ["routes", "addresses"] as const;
+
+/** A wrong element of a list is taken out, and the rest is judged again, so that all wrong ones are found. */
 async function judged(
   code: Code,
   file: NetworkFile,
@@ -68,23 +73,72 @@ async function judged(
   report: Report,
   judge: Judge,
 ): Promise<void> {
+  const section = get(entry.document, "ipam");
+  /** The lists that are left, with the elements' numbers in the file. */
+  const lists = new Map(
+    LISTS.map((name) => {
+      const list = isObject(section) ? get(section, name) : undefined;
+      return [name, Array.isArray(list) ? [...list.entries()] : []] as const;
+    }),
+  );
+  let { document } = entry;
+  for (;;) {
+    const fault = await faultOf(judge, { ...entry, document });
+    if (fault === undefined) return;
+    const key = keyOf(fault, file, entry);
+    const [, name, index, rest] = /^ipam\.(routes|addresses)\[(\d+)\](.*)$/.exec(key) ?? [];
+    const list = lists.get(name as (typeof LISTS)[number]);
+    const [removed] = list?.splice(Number(index), 1) ?? [];
+    add(code, removed === undefined ? key : `ipam.${name}[${removed[0]}]${rest}`, fault, file, entry, report);
+    if (removed === undefined || name === undefined || !isObject(section)) return;
+    document = {
+      ...document,
+      ipam: { ...(get(document, "ipam") as object), [name]: list?.map(([, each]) => each) },
+    };
+  }
+}
+
+type Fault = KeyError | CniError;
+
+async function faultOf(judge: Judge, entry: PluginEntry): Promise<Fault | undefined> {
   try {
     await judge(requestFor(entry));
+    return undefined;
   } catch (error) {
-    if (!(error instanceof KeyError) && !(error instanceof CniError)) throw error;
-    const { message, remark } = toCniError(error);
-    const key = error instanceof KeyError ? error.path : keyIn(message, remark, file, entry);
-    // What was found by the table of keys is not said twice.
-    const path = inside(entry.at, key);
-    if (
-      report.findings.some(
-        (each) => each.code !== "BH104" && each.file === file.path && each.key === path && key !== "",
-      )
-    )
-      return;
-    const { problem, remedy } = divided(remark === "" ? message : `${message}: ${remark}`);
-    report.add(code, file, path, problem, remedy);
+    if (error instanceof KeyError || error instanceof CniError) return error;
+    throw error;
   }
+}
+
+function keyOf(fault: Fault, file: NetworkFile, entry: PluginEntry): string {
+  if (fault instanceof KeyError) return fault.path;
+  // The numbers of elements are those of the lists as they were judged, not those of the file.
+  const [listed] =
+    /\bipam\.(?:routes|addresses)\[\d+\](?:\.\w+)*/.exec(`${fault.message} ${fault.remark}`) ?? [];
+  return listed ?? keyIn(fault.message, fault.remark, file, entry);
+}
+
+function add(
+  code: Code,
+  key: string,
+  fault: Fault,
+  file: NetworkFile,
+  entry: PluginEntry,
+  report: Report,
+): void {
+  const { message, remark } = toCniError(fault);
+  const path = inside(entry.at, key);
+  // What was found by the table of keys, or by another plugin, is not said twice.
+  const isSaid = report.findings.some(
+    (each) => each.code !== "BH104" && each.file === file.path && each.key === path && key !== "",
+  );
+  if (isSaid) return;
+  const { problem, remedy } = divided(remark === "" ? message : `${message}: ${remark}`);
+  const number = /\[(\d+)\]/.exec(key)?.[1];
+  // The message may have the element's number without those that were taken out.
+  const said =
+    number === undefined ? problem : problem.replace(/^(ipam\.(?:routes|addresses))\[\d+\]/, `$1[${number}]`);
+  report.add(code, file, path, said, remedy);
 }
 
 /** The first key of the configuration that a message names. The reference's messages begin keys with a capital letter. */

@@ -1,12 +1,14 @@
 /** Validates network configurations: what `bridgehead validate` does, and `doctor` for each network. */
 
 import { isIdentifier } from "../../cni/identifier.ts";
+import { PLUGINS } from "../../plugins/registry.ts";
 import { failedWith } from "../../sys/errno.ts";
 import { isDirectory, listDirectory, readFile, status } from "../../sys/file.ts";
 import { isOurs, judgeChain } from "./judge-chain.ts";
 import { judgeList, judgePlugin } from "./judge-keys.ts";
 import { judgeNetworks } from "./judge-networks.ts";
 import { judgeSysctls, judgeValues } from "./judge-values.ts";
+import { nearest } from "./nearest.ts";
 import { inside, type NetworkFile, readNetworkFile, type Source } from "./network-file.ts";
 import { type ConfigurationFinding, Report } from "./report.ts";
 
@@ -36,10 +38,9 @@ export async function validate({ files, others, pluginPath }: Validation): Promi
           await judgeValues(file, entry, report);
           if (pluginPath !== undefined) await judgeSysctls(file, entry, report);
         }
-        continue;
-      }
-      const problem = `${JSON.stringify(entry.type)} is not a plugin of this program: its keys are not validated`;
-      report.add("BH111", file, inside(entry.at, "type"), problem, "see the documentation of that plugin");
+      } else tellForeign(file, inside(entry.at, "type"), entry.type, report);
+      if (entry.type === "bridge" && entry.ipam !== undefined && !isOurs(entry.ipam))
+        tellForeign(file, inside(entry.at, "ipam.type"), entry.ipam, report);
     }
     judgeChain(file, report);
   }
@@ -65,6 +66,19 @@ export async function validate({ files, others, pluginPath }: Validation): Promi
     (one, two) =>
       order.indexOf(one.file) - order.indexOf(two.file) || one.line - two.line || one.column - two.column,
   );
+}
+
+/** Says that the keys of a plugin are not validated, and whether its name may be misspelt. */
+function tellForeign(file: NetworkFile, key: string, type: string, report: Report): void {
+  const near = nearest(
+    type,
+    PLUGINS.map(({ name }) => name),
+  );
+  const meant = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
+  const problem = `${JSON.stringify(type)} is not a plugin of this program: its keys are not validated${meant}`;
+  const remedy =
+    near === undefined ? "see the documentation of that plugin" : `write ${JSON.stringify(near)}`;
+  report.add("BH111", file, key, problem, remedy);
 }
 
 /** The endings of the files that runtimes read. */

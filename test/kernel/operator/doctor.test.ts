@@ -8,10 +8,12 @@ import { run } from "../../../src/operator/doctor.ts";
 import { recordingTerminal } from "../../operator/recording.ts";
 import { eventually } from "../../support/eventually.ts";
 import { hostTests } from "../../support/host-test.ts";
-import { builtBinaries } from "../../support/plugin-call.ts";
+import { builtBinaries, callPlugin } from "../../support/plugin-call.ts";
+import { referencePlugin, whyNoReference } from "../../support/reference-plugin.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
 import { testUnless } from "../../support/skip.ts";
 import {
+  type AddResult,
   type Attachment,
   attach,
   BRIDGE,
@@ -19,6 +21,7 @@ import {
   LEASES,
   NETWORK,
   networkTest,
+  prepare,
   STAYS,
   V4,
 } from "../bridge/network.ts";
@@ -29,7 +32,7 @@ class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), "doctor-"));
   pluginPath = builtBinaries();
   private readonly host: ScratchHost;
-  private readonly keys: Record<string, unknown>;
+  readonly keys: Record<string, unknown>;
 
   constructor(host: ScratchHost, keys: object = {}) {
     this.host = host;
@@ -39,11 +42,8 @@ class Scene {
   }
 
   get list() {
-    return {
-      cniVersion: "1.1.0",
-      name: NETWORK,
-      plugins: [{ type: "bridge", ...this.keys }, { type: "firewall" }],
-    };
+    const { cniVersion = "1.1.0", ...keys } = this.keys;
+    return { cniVersion, name: NETWORK, plugins: [{ type: "bridge", ...keys }, { type: "firewall" }] };
   }
 
   write(name: string, text: string, mode = 0o644): void {
@@ -186,6 +186,11 @@ const BROKEN: readonly [
     ["BH104 testnet"],
   ],
   [
+    "a folder of leases that is read-only",
+    (host) => host.run(`mount --bind ${LEASES} ${LEASES} && mount -o remount,bind,ro ${LEASES}`),
+    ["BH304 testnet", "BH301 testnet", "BH401 testnet/c1/eth0"],
+  ],
+  [
     "a lost address",
     (_, __, one) => one.namespace.run("ip addr flush dev eth0 scope global"),
     ["BH401 testnet/c1/eth0"],
@@ -213,11 +218,15 @@ brokenTest.each(BROKEN)("O13: %s", async (host, what, breakIt, expected) => {
   using scene = new Scene(host);
   const one = await scene.attach("c1");
   expect(await scene.findings()).toEqual([]);
-  await breakIt(host, scene, one);
-  const found = await scene.findings();
-  expect(found.map((line, index) => line.slice(0, expected[index]?.length))).toEqual(expected);
-  if (what.startsWith("a full table")) await host.run("umount /proc/sys/net/netfilter/nf_conntrack_count");
-  if (what.startsWith("a neighbour")) await host.run(`ip neigh del 10.77.0.2 dev ${BRIDGE}`);
+  try {
+    await breakIt(host, scene, one);
+    const found = await scene.findings();
+    expect(found.map((line, index) => line.slice(0, expected[index]?.length))).toEqual(expected);
+  } finally {
+    if (what.startsWith("a full table")) await host.run("umount /proc/sys/net/netfilter/nf_conntrack_count");
+    if (what.startsWith("a folder")) await host.run(`umount ${LEASES}`);
+    if (what.startsWith("a neighbour")) await host.run(`ip neigh del 10.77.0.2 dev ${BRIDGE}`);
+  }
   await one.del();
 });
 
@@ -295,6 +304,23 @@ networkTest("O13: a kernel whose modules lack bridge and veth", async (host) => 
     rmSync(folder, { recursive: true });
   }
 });
+
+hostTests({ mayKeep: STAYS }, testUnless(whyNoReference("bridge")))(
+  "O13: a network of the Go plugins is healthy, and what is lost there is named",
+  async (host) => {
+    using scene = new Scene(host, { cniVersion: "1.0.0" });
+    scene.pluginPath = referencePlugin("");
+    const one = await prepare(host, "c1", scene.keys);
+    const added = await callPlugin("bridge", one.request("ADD"), scene.pluginPath);
+    one.result = added.json<AddResult>();
+    scene.cache(one);
+    expect(await scene.findings()).toEqual([]);
+    await one.namespace.run("ip addr flush dev eth0 scope global");
+    expect(await scene.findings()).toEqual(["BH401 testnet/c1/eth0"]);
+    // The reference's own DEL needs the lost address to find its rules.
+    await one.del();
+  },
+);
 
 networkTest("O13, O4: a name that nothing has is wrong use", async (host) => {
   using scene = new Scene(host);

@@ -127,6 +127,40 @@ const FOUND: readonly [string, object[], string[]][] = [
     ],
   ],
   [
+    "each wrong route",
+    [
+      bridge(
+        {},
+        {
+          routes: [
+            { dst: "1.2.3.4/8" },
+            { dst: "2.0.0.0/8" },
+            { dst: "3.0.0.0/8", gw: "10.1.2.255" },
+            { dst: "4.5.0.0/8" },
+          ],
+        },
+      ),
+    ],
+    [
+      "BH103 plugins[0].ipam.routes[0].dst: ipam.routes[0].dst: 1.2.3.4/8",
+      "BH103 plugins[0].ipam.routes[2].gw: ipam.routes[2].gw: ",
+      "BH103 plugins[0].ipam.routes[3].dst: ipam.routes[3].dst: 4.5.0.0/8",
+    ],
+  ],
+  [
+    "each wrong address of static",
+    [
+      {
+        type: "bridge",
+        ipam: {
+          type: "static",
+          addresses: [{ address: "10.1.2.0/24" }, { address: "10.1.3.3/24" }, { address: "10.1.2.255/24" }],
+        },
+      },
+    ],
+    ["BH103 plugins[0].ipam.addresses[0].address: ", "BH103 plugins[0].ipam.addresses[2].address: "],
+  ],
+  [
     "a list as a plugin",
     [bridge({ plugins: [] })],
     ['BH108 plugins[0].plugins: plugin "bridge" is given a list of plugins'],
@@ -242,9 +276,20 @@ const BROKEN: readonly [string, string, unknown, string[]][] = [
     { cniVersion: "1.1.0", name: "a", type: "macvlan", mastr: 1 },
     ["BH111 4:3"],
   ],
+  [
+    "an IPAM plugin that is not ours",
+    "/x/a.conf",
+    { cniVersion: "1.1.0", name: "a", type: "bridge", ipam: { type: "dhcp", anything: 1 } },
+    ["BH111 6:5"],
+  ],
 ];
 
 test.each(BROKEN)("O10: %s", async (_, path, content, expected) => {
   const findings = await findingsOf(source(path, content));
   expect(findings.map(({ code, line, column }) => `${code} ${line}:${column}`)).toEqual(expected);
+});
+
+test("O10: the type of a plugin that is not ours may be a misspelt one of ours", async () => {
+  const [finding] = await findingsOf(source("/x/a.conf", { cniVersion: "1.1.0", name: "a", type: "brigde" }));
+  expect(finding).toMatchObject({ code: "BH111", level: "note", remedy: 'write "bridge"' });
 });
