@@ -72,7 +72,7 @@ export async function startDaemon(
   return daemon;
 }
 
-/** What chains with the reference's plugins, and the runtimes, keep on a host. */
+/** What chains and runtimes may keep on a host. */
 export const KEPT_BY_CHAINS: readonly RegExp[] = [
   ...keptForwarding,
   ...keptIptablesChains,

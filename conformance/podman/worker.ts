@@ -12,7 +12,7 @@ const podman = await Podman.prepare(task, root);
 summarize(`${await podman.version()}, ${(await outputOf("uname -sr")).trim()}`);
 await makeGround();
 
-/** What the plugins of a network keep is there before the first case: a bridge, chains, the folder of tuning. */
+/** What the plugins of a network keep is there before the first case: a bridge, the folder of tuning. */
 async function makeGround(): Promise<void> {
   await podman.run("network", "create", "--ipv6", "--subnet", "fd00:90::/64", "--disable-dns", "ground");
   const options = ["-p", "8080:80", "--mac-address", "02:00:00:00:00:01"];

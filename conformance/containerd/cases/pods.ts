@@ -134,7 +134,7 @@ export function podCases({ cri, daemon, version }: ContainerdStage): Cases {
       }
       await cri.removePod(pod);
       await gone([pod]);
-      return "the reference's portmap maps to the addresses of our result, both families";
+      return "asked from outside, both families";
     },
     "pods: no address is left": async () => {
       const load = async (ranges?: typeof NARROW) => {
