@@ -1,5 +1,6 @@
 /** The commands of the Bun file. package.json's `imports` selects it there as "#operator". */
 import { limitCall } from "../sys/deadline.ts";
+import { COMMANDS } from "./commands.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { explainFailure } from "./failure.ts";
 import type { Program } from "./input.ts";
@@ -18,7 +19,7 @@ export async function runCommand(words: readonly string[], program: Program): Pr
   const { row, ...given } = call;
   try {
     const { run } = await row.load();
-    return await run({ ...given, terminal, program });
+    return await run({ ...given, terminal, program, commands: COMMANDS });
   } catch (error) {
     const { exit, message } = explainFailure(error);
     program.stderr(`bridgehead ${row.name}: ${message}\n`);

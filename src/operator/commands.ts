@@ -2,24 +2,8 @@
  * The table of the operator's commands. The parser, help, the shells' completions and the manual are made
  * from it; each row loads its own file.
  */
-import { REFERENCE_LEVEL } from "../cni/version.ts";
-import type { CommandRow, OptionRow } from "./input.ts";
-
-/** Options of the commands that look at this host (rule O5). */
-export const COMMON_OPTIONS: readonly OptionRow[] = [
-  { flags: "--network NAME", description: "only this network" },
-  { flags: "--config-dir DIR", description: "folder of the networks (default: /etc/cni/net.d)" },
-  { flags: "--data-dir DIR", description: "folder of the leases (default: each network's dataDir)" },
-  { flags: "--cache-dir DIR", description: "folder of libcni's cache (default: /var/lib/cni)" },
-  { flags: "--json", description: "print one JSON document" },
-  { flags: "-q, --quiet", description: "print names only" },
-];
-
-/** Options of the commands that change the host (rule O2). */
-export const CHANGE_OPTIONS: readonly OptionRow[] = [
-  { flags: "--yes", description: "do it; without it, a terminal is asked" },
-  { flags: "--dry-run", description: "only say what would be done (the default)" },
-];
+import type { CommandRow } from "./input.ts";
+import { COMMON_OPTIONS } from "./options.ts";
 
 /** The commands, in the order of help. */
 export const COMMANDS: readonly CommandRow[] = [
@@ -166,15 +150,29 @@ cause, how to look at it, what to do, and public issues about it.`,
     ],
     load: () => import("./explain.ts"),
   },
+  {
+    name: "completion",
+    summary: "print the completion of a shell",
+    description: `Prints a script with which a shell completes the words of this command.`,
+    arguments: [{ name: "SHELL", description: "the shell", choices: ["bash", "zsh", "fish"] }],
+    options: [],
+    changes: false,
+    examples: [
+      {
+        command: "bridgehead completion bash > /etc/bash_completion.d/bridgehead",
+        meaning: "for all users of bash",
+      },
+    ],
+    load: () => import("./completion.ts"),
+  },
+  {
+    name: "manual",
+    summary: "print the manual page",
+    description: `Prints the manual page in the form that man reads.`,
+    arguments: [],
+    options: [],
+    changes: false,
+    examples: [{ command: "bridgehead manual | man -l -", meaning: "read it" }],
+    load: () => import("./manual.ts"),
+  },
 ];
-
-/** The text in front of the list of commands. Nomad reads the version from its first line. */
-export const about = (version: string, plugins: readonly string[]): string => `bridgehead ${version}
-CNI plugins in one file, with the behaviour of containernetworking/plugins
-v${REFERENCE_LEVEL}. It holds
-${plugins.join(", ")}.
-The name of the file decides which one runs; container runtimes call them by
-the CNI contract. Under the name bridgehead it serves the operator: it shows
-what these plugins, and those of the reference, have made on this host. To look
-is the default; what changes anything asks, or needs --yes.
-`;

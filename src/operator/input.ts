@@ -32,6 +32,8 @@ export interface Input {
   readonly options: Readonly<Record<string, unknown>>;
   readonly terminal: Terminal;
   readonly program: Program;
+  /** The table of commands, for those that describe it. */
+  readonly commands?: readonly CommandRow[];
 }
 
 /** What the file of a command exports. */

@@ -1,8 +1,10 @@
 /** Reads the words of a call by the table of commands, and prints help. */
-import { Command, CommanderError, Option } from "commander";
-import { about, CHANGE_OPTIONS, COMMANDS } from "./commands.ts";
+import { Argument, Command, CommanderError, Option } from "commander";
+import { about } from "./about.ts";
+import { COMMANDS } from "./commands.ts";
 import { type ExitCode, exitCode } from "./exit-codes.ts";
 import type { CommandRow, Input, Program } from "./input.ts";
+import { CHANGE_OPTIONS } from "./options.ts";
 
 /** A command and what it was given. */
 export interface Call extends Pick<Input, "arguments" | "options"> {
@@ -69,7 +71,10 @@ function makeParser(program: Program): { root: Command; called: () => Call | und
         ...row.arguments.map(({ name }) => name),
       ].join(" "),
     );
-    for (const { name, description } of row.arguments) command.argument(name, description);
+    for (const { name, description, choices } of row.arguments) {
+      const argument = new Argument(name, description);
+      command.addArgument(choices === undefined ? argument : argument.choices(choices));
+    }
     for (const { flags, description, choices } of [...row.options, ...(row.changes ? CHANGE_OPTIONS : [])]) {
       const option = new Option(flags.replace(/ ([A-Z]+)$/, " <$1>"), description);
       command.addOption(choices === undefined ? option : option.choices(choices));

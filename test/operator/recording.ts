@@ -57,7 +57,7 @@ export async function command(
   const { row, ...given } = call;
   try {
     const { run } = await row.load();
-    const exitCode = await run({ ...given, program, terminal });
+    const exitCode = await run({ ...given, program, terminal, commands: COMMANDS });
     return { exitCode, ...said };
   } catch (error) {
     const { exit, message } = explainFailure(error);
