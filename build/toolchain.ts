@@ -65,10 +65,15 @@ export function compactTargets(all: boolean): CompactTarget[] {
 }
 
 /**
- * Flags of the C compiler. The engine unwinds nothing, functions that are not called are left out, and code is not aligned:
+ * Flags of the C compiler. Without NDEBUG the engine asks before each instruction whether it should dump its state; its
+ * assertions stay by a header of ours. Both this and code for its fixed address (-fno-pic) make the file 78 KB smaller and save 5
+ * to 10 % of the instructions. The engine unwinds nothing, functions that are not called are left out, and code is not aligned:
  * this takes 90 KB less. Fewer functions are inlined than usual, which takes 95 KB less and 4 % more instructions.
  */
 const C_FLAGS = [
+  "-DNDEBUG",
+  `-I${join(root, "compact/include")}`,
+  "-fno-pic",
   "-flto",
   "-ffat-lto-objects",
   "-ffunction-sections",
@@ -82,7 +87,14 @@ const C_FLAGS = [
 ] as const;
 
 /** Flags of the C compiler when it links, and with that optimises once more. */
-const LINK_FLAGS = ["-static", "-flto", "-O2", "--param=max-inline-insns-auto=6"] as const;
+const LINK_FLAGS = [
+  "-static",
+  "-no-pie",
+  "-fno-pic",
+  "-flto",
+  "-O2",
+  "--param=max-inline-insns-auto=6",
+] as const;
 
 /**
  * Flags of the Rust compiler. The program stands at fixed addresses, as its image needs. The hashes do not ask the processor
