@@ -4,8 +4,8 @@
  */
 import type { Attachment, ContainerInterface } from "../cni/attachment.ts";
 import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
+import { listDirectory } from "../sys/directory.ts";
 import { failedWith } from "../sys/errno.ts";
-import { listDirectory } from "../sys/file.ts";
 import { attachmentOf, contentsOf } from "./lease.ts";
 import { LeaseFiles } from "./lease-files.ts";
 

@@ -106,8 +106,11 @@ export class LeaseIndex {
   entry(row: number): IndexEntry {
     const { words, capacity } = this;
     const at = HEADER + capacity + 2 * row;
-    const [hash = 0n, high = 0n, low = 0n] = [words[HEADER + row], words[at], words[at + 1]];
-    const [inode = 0n, changed = 0n] = [words[at + 2 * capacity], words[at + 2 * capacity + 1]];
+    const hash = words[HEADER + row] ?? 0n;
+    const high = words[at] ?? 0n;
+    const low = words[at + 1] ?? 0n;
+    const inode = words[at + 2 * capacity] ?? 0n;
+    const changed = words[at + 2 * capacity + 1] ?? 0n;
     const isMapped = high === 0n && low >> 32n === MAPPED;
     const address: IpAddress = isMapped
       ? { family: 4, value: low & 0xffffffffn }
@@ -128,10 +131,12 @@ export class LeaseIndex {
     }
     const row = this.rows++;
     const at = HEADER + this.capacity + 2 * row;
-    this.words[HEADER + row] = hash;
-    this.words.set(wordsOf(address), at);
-    this.words[at + 2 * this.capacity] = inode;
-    this.words[at + 2 * this.capacity + 1] = changed;
+    const { words, capacity } = this;
+    words[HEADER + row] = hash;
+    words[at] = highOf(address);
+    words[at + 1] = lowOf(address);
+    words[at + 2 * capacity] = inode;
+    words[at + 2 * capacity + 1] = changed;
   }
 
   /** Removes the row of an address. The last row takes its place. */
@@ -152,7 +157,7 @@ export class LeaseIndex {
   private run(start: IpAddress): bigint {
     // Among one address more than there are rows, at least one is free.
     const taken = new Uint8Array(this.rows + 1);
-    const [a, b, low = 0, d] = new Uint32Array(BigUint64Array.from(wordsOf(start)).buffer);
+    const [a, b, low = 0, d] = new Uint32Array(BigUint64Array.of(highOf(start), lowOf(start)).buffer);
     const numbers = new Uint32Array(this.words.buffer, 8 * (HEADER + this.capacity), 4 * this.rows);
     for (let at = 0; at < numbers.length; at += 4) {
       const offset = (numbers[at + 2] ?? 0) - low;
@@ -163,7 +168,8 @@ export class LeaseIndex {
   }
 
   private rowOf(address: IpAddress): number {
-    const [high, low] = wordsOf(address);
+    const high = highOf(address);
+    const low = lowOf(address);
     const column = HEADER + this.capacity;
     for (let at = column; ; ) {
       at = this.words.indexOf(low, at + 1);
@@ -177,5 +183,7 @@ export class LeaseIndex {
 export const hashOf = (content: string | BigUint64Array | undefined): bigint =>
   content === undefined ? NO_LEASE : hash64(content) || 1n;
 
-const wordsOf = ({ family, value }: IpAddress): [high: bigint, low: bigint] =>
-  family === 4 ? [0n, (MAPPED << 32n) | value] : [value >> 64n, BigInt.asUintN(64, value)];
+/** The two words of an address. */
+const highOf = ({ family, value }: IpAddress): bigint => (family === 4 ? 0n : value >> 64n);
+const lowOf = ({ family, value }: IpAddress): bigint =>
+  family === 4 ? (MAPPED << 32n) | value : BigInt.asUintN(64, value);

@@ -1,8 +1,15 @@
 /** Reads a whole directory of leases into an index. */
-import { formatIp, type IpAddress, parseIp } from "../net/ip.ts";
-import { forEachName, inodeAndChange } from "../sys/file.ts";
+import { formatIp, type IpAddress, ipv4InBytes, parseIp } from "../net/ip.ts";
+import { forEachEntry, nameOf, readSmallFile } from "../sys/directory.ts";
+import { inodeAndChange } from "../sys/file.ts";
+import { trimmed } from "./lease.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 import { hashOf, type IndexEntry, LeaseIndex } from "./lease-index.ts";
+
+/** Bytes of a buffer for nearly all leases; larger ones are read as any file is. */
+const USUAL = 512;
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The result of a scan. */
 export interface Scan {
@@ -26,14 +33,33 @@ export function scanLeases(files: LeaseFiles, known: LeaseIndex | undefined): Sc
     index.insert(entry);
   }
   const oddNames = new Map<string, string[]>();
-  forEachName(files.path, (name) => {
-    const address = seen.has(name) ? undefined : parseIp(name);
-    const lease = address && files.read(name, address);
+  const readWithCare = (name: string, address: IpAddress): void => {
+    const lease = files.read(name, address);
     const file = lease && (lease.status ?? inodeAndChange(files.at(name)));
     if (lease === undefined || file === undefined) return;
-    index.insert(entryOf(lease.address, lease.content, file));
-    const canonical = formatIp(lease.address);
+    index.insert(entryOf(address, lease.content, file));
+    const canonical = formatIp(address);
     if (name !== canonical) oddNames.set(canonical, [...(oddNames.get(canonical) ?? []), name]);
+  };
+  const buffer = new Uint8Array(USUAL);
+  let bytes = buffer;
+  forEachEntry(files.path, (directory, entry) => {
+    const number = ipv4InBytes(entry);
+    const name = number < 0 || seen.size > 0 ? nameOf(entry) : undefined;
+    if (name !== undefined && seen.has(name)) return;
+    const address: IpAddress | undefined =
+      number < 0 ? parseIp(name ?? "") : { family: 4, value: BigInt(number) };
+    if (address === undefined) return;
+    if (number >= 0 || formatIp(address) === name) {
+      const file = readSmallFile(directory, entry, buffer);
+      if (file !== undefined) {
+        // Nearly all are equally long, and a view of the buffer costs as much as a system call.
+        if (bytes.length !== file.length) bytes = buffer.subarray(0, file.length);
+        const content = trimmed(decoder.decode(bytes));
+        if (content !== "") return index.insert(entryOf(address, content, file));
+      }
+    }
+    readWithCare(name ?? nameOf(entry), address);
   });
   return { index, oddNames };
 }

@@ -25,7 +25,8 @@ export function attachmentOf(content: string): ContainerInterface {
  * also remove U+FEFF, with which an interface's name may end.
  */
 export function trimmed(content: string): string {
-  let [start, end] = [0, content.length];
+  let start = 0;
+  let end = content.length;
   while (start < end && isSpace(content, start)) start++;
   while (start < end && isSpace(content, end - 1)) end--;
   return content.slice(start, end);

@@ -1,8 +1,8 @@
 /** Turns forwarding on, and off on undo, with the settings that the kernel changes along with it (rules B26, K16). */
 import { CniError, code } from "../cni/error.ts";
 import type { Family } from "../net/ip.ts";
+import { listDirectory } from "../sys/directory.ts";
 import { failedWith, SystemError } from "../sys/errno.ts";
-import { listDirectory } from "../sys/file.ts";
 import { ensureSysctl, sysctlIfThere, sysctlName } from "../sys/sysctl.ts";
 import { FORWARDING } from "./gateway.ts";
 import { lockHost } from "./host-lock.ts";

@@ -39,6 +39,24 @@ function parseIpv4(text: string): IpAddress | undefined {
   return { family: 4, value: BigInt(value) };
 }
 
+/** The number of an IPv4 address whose text is a C string, as parseIp reads it; -1 if it is none. Makes nothing in memory. */
+export function ipv4InBytes(text: Uint8Array): number {
+  let value = 0;
+  for (let at = 0, octets = 1; ; octets++) {
+    let octet = (text[at++] ?? 0) - 0x30;
+    if (octet < 0 || octet > 9) return -1;
+    let next = text[at++] ?? 0;
+    for (; next >= 0x30 && next <= 0x39; next = text[at++] ?? 0) {
+      if (octet === 0) return -1;
+      octet = octet * 10 + next - 0x30;
+      if (octet > 255) return -1;
+    }
+    value = value * 256 + octet;
+    if (octets === 4) return next === 0 ? value : -1;
+    if (next !== 0x2e) return -1;
+  }
+}
+
 /** Parses digits without a leading zero; undefined for other text or a number above `largest`. */
 export function parseDecimal(text: string, largest: number): number | undefined {
   if (text === "" || (text.length > 1 && text.startsWith("0"))) return undefined;

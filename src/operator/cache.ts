@@ -6,8 +6,9 @@
 import type { Attachment } from "../cni/attachment.ts";
 import { decodeText } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
+import { listDirectory } from "../sys/directory.ts";
 import { failedWith, messageOf } from "../sys/errno.ts";
-import { listDirectory, readFile } from "../sys/file.ts";
+import { readFile } from "../sys/file.ts";
 import { isFileFailure } from "../sys/own-file.ts";
 import { isDocument } from "./networks.ts";
 

@@ -6,6 +6,7 @@
 
 import { runProgram } from "../sys/child.ts";
 import { read, writeAll } from "../sys/descriptor.ts";
+import { listDirectory } from "../sys/directory.ts";
 import { describeErrno, failedWith, SystemError } from "../sys/errno.ts";
 import {
   chmod,
@@ -13,7 +14,6 @@ import {
   inodeAndChange,
   isDirectory,
   link,
-  listDirectory,
   mkdir,
   O,
   rename,

@@ -7,8 +7,9 @@ import { describeJsonFault } from "../cni/json-position.ts";
 import { decodeText, describeUtf8Fault } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
 import { get } from "../schema/parse.ts";
+import { listDirectory } from "../sys/directory.ts";
 import { failedWith, messageOf } from "../sys/errno.ts";
-import { listDirectory, readFile } from "../sys/file.ts";
+import { readFile } from "../sys/file.ts";
 import { isFileFailure } from "../sys/own-file.ts";
 
 /** Where runtimes look for networks by default. */

@@ -4,29 +4,13 @@
  */
 import { close, readToEnd } from "./descriptor.ts";
 import { ENOENT, SystemError } from "./errno.ts";
+import { changeSeen, type FileIdentity, FileStatus, inodeSeen, look, NO_PATH } from "./statx.ts";
 import { ARM, attempt, call, cString } from "./syscall.ts";
+
+export type { FileIdentity, FileStatus } from "./statx.ts";
 
 /** Keeps U+FEFF at the start of a name, where it is not a byte order mark. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** Identifies a file as long as it exists: two paths with equal identity lead to one file. */
-export interface FileIdentity {
-  readonly device: string;
-  readonly inode: string;
-}
-
-/** The part of struct statx (uapi linux/stat.h) that the plugins use. Times are nanoseconds since the epoch. */
-export interface FileStatus extends FileIdentity {
-  /** File type and permission bits, as in st_mode. */
-  readonly mode: number;
-  /** User id of the owner. */
-  readonly owner: number;
-  /** Names of the file (hard links); 0 for an open file that was removed. */
-  readonly links: number;
-  readonly size: number;
-  readonly modified: bigint;
-  readonly changed: bigint;
-}
 
 /** By S_IFMT of stat(2). */
 export function isRegular(status: FileStatus): boolean {
@@ -56,61 +40,27 @@ export const O = {
   PATH: 0o10000000,
 } as const;
 
-/** Opens a file. No child inherits it, and it never becomes the terminal of this process. */
+/** What every open(2) gets: no child inherits the file, and it never becomes the terminal of this process. */
+export const ALWAYS = O.CLOEXEC | 0o400; /* NOCTTY */
+
+/** Opens a file. */
 export function open(path: string, flags: number, mode = 0): number {
-  const always = O.CLOEXEC | 0o400; /* NOCTTY */
-  return call("openat", 257, 56, path, AT_FDCWD, cString(path), flags | always, mode);
-}
-
-/** One buffer for all calls: each result is decoded before the next call. All fields are aligned to their size. */
-const statxBuffer = new ArrayBuffer(256);
-const statx = new Uint8Array(statxBuffer);
-const statx32 = new Uint32Array(statxBuffer);
-const statx64 = new BigUint64Array(statxBuffer);
-
-/** Calls statx(2) on a path, or with an empty path on a descriptor. Returns 0 or a negative error number. */
-function look(directory: number, path: string, flags: number): number {
-  return attempt("statx", 332, 291, directory, cString(path), flags, 0x7ff /* STATX_BASIC_STATS */, statx);
+  return call("openat", 257, 56, path, AT_FDCWD, cString(path), flags | ALWAYS, mode);
 }
 
 /** Status of the file at `path`; of a link itself with `followLinks: false`. */
 export function status(path: string, options?: { followLinks?: boolean }): FileStatus {
-  const error = look(AT_FDCWD, path, options?.followLinks === false ? 0x100 /* AT_SYMLINK_NOFOLLOW */ : 0);
+  const flags = options?.followLinks === false ? 0x100 /* AT_SYMLINK_NOFOLLOW */ : 0;
+  const error = look(AT_FDCWD, cString(path), flags);
   if (error < 0) throw new SystemError("statx", -error, path);
-  return decodeStatx();
+  return new FileStatus();
 }
 
 /** Status of an open file. */
 export function statusOf(fd: number): FileStatus {
-  const error = look(fd, "", 0x1000 /* AT_EMPTY_PATH */);
+  const error = look(fd, NO_PATH, 0x1000 /* AT_EMPTY_PATH */);
   if (error < 0) throw new SystemError("statx", -error);
-  return decodeStatx();
-}
-
-/** Offsets from struct statx: nlink 16, uid 20, mode 28, ino 32, size 40, ctime 96, mtime 112, dev major/minor 136/140. */
-function decodeStatx(): FileStatus {
-  return {
-    device: `${word32(136)}:${word32(140)}`,
-    inode: String(word64(32)),
-    mode: word32(28) & 0xffff,
-    owner: word32(20),
-    links: word32(16),
-    size: Number(word64(40)),
-    changed: timeAt(96),
-    modified: timeAt(112),
-  };
-}
-
-function word32(offset: number): number {
-  return statx32[offset / 4] ?? 0;
-}
-function word64(offset: number): bigint {
-  return statx64[offset / 8] ?? 0n;
-}
-
-/** A struct statx_timestamp in nanoseconds. Its seconds are signed. */
-function timeAt(offset: number): bigint {
-  return BigInt.asIntN(64, word64(offset)) * 1_000_000_000n + BigInt(word32(offset + 8));
+  return new FileStatus();
 }
 
 /**
@@ -118,10 +68,10 @@ function timeAt(offset: number): bigint {
  * else, which makes it cheap for many files.
  */
 export function inodeAndChange(path: string): { inode: bigint; changed: bigint } | undefined {
-  const error = look(AT_FDCWD, path, 0x100 /* AT_SYMLINK_NOFOLLOW */);
+  const error = look(AT_FDCWD, cString(path), 0x100 /* AT_SYMLINK_NOFOLLOW */);
   if (error === -ENOENT) return undefined;
   if (error < 0) throw new SystemError("statx", -error, path);
-  return { inode: word64(32), changed: timeAt(96) };
+  return { inode: inodeSeen(), changed: changeSeen() };
 }
 
 export function sameFile(a: FileIdentity, b: FileIdentity): boolean {
@@ -154,30 +104,6 @@ export function readFile(path: string): Uint8Array {
 /** The file as UTF-8 text; invalid sequences become U+FFFD. */
 export function readText(path: string): string {
   return decoder.decode(readFile(path));
-}
-
-/** Names in a directory without "." and "..", in the order of the file system. */
-export function listDirectory(path: string): string[] {
-  const names: string[] = [];
-  forEachName(path, (name) => names.push(name));
-  return names;
-}
-
-/** Calls `use` with each name, without a list of all. For directories that may be large. */
-export function forEachName(path: string, use: (name: string) => void): void {
-  withFile(path, O.DIRECTORY, 0, (fd) => {
-    const buffer = new Uint8Array(32768);
-    const view = new DataView(buffer.buffer);
-    for (;;) {
-      const length = call("getdents64", 217, 61, path, fd, buffer, buffer.length);
-      if (length === 0) return;
-      // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, then the name up to a NUL.
-      for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
-        const name = decoder.decode(buffer.subarray(at + 19, buffer.indexOf(0, at + 19)));
-        if (name !== "." && name !== "..") use(name);
-      }
-    }
-  });
 }
 
 /** One buffer for all links: touching a new page of memory costs as much as reading a link. */

@@ -3,8 +3,9 @@
  * in the mount namespaces of processes. It cannot find a socket that an outside process holds in a namespace. No process
  * can enter a namespace through such a socket.
  */
+import { listDirectory } from "./directory.ts";
 import { failedWith, SystemError } from "./errno.ts";
-import { listDirectory, readLink, readText, status } from "./file.ts";
+import { readLink, readText, status } from "./file.ts";
 import { Netns, NoNamespaceError } from "./netns.ts";
 
 /** Maps the inode number (of nsfs) of a network namespace to its cookie; undefined if the cookie can't be read. */

@@ -1,6 +1,7 @@
 /** Finds the programs that hold sockets, for messages. */
+import { listDirectory } from "./directory.ts";
 import { unlessFailed } from "./errno.ts";
-import { listDirectory, readLink, readText } from "./file.ts";
+import { readLink, readText } from "./file.ts";
 
 /** A program that holds a socket. */
 export interface Holder {

@@ -11,6 +11,7 @@ import {
   type IpAddress,
   ipFromBytes,
   ipToBytes,
+  ipv4InBytes,
   isLoopback,
   parseIp,
   sameIp,
@@ -140,6 +141,43 @@ describe("parseIp", () => {
     ["a prefix", "1.2.3.4/24"],
   ])("refuses %s", (_, text) => {
     expect(parseIp(text)).toBeUndefined();
+  });
+});
+
+describe("ipv4InBytes", () => {
+  const inBytes = (text: string) => ipv4InBytes(new TextEncoder().encode(`${text}\0rest`));
+  const OTHERS = [
+    "",
+    "1",
+    "1.2.3",
+    "1.2.3.4.5",
+    "01.2.3.4",
+    "1.2.3.04",
+    "256.1.1.1",
+    "1.2.3.999",
+    "1..2.3",
+    "1.2.3.4 ",
+  ];
+
+  test("H50: reads what parseIp reads as IPv4", () => {
+    const octet = fc.oneof(fc.nat(300), fc.constantFrom("", "00", "01", "0", "255", "256", "1a"));
+    const anyText = fc.oneof(
+      fc.array(octet, { minLength: 3, maxLength: 5 }).map((octets) => octets.join(".")),
+      fc.constantFrom(
+        ...OTHERS,
+        "lock",
+        "last_reserved_ip.0",
+        "::ffff:1.2.3.4",
+        "0.0.0.0",
+        "255.255.255.255",
+      ),
+    );
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const parsed = text.includes(":") ? undefined : parseIp(text);
+        expect(inBytes(text)).toBe(parsed === undefined ? -1 : Number(parsed.value));
+      }),
+    );
   });
 });
 

@@ -20,11 +20,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readToEnd, writeAll } from "../../src/sys/descriptor.ts";
+import { forEachEntry, listDirectory, nameOf, readSmallFile } from "../../src/sys/directory.ts";
 import { SystemError } from "../../src/sys/errno.ts";
 import {
   isDirectory,
   isRegular,
-  listDirectory,
   O,
   readFile,
   readLink,
@@ -177,6 +177,30 @@ describe("directories", () => {
 
   test("a file is none", () => {
     expect(codeOf(() => listDirectory(file()))).toBe("ENOTDIR");
+  });
+
+  test("readSmallFile reads each file that fits, and nothing else", () => {
+    const path = fresh();
+    mkdirSync(path);
+    writeFileSync(join(path, "fits"), "0123456789");
+    writeFileSync(join(path, "empty"), "");
+    writeFileSync(join(path, "long"), "0123456789a");
+    mkdirSync(join(path, "folder"));
+    symlinkSync("fits", join(path, "link"));
+    Bun.spawnSync(["mkfifo", join(path, "fifo")]);
+    const before = openDescriptors();
+    const read: Record<string, string | undefined> = {};
+    forEachEntry(path, (directory, name) => {
+      const into = new Uint8Array(10);
+      const found = readSmallFile(directory, name, into);
+      read[nameOf(name)] = found && new TextDecoder().decode(into.subarray(0, found.length));
+      if (found === undefined) return;
+      const judge = statSync(join(path, nameOf(name)), { bigint: true });
+      expect([found.inode, found.changed]).toEqual([judge.ino, judge.ctimeNs]);
+    });
+    const others = { ".": undefined, "..": undefined, folder: undefined, link: undefined, fifo: undefined };
+    expect(read).toEqual({ fits: "0123456789", empty: "", long: undefined, ...others });
+    expect(descriptorsSince(before)).toEqual([]);
   });
 });
 

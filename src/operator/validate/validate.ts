@@ -2,8 +2,9 @@
 
 import { isIdentifier } from "../../cni/identifier.ts";
 import { PLUGINS } from "../../plugins/registry.ts";
+import { listDirectory } from "../../sys/directory.ts";
 import { failedWith } from "../../sys/errno.ts";
-import { isDirectory, listDirectory, readFile, status } from "../../sys/file.ts";
+import { isDirectory, readFile, status } from "../../sys/file.ts";
 import { isOurs, judgeChain } from "./judge-chain.ts";
 import { judgeList, judgePlugin } from "./judge-keys.ts";
 import { judgeNetworks } from "./judge-networks.ts";

@@ -9,8 +9,9 @@ import { type LeaseFile, LeaseFiles } from "../../leases/lease-files.ts";
 import { type LeaseStore, openStore } from "../../leases/lease-store.ts";
 import { type LeasePlace, stateDirectory, workingPrefix } from "../../leases/place.ts";
 import { findLiving, userOfLease } from "../../leases/reclaim.ts";
+import { listDirectory } from "../../sys/directory.ts";
 import { failedWith, SystemError } from "../../sys/errno.ts";
-import { listDirectory, unlink } from "../../sys/file.ts";
+import { unlink } from "../../sys/file.ts";
 import { ForeignFileError, requireOwnDirectory } from "../../sys/own-file.ts";
 import { parsePlace } from "./config.ts";
 

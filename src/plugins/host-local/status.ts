@@ -11,7 +11,7 @@ import { type LeaseFile, LeaseFiles } from "../../leases/lease-files.ts";
 import { findDead } from "../../leases/reclaim.ts";
 import { type Interval, intervalOf, sizeOf } from "../../net/interval.ts";
 import { parseIp } from "../../net/ip.ts";
-import { forEachName } from "../../sys/file.ts";
+import { forEachName } from "../../sys/directory.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
 import { searchOrder } from "./allocator.ts";
 import { parseAllocation, parsePlace, rangesComeWithAdd } from "./config.ts";

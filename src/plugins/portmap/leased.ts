@@ -1,7 +1,8 @@
 /** Looks for addresses among host-local's leases, which tell of the network of rules that do not (M43). */
 import { formatIp, type IpAddress } from "../../net/ip.ts";
+import { listDirectory } from "../../sys/directory.ts";
 import { unlessFailed } from "../../sys/errno.ts";
-import { listDirectory, readText } from "../../sys/file.ts";
+import { readText } from "../../sys/file.ts";
 
 /** host-local's default. The configuration of portmap does not name another one. */
 const DIRECTORY = "/var/lib/cni/networks";
