@@ -104,6 +104,12 @@ describe("O10: networks against each other", () => {
       ["BH124 b"],
     ],
     [
+      "one subnet in two parts, on two bridges",
+      { ipam: { rangeEnd: "10.1.2.99" } },
+      { keys: { bridge: "br1" }, ipam: { rangeStart: "10.1.2.100" } },
+      ["BH120 b"],
+    ],
+    [
       "one bridge with two VLANs",
       { keys: { vlan: 5 } },
       { keys: { vlan: 6 }, ipam: { subnet: "10.1.3.0/24" } },
