@@ -5,25 +5,33 @@
 import { rmSync } from "node:fs";
 import { outcomeOf } from "../support/command.ts";
 import { errorObject, protocolProblems } from "../support/protocol.ts";
+import type { Traced } from "./calls.ts";
 import { arm, takeTraces } from "./children.ts";
 import type { Answer, DisturbedCommand, Kill, Problem, SystemCallError } from "./job.ts";
 import { hitIn, injection, type Point } from "./point.ts";
 import { failureOf, halfLeases, liveAgain, said } from "./recovery.ts";
 import { SUBJECT } from "./scenario.ts";
-import { addNetns, type Scene, type Traced } from "./scene.ts";
+import { addNetns, type Scene } from "./scene.ts";
 
-/** Calls the plugin with a fault at the point: `what` is "signal=KILL" or "error=EIO". DEL comes after an ADD. */
+/** Calls the chain with a fault at the point: `what` is "signal=KILL" or "error=EIO". DEL comes after an ADD. */
 async function disturb(scene: Scene, command: DisturbedCommand, point: Point, what: string) {
   const added = command === "DEL" ? await scene.call("ADD", SUBJECT) : undefined;
   if (added !== undefined && added.exitCode !== 0)
     throw new Error(`ADD before the disturbed DEL: ${said(added)}`);
+  if (added !== undefined) await scene.makeFlows();
   const prevResult = added === undefined ? {} : { prevResult: added.stdout };
   const options = injection(point, what);
-  if (point.child !== undefined) arm(point.child, options);
-  const strace = point.child === undefined ? { strace: options } : {};
-  const run = await scene.call(command, SUBJECT, { ...prevResult, ...strace });
-  const traces = point.child === undefined ? [run.trace] : takeTraces().map(({ trace }) => trace);
-  return { run, prevResult, hit: traces.map(hitIn).find((line) => line !== undefined) };
+  const { plugin = "bridge", child } = point;
+  let inside = "";
+  const before = async () => {
+    if (child !== undefined) arm(child, options);
+    if (plugin === "tuning") inside = await scene.insideOf(SUBJECT);
+  };
+  const at = { plugin, before, ...(child === undefined && { strace: options }) };
+  const run = await scene.call(command, SUBJECT, { ...prevResult, at });
+  const traces = child === undefined ? [run.trace] : takeTraces().map(({ trace }) => trace);
+  const hit = traces.map(hitIn).find((line) => line !== undefined);
+  return { run, prevResult, hit, plugin, inside };
 }
 
 export async function killCase(scene: Scene, job: Kill, reference: boolean): Promise<Answer> {
@@ -33,14 +41,15 @@ export async function killCase(scene: Scene, job: Kill, reference: boolean): Pro
   if (hit === undefined) problems.push(...failureOf(run, `${command} fails`, "fails undisturbed"));
   problems.push(...halfLeases());
 
-  const isGone = aftermath === "gone" || aftermath === "nameless";
+  const isGone = aftermath === "gone" || aftermath === "nameless" || aftermath === "collected";
   if (isGone) {
     await outcomeOf(["ip", "netns", "delete", SUBJECT]);
     rmSync(`/run/netns/${SUBJECT}`, { force: true });
   }
   const unnamed = aftermath === "nameless" || aftermath === "unnamed" ? { netns: "" } : {};
-  const deleted = await scene.call("DEL", SUBJECT, { ...prevResult, ...unnamed });
-  problems.push(...failureOf(deleted, "DEL fails", "the runtime's DEL fails"));
+  const next = aftermath === "collected" ? "GC" : "DEL";
+  const deleted = await scene.call(next, SUBJECT, { ...prevResult, ...unnamed });
+  problems.push(...failureOf(deleted, `${next} fails`, `the runtime's ${next} fails`));
   await scene.awaitOrphans();
   problems.push(...(await scene.leftovers({ skeleton: true, resting: isGone })));
   const skeleton = await scene.hasEmptySkeleton();
@@ -53,7 +62,7 @@ export async function killCase(scene: Scene, job: Kill, reference: boolean): Pro
 /** The plugin says what failed and takes everything back, or it succeeds in spite of it. */
 export async function errorCase(scene: Scene, job: SystemCallError): Promise<Answer> {
   const { command, point, errno, live } = job;
-  const { run, prevResult, hit } = await disturb(scene, command, point, `error=${errno}`);
+  const { run, prevResult, hit, plugin, inside } = await disturb(scene, command, point, `error=${errno}`);
   await scene.awaitOrphans();
   const problems = halfLeases();
   const refused = run.exitCode !== 0;
@@ -69,12 +78,15 @@ export async function errorCase(scene: Scene, job: SystemCallError): Promise<Ans
     // When not even the result can be delivered, the attachment was whole: it goes as by a DEL.
     undone =
       command === "ADD" && errorObject(run.stdout)?.msg.startsWith("cannot deliver the result") !== true;
-    if (!undone) {
-      const again = await scene.call("DEL", SUBJECT, prevResult);
-      problems.push(...failureOf(again, "DEL fails", "DEL once more fails"));
-    }
+    if (undone && inside !== "" && inside !== (await scene.insideOf(SUBJECT)))
+      problems.push({ what: "container", text: `${inside} became ${await scene.insideOf(SUBJECT)}` });
+    // What a failed ADD has done is gone without a DEL of the same plugin.
+    const options = undone ? { before: plugin } : prevResult;
+    const again = await scene.call("DEL", SUBJECT, options);
+    problems.push(...failureOf(again, "DEL fails", "DEL once more fails"));
   }
-  problems.push(...(await scene.leftovers({ skeleton: !undone, undone })));
+  // Only where bridge is not called again does its ADD have to take back all.
+  problems.push(...(await scene.leftovers({ skeleton: !undone, undone: undone && plugin === "bridge" })));
   if (problems.length === 0 && live) problems.push(...(await liveAgain(scene, { skeleton: false })));
   const end = hit === undefined ? "clean" : refused ? "refused" : "tolerated";
   return { hit, end, problems };

@@ -5,9 +5,9 @@ export type DisturbedCommand = "ADD" | "DEL";
 
 /**
  * How the runtime's DEL comes after a kill: with the namespace, without its path though it is there, after it went, and
- * after it went without its path.
+ * after it went without its path; or after it went comes no DEL, but a GC that does not list the container.
  */
-export const AFTERMATHS = ["present", "unnamed", "gone", "nameless"] as const;
+export const AFTERMATHS = ["present", "unnamed", "gone", "nameless", "collected"] as const;
 
 interface Disturbance {
   readonly scenario: string;

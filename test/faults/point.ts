@@ -4,6 +4,8 @@
 export interface Point {
   readonly call: string;
   readonly when: number;
+  /** The plugin of the chain that makes it, or whose child does. */
+  readonly plugin?: string;
   /** The child that makes it; undefined for the plugin itself. */
   readonly child?: string;
   /** Whether the call changes something; else it only asks. */

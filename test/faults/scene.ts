@@ -1,48 +1,51 @@
 /** A scratch host in the state that a scenario starts from: calls on it, looks at it, and the way back to that state. */
-import { readdirSync, readFileSync, rmSync } from "node:fs";
-import { type Outcome, outcomeOf, outputOf } from "../support/command.ts";
+import { readdirSync, readFileSync } from "node:fs";
+import { outcomeOf, outputOf } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { type HostState, hostState } from "../support/host-state.ts";
 import { keptBridge, keptForwarding, keptIptablesChains, keptLeaseFolder } from "../support/leftovers.ts";
-import { environmentOf } from "../support/plugin-call.ts";
 import { restoreHost } from "../support/scratch-host.ts";
 import { stateDifference } from "../support/state-difference.ts";
-import { setTraps, startRecording, stopRecording, TRAPPED_CNI_PATH, takeTraces, WORK } from "./children.ts";
+import { Calls } from "./calls.ts";
+import { setTraps } from "./children.ts";
 import type { Problem } from "./job.ts";
-import { BRIDGE, NEIGHBOUR, NETWORK, type Scenario, SUBJECT } from "./scenario.ts";
+import { BRIDGE, NEIGHBOUR, NETWORK, portsOf, type Scenario, SUBJECT } from "./scenario.ts";
 
 /** Tables and base chains that the plugins use for all attachments, without any rule of one. */
 const SKELETON: readonly RegExp[] = [
   /^nft \{"table":\{"family":"inet","name":"cni_plugins_masquerade"/,
   /^nft \{"chain":\{"family":"inet","table":"cni_plugins_masquerade"/,
   /^nft \{"rule":\{"family":"inet","table":"cni_plugins_masquerade","chain":"postrouting"/,
+  /^nft \{"(table|chain)":\{"family":"ip6?",("table":"cni_hostport",)?"name":"(cni_hostport"|[a-z_]*hostports|prerouting|output|masquerading)/,
+  /^nft \{"rule":\{"family":"ip6?","table":"cni_hostport","chain":"(hostports_all|prerouting|output)"/,
+  /^nft \{"chain":\{"family":"ip6?","table":"nat","name":"CNI-HOSTPORT-/,
+  /^nft \{"rule":\{"family":"ip6?","table":"nat","chain":"(PREROUTING|OUTPUT|POSTROUTING|CNI-HOSTPORT-(MASQ|SETMARK))"/,
+  /^ip6?tables-nft nat (:CNI-HOSTPORT-|.* -j (CNI-HOSTPORT-(DNAT|MASQ)|MASQUERADE|MARK --set-xmark \S+)$)/,
 ];
 
 /** What stays whatever happens: the IPAM's own files, and the empty tables of iptables. */
-const KEPT = [...keptIptablesChains, ...keptLeaseFolder(NETWORK)];
+const KEPT = [
+  ...keptIptablesChains,
+  ...keptLeaseFolder(NETWORK),
+  // The folder in which tuning saves settings.
+  /^file \/run\/cni\/(tuning\/)? /,
+];
 
 /** What stays by design after the last DEL on a host that was bare; an ADD that fails takes it back. */
-const STAYS = [...keptBridge(BRIDGE), ...keptForwarding];
+const STAYS = [
+  ...keptBridge(BRIDGE),
+  ...keptForwarding,
+  // x_tables does not tell which program has made a chain, so the shared ones of published ports stay.
+  /^ip6?tables-legacy nat (:CNI-HOSTPORT-|.* -j (CNI-HOSTPORT-(DNAT|MASQ)|MASQUERADE|MARK --set-xmark \S+)$)/,
+];
 
-/** A call of the plugin under strace. */
-export interface Traced extends Outcome {
-  readonly trace: string;
-  readonly milliseconds: number;
-}
-
-export class Scene {
-  readonly scenario: Scenario;
-  readonly #binaries: string;
-  /** The reference's calls are spread over threads, ours are all made by the first. */
-  readonly #threads: boolean;
+export class Scene extends Calls {
   readonly #bare: HostState;
   #neighbour = "";
   #start: HostState = [];
 
   private constructor(scenario: Scenario, options: SceneOptions) {
-    this.scenario = scenario;
-    this.#binaries = options.binaries;
-    this.#threads = options.reference;
+    super(scenario, options);
     this.#bare = options.bare;
   }
 
@@ -66,48 +69,38 @@ export class Scene {
     await restoreHost(this.#bare);
   }
 
-  /** Calls the plugin, with strace's options under strace. `netns` replaces the container's path. */
-  async call(command: string, id: string, options: CallOptions = {}): Promise<Traced> {
-    const { prevResult, netns = `/var/run/netns/${id}`, strace } = options;
-    const config =
-      prevResult === undefined
-        ? this.scenario.config
-        : { ...this.scenario.config, prevResult: JSON.parse(prevResult) };
-    const log = `${WORK}/trace`;
-    const follow = this.#threads ? ["-f"] : [];
-    const before = strace === undefined ? [] : ["strace", ...follow, "-y", "-s", "64", "-o", log, ...strace];
-    const start = performance.now();
-    const outcome = await outcomeOf([...before, `${this.#binaries}/bridge`], {
-      env: environmentOf({
-        ...{ command, containerId: id, netns, ifname: "eth0" },
-        path: this.scenario.children.includes("host-local") ? TRAPPED_CNI_PATH : this.#binaries,
-        env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
-      }),
-      stdin: JSON.stringify(config),
-    });
-    const milliseconds = performance.now() - start;
-    const trace = strace === undefined ? "" : readFileSync(log, "utf8");
-    rmSync(log, { force: true });
-    return { ...outcome, trace, milliseconds };
+  /** Whether ports of containers are published. */
+  get #publishes(): boolean {
+    return this.scenario.chain.some(({ type }) => type === "portmap");
   }
 
-  /** A clean call of the subject under strace, with the traces of its children. */
-  async record(
-    command: string,
-    prevResult?: string,
-  ): Promise<{ trace: string; children: ReturnType<typeof takeTraces> }> {
-    // Who follows threads follows children, and a process can have one tracer only.
-    if (!this.#threads) startRecording();
-    try {
-      const run = await this.call(command, SUBJECT, {
-        strace: [],
-        ...(prevResult !== undefined && { prevResult }),
-      });
-      if (run.exitCode !== 0) throw new Error(`${command} failed under strace: ${run.stdout}${run.stderr}`);
-      return { trace: run.trace, children: takeTraces() };
-    } finally {
-      stopRecording();
-    }
+  /** Sends a packet to the subject's UDP port by each family, so that there are flows which its DEL must end (M50). */
+  async makeFlows(): Promise<void> {
+    if (!this.#publishes) return;
+    for (const address of ["10.77.0.1", "fd77::1"])
+      await outputOf(["bash", "-c", `echo >/dev/udp/${address}/${portsOf(SUBJECT)[0]?.hostPort}`]);
+    const { length } = await this.#flows();
+    if (length !== 2) throw new Error(`${length} flows to the published port instead of 2`);
+  }
+
+  /** Flows that lead to the subject's port. */
+  async #flows(): Promise<string[]> {
+    if (!this.#publishes) return [];
+    const port = new RegExp(` sport=${portsOf(SUBJECT)[0]?.containerPort} `);
+    const lists = ["ipv4", "ipv6"].map((family) => outputOf(["conntrack", "-L", "-p", "udp", "-f", family]));
+    const lines = (await Promise.all(lists)).flatMap((text) => text.split("\n"));
+    return lines.filter((line) => port.test(line)).map((line) => `+ flow ${line}`);
+  }
+
+  /** What tuning changes of a container's interface. */
+  async insideOf(id: string): Promise<string> {
+    const inside = ["ip", "netns", "exec", id];
+    const [link = {}] = JSON.parse(await outputOf(["ip", "-n", id, "-d", "-j", "link", "show", "eth0"])) as [
+      Record<string, unknown>?,
+    ];
+    const { address, mtu, promiscuity, txqlen } = link;
+    const setting = await outputOf([...inside, "cat", "/proc/sys/net/ipv4/conf/eth0/arp_filter"]);
+    return JSON.stringify({ address, mtu, promiscuity, txqlen, arp_filter: setting.trim() });
   }
 
   /** Waits until nothing runs any more that a killed plugin has started. */
@@ -129,7 +122,10 @@ export class Scene {
       ...(this.scenario.neighbour || options.undone === true ? [] : STAYS),
       ...(options.skeleton ? SKELETON : []),
     ];
-    const look = async () => stateDifference(this.#start, await hostState(), mayDiffer);
+    const look = async () => [
+      ...stateDifference(this.#start, await hostState(), mayDiffer),
+      ...(await this.#flows()),
+    ];
     let difference = await look();
     const end = performance.now() + (options.resting === true ? 2000 : 300);
     while (difference.length > 0 && performance.now() < end) {
@@ -175,12 +171,6 @@ export interface SceneOptions {
   readonly bare: HostState;
 }
 
-export interface CallOptions {
-  readonly prevResult?: string;
-  readonly netns?: string;
-  readonly strace?: readonly string[];
-}
-
 export async function addNetns(name: string): Promise<void> {
   await outputOf(["ip", "netns", "add", name]);
   await outputOf(["ip", "-n", name, "link", "set", "lo", "up"]);
@@ -211,7 +201,7 @@ export const withoutWaiting = (inside: readonly string[] = []): Promise<string> 
 export const addressesOf = (result: string): string[] =>
   (JSON.parse(result) as { ips?: { address: string }[] }).ips?.map(({ address }) => address) ?? [];
 
-const NAMES = /^(bridge|host-local|strace|ip6?tables|xtables)/;
+const NAMES = /^(bridge|firewall|host-local|portmap|strace|tuning|ip6?tables|xtables)/;
 
 /** Whether any program of a plugin runs among the processes of this scratch host. */
 function programsRun(): boolean {
@@ -232,6 +222,8 @@ function kindOf(line: string): string {
   if (/^\+ (link|port|fdb|vlan) /.test(line)) return "link";
   if (/^\+ (nft|ip6?tables)/.test(line)) return "rule";
   if (/^\+ file .*\/networks\//.test(line)) return "lease";
+  if (/^\+ file .*\/tuning\//.test(line)) return "saved settings";
+  if (line.startsWith("+ flow ")) return "flow";
   if (/^\+ (address|route|neighbour) /.test(line)) return "address";
   return "other";
 }

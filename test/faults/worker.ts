@@ -4,7 +4,7 @@ import { answerEach } from "../support/lane.ts";
 import { mountTraps } from "./children.ts";
 import { errorCase, killCase } from "./disturb.ts";
 import type { Answer, DisturbedCommand, Job } from "./job.ts";
-import { pointsOf } from "./point.ts";
+import { type Point, pointsOf } from "./point.ts";
 import { SUBJECT, scenarioNamed } from "./scenario.ts";
 import { Scene, withoutWaiting } from "./scene.ts";
 
@@ -39,14 +39,17 @@ async function run(job: Job): Promise<Answer> {
   return job.kind === "error" ? errorCase(scene, job) : record(scene, job.command);
 }
 
+/** The points of a command, from a clean run for each plugin that is disturbed. */
 async function record(host: Scene, command: DisturbedCommand): Promise<Answer> {
-  const added = command === "DEL" ? await host.call("ADD", SUBJECT) : undefined;
-  const { trace, children } = await host.record(command, added?.stdout);
-  if (command === "ADD") await host.call("DEL", SUBJECT);
-  // Later calls of a program are like its first, which is the one that an armed trap catches.
-  const first = [...new Map(children.toReversed().map((run) => [run.child, run])).values()];
-  return {
-    points: [...pointsOf(trace), ...first.flatMap((run) => pointsOf(run.trace, run.child))],
-    problems: [],
-  };
+  const points: Point[] = [];
+  for (const plugin of host.scenario.disturbed) {
+    const added = command === "DEL" ? await host.call("ADD", SUBJECT) : undefined;
+    const { trace, children } = await host.record(command, plugin, added?.stdout);
+    if (command === "ADD") await host.call("DEL", SUBJECT);
+    // Later calls of a program are like its first, which is the one that an armed trap catches.
+    const first = [...new Map(children.toReversed().map((run) => [run.child, run])).values()];
+    const found = [...pointsOf(trace), ...first.flatMap((run) => pointsOf(run.trace, run.child))];
+    for (const point of found) points.push({ ...point, plugin });
+  }
+  return { points, problems: [] };
 }
