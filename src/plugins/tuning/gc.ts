@@ -9,7 +9,7 @@ import { failedWith } from "../../sys/errno.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
 import { dataDirOf } from "./config.ts";
 import { recordIn } from "./origin.ts";
-import { type Origin, readSaved, removeSaved } from "./saved-state.ts";
+import { type Origin, readSaved, removeSaved, UNFINISHED } from "./saved-state.ts";
 
 export async function gc(request: Request): Promise<void> {
   const { config, log } = request;
@@ -38,7 +38,8 @@ export async function gc(request: Request): Promise<void> {
 function originsIn(dataDir: string, log: Request["log"]): { path: string; origin: Origin }[] {
   const found: { path: string; origin: Origin }[] = [];
   for (const name of namesIn(dataDir)) {
-    if (!name.endsWith(".json")) continue;
+    // A killed ADD leaves a file that is not renamed yet.
+    if (!name.endsWith(".json") && !name.endsWith(`.json${UNFINISHED}`)) continue;
     const path = `${dataDir}/${name}`;
     try {
       const origin = readSaved(path)?.origin;

@@ -10,9 +10,9 @@ import { attachmentMark } from "../../netfilter/attachment-names.ts";
 import { KeyError } from "../../schema/key-error.ts";
 import type { Keys } from "../../schema/keys.ts";
 import { parse } from "../../schema/parse.ts";
-import { readToEnd, writeAll } from "../../sys/descriptor.ts";
+import { close, readToEnd, writeAll } from "../../sys/descriptor.ts";
 import { failedWith } from "../../sys/errno.ts";
-import { O, rename, unlink } from "../../sys/file.ts";
+import { linkDescriptor, O, open, rename, statusOf, unlink } from "../../sys/file.ts";
 import { grantOwner, makeDirectories, OWNER_ONLY, openOwn } from "../../sys/own-file.ts";
 import type { LinkState } from "./link-state.ts";
 
@@ -48,8 +48,8 @@ export interface SavedState {
   readonly origin: Origin | undefined;
 }
 
-/** Ending of the name that a file has while it is written. */
-const UNFINISHED = ".new";
+/** Ending of the name that a complete file has until it replaces an earlier one. */
+export const UNFINISHED = ".new";
 /** NAME_MAX of uapi linux/limits.h less that ending. */
 const LONGEST_NAME = 255 - UNFINISHED.length;
 /** More than any file of either side has; a larger one is not read to its end, and so counts as broken. */
@@ -102,17 +102,35 @@ export function writeSaved({ path, state, origin }: SavedState): void {
     // As the reference writes it.
     const text = JSON.stringify({ ...state, bridgehead: origin }, undefined, 1);
     unlinkIfThere(path + UNFINISHED);
-    {
-      using file = openOwn(path + UNFINISHED, O.WRONLY | O.CREAT | O.EXCL, OWNER_ONLY);
-      grantOwner(file);
-      writeAll(file.fd, new TextEncoder().encode(text));
-    }
+    writeNew(path + UNFINISHED, new TextEncoder().encode(text));
     rename(path + UNFINISHED, path);
   } catch (error) {
     const { message } = toCniError(error);
     throw new CniError(code.io, `cannot save the former settings in ${path}: ${message}`, "", {
       cause: error,
     });
+  }
+}
+
+/** Writes a new file. It gets its name when it is complete, so that GC can tell whose a file of a killed ADD is. */
+function writeNew(path: string, bytes: Uint8Array): void {
+  let fd: number;
+  try {
+    fd = open(path.slice(0, path.lastIndexOf("/")), O.TMPFILE | O.WRONLY, OWNER_ONLY);
+  } catch (error) {
+    // A file system without unnamed files.
+    if (!failedWith(error, "EOPNOTSUPP", "EISDIR", "EINVAL")) throw error;
+    using file = openOwn(path, O.WRONLY | O.CREAT | O.EXCL, OWNER_ONLY);
+    grantOwner(file);
+    writeAll(file.fd, bytes);
+    return;
+  }
+  try {
+    grantOwner({ fd, status: statusOf(fd) });
+    writeAll(fd, bytes);
+    linkDescriptor(fd, path);
+  } finally {
+    close(fd);
   }
 }
 

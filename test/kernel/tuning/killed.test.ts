@@ -14,7 +14,23 @@ const KEYS = {
 /** More than an ADD has of any of them. */
 const MOST = 60;
 
-tuningTest.each(["sendto", "setns", "write", "renameat,mkdirat,unlinkat"])(
+tuningTest("T33: GC removes what a killed ADD has saved", async (host) => {
+  const one = await prepare(host);
+  const valid = { "cni.dev/valid-attachments": [{ containerID: "another", ifname: "eth0" }] };
+  for (const call of ["openat", "write", "linkat", "renameat"]) {
+    for (let when = 1, isKilled = true; isKilled; when++) {
+      const inject = `inject=${call}:signal=KILL:when=${when}`;
+      const strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", `trace=${call}`, "-e", inject];
+      isKilled = (await one.call("ADD", KEYS, {}, strace)).exitCode !== 0;
+      expect(`${await one.call("GC", valid)}`).toStartWith("exit code 0");
+      const left = await host.run("find /run -path '/run/cni/*' -type f");
+      expect([call, when, left]).toEqual([call, when, ""]);
+      await one.silent("DEL");
+    }
+  }
+});
+
+tuningTest.each(["sendto", "setns", "write", "linkat,renameat,mkdirat,unlinkat"])(
   "T9, T33: killed at each %s",
   async (host, calls) => {
     const one = await prepare(host);
