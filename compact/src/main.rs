@@ -89,6 +89,40 @@ unsafe extern "C" fn same_bytes(context: *mut JSContext, _: JSValue, argc: c_int
     boolean(a == b)
 }
 
+/// Where `part` begins in `bytes`, not before `from`. Blocks without its first and last byte in their places are passed over,
+/// which the compiler does for all of a block's bytes at once.
+fn index_of(bytes: &[u8], part: &[u8], from: usize) -> Option<usize> {
+    const BLOCK: usize = 32;
+    let (&first, &last) = (part.first()?, part.last()?);
+    let starts = bytes.len().checked_sub(part.len() - 1)?;
+    let mut at = from;
+    while at < starts {
+        let end = starts.min(at + BLOCK);
+        let (heads, tails) = (&bytes[at..end], &bytes[at + part.len() - 1..end + part.len() - 1]);
+        let may_begin = match (<&[u8; BLOCK]>::try_from(heads), <&[u8; BLOCK]>::try_from(tails)) {
+            (Ok(heads), Ok(tails)) => {
+                heads.iter().zip(tails).fold(false, |found, (&a, &b)| found | ((a == first) & (b == last)))
+            }
+            _ => true,
+        };
+        if may_begin {
+            if let Some(found) = (at..end).find(|&start| bytes[start..].starts_with(part)) {
+                return Some(found);
+            }
+        }
+        at = end;
+    }
+    None
+}
+
+/// `indexOfBytes(bytes, part, from)`.
+unsafe extern "C" fn index_of_bytes(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
+    let values = arguments(argc, argv);
+    let Some(from) = integer_of(context, values[2]) else { return JS_EXCEPTION };
+    let (Some(bytes), Some(part)) = (bytes_of(context, values[0]), bytes_of(context, values[1])) else { return JS_EXCEPTION };
+    number(index_of(bytes, part, from.max(0) as usize).map_or(-1, |at| at as i64))
+}
+
 unsafe extern "C" fn collect_garbage(context: *mut JSContext, _: JSValue, _: c_int, _: *mut JSValue) -> JSValue {
     JS_RunGC(JS_GetRuntime(context));
     JS_UNDEFINED
@@ -120,7 +154,7 @@ const fn function(name: &'static CStr, function: Function, length: u8) -> JSCFun
 }
 
 /// What src/engine/compact.ts finds in the global object `host`.
-static FUNCTIONS: Functions<19> = Functions([
+static FUNCTIONS: Functions<20> = Functions([
     function(c"syscall", system::syscall, 1),
     function(c"interruptBy", system::interrupt_by, 1),
     function(c"interruptNoMore", system::interrupt_no_more, 1),
@@ -138,6 +172,7 @@ static FUNCTIONS: Functions<19> = Functions([
     function(c"sha256", sha256, 1),
     function(c"sha512", sha512, 1),
     function(c"sameBytes", same_bytes, 2),
+    function(c"indexOfBytes", index_of_bytes, 3),
     function(c"collectGarbage", collect_garbage, 0),
     function(c"useReserve", use_reserve, 0),
 ]);

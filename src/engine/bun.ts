@@ -74,6 +74,11 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
+/** Where `part` begins in `bytes`, from `from` on; -1 if it is not there. Searches thousands of rules in a dump. */
+export function indexOfBytes(bytes: Uint8Array, part: Uint8Array, from = 0): number {
+  return Buffer.prototype.indexOf.call(bytes, part, from);
+}
+
 /** Data to hash; text as UTF-8. Every engine must give the same hashes, since they are on disk and in names. */
 type Hashed = string | Uint8Array | BigUint64Array;
 

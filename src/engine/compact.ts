@@ -38,12 +38,18 @@ declare const host: {
   sha256(data: Hashed): string;
   sha512(data: Hashed): string;
   sameBytes(a: Uint8Array, b: Uint8Array): boolean;
+  indexOfBytes(bytes: Uint8Array, part: Uint8Array, from: number): number;
   collectGarbage(): void;
   useReserve(): void;
 };
 
 /** The host's own functions, and `environment`, which it fills when the program starts. */
 export const { architecture, environment, syscall, now, pause, sameBytes, collectGarbage, useReserve } = host;
+/** Where a part begins; see bun.ts. */
+export function indexOfBytes(bytes: Uint8Array, part: Uint8Array, from = 0): number {
+  return host.indexOfBytes(bytes, part, from);
+}
+
 /** What the engine throws when it is at its end: too little memory, for one. */
 declare const InternalError: ErrorConstructor;
 

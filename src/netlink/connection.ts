@@ -2,10 +2,20 @@
  * Sends requests over a transport and collects the replies: acknowledgements, dumps, several requests in one datagram.
  * The transport is an interface, so that tests can use a fake kernel.
  */
+// Long because: each way in which a conversation can end has its lines here.
 import { timeLeft } from "../sys/deadline.ts";
 import { SystemError } from "../sys/errno.ts";
 import { NetlinkError, UnansweredError } from "./error.ts";
-import { control, decodeAck, decodeMessages, encodeMessages, flag, isAck, type Message } from "./message.ts";
+import {
+  control,
+  decodeAck,
+  decodeMessages,
+  encodeMessages,
+  flag,
+  isAck,
+  isPlain,
+  type Message,
+} from "./message.ts";
 
 /** What carries datagrams to the kernel and back. */
 export interface Transport extends Disposable {
@@ -151,11 +161,19 @@ export class Connection implements Disposable {
     );
   }
 
-  /** The same for a value that is not a list. Each attempt starts with `begin`; `take` adds a message to it. */
-  fold<Sum>(request: Request, begin: () => Sum, take: (sum: Sum, message: Message) => void): Sum {
+  /**
+   * The same for a value that is not a list. Each attempt starts with `begin`; `take` adds a message to it. Datagrams without
+   * any message that `mayHold` wants are not decoded (sieve.ts).
+   */
+  fold<Sum>(
+    request: Request,
+    begin: () => Sum,
+    take: (sum: Sum, message: Message) => void,
+    mayHold?: (datagram: Uint8Array) => boolean,
+  ): Sum {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const sum = begin();
-      if (this.walk(request, sum, take)) return sum;
+      if (this.walk(request, sum, take, mayHold)) return sum;
     }
     throw new NetlinkError(request.action, EINTR, {
       text: `the table changed during each of ${DUMP_ATTEMPTS} dumps`,
@@ -163,12 +181,17 @@ export class Connection implements Disposable {
   }
 
   /** One attempt at a dump; false when the kernel reports that the table changed meanwhile. */
-  private walk<Sum>(request: Request, sum: Sum, take: (sum: Sum, message: Message) => void): boolean {
+  private walk<Sum>(
+    request: Request,
+    sum: Sum,
+    take: (sum: Sum, message: Message) => void,
+    mayHold: ((datagram: Uint8Array) => boolean) | undefined,
+  ): boolean {
     const sequence = this.send([request], flag.dump);
     let interrupted = false;
     let failure: { error: unknown } | undefined;
     for (;;) {
-      for (const message of this.receive()) {
+      for (const message of this.receive(mayHold)) {
         if (message.sequence !== sequence) continue;
         if ((message.flags & flag.dumpInterrupted) !== 0) interrupted = true;
         if (isAck(message)) {
@@ -206,14 +229,17 @@ export class Connection implements Disposable {
   }
 
   /**
-   * The next datagram's messages. The deadline is also checked here, for dumps whose datagrams never end.
+   * The next datagram's messages; none if `mayHold` does not want them. The deadline is also checked here, for dumps whose
+   * datagrams never end.
    */
-  private receive(): Message[] {
+  private receive(mayHold?: (datagram: Uint8Array) => boolean): Message[] {
     if (++this.datagrams % CLOCK_EVERY === 0 && timeLeft() === 0)
       throw new UnansweredError(this.action, ETIMEDOUT);
     let messages: Message[];
     try {
-      messages = decodeMessages(this.transport.receive());
+      const datagram = this.transport.receive();
+      if (mayHold !== undefined && isPlain(datagram) && !mayHold(datagram)) return [];
+      messages = decodeMessages(datagram);
     } catch (error) {
       throw unanswered(this.action, error);
     }

@@ -124,3 +124,21 @@ export function decodeAck({ type, flags, payload }: Message): Ack {
   if (errno === 0 || (flags & flag.ackAttributes) === 0) return { errno, extended: NOTHING_MORE };
   return { errno, extended: decode(EXTENDED_ACK, payload.slice(padded(end))) };
 }
+
+/** Offsets in struct nlmsghdr: u32 length, u16 type, u16 flags, u32 sequence. NLMSG_DONE has an errno behind it. */
+const TYPE_AT = 4;
+const FLAGS_AT = 6;
+const DONE_LENGTH = 20;
+
+/**
+ * Whether a datagram has objects of an uninterrupted dump of nf_tables alone. There the kernel marks an interruption at the
+ * first message of a datagram, since it looks at the table's generation once for each, and ends the dump with a datagram of
+ * its own; one that it appends is seen too. Types of other subsystems of netlink are below 256.
+ */
+export function isPlain(datagram: Uint8Array): boolean {
+  const end = datagram.length - DONE_LENGTH;
+  const isObject = datagram[TYPE_AT + 1] !== 0 && end > 0;
+  const isInterrupted = ((datagram[FLAGS_AT] ?? 0) & flag.dumpInterrupted) !== 0;
+  const isEnd = datagram[end] === DONE_LENGTH && datagram[end + TYPE_AT] === control.done;
+  return isObject && !isInterrupted && !isEnd;
+}

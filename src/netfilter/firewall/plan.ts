@@ -116,10 +116,10 @@ function effectivePolicy(
   if (ingress === undefined) return "open";
   const { bridge, policy } = ingress;
   const present = presentPolicy(state, bridge);
-  if (present === "open") return policy;
+  if (stricter(policy, present) === policy) return policy;
   const own = networkMark(attachment.network);
   let others: IngressPolicy = "open";
-  for (const found of rulesOf(state, CNI_FORWARD)) {
+  for (const found of state.recorded()) {
     const record = parseRecord(found.ingress);
     if (record?.bridge === bridge && found.mark?.startsWith(own) === false)
       others = stricter(others, record.policy);

@@ -89,7 +89,7 @@ export async function removeRules(
     {
       adminChain,
       bridge,
-      interest: { attachment, addresses: known },
+      interest: { attachment, addresses: known, isLeaving: true },
       isRemoved: (found) => {
         const is = isRemoved(found);
         if (is) note(addressOf(found), parseRecord(found.ingress)?.isolatedPort);

@@ -11,10 +11,19 @@ import { attachmentMark, MARK_LENGTH } from "../attachment-names.ts";
 import type { LegacyTable } from "../iptables/legacy-entries.ts";
 import { findChains } from "../kernel.ts";
 import { datumType, IPTABLES_FORWARD, isHooked } from "../nftables/base-chains.ts";
-import { bytesText, rulesIn } from "../nftables/found-rules.ts";
+import { containsAny, having, partBytes, type RuleSieve, rulesIn } from "../nftables/found-rules.ts";
 import { isMarked } from "../nftables/own-tables.ts";
 import type { FoundRule } from "../rule.ts";
-import { ADMIN_COMMENT, CNI_FORWARD, FORWARD, RECORD, STAGE_1, STAGE_2 } from "./layout.ts";
+import {
+  ADMIN_COMMENT,
+  bridgeOf,
+  CNI_FORWARD,
+  FORWARD,
+  POLICIES,
+  RECORD,
+  STAGE_1,
+  STAGE_2,
+} from "./layout.ts";
 
 /** A chain of the filter table. */
 export interface FilterChain {
@@ -49,6 +58,8 @@ export interface Interest {
   readonly attachment: Attachment;
   /** All rules about these addresses. */
   readonly addresses: readonly IpAddress[];
+  /** Whether the attachment goes: then a rule of another one is needed for each bridge that has a policy and is still used. */
+  readonly isLeaving?: boolean;
 }
 
 /** The state of iptables-legacy. */
@@ -84,7 +95,7 @@ function usersOf(name: string, chains: ReadonlyMap<string, readonly FoundRule[]>
 }
 
 /** Begins the datum of an attachment's mark in a rule's bytes: its type and its length, with the final NUL. */
-const MARK = bytesText(Uint8Array.of(datumType.attachment, MARK_LENGTH + 1));
+const MARK = Uint8Array.of(datumType.attachment, MARK_LENGTH + 1);
 
 /** The states of iptables-nft; without `interest` with all rules. All chains are found by one request. @throws NetlinkError */
 export function nftStates(
@@ -122,15 +133,21 @@ function nftState(
   const base = found.find(({ chain }) => chain === FORWARD);
   const there = new Set(found.map(({ chain }) => chain));
   const rules = new Map<string, readonly FoundRule[]>();
-  const read = (chain: string, mayBe?: Parameters<typeof rulesIn>[3]): void => {
+  const read = (chain: string, sieve?: () => RuleSieve): void => {
     if (there.has(chain))
-      rules.set(chain, rulesIn(connection, { ...placeOf(family), chain }, undefined, mayBe));
+      rules.set(chain, rulesIn(connection, { ...placeOf(family), chain }, undefined, sieve));
   };
   read(STAGE_1);
   read(STAGE_2);
   // Only rules that lead to our chains matter, and their order.
-  if (there.has(CNI_FORWARD) || there.has(STAGE_1)) read(FORWARD, [CNI_FORWARD, STAGE_1]);
-  read(CNI_FORWARD, interest && mayInterest(interest));
+  if (there.has(CNI_FORWARD) || there.has(STAGE_1)) read(FORWARD, having([CNI_FORWARD, STAGE_1]));
+  const bridges = new Set<string>();
+  if (interest?.isLeaving === true)
+    for (const rule of [...(rules.get(STAGE_1) ?? []), ...(rules.get(STAGE_2) ?? [])]) {
+      const bridge = bridgeOf(rule);
+      if (bridge !== undefined) bridges.add(bridge);
+    }
+  read(CNI_FORWARD, interest && needed(interest, [...bridges]));
   const adminChains = [...new Set([...known, ...adminsIn(rules.get(CNI_FORWARD) ?? [])])];
   const unknown = adminChains.filter((chain) => !known.includes(chain));
   const further = findChains(
@@ -145,10 +162,10 @@ function nftState(
     chains.set(name, { rules: own, size, isOwn: isMarked(chain) });
   }
   const drops = base?.base?.policy === 0;
-  const all = (mayBe: (bytes: string) => boolean) => () =>
-    rulesIn(connection, { ...placeOf(family), chain: CNI_FORWARD }, undefined, mayBe);
-  const unmarked = all((bytes) => !bytes.includes(MARK));
-  const recorded = all((bytes) => bytes.includes(RECORD));
+  const all = (sieve: () => RuleSieve) => () =>
+    rulesIn(connection, { ...placeOf(family), chain: CNI_FORWARD }, undefined, sieve);
+  const unmarked = all(() => ({ datagram: () => true, message: (bytes) => !containsAny(bytes, [MARK]) }));
+  const recorded = all(having([RECORD]));
   return {
     family,
     chains,
@@ -161,23 +178,40 @@ function nftState(
 }
 
 /**
- * Selects by their bytes the rules that the call may need: those of the interest, those that lead to administrators, and of
- * the other attachments one for each recorded bridge, policy and network, which says that the bridge is still in use.
+ * Selects the rules that the call may need: those of the interest, those that lead to administrators, and for each of the
+ * bridges the first rule of another attachment that records it. Rules that lead to administrators stand together, in front of
+ * all others: behind them they are not looked for.
  */
-function mayInterest({ attachment, addresses }: Interest): (bytes: string) => boolean {
-  const texts = [ADMIN_COMMENT, attachmentMark(attachment)];
-  for (const address of addresses) texts.push(bytesText(ipToBytes(address)));
-  const seen = new Set<string>();
-  return (bytes) => {
-    for (const text of texts) if (bytes.includes(text)) return true;
-    const at = bytes.indexOf(RECORD);
-    if (at < 0) return false;
-    // Policy and bridge, and of the mark in front of them the network's part.
-    const record = bytes.slice(at, bytes.indexOf("\0", at)).split(" ", 3).join(" ");
-    const mark = /[0-9a-f]{16}-(?=[0-9a-f]{16}\0)/.exec(bytes)?.[0] ?? "";
-    if (seen.has(mark + record)) return false;
-    seen.add(mark + record);
-    return true;
+function needed({ attachment, addresses }: Interest, bridges: readonly string[]): () => RuleSieve {
+  const mark = partBytes(attachmentMark(attachment));
+  const own = [mark, ...addresses.map(ipToBytes)];
+  const admin = [partBytes(ADMIN_COMMENT)];
+  return () => {
+    let hasAdmin = false;
+    let wantsAdmin = true;
+    const open = new Map<string, readonly Uint8Array[]>();
+    for (const bridge of bridges)
+      open.set(
+        bridge,
+        POLICIES.map((policy) => partBytes(`${RECORD}${policy} ${bridge} `)),
+      );
+    return {
+      datagram: (bytes) => {
+        wantsAdmin = !hasAdmin;
+        if (containsAny(bytes, own) || (wantsAdmin && containsAny(bytes, admin))) return true;
+        for (const records of open.values()) if (containsAny(bytes, records)) return true;
+        return false;
+      },
+      message: (bytes) => {
+        if (containsAny(bytes, own)) return true;
+        if (wantsAdmin && containsAny(bytes, admin)) {
+          hasAdmin = true;
+          return true;
+        }
+        for (const [bridge, records] of open) if (containsAny(bytes, records)) return open.delete(bridge);
+        return false;
+      },
+    };
   };
 }
 

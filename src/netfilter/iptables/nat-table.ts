@@ -4,7 +4,7 @@ import type { Connection } from "../../netlink/connection.ts";
 import { networkMark, parseIptablesComment, parseMarker } from "../attachment-names.ts";
 import { hasLegacyTable } from "../kernel.ts";
 import { IPTABLES_POSTROUTING } from "../nftables/base-chains.ts";
-import { rulesIn } from "../nftables/found-rules.ts";
+import { having, rulesIn } from "../nftables/found-rules.ts";
 import type { FoundRule } from "../rule.ts";
 import { type ChainState, chainState, type Plan } from "./chain-state.ts";
 import type { Place } from "./change.ts";
@@ -43,7 +43,7 @@ export async function networkRules({ family, connection }: Place, network: strin
   if (connection === undefined) return [...(await readLegacy(family)).values()].flat().filter(ofNetwork);
   const { family: tableFamily, table } = IPTABLES_POSTROUTING[family];
   const texts = [`name: "${network}"`, networkMark(network)];
-  return rulesIn(connection, { family: tableFamily, table }, ofNetwork, texts);
+  return rulesIn(connection, { family: tableFamily, table }, ofNetwork, having(texts));
 }
 
 /**

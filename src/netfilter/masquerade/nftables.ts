@@ -22,7 +22,7 @@ import { attachmentMark, nftablesComment } from "../attachment-names.ts";
 import { findChains, getEach } from "../kernel.ts";
 import { MASQ_CHECKS, MASQ_POSTROUTING, madeHere } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
-import { type NftRule, rulesByHandle, rulesIn } from "../nftables/found-rules.ts";
+import { having, type NftRule, rulesByHandle, rulesIn } from "../nftables/found-rules.ts";
 import { MULTICAST, type Rule } from "../rule.ts";
 
 const { family, table } = MASQ_CHECKS;
@@ -133,4 +133,4 @@ export function rulesOf(connection: Connection, attachment: Attachment): NftRule
 
 /** The rules whose comments begin with the mark of an attachment or a network, also those of the reference. */
 export const rulesMarked = (connection: Connection, mark: string): NftRule[] =>
-  rulesIn(connection, MASQ_CHECKS, (rule) => rule.mark?.startsWith(mark) === true, [mark]);
+  rulesIn(connection, MASQ_CHECKS, (rule) => rule.mark?.startsWith(mark) === true, having([mark]));

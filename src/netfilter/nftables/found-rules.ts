@@ -1,4 +1,5 @@
 /** Reads the rules that nf_tables has. */
+import { indexOfBytes } from "#engine";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import type { Message } from "../../netlink/message.ts";
@@ -6,6 +7,7 @@ import type { ChainName } from "../../netlink/nftables/chain.ts";
 import { decodeRule, dumpRules, getRule, type RuleHandle } from "../../netlink/nftables/rule.ts";
 import type { TableName } from "../../netlink/nftables/table.ts";
 import { commentOf, textOf } from "../../netlink/nftables/userdata.ts";
+import { sift } from "../../netlink/sieve.ts";
 import { markBy, markOf } from "../attachment-names.ts";
 import { getEach } from "../kernel.ts";
 import type { FoundRule } from "../rule.ts";
@@ -19,55 +21,60 @@ export interface NftRule extends FoundRule, RuleHandle {
   readonly owner?: string | undefined;
 }
 
-const latin1 = new TextDecoder("latin1");
+/** What a rule's message must contain: a text, or bytes. */
+export type Part = string | Uint8Array;
 
-/** Decides by the bytes of a rule's message, as text of Latin 1, whether to decode it: cheaper than decoding all. */
-type MayBeWanted = (bytes: string) => boolean;
+/** Which rules of a dump are decoded, decided by their bytes. There is a new one for each attempt at the dump. */
+export interface RuleSieve {
+  /** Whether a datagram may contain a rule to decode: most of a node's thousands do not. */
+  readonly datagram: (bytes: Uint8Array) => boolean;
+  /** Whether to decode this rule. */
+  readonly message: (bytes: Uint8Array) => boolean;
+}
 
-/** Bytes as they are in such a text. */
-export const bytesText = (bytes: Uint8Array): string => latin1.decode(bytes);
+const encoder = new TextEncoder();
 
-/** What a rule's message must contain: a text of ASCII characters, or bytes. */
-type Part = string | Uint8Array;
+/** The bytes of a part. */
+export const partBytes = (part: Part): Uint8Array => (typeof part === "string" ? encoder.encode(part) : part);
+
+/** Whether bytes contain one of the parts. */
+export function containsAny(bytes: Uint8Array, parts: readonly Uint8Array[]): boolean {
+  for (const part of parts) if (indexOfBytes(bytes, part) >= 0) return true;
+  return false;
+}
+
+/** Decodes the rules that contain one of the parts; all without parts. */
+export function having(parts: readonly Part[]): () => RuleSieve {
+  const wanted = parts.map(partBytes);
+  const isCandidate = (bytes: Uint8Array): boolean => wanted.length === 0 || containsAny(bytes, wanted);
+  return () => ({ datagram: isCandidate, message: isCandidate });
+}
 
 /**
  * The wanted rules of a chain or table in their order; none if it does not exist.
- * @param mayBe of these parts, a rule's message must contain one. @throws NetlinkError
+ * @param sieve selects the rules that are decoded. @throws NetlinkError
  */
 export function rulesIn(
   connection: Connection,
   where: TableName & { readonly chain?: string },
   isWanted: (rule: NftRule) => boolean = () => true,
-  mayBe?: MayBeWanted | readonly Part[],
+  sieve: () => RuleSieve = having([]),
 ): NftRule[] {
-  const isCandidate = ({ payload }: Message): boolean =>
-    typeof mayBe === "function" ? mayBe(bytesText(payload)) : !mayBe?.length || contains(payload, mayBe);
   try {
-    return connection.dump(dumpRules(where), (message) => {
-      if (!isCandidate(message)) return undefined;
-      const rule = foundRule(message);
-      return isWanted(rule) ? rule : undefined;
+    return sift(connection, dumpRules(where), () => {
+      const { datagram, message: isCandidate } = sieve();
+      const keep = (message: Message): NftRule | undefined => {
+        if (!isCandidate(message.payload)) return undefined;
+        const rule = foundRule(message);
+        return isWanted(rule) ? rule : undefined;
+      };
+      return { mayHold: datagram, keep };
     });
   } catch (error) {
     // Some kernels refuse to list a chain that does not exist.
     if (refusedWith(error, "ENOENT")) return [];
     throw error;
   }
-}
-
-function contains(payload: Uint8Array, parts: readonly Part[]): boolean {
-  const text = bytesText(payload);
-  return parts.some((part) =>
-    typeof part === "string" ? text.includes(part) : includesBytes(payload, part),
-  );
-}
-
-/** No decoder keeps all bytes: that of Latin 1 has other characters for 0x80 to 0x9f. */
-function includesBytes(payload: Uint8Array, part: Uint8Array): boolean {
-  const first = part[0] ?? 0;
-  for (let at = payload.indexOf(first); at >= 0; at = payload.indexOf(first, at + 1))
-    if (part.every((byte, index) => payload[at + index] === byte)) return true;
-  return false;
 }
 
 /** The existing rules among these handles, read in one datagram. @throws NetlinkError */
@@ -100,7 +107,7 @@ export function jumpsTo(
     const found = rulesByHandle(connection, base, handles).filter(leads);
     if (found.length === count) return found;
   }
-  return rulesIn(connection, base, leads, [chain]);
+  return rulesIn(connection, base, leads, having([chain]));
 }
 
 function foundRule(message: Message): NftRule {

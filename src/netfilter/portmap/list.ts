@@ -113,7 +113,7 @@ export async function collect(
       ofNftables: {
         mark: (mark) => stale.has(mark),
         unmarked: (id, address) => unmarkedIds.has(`${idComment(id)} ${address?.value}`),
-        texts: [],
+        parts: [],
       },
       ofIptables: {
         mark: (mark) => stale.has(mark),

@@ -14,7 +14,7 @@ import { attachmentMark } from "../attachment-names.ts";
 import { findChains, getEach } from "../kernel.ts";
 import { datumType, HOSTPORTS, madeHere, type OwnChain } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
-import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
+import { having, type NftRule, type Part, rulesIn } from "../nftables/found-rules.ts";
 import { isMarked } from "../nftables/own-tables.ts";
 import { isSame } from "../rule.ts";
 import type { Compiled } from "./conditions.ts";
@@ -44,7 +44,7 @@ export interface Owned {
   /** Whether a rule without a mark is: of this container, and to this address of a container. */
   readonly unmarked: (containerId: string, address: IpAddress | undefined) => boolean;
   /** What a rule's message must contain one of. */
-  readonly texts: readonly string[];
+  readonly parts: readonly Part[];
 }
 
 /** The rules of one attachment. `isOwn` decides about an address in rules that do not tell of their attachment. */
@@ -54,9 +54,15 @@ export const ownedBy = (attachment: Attachment, isOwn: (address: IpAddress) => b
   return {
     mark: (mark) => mark === own,
     unmarked: (containerId, address) => containerId === id && (address === undefined || isOwn(address)),
-    texts: [own, id],
+    parts: [own, commentBytes(id)],
   };
 };
+
+/** A comment as it is in a rule's message: its type and length, the text and a NUL. */
+function commentBytes(id: string): Uint8Array {
+  const text = new TextEncoder().encode(id);
+  return Uint8Array.of(0, text.length + 1, ...text, 0);
+}
 
 const isOwned = ({ mark, comment = "", part }: NftRule, owned: Owned): boolean =>
   mark !== undefined
@@ -85,8 +91,8 @@ export function chainsOf(connection: Connection, family: Family): HostportState[
   return Object.fromEntries(KEYS.map((key, index) => [key, found[index]])) as HostportState["chains"];
 }
 
-/** Bytes of a port as in a rule's message. */
-const portBytes = (port: number): Uint8Array => Uint8Array.of(port >>> 8, port);
+/** A port as in a rule's message: NFTA_DATA_VALUE of two bytes in network order, padded. */
+const portBytes = (port: number): Uint8Array => Uint8Array.of(6, 0, 1, 0, port >>> 8, port, 0, 0);
 
 /** @throws NetlinkError */
 export function readState(connection: Connection, family: Family, published: Published): HostportState {
@@ -98,10 +104,10 @@ export function readState(connection: Connection, family: Family, published: Pub
   const stale: NftRule[] = [];
   const rivals: { readonly rule: NftRule; readonly mapping: Mapping }[] = [];
   const mappings = mappingsOf(published, family);
-  const texts = [...owned.texts, ...mappings.map(({ hostPort }) => portBytes(hostPort))];
+  const parts = [...owned.parts, ...mappings.map(({ hostPort }) => portBytes(hostPort))];
   for (const chain of [ports, hostIpPorts]) {
     if (chain === undefined) continue;
-    for (const rule of rulesIn(connection, chain, () => true, texts)) {
+    for (const rule of rulesIn(connection, chain, undefined, having(parts))) {
       if (isOwned(rule, owned)) stale.push(rule);
       else if (rule.part?.verdict === "dnat") {
         const { part } = rule;
@@ -111,7 +117,7 @@ export function readState(connection: Connection, family: Family, published: Pub
   }
   // An attachment has masquerade rules only together with others. The chain is the longest one.
   if (stale.length > 0 && masquerading?.use)
-    for (const rule of rulesIn(connection, masquerading, (each) => isOwned(each, owned), owned.texts))
+    for (const rule of rulesIn(connection, masquerading, (each) => isOwned(each, owned), having(owned.parts)))
       stale.push(rule);
   const entries = [own.all, own.prerouting, own.output].flatMap((chain) =>
     ports === undefined ? [] : rulesIn(connection, chain),
@@ -123,7 +129,7 @@ export function readState(connection: Connection, family: Family, published: Pub
 export function ownRules(connection: Connection, family: Family, owned: Owned): NftRule[] {
   const { ports, hostIpPorts, masquerading } = HOSTPORTS[family];
   return [ports, hostIpPorts, masquerading].flatMap((chain) =>
-    rulesIn(connection, chain, (rule) => isOwned(rule, owned), owned.texts),
+    rulesIn(connection, chain, (rule) => isOwned(rule, owned), having(owned.parts)),
   );
 }
 

@@ -8,7 +8,7 @@ import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
 import { requestsFor } from "../iptables/nft-changes.ts";
 import { findChains, hasLegacyTable, isUnsupported } from "../kernel.ts";
 import { IPTABLES_OUTPUT, IPTABLES_POSTROUTING, IPTABLES_PREROUTING } from "../nftables/base-chains.ts";
-import { rulesIn } from "../nftables/found-rules.ts";
+import { having, rulesIn } from "../nftables/found-rules.ts";
 import { deleteEmpty, isMarked } from "../nftables/own-tables.ts";
 import type { Endpoint, Rule } from "../rule.ts";
 import { flowsTo, tryToEndFlows } from "./flows.ts";
@@ -139,7 +139,7 @@ function idleChains(connection: Connection, family: Family): Request[] {
   const names = own.map(({ chain }) => chain);
   const bases = [IPTABLES_PREROUTING[family], IPTABLES_OUTPUT[family], IPTABLES_POSTROUTING[family]];
   const leading = bases.flatMap((base) =>
-    rulesIn(connection, base, ({ target }) => target !== undefined && names.includes(target), names),
+    rulesIn(connection, base, ({ target }) => target !== undefined && names.includes(target), having(names)),
   );
   const inside = own.flatMap((chain) => rulesIn(connection, chain));
   const uses = own.reduce((sum, { use = 0 }) => sum + use, 0);

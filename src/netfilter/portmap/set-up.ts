@@ -92,7 +92,7 @@ async function setUpNftables(
         : ownRules(netfilter, family, {
             mark: (mark) => dead.has(mark),
             unmarked: () => false,
-            texts: [...dead],
+            parts: [...dead],
           });
     const requests = [
       ...setUpRequests(published, family, state, compilation?.compiled),
