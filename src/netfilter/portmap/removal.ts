@@ -48,6 +48,9 @@ export async function remove(
   helpers: Helpers,
 ): Promise<void> {
   const ended: Rule[] = [];
+  // Flows also end before their rules: after a call that is killed in between, no rule tells of them any more.
+  const endFlowsOf = (rules: readonly Rule[]): void =>
+    tryToEndFlows(netfilter, flowsTo(udpEndpoints(rules)), helpers.log);
   if (netfilter !== undefined)
     await failures.attemptLast(() => {
       let found: Rule[] = [];
@@ -77,6 +80,7 @@ export async function remove(
         giveBack = leaving.giveBack;
         for (const request of leaving.requests) requests.push(request);
         isChange = requests.length > 0;
+        endFlowsOf(found);
         return requests;
       };
       do update(netfilter, plan);
@@ -94,17 +98,18 @@ export async function remove(
         await updateLegacy(family, "nat", chain, async () => {
           const planned = planTearDown(await readLegacy(family), chain, ofIptables);
           removed ??= planned.removed;
+          endFlowsOf(planned.removed);
           return withTexts(family, planned.changes);
         });
         for (const rule of removed ?? []) ended.push(rule);
       }
     });
   }
-  const endpoints = ended.flatMap(({ protocol, to }): Endpoint[] =>
-    protocol === "udp" && to !== undefined ? [to] : [],
-  );
-  tryToEndFlows(netfilter, flowsTo(endpoints), helpers.log);
+  endFlowsOf(ended);
 }
+
+const udpEndpoints = (rules: readonly Rule[]): Endpoint[] =>
+  rules.flatMap(({ protocol, to }) => (protocol === "udp" && to !== undefined ? [to] : []));
 
 /** With the last mapping, removes what this program has made for all of them, so that the host is as before. */
 function deleteIdle(

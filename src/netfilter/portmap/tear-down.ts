@@ -5,18 +5,22 @@ import { FAMILIES, type Family, type IpAddress } from "../../net/ip.ts";
 import { portChain } from "../attachment-names.ts";
 import { findChains, hasLegacyTable, openNftables } from "../kernel.ts";
 import { HOSTPORTS, IPTABLES_POSTROUTING } from "../nftables/base-chains.ts";
+import type { Endpoint } from "../rule.ts";
 import { conditionsPlaces } from "./conditions-place.ts";
 import type { Helpers } from "./removal.ts";
 
 /**
  * Removes the attachment's rules from all backends, also those of the reference. They are found by the attachment alone. It
  * succeeds if there are none, and goes on past errors.
- * @param isOwn whether an address in a rule that does not tell of its attachment is that of this one. @throws CniError
+ * @param isOwn whether an address in a rule that does not tell of its attachment is that of this one
+ * @param known UDP ports of the container that were published: an earlier call may have been killed behind the removal of
+ * their rules and before the end of their flows. @throws CniError
  */
 export async function tearDown(
   attachment: Attachment,
   isOwn: (address: IpAddress) => boolean,
   helpers: Helpers,
+  known: readonly Endpoint[] = [],
 ): Promise<void> {
   using netfilter = openNftables();
   const failures = new Failures();
@@ -64,6 +68,10 @@ export async function tearDown(
       failures,
       helpers,
     );
+  }
+  if (known.length > 0) {
+    const { flowsTo, tryToEndFlows } = await import("./flows.ts");
+    tryToEndFlows(netfilter, flowsTo(known), helpers.log);
   }
   failures.throwIfAny("failed to remove published ports");
 }

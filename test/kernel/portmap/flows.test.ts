@@ -108,4 +108,28 @@ describe.each<Backend>(["iptables", "nftables"])("%s", (backend) => {
       await host.run("conntrack -F");
     }
   });
+
+  flowTest("M50: a DEL after one that was killed ends the flows whose rules are gone", async (host) => {
+    const pod = new Pod(host, undefined, { addresses: [V4, V6] });
+    const track53 = async () => {
+      await track(host, { source: "192.0.2.9", destination: "10.1.2.1", from: ["10.1.2.3", 5353] });
+      await track(host, { source: "2001:db8::9", destination: "fd00:2::1", from: ["fd00:2::3", 5353] });
+      await track(host, { source: "192.0.2.8", destination: "192.0.2.7", from: ["10.1.2.3", 5354] });
+    };
+    await track53();
+    expect(`${await pod.call("DEL", DNS, { backend })}`).toStartWith("exit code 0");
+    expect(await tracked()).toEqual(["udp 192.0.2.7 53"]);
+    await host.run("conntrack -F");
+    // A GC knows of flows by the rules alone.
+    for (let when = 1, isKilled = true; isKilled; when++) {
+      await pod.add(DNS, { backend });
+      await track53();
+      const trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e"];
+      const strace = [...trace, `inject=sendto:signal=KILL:when=${when}`];
+      isKilled = (await host.plugin("portmap", pod.request("DEL", []), strace)).exitCode !== 0;
+      await collect(host, ["c9"]);
+      expect([when, ...(await tracked())]).toEqual([when, "udp 192.0.2.7 53"]);
+      await host.run("conntrack -F");
+    }
+  });
 });
