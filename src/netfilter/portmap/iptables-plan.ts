@@ -1,5 +1,5 @@
 /** Plans the set-up of published ports in the nat table of iptables (rules M10 to M14, M44, M45, M47). */
-import type { Family } from "../../net/ip.ts";
+import type { Family, IpAddress } from "../../net/ip.ts";
 import { text, type UserDatum } from "../../netlink/nftables/userdata.ts";
 import {
   attachmentMark,
@@ -12,7 +12,7 @@ import type { Change } from "../iptables/change.ts";
 import { datumType, madeHere } from "../nftables/base-chains.ts";
 import { exactly, type FoundRule, isSame, type Rule } from "../rule.ts";
 import { chainRules, entryRules, leadsAs, SHARED, sharedRules } from "./iptables-layout.ts";
-import { type NatState, ownedBy, type Planned, removal, rulesOf } from "./iptables-removal.ts";
+import { type NatState, ownedBy, type Planned, planTearDown, removal, rulesOf } from "./iptables-removal.ts";
 import {
   type Mapping,
   mappingsOf,
@@ -22,6 +22,9 @@ import {
   type Rival,
   takes,
 } from "./published.ts";
+
+/** Begins the name of each container's chain (portChain). */
+const CONTAINER_CHAIN = "CNI-DN-";
 
 const holds = (rules: readonly FoundRule[], wanted: Rule): boolean =>
   rules.some(({ rule }) => isSame(rule, wanted));
@@ -51,6 +54,7 @@ export function planSetUp(state: NatState, published: Published, family: Family,
   const entries = entryRules(published);
   const present = state.chains.get(chain);
   const stale = present === undefined ? undefined : removal(state, chain, owned);
+  if (isLegacy) for (const change of inherited(state, chain, published, address)) changes.push(change);
   if (isLegacy && stale !== undefined && isComplete(state, chain, wanted, entries, stale))
     return { changes, removed: [] };
   for (const change of stale?.changes ?? []) changes.push(change);
@@ -68,6 +72,32 @@ export function planSetUp(state: NatState, published: Published, family: Family,
   for (const rule of entries.toReversed())
     changes.push({ action: "insert", chain: SHARED.entry, rule, userData });
   return { changes, removed: stale?.removed ?? [] };
+}
+
+/**
+ * M42, M47: the removal of what leads to the container's address by another attachment of the network. That one is dead, since
+ * its address was given away; its DEL was lost. x_tables has no record of its namespace that would tell.
+ */
+function inherited(
+  state: NatState,
+  own: string,
+  { network }: Published,
+  address: IpAddress | undefined,
+): Change[] {
+  const isAddress = (each: IpAddress | undefined): boolean => each?.value === address?.value;
+  const changes: Change[] = [];
+  for (const [chain, rules] of state.chains) {
+    const leads = rules.some(({ part }) => part?.to !== undefined && isAddress(part.to.address));
+    if (chain === own || !chain.startsWith(CONTAINER_CHAIN) || !leads) continue;
+    const entries = rulesOf(state, SHARED.entry).filter(({ target }) => target === chain);
+    if (entries.some(({ part }) => parsePortComment(part?.comment)?.network !== network)) continue;
+    const marks = rules.flatMap(({ rule }) =>
+      isAddress(rule?.destination?.prefix.address) ? (parseMarker(rule?.comment)?.mark ?? []) : [],
+    );
+    const dead = { mark: (mark: string) => marks.includes(mark), comment: () => true, address: isAddress };
+    for (const change of planTearDown(state, chain, dead).changes) changes.push(change);
+  }
+  return changes;
 }
 
 /** Whether exactly the wanted rules are there: then a plan for x_tables has reached its end. */

@@ -8,6 +8,7 @@ import { type Backend, hostTable } from "../iptables/host.ts";
 import { NO_NFTABLES, openNftables } from "../kernel.ts";
 import { backendOf } from "./backend.ts";
 import type { Compilation } from "./conditions.ts";
+import { removeElsewhere, type Table } from "./elsewhere.ts";
 import { staleFlows, tryToEndFlows } from "./flows.ts";
 import { GuardLock, guardRequests, routeLocalnet } from "./guard.ts";
 import {
@@ -44,9 +45,12 @@ export async function setUp(published: Published, surroundings: Surroundings): P
   if (families.length === 0) return;
   using netfilter = openNftables();
   const choice = await backendOf(backend, netfilter);
+  const used = new Map<Family, Table>();
   let rivals: readonly Rival[];
   try {
-    if (choice === "iptables") rivals = await setUpIptables(netfilter, published, families, surroundings);
+    for (const family of families)
+      used.set(family, choice === "nftables" ? choice : await tableOf(netfilter, family));
+    if (choice === "iptables") rivals = await setUpIptables(netfilter, published, used, surroundings);
     else if (netfilter === undefined)
       throw new CniError(code.internal, `cannot publish ports with nftables: ${NO_NFTABLES}`);
     else rivals = await setUpNftables(netfilter, published, families, surroundings);
@@ -57,6 +61,7 @@ export async function setUp(published: Published, surroundings: Surroundings): P
     const problem = (await import("./usable.ts")).problemOf(choice, error);
     throw new CniError(code.internal, `cannot publish ports with ${choice}: ${problem}`);
   }
+  await removeElsewhere(netfilter, published, used, surroundings);
   report(rivals, log);
   const stale: (Mapping & { family: Family })[] = families.flatMap((family) =>
     mappingsOf(published, family).map((mapping) => ({ ...mapping, family })),
@@ -106,17 +111,13 @@ async function setUpNftables(
 async function setUpIptables(
   netfilter: Connection | undefined,
   published: Published,
-  families: readonly Family[],
+  used: ReadonlyMap<Family, Table>,
   surroundings: Surroundings,
 ): Promise<readonly Rival[]> {
   const { stepOfNft, updateLegacyTable } = await import("./iptables.ts");
   const legacy: Family[] = [];
   const nft: Family[] = [];
-  for (const family of families) {
-    const table = await hostTable(netfilter, family);
-    if (table === undefined) throw noIptables(family);
-    (table.connection === undefined ? legacy : nft).push(family);
-  }
+  for (const [family, table] of used) (table === "iptables-legacy" ? legacy : nft).push(family);
   let rivals: readonly Rival[] = [];
   if (netfilter !== undefined && nft.length > 0) {
     const step = await stepOfNft(netfilter, published, nft);
@@ -125,6 +126,13 @@ async function setUpIptables(
   for (const family of legacy) rivals = rivals.concat(await updateLegacyTable(published, family));
   if (legacy.includes(4)) await guardLegacy(netfilter, published, surroundings);
   return rivals;
+}
+
+/** The table of the host's iptables. @throws CniError */
+async function tableOf(netfilter: Connection | undefined, family: Family): Promise<Table> {
+  const table = await hostTable(netfilter, family);
+  if (table === undefined) throw noIptables(family);
+  return table.connection === undefined ? "iptables-legacy" : "iptables-nft";
 }
 
 function noIptables(family: Family): CniError {

@@ -241,4 +241,48 @@ describe("iptables-legacy", () => {
       await empty(host);
     }),
   );
+
+  legacyTest(
+    "M42, M47: the ports of a dead attachment go when its address is given to another container",
+    withBridge(async (host) => {
+      const legacy = await legacyHost();
+      const backend = { backend: "iptables" };
+      const dead = new Pod(host, undefined, { addresses: [V4, V6] });
+      await dead.add([...PORT, { hostPort: 7070, containerPort: 70 }], backend);
+      // Another network may have the same addresses.
+      const foreign = new Pod(host, undefined, { addresses: [V4], containerId: "c3", network: "net2" });
+      await foreign.add([{ hostPort: 6060, containerPort: 60 }], backend);
+      const heir = new Pod(host, undefined, { addresses: [V4, V6], containerId: "c2" });
+      await heir.add([{ hostPort: 8080, containerPort: 81 }], backend);
+      const leads = async () =>
+        (await saved("legacy")).flatMap((line) => /--to-destination (\S+)/.exec(line)?.[1] ?? []).sort();
+      expect(await leads()).toEqual(["10.1.2.3:60", "10.1.2.3:81", "[fd00:2::3]:81"]);
+      await heir.check([{ hostPort: 8080, containerPort: 81 }], backend);
+      await dead.del();
+      await heir.check([{ hostPort: 8080, containerPort: 81 }], backend);
+      await heir.del();
+      await foreign.del();
+      expect((await saved("legacy")).filter((line) => line.includes("CNI-DN-"))).toEqual([]);
+      await legacy[Symbol.asyncDispose]();
+      await empty(host);
+    }),
+  );
+
+  legacyTest(
+    "M41, M45: an ADD in another table than the one before, without a DEL, leaves nothing in the first",
+    withBridge(async (host) => {
+      const pod = new Pod(host, undefined, { addresses: [V4, V6] });
+      for (const backend of ["iptables", "nftables"]) {
+        await pod.add(PORT, { backend });
+        const legacy = await legacyHost();
+        await pod.add(PORT, { backend: "iptables" });
+        expect([await saved(), await listed(), await listed("ip6")]).toEqual([[], "", ""]);
+        await legacy[Symbol.asyncDispose]();
+        await pod.add(PORT, { backend });
+        expect((await saved("legacy")).filter((line) => line.includes("CNI-DN-"))).toEqual([]);
+        await pod.del();
+      }
+      await empty(host);
+    }),
+  );
 });

@@ -304,7 +304,6 @@ describe("M41: DEL and GC look in all backends", () => {
   ruleTest("whatever made the rules", async (host) => {
     const pod = new Pod(host, undefined, { addresses: [V4, V6] });
     await pod.add(PORT, { backend: "nftables" });
-    await pod.add(PORT, { backend: "iptables" });
     await pod.del({ backend: "iptables" });
     expect([await saved(), await listed()]).toEqual([[], ""]);
     await pod.add(PORT, { backend: "nftables" });
@@ -312,6 +311,28 @@ describe("M41: DEL and GC look in all backends", () => {
     expect(await listed()).toBe("");
   });
 });
+
+for (const [first, second] of [
+  ["nftables", "iptables"],
+  ["iptables", "nftables"],
+] as const)
+  ruleTest(`M41, M45: an ADD with ${second} after one with ${first} and no DEL replaces it`, async (host) => {
+    const pod = new Pod(host, undefined, { addresses: [V4, V6] });
+    const other = new Pod(host, undefined, { addresses: ["10.1.2.4/24"], containerId: "c2" });
+    const own = async () => ({
+      iptables: (await saved()).filter((line) => line.includes("10.1.2.3")),
+      nftables: rulesIn(`${await listed()}${await listed("ip6")}`).filter((line) => line.includes('"c1"')),
+    });
+    await other.add([{ hostPort: 7070, containerPort: 70 }], { backend: first });
+    await pod.add(PORT, { backend: first });
+    await pod.add([{ hostPort: 9090, containerPort: 90 }], { backend: second });
+    const rules = await own();
+    expect([rules[first], rules[second].length > 0]).toEqual([[], true]);
+    await pod.check([{ hostPort: 9090, containerPort: 90 }], { backend: second });
+    await other.check([{ hostPort: 7070, containerPort: 70 }], { backend: first });
+    await pod.del();
+    await other.del();
+  });
 
 const MUTATIONS: readonly (readonly [name: string, backend: Backend, command: string, says: string])[] = [
   [
