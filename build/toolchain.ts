@@ -72,7 +72,7 @@ export function compactTargets(all: boolean): CompactTarget[] {
  */
 const C_FLAGS = [
   "-DNDEBUG",
-  `-I${join(root, "compact/include")}`,
+  `'-I${join(root, "compact/include")}'`,
   "-fno-pic",
   "-flto",
   "-ffat-lto-objects",
