@@ -10,6 +10,8 @@ import type { Transport } from "./connection.ts";
 const FIRST_SIZE = 4096;
 /** The longest datagram of a dump, which the kernel sends to a reader whose earlier buffers had this length. */
 const DUMP_DATAGRAM = 32768;
+/** After so many datagrams that fill more than half of the first buffer, a dump is taken for a long one. */
+const LONG_DUMP = 4;
 
 /** NETLINK_* of uapi linux/netlink.h. */
 export const protocol = { route: 0, sockets: 4, netfilter: 12 } as const;
@@ -53,6 +55,8 @@ export class NetlinkSocket implements Transport {
   private size = FIRST_SIZE;
   private buffer = new Uint8Array(FIRST_SIZE);
   private room = INITIAL_ROOM;
+  /** Number of datagrams that filled more than half of the first buffer. */
+  private long = 0;
 
   /**
    * Opens a socket in the thread's current network namespace. `groups` is a bit mask of multicast groups, such as
@@ -153,6 +157,11 @@ export class NetlinkSocket implements Transport {
         continue;
       }
       const datagram = this.buffer.slice(0, length);
+      // Of a dump in short datagrams the kernel passes over all earlier objects for each.
+      if (2 * length > FIRST_SIZE && ++this.long === LONG_DUMP && this.size < DUMP_DATAGRAM) {
+        this.size = DUMP_DATAGRAM;
+        this.buffer = new Uint8Array(DUMP_DATAGRAM);
+      }
       recvfrom(this.fd, this.nothing, 1, MSG_TRUNC | MSG_DONTWAIT, this.sender);
       const { sender } = this;
       const hasPort = sender[PORT] || sender[PORT + 1] || sender[PORT + 2] || sender[PORT + 3];
