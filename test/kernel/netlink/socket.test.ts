@@ -1,7 +1,7 @@
 /** The socket itself: long listings, long datagrams, many requests at once, events, and senders that are not the kernel. */
 import { dlopen, FFIType } from "bun:ffi";
 import { expect } from "bun:test";
-import { formatPrefix, parsePrefix } from "../../../src/net/prefix.ts";
+import { formatPrefix, type Prefix, parsePrefix } from "../../../src/net/prefix.ts";
 import { Connection, type Transport } from "../../../src/netlink/connection.ts";
 import { control, decodeMessages, encodeMessages, flag } from "../../../src/netlink/message.ts";
 import {
@@ -74,6 +74,26 @@ hostTest("a listing of more than 300 links comes in several datagrams, and whole
   expect(transport.lengths.length).toBeGreaterThan(3);
   const outcomes = connection.callAll(names.map((index) => deleteLink({ name: `a${index}` })));
   expect(outcomes.every(({ error }) => error === undefined)).toBe(true);
+});
+
+hostTest("a long listing of short objects comes in long datagrams, and whole", async () => {
+  using transport = new Measured();
+  const connection = new Connection(transport);
+  connection.call(bridge("br0"));
+  const { index } = linkNamed(connection, "br0");
+  const prefixes = Array.from({ length: 600 }, (_, number) => `10.${number >> 8}.${number & 255}.1/32`);
+  const made = connection.callAll(
+    prefixes.map((prefix) => addAddress(index, parsePrefix(prefix) as Prefix, 0, "br0")),
+  );
+  expect(made.every(({ error }) => error === undefined)).toBe(true);
+  transport.lengths.length = 0;
+  const found = connection.dump(dumpAddresses(index), (message) => addressOf(message, index));
+  expect(found.flatMap((address) => (address ? [formatPrefix(address.prefix)] : [])).sort()).toEqual(
+    prefixes.sort(),
+  );
+  // The kernel fills one page for a reader that has never shown it a longer buffer.
+  expect(Math.max(...transport.lengths)).toBeGreaterThan(4096);
+  connection.call(deleteLink({ name: "br0" }));
 });
 
 hostTest("a datagram longer than the buffer is not cut", async (host) => {
