@@ -37,8 +37,8 @@ interface Metafile {
 }
 
 /**
- * Bundles a program, src/main.ts or one of a test, into chunks in `folder`, where each `import()` is the host's. Returns them
- * in the order of the compiled bundle: the program's and those of the image, an empty name, those that stay bytecode, an
+ * Bundles a program, src/main.ts or one of a test, into chunks in `folder`, where each `import()` finds the module in the image,
+ * or has the host load it. Returns them in the order of the compiled bundle: the program's and those of the image, an empty name, those that stay bytecode, an
  * empty name.
  */
 export async function bundle(entry: string, inImage: readonly string[], folder: string): Promise<string[]> {
@@ -62,7 +62,10 @@ export async function bundle(entry: string, inImage: readonly string[], folder: 
   for (const name of Object.keys(outputs)) {
     const path = join(folder, name);
     const text = await readFile(path, "utf8");
-    const replaced = text.replaceAll(/\bimport\("\.\/([^"]+)"\)/g, (_, chunk) => `host.load("${chunk}")`);
+    const replaced = text.replaceAll(
+      /\bimport\("\.\/([^"]+)"\)/g,
+      (_, chunk) => `(host.modules["${chunk}"] ?? host.load("${chunk}"))`,
+    );
     if (/\bimport\(/.test(replaced)) throw new Error(`${name} has an import() that is not of a chunk`);
     await writeFile(path, replaced);
   }

@@ -10,5 +10,5 @@ declare class TextEncoder {
 
 declare class TextDecoder {
   constructor(label?: string, options?: { readonly fatal?: boolean; readonly ignoreBOM?: boolean });
-  decode(bytes?: ArrayBufferView | ArrayBuffer): string;
+  decode(bytes?: Uint8Array): string;
 }

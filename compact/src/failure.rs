@@ -5,7 +5,8 @@ use core::ffi::{c_char, c_int};
 /// An error object with code 999 and the words of src/cni/error.ts.
 macro_rules! error_object {
     ($message:literal) => {
-        concat!("{\n    \"cniVersion\": \"1.1.0\",\n    \"code\": 999,\n    \"msg\": \"", $message, "\"\n}\n").as_bytes()
+        concat!("{\n    \"cniVersion\": \"1.1.0\",\n    \"code\": 999,\n    \"msg\": \"", $message, "\"\n}\n")
+            .as_bytes()
     };
 }
 
@@ -18,10 +19,7 @@ const FAULT: &[u8] = error_object!(
 
 /// Prints one error object and ends the process.
 pub fn fail() -> ! {
-    unsafe {
-        system::write_all(1, if memory::has_run_out() { NO_MEMORY } else { FAULT });
-        system::end(1)
-    }
+    unsafe { system::end_with(1, if memory::has_run_out() { NO_MEMORY } else { FAULT }) }
 }
 
 #[panic_handler]

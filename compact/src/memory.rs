@@ -1,26 +1,23 @@
 //! The memory of the engine: a stack, and blocks from one region that grows, recycled by size.
 //!
-//! The engine serves small objects itself, from pages of 4 KiB that it takes here. So blocks are few and mostly equal.
-//! All of them begin at a multiple of 8 bytes, and nothing in the engine needs more.
+//! The engine serves small objects itself, from pages of 4 KiB that it takes here. So blocks are few and mostly equal. All
+//! of them begin at a multiple of 8 bytes, and nothing in the engine needs more.
 //!
 //! The region begins in the section `.heap`. While the program is built, all that the engine makes until the sources are
 //! loaded goes there, and its pages become the end of the file (image.rs). So a plugin starts with them.
-use core::ffi::c_void;
-use core::ptr::null_mut;
-
 use crate::failure::fail;
-use crate::image::{self, Made};
+use crate::image::{give_up, Made};
 use crate::system::{map, unmap};
+use core::ffi::{c_int, c_void};
+use core::ptr::null_mut;
+use rquickjs_sys::*;
 
 /// Before each block: its size, so that it can be freed and moved.
 const HEADER: usize = 8;
-/// Up to this size blocks differ by steps of FINE bytes: the engine's pages have one size, and little is lost with them.
-const FINE_UP_TO: usize = 8 << 10;
-const FINE: usize = 16;
-/// Above there are eight sizes for each power of two.
-const CLASSES: usize = FINE_UP_TO / FINE + 1 + 8 * 6;
 /// Larger blocks are mapped one by one, so that they go back to the system when they are freed.
 const MAPPED_FROM: usize = 256 << 10;
+/// So many sizes there are up to MAPPED_FROM (class_of).
+const CLASSES: usize = 321;
 /// The region grows by so much.
 const STEP: usize = 256 << 10;
 /// What it has when the call begins.
@@ -30,10 +27,8 @@ const FIRST: usize = STEP + RESERVE;
 const RESERVE: usize = 1 << 20;
 /// What of that stays back for the report, when the call needs all the rest without a system call.
 const LAST_RESERVE: usize = 128 << 10;
-
 /// Room for what the image holds.
 const ROOM: usize = 4 << 20;
-
 /// The stack lies below this address, and the region continues above it once the image is used up. It is not a multiple of
 /// 2 MiB, since the kernel could make the first page of the stack a huge one.
 pub const STACK_TOP: usize = 0x20100000;
@@ -42,7 +37,7 @@ const LEAST_STACK: usize = 128 << 10;
 
 /// All memory that has its content when the program starts.
 #[repr(C, align(4096))]
-pub struct Heap {
+struct Heap {
     /// What was made before the image was taken; none in the program that takes it.
     made: Option<Made>,
     top: usize,
@@ -56,7 +51,7 @@ pub struct Heap {
     room: [u8; ROOM],
 }
 
-/// The build replaces its content, so it is read as memory that something else has written.
+/// There is one thread, and references to it do not outlive a statement. The build replaces its content.
 #[link_section = ".heap"]
 static mut HEAP: Heap = Heap {
     made: None,
@@ -69,31 +64,32 @@ static mut HEAP: Heap = Heap {
     room: [0; ROOM],
 };
 
-/// There is one thread, and no reference to HEAP is kept: all goes by this pointer.
-const fn heap() -> *mut Heap {
-    &raw mut HEAP
-}
-
-/// What the image has; none while it is made.
+/// What the image has; none while it is made. It is read as memory that something else has written.
 pub unsafe fn made() -> Option<Made> {
-    (&raw const (*heap()).made).read_volatile()
+    (&raw const HEAP.made).read_volatile()
 }
 
 /// Whether the system has refused more memory.
 pub unsafe fn has_run_out() -> bool {
-    (*heap()).refused
+    HEAP.refused
 }
 
 /// Whether a system call has to fail because memory is at its end: true once.
 pub unsafe fn refuses() -> bool {
-    let owes = &raw mut (*heap()).owes_failure;
-    owes.replace(false)
+    (&raw mut HEAP.owes_failure).replace(false)
 }
 
-/// From here on no system call fails for want of memory: the call is undone or reported.
-pub unsafe fn use_reserve() {
-    (*heap()).owes_failure = false;
-    (*heap()).reserve = (*heap()).reserve.min(LAST_RESERVE);
+/// `useReserve()`: from here on no system call fails for want of memory: the call is undone or reported.
+pub unsafe extern "C" fn use_reserve(_: *mut JSContext, _: JSValue, _: c_int, _: *mut JSValue) -> JSValue {
+    HEAP.owes_failure = false;
+    HEAP.reserve = HEAP.reserve.min(LAST_RESERVE);
+    JS_UNDEFINED
+}
+
+/// `collectGarbage()`.
+pub unsafe extern "C" fn collect_garbage(context: *mut JSContext, _: JSValue, _: c_int, _: *mut JSValue) -> JSValue {
+    JS_RunGC(JS_GetRuntime(context));
+    JS_UNDEFINED
 }
 
 /// Maps a stack for the program, so that neither the limit that the caller set for stacks nor one for its address space can
@@ -103,7 +99,7 @@ pub unsafe fn map_stack() -> usize {
     while map(STACK_TOP - size, size + FIRST) as usize != STACK_TOP - size {
         size /= 2;
         if size < LEAST_STACK {
-            (*heap()).refused = true;
+            HEAP.refused = true;
             fail();
         }
     }
@@ -118,83 +114,65 @@ pub unsafe fn map_stack() -> usize {
 
 /// Ends the room of the image: what is new comes from the memory above the stack, which map_stack has mapped.
 pub unsafe fn begin_call() {
-    (*heap()).top = STACK_TOP;
-    (*heap()).end = STACK_TOP + FIRST;
+    HEAP.top = STACK_TOP;
+    HEAP.end = STACK_TOP + FIRST;
 }
 
 /// Begins to fill the room of the image.
 pub unsafe fn begin_image() {
-    (*heap()).top = &raw const (*heap()).room as usize;
-    (*heap()).end = (*heap()).top + ROOM;
+    HEAP.top = &raw const HEAP.room as usize;
+    HEAP.end = HEAP.top + ROOM;
 }
 
 /// Ends the image: returns the pages in use. Behind them come the chunks `rest`, which `made.chunks` is set to.
 pub unsafe fn end_image(mut made: Made, rest: &[u8]) -> &'static [u8] {
-    let start = heap() as usize;
-    let end = ((*heap()).top + 4095) & !4095;
+    let start = &raw const HEAP as *const u8;
+    let end = HEAP.top.next_multiple_of(4096);
     made.chunks = core::slice::from_raw_parts(end as *const u8, rest.len());
-    (*heap()).made = Some(made);
-    core::slice::from_raw_parts(start as *const u8, end - start)
+    HEAP.made = Some(made);
+    core::slice::from_raw_parts(start, end - start as usize)
 }
 
-/// Class and size of the smallest block that holds `size` bytes, header included.
+/// Class and size of the smallest block that holds `size` bytes, header included. Up to 1 KiB sizes differ by 16 bytes.
+/// Above there are 32 sizes for each power of two.
 fn class_of(size: usize) -> (usize, usize) {
-    if size <= FINE_UP_TO {
-        let class = size.div_ceil(FINE);
-        return (class, class * FINE);
-    }
-    let power = usize::BITS - 1 - (size - 1).leading_zeros();
-    let eighth = ((size - 1) >> (power - 3)) & 7;
-    let above = (power - FINE_UP_TO.ilog2()) as usize;
-    (FINE_UP_TO / FINE + 1 + 8 * above + eighth, (eighth + 9) << (power - 3))
-}
-
-/// So many bytes from the region, at most MAPPED_FROM, or 0.
-unsafe fn take(size: usize) -> usize {
-    let heap = heap();
-    if (*heap).top + size + (*heap).reserve > (*heap).end && !grow(size) {
-        return 0;
-    }
-    let at = (*heap).top;
-    (*heap).top += size;
-    at
+    let step = (size.next_power_of_two() / 64).max(16);
+    let steps = size.div_ceil(step);
+    (32 * (step / 16).ilog2() as usize + steps, steps * step)
 }
 
 /// Makes room for so many bytes: from the system, or else from the reserve. After `false` there is more of the reserve.
 unsafe fn grow(size: usize) -> bool {
-    let heap = heap();
-    if (*heap).made.is_none() {
-        image::is_full();
+    if made().is_none() {
+        give_up(c"the image of the heap has no more room");
     }
     let step = STEP.max(size + RESERVE);
-    let more = map((*heap).end, step) as usize;
+    let more = map(HEAP.end, step) as usize;
     if more != 0 {
-        if more != (*heap).end {
-            (*heap).top = more;
+        if more != HEAP.end {
+            HEAP.top = more;
         }
-        (*heap).end = more + step;
+        HEAP.end = more + step;
         return true;
     }
-    (*heap).refused = true;
-    if (*heap).reserve == RESERVE {
-        use_reserve();
-        (*heap).owes_failure = true;
-    }
-    let fits = (*heap).top + size + (*heap).reserve <= (*heap).end;
+    HEAP.refused = true;
+    HEAP.owes_failure |= HEAP.reserve == RESERVE;
+    HEAP.reserve = HEAP.reserve.min(LAST_RESERVE);
+    let fits = HEAP.top + size + HEAP.reserve <= HEAP.end;
     if !fits {
         // This fails, so no system call needs to.
-        (*heap).owes_failure = false;
-        (*heap).reserve = 0;
+        HEAP.owes_failure = false;
+        HEAP.reserve = 0;
     }
     fits
 }
 
-/// A block of pages of its own.
+/// A block of pages of its own, or null.
 unsafe fn map_block(size: usize) -> *mut c_void {
-    if (*heap()).made.is_none() {
-        image::is_full();
+    if made().is_none() {
+        give_up(c"the image of the heap has no more room for an object of this size");
     }
-    let Some(size) = size.checked_add(4095).map(|size| size & !4095) else { return null_mut() };
+    let Some(size) = size.checked_next_multiple_of(4096) else { return null_mut() };
     let block = map(0, size) as *mut usize;
     if block.is_null() {
         return null_mut();
@@ -205,16 +183,15 @@ unsafe fn map_block(size: usize) -> *mut c_void {
 
 /// The block of a class that was freed last, or null.
 unsafe fn reuse(class: usize) -> *mut c_void {
-    let free = &raw mut (*heap()).free[class];
-    let found = *free;
+    let found = HEAP.free[class];
     if !found.is_null() {
-        *free = *(found as *mut *mut c_void);
+        HEAP.free[class] = *(found as *mut *mut c_void);
     }
     found
 }
 
-pub unsafe extern "C" fn allocate(_: *mut c_void, wanted: u64) -> *mut c_void {
-    let Some(size) = (wanted as usize).checked_add(HEADER) else { return null_mut() };
+unsafe extern "C" fn allocate(_: *mut c_void, wanted: u64) -> *mut c_void {
+    let size = (wanted as usize).saturating_add(HEADER);
     if size > MAPPED_FROM {
         return map_block(size);
     }
@@ -223,17 +200,18 @@ pub unsafe extern "C" fn allocate(_: *mut c_void, wanted: u64) -> *mut c_void {
     if !found.is_null() {
         return found;
     }
-    let block = take(size) as *mut usize;
-    if block.is_null() {
-        // A larger block serves as well, though it is better kept for its own size.
-        let mut larger = (class + 1..CLASSES).map(|class| reuse(class));
-        return larger.find(|found| !found.is_null()).unwrap_or(null_mut());
+    if HEAP.top + size + HEAP.reserve <= HEAP.end || grow(size) {
+        let block = HEAP.top as *mut usize;
+        HEAP.top += size;
+        *block = size;
+        return block.byte_add(HEADER) as _;
     }
-    *block = size;
-    block.byte_add(HEADER) as _
+    // A larger block serves as well, though it is better kept for its own size.
+    let mut larger = (class + 1..CLASSES).map(|class| reuse(class));
+    larger.find(|found| !found.is_null()).unwrap_or(null_mut())
 }
 
-pub unsafe extern "C" fn allocate_zeroed(opaque: *mut c_void, count: u64, size: u64) -> *mut c_void {
+unsafe extern "C" fn allocate_zeroed(opaque: *mut c_void, count: u64, size: u64) -> *mut c_void {
     let Some(size) = count.checked_mul(size) else { return null_mut() };
     let block = allocate(opaque, size);
     if !block.is_null() {
@@ -242,26 +220,18 @@ pub unsafe extern "C" fn allocate_zeroed(opaque: *mut c_void, count: u64, size: 
     block
 }
 
-pub unsafe extern "C" fn release(_: *mut c_void, block: *mut c_void) {
-    if block.is_null() {
-        return;
-    }
+unsafe extern "C" fn release(_: *mut c_void, block: *mut c_void) {
     let start = block.sub(HEADER);
-    let size = *(start as *mut usize);
+    let size = *(start as *const usize);
     if size > MAPPED_FROM {
-        unmap(start, size);
-        return;
+        return unmap(start, size);
     }
     let (class, _) = class_of(size);
-    let free = &raw mut (*heap()).free[class];
-    *(block as *mut *mut c_void) = *free;
-    *free = block;
+    *(block as *mut *mut c_void) = HEAP.free[class];
+    HEAP.free[class] = block;
 }
 
-pub unsafe extern "C" fn resize(opaque: *mut c_void, block: *mut c_void, wanted: u64) -> *mut c_void {
-    if block.is_null() {
-        return allocate(opaque, wanted);
-    }
+unsafe extern "C" fn resize(opaque: *mut c_void, block: *mut c_void, wanted: u64) -> *mut c_void {
     let holds = usable(block);
     if wanted <= holds && wanted > holds / 2 {
         return block;
@@ -274,22 +244,15 @@ pub unsafe extern "C" fn resize(opaque: *mut c_void, block: *mut c_void, wanted:
     moved
 }
 
-pub unsafe extern "C" fn usable(block: *const c_void) -> u64 {
-    if block.is_null() {
-        return 0;
-    }
+unsafe extern "C" fn usable(block: *const c_void) -> u64 {
     (*(block.sub(HEADER) as *const usize) - HEADER) as u64
 }
 
-/// What the compiler asks for where a crate can allocate. None of those here does in this program.
-struct NoAllocator;
-
-unsafe impl core::alloc::GlobalAlloc for NoAllocator {
-    unsafe fn alloc(&self, _: core::alloc::Layout) -> *mut u8 {
-        null_mut()
-    }
-    unsafe fn dealloc(&self, _: *mut u8, _: core::alloc::Layout) {}
-}
-
-#[global_allocator]
-static NO_ALLOCATOR: NoAllocator = NoAllocator;
+/// What the engine calls. It passes no null pointer.
+pub const FUNCTIONS: JSMallocFunctions = JSMallocFunctions {
+    js_calloc: Some(allocate_zeroed),
+    js_malloc: Some(allocate),
+    js_free: Some(release),
+    js_realloc: Some(resize),
+    js_malloc_usable_size: Some(usable),
+};

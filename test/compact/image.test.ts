@@ -6,7 +6,7 @@ import { ProgramFolder } from "../support/program-folder.ts";
 import { bareProgram, bundleOf, fileOf } from "./host-program.ts";
 
 const SAY = (text: string) => `host.syscall(1, 1, host.encode(${text}), host.encode(${text}).length);`;
-const MAIN = `let made = "made"; host.main = () => { ${SAY("made")} host.load("other.js").then((other) => other.say(), (error) => { ${SAY("error.message")} }).then(() => host.exit(3)); };`;
+const MAIN = `let made = "made"; host.main = () => { ${SAY("made")} host.load("other.js").then((other) => other.say(), (error) => { ${SAY("error.message")} }).then(() => host.syscall(231, 3)); };`;
 const OTHER = `export const say = () => { ${SAY('" and loaded"')} };`;
 
 async function run(file: Buffer): Promise<string> {
