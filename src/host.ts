@@ -8,7 +8,7 @@ import { CURRENT_VERSION } from "./cni/version.ts";
 import { PLUGINS } from "./plugins/registry.ts";
 import { beginUndo, limitCall, withHalfOfTheTime } from "./sys/deadline.ts";
 import { failedWith } from "./sys/errno.ts";
-import { isRegular, sameFile, status } from "./sys/file.ts";
+import { isProgram, sameFile, status } from "./sys/file.ts";
 import { isOwnNetns } from "./sys/netns.ts";
 import { readInput } from "./sys/standard-streams.ts";
 
@@ -45,8 +45,7 @@ export function reportFailure(error: unknown, streams: Streams): number {
 
 function isExecutable(path: string): boolean {
   try {
-    const file = status(path);
-    return isRegular(file) && (file.mode & 0o111) !== 0;
+    return isProgram(status(path));
   } catch (error) {
     if (failedWith(error, "ENOENT", "ENOTDIR", "EACCES", "ELOOP", "ENAMETOOLONG")) return false;
     throw error;

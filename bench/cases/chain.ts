@@ -1,7 +1,16 @@
 /** The chains of runtimes: all their plugins, one after another, beside standing attachments of the same chain. */
 import { addNamespaces, DUAL_STACK, MASQUERADE } from "../attachment.ts";
-import { type BenchCase, type Contender, sidesOf } from "../case.ts";
-import { type Chain, chainSteps, ofContainerd, ofNerdctl, portsText, stepsOfPlugin } from "../chain.ts";
+import { type BenchCase, type Contender, type Surroundings, sidesOf } from "../case.ts";
+import {
+  type Chain,
+  type ChainOptions,
+  chainSteps,
+  ofContainerd,
+  ofNerdctl,
+  portsText,
+  stepsOfPlugin,
+} from "../chain.ts";
+import type { BenchHost } from "../host.ts";
 import { stand } from "../standing.ts";
 
 const STANDING = 10;
@@ -12,14 +21,25 @@ const DUAL_MASQUERADE = {
   config: { ...DUAL_STACK.config, promiscMode: false },
 };
 
+/** A host with a free namespace, beside standing attachments of a chain. */
+async function hostBeside(
+  { programs, host }: Surroundings,
+  name: string,
+  options: Pick<ChainOptions, "folder" | "chain">,
+  count = STANDING,
+): Promise<BenchHost> {
+  const place = await host(name);
+  await addNamespaces(place, "measured", 1);
+  await stand(place, { ...options, copier: programs.copier }, count);
+  return place;
+}
+
 const ofChain = (name: string, title: string, chain: Chain): BenchCase => ({
   ...{ name, title, seconds: 80, rounds: 30, quickRounds: 4, census: true },
-  open: async ({ programs, host }) => {
+  open: async (surroundings) => {
     const contenders: Contender[] = [];
-    for (const [side, folder] of sidesOf(programs, "with copies")) {
-      const place = await host(side);
-      await addNamespaces(place, "measured", 1);
-      await stand(place, { folder, chain, copier: programs.copier }, STANDING);
+    for (const [side, folder] of sidesOf(surroundings.programs, "with copies")) {
+      const place = await hostBeside(surroundings, side, { folder, chain });
       contenders.push({ side, variant: "", host: place, steps: chainSteps({ folder, chain }) });
     }
     return contenders;
@@ -34,15 +54,14 @@ const PORTS: BenchCase = {
   rounds: 20,
   quickRounds: 2,
   census: true,
-  open: async ({ programs, host }) => {
+  open: async (surroundings) => {
     const contenders: Contender[] = [];
     for (const size of [1, 100]) {
       const chain = ofContainerd(MASQUERADE, size);
-      for (const [side, folder] of sidesOf(programs, size === 1 ? "with copies" : "without copies")) {
-        const place = await host(`${side}-${size}`);
-        await addNamespaces(place, "measured", 1);
-        const standing = { folder, chain: ofContainerd(MASQUERADE, 1), copier: programs.copier };
-        await stand(place, standing, STANDING);
+      const copies = size === 1 ? "with copies" : "without copies";
+      for (const [side, folder] of sidesOf(surroundings.programs, copies)) {
+        const standing = { folder, chain: ofContainerd(MASQUERADE, 1) };
+        const place = await hostBeside(surroundings, `${side}-${size}`, standing);
         const steps = stepsOfPlugin("portmap", { folder, chain });
         contenders.push({ side, variant: portsText(size), size, host: place, steps });
       }
@@ -57,14 +76,12 @@ const STOOD: BenchCase = {
   seconds: 200,
   rounds: 20,
   quickRounds: 2,
-  open: async ({ programs, quick, host }) => {
+  open: async (surroundings) => {
     const contenders: Contender[] = [];
     const chain = ofNerdctl(MASQUERADE, 1);
-    for (const size of quick ? [10, 500] : [10, 500, 2000]) {
-      for (const [side, folder] of sidesOf(programs, "without copies")) {
-        const place = await host(`${side}-${size}`);
-        await addNamespaces(place, "measured", 1);
-        await stand(place, { folder, chain, copier: programs.copier }, size);
+    for (const size of surroundings.quick ? [10, 500] : [10, 500, 2000]) {
+      for (const [side, folder] of sidesOf(surroundings.programs, "without copies")) {
+        const place = await hostBeside(surroundings, `${side}-${size}`, { folder, chain }, size);
         const [add, , del] = chainSteps({ folder, chain });
         const variant = `${size.toLocaleString("en")} attachments`;
         contenders.push({ side, variant, size, host: place, steps: [add, del] });

@@ -1,7 +1,7 @@
 /** Checks whether leases can be written, without leaving a trace. */
 import { writeAll } from "../sys/descriptor.ts";
 import { failedWith } from "../sys/errno.ts";
-import { O, status, withFile } from "../sys/file.ts";
+import { exists, O, status, withFile } from "../sys/file.ts";
 import { LockTimeoutError, lockFile } from "../sys/flock.ts";
 import type { LeaseFiles } from "./lease-files.ts";
 
@@ -26,16 +26,6 @@ function nearest(path: string): string {
   }
   const slash = path.lastIndexOf("/");
   return slash > 0 ? nearest(path.slice(0, slash)) : slash === 0 ? "/" : ".";
-}
-
-function exists(path: string): boolean {
-  try {
-    status(path, { followLinks: false });
-    return true;
-  } catch (error) {
-    if (failedWith(error, "ENOENT")) return false;
-    throw error;
-  }
 }
 
 /** Writes into a file without a name. On a file system that has no such files, only an ADD shows the failure. */

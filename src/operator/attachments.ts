@@ -14,7 +14,7 @@ import { decodeLink, dumpLinks, type Link } from "../netlink/rtnetlink/link.ts";
 import { type Cache, type CachedAttachment, readCache } from "./cache.ts";
 import { type Input, textOption } from "./input.ts";
 import { type Lease, type LeaseFolder, readLeaseFolders } from "./lease-folders.ts";
-import { type BoundNamespace, boundNamespaces, namespaceAt } from "./namespaces.ts";
+import { type BoundNamespace, knownNamespaces } from "./namespaces.ts";
 import { isDocument, type Networks, readNetworks } from "./networks.ts";
 import { type OwnedRule, readOwnedRules } from "./owned-rules.ts";
 
@@ -52,12 +52,7 @@ export async function readHost(input: Pick<Input, "options">): Promise<HostState
   const cache = readCache(textOption(input, "cacheDir"));
   using host = connect(protocol.route);
   const links = readLinks(host);
-  const bound = boundNamespaces(host);
-  const known = new Set(bound.map(({ path }) => path));
-  const further = new Set(
-    cache.attachments.flatMap(({ netns }) => (netns && !known.has(netns) ? netns : [])),
-  );
-  const namespaces = [...bound, ...[...further].flatMap((path) => namespaceAt(path, host))];
+  const namespaces = knownNamespaces(host, cache);
   using netfilter = openNftables();
   const rules = await readOwnedRules(netfilter);
   const join = new Join(links, namespaces);

@@ -6,10 +6,10 @@
 import type { Attachment } from "../cni/attachment.ts";
 import { decodeText } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
-import { listDirectory } from "../sys/directory.ts";
-import { failedWith, messageOf } from "../sys/errno.ts";
+import { messageOf } from "../sys/errno.ts";
 import { readFile } from "../sys/file.ts";
 import { isFileFailure } from "../sys/own-file.ts";
+import { namesIn } from "./folder.ts";
 import { isDocument } from "./networks.ts";
 
 /** Where libcni keeps its cache by default; the files are in its folder "results". */
@@ -86,15 +86,6 @@ function decodeConfig(base64: string): Document | undefined {
     return isDocument(json) ? json : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
-    throw error;
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return listDirectory(folder);
-  } catch (error) {
-    if (failedWith(error, "ENOENT")) return [];
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** `bridgehead doctor [NETWORK|CONTAINER]`: looks at the host, its networks and their attachments, and changes nothing (O13). */
+
 import { type FoundAttachment, readHost } from "./attachments.ts";
 import { checkAttachments } from "./doctor/attachment-checks.ts";
 import { Diagnosis, type DoctorRow } from "./doctor/diagnosis.ts";
@@ -7,10 +8,8 @@ import { checkNetworks } from "./doctor/network-checks.ts";
 import { documentText } from "./document.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import { hasOption, type Input, type Terminal } from "./input.ts";
+import { PLUGIN_FOLDER } from "./plugin-folder.ts";
 import { type Colour, coloured, printable } from "./table.ts";
-
-/** Where runtimes search for plugins by default. */
-const PLUGIN_FOLDER = "/opt/cni/bin";
 
 /** Exit code 1 if a row is a failure; 4 if nothing is, but something could not be looked at. */
 export async function run(input: Input): Promise<ExitCode> {

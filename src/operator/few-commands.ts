@@ -1,9 +1,8 @@
 /** The commands of the compact file: help and install. package.json's `imports` selects it there as "#operator". */
+
 import { REFERENCE_LEVEL } from "../cni/version.ts";
 import type { Program } from "./input.ts";
-
-/** Where runtimes search for plugins by default. */
-const PLUGIN_FOLDER = "/opt/cni/bin";
+import { PLUGIN_FOLDER } from "./plugin-folder.ts";
 
 /** Runs a command and returns the exit code. */
 export async function runCommand(words: readonly string[], program: Program): Promise<number> {

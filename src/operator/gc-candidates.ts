@@ -47,14 +47,14 @@ export async function findCandidates(
 ): Promise<Candidates> {
   const kept: Kept[] = [];
   const leaving: Candidate[] = [];
-  const rulesOf = rulesByAttachment(host);
+  const candidateOf = candidatesOf(host);
   const groups = Map.groupBy(
     report.networks.flatMap(({ leases }) => leases),
     (lease) => `${folderOf(lease)}/${keyOf(lease)}`,
   );
   const withLease = new Set<string>();
   for (const leases of groups.values()) {
-    const [first] = leases;
+    const [first, ...others] = leases;
     if (first === undefined) continue;
     withLease.add(keyOf(first));
     const isListed = list?.has(first.containerId) ?? true;
@@ -67,7 +67,7 @@ export async function findCandidates(
     // A container of the list lives, whatever its record says.
     const why = list === undefined ? death : isListed ? undefined : (death ?? NOT_LISTED);
     if (why === undefined) continue;
-    leaving.push({ ...placeOf(first, host, folderOf(first)), leases, rules: rulesOf(first), why });
+    leaving.push(candidateOf([first, ...others], why));
   }
   for (const candidate of await withoutLeases(host, list))
     if (!withLease.has(keyOf(candidate.attachment))) leaving.push(candidate);
@@ -88,9 +88,19 @@ function placeOf({ network: name, containerId, ifname }: Attachment, host: HostS
   };
 }
 
-function rulesByAttachment(host: HostState): (attachment: Attachment) => readonly OwnedRule[] {
+/** Makes a candidate of the leases of an attachment in one folder. */
+export type CandidateMaker = (
+  leases: readonly [JudgedLease, ...(readonly JudgedLease[])],
+  why: string,
+) => Candidate;
+
+/** Adds the network and the rules that the host has of an attachment. */
+export function candidatesOf(host: HostState): CandidateMaker {
   const rules = new Map(host.attachments.map((each) => [keyOf(each), each.rules]));
-  return (attachment) => rules.get(keyOf(attachment)) ?? [];
+  return (leases, why) => {
+    const [first] = leases;
+    return { ...placeOf(first, host, folderOf(first)), leases, rules: rules.get(keyOf(first)) ?? [], why };
+  };
 }
 
 /** Attachments of which only rules are left: with leases of another IPAM plugin, or after a lease was removed by hand. */

@@ -5,7 +5,7 @@ import { SystemError } from "../sys/errno.ts";
 import { fsync, ftruncate, O, readText, withFile } from "../sys/file.ts";
 import { documentText } from "./document.ts";
 import { CommandError, exitCode } from "./exit-codes.ts";
-import type { Candidate } from "./gc-candidates.ts";
+import type { Candidate, CandidateMaker } from "./gc-candidates.ts";
 import type { LeaseReport } from "./lease-report.ts";
 import type { JudgedLease } from "./lease-states.ts";
 import { isDocument } from "./networks.ts";
@@ -52,12 +52,8 @@ export interface FromReport {
   readonly skipped: readonly string[];
 }
 
-/** Reads a report. `place` gives the rest of a candidate for the leases of an attachment. @throws CommandError */
-export function readReport(
-  file: string,
-  report: LeaseReport,
-  candidateOf: (leases: readonly JudgedLease[], why: string) => Candidate,
-): FromReport {
+/** Reads a report. `candidateOf` makes a candidate of an attachment's leases, which are not empty. @throws CommandError */
+export function readReport(file: string, report: LeaseReport, candidateOf: CandidateMaker): FromReport {
   const skipped: string[] = [];
   const now = new Map(
     report.networks.flatMap(({ leases }) => leases.map((lease) => [lease.path, lease] as const)),
@@ -80,11 +76,8 @@ export function readReport(
     ({ lease: { path, network, containerId, ifname } }) =>
       `${path.slice(0, path.lastIndexOf("/"))} ${network} ${containerId} ${ifname}`,
   );
-  const leaving = [...groups.values()].map((group) =>
-    candidateOf(
-      group.map(({ lease }) => lease),
-      group[0]?.why ?? "",
-    ),
+  const leaving = [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : candidateOf([first.lease, ...others.map(({ lease }) => lease)], first.why),
   );
   return { leaving, skipped };
 }

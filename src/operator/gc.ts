@@ -12,7 +12,7 @@ import { documentText } from "./document.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import { describeAddresses, describeAttachment, free, problemOf } from "./free.ts";
 import { lastFreed, putBack } from "./freed-leases.ts";
-import { type Candidate, type Candidates, findCandidates, type Kept } from "./gc-candidates.ts";
+import { type Candidate, type Candidates, candidatesOf, findCandidates, type Kept } from "./gc-candidates.ts";
 import { readReport, writeReport } from "./gc-report.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
 import { readLeases } from "./lease-report.ts";
@@ -69,21 +69,7 @@ async function choose(input: Input, report: Report, host: Host): Promise<Found> 
   if (from !== undefined) {
     if (alive !== undefined)
       throw new CommandError(exitCode.wrongUse, "--from-report has its list already; leave out --alive");
-    const rules = new Map(
-      host.attachments.map((each) => [`${each.network}/${each.containerId}/${each.ifname}`, each.rules]),
-    );
-    const read = readReport(from, report, (leases, why): Candidate => {
-      const { network = "", containerId = "", ifname = "", path = "" } = leases[0] ?? {};
-      return {
-        attachment: { network, containerId, ifname },
-        network: host.networks.networks.find((each) => each.name === network),
-        dataDir: path.slice(0, path.lastIndexOf(`/${network}/`)),
-        leases,
-        rules: rules.get(`${network}/${containerId}/${ifname}`) ?? [],
-        why,
-      };
-    });
-    return { ...read, kept: [] };
+    return { ...readReport(from, report, candidatesOf(host)), kept: [] };
   }
   const list = alive === undefined ? undefined : readLivingList(alive, input.terminal.environment);
   if (list?.ids.length === 0 && !hasOption(input, "noneAlive"))

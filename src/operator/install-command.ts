@@ -1,10 +1,9 @@
 /** `bridgehead install [DIR]` of the Bun file. */
+
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import type { Input } from "./input.ts";
 import { runInstall } from "./install-report.ts";
-
-/** Where runtimes search for plugins by default. */
-const PLUGIN_FOLDER = "/opt/cni/bin";
+import { PLUGIN_FOLDER } from "./plugin-folder.ts";
 
 /** Installs this program under all of its names. */
 export async function run({ arguments: [folder = PLUGIN_FOLDER], program }: Input): Promise<ExitCode> {

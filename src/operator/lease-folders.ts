@@ -11,7 +11,7 @@ import { type IpAddress, parseIp } from "../net/ip.ts";
 import { get } from "../schema/parse.ts";
 import { listDirectory } from "../sys/directory.ts";
 import { failedWith } from "../sys/errno.ts";
-import { isDirectory, isRegular, status } from "../sys/file.ts";
+import { exists, isDirectory, isRegular, status } from "../sys/file.ts";
 import { lockFile } from "../sys/flock.ts";
 import { describeKind } from "../sys/own-file.ts";
 import { CommandError, exitCode } from "./exit-codes.ts";
@@ -171,17 +171,7 @@ function lockIfPossible(files: LeaseFiles): Disposable | undefined {
   }
 }
 
-function exists(path: string): boolean {
-  try {
-    status(path, { followLinks: false });
-    return true;
-  } catch (error) {
-    if (failedWith(error, "ENOENT")) return false;
-    throw error;
-  }
-}
-
-/** Names in a folder; none if there is no such folder. @throws CommandError if it is not a folder, or cannot be read */
+/** Names in a folder; none if the folder does not exist. @throws CommandError if it is not a folder, or cannot be read */
 function namesIn(path: string): string[] {
   try {
     if (!isDirectory(status(path))) {

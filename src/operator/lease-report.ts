@@ -11,7 +11,7 @@ import { hostLocalOf, rangeSetsOf, type SetUse, usesOf } from "./range-sets.ts";
 export interface NetworkLeases {
   readonly network: string;
   readonly dataDir: string;
-  /** Undefined if there is no folder yet. */
+  /** Undefined if the folder does not exist yet. */
   readonly folder: LeaseFolder | undefined;
   readonly sets: readonly SetUse[];
   readonly leases: readonly JudgedLease[];

@@ -68,7 +68,7 @@ function leasesText(
   return parts.join("");
 }
 
-/** Where it lives, or why there is no such place. */
+/** The path of its namespace, or why none is known. */
 const netnsText = ({ state, why, netns }: JudgedLease): string => {
   if (netns !== undefined) return netns;
   if (state === "dead") return `gone (${why})`;

@@ -2,7 +2,8 @@
 import { MOST_OUTPUT, runProgram, StoppedError } from "../sys/child.ts";
 import { readToEnd } from "../sys/descriptor.ts";
 import { SystemError } from "../sys/errno.ts";
-import { isRegular, O, status, withFile } from "../sys/file.ts";
+import { O, withFile } from "../sys/file.ts";
+import { programIn } from "../sys/program.ts";
 import { NotStartedError } from "../sys/start-failure.ts";
 import { CommandError, exitCode } from "./exit-codes.ts";
 import { isDocument } from "./networks.ts";
@@ -127,15 +128,8 @@ function output(tool: string, words: readonly string[], environment: Variables):
 
 /** The first program of that name on PATH. */
 function pathOf(tool: string, folders: string): string {
-  for (const folder of folders.split(":")) {
-    const path = `${folder}/${tool}`;
-    try {
-      const found = status(path);
-      if (folder.startsWith("/") && isRegular(found) && (found.mode & 0o111) !== 0) return path;
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-    }
-  }
+  const path = programIn(folders, tool);
+  if (path !== undefined) return path;
   throw cannotTell(
     `cannot ask ${tool} for the living containers: there is no program of that name on PATH (${folders}); install it, or give the list as a file`,
   );

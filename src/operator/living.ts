@@ -15,7 +15,7 @@ import { Netns, NoNamespaceError } from "../sys/netns.ts";
 import { type HostLink, readLinks } from "./attachments.ts";
 import type { Cache } from "./cache.ts";
 import type { Lease } from "./lease-folders.ts";
-import { type BoundNamespace, boundNamespaces, namespaceAt } from "./namespaces.ts";
+import { type BoundNamespace, knownNamespaces } from "./namespaces.ts";
 import { type Network, typeOf } from "./networks.ts";
 
 /** Where an attachment lives. */
@@ -53,12 +53,7 @@ export class Living {
     this.links = readLinks(host);
     this.byAlias = Map.groupBy(this.links, ({ alias }) => alias);
     this.isAnyMarked = this.links.some(({ alias }) => isAttachmentAlias(alias));
-    const bound = boundNamespaces(host);
-    const known = new Set(bound.map(({ path }) => path));
-    const further = new Set(
-      cache.attachments.flatMap(({ netns }) => (netns && !known.has(netns) ? netns : [])),
-    );
-    this.namespaces = [...bound, ...[...further].flatMap((path) => namespaceAt(path, host))];
+    this.namespaces = knownNamespaces(host, cache);
     this.paths = new Map(this.namespaces.map(({ netnsId, path }) => [netnsId, path]));
   }
 
@@ -86,7 +81,7 @@ export class Living {
     return netnsId === undefined ? undefined : this.paths.get(netnsId);
   }
 
-  /** The other end may have been moved to this namespace: then there is no number. */
+  /** Whether it leads to a living namespace. Without a number the other end was moved to this namespace. */
   private leadsOn({ index, name, mac, master, peerIndex, linkNetnsId, targetNetnsId }: HostLink): boolean {
     const veth = { index, name, mac, master, peerIndex, linkNetnsId, targetNetnsId };
     return linkNetnsId === undefined || livesElsewhere(this.host, veth);

@@ -1,9 +1,11 @@
 /** The network namespaces that are bound to a path, as `ip netns` and the runtimes do it. */
+
 import type { Connection } from "../netlink/connection.ts";
 import { getNetnsId, netnsIdOf } from "../netlink/rtnetlink/netns-id.ts";
 import { SystemError } from "../sys/errno.ts";
 import { readText } from "../sys/file.ts";
 import { Netns, NoNamespaceError } from "../sys/netns.ts";
+import type { Cache } from "./cache.ts";
 
 /** A network namespace with a path. */
 export interface BoundNamespace {
@@ -30,8 +32,16 @@ export function boundNamespaces(host: Connection | undefined): BoundNamespace[] 
   return found;
 }
 
-/** The namespace at a path, if there is one. */
-export function namespaceAt(path: string, host: Connection | undefined): BoundNamespace[] {
+/** The bound namespaces, and those at other paths that libcni's cache names. @throws SystemError */
+export function knownNamespaces(host: Connection, { attachments }: Cache): BoundNamespace[] {
+  const bound = boundNamespaces(host);
+  const known = new Set(bound.map(({ path }) => path));
+  const further = new Set(attachments.flatMap(({ netns }) => (netns && !known.has(netns) ? netns : [])));
+  return [...bound, ...[...further].flatMap((path) => namespaceAt(path, host))];
+}
+
+/** The namespace at a path, if one is there. */
+function namespaceAt(path: string, host: Connection | undefined): BoundNamespace[] {
   try {
     using netns = Netns.open(path);
     const [outcome] = host?.getAll([getNetnsId(netns.fd)]) ?? [];

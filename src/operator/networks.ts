@@ -7,10 +7,10 @@ import { describeJsonFault } from "../cni/json-position.ts";
 import { decodeText, describeUtf8Fault } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
 import { get } from "../schema/parse.ts";
-import { listDirectory } from "../sys/directory.ts";
-import { failedWith, messageOf } from "../sys/errno.ts";
+import { messageOf } from "../sys/errno.ts";
 import { readFile } from "../sys/file.ts";
 import { isFileFailure } from "../sys/own-file.ts";
+import { namesIn } from "./folder.ts";
 
 /** Where runtimes look for networks by default. */
 export const DEFAULT_CONFIG_DIRECTORY = "/etc/cni/net.d";
@@ -68,7 +68,7 @@ export function readNetworks(directory: string = DEFAULT_CONFIG_DIRECTORY): Netw
 }
 
 /** The network of a file, or why it is none. */
-export function readNetwork(file: string): Network | string {
+function readNetwork(file: string): Network | string {
   let bytes: Uint8Array;
   try {
     bytes = readFile(file);
@@ -114,12 +114,3 @@ export const typeOf = (plugin: Document): string => String(get(plugin, "type"));
 /** Whether a value is a JSON object. */
 export const isDocument = (value: unknown): value is Document =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-
-function namesIn(directory: string): string[] {
-  try {
-    return listDirectory(directory);
-  } catch (error) {
-    if (failedWith(error, "ENOENT")) return [];
-    throw error;
-  }
-}

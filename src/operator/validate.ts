@@ -1,16 +1,15 @@
 /** `bridgehead validate [FILE…|DIR]`: judges network configurations without touching anything (O10). */
+
 import { messageOf } from "../sys/errno.ts";
 import { documentText } from "./document.ts";
 import { type ExitCode, exitCode } from "./exit-codes.ts";
 import { LEVEL_WORDS } from "./finding.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
 import { DEFAULT_CONFIG_DIRECTORY } from "./networks.ts";
+import { PLUGIN_FOLDER } from "./plugin-folder.ts";
 import type { Source } from "./validate/network-file.ts";
 import type { ConfigurationFinding } from "./validate/report.ts";
 import { sourcesAt, sourcesIfAny, validate } from "./validate/validate.ts";
-
-/** Where runtimes search for plugins by default. */
-const PLUGIN_FOLDER = "/opt/cni/bin";
 
 /** Exit code 1 if there is an error; with --strict also if there is a warning. */
 export async function run(input: Input): Promise<ExitCode> {

@@ -3,7 +3,7 @@
  * costs 1.3 ms at start (docs/decisions/0002-libc-instead-of-node-fs.md) and hides the exact errno.
  */
 import { close, readToEnd } from "./descriptor.ts";
-import { ENOENT, SystemError } from "./errno.ts";
+import { ENOENT, failedWith, SystemError } from "./errno.ts";
 import { changeSeen, type FileIdentity, FileStatus, inodeSeen, look, NO_PATH } from "./statx.ts";
 import { ARM, attempt, call, cString } from "./syscall.ts";
 
@@ -16,8 +16,23 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export function isRegular(status: FileStatus): boolean {
   return (status.mode & 0o170000) === 0o100000;
 }
+/** Whether it is a file that anyone may execute. */
+export function isProgram(status: FileStatus): boolean {
+  return isRegular(status) && (status.mode & 0o111) !== 0;
+}
 export function isDirectory(status: FileStatus): boolean {
   return (status.mode & 0o170000) === 0o040000;
+}
+
+/** Whether a path leads to anything; a link counts itself. @throws SystemError if that cannot be told */
+export function exists(path: string): boolean {
+  try {
+    status(path, { followLinks: false });
+    return true;
+  } catch (error) {
+    if (failedWith(error, "ENOENT")) return false;
+    throw error;
+  }
 }
 
 const AT_FDCWD = -100;

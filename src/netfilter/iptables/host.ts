@@ -7,7 +7,8 @@ import { toCniError } from "../../cni/error.ts";
 import type { Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { isRegular, readLink, status } from "../../sys/file.ts";
+import { readLink, status } from "../../sys/file.ts";
+import { programIn } from "../../sys/program.ts";
 import type { Place } from "./change.ts";
 
 /** How masquerading is done: ipMasqBackend of the configuration. */
@@ -18,7 +19,6 @@ type Variant = "nft" | "legacy";
 
 /** Root's usual PATH, in its order. */
 const FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const ANYONE_EXECUTES = 0o111;
 /** Limits: links to follow, and milliseconds until a program must have printed its version. */
 const MOST_LINKS = 16;
 const MOST_FOR_VERSION = 5000;
@@ -28,19 +28,8 @@ const find = (family: Family, ending: string): string | undefined =>
   findProgram(`${family === 4 ? "iptables" : "ip6tables"}${ending}`);
 
 /** Path of the first executable file of that name; undefined if there is none. */
-export function findProgram(name: string): string | undefined {
-  for (const folder of `${FOLDERS}:${environment.PATH ?? ""}`.split(":")) {
-    if (!folder.startsWith("/")) continue;
-    const path = `${folder}/${name}`;
-    try {
-      const found = status(path);
-      if (isRegular(found) && (found.mode & ANYONE_EXECUTES) !== 0) return path;
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-    }
-  }
-  return undefined;
-}
+export const findProgram = (name: string): string | undefined =>
+  programIn(`${FOLDERS}:${environment.PATH ?? ""}`, name);
 
 /** Path of the host's own iptables-restore, which has the variant of its `iptables`; undefined if there is none. */
 export const findRestore = (family: Family): string | undefined => find(family, "-restore");

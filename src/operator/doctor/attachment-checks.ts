@@ -23,6 +23,11 @@ export async function checkAttachments(
   wanted: readonly FoundAttachment[],
 ): Promise<void> {
   const living = subject.attachments.filter(({ netns }) => netns !== undefined);
+  const users = Map.groupBy(
+    living.flatMap((attachment) => addressesOf(attachment).map((address) => ({ attachment, address }))),
+    ({ address }) => formatIp(address),
+  );
+  let neighbours: Neighbours | undefined;
   for (const attachment of wanted) {
     const { cached, netns } = attachment;
     if (cached === undefined) continue;
@@ -41,8 +46,10 @@ export async function checkAttachments(
     await diagnosis.check("check", object, "as ADD has left it", () =>
       failedCheck(attachment, cached, subject),
     );
-    await diagnosis.check("addresses", object, "no one else has them", () => givenTwice(attachment, living));
-    await diagnosis.check("neighbours", object, "none is old", () => oldNeighbours(attachment));
+    await diagnosis.check("addresses", object, "no one else has them", () => givenTwice(attachment, users));
+    await diagnosis.check("neighbours", object, "none is old", () =>
+      oldNeighbours(attachment, () => (neighbours ??= readNeighbours())),
+    );
   }
 }
 
@@ -93,12 +100,14 @@ function addressesOf({ cached }: FoundAttachment): IpAddress[] {
   });
 }
 
-function givenTwice(attachment: FoundAttachment, living: readonly FoundAttachment[]): Found[] {
+/** `users` has the living attachments of each address. */
+function givenTwice(
+  attachment: FoundAttachment,
+  users: ReadonlyMap<string, readonly { readonly attachment: FoundAttachment }[]>,
+): Found[] {
   return addressesOf(attachment).flatMap((address) => {
     const text = formatIp(address);
-    const other = living.find(
-      (each) => each !== attachment && addressesOf(each).some((theirs) => formatIp(theirs) === text),
-    );
+    const other = users.get(text)?.find((each) => each.attachment !== attachment)?.attachment;
     if (other === undefined) return [];
     const message = `${describe(other)} has the address ${text}, too`;
     return [{ code: "BH403", object: describe(attachment), message, remedy: `bridgehead show ${text}` }];
@@ -118,13 +127,19 @@ function macOf({ cached, ifname }: FoundAttachment): Mac | undefined {
 /** NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE, NUD_PERMANENT: the entry is used. */
 const USED = 0x02 | 0x04 | 0x08 | 0x10 | 0x80;
 
-function oldNeighbours(attachment: FoundAttachment): Found[] | undefined {
+/** The host's neighbour entries of both families. @throws NetlinkError */
+function readNeighbours() {
+  using host = connect(protocol.route);
+  return host.dump(dumpNeighbours(), ({ payload }) => decode(NEIGHBOUR, payload));
+}
+
+type Neighbours = ReturnType<typeof readNeighbours>;
+
+function oldNeighbours(attachment: FoundAttachment, neighbours: () => Neighbours): Found[] | undefined {
   const mac = macOf(attachment);
   const addresses = addressesOf(attachment).map(formatIp);
   if (mac === undefined || addresses.length === 0) return undefined;
-  using host = connect(protocol.route);
-  const entries = host.dump(dumpNeighbours(), ({ payload }) => decode(NEIGHBOUR, payload));
-  return entries.flatMap(({ address, mac: theirs, state }) => {
+  return neighbours().flatMap(({ address, mac: theirs, state }) => {
     if (address === undefined || theirs === undefined || (state & USED) === 0) return [];
     if (!addresses.includes(formatIp(address)) || sameMac(theirs, mac)) return [];
     const text = formatIp(address);

@@ -7,7 +7,7 @@ import type { Document } from "../../schema/keys.ts";
 import { get } from "../../schema/parse.ts";
 import { runProgram } from "../../sys/child.ts";
 import { messageOf, unlessFailed } from "../../sys/errno.ts";
-import { isRegular, status } from "../../sys/file.ts";
+import { isProgram, status } from "../../sys/file.ts";
 import type { CachedAttachment } from "../cache.ts";
 import { isDocument, typeOf } from "../networks.ts";
 
@@ -27,7 +27,7 @@ export const programOf = (type: string, pluginPath: string): string | undefined 
     .map((folder) => `${folder}/${type}`)
     .find((path) => {
       const found = unlessFailed(() => status(path));
-      return found !== undefined && isRegular(found) && (found.mode & 0o111) !== 0;
+      return found !== undefined && isProgram(found);
     });
 
 /** What a plugin is called with. */

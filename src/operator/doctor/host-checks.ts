@@ -21,7 +21,7 @@ export interface Subject extends HostState {
 }
 
 /** The bridges of the networks that exist on this host. */
-export function liveBridges({ networks, links }: HostState): Map<string, Network> {
+function liveBridges({ networks, links }: HostState): Map<string, Network> {
   const bridges = new Map<string, Network>();
   for (const network of networks.networks) {
     for (const plugin of network.plugins) {

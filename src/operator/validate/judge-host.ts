@@ -6,7 +6,7 @@ import { FAMILIES } from "../../net/ip.ts";
 import { formatPrefix, overlaps } from "../../net/prefix.ts";
 import { decodeRoute, dumpRoutes, type Route, RTN_UNICAST } from "../../netlink/rtnetlink/route.ts";
 import { unlessFailed } from "../../sys/errno.ts";
-import { isRegular, status } from "../../sys/file.ts";
+import { isProgram, status } from "../../sys/file.ts";
 import { inside, type NetworkFile } from "./network-file.ts";
 import type { Report } from "./report.ts";
 import { bridgeOf, subnetsOf } from "./subnets.ts";
@@ -33,7 +33,7 @@ function judgeProgram(name: string, key: string, file: NetworkFile, folders: str
     .map((folder) => `${folder}/${name}`);
   const present = paths.flatMap((path) => {
     const found = name.includes("/") ? undefined : unlessFailed(() => status(path));
-    return found === undefined ? [] : [{ path, runs: isRegular(found) && (found.mode & 0o111) !== 0 }];
+    return found === undefined ? [] : [{ path, runs: isProgram(found) }];
   });
   const [first] = present;
   if (present.some(({ runs }) => runs)) return;

@@ -1,0 +1,20 @@
+/** Finds programs as a shell does. */
+import { SystemError } from "./errno.ts";
+import { isProgram, status } from "./file.ts";
+
+/**
+ * Path of the first program of that name in `folders`, a value of PATH; undefined if none has it. Folders without a leading
+ * slash are passed over: what is in the working directory is not trusted.
+ */
+export function programIn(folders: string, name: string): string | undefined {
+  for (const folder of folders.split(":")) {
+    if (!folder.startsWith("/")) continue;
+    const path = `${folder}/${name}`;
+    try {
+      if (isProgram(status(path))) return path;
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+    }
+  }
+  return undefined;
+}
