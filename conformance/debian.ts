@@ -1,7 +1,6 @@
 /** Programs of others from Debian's packages, installed without starting any service. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { outcomeOf } from "../test/support/command.ts";
-import { JOB_LIMIT } from "../test/support/limits.ts";
+import { installPackages } from "../test/support/apt.ts";
 import { distributionFirst } from "../test/support/tools.ts";
 
 /** Asked by a package before it starts its service; 101 means no. */
@@ -29,20 +28,10 @@ export async function provideDebian(
     throw new Error(`not on this machine: ${absent.join(", ")}; on Debian, as root: ${remedy}`);
   }
   say(`installing ${packages.join(", ")} with apt-get, for ${absent.join(", ")}`);
-  const output = await withoutServices(() => install(packages));
+  const { stdout, stderr } = await withoutServices(() => installPackages(packages));
   const still = missing();
-  if (still.length > 0) throw new Error(`cannot install ${still.join(", ")}: \`${remedy}\` said\n${output}`);
-}
-
-async function install(packages: readonly string[]): Promise<string> {
-  const words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"];
-  const command = [...words, "install", "-y", "-qq", "--no-install-recommends", ...packages];
-  const first = await outcomeOf(command, { timeout: JOB_LIMIT });
-  if (first.exitCode === 0) return first.stdout;
-  // A fresh machine has no package lists, or old ones.
-  await outcomeOf([...words, "update", "-qq"], { timeout: JOB_LIMIT });
-  const second = await outcomeOf(command, { timeout: JOB_LIMIT });
-  return second.stdout + second.stderr;
+  if (still.length > 0)
+    throw new Error(`cannot install ${still.join(", ")}: \`${remedy}\` said\n${stdout}${stderr}`);
 }
 
 /** A daemon that a package starts would work on this machine's own network. */

@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { installPackages, updateLists } from "../test/support/apt.ts";
 import { type Outcome, outcomeOf } from "../test/support/command.ts";
 import { JOB_LIMIT } from "../test/support/limits.ts";
 
@@ -121,10 +122,7 @@ async function provideGo(programs: GoPrograms, say: (line: string) => void): Pro
     );
   }
   say("installing golang-go with apt-get, for go");
-  await outcomeOf(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "golang-go"], {
-    env: defined({ ...process.env, DEBIAN_FRONTEND: "noninteractive" }),
-    timeout: JOB_LIMIT,
-  });
+  await installPackages(["golang-go"]);
   const installed = Bun.which("go", { PATH });
   if (installed === null) throw new Error(`apt-get install golang-go gave no go: ${remedy}`);
   return requireVersion(installed, programs);
@@ -132,7 +130,7 @@ async function provideGo(programs: GoPrograms, say: (line: string) => void): Pro
 
 /** The version that apt-get would install, as in "1.19". */
 async function debianVersion(): Promise<string | undefined> {
-  await outcomeOf(["apt-get", "update", "-qq"], { timeout: JOB_LIMIT });
+  await updateLists();
   const policy = await outcomeOf(["apt-cache", "policy", "golang-go"]);
   return /Candidate: (?:\d+:)?(\d+\.\d+)/.exec(policy.stdout)?.[1];
 }

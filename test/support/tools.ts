@@ -3,8 +3,8 @@
  * what it says that it is: `bridge` is the name of a CNI plugin as well, and busybox has many of these names.
  */
 import { basename, delimiter, dirname } from "node:path";
-import { type Outcome, outcomeOf } from "./command.ts";
-import { JOB_LIMIT } from "./limits.ts";
+import { installPackages } from "./apt.ts";
+import { outcomeOf } from "./command.ts";
 
 interface Program {
   readonly package: string;
@@ -120,18 +120,7 @@ export async function provideTools(tools: readonly Tool[], say: (line: string) =
     );
   }
   say(`installing ${packages.join(", ")} with apt-get, for ${absent.join(", ")}`);
-  const install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...packages];
-  const attempt = (): Promise<Outcome> =>
-    outcomeOf(install, {
-      env: { ...definedEnvironment(), DEBIAN_FRONTEND: "noninteractive" },
-      timeout: JOB_LIMIT,
-    });
-  let outcome = await attempt();
-  if (outcome.exitCode !== 0) {
-    // A fresh machine has no package lists, or old ones.
-    await outcomeOf(["apt-get", "update", "-qq"], { timeout: JOB_LIMIT });
-    outcome = await attempt();
-  }
+  const outcome = await installPackages(packages);
   const after = await search(tools);
   process.env.PATH = after.path;
   if (after.absent.length > 0) {
@@ -144,9 +133,3 @@ export async function provideTools(tools: readonly Tool[], say: (line: string) =
 
 const butFor = (others: readonly string[]): string =>
   others.length === 0 ? "" : ` (something else: ${others.join(", ")})`;
-
-function definedEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
-}
