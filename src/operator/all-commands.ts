@@ -5,6 +5,7 @@ import type { ExitCode } from "./exit-codes.ts";
 import { explainFailure } from "./failure.ts";
 import type { Program } from "./input.ts";
 import { parse } from "./parser.ts";
+import { endProgress, withProgress } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
 /** Milliseconds that a command may take: it looks at all containers of the host, and an operator waits for it. */
@@ -13,16 +14,19 @@ const MOST = 600_000;
 /** Runs a command and returns the exit code. */
 export async function runCommand(words: readonly string[], program: Program): Promise<ExitCode> {
   limitCall(MOST);
-  const terminal = openTerminal(program);
   const call = await parse(words.length === 0 ? ["--help"] : words, program);
   if (typeof call === "number") return call;
   const { row, ...given } = call;
+  const shown = withProgress(program, given);
+  const terminal = openTerminal(shown);
   try {
     const { run } = await row.load();
-    return await run({ ...given, terminal, program, commands: COMMANDS });
+    return await run({ ...given, terminal, program: shown, commands: COMMANDS });
   } catch (error) {
     const { exit, message } = explainFailure(error);
-    program.stderr(`bridgehead ${row.name}: ${message}\n`);
+    shown.stderr(`bridgehead ${row.name}: ${message}\n`);
     return exit;
+  } finally {
+    endProgress();
   }
 }

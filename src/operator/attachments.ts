@@ -17,6 +17,7 @@ import { type Lease, type LeaseFolder, readLeaseFolders } from "./lease-folders.
 import { type BoundNamespace, knownNamespaces } from "./namespaces.ts";
 import { isDocument, type Networks, readNetworks } from "./networks.ts";
 import { type OwnedRule, readOwnedRules } from "./owned-rules.ts";
+import { step } from "./progress.ts";
 
 /** A link of the host. */
 export type HostLink = Link & { readonly index: number; readonly name: string };
@@ -53,6 +54,7 @@ export async function readHost(input: Pick<Input, "options">): Promise<HostState
   using host = connect(protocol.route);
   const links = readLinks(host);
   const namespaces = knownNamespaces(host, cache);
+  step("reading the rules of this host");
   using netfilter = openNftables();
   const rules = await readOwnedRules(netfilter);
   const join = new Join(links, namespaces);

@@ -17,6 +17,7 @@ import { readReport, writeReport } from "./gc-report.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
 import { readLeases } from "./lease-report.ts";
 import { readLivingList } from "./living-list.ts";
+import { step } from "./progress.ts";
 import { printable } from "./table.ts";
 
 /** Says what may go, and frees it if that is agreed to. */
@@ -85,7 +86,8 @@ async function freeAll(input: Input, found: Found, isQuiet: boolean): Promise<Ex
   const { terminal } = input;
   const freed: Candidate[] = [];
   let failures = 0;
-  for (const each of found.leaving) {
+  for (const [index, each] of found.leaving.entries()) {
+    step("freeing", index, found.leaving.length);
     try {
       const { leases, changed, isCleaned } = await free({ ...each, withRules: true });
       for (const { lease, why } of changed)

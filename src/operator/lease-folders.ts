@@ -16,6 +16,7 @@ import { lockFile } from "../sys/flock.ts";
 import { describeKind } from "../sys/own-file.ts";
 import { CommandError, exitCode } from "./exit-codes.ts";
 import { isDocument, type Network } from "./networks.ts";
+import { step } from "./progress.ts";
 
 /** Milliseconds to wait for another plugin that writes a lease. */
 const LOCK_WAIT = 1000;
@@ -103,7 +104,9 @@ export function readLeaseFolder(place: {
   const leases: Lease[] = [];
   const other: OtherFile[] = [];
   const empty: string[] = [];
-  for (const name of namesIn(files.path)) {
+  const names = namesIn(files.path);
+  for (const [index, name] of names.entries()) {
+    step(`reading the leases of ${place.network}`, index, names.length);
     const found = readEntry(files, name);
     if (found === "empty") empty.push(name);
     else if (found !== undefined) ("why" in found ? other : leases).push(found as Lease & OtherFile);

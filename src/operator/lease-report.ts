@@ -5,6 +5,7 @@ import { type Input, textOption } from "./input.ts";
 import { type LeaseFolder, readLeaseFolders } from "./lease-folders.ts";
 import { type JudgedLease, judge, withLiving } from "./lease-states.ts";
 import { type Network, type Networks, readNetworks } from "./networks.ts";
+import { step } from "./progress.ts";
 import { hostLocalOf, rangeSetsOf, type SetUse, usesOf } from "./range-sets.ts";
 
 /** The leases of a network in one folder. */
@@ -41,6 +42,7 @@ export async function readLeases(input: Pick<Input, "options">, name?: string): 
   const networks: NetworkLeases[] = [];
   await withLiving(cache, configured.networks, async (living) => {
     for (const folder of folders) {
+      step(`judging the leases of ${folder.network}`);
       const network = networkOf(configured.networks, folder.network);
       const leases = await judge(folder, living);
       networks.push({ ...folder, folder, leases, sets: usesOf(setsOf(network, problems), folder, leases) });

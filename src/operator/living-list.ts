@@ -7,6 +7,7 @@ import { programIn } from "../sys/program.ts";
 import { NotStartedError } from "../sys/start-failure.ts";
 import { CommandError, exitCode } from "./exit-codes.ts";
 import { isDocument } from "./networks.ts";
+import { step } from "./progress.ts";
 
 /** Milliseconds that a runtime's tool may take. */
 const MOST_TIME = 60_000;
@@ -108,6 +109,7 @@ function nerdctlContainers(environment: Variables): string[] {
 
 function output(tool: string, words: readonly string[], environment: Variables): string {
   const path = pathOf(tool, environment.PATH ?? "");
+  step(`asking ${tool} for the living containers`);
   try {
     const {
       exitCode: code,

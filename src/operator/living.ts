@@ -17,6 +17,7 @@ import type { Cache } from "./cache.ts";
 import type { Lease } from "./lease-folders.ts";
 import { type BoundNamespace, knownNamespaces } from "./namespaces.ts";
 import { type Network, typeOf } from "./networks.ts";
+import { step } from "./progress.ts";
 
 /** Where an attachment lives. */
 export interface Life {
@@ -116,7 +117,10 @@ export class Living {
     };
     const isAny = () => true;
     add(addressesIn(this.host, isAny), undefined, "this host");
-    for (const netnsId of new Set(this.host.dump(dumpNetnsIds(), netnsIdIn))) {
+    const ids = new Set(this.host.dump(dumpNetnsIds(), netnsIdIn));
+    let count = 0;
+    for (const netnsId of ids) {
+      step("reading the addresses of network namespaces", count++, ids.size);
       const path = this.pathOf(netnsId);
       const where = path === undefined ? "a living namespace" : `namespace ${JSON.stringify(path)}`;
       add(addressesIn(this.host, isAny, netnsId), path, where, netnsId);

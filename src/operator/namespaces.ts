@@ -6,6 +6,7 @@ import { SystemError } from "../sys/errno.ts";
 import { readText } from "../sys/file.ts";
 import { Netns, NoNamespaceError } from "../sys/netns.ts";
 import type { Cache } from "./cache.ts";
+import { step } from "./progress.ts";
 
 /** A network namespace with a path. */
 export interface BoundNamespace {
@@ -26,6 +27,7 @@ export function boundNamespaces(host: Connection | undefined): BoundNamespace[] 
     if (!root.startsWith("net:[")) continue;
     const path = unescaped(point);
     // /var/run is usually a link to /run.
+    step("looking at bound network namespaces", paths.size);
     if (!paths.has(path)) for (const namespace of namespaceAt(path, host)) found.push(namespace);
     paths.add(path);
   }

@@ -10,7 +10,7 @@ const TIOCGWINSZ = 0x5413;
 const ANSWER = 256;
 
 /** Columns of the terminal behind a descriptor; undefined if it is not a terminal. */
-function columnsOf(fd: number): number | undefined {
+export function columnsOf(fd: number): number | undefined {
   const size = new Uint16Array(4);
   if (attempt("ioctl", 16, 29, fd, TIOCGWINSZ, size) < 0) return undefined;
   // A serial line does not know its size.

@@ -22,6 +22,13 @@ const BUSY = 5000;
 /** Most milliseconds between two checks whether a child has ended. Output wakes this program at once. */
 const LOOK_EVERY = 50;
 
+let waiting: (() => void) | undefined;
+
+/** From here on calls `look` while a child is waited for, at least each 50 ms: a person may want to see for whom. */
+export function whileWaiting(look: () => void): void {
+  waiting = look;
+}
+
 /** A program and its input. */
 export interface Program {
   readonly path: string;
@@ -152,6 +159,7 @@ function attend(pid: number, conversation: Conversation, milliseconds: number): 
         lingers = true;
         end = Math.min(deadline, now() + grace);
       }
+      waiting?.();
       slice = moveSome(conversation, Math.min(slice, end - now())) ? 1 : Math.min(slice * 2, LOOK_EVERY);
     }
   } finally {

@@ -1,6 +1,7 @@
 /** The rows that doctor prints: what was looked at, and what was found there (O13). */
 import { messageOf } from "../../sys/errno.ts";
 import { type Code, levelOf } from "../finding.ts";
+import { step } from "../progress.ts";
 
 /** One row. */
 export interface DoctorRow {
@@ -37,6 +38,7 @@ export class Diagnosis {
     fine: string,
     look: () => readonly Found[] | undefined | Promise<readonly Found[] | undefined>,
   ): Promise<void> {
+    step(`checking ${object}: ${check}`);
     try {
       const found = await look();
       if (found === undefined) return;
