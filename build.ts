@@ -1,22 +1,27 @@
 /**
  *   npm run build            dist/bin/{bridgehead,bridge,host-local,loopback} for this machine
  *   npm run build -- --compact   dist/compact/: the same names, as one small static file (compact/README.md)
+ *   npm run build -- --image     dist/image/: container images of the compact file (deploy/README.md)
  *   npm run build -- --all   dist/release/: a tarball of each file for each Linux target, and SHA256SUMS
  */
 import { join } from "node:path";
 import { compileCompact } from "./build/compact.ts";
 import { compile, root } from "./build/compile.ts";
+import { buildImages } from "./build/image.ts";
 import { release } from "./build/release.ts";
 import { compactTargets } from "./build/toolchain.ts";
 
-const unknown = process.argv.slice(2).filter((argument) => !["--all", "--compact"].includes(argument));
+const KNOWN = ["--all", "--compact", "--image"];
+const unknown = process.argv.slice(2).filter((argument) => !KNOWN.includes(argument));
 if (unknown.length > 0) {
-  console.error(`npm run build knows only --compact and --all, not ${unknown.join(" ")}`);
+  console.error(`npm run build knows only ${KNOWN.join(", ")}, not ${unknown.join(" ")}`);
   process.exit(2);
 }
 try {
   if (process.argv.includes("--all")) {
     for await (const line of release(join(root, "dist", "release"))) console.log(line);
+  } else if (process.argv.includes("--image")) {
+    for await (const line of buildImages(join(root, "dist", "image"))) console.log(line);
   } else if (process.argv.includes("--compact")) {
     for (const target of compactTargets(false))
       for (const line of await compileCompact(join(root, "dist", "compact"), target)) console.log(line);

@@ -10,6 +10,7 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { devDependencies, version } from "../package.json";
+import { lineOfSums, writeTar } from "./archive.ts";
 import { compileCompact } from "./compact.ts";
 import { compile, NAMES, root, run } from "./compile.ts";
 import { compactTargets } from "./toolchain.ts";
@@ -37,9 +38,6 @@ const DOCUMENTS = {
   "bridgehead-THIRD-PARTY.md": "THIRD-PARTY.md",
 } as const;
 
-/** The time of each file in a tarball, so that equal sources give equal bytes. */
-const FIXED_TIME = "2000-01-01T00:00:00Z";
-
 /** Writes all tarballs and SHA256SUMS into `folder`, which is emptied first. Yields a line about each file. */
 export async function* release(folder: string): AsyncGenerator<string> {
   await rm(folder, { recursive: true, force: true });
@@ -52,8 +50,7 @@ export async function* release(folder: string): AsyncGenerator<string> {
       const [about = ""] = await make(files);
       const tarball = join(folder, `bridgehead-${version}-${name}.tar.gz`);
       await pack(files, tarball);
-      const sum = new Bun.CryptoHasher("sha256").update(await readFile(tarball)).digest("hex");
-      sums += `${sum}  ${basename(tarball)}\n`;
+      sums += await lineOfSums(tarball);
       yield `dist/release/${basename(tarball)}  ${((await stat(tarball)).size / 2 ** 20).toFixed(1)} MiB  ${about.split("MiB  ")[1]}`;
     };
     for (const target of TARGETS) {
@@ -79,8 +76,7 @@ export async function pack(files: string, tarball: string): Promise<void> {
   const members = [...NAMES, ...Object.keys(DOCUMENTS)];
   const unexpected = (await readdir(files)).filter((name) => !members.includes(name));
   if (unexpected.length > 0) throw new Error(`${files} holds unexpected files: ${unexpected.join(", ")}`);
-  const owner = ["--owner=0", "--group=0", "--numeric-owner", `--mtime=${FIXED_TIME}`, "--mode=u=rwX,go=rX"];
-  run(["tar", "--format=gnu", ...owner, "-I", "gzip -9n", "-C", files, "-cf", tarball, "--", ...members]);
+  writeTar(files, members, tarball, "gzip -9n");
 }
 
 /** Path of the target's Bun program, fetched on first use. @throws Error when its checksum is wrong */

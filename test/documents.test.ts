@@ -38,7 +38,7 @@ function numberComplaints(decisions: readonly { path: string; text: string }[]):
   ]);
 }
 
-const documents = ["*.md", "docs/**/*.md", "src/**/*.md"]
+const documents = ["*.md", "{compact,deploy,docs,src}/**/*.md"]
   .flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(PROJECT)].sort())
   .map((path) => ({ path, text: readFileSync(join(PROJECT, path), "utf8") }));
 

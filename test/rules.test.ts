@@ -10,7 +10,7 @@ import { PROJECT } from "./support/test-files.ts";
 const RULES = "docs/rules.md";
 
 /** A citation: one of the letters and at most two digits, as in "A5" or "(rules B10–B12, G21)". S32 is a type of netlink. */
-const CITATION = /(?<![\w.#/-])(?!S32\b)[ABFGHKLMOPST][1-9]\d?(?![\w-])/g;
+const CITATION = /(?<![\w.#/-])(?!S32\b)[ABFGHKLMOPRST][1-9]\d?(?![\w-])/g;
 
 interface Text {
   readonly path: string;
