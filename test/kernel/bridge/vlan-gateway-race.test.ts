@@ -1,16 +1,19 @@
-/** Races of two ADDs that create the gateway of a VLAN (G20), with a kernel that plays the other ADD. */
+/**
+ * Races of two ADDs that create the gateway of a VLAN (G20), with a kernel that plays the other ADD. In a scratch host, since
+ * the lock of the host is a file.
+ */
 
 import { expect, test } from "bun:test";
-import { UndoStack } from "../../src/cni/undo.ts";
-import type { PresentLink } from "../../src/links/link.ts";
-import { ensureVlanGateway } from "../../src/links/vlan-gateway.ts";
-import { Connection } from "../../src/netlink/connection.ts";
-import { encode } from "../../src/netlink/encode.ts";
-import type { Message } from "../../src/netlink/message.ts";
-import { encodeBridgePort } from "../../src/netlink/rtnetlink/bridge-port.ts";
-import { decodeLink, LINK, type Link } from "../../src/netlink/rtnetlink/link.ts";
-import { acknowledgement, answer, each, FakeKernel, refusal } from "../netlink/fake-kernel.ts";
-import { endlessTime } from "../support/call-time.ts";
+import { UndoStack } from "../../../src/cni/undo.ts";
+import type { PresentLink } from "../../../src/links/link.ts";
+import { ensureVlanGateway } from "../../../src/links/vlan-gateway.ts";
+import { Connection } from "../../../src/netlink/connection.ts";
+import { encode } from "../../../src/netlink/encode.ts";
+import type { Message } from "../../../src/netlink/message.ts";
+import { encodeBridgePort } from "../../../src/netlink/rtnetlink/bridge-port.ts";
+import { decodeLink, LINK, type Link } from "../../../src/netlink/rtnetlink/link.ts";
+import { acknowledgement, answer, each, FakeKernel, refusal } from "../../netlink/fake-kernel.ts";
+import { endlessTime } from "../../support/call-time.ts";
 
 const [RTM_NEWLINK, RTM_GETLINK] = [16, 18];
 const [ENODEV, EEXIST] = [19, 17];
