@@ -118,7 +118,7 @@ const configOf = (layer: Buffer, architecture: string): object => ({
   architecture,
   os: "linux",
   config: {
-    Entrypoint: [`/${PROGRAM}`, "install"],
+    Entrypoint: [`/${PROGRAM}`, "install", "--from-image", "--yes"],
     Cmd: [MOUNTED_FOLDER],
     Labels: ANNOTATIONS,
   },

@@ -82,12 +82,36 @@ never freed without a list.`,
     name: "install",
     summary: "install the plugins into a folder",
     description: `Installs this file under the name of each plugin into a folder, also while containers start and stop: each name
-always leads to a whole program.`,
+always leads to a whole program. What is there is kept in DIR/.bridgehead-before for "uninstall". Afterwards
+each plugin is asked for its versions.`,
+    arguments: [{ name: "[DIR]", description: "the folder (default: /opt/cni/bin)" }],
+    options: [
+      {
+        flags: "--from-image",
+        description: "for an init container: DIR must be a mounted folder of the host",
+      },
+    ],
+    changes: true,
+    examples: [
+      { command: "bridgehead install --yes", meaning: "install or upgrade" },
+      {
+        command: "bridgehead install --from-image /host/opt/cni/bin --yes",
+        meaning: "from an image, as an init container",
+      },
+    ],
+    load: () => import("./install-command.ts"),
+  },
+  {
+    name: "uninstall",
+    summary: "put back the plugins that were there before",
+    description: `Gives each name the file back that it had before the first "install", and removes those that had none, also while
+containers start and stop. It refuses if another program has replaced a file since. A call that was killed is finished
+by the next one.`,
     arguments: [{ name: "[DIR]", description: "the folder (default: /opt/cni/bin)" }],
     options: [],
-    changes: false,
-    examples: [{ command: "bridgehead install /opt/cni/bin", meaning: "install or upgrade" }],
-    load: () => import("./install-command.ts"),
+    changes: true,
+    examples: [{ command: "bridgehead uninstall --yes", meaning: "go back to the plugins of before" }],
+    load: () => import("./uninstall-command.ts"),
   },
   {
     name: "doctor",

@@ -1,4 +1,4 @@
-/** The commands of the compact file: help and install. package.json's `imports` selects it there as "#operator". */
+/** The commands of the compact file: help, install and uninstall. package.json's `imports` selects it there as "#operator". */
 
 import { REFERENCE_LEVEL } from "../cni/version.ts";
 import type { Program } from "./input.ts";
@@ -11,18 +11,40 @@ export async function runCommand(words: readonly string[], program: Program): Pr
     program.stdout(help(program));
     return 0;
   }
-  const [folder = PLUGIN_FOLDER, ...more] = rest;
-  if (word === "install" && more.length === 0 && !folder.startsWith("-") && folder !== "") {
-    const { runInstall } = await import("./install-report.ts");
-    return runInstall(folder, program);
+  const options: Record<string, true> = {};
+  const folders: string[] = [];
+  for (const each of rest) {
+    const option = OPTIONS[each];
+    if (option === undefined) folders.push(each);
+    else options[option] = true;
+  }
+  const isKnown = word === "install" || word === "uninstall";
+  if (isKnown && folders.length < 2 && !folders[0]?.startsWith("-")) {
+    const { runInstall, runUninstall } = await import("./install-report.ts");
+    const { openTerminal } = await import("./terminal.ts");
+    const { CommandError } = await import("./exit-codes.ts");
+    const call = { arguments: folders, options, program, terminal: openTerminal(program) };
+    try {
+      return word === "install" ? runInstall(call) : runUninstall(call);
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      program.stderr(`bridgehead: ${error.message}\n`);
+      return error.exit;
+    }
   }
   program.stderr(
-    word === "install" || word.startsWith("-")
+    isKnown || word.startsWith("-")
       ? `bridgehead: unknown argument ${JSON.stringify(words.join(" "))}; see bridgehead --help\n`
-      : `bridgehead: cannot run ${JSON.stringify(word)}: this is the compact file, which has only install, --version and --help; the Bun file has all commands\n`,
+      : `bridgehead: cannot run ${JSON.stringify(word)}: this is the compact file, which has only install, uninstall, --version and --help; the Bun file has all commands\n`,
   );
   return 2;
 }
+
+const OPTIONS: Readonly<Record<string, string>> = {
+  "--yes": "yes",
+  "--dry-run": "dryRun",
+  "--from-image": "fromImage",
+};
 
 // Nomad runs all files of the folder, and takes the first word that looks like a version as the file's. So the version
 // comes first.
@@ -40,10 +62,13 @@ It needs Linux 4.11 or later and /proc. README.md, "What it needs", names the
 processors and C libraries. If the system refuses memory, it ends with exit code
 134: see "Surroundings" in docs/security.md.
 
-  bridgehead install     install it under each name into ${PLUGIN_FOLDER}, also while
-                         containers start and stop; "install DIR": into DIR
-  bridgehead --version   print the version
-  bridgehead --help      print this page
+  bridgehead install --yes     install it under each name into ${PLUGIN_FOLDER}, also
+                               while containers start and stop, and keep what
+                               is there; "install DIR": into DIR;
+                               --from-image: DIR must be a mount of the host
+  bridgehead uninstall --yes   put back what was there before
+  bridgehead --version         print the version
+  bridgehead --help            print this page
 
 The other commands of an operator, such as "leases", are in the Bun file only.
 `;

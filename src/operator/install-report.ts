@@ -1,17 +1,88 @@
-/** Installs this program, and says what became of each name. */
-import type { Program } from "./input.ts";
-import { install } from "./install.ts";
+/** Asks, installs or uninstalls, and says what became of each name, for both files' commands (rules O2, O15). */
 
-/** Returns the exit code. */
-export function runInstall(folder: string, { version, plugins, stdout, stderr }: Program): 0 | 1 {
-  const into = folder.replace(/(.)\/+$/, "$1");
-  try {
-    for (const { name, replaced, copied } of install(into, [...plugins, "bridgehead"], version)) {
+import { readText } from "../sys/file.ts";
+import { Before, type Present } from "./before.ts";
+import { consents } from "./consent.ts";
+import { CommandError, exitCode } from "./exit-codes.ts";
+import { hasOption, type Input, type Program } from "./input.ts";
+import { install, planInstall } from "./install.ts";
+import { PLUGIN_FOLDER } from "./plugin-folder.ts";
+import { planUninstall, type Removal, uninstall } from "./uninstall.ts";
+
+/** What the commands of both files give. */
+export type Call = Pick<Input, "arguments" | "options" | "terminal" | "program">;
+
+const PLANNED: Readonly<Record<Present, string>> = {
+  none: "would be new",
+  own: "would be replaced",
+  other: "would be replaced, and kept for uninstall",
+  folder: "is a folder; remove it first",
+};
+
+const DONE: Readonly<Record<Removal["action"], string>> = {
+  restore: "as before",
+  remove: "removed",
+  forget: "as before",
+};
+
+/** Installs. Returns the exit code. @throws CommandError */
+export function runInstall(call: Call): 0 | 1 {
+  const { stdout, version, plugins } = call.program;
+  const into = folderOf(call);
+  const names = [...plugins, "bridgehead"];
+  return reporting(call.program, () => {
+    if (hasOption(call, "fromImage")) requireMounted(into);
+    if (!hasOption(call, "yes"))
+      for (const { name, present } of planInstall(into, names))
+        stdout(`${into}/${name}  ${PLANNED[present]}\n`);
+    if (!consents(call, `install into ${into}?`)) return;
+    for (const { name, replaced, copied } of install(into, names, version)) {
       const how = `${replaced ? "replaced" : "new"}${copied ? ", a copy: there are no hard links here" : ""}`;
       stdout(`${into}/${name}  ${how}\n`);
     }
+  });
+}
+
+/** Uninstalls. Returns the exit code. @throws CommandError */
+export function runUninstall(call: Call): 0 | 1 {
+  const { stdout } = call.program;
+  const from = folderOf(call);
+  return reporting(call.program, () => {
+    const planned = planUninstall(new Before(from));
+    if (planned.length === 0 && new Before(from).names.length === 0) {
+      stdout(`nothing is installed in ${from}\n`);
+      return;
+    }
+    if (!hasOption(call, "yes"))
+      for (const { name, action } of planned) stdout(`${from}/${name}  would be ${DONE[action]}\n`);
+    if (!consents(call, `uninstall from ${from}?`)) return;
+    for (const { name, action } of uninstall(from)) stdout(`${from}/${name}  ${DONE[action]}\n`);
+  });
+}
+
+/** @throws CommandError */
+function folderOf({ arguments: [folder = PLUGIN_FOLDER] }: Call): string {
+  if (folder === "") throw new CommandError(exitCode.wrongUse, 'unknown argument ""; name a folder');
+  return folder.replace(/(.)\/+$/, "$1");
+}
+
+/** In an init container the folder must be a mount of the host's: what is written into the image itself is lost. */
+function requireMounted(folder: string): void {
+  const points = readText("/proc/self/mountinfo")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "/");
+  if (points.some((point) => point !== "/" && `${folder}/`.startsWith(`${point}/`))) return;
+  throw new Error(
+    `cannot install into ${JSON.stringify(folder)}: it is in the image itself; mount the host's folder there, or leave out --from-image`,
+  );
+}
+
+function reporting({ stderr }: Program, action: () => void): 0 | 1 {
+  try {
+    action();
     return 0;
   } catch (error) {
+    if (error instanceof CommandError) throw error;
     stderr(`bridgehead: ${(error as Error).message}\n`);
     return 1;
   }

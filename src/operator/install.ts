@@ -1,7 +1,8 @@
 /**
  * `bridgehead install [DIR]`: installs this file under all of its names into a folder of plugins. The file is written under
  * a working name, tried out, and renamed with rename(2). So containers may start and stop meanwhile: each name always
- * leads to a whole program, the old or the new one, and running programs go on undisturbed.
+ * leads to a whole program, the old or the new one, and running programs go on undisturbed. What other programs had there is
+ * kept (before.ts).
  */
 
 import { runProgram } from "../sys/child.ts";
@@ -19,9 +20,11 @@ import {
   rename,
   status,
   unlink,
+  utimensat,
   withFile,
 } from "../sys/file.ts";
 import { randomBytes } from "../sys/random.ts";
+import { Before, type Present } from "./before.ts";
 
 /** The running file, even if its name leads to another one by now. */
 const ITSELF = "/proc/self/exe";
@@ -34,6 +37,17 @@ const PIECE = 1 << 20;
 
 /** Nanoseconds after which a working name counts as left by a killed installation. */
 const LEFT_BEHIND = 600_000_000_000n;
+
+/** Nanoseconds of a second. */
+const NANOSECONDS = 1_000_000_000n;
+
+/** What is at a name before it is installed. @throws Error for people */
+export function planInstall(folder: string, names: readonly string[]): { name: string; present: Present }[] {
+  return explaining(folder, [], () => {
+    const before = new Before(folder);
+    return names.map((name) => ({ name, present: before.present(name) }));
+  });
+}
 
 /** The outcome for a name. */
 export interface Installed {
@@ -52,19 +66,54 @@ export function install(folder: string, names: readonly string[], version: strin
   const done: Installed[] = [];
   const working: string[] = [];
   try {
-    makeFolder(folder);
-    const program = writeProgram(folder, working);
-    tryOut(program, version);
-    for (const name of names) done.push(giveName(name, program, folder, working));
-    withFile(folder, O.RDONLY | O.DIRECTORY, 0, fsync);
-    return done;
+    return explaining(folder, done, () => {
+      makeFolder(folder);
+      const program = writeProgram(folder, working);
+      tryOut(program, ["--version"], {}, (answer) => answer === `bridgehead ${version}`);
+      const before = new Before(folder);
+      for (const name of names)
+        if (before.present(name) === "folder")
+          throw new Error(`${JSON.stringify(name)} is a folder there; remove it`);
+      keepOthers(before, program, names);
+      for (const name of names) done.push(giveName(name, program, folder, working));
+      withFile(folder, O.RDONLY | O.DIRECTORY, 0, fsync);
+      for (const name of names)
+        if (name !== "bridgehead")
+          tryOut(`${folder}/${name}`, [], { CNI_COMMAND: "VERSION" }, isVersions, "{}");
+      return done;
+    });
+  } finally {
+    for (const path of working) remove(path);
+  }
+}
+
+/** Turns errors into one for people. */
+function explaining<T>(folder: string, done: readonly Installed[], action: () => T): T {
+  try {
+    return action();
   } catch (error) {
     const cause = error instanceof SystemError ? explained(error) : (error as Error).message;
     const names = done.map(({ name }) => name).join(", ");
-    const now = names === "" ? "nothing was replaced" : `${names} replaced, the rest is as it was`;
+    const now =
+      names === ""
+        ? "nothing was replaced"
+        : `${names} replaced, the rest is as it was; "bridgehead uninstall" puts back what was there`;
     throw new Error(`cannot install into ${JSON.stringify(folder)}: ${cause} (${now})`);
-  } finally {
-    for (const path of working) remove(path);
+  }
+}
+
+/** What the plugins answer to VERSION. */
+const isVersions = (answer: string): boolean => answer.includes('"supportedVersions"');
+
+function keepOthers(before: Before, program: string, names: readonly string[]): void {
+  try {
+    before.record(program, names);
+  } catch (error) {
+    if (!failedWith(error, "EPERM", "EOPNOTSUPP", "EMLINK")) throw error;
+    const others = names.filter((name) => before.present(name) === "other").join(", ");
+    throw new Error(
+      `this file system has no hard links, with which ${others} could be kept; move them to another folder first`,
+    );
   }
 }
 
@@ -111,19 +160,28 @@ function removeLeftBehind(folder: string, fresh: string): void {
   }
 }
 
-/** Runs the copy in its place, since a mount may forbid that. @throws Error if it does not run */
-function tryOut(program: string, version: string): void {
+/** Runs the program in its place, since a mount may forbid that. @throws Error if it does not answer as it should */
+function tryOut(
+  program: string,
+  words: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  isRight: (answer: string) => boolean,
+  input = "",
+): void {
   const path = program.startsWith("/") ? program : `./${program}`;
+  const what = words[0] ?? "VERSION";
   let said: string;
   try {
-    const { stdout, exitCode } = runProgram({ path, arguments: ["--version"], environment: {} });
+    const stdin = new TextEncoder().encode(input);
+    const { stdout, exitCode } = runProgram({ path, arguments: words, environment, stdin });
     const answer = new TextDecoder().decode(stdout).trim();
-    if (exitCode === 0 && answer === `bridgehead ${version}`) return;
-    said = `asked for its version, it printed ${JSON.stringify(answer)}`;
+    if (exitCode === 0 && isRight(answer)) return;
+    said = `asked for ${what}, it printed ${JSON.stringify(answer)}`;
   } catch (error) {
     said = (error as Error).message;
   }
-  throw new Error(`the file does not run there: ${said}`);
+  const name = program.includes(WORKING) ? "the file" : program;
+  throw new Error(`${name} does not run there: ${said}`);
 }
 
 /** Gives the program a name, and replaces a file of that name. */
@@ -137,10 +195,14 @@ function giveName(name: string, program: string, folder: string, working: string
     rename(linked, path);
     return { name, replaced, copied: false };
   } catch (error) {
-    if (failedWith(error, "EISDIR")) throw new Error(`${JSON.stringify(name)} is a folder there; remove it`);
     if (!failedWith(error, "EPERM", "EOPNOTSUPP", "EMLINK")) throw error;
   }
-  rename(writeProgram(folder, working), path);
+  const copy = writeProgram(folder, working);
+  // All names of an installation have one time, by which they are known later.
+  const { modified } = status(program);
+  const time = [modified / NANOSECONDS, modified % NANOSECONDS];
+  utimensat(copy, new BigInt64Array([...time, ...time]));
+  rename(copy, path);
   return { name, replaced, copied: true };
 }
 

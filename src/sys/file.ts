@@ -150,6 +150,10 @@ export function unlink(path: string): void {
   call("unlinkat", 263, 35, path, AT_FDCWD, cString(path));
 }
 
+export function rmdir(path: string): void {
+  call("unlinkat", 263, 35, path, AT_FDCWD, cString(path), 0x200 /* AT_REMOVEDIR */);
+}
+
 export function mkdir(path: string, mode: number): void {
   call("mkdirat", 258, 34, path, AT_FDCWD, cString(path), mode);
 }

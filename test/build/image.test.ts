@@ -75,7 +75,9 @@ describe("R1: the OCI layout", () => {
       expect(rootfs.diff_ids).toEqual(
         layers.map((layer) => `sha256:${sha256(Bun.gunzipSync(new Uint8Array(blob(layer))))}`),
       );
-      expect([...run.Entrypoint, ...run.Cmd]).toEqual(["/bridgehead", "install", "/host/opt/cni/bin"]);
+      expect([...run.Entrypoint, ...run.Cmd]).toEqual([
+        ...["/bridgehead", "install", "--from-image", "--yes", "/host/opt/cni/bin"],
+      ]);
       for (const { digest } of [image, config, ...layers]) known.add(digest);
     }
     expect(

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -34,11 +35,17 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 const fresh = (): string => mkdtempSync(join(root, "node-"));
 const install = (words: readonly string[], program = PROGRAM, cwd = root): Promise<Outcome> =>
-  outcomeOf([program, "install", ...words], { env: {}, cwd });
+  outcomeOf([program, "install", "--yes", ...words], { env: {}, cwd });
+
+/** The names in a folder, without what is kept for uninstall. */
+const namesIn = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name !== ".bridgehead-before")
+    .sort();
 
 /** All names lead to one file like the built one, and there is nothing else. */
 function expectInstalled(folder: string): void {
-  expect(readdirSync(folder).sort()).toEqual([...NAMES].sort());
+  expect(namesIn(folder)).toEqual([...NAMES].sort());
   const all = NAMES.map((name) => lstatSync(join(folder, name)));
   expect(new Set(all.map(({ ino }) => ino)).size).toBe(1);
   expect(all.map(({ mode }) => (mode & 0o7777).toString(8))).toEqual(NAMES.map(() => "755"));
@@ -95,7 +102,7 @@ test("calls of all plugins during installations: none fails, no name is missing,
 describe("the folder", () => {
   test("is made if it is missing, with those above it", async () => {
     const folder = join(fresh(), "opt/cni/bin");
-    const { exitCode, stdout } = await outcomeOf(`umask 077; exec ${PROGRAM} install ${folder}/`);
+    const { exitCode, stdout } = await outcomeOf(`umask 077; exec ${PROGRAM} install ${folder}/ --yes`);
     expect([exitCode, stdout]).toEqual([0, NAMES.map((name) => `${folder}/${name}  new\n`).join("")]);
     expectInstalled(folder);
   });
@@ -126,11 +133,11 @@ describe("the folder", () => {
     for (const path of [old, recent]) writeFileSync(path, "half");
     utimesSync(old, 0, 0);
     expect((await install([folder])).exitCode).toBe(0);
-    expect(readdirSync(folder).filter((name) => name.startsWith("."))).toEqual([".install-fedcba9876543210"]);
+    expect(namesIn(folder).filter((name) => name.startsWith("."))).toEqual([".install-fedcba9876543210"]);
   });
 });
 
-test("programs of others under these names are replaced, and what a link leads to is left alone", async () => {
+test("programs of others under these names are kept and replaced, and come back (O2, O15)", async () => {
   const folder = fresh();
   writeFileSync(join(folder, "bridge"), "#!/bin/sh\n", { mode: 0o700 });
   linkSync(join(folder, "bridge"), join(root, "kept"));
@@ -138,6 +145,11 @@ test("programs of others under these names are replaced, and what a link leads t
   symlinkSync("/nowhere", join(folder, "loopback"));
   writeFileSync(join(folder, "macvlan"), "#!/bin/sh\n", { mode: 0o755 });
   const shell = statSync("/bin/sh");
+  const before = stateOf(folder);
+  const asked = await outcomeOf([PROGRAM, "install", folder], { env: {} });
+  expect(asked).toMatchObject({ exitCode: 0, stderr: "nothing was changed; --yes does it\n" });
+  expect(asked.stdout.match(/ would be replaced, and kept for uninstall\n/g)?.length).toBe(3);
+  expect(stateOf(folder)).toEqual(before);
   const { exitCode, stdout } = await install([folder]);
   expect([exitCode, stdout.match(/ replaced\n/g)?.length, stdout.match(/ new\n/g)?.length]).toEqual([
     0,
@@ -147,21 +159,67 @@ test("programs of others under these names are replaced, and what a link leads t
   expect(readFileSync(join(root, "kept"), "utf8")).toBe("#!/bin/sh\n");
   expect(readFileSync(join(folder, "macvlan"), "utf8")).toBe("#!/bin/sh\n");
   expect(statSync("/bin/sh").mtimeMs).toBe(shell.mtimeMs);
-  rmSync(join(folder, "macvlan"));
+  // An upgrade keeps the same files.
+  expect((await install([folder])).exitCode).toBe(0);
+  const dry = await outcomeOf([PROGRAM, "uninstall", folder], { env: {} });
+  expect(dry).toMatchObject({ exitCode: 0, stderr: "nothing was changed; --yes does it\n" });
+  renameSync(join(folder, "macvlan"), join(root, "macvlan"));
   expectInstalled(folder);
+  renameSync(join(root, "macvlan"), join(folder, "macvlan"));
+  // By the program itself, whose name goes.
+  const own = await outcomeOf([join(folder, "bridgehead"), "uninstall", "--yes", folder], { env: {} });
+  expect([
+    own.exitCode,
+    own.stdout.match(/ as before\n/g)?.length,
+    own.stdout.match(/ removed\n/g)?.length,
+  ]).toEqual([0, 3, NAMES.length - 3]);
+  expect(stateOf(folder)).toEqual(before);
+  const again = await outcomeOf([PROGRAM, "uninstall", "--yes", folder], { env: {} });
+  expect(again).toMatchObject({ exitCode: 0, stdout: `nothing is installed in ${folder}\n` });
 });
+
+/** All that is in a folder: inode, mode, owner, names and time. */
+const stateOf = (folder: string): string[] =>
+  readdirSync(folder).map((name) => {
+    const { ino, mode, uid, gid, nlink, mtimeMs } = lstatSync(join(folder, name));
+    return `${name} ${ino} ${mode} ${uid} ${gid} ${nlink} ${mtimeMs}`;
+  });
 
 test("on a file system without hard links each name gets a copy", async () => {
   const folder = fresh();
   const EPERM = "1";
   const refused = [process.execPath, join(PROJECT, "test/support/confined.ts"), EPERM, "linkat"];
-  const { exitCode, stdout } = await outcomeOf([...refused, PROGRAM, "install", folder]);
+  const call = [...refused, PROGRAM, "install", "--yes", folder];
+  writeFileSync(join(folder, "loopback"), "old");
+  await expectRefusal(
+    await outcomeOf(call),
+    /no hard links, with which loopback could be kept; move them to another folder first \(nothing was replaced\)/,
+  );
+  rmSync(folder, { recursive: true });
+  const { exitCode, stdout } = await outcomeOf(call);
   expect([exitCode, stdout.match(/new, a copy: there are no hard links here\n/g)?.length]).toEqual([
     0,
     NAMES.length,
   ]);
-  expect(readdirSync(folder).sort()).toEqual([...NAMES].sort());
+  expect(namesIn(folder)).toEqual([...NAMES].sort());
   for (const name of NAMES) expect(statSync(join(folder, name)).size).toBe(statSync(PROGRAM).size);
+  expect((await outcomeOf([PROGRAM, "uninstall", "--yes", folder])).exitCode).toBe(0);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("O15: from an image it installs only into a folder of the host", async () => {
+  const folder = fresh();
+  await expectRefusal(
+    await outcomeOf([PROGRAM, "install", "--from-image", "--yes", "/usr/no-mount"]),
+    /it is in the image itself; mount the host's folder there/,
+  );
+  await outputOf(["mount", "-t", "tmpfs", "tmpfs", folder]);
+  try {
+    expect((await outcomeOf([PROGRAM, "install", "--from-image", "--yes", folder])).exitCode).toBe(0);
+    expectInstalled(folder);
+  } finally {
+    await outputOf(["umount", folder]);
+  }
 });
 
 test("README's ways with a tarball come to the same", async () => {
@@ -227,7 +285,7 @@ describe("it says what is in its way, and changes nothing", () => {
     const program = join(root, "bridgehead");
     linkOrCopy(PROGRAM, program);
     const become = [
-      ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "install", folder],
+      ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "install", "--yes", folder],
     ];
     await expectRefusal(
       await outcomeOf(become),
@@ -251,11 +309,8 @@ describe("it says what is in its way, and changes nothing", () => {
     const folder = fresh();
     mkdirSync(join(folder, "host-local"));
     const outcome = await install([folder]);
-    await expectRefusal(
-      outcome,
-      /"host-local" is a folder there; remove it \(bridge replaced, the rest is as it was\)/,
-    );
-    expect(readdirSync(folder).sort()).toEqual(["bridge", "host-local"]);
+    await expectRefusal(outcome, /"host-local" is a folder there; remove it \(nothing was replaced\)/);
+    expect(readdirSync(folder)).toEqual(["host-local"]);
   });
 
   test.each([[["a", "b"]], [["--force"]], [[""]]])("words that it does not know: %j", async (words) => {

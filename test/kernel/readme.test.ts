@@ -57,7 +57,7 @@ test("K25: README's walk-through comes out as README says", async () => {
     async () => {
       await outputOf("mkdir -p /opt && mount -t tmpfs tmpfs /opt");
       try {
-        await outputOf([join(builtBinaries(), "bridgehead"), "install"]);
+        await outputOf([join(builtBinaries(), "bridgehead"), "install", "--yes"]);
         for (const { language, lines } of blocks) {
           if (language === "sh") {
             await outputOf(lines.join("\n"));
