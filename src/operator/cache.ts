@@ -6,9 +6,10 @@
 import type { Attachment } from "../cni/attachment.ts";
 import { decodeText } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
-import { messageOf } from "../sys/errno.ts";
+import { failedWith, messageOf, SystemError } from "../sys/errno.ts";
 import { readFile } from "../sys/file.ts";
 import { isFileFailure } from "../sys/own-file.ts";
+import { CommandError, exitCode } from "./exit-codes.ts";
 import { namesIn } from "./folder.ts";
 import { isDocument } from "./networks.ts";
 
@@ -37,26 +38,40 @@ export interface Cache {
   readonly broken: readonly { readonly file: string; readonly problem: string }[];
 }
 
-/** All attachments of the cache, in the order of the files' names; none if it does not exist. @throws SystemError */
+/** All attachments of the cache, in the order of the files' names; none if it does not exist. @throws CommandError, SystemError */
 export function readCache(directory: string = DEFAULT_CACHE_DIRECTORY): Cache {
   const attachments: CachedAttachment[] = [];
   const broken: { file: string; problem: string }[] = [];
   const folder = `${directory}/results`;
-  for (const name of namesIn(folder).sort()) {
+  for (const name of namesOf(folder).sort()) {
     const file = `${folder}/${name}`;
     const found = readCached(file);
     if (typeof found === "string") broken.push({ file, problem: found });
-    else attachments.push(found);
+    else if (found !== undefined) attachments.push(found);
   }
   return { attachments, broken };
 }
 
-/** An attachment of a file, or why the file is none. */
-function readCached(file: string): CachedAttachment | string {
+/** @throws CommandError if it is not a folder, or cannot be read for another cause than missing permissions */
+function namesOf(folder: string): string[] {
+  try {
+    return namesIn(folder);
+  } catch (error) {
+    if (!(error instanceof SystemError) || failedWith(error, "EACCES", "EPERM")) throw error;
+    throw new CommandError(
+      exitCode.cannotTell,
+      `cannot read libcni's cache ${JSON.stringify(folder)}: ${error.message}; name another folder with --cache-dir`,
+    );
+  }
+}
+
+/** An attachment of a file, or why the file is none; undefined if it is gone by now. */
+function readCached(file: string): CachedAttachment | string | undefined {
   let json: unknown;
   try {
     json = JSON.parse(decodeText(readFile(file)));
   } catch (error) {
+    if (failedWith(error, "ENOENT")) return undefined;
     if (isFileFailure(error) || error instanceof SyntaxError || error instanceof TypeError)
       return messageOf(error);
     throw error;

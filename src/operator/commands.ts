@@ -79,6 +79,23 @@ never freed without a list.`,
     load: () => import("./gc.ts"),
   },
   {
+    name: "repair",
+    summary: "put back rules that another program has removed",
+    description: `Puts back what living containers have lost on the host's side, by libcni's cache: rules of bridge, portmap and
+firewall, sources of firewalld, forwarding and route_localnet, as after a flush or a reload of a firewall. Links,
+namespaces, leases and open connections stay as they are.`,
+    arguments: [
+      { name: "[NAME]", description: "a network, or the beginning of a container's id (default: all)" },
+    ],
+    options: COMMON_OPTIONS,
+    changes: true,
+    examples: [
+      { command: "bridgehead repair", meaning: "show what is missing" },
+      { command: "bridgehead repair --yes", meaning: "put it back, after a reload of firewalld, say" },
+    ],
+    load: () => import("./repair.ts"),
+  },
+  {
     name: "install",
     summary: "install the plugins into a folder",
     description: `Installs this file under the name of each plugin into a folder, also while containers start and stop: each name

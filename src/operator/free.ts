@@ -59,7 +59,7 @@ export async function free(leaving: Leaving): Promise<Freed> {
   if (!files.exist()) {
     const changed = leases.map((lease) => ({ lease, why: "it is gone" }));
     if (leases.length > 0) return { leases: [], changed, isCleaned: false };
-    if (leaving.withRules) await clean(leaving);
+    if (leaving.withRules) await cleanRules(leaving);
     return { leases: [], changed, isCleaned: leaving.withRules };
   }
   using store = await openStore(files, thisBoot, LOCK_WAIT);
@@ -72,7 +72,7 @@ export async function free(leaving: Leaving): Promise<Freed> {
   // A newer lease of the same names: its rules have the same owner.
   const isNewer = store.heldBy(attachment, true).some(({ name }) => !known.has(files.at(name)));
   const isCleaned = leaving.withRules && !isNewer && changed.length === 0;
-  if (isCleaned) await clean(leaving);
+  if (isCleaned) await cleanRules(leaving);
   if (same.length > 0) {
     keepCopies(files.place, same);
     release(store, same);
@@ -96,7 +96,12 @@ function changeOf(files: LeaseFiles, { file, address }: Lease): string | undefin
 }
 
 /** Removes rules, flows and saved settings of the attachment. @throws CniError with all that failed */
-async function clean({ attachment, leases, network, dataDir }: Leaving): Promise<void> {
+export async function cleanRules({
+  attachment,
+  leases,
+  network,
+  dataDir,
+}: Omit<Leaving, "withRules">): Promise<void> {
   const failures = new Failures();
   const holders = [...new Set([dataDir, DEFAULT_DATA_DIRECTORY])].map(
     (directory) => new LeaseHolders(directory),

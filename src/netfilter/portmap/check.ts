@@ -1,37 +1,10 @@
 /** Checks whether the published ports of an attachment work (M23, M47, M55). */
 import { CniError, code } from "../../cni/error.ts";
-import { FAMILIES, type Family } from "../../net/ip.ts";
-import type { Connection } from "../../netlink/connection.ts";
-import { portChain } from "../attachment-names.ts";
-import { nameOf } from "../iptables/change.ts";
-import { type Backend, hostTable } from "../iptables/host.ts";
-import { NO_NFTABLES, openNftables } from "../kernel.ts";
-import { HOSTPORTS, isHooked, type OwnChain } from "../nftables/base-chains.ts";
-import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
-import { exactly, type FoundRule, formatEndpoint, isSame, type Rule, ruleText } from "../rule.ts";
-import { backendOf, hasFirewalld } from "./backend.ts";
-import { missingGuard, routesLocalnet } from "./guard.ts";
-import { chainRules, entryRules, leadsAs, sharedRules } from "./iptables-layout.ts";
-import { rivalEntries, rivalOf } from "./iptables-plan.ts";
-import type { NatState } from "./iptables-removal.ts";
-import { readLegacy, readNft, readOwnNft } from "./iptables-state.ts";
-import { chainsOf, ownedBy, ownRules } from "./nftables.ts";
-import { entryRules as hostportEntries, mappingRule, masqueradeRules } from "./nftables-layout.ts";
-import {
-  describeMapping,
-  describeRival,
-  type Mapping,
-  mappingsOf,
-  type Published,
-  parseOwner,
-  takes,
-} from "./published.ts";
-
-/** What was found, and whether any of it was written by this program: the reference makes no guard. */
-interface Finding {
-  readonly missing: readonly string[];
-  readonly isOurs: boolean;
-}
+import type { Backend } from "../iptables/host.ts";
+import { openNftables } from "../kernel.ts";
+import { hasFirewalld } from "./backend.ts";
+import { findLosses, isWhole } from "./losses.ts";
+import type { Published } from "./published.ts";
 
 /**
  * @param device the interface that leads to the container's IPv4 address
@@ -42,184 +15,18 @@ export async function check(
   published: Published,
   device: string | undefined,
 ): Promise<void> {
-  const families = FAMILIES.filter(
-    (family) => published.addresses[family] !== undefined && mappingsOf(published, family).length > 0,
-  );
-  if (families.length === 0) return;
+  const found = await findLosses(backend, published, device);
+  if (isWhole(found)) return;
   using netfilter = openNftables();
-  const choice = await backendOf(backend, netfilter);
-  const other = choice === "iptables" ? "nftables" : "iptables";
-  let found = await findingOf(choice, netfilter, published, families);
-  // The default backend may have been another one when the ports were published.
-  if (found.missing.length > 0 && backend === undefined) {
-    const elsewhere = await findingOf(other, netfilter, published, families);
-    if (elsewhere.missing.length === 0) found = elsewhere;
-  }
-  const missing = [...found.missing];
-  if (device !== undefined && published.snat && families.includes(4)) {
-    if (!routesLocalnet(device))
-      missing.push(`route_localnet of ${device} is 0, so 127.0.0.1 does not lead to the container`);
-    if (found.isOurs && netfilter !== undefined)
-      for (const rule of missingGuard(netfilter, device)) missing.push(rule);
-  }
-  if (missing.length === 0) return;
+  const words = [...found.missing, ...found.taken.map((each) => each.words)];
   const { network, containerId, ifname } = published;
   const cause =
-    choice === "iptables" && netfilter !== undefined && hasFirewalld(netfilter)
+    found.backend === "iptables" && netfilter !== undefined && hasFirewalld(netfilter)
       ? "rules gone, firewalld was reloaded, which removes the rules of all programs in the tables of iptables"
       : "Another program flushed or changed them, as a firewall's reload does";
   throw new CniError(
     code.internal,
     `published ports of container ${JSON.stringify(containerId)} interface ${JSON.stringify(ifname)} in network ` +
-      `${JSON.stringify(network)} do not work: ${missing.join("; ")}. ${cause}; DEL and ADD the attachment`,
+      `${JSON.stringify(network)} do not work: ${words.join("; ")}. ${cause}; DEL and ADD the attachment`,
   );
-}
-
-async function findingOf(
-  backend: Backend,
-  netfilter: Connection | undefined,
-  published: Published,
-  families: readonly Family[],
-): Promise<Finding> {
-  const findings: Finding[] = [];
-  for (const family of families) {
-    if (backend === "iptables") findings.push(await ofIptables(netfilter, published, family));
-    else if (netfilter === undefined) findings.push({ missing: [NO_NFTABLES], isOurs: false });
-    else findings.push(ofNftables(netfilter, published, family));
-  }
-  return {
-    missing: findings.flatMap(({ missing }) => missing),
-    isOurs: findings.some(({ isOurs }) => isOurs),
-  };
-}
-
-const nowLeads = (
-  mapping: Mapping,
-  to: Rule | undefined,
-  rival: Parameters<typeof describeRival>[0],
-): string =>
-  `host port ${describeMapping(mapping)} now leads to ${to?.to === undefined ? "" : `${formatEndpoint(to.to)} of `}${describeRival(rival)}`;
-
-function ofNftables(connection: Connection, published: Published, family: Family): Finding {
-  const own = HOSTPORTS[family];
-  const chains = chainsOf(connection, family);
-  const address = published.addresses[family]?.address;
-  const missing: string[] = [];
-  if (address === undefined) return { missing, isOurs: false };
-  const table = `table ${own.ports.family} ${own.ports.table}`;
-  const requireBase = (found: (typeof chains)["prerouting"], base: OwnChain): void => {
-    if (!isHooked(found, base))
-      missing.push(`chain ${base.chain} of ${table} is missing, or is not a nat chain of its hook`);
-  };
-  requireBase(chains.prerouting, own.prerouting);
-  requireBase(chains.output, own.output);
-  if (published.snat) requireBase(chains.masquerading, own.masquerading);
-  for (const [chain, wanted] of hostportEntries(own)) {
-    const rules = rulesIn(connection, chain);
-    for (const rule of wanted)
-      if (!rules.some((each) => isSame(each.rule, rule)))
-        missing.push(`chain ${chain.chain} of ${table} lacks the rule "${nativeText(rule)}"`);
-  }
-  const owned = ownedBy(published, (each) => each.value === address.value);
-  const rules = ownRules(connection, family, owned);
-  const isOurs = rules.some(({ mark }) => mark !== undefined);
-  const handles = new Set(rules.map(({ handle }) => handle));
-  const all = rulesIn(connection, own.ports, ({ part }) => part?.verdict === "dnat");
-  const hasConditions = published.conditions[family] !== undefined;
-  for (const mapping of mappingsOf(published, family)) {
-    const wanted = mappingRule(mapping, address);
-    const at = all.findIndex((each) => handles.has(each.handle) && isMapping(each, wanted, hasConditions));
-    if (at < 0)
-      missing.push(
-        `chain ${own.ports.chain} of ${table} has no rule that leads port ${describeMapping(mapping)} to ${formatEndpoint({ address, port: mapping.containerPort })}`,
-      );
-    const earlier = all
-      .slice(0, at < 0 ? all.length : at)
-      .find(({ handle, part }) => !handles.has(handle) && part !== undefined && takes(part, mapping, family));
-    if (earlier !== undefined) missing.push(nowLeads(mapping, earlier.part, rivalNames(earlier)));
-  }
-  for (const rule of masqueradeRules(published, family)) {
-    // The reference masquerades only what comes from the container itself.
-    const { states: _, ...plain } = { ...rule, source: exactly(address) };
-    const isThere = rules.some((each) => isSame(each.rule, rule) || (!isOurs && isSame(each.rule, plain)));
-    if (!isThere)
-      missing.push(`chain ${own.masquerading.chain} of ${table} lacks the rule "${nativeText(rule)}"`);
-  }
-  return { missing, isOurs };
-}
-
-const rivalNames = ({ comment, owner }: NftRule) => ({
-  containerId: comment,
-  network: parseOwner(owner ?? "").network,
-});
-
-/** With conditions, a rule has more than the wanted one. */
-const isMapping = ({ rule, part }: NftRule, wanted: Rule, hasConditions: boolean): boolean =>
-  isSame(rule, wanted) ||
-  (hasConditions &&
-    part?.protocol === wanted.protocol &&
-    part?.port === wanted.port &&
-    part?.to !== undefined &&
-    wanted.to !== undefined &&
-    formatEndpoint(part.to) === formatEndpoint(wanted.to));
-
-/** A rule for messages about nftables. */
-const nativeText = ({ isLocal, target, ...rule }: Rule): string =>
-  target === undefined ? ruleText(rule) : `${isLocal ? "fib daddr type local " : ""}jump ${target}`;
-
-async function ofIptables(
-  connection: Connection | undefined,
-  published: Published,
-  family: Family,
-): Promise<Finding> {
-  const place = (await hostTable(connection, family)) ?? { family, connection: undefined };
-  const { connection: nft } = place;
-  const state = nft === undefined ? await readLegacy(family) : readNft(nft, family, published);
-  const where = `the nat table of ${nameOf(place)}`;
-  const missing: string[] = [];
-  const lacks = (chain: string, rule: Rule): void => {
-    missing.push(`chain ${chain} of ${where} lacks the rule "-A ${chain} ${ruleText(rule)}"`);
-  };
-  const rulesOf = (chain: string): readonly FoundRule[] => state.chains.get(chain) ?? [];
-  for (const { chain, rule } of sharedRules(published)) {
-    const isThere =
-      chain === "POSTROUTING" ? state.isMasquerading : rulesOf(chain).some((each) => isSame(each.rule, rule));
-    if (!isThere) lacks(chain, rule);
-  }
-  const own = portChain(published);
-  const rules = state.chains.get(own);
-  if (rules === undefined) missing.push(`${where} has no chain ${own}`);
-  else
-    for (const rule of chainRules(published, family))
-      if (!rules.some((each) => isSame(each.rule, rule))) lacks(own, rule);
-  const entries = rulesOf("CNI-HOSTPORT-DNAT");
-  for (const entry of entryRules(published))
-    if (rules !== undefined && !entries.some((each) => leadsAs(each, entry)))
-      lacks("CNI-HOSTPORT-DNAT", entry);
-  const taken = takenFromIptables(state, published, family, (chain) =>
-    nft === undefined ? state : readOwnNft(nft, family, chain),
-  );
-  for (const port of taken) missing.push(port);
-  return { missing, isOurs: rules?.some(({ mark }) => mark !== undefined) ?? false };
-}
-
-/** The ports that lead elsewhere, because another entry comes first. */
-function takenFromIptables(
-  state: NatState,
-  published: Published,
-  family: Family,
-  stateOf: (chain: string) => NatState,
-): string[] {
-  const own = portChain(published);
-  const entries = state.chains.get("CNI-HOSTPORT-DNAT") ?? [];
-  return rivalEntries(state, published, family).flatMap(({ entry, mapping, chain }) => {
-    const at = entries.findIndex(
-      ({ target, part }) => target === own && part !== undefined && takes(part, mapping, family),
-    );
-    if (at >= 0 && entries.indexOf(entry) > at) return [];
-    const dnat = stateOf(chain)
-      .chains.get(chain)
-      ?.find(({ part }) => part?.verdict === "dnat" && takes(part, mapping, family));
-    return dnat === undefined ? [] : nowLeads(mapping, dnat.part, rivalOf(entry, mapping));
-  });
 }

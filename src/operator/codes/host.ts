@@ -77,6 +77,15 @@ export const HOST_CODES = [
     "plugins#594 cni#605",
   ],
   [
+    "BH211",
+    "fail",
+    "bridged packets do not pass the rules of Kubernetes",
+    "The module br_netfilter is not loaded, or its sysctl is 0. A packet to a service, whose pod is on the same bridge, is answered directly over the bridge, so that the answer never gets the service's address back.",
+    "`lsmod | grep br_netfilter`, `sysctl net.bridge.bridge-nf-call-iptables net.bridge.bridge-nf-call-ip6tables`",
+    "Load the module and set both sysctls to 1, in /etc/modules-load.d and /etc/sysctl.d as well.",
+    "nerdctl#4246",
+  ],
+  [
     "BH213",
     "warn",
     "plugins of different versions are mixed",
@@ -84,6 +93,15 @@ export const HOST_CODES = [
     "`ls -l /opt/cni/bin`, and each program without arguments prints its version",
     "`bridgehead install`, or install all of one package.",
     "",
+  ],
+  [
+    "BH214",
+    "fail",
+    "a reload of firewalld has removed rules of containers",
+    "When firewalld is reloaded or restarted, it removes the rules of all programs in the tables of iptables, and sources that zones got at run time. Published ports and masquerading then fail until the containers are started again.",
+    "`bridgehead repair` shows what each container has lost",
+    "`bridgehead repair --yes` puts it back. The units in deploy/systemd do so after each reload.",
+    "podman#3842",
   ],
   [
     "BH301",
@@ -120,6 +138,15 @@ export const HOST_CODES = [
     "`df -h`, `df -i` and `mount` for the folder",
     "Free space, mount it for writing, or set `ipam.dataDir` to another folder.",
     "plugins#498",
+  ],
+  [
+    "BH305",
+    "warn",
+    "pods get another network, whose file comes first",
+    "containerd and CRI-O give pods the network of the first file by name. What an earlier installation has left there wins over the network that is meant.",
+    "`ls /etc/cni/net.d`",
+    "Rename or remove the file that comes first, if the other one is meant.",
+    "",
   ],
   [
     "BH401",

@@ -68,7 +68,13 @@ export function errorOf(call: PluginCall): string | undefined {
   }
 }
 
-function configurationOf({ network, cniVersion, plugin, attachment }: PluginCall): Document {
+/** What the plugin gets on standard input. */
+export function configurationOf({
+  network,
+  cniVersion,
+  plugin,
+  attachment,
+}: Pick<PluginCall, "network" | "cniVersion" | "plugin" | "attachment">): Document {
   const runtimeConfig: Record<string, unknown> = {};
   const capabilities = get(plugin, "capabilities");
   for (const [name, isWanted] of Object.entries(isDocument(capabilities) ? capabilities : {})) {
