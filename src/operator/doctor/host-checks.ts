@@ -8,11 +8,12 @@ import { missingGuard, routesLocalnet } from "../../netfilter/portmap/guard.ts";
 import { decodeChain, describeChain, dumpChains, hookNumber } from "../../netlink/nftables/chain.ts";
 import { get } from "../../schema/parse.ts";
 import { unlessFailed } from "../../sys/errno.ts";
-import { inodeAndChange, readText, status } from "../../sys/file.ts";
+import { readText, status } from "../../sys/file.ts";
 import { describeHolder, holders } from "../../sys/lock-holder.ts";
 import { sysctlIfThere } from "../../sys/sysctl.ts";
 import type { HostState } from "../attachments.ts";
 import { type Network, typeOf } from "../networks.ts";
+import { bridgedPacketsPass, missingFeatures, unfilteredBridges } from "./bridge-checks.ts";
 import type { Diagnosis, Found } from "./diagnosis.ts";
 
 /** What the checks look at. */
@@ -36,11 +37,14 @@ function liveBridges({ networks, links }: HostState): Map<string, Network> {
 
 /** Makes all checks of the host. */
 export async function checkHost(diagnosis: Diagnosis, subject: Subject): Promise<void> {
-  await diagnosis.check("kernel", "host", "bridge, veth and nf_tables are there", () => missingFeatures());
+  await diagnosis.check("kernel", "host", "what the networks need is there", () => missingFeatures(subject));
   await diagnosis.check("forwarding", "host", "on where networks need it", () => forwarding(subject));
   await diagnosis.check("iptables", "host", "one variant has rules", variants);
   await diagnosis.check("forward policy", "host", "nothing drops what no rule accepts", () =>
     droppingChains(subject),
+  );
+  await diagnosis.check("br_netfilter", "host", "bridged packets pass the rules of Kubernetes", () =>
+    unfilteredBridges(subject),
   );
   for (const [bridge] of liveBridges(subject)) {
     await diagnosis.check("rp_filter", bridge, "not strict", () => strictFilter(bridge));
@@ -48,28 +52,6 @@ export async function checkHost(diagnosis: Diagnosis, subject: Subject): Promise
   }
   await diagnosis.check("conntrack", "host", "the table has room", fullTable);
   await diagnosis.check("locks", "host", "no lock is held for long", () => heldLocks(subject));
-}
-
-/** A kernel without its list of modules does not tell what it can load: then only nf_tables is looked at. */
-export function missingFeatures(modules = "/lib/modules"): Found[] {
-  const release = readText("/proc/sys/kernel/osrelease").trim();
-  const lists = ["modules.builtin", "modules.dep"].flatMap(
-    (name) => unlessFailed(() => readText(`${modules}/${release}/${name}`)) ?? [],
-  );
-  const missing = ["bridge", "veth"].filter(
-    (name) =>
-      lists.length > 0 &&
-      inodeAndChange(`/sys/module/${name}`) === undefined &&
-      !lists.some((list) => list.includes(`/${name}.ko`)),
-  );
-  using netfilter = openNftables();
-  if (netfilter === undefined) missing.push("nf_tables");
-  return missing.map((name) => ({
-    code: "BH201",
-    object: name,
-    message: `the kernel ${release} has no module ${name}`,
-    remedy: `install the modules of this kernel, then modprobe ${name}`,
-  }));
 }
 
 /** Forwarding matters as soon as a bridge with a gateway has a port. */
@@ -152,10 +134,11 @@ function droppingChains({ networks }: Subject): Found[] {
     if (legacyTable(family, "filter").dropping.has("FORWARD"))
       chains.push(`chain FORWARD of ${family === 4 ? "iptables" : "ip6tables"}-legacy`);
   const names = open.map(({ name }) => name).join(", ");
+  const also = bridgedPacketsPass() ? ", also between containers of one bridge (br_netfilter)" : "";
   return chains.map((chain) => ({
     code: "BH205",
     object: first.name,
-    message: `${chain} drops what no rule accepts, and no plugin firewall accepts the traffic of ${names}`,
+    message: `${chain} drops what no rule accepts, and no plugin firewall accepts the traffic of ${names}${also}`,
     remedy: 'add {"type": "firewall"} to the list of plugins',
   }));
 }

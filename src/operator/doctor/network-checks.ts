@@ -9,10 +9,10 @@ import { formatPrefix } from "../../net/prefix.ts";
 import { PLUGINS } from "../../plugins/registry.ts";
 import { get } from "../../schema/parse.ts";
 import { runProgram } from "../../sys/child.ts";
-import { readFile } from "../../sys/file.ts";
+import { exists, readFile } from "../../sys/file.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
 import { dataDirOf } from "../lease-folders.ts";
-import { isDocument, type Network, typeOf } from "../networks.ts";
+import { isDocument, type Network, type Networks, typeOf } from "../networks.ts";
 import { readNetworkFile } from "../validate/network-file.ts";
 import { Report } from "../validate/report.ts";
 import { subnetsOf } from "../validate/subnets.ts";
@@ -39,6 +39,9 @@ export async function checkNetworks(
       },
     ]);
   }
+  await diagnosis.check("default network", "host", "there is one network for pods", () =>
+    passedOver(subject.networks, isWanted),
+  );
   for (const network of networks) {
     if (!isWanted(network.name)) continue;
     const { name } = network;
@@ -48,6 +51,27 @@ export async function checkNetworks(
     await diagnosis.check("status", name, "containers can be added", () => failedStatus(network, subject));
     await diagnosis.check("addresses", name, "there are free ones", () => exhausted(network, subject));
   }
+}
+
+/** Where the kubelet keeps its files. */
+const KUBELET = "/var/lib/kubelet";
+
+/** The runtimes of Kubernetes give pods the network of the first file. Elsewhere networks are called by their names. */
+export function passedOver(
+  { networks }: Pick<Networks, "networks">,
+  isWanted: (network: string) => boolean,
+  kubelet = KUBELET,
+): Found[] | undefined {
+  const [first, ...others] = networks.filter(({ shadowedBy }) => shadowedBy === undefined);
+  if (first === undefined || !exists(kubelet)) return undefined;
+  return others
+    .filter(({ name }) => isWanted(name))
+    .map(({ name, file }) => ({
+      code: "BH305",
+      object: name,
+      message: `pods get network ${JSON.stringify(first.name)} of ${first.file}, whose name comes before ${file}`,
+      remedy: `mv ${first.file} ${first.file}.off, if ${JSON.stringify(name)} is meant`,
+    }));
 }
 
 /** The errors and warnings of validate. */

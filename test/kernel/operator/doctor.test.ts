@@ -1,10 +1,22 @@
 /** O13: doctor finds nothing on a healthy host, names what is wrong on another one, and changes neither. */
 import { expect } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { missingFeatures } from "../../../src/operator/doctor/host-checks.ts";
+import { missingFeatures } from "../../../src/operator/doctor/bridge-checks.ts";
+import { passedOver } from "../../../src/operator/doctor/network-checks.ts";
 import { run } from "../../../src/operator/doctor.ts";
+import type { Network } from "../../../src/operator/networks.ts";
+import type { Document } from "../../../src/schema/keys.ts";
 import { recordingTerminal } from "../../operator/recording.ts";
 import { eventually } from "../../support/eventually.ts";
 import { hostTests } from "../../support/host-test.ts";
@@ -154,6 +166,14 @@ const BROKEN: readonly [
     ["BH208 br0"],
   ],
   [
+    "bridged packets past the rules of Kubernetes",
+    (host) =>
+      host.run(
+        "iptables-nft -t nat -N KUBE-SERVICES; sysctl -qw net.bridge.bridge-nf-call-iptables=0 || true",
+      ),
+    ["BH211 testnet"],
+  ],
+  [
     "a full table of connections",
     (host, scene) => {
       scene.write("count", readFileSync("/proc/sys/net/netfilter/nf_conntrack_max", "utf8"));
@@ -225,6 +245,10 @@ brokenTest.each(BROKEN)("O13: %s", async (host, what, breakIt, expected) => {
   } finally {
     if (what.startsWith("a full table")) await host.run("umount /proc/sys/net/netfilter/nf_conntrack_count");
     if (what.startsWith("a folder")) await host.run(`umount ${LEASES}`);
+    if (what.startsWith("bridged"))
+      await host.run(
+        "iptables-nft -t nat -X KUBE-SERVICES; sysctl -qw net.bridge.bridge-nf-call-iptables=1 || true",
+      );
     if (what.startsWith("a neighbour")) await host.run(`ip neigh del 10.77.0.2 dev ${BRIDGE}`);
   }
   await one.del();
@@ -288,7 +312,13 @@ hostTests({}, testUnless(await whyNoLegacy()))("O13: rules of both variants of i
   await host.run("iptables-legacy -t nat -F; nft delete table ip nat");
 });
 
-networkTest("O13: a kernel whose modules lack bridge and veth", async (host) => {
+/** A network with these plugins, as readNetworks reads it. */
+const networkOf = (name: string, ...plugins: Document[]): Network => ({
+  ...{ name, file: `/etc/cni/net.d/${name}.conflist`, cniVersion: "1.0.0", isList: true },
+  ...{ document: { plugins }, plugins },
+});
+
+networkTest("O13: a kernel without the features that the networks need", async (host) => {
   const folder = mkdtempSync(join(tmpdir(), "modules-"));
   try {
     const release = (await host.run("uname -r")).trim();
@@ -297,12 +327,36 @@ networkTest("O13: a kernel whose modules lack bridge and veth", async (host) => 
       join(folder, release, "modules.dep"),
       "kernel/net/bridge/bridge.ko.xz: kernel/net/llc/llc.ko.xz\n",
     );
-    expect(missingFeatures(folder).map(({ code, object }) => `${code} ${object}`)).toEqual(["BH201 veth"]);
+    const links = [{ index: 1, name: "br0", kind: "bridge" }];
+    const missing = (...plugins: Document[]): string[] => {
+      const networks = { networks: [networkOf("a", ...plugins)], broken: [] };
+      return missingFeatures({ networks, links }, folder, folder).map(
+        ({ code, object }) => `${code} ${object}`,
+      );
+    };
+    expect(missing({ type: "bridge" })).toEqual(["BH201 veth"]);
     writeFileSync(join(folder, release, "modules.builtin"), "kernel/drivers/net/veth.ko\n");
-    expect(missingFeatures(folder)).toEqual([]);
+    expect(missing({ type: "bridge" })).toEqual([]);
+    expect(missing({ type: "bridge" }, { type: "bandwidth" })).toEqual(
+      ["ifb", "sch_tbf"].filter((name) => !existsSync(`/sys/module/${name}`)).map((name) => `BH201 ${name}`),
+    );
+    expect(missing({ type: "bridge", vlan: 5 })).toEqual(["BH201 VLAN filtering"]);
+    mkdirSync(join(folder, "br0/bridge"), { recursive: true });
+    writeFileSync(join(folder, "br0/bridge/vlan_filtering"), "0\n");
+    expect(missing({ type: "bridge", vlan: 5 })).toEqual([]);
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+networkTest("O13: a file that comes before the network of the pods", async () => {
+  const networks = ["05-old", "10-net", "20-other"].map((name) => networkOf(name, { type: "bridge" }));
+  const found = passedOver({ networks }, (name) => name === "10-net", tmpdir());
+  expect(found?.map(({ code, object }) => `${code} ${object}`)).toEqual(["BH305 10-net"]);
+  expect(found?.[0]?.message).toContain("/05-old.conflist");
+  // One network, and a host without a kubelet.
+  expect(passedOver({ networks: networks.slice(0, 1) }, () => true, tmpdir())).toEqual([]);
+  expect(passedOver({ networks }, () => true, "/nonexistent")).toBeUndefined();
 });
 
 hostTests({ mayKeep: STAYS }, testUnless(whyNoReference("bridge")))(
