@@ -11,11 +11,12 @@ import { openNftables } from "../netfilter/kernel.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { connect, protocol } from "../netlink/index.ts";
 import { decodeLink, dumpLinks, type Link } from "../netlink/rtnetlink/link.ts";
-import { type Cache, type CachedAttachment, readCache } from "./cache.ts";
+import type { CachedAttachment } from "./cache.ts";
+import { addressesOf, hostInterfaces } from "./cached-result.ts";
+import { type HostFiles, readHostFiles } from "./host-files.ts";
 import { type Input, textOption } from "./input.ts";
-import { type Lease, type LeaseFolder, readLeaseFolders } from "./lease-folders.ts";
+import type { Lease } from "./lease-folders.ts";
 import { type BoundNamespace, knownNamespaces } from "./namespaces.ts";
-import { isDocument, type Networks, readNetworks } from "./networks.ts";
 import { type OwnedRule, readOwnedRules } from "./owned-rules.ts";
 import { step } from "./progress.ts";
 
@@ -34,13 +35,12 @@ export interface FoundAttachment extends Attachment {
 }
 
 /** The state of this host. */
-export interface HostState {
-  readonly networks: Networks;
-  readonly folders: readonly LeaseFolder[];
-  readonly cache: Cache;
+export interface HostState extends HostFiles {
   readonly links: readonly HostLink[];
   readonly namespaces: readonly BoundNamespace[];
   readonly attachments: readonly FoundAttachment[];
+  /** The rules of all attachments, in the order of their chains. */
+  readonly rules: readonly OwnedRule[];
   /** Rules whose attachment is known by nothing else. */
   readonly orphans: readonly OwnedRule[];
 }
@@ -48,9 +48,7 @@ export interface HostState {
 /** Reads everything, by the common options (rule O5). @throws CommandError, CniError, NetlinkError, SystemError */
 export async function readHost(input: Pick<Input, "options">): Promise<HostState> {
   const only = textOption(input, "network");
-  const networks = readNetworks(textOption(input, "configDir"));
-  const folders = readLeaseFolders(networks.networks, textOption(input, "dataDir"), only);
-  const cache = readCache(textOption(input, "cacheDir"));
+  const { networks, folders, cache } = readHostFiles(input, only);
   using host = connect(protocol.route);
   const links = readLinks(host);
   const namespaces = knownNamespaces(host, cache);
@@ -67,7 +65,7 @@ export async function readHost(input: Pick<Input, "options">): Promise<HostState
   const { attachments, orphans } = join.finish(rules);
   const isWanted = ({ network }: Partial<Attachment>) => only === undefined || network === only;
   return {
-    ...{ networks, folders, cache, links, namespaces },
+    ...{ networks, folders, cache, links, namespaces, rules },
     attachments: attachments.filter(isWanted),
     orphans: orphans.filter(isWanted),
   };
@@ -79,6 +77,12 @@ export const readLinks = (host: Connection): HostLink[] =>
     const { index, name, ...rest } = decodeLink(payload);
     return index === undefined || name === undefined ? undefined : { ...rest, index, name };
   });
+
+/** The addresses that its leases or its ADD's result name. */
+export const knownAddresses = ({ leases, cached }: Pick<FoundAttachment, "leases" | "cached">) => [
+  ...leases.map(({ address }) => address),
+  ...addressesOf(cached),
+];
 
 /** An attachment while its parts are collected. */
 interface Part extends Attachment {
@@ -130,13 +134,13 @@ class Join {
 
   /** The host ends that ADD's result names. The reference gives its links no alias. */
   private reportedLinks({ cached }: Part): HostLink[] {
-    const interfaces = cached?.result?.interfaces;
-    if (!Array.isArray(interfaces)) return [];
-    const reported = interfaces.filter(isDocument).filter(({ sandbox }) => !sandbox);
+    const reported = hostInterfaces(cached);
+    if (reported.length === 0) return [];
     return this.links.filter(
       ({ kind, name, mac }) =>
         kind === "veth" &&
-        reported.some((each) => each.name === name && mac !== undefined && each.mac === formatMac(mac)),
+        mac !== undefined &&
+        reported.some((each) => each.name === name && each.mac?.toLowerCase() === formatMac(mac)),
     );
   }
 
@@ -160,7 +164,7 @@ function ownersOf(parts: readonly Part[]): (rule: OwnedRule) => readonly Part[] 
   const byMark = Map.groupBy(parts, attachmentMark);
   const byContainer = Map.groupBy(parts, ({ network, containerId }) => `${network}/${containerId}`);
   const byAddress = Map.groupBy(
-    parts.flatMap((part) => part.leases.map((lease) => ({ part, text: formatIp(lease.address) }))),
+    parts.flatMap((part) => [...new Set(knownAddresses(part).map(formatIp))].map((text) => ({ part, text }))),
     ({ text }) => text,
   );
   const byCheck = new Map(

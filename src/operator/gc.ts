@@ -28,8 +28,8 @@ export async function run(input: Input): Promise<ExitCode> {
   if (missing !== undefined)
     throw new CommandError(exitCode.notPermitted, `cannot tell who lives: ${missing}; run it as root`);
   if (hasOption(input, "undo")) return undo(input, name);
-  const report = await readLeases(input, name);
   const host = await readHost(name === undefined ? input : { options: { ...input.options, network: name } });
+  const report = await readLeases(input, name, host);
   for (const problem of report.problems) terminal.stderr(`bridgehead gc: ${problem}\n`);
   const found = await choose(input, report, host);
   const file = textOption(input, "report");

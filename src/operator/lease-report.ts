@@ -1,10 +1,12 @@
 /** Reads all that `leases`, `release` and `gc` say of the leases of this host. */
-import { type Cache, readCache } from "./cache.ts";
+import type { Cache } from "./cache.ts";
 import { CommandError, exitCode } from "./exit-codes.ts";
+import { dataDirIn, type HostFiles, readHostFiles } from "./host-files.ts";
 import { type Input, textOption } from "./input.ts";
-import { type LeaseFolder, readLeaseFolders } from "./lease-folders.ts";
-import { type JudgedLease, judge, withLiving } from "./lease-states.ts";
-import { type Network, type Networks, readNetworks } from "./networks.ts";
+import type { LeaseFolder } from "./lease-folders.ts";
+import { type Evidence, type JudgedLease, judge, withLiving } from "./lease-states.ts";
+import type { Seen } from "./living.ts";
+import type { Network, Networks } from "./networks.ts";
 import { step } from "./progress.ts";
 import { hostLocalOf, rangeSetsOf, type SetUse, usesOf } from "./range-sets.ts";
 
@@ -28,32 +30,41 @@ export interface LeaseReport {
 }
 
 /**
- * The leases of all networks, or of one. @param name the network, which must exist. @throws CommandError
+ * The leases of all networks, or of one. @param name the network, which must exist.
+ * @param read what was read already, by the same options. @throws CommandError
  */
-export async function readLeases(input: Pick<Input, "options">, name?: string): Promise<LeaseReport> {
+export async function readLeases(
+  input: Pick<Input, "options">,
+  name?: string,
+  read?: HostFiles & Seen,
+): Promise<LeaseReport> {
   const only = name ?? textOption(input, "network");
-  const configured = readNetworks(textOption(input, "configDir"));
-  const dataDir = textOption(input, "dataDir")?.replace(/(.)\/+$/, "$1");
-  const folders = readLeaseFolders(configured.networks, dataDir, only);
-  const cache = readCache(textOption(input, "cacheDir"));
+  const { networks: configured, folders, cache } = read ?? readHostFiles(input, only);
   const problems = configured.broken.map(
     ({ file, problem }) => `cannot read the network of ${JSON.stringify(file)}: ${problem}; correct the file`,
   );
   const networks: NetworkLeases[] = [];
-  await withLiving(cache, configured.networks, async (living) => {
+  const judgeAll = async (living: Evidence | undefined): Promise<void> => {
     for (const folder of folders) {
       step(`judging the leases of ${folder.network}`);
       const network = networkOf(configured.networks, folder.network);
       const leases = await judge(folder, living);
       networks.push({ ...folder, folder, leases, sets: usesOf(setsOf(network, problems), folder, leases) });
     }
-  });
+  };
+  await withLiving(cache, configured.networks, judgeAll, read);
   for (const network of configured.networks) {
     if (network.shadowedBy !== undefined || (only !== undefined && network.name !== only)) continue;
     if (networks.some((each) => each.network === network.name) || hostLocalOf(network) === undefined)
       continue;
     const sets = usesOf(setsOf(network, problems), undefined, []);
-    networks.push({ network: network.name, dataDir: dataDir ?? "", folder: undefined, sets, leases: [] });
+    networks.push({
+      network: network.name,
+      dataDir: dataDirIn(input) ?? "",
+      folder: undefined,
+      sets,
+      leases: [],
+    });
   }
   if (only !== undefined && networks.length === 0 && networkOf(configured.networks, only) === undefined)
     throw unknownNetwork(

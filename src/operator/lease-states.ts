@@ -11,7 +11,7 @@ import { bootId } from "../sys/boot.ts";
 import { missingForAttachments } from "../sys/capability.ts";
 import type { Cache } from "./cache.ts";
 import type { Lease, LeaseFolder } from "./lease-folders.ts";
-import { Living } from "./living.ts";
+import { Living, type Seen } from "./living.ts";
 import type { Network } from "./networks.ts";
 
 /** Whether an attachment lives. */
@@ -77,14 +77,15 @@ function stateOf(
 
 /**
  * Calls `use` with the evidence of living attachments; with undefined where this process may not look at namespaces.
- * @throws NetlinkError
+ * @param seen links and namespaces that were read already. @throws NetlinkError
  */
 export async function withLiving<T>(
   cache: Cache,
   networks: readonly Network[],
   use: (living: Evidence | undefined) => Promise<T>,
+  seen?: Seen,
 ): Promise<T> {
   if (missingForAttachments() !== undefined || bootId() === undefined) return use(undefined);
   using host = connect(protocol.route);
-  return await use(new Living(host, cache, networks));
+  return await use(new Living(host, cache, networks, seen));
 }

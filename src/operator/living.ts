@@ -5,7 +5,7 @@
 import { addressesIn, ifOpen } from "../links/addresses-in.ts";
 import { livesElsewhere } from "../links/own-veth.ts";
 import { attachmentAlias, isAttachmentAlias } from "../links/veth-identity.ts";
-import { formatIp } from "../net/ip.ts";
+import { formatIp, type IpAddress } from "../net/ip.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { connect, protocol } from "../netlink/index.ts";
 import { dumpNetnsIds, netnsIdIn } from "../netlink/rtnetlink/netns-id.ts";
@@ -27,8 +27,14 @@ export interface Life {
   readonly why: string;
 }
 
+/** Links and namespaces that were read already. */
+export interface Seen {
+  readonly links: readonly HostLink[];
+  readonly namespaces: readonly BoundNamespace[];
+}
+
 /** An address that is in use. */
-interface Use extends Life {
+export interface Use extends Life {
   /** The bridge behind its interface, if it is behind a port of one. */
   readonly master: number | undefined;
 }
@@ -47,14 +53,14 @@ export class Living {
   private uses: ReadonlyMap<string, Use[]> | undefined;
 
   /** @throws NetlinkError, SystemError */
-  constructor(host: Connection, cache: Cache, networks: readonly Network[]) {
+  constructor(host: Connection, cache: Cache, networks: readonly Network[], seen?: Seen) {
     this.host = host;
     this.cache = cache;
     this.networks = networks;
-    this.links = readLinks(host);
+    this.links = seen?.links ?? readLinks(host);
     this.byAlias = Map.groupBy(this.links, ({ alias }) => alias);
     this.isAnyMarked = this.links.some(({ alias }) => isAttachmentAlias(alias));
-    this.namespaces = knownNamespaces(host, cache);
+    this.namespaces = seen?.namespaces ?? knownNamespaces(host, cache);
     this.paths = new Map(this.namespaces.map(({ netnsId, path }) => [netnsId, path]));
   }
 
@@ -68,13 +74,18 @@ export class Living {
         netns: this.pathOf(veth.linkNetnsId),
         why: `its host veth ${JSON.stringify(veth.name)} leads to a living namespace`,
       };
-    this.uses ??= this.readUses();
     const bridge = this.bridgeOf(lease.network);
     // Another network may have the same addresses: then they are behind another bridge.
-    const use = this.uses
-      .get(formatIp(lease.address))
-      ?.find(({ master }) => master === undefined || bridge === undefined || master === bridge);
+    const use = this.usersOf(lease.address).find(
+      ({ master }) => master === undefined || bridge === undefined || master === bridge,
+    );
     return use ?? (lease.record === undefined ? this.cachedLife(lease) : undefined);
+  }
+
+  /** Who has an address, in this namespace and in all that are known; another network may have it as well. */
+  usersOf(address: IpAddress): readonly Use[] {
+    this.uses ??= this.readUses();
+    return this.uses.get(formatIp(address)) ?? [];
   }
 
   /** The path of a namespace by its number. */

@@ -2,16 +2,16 @@
 
 import { findVersion } from "../../cni/version.ts";
 import { isAtLeast } from "../../cni/version-check.ts";
-import { formatIp, type IpAddress } from "../../net/ip.ts";
-import { formatMac, type Mac, parseMac, sameMac } from "../../net/mac.ts";
-import { parsePrefix } from "../../net/prefix.ts";
+import { formatIp } from "../../net/ip.ts";
+import { formatMac, parseMac, sameMac } from "../../net/mac.ts";
 import { decode } from "../../netlink/decode.ts";
 import { connect, protocol } from "../../netlink/index.ts";
 import { dumpNeighbours, NEIGHBOUR } from "../../netlink/rtnetlink/neighbour.ts";
 import { get } from "../../schema/parse.ts";
 import type { FoundAttachment } from "../attachments.ts";
 import type { CachedAttachment } from "../cache.ts";
-import { isDocument, typeOf } from "../networks.ts";
+import { addressesOf, ownInterface } from "../cached-result.ts";
+import { typeOf } from "../networks.ts";
 import { errorOf, pluginsOf } from "./call-plugin.ts";
 import type { Diagnosis, Found } from "./diagnosis.ts";
 import type { Subject } from "./host-checks.ts";
@@ -24,7 +24,9 @@ export async function checkAttachments(
 ): Promise<void> {
   const living = subject.attachments.filter(({ netns }) => netns !== undefined);
   const users = Map.groupBy(
-    living.flatMap((attachment) => addressesOf(attachment).map((address) => ({ attachment, address }))),
+    living.flatMap((attachment) =>
+      addressesOf(attachment.cached).map((address) => ({ attachment, address })),
+    ),
     ({ address }) => formatIp(address),
   );
   let neighbours: Neighbours | undefined;
@@ -90,38 +92,18 @@ function failedCheck(
   });
 }
 
-/** The addresses of the cached result. */
-function addressesOf({ cached }: FoundAttachment): IpAddress[] {
-  const ips = cached?.result === undefined ? undefined : get(cached.result, "ips");
-  return (Array.isArray(ips) ? (ips as unknown[]) : []).filter(isDocument).flatMap((ip) => {
-    const text = get(ip, "address");
-    const address = typeof text === "string" ? parsePrefix(text)?.address : undefined;
-    return address === undefined ? [] : [address];
-  });
-}
-
 /** `users` has the living attachments of each address. */
 function givenTwice(
   attachment: FoundAttachment,
   users: ReadonlyMap<string, readonly { readonly attachment: FoundAttachment }[]>,
 ): Found[] {
-  return addressesOf(attachment).flatMap((address) => {
+  return addressesOf(attachment.cached).flatMap((address) => {
     const text = formatIp(address);
     const other = users.get(text)?.find((each) => each.attachment !== attachment)?.attachment;
     if (other === undefined) return [];
     const message = `${describe(other)} has the address ${text}, too`;
     return [{ code: "BH403", object: describe(attachment), message, remedy: `bridgehead show ${text}` }];
   });
-}
-
-/** The MAC address of the container's interface in the cached result. */
-function macOf({ cached, ifname }: FoundAttachment): Mac | undefined {
-  const interfaces = cached?.result === undefined ? undefined : get(cached.result, "interfaces");
-  const own = (Array.isArray(interfaces) ? (interfaces as unknown[]) : [])
-    .filter(isDocument)
-    .find((each) => get(each, "name") === ifname && Boolean(get(each, "sandbox")));
-  const mac = own === undefined ? undefined : get(own, "mac");
-  return typeof mac === "string" ? parseMac(mac) : undefined;
 }
 
 /** NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE, NUD_PERMANENT: the entry is used. */
@@ -136,8 +118,8 @@ function readNeighbours() {
 type Neighbours = ReturnType<typeof readNeighbours>;
 
 function oldNeighbours(attachment: FoundAttachment, neighbours: () => Neighbours): Found[] | undefined {
-  const mac = macOf(attachment);
-  const addresses = addressesOf(attachment).map(formatIp);
+  const mac = parseMac(ownInterface(attachment.cached)?.mac ?? "");
+  const addresses = addressesOf(attachment.cached).map(formatIp);
   if (mac === undefined || addresses.length === 0) return undefined;
   return neighbours().flatMap(({ address, mac: theirs, state }) => {
     if (address === undefined || theirs === undefined || (state & USED) === 0) return [];

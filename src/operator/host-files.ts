@@ -1,0 +1,23 @@
+/** Reads the files of this host that tell of attachments, by the common options (rule O5). */
+import { type Cache, readCache } from "./cache.ts";
+import { type Input, textOption } from "./input.ts";
+import { type LeaseFolder, readLeaseFolders } from "./lease-folders.ts";
+import { type Networks, readNetworks } from "./networks.ts";
+
+/** What the files say. */
+export interface HostFiles {
+  readonly networks: Networks;
+  readonly folders: readonly LeaseFolder[];
+  readonly cache: Cache;
+}
+
+/** Reads them all. @param only the one network whose leases are wanted. @throws CommandError, SystemError */
+export function readHostFiles(input: Pick<Input, "options">, only: string | undefined): HostFiles {
+  const networks = readNetworks(textOption(input, "configDir"));
+  const folders = readLeaseFolders(networks.networks, dataDirIn(input), only);
+  return { networks, folders, cache: readCache(textOption(input, "cacheDir")) };
+}
+
+/** The folder of all leases, if the call names one. */
+export const dataDirIn = (input: Pick<Input, "options">): string | undefined =>
+  textOption(input, "dataDir")?.replace(/(.)\/+$/, "$1");
