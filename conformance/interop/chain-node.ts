@@ -2,13 +2,14 @@
  * A node whose runtime calls nerdctl's chain: bridge, portmap, firewall and tuning. Each plugin of each call is of either
  * side. The runtime keeps the result of ADD, and sends it with CHECK and DEL, as libcni does.
  */
+import { outcomeOf } from "../../test/support/command.ts";
 import { callPlugin, type PluginOutcome } from "../../test/support/plugin-call.ts";
 import type { NamedNamespace } from "../../test/support/scratch-host.ts";
 import { linkNamed } from "../kernel-facts.ts";
 import { Outside } from "../outside.ts";
 import type { Scene } from "../scratch-lanes.ts";
 import { ask, startTcpServer } from "../tcp.ts";
-import { type Backend, network } from "./network.ts";
+import { type Backend, NETWORK, network } from "./network.ts";
 import { bare, type Result, type Who } from "./node.ts";
 
 const PLUGINS = ["bridge", "portmap", "firewall", "tuning"] as const;
@@ -33,6 +34,29 @@ export interface Member {
   readonly addresses: readonly string[];
   readonly result: Result;
   readonly server: AsyncDisposable;
+}
+
+/** Of the documents of `bridgehead ports` and `bridgehead show`. */
+interface PublishedPort {
+  readonly hostPort: number;
+  readonly containerID: string | null;
+  readonly network: string | null;
+  readonly address: string;
+  readonly state: string;
+  readonly openToAll: boolean;
+}
+
+interface ShownNetwork {
+  readonly bridges: readonly {
+    readonly ports: readonly {
+      readonly namespace: { readonly netns: string; readonly addresses: readonly string[] } | null;
+      readonly attachment: {
+        readonly containerID: string;
+        readonly ports: readonly PublishedPort[];
+      } | null;
+    }[];
+  }[];
+  readonly others: readonly unknown[];
 }
 
 const MTU = 1400;
@@ -161,6 +185,52 @@ export class ChainNode {
       `${id} 10.71.0.1`,
     ]);
     judge.same(`${when}: who answers`, answers, wanted);
+  }
+
+  /** `bridgehead ports` and `show` know each member, whoever has made its interface and its rules (O9). */
+  async judgeOperator(when: string): Promise<void> {
+    const { judge, programs } = this.scene;
+    const call = async (...command: string[]): Promise<Record<string, unknown> | undefined> => {
+      const { exitCode, stdout, stderr } = await outcomeOf([
+        `${programs.ours}/bridgehead`,
+        ...command,
+        "--json",
+      ]);
+      if (stderr.includes("the compact file")) return undefined;
+      judge.require(`${when}: bridgehead ${command.join(" ")}`, exitCode === 0 && stderr === "", {
+        stdout,
+        stderr,
+      });
+      return JSON.parse(stdout) as Record<string, unknown>;
+    };
+    const members = [...this.members.values()];
+    const listed = await call("ports");
+    if (listed === undefined) return;
+    const found = (listed.ports as PublishedPort[]).map(
+      ({ hostPort, containerID, network, address, state, openToAll }) =>
+        [hostPort, containerID, network, address, state, openToAll].join(" "),
+    );
+    const wanted = members.flatMap(({ id, hostPort, addresses }) =>
+      addresses.map((address) => [hostPort, id, NETWORK, address, "leads", true].join(" ")),
+    );
+    judge.same(`${when}: ports`, found.sort(), wanted.sort());
+    for (const { id, addresses, hostPort } of members) {
+      const shown = await call("show", String(hostPort));
+      const [{ bridges, others } = { bridges: [], others: [] }] = (shown?.networks ?? []) as ShownNetwork[];
+      const ends = bridges
+        .flatMap(({ ports }) => ports)
+        .map(({ namespace, attachment }) => [
+          attachment?.containerID,
+          namespace?.netns,
+          namespace?.addresses.map(bare),
+          attachment?.ports.map((port) => port.hostPort),
+        ]);
+      judge.same(
+        `${when}: show ${hostPort}`,
+        [ends, others],
+        [[[id, `/run/netns/${id}`, [...addresses], [hostPort, hostPort]]], []],
+      );
+    }
   }
 
   async close(): Promise<void> {

@@ -47,6 +47,7 @@ async function judgeGone(node: ChainNode, member: Member, addedBy: Sides, delete
 async function mixed(node: ChainNode, sides: Sides): Promise<void> {
   const [c1, c2] = [await node.add(sides, "c1"), await node.add(sides, "c2")];
   await node.judgePorts("two containers");
+  await node.judgeOperator("two containers");
   for (const looking of [sides, all("ours"), all("reference")]) await node.check(looking, c1);
   await node.del(sides, c1);
   await judgeGone(node, c1, sides, sides);

@@ -2,6 +2,7 @@
  * The table of the operator's commands. The parser, help, the shells' completions and the manual are made
  * from it; each row loads its own file.
  */
+// Long because: it holds one table.
 import type { CommandRow } from "./input.ts";
 import { COMMON_OPTIONS } from "./options.ts";
 
@@ -31,6 +32,40 @@ not record its namespace, because the plugin of another project wrote it, and no
       { command: "bridgehead leases mybridge --state dead -q", meaning: "the dead addresses of a network" },
     ],
     load: () => import("./leases.ts"),
+  },
+  {
+    name: "ports",
+    summary: "which ports of the host lead to which containers",
+    description: `Lists the published ports of all networks, or of one, whichever backend and whichever plugin has made them.
+
+A port leads to its container, unless an earlier rule takes its packets (shadowed), no packet reaches its rule
+(unreachable), the container is gone (dead) or the rule is (lost). It is taken if a process of the host listens on it too,
+which then gets no connections. It is open to all if no address of the host and no condition restricts it.`,
+    arguments: [{ name: "[NETWORK]", description: "only this network" }],
+    options: COMMON_OPTIONS,
+    changes: false,
+    examples: [
+      { command: "bridgehead ports", meaning: "all ports of this host" },
+      { command: "bridgehead ports mybridge --json", meaning: "for programs" },
+    ],
+    load: () => import("./ports.ts"),
+  },
+  {
+    name: "show",
+    summary: "how containers are connected, as a tree",
+    description: `Draws each network as a tree: its bridge, the bridge's ports, the namespace behind each with its interface, addresses
+and routes, the ports that it publishes, and its rules, also of what other plugins have made.
+
+The argument is a network, a container's id or its beginning, an interface of the host, an address, or a port of the host
+as in "8080", "8080/udp" or "10.1.2.1:8080". Then only what it names is shown, with the way there.`,
+    arguments: [{ name: "[NAME]", description: "what to show (default: all)" }],
+    options: [...COMMON_OPTIONS, { flags: "--dot", description: "print a graph for Graphviz" }],
+    changes: false,
+    examples: [
+      { command: "bridgehead show 10.1.2.3", meaning: "who has an address" },
+      { command: "bridgehead show --dot | dot -Tsvg >network.svg", meaning: "a picture" },
+    ],
+    load: () => import("./show.ts"),
   },
   {
     name: "release",

@@ -4,7 +4,6 @@
  */
 import type { Attachment } from "../cni/attachment.ts";
 import { DEFAULT_DATA_DIRECTORY } from "../leases/holders.ts";
-import { parseOwner } from "../netfilter/portmap/published.ts";
 import { goneOf } from "../plugins/portmap/surroundings.ts";
 import type { HostState } from "./attachments.ts";
 import { dataDirOf } from "./lease-folders.ts";
@@ -12,7 +11,7 @@ import type { LeaseReport } from "./lease-report.ts";
 import type { JudgedLease } from "./lease-states.ts";
 import type { LivingList } from "./living-list.ts";
 import type { Network } from "./networks.ts";
-import type { OwnedRule } from "./owned-rules.ts";
+import { type OwnedRule, recordOf } from "./owned-rules.ts";
 
 /** An attachment that may go. */
 export interface Candidate {
@@ -125,14 +124,11 @@ async function withoutLeases(host: HostState, list: LivingList | undefined): Pro
     )
       add(each, each.rules);
   }
-  const recordOf = ({ found: rule }: OwnedRule): string[] => {
-    const owner = rule !== undefined && "owner" in rule ? rule.owner : undefined;
-    return typeof owner === "string" ? [parseOwner(owner).record] : [];
-  };
   const all = [...found.values()];
-  const gone = await goneOf(all.flatMap(({ rules }) => rules.flatMap(recordOf)));
+  const recordsOf = (rules: readonly OwnedRule[]) => rules.flatMap((rule) => recordOf(rule) ?? []);
+  const gone = await goneOf(all.flatMap(({ rules }) => recordsOf(rules)));
   return all.flatMap(({ attachment, rules }): Candidate[] => {
-    const isDead = rules.flatMap(recordOf).some((record) => gone.has(record));
+    const isDead = recordsOf(rules).some((record) => gone.has(record));
     const isListed = list?.has(attachment.containerId) ?? true;
     const death = isDead ? "its network namespace is gone" : undefined;
     const why = list === undefined ? death : isListed ? undefined : (death ?? NOT_LISTED);

@@ -147,3 +147,9 @@ const defined = (
   ...(names?.network !== undefined && { network: names.network }),
   ...(names?.containerId !== undefined && { containerId: names.containerId }),
 });
+
+/** What a rule of a published port records of its container's namespace; undefined if it records nothing. */
+export function recordOf({ found }: OwnedRule): string | undefined {
+  const owner = found !== undefined && "owner" in found ? found.owner : undefined;
+  return typeof owner === "string" ? parseOwner(owner).record : undefined;
+}

@@ -5,8 +5,9 @@ import { readLink, readText } from "./file.ts";
 
 /** A program that holds a socket. */
 export interface Holder {
-  /** Its name and its process id, as in "nginx (process 4711)". */
-  readonly name: string;
+  readonly pid: number;
+  /** The name of its program, as in "nginx". */
+  readonly program: string;
   /** It has started this process, perhaps through others. */
   readonly isAncestor: boolean;
 }
@@ -36,7 +37,7 @@ function search(
     const inode = link.startsWith("socket:[") ? Number(link.slice("socket:[".length, -1)) : 0;
     if (!inodes.has(inode) || found.has(inode)) continue;
     const program = unlessFailed(() => readText(`/proc/${pid}/comm`).trim()) ?? "a program";
-    found.set(inode, { name: `${program} (process ${pid})`, isAncestor });
+    found.set(inode, { pid: Number(pid), program, isAncestor });
   }
 }
 

@@ -8,10 +8,10 @@ import { nameOf } from "../iptables/change.ts";
 import { openNftables } from "../kernel.ts";
 import type { FoundRule } from "../rule.ts";
 import { placesWithRules, readLegacy } from "./filter-table.ts";
-import { addressOf, CNI_FORWARD } from "./layout.ts";
+import { addressOf, bridgeOf, CNI_FORWARD, type IngressPolicy, STAGE_1, stricter } from "./layout.ts";
 import { removeEverywhere } from "./removal.ts";
 import { nftStates, rulesOf } from "./state.ts";
-import { recordedIn } from "./table-state.ts";
+import { readState, recordedIn } from "./table-state.ts";
 
 /** An address with rules. */
 export interface Listed {
@@ -37,6 +37,21 @@ export async function list(netfilter: Connection | undefined): Promise<Listed[]>
   if (netfilter !== undefined)
     for (const { address, mark } of recordedIn(netfilter)) listed.push({ address, mark, place: "nftables" });
   return listed;
+}
+
+/** The ingress policies of bridges by their names, in all backends. @throws CniError, NetlinkError */
+export async function policies(netfilter: Connection | undefined): Promise<Map<string, IngressPolicy>> {
+  const found = new Map(netfilter === undefined ? [] : readState(netfilter).policies);
+  for (const { family, connection } of placesWithRules(netfilter)) {
+    const states =
+      connection === undefined ? [await readLegacy(family)] : nftStates(connection, [family], []);
+    for (const rule of states.flatMap((state) => rulesOf(state, STAGE_1))) {
+      const bridge = bridgeOf(rule);
+      const policy = rule.rule?.verdict === "drop" ? "isolated" : "same-bridge";
+      if (bridge !== undefined) found.set(bridge, stricter(found.get(bridge) ?? "open", policy));
+    }
+  }
+  return found;
 }
 
 /** What GC knows of the addresses. */

@@ -21,7 +21,7 @@ export function warnOfSockets(mappings: readonly Mapping[], log: (line: string) 
       const holder = holders.get(inode);
       if (holder?.isAncestor) continue;
       log(
-        `host port ${describeMapping(mapping)} now leads to the container: ${holder?.name ?? "a program"} listens on it and gets no connections any more`,
+        `host port ${describeMapping(mapping)} now leads to the container: ${holder === undefined ? "a program" : `${holder.program} (process ${holder.pid})`} listens on it and gets no connections any more`,
       );
     }
   } catch (error) {
@@ -29,9 +29,10 @@ export function warnOfSockets(mappings: readonly Mapping[], log: (line: string) 
   }
 }
 
-function takenPorts(mappings: readonly Mapping[]): Map<Mapping, ListeningSocket> {
+/** The mappings on whose ports a program of the host listens. @throws NetlinkError where the kernel cannot list sockets */
+export function takenPorts<M extends Mapping>(mappings: readonly M[]): Map<M, ListeningSocket> {
   using sockets = connect(protocol.sockets);
-  const taken = new Map<Mapping, ListeningSocket>();
+  const taken = new Map<M, ListeningSocket>();
   for (const name of new Set(mappings.map((mapping) => mapping.protocol))) {
     const own = mappings.filter((mapping) => mapping.protocol === name);
     for (const family of FAMILIES) {
@@ -45,9 +46,9 @@ function takenPorts(mappings: readonly Mapping[]): Map<Mapping, ListeningSocket>
   return taken;
 }
 
-/** A socket of all addresses of IPv6 usually takes IPv4 too. */
+/** A socket of all addresses of IPv6 usually takes IPv4 too, and never the other way round. */
 const isTaken = ({ address, port }: ListeningSocket, { hostPort, hostIp }: Mapping): boolean =>
   port === hostPort &&
   (hostIp === undefined ||
-    address.value === 0n ||
+    (address.value === 0n && address.family >= hostIp.family) ||
     (address.family === hostIp.family && (hostIp.value === 0n || hostIp.value === address.value)));

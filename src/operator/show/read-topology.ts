@@ -1,0 +1,26 @@
+/** Reads all that `show` shows of this host (rule O9). */
+import { dumpVlans } from "../../links/vlan.ts";
+import { policies } from "../../netfilter/firewall/list.ts";
+import { openNftables } from "../../netfilter/kernel.ts";
+import { connect, protocol } from "../../netlink/index.ts";
+import { readHost } from "../attachments.ts";
+import type { Input } from "../input.ts";
+import { readPorts } from "../port-list.ts";
+import { addressesByLink, readInsides } from "./inside.ts";
+import type { NetworkNode } from "./nodes.ts";
+import { topologyOf } from "./topology.ts";
+
+/** All networks of this host, by the common options. @throws CommandError, CniError, NetlinkError, SystemError */
+export async function readTopology(input: Pick<Input, "options">): Promise<NetworkNode[]> {
+  const host = await readHost({ options: { ...input.options, network: undefined } });
+  using route = connect(protocol.route);
+  const insides = readInsides(route, host.namespaces);
+  const addresses = addressesByLink(route);
+  const vlans = new Map(dumpVlans(route, (index, found) => [index, found] as const));
+  using netfilter = openNftables();
+  return topologyOf({
+    ...{ host, insides, addresses, vlans },
+    ...(await readPorts(host)),
+    policies: await policies(netfilter),
+  });
+}
