@@ -222,6 +222,19 @@ test("O15: from an image it installs only into a folder of the host", async () =
   }
 });
 
+test("O15: afterwards each name is asked for its versions, and one that does not run is named", async () => {
+  const folder = fresh();
+  writeFileSync(join(folder, "portmap"), "old");
+  const trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", join(folder, "portmap")];
+  await expectRefusal(
+    await outcomeOf([...trace, "-e", "inject=execve:error=EACCES", PROGRAM, "install", "--yes", folder]),
+    /portmap does not run there: .*, tuning, bridgehead replaced, .*; "bridgehead uninstall" puts back what was there/,
+  );
+  expect((await outcomeOf([PROGRAM, "uninstall", "--yes", folder])).exitCode).toBe(0);
+  expect(readFileSync(join(folder, "portmap"), "utf8")).toBe("old");
+  expect(readdirSync(folder)).toEqual(["portmap"]);
+});
+
 test("README's ways with a tarball come to the same", async () => {
   const readme = readFileSync(join(PROJECT, "README.md"), "utf8");
   const [, short = ""] = /^(tar -C \/tmp .* install .*)$/m.exec(readme) ?? [];

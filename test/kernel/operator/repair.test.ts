@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readHost } from "../../../src/operator/attachments.ts";
 import { lostByReload } from "../../../src/operator/doctor/firewalld-check.ts";
-import { command } from "../../operator/recording.ts";
+import { run } from "../../../src/operator/repair.ts";
+import { command, recordingTerminal } from "../../operator/recording.ts";
 import { hostTests } from "../../support/host-test.ts";
 import { linesOf } from "../../support/lines.ts";
 import { callPlugin, type PluginOutcome } from "../../support/plugin-call.ts";
@@ -233,6 +234,21 @@ repairTest(
     const partly = await scene.repair("--yes");
     expect([partly.exitCode, partly.stdout.split("\n").at(-2)]).toEqual([1, "repaired 2 attachments"]);
     expect(partly.stderr).toContain("testnet-c9-eth0");
+    rmSync(scene.fileOf("c9"));
+
+    // A container that ends meanwhile keeps no rules: here it does when its port has just been taken from the newer one.
+    await host.run(`iptables-nft -t nat -F ${older}`);
+    const { said, program, terminal } = recordingTerminal();
+    const stderr = (text: string): void => {
+      if (text.includes("from now on it leads"))
+        Bun.spawnSync(["ip", "link", "delete", one.result.interfaces[1]?.name ?? ""]);
+    };
+    const options = { yes: true, cacheDir: scene.folder };
+    await run({ arguments: ["c1"], options, program, terminal: { ...terminal, stderr } });
+    expect(said.stdout).toEndWith("repaired 1 attachment\n");
+    expect((await host.state()).filter((line) => /^(nft|ip6?tables).*10\.77\.0\.2\b/.test(line))).toEqual([]);
+    expect((await scene.repair()).stdout).toContain("nothing is missing\n");
+
     writeFileSync(join(scene.folder, "file"), "");
     const unread = await command(["repair", "--yes", "--cache-dir", join(scene.folder, "file")]);
     expect([unread.exitCode, unread.stderr]).toEqual([
