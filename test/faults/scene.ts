@@ -11,16 +11,11 @@ import { setTraps } from "./children.ts";
 import type { Problem } from "./job.ts";
 import { BRIDGE, NEIGHBOUR, NETWORK, portsOf, type Scenario, SUBJECT } from "./scenario.ts";
 
-/** Tables and base chains that the plugins use for all attachments, without any rule of one. */
+/** The table that masquerading uses for all attachments, without any rule of one. */
 const SKELETON: readonly RegExp[] = [
   /^nft \{"table":\{"family":"inet","name":"cni_plugins_masquerade"/,
   /^nft \{"chain":\{"family":"inet","table":"cni_plugins_masquerade"/,
   /^nft \{"rule":\{"family":"inet","table":"cni_plugins_masquerade","chain":"postrouting"/,
-  /^nft \{"(table|chain)":\{"family":"ip6?",("table":"cni_hostport",)?"name":"(cni_hostport"|[a-z_]*hostports|prerouting|output|masquerading)/,
-  /^nft \{"rule":\{"family":"ip6?","table":"cni_hostport","chain":"(hostports_all|prerouting|output)"/,
-  /^nft \{"chain":\{"family":"ip6?","table":"nat","name":"CNI-HOSTPORT-/,
-  /^nft \{"rule":\{"family":"ip6?","table":"nat","chain":"(PREROUTING|OUTPUT|POSTROUTING|CNI-HOSTPORT-(MASQ|SETMARK))"/,
-  /^ip6?tables-nft nat (:CNI-HOSTPORT-|.* -j (CNI-HOSTPORT-(DNAT|MASQ)|MASQUERADE|MARK --set-xmark \S+)$)/,
 ];
 
 /** What stays whatever happens: the IPAM's own files, and the empty tables of iptables. */
@@ -32,12 +27,7 @@ const KEPT = [
 ];
 
 /** What stays by design after the last DEL on a host that was bare; an ADD that fails takes it back. */
-const STAYS = [
-  ...keptBridge(BRIDGE),
-  ...keptForwarding,
-  // x_tables does not tell which program has made a chain, so the shared ones of published ports stay.
-  /^ip6?tables-legacy nat (:CNI-HOSTPORT-|.* -j (CNI-HOSTPORT-(DNAT|MASQ)|MASQUERADE|MARK --set-xmark \S+)$)/,
-];
+const STAYS = [...keptBridge(BRIDGE), ...keptForwarding];
 
 export class Scene extends Calls {
   readonly #bare: HostState;
@@ -92,6 +82,15 @@ export class Scene extends Calls {
     return lines.filter((line) => port.test(line)).map((line) => `+ flow ${line}`);
   }
 
+  /** Whether containers reach what listens on 127.0.0.1 of the host (M53): the setting of a bridge that stays, without the guard. */
+  async #unguarded(): Promise<string[]> {
+    if (!this.#publishes) return [];
+    const setting = await outcomeOf(["cat", `/proc/sys/net/ipv4/conf/${BRIDGE}/route_localnet`]);
+    const guard = await outcomeOf(["nft", "list", "table", "ip", "cni_hostport_guard"]);
+    const isOpen = setting.stdout.trim() === "1" && !guard.stdout.includes(BRIDGE);
+    return isOpen ? [`+ route_localnet of ${BRIDGE} is 1 without the guard of 127.0.0.0/8`] : [];
+  }
+
   /** What tuning changes of a container's interface. */
   async insideOf(id: string): Promise<string> {
     const inside = ["ip", "netns", "exec", id];
@@ -125,6 +124,7 @@ export class Scene extends Calls {
     const look = async () => [
       ...stateDifference(this.#start, await hostState(), mayDiffer),
       ...(await this.#flows()),
+      ...(await this.#unguarded()),
     ];
     let difference = await look();
     const end = performance.now() + (options.resting === true ? 2000 : 300);
@@ -224,6 +224,7 @@ function kindOf(line: string): string {
   if (/^\+ file .*\/networks\//.test(line)) return "lease";
   if (/^\+ file .*\/tuning\//.test(line)) return "saved settings";
   if (line.startsWith("+ flow ")) return "flow";
+  if (line.startsWith("+ route_localnet ")) return "no guard";
   if (/^\+ (address|route|neighbour) /.test(line)) return "address";
   return "other";
 }

@@ -46,6 +46,12 @@ const translating = (chain: string, hook: number) => ({
 export const IPTABLES_PREROUTING = translating("PREROUTING", hookNumber.prerouting);
 export const IPTABLES_OUTPUT = translating("OUTPUT", hookNumber.output);
 
+/** M11: the chain of iptables-nft that leads to the chains of all containers with published ports. */
+export const IPTABLES_HOSTPORTS = {
+  4: { family: "ip", table: "nat", chain: "CNI-HOSTPORT-DNAT" },
+  6: { family: "ip6", table: "nat", chain: "CNI-HOSTPORT-DNAT" },
+} as const satisfies Record<4 | 6, ChainName>;
+
 /** M15: the chains of published ports of the backend nftables, by family. */
 const hostports = (family: "ip" | "ip6") => {
   const own = { family, table: "cni_hostport", userData: [madeHere], rules: 0 } as const;

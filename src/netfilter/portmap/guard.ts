@@ -64,6 +64,8 @@ export class GuardLock implements Disposable {
   private held: Disposable | undefined;
   private isTaken = false;
   private isWanted = false;
+  /** Interfaces whose setting was given back. */
+  private readonly given = new Set<string>();
 
   /** `take` returns undefined if the host's lock cannot be used: then the calls go on without. */
   constructor(take: () => Disposable | undefined) {
@@ -82,6 +84,24 @@ export class GuardLock implements Disposable {
     this.held = this.take();
     this.isTaken = true;
     return true;
+  }
+
+  /**
+   * Gives back the settings of interfaces whose guard ends with the plan. It comes before the transaction: a call that is killed
+   * in between leaves a guard too many, and not an open interface. If the plan is made again and the guard stays, so does the
+   * setting. @throws SystemError
+   */
+  giveBack(ending: ReadonlyMap<string, string>): void {
+    for (const device of this.given) {
+      if (ending.has(device)) continue;
+      routeLocalnet(device);
+      this.given.delete(device);
+    }
+    for (const [device, value] of ending) {
+      if (value !== "0" || sysctlIfThere(...setting(device)) !== "1") continue;
+      ensureSysctl(setting(device), value);
+      this.given.add(device);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -120,7 +140,7 @@ export function guardRequests(
     if (rule?.target === own.chain) return requests;
     // The container moved to another interface.
     const leaving = leaveRequests(connection, [present], lock);
-    return leaving && [...leaving.requests, ...requests, ...userRequests(user, own.chain)];
+    return leaving && [...leaving, ...requests, ...userRequests(user, own.chain)];
   }
   return [...requests, ...userRequests(user, own.chain)];
 }
@@ -168,14 +188,14 @@ export function findUsers(connection: Connection, of: Attachment | { readonly ne
 export const markOfUser = ({ chain }: Chain): string => chain.slice(USER.length);
 
 /**
- * The requests that remove attachments from the guard, and what to do after they were made: give settings back. Undefined if
- * the lock is needed first. @throws NetlinkError
+ * The requests that remove attachments from the guard. The settings of interfaces that nobody needs any more are given back.
+ * Undefined if the lock is needed first. @throws NetlinkError, SystemError
  */
 export function leaveRequests(
   connection: Connection,
   users: readonly Chain[],
   lock: GuardLock,
-): { readonly requests: Request[]; readonly giveBack: () => void } | undefined {
+): Request[] | undefined {
   const requests: Request[] = [];
   const leaving = new Map<string, number>();
   for (const user of users) {
@@ -183,7 +203,7 @@ export function leaveRequests(
       if (target !== undefined) leaving.set(target, (leaving.get(target) ?? 0) + 1);
     requests.push(flushChain(user), deleteChain(user));
   }
-  const restored: (readonly [device: string, value: string])[] = [];
+  const ending = new Map<string, string>();
   const [entry, ...interfaces] = findChains(connection, [
     ENTRY,
     ...[...leaving.keys()].map((chain) => ({ ...TABLE, chain })),
@@ -200,13 +220,10 @@ export function leaveRequests(
     requests.push(flushChain(found), deleteChain(found));
     ended += own.length;
     const [value = "1", device = ""] = (textOf(found.userData, datumType.owner) ?? "").split("\n");
-    restored.push([device, value]);
+    ending.set(device, value);
   }
-  if (restored.length > 0 && !lock.isHeld()) return undefined;
-  if (entry !== undefined && restored.length > 0 && leads.length === ended) requests.push(deleteTable(TABLE));
-  const giveBack = (): void => {
-    for (const [device, value] of restored)
-      if (value === "0" && sysctlIfThere(...setting(device)) === "1") ensureSysctl(setting(device), value);
-  };
-  return { requests, giveBack };
+  if (ending.size > 0 && !lock.isHeld()) return undefined;
+  lock.giveBack(ending);
+  if (entry !== undefined && ending.size > 0 && leads.length === ended) requests.push(deleteTable(TABLE));
+  return requests;
 }

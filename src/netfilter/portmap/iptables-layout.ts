@@ -3,14 +3,15 @@ import type { Family } from "../../net/ip.ts";
 import { defaultPrefix, networkOf } from "../../net/prefix.ts";
 import { portChain, portComment } from "../attachment-names.ts";
 import { MOST_PORTS } from "../extensions.ts";
-import { exactly, type FoundRule, type Protocol, type Rule } from "../rule.ts";
+import { IPTABLES_HOSTPORTS } from "../nftables/base-chains.ts";
+import { exactly, type FoundRule, isSame, type Protocol, type Rule } from "../rule.ts";
 import { destinationOf, LOCALHOST, mappingsOf, type Published } from "./published.ts";
 
 /** M11: the chains that all attachments share. */
 export const SHARED = {
   setMark: "CNI-HOSTPORT-SETMARK",
   masquerade: "CNI-HOSTPORT-MASQ",
-  entry: "CNI-HOSTPORT-DNAT",
+  entry: IPTABLES_HOSTPORTS[4].chain,
   /** Of versions of the reference before 1.0. */
   oldEntry: "CNI-HOSTPORT-SNAT",
 } as const;
@@ -23,7 +24,11 @@ interface SharedRule {
 }
 
 /** M11, M12: the shared rules that an attachment needs. */
-export function sharedRules({ snat, externalSetMarkChain, markBit }: Published): SharedRule[] {
+export function sharedRules({
+  snat,
+  externalSetMarkChain,
+  markBit,
+}: Pick<Published, "snat" | "externalSetMarkChain" | "markBit">): SharedRule[] {
   const bit = 2 ** markBit;
   const rules: SharedRule[] = [];
   if (snat && externalSetMarkChain === undefined) {
@@ -44,6 +49,13 @@ export function sharedRules({ snat, externalSetMarkChain, markBit }: Published):
   for (const chain of ["PREROUTING", "OUTPUT"])
     rules.push({ chain, rule: { isLocal: true, verdict: "jump", target: SHARED.entry } });
   return rules;
+}
+
+/** Whether a chain has this rule for all attachments, whichever bit of the packet mark it uses. */
+export function isSharedRule(chain: string, rule: Rule | undefined): boolean {
+  const bit = rule?.setMark ?? rule?.packetMark ?? 1;
+  const published = { snat: true, markBit: Math.log2(bit) };
+  return sharedRules(published).some((shared) => shared.chain === chain && isSame(rule, shared.rule));
 }
 
 /** M11, M12: the rules of the attachment in its container's chain. */

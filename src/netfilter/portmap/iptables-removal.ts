@@ -3,7 +3,7 @@ import type { IpAddress } from "../../net/ip.ts";
 import { attachmentMark, parseMarker, portComment } from "../attachment-names.ts";
 import type { Change } from "../iptables/change.ts";
 import type { FoundRule, Rule } from "../rule.ts";
-import { SHARED } from "./iptables-layout.ts";
+import { isSharedRule, SHARED } from "./iptables-layout.ts";
 
 /** What was read of a nat table. Chains that do not exist are missing. */
 export interface NatState {
@@ -141,3 +141,29 @@ export function planTearDown(state: NatState, chain: string, owned: Owned): Plan
 
 const isIn = (change: Change, chain: string): boolean =>
   change.action === "delete" && change.rule.chain === chain;
+
+/**
+ * The removal of the chains that all attachments share and of what leads there, if no container's rule is left after `changes`
+ * (P13). x_tables does not tell which program has made a chain, so it goes only if nothing but the rules of the layout is in it
+ * and leads there: every program of the layout makes what it misses.
+ */
+export function planIdle({ chains }: NatState, changes: readonly Change[]): Change[] {
+  const goes = new Set(changes.flatMap((change) => (change.action === "delete" ? change.rule : [])));
+  const gone = changes.flatMap((change) => (change.action === "delete chain" ? change.chain : []));
+  const shared = [SHARED.entry, SHARED.setMark, SHARED.masquerade].filter((chain) => chains.has(chain));
+  const leading: FoundRule[] = [];
+  for (const [chain, rules] of chains) {
+    if (gone.includes(chain)) continue;
+    const isShared = shared.some((name) => name === chain);
+    for (const found of rules) {
+      const leads = shared.some((name) => name === found.target);
+      if (goes.has(found) || !(isShared || leads)) continue;
+      if (!isSharedRule(chain, found.rule)) return [];
+      if (leads) leading.push(found);
+    }
+  }
+  return [
+    ...leading.map((rule): Change => ({ action: "delete", rule })),
+    ...shared.map((chain): Change => ({ action: "delete chain", chain })),
+  ];
+}

@@ -7,7 +7,13 @@ import { type Chain, deleteChain } from "../../netlink/nftables/chain.ts";
 import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
 import { requestsFor } from "../iptables/nft-changes.ts";
 import { findChains, hasLegacyTable, isUnsupported } from "../kernel.ts";
-import { IPTABLES_OUTPUT, IPTABLES_POSTROUTING, IPTABLES_PREROUTING } from "../nftables/base-chains.ts";
+import {
+  HOSTPORTS,
+  IPTABLES_HOSTPORTS,
+  IPTABLES_OUTPUT,
+  IPTABLES_POSTROUTING,
+  IPTABLES_PREROUTING,
+} from "../nftables/base-chains.ts";
 import { having, rulesIn } from "../nftables/found-rules.ts";
 import { deleteEmpty, isMarked } from "../nftables/own-tables.ts";
 import type { Endpoint, Rule } from "../rule.ts";
@@ -15,7 +21,7 @@ import { flowsTo, tryToEndFlows } from "./flows.ts";
 import { GuardLock, leaveRequests } from "./guard.ts";
 import { withTexts } from "./iptables.ts";
 import { SHARED } from "./iptables-layout.ts";
-import { type Owned as OwnedOfIptables, planTearDown } from "./iptables-removal.ts";
+import { type Owned as OwnedOfIptables, planIdle, planTearDown } from "./iptables-removal.ts";
 import { readLegacy, readOwnNft } from "./iptables-state.ts";
 import { emptyTableRequests, type Owned, ownRules } from "./nftables.ts";
 
@@ -54,8 +60,6 @@ export async function remove(
   if (netfilter !== undefined)
     await failures.attemptLast(() => {
       let found: Rule[] = [];
-      let giveBack = (): void => {};
-      let isChange = false;
       using lock = new GuardLock(helpers.lock);
       const plan = (): Request[] => {
         const requests: Request[] = [];
@@ -77,32 +81,33 @@ export async function remove(
         }
         const leaving = leaveRequests(netfilter, users, lock);
         if (leaving === undefined) return [];
-        giveBack = leaving.giveBack;
-        for (const request of leaving.requests) requests.push(request);
-        isChange = requests.length > 0;
+        for (const request of leaving) requests.push(request);
         endFlowsOf(found);
         return requests;
       };
       do update(netfilter, plan);
       while (lock.mustRepeat());
       for (const rule of found) ended.push(rule);
-      giveBack();
-      if (isChange) deleteIdle(netfilter, families, [...chains.keys()]);
+      deleteIdle(netfilter, chains.keys());
     });
   for (const family of FAMILIES) {
     await failures.attemptLast(async () => {
       if (!hasLegacyTable(family, "nat")) return;
-      for (const chain of await legacyChains(family)) {
-        const { updateLegacy } = await import("../iptables/legacy-changes.ts");
-        let removed: readonly Rule[] | undefined;
-        await updateLegacy(family, "nat", chain, async () => {
-          const planned = planTearDown(await readLegacy(family), chain, ofIptables);
-          removed ??= planned.removed;
-          endFlowsOf(planned.removed);
-          return withTexts(family, planned.changes);
-        });
-        for (const rule of removed ?? []) ended.push(rule);
-      }
+      const owned = await legacyChains(family);
+      const [first] = owned;
+      if (first === undefined) return;
+      const { updateLegacy } = await import("../iptables/legacy-changes.ts");
+      let removed: readonly Rule[] | undefined;
+      await updateLegacy(family, "nat", first, async () => {
+        const state = await readLegacy(family);
+        const planned = owned.map((chain) => planTearDown(state, chain, ofIptables));
+        const changes = planned.flatMap((each) => each.changes);
+        const rules = planned.flatMap((each) => each.removed);
+        removed ??= rules;
+        endFlowsOf(rules);
+        return withTexts(family, [...changes, ...planIdle(state, changes)]);
+      });
+      for (const rule of removed ?? []) ended.push(rule);
     });
   }
   endFlowsOf(ended);
@@ -111,15 +116,20 @@ export async function remove(
 const udpEndpoints = (rules: readonly Rule[]): Endpoint[] =>
   rules.flatMap(({ protocol, to }) => (protocol === "udp" && to !== undefined ? [to] : []));
 
-/** With the last mapping, removes what this program has made for all of them, so that the host is as before. */
-function deleteIdle(
-  connection: Connection,
-  families: readonly Family[],
-  ofIptables: readonly Family[],
-): void {
+/**
+ * With the last mapping, removes what this program has made for all of them, so that the host is as before. An earlier call may
+ * have been killed right before this. `ofIptables` are families in whose table of iptables a container's chain was.
+ */
+function deleteIdle(connection: Connection, ofIptables: Iterable<Family>): void {
+  const emptied = new Set(ofIptables);
   try {
-    update(connection, () => families.flatMap((family) => emptyTableRequests(connection, family)));
-    for (const family of ofIptables) {
+    const ports = findChains(connection, [HOSTPORTS[4].ports, HOSTPORTS[6].ports]);
+    const idle = FAMILIES.filter((_, index) => isIdle(ports[index], 1));
+    if (idle.length > 0)
+      update(connection, () => idle.flatMap((family) => emptyTableRequests(connection, family)));
+    const entries = findChains(connection, [IPTABLES_HOSTPORTS[4], IPTABLES_HOSTPORTS[6]]);
+    for (const [index, family] of FAMILIES.entries()) {
+      if (!emptied.has(family) && !isIdle(entries[index], 2)) continue;
       update(connection, () => idleChains(connection, family));
       for (const base of [IPTABLES_PREROUTING, IPTABLES_OUTPUT, IPTABLES_POSTROUTING])
         deleteEmpty(connection, base[family]);
@@ -128,6 +138,10 @@ function deleteIdle(
     if (!isUnsupported(error)) throw error;
   }
 }
+
+/** Whether a chain exists and is used by no more than the rules that lead there without any mapping. */
+const isIdle = (chain: Chain | undefined, leading: number): boolean =>
+  chain !== undefined && (chain.use ?? 0) <= leading;
 
 /** The requests that delete the shared chains of iptables-nft, if no container's chain is left. @throws NetlinkError */
 function idleChains(connection: Connection, family: Family): Request[] {

@@ -4,7 +4,7 @@ import { Failures } from "../../cni/failures.ts";
 import { FAMILIES, type Family, type IpAddress } from "../../net/ip.ts";
 import { portChain } from "../attachment-names.ts";
 import { findChains, hasLegacyTable, openNftables } from "../kernel.ts";
-import { HOSTPORTS, IPTABLES_POSTROUTING } from "../nftables/base-chains.ts";
+import { HOSTPORTS, IPTABLES_HOSTPORTS, IPTABLES_POSTROUTING } from "../nftables/base-chains.ts";
 import type { Endpoint } from "../rule.ts";
 import { conditionsPlaces } from "./conditions-place.ts";
 import type { Helpers } from "./removal.ts";
@@ -29,17 +29,23 @@ export async function tearDown(
   const chains = new Map<Family, string[]>();
   const families: Family[] = [];
   let hasConditions = false;
+  let isIdle = false;
   await failures.attemptLast(() => {
     if (netfilter === undefined) return;
     const wanted = FAMILIES.flatMap((family) => {
       const { family: tableFamily, table } = IPTABLES_POSTROUTING[family];
       const named = (name: string) => ({ family: tableFamily, table, chain: name });
       const { ofNft, ofIptables } = conditionsPlaces(attachment, family);
-      return [HOSTPORTS[family].ports, named(chain), named(old), ofNft, ofIptables];
+      return [
+        ...[HOSTPORTS[family].ports, IPTABLES_HOSTPORTS[family]],
+        ...[named(chain), named(old), ofNft, ofIptables],
+      ];
     });
     const found = findChains(netfilter, wanted);
     for (const [index, family] of FAMILIES.entries()) {
-      const [ports, own, oldOwn, ofNft, ofIptables] = found.slice(5 * index);
+      const [ports, entry, own, oldOwn, ofNft, ofIptables] = found.slice(6 * index);
+      // Two rules lead there. A call may have been killed before it could remove them.
+      isIdle ||= entry?.use !== undefined && entry.use <= 2;
       hasConditions ||= ofNft !== undefined || ofIptables !== undefined;
       if (ports !== undefined) families.push(family);
       if (own !== undefined || oldOwn !== undefined) chains.set(family, [chain]);
@@ -57,7 +63,7 @@ export async function tearDown(
     );
   const hasLegacy = FAMILIES.some((family) => hasLegacyTable(family, "nat"));
   // Usually there are no rules: the code that removes them is loaded only if needed.
-  if (families.length + chains.size + users.length > 0 || hasLegacy) {
+  if (families.length + chains.size + users.length > 0 || isIdle || hasLegacy) {
     const { remove } = await import("./removal.ts");
     const ofIptables = (await import("./iptables-removal.ts")).ownedBy(attachment, isOwn);
     const ofNftables = (await import("./nftables.ts")).ownedBy(attachment, isOwn);

@@ -1,4 +1,4 @@
-/** ADD is disturbed at each message to the kernel and each write: what is left is nothing, at the latest after DEL. */
+/** ADD and DEL are disturbed at each message to the kernel and each write: what is left is nothing, at the latest after DEL. */
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { hostTests } from "../../support/host-test.ts";
@@ -20,8 +20,10 @@ const state = async (host: ScratchHost) => ({
   setting: (await host.run("cat /proc/sys/net/ipv4/conf/br0/route_localnet")).trim(),
 });
 
-const add = (host: ScratchHost, pod: Pod, backend: Backend, options: readonly string[]) =>
-  host.plugin("portmap", pod.request("ADD", PORTS, { backend }), [
+type Command = "ADD" | "DEL";
+
+const call = (host: ScratchHost, pod: Pod, command: Command, backend: Backend, options: readonly string[]) =>
+  host.plugin("portmap", pod.request(command, PORTS, { backend }), [
     "strace",
     "-f",
     "-o",
@@ -29,9 +31,15 @@ const add = (host: ScratchHost, pod: Pod, backend: Backend, options: readonly st
     ...options,
   ]);
 
-/** How often an ADD makes each of the calls. */
-async function counts(host: ScratchHost, pod: Pod, backend: Backend): Promise<[string, number][]> {
-  await add(host, pod, backend, ["-e", `trace=${CALLS.join(",")}`]);
+/** How often a command makes each of the calls. */
+async function counts(
+  host: ScratchHost,
+  pod: Pod,
+  command: Command,
+  backend: Backend,
+): Promise<[string, number][]> {
+  if (command === "DEL") await pod.add(PORTS, { backend });
+  await call(host, pod, command, backend, ["-e", `trace=${CALLS.join(",")}`]);
   const lines = readFileSync("/run/trace", "utf8").split("\n");
   await pod.del();
   return CALLS.map((name) => [name, lines.filter((line) => line.includes(`${name}(`)).length]);
@@ -39,20 +47,23 @@ async function counts(host: ScratchHost, pod: Pod, backend: Backend): Promise<[s
 
 for (const backend of ["iptables", "nftables"] as const)
   traced(
-    `A45: a failed or killed ADD with ${backend}, beside another container's ports`,
+    `A45, M53, P13: a failed or killed ADD and a killed DEL with ${backend}, beside another container's ports`,
     withBridge(async (host) => {
       const neighbour = new Pod(host, undefined, { addresses: ["10.1.2.9/24"], containerId: "c9" });
       const pod = new Pod(host, undefined, { addresses: [V4, V6] });
       for (const isAlone of [true, false]) {
         if (!isAlone) await neighbour.add([{ hostPort: 9090, containerPort: 90 }], { backend });
         const before = await state(host);
-        for (const [name, count] of await counts(host, pod, backend)) {
+        for (const [name, count] of await counts(host, pod, "ADD", backend)) {
           expect(count).toBeGreaterThan(0);
           for (let when = 1; when <= count; when++) {
-            const failed = await add(host, pod, backend, ["-e", `inject=${name}:error=EIO:when=${when}`]);
+            const failed = await call(host, pod, "ADD", backend, [
+              "-e",
+              `inject=${name}:error=EIO:when=${when}`,
+            ]);
             if (failed.exitCode !== 0) expect([name, when, await state(host)]).toEqual([name, when, before]);
             else await pod.del();
-            await add(host, pod, backend, ["-e", `inject=${name}:signal=KILL:when=${when}`]);
+            await call(host, pod, "ADD", backend, ["-e", `inject=${name}:signal=KILL:when=${when}`]);
             await pod.del();
             expect([name, when, await state(host)]).toEqual([name, when, before]);
           }
@@ -60,6 +71,22 @@ for (const backend of ["iptables", "nftables"] as const)
       }
       await neighbour.check([{ hostPort: 9090, containerPort: 90 }], { backend });
       await neighbour.del();
+      const before = await state(host);
+      for (const [name, count] of await counts(host, pod, "DEL", backend)) {
+        for (let when = 1; when <= count; when++) {
+          await pod.add(PORTS, { backend });
+          await call(host, pod, "DEL", backend, ["-e", `inject=${name}:signal=KILL:when=${when}`]);
+          // M53: the setting is there only as long as the guard.
+          const { rules, setting } = await state(host);
+          expect([name, when, setting === "1" && !rules.join().includes("drop")]).toEqual([
+            name,
+            when,
+            false,
+          ]);
+          await pod.del();
+          expect([name, when, await state(host)]).toEqual([name, when, before]);
+        }
+      }
       await host.run("rm /run/trace");
     }),
   );
