@@ -2,9 +2,10 @@
  * npm run faults: kills the built plugins, lets their system calls fail, and floods them, on scratch hosts; then looks
  * whether anything was left behind or anybody disturbed. docs/faults.md says what is swept.
  *
- *   npm run faults                    all parts, about 15 minutes on two processors
- *   npm run faults -- NAME...         only these: kill, errors, storm, fuzz; compare, which only runs when named
+ *   npm run faults                    all parts, about 20 minutes on two processors
+ *   npm run faults -- NAME...         only these: kill, errors, storm, chain, fuzz; compare, which only runs when named
  *   npm run faults -- --long          every point and more operations, without a limit of time
+ *   npm run faults -- --minutes N     this long for each part
  *   npm run faults -- --seed N        with the random choices of an earlier run
  *   npm run faults -- --case TEXT     of kill and errors, only cases that are called so: "nftables: ADD, bridge EIO"
  *   npm run faults -- --bin DIR       the programs in DIR, without a build
@@ -29,6 +30,7 @@ const PARTS: readonly { name: string; minutes: number; onlyNamed?: true }[] = [
   { name: "kill", minutes: 4 },
   { name: "errors", minutes: 4 },
   { name: "storm", minutes: 3.5 },
+  { name: "chain", minutes: 3.5 },
   { name: "fuzz", minutes: 3.5 },
   { name: "compare", minutes: 3.5, onlyNamed: true },
 ];
@@ -41,6 +43,7 @@ const { values: options, positionals: wanted } = parseArgs({
     bin: { type: "string" },
     case: { type: "string", default: "" },
     long: { type: "boolean", default: false },
+    minutes: { type: "string" },
     seed: { type: "string" },
     with: { type: "string" },
   },
@@ -52,6 +55,10 @@ if (unknown.length > 0)
   refuse(`no part ${unknown.join(", ")}: there is ${PARTS.map(({ name }) => name).join(", ")}`);
 const seed = options.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(options.seed);
 if (!Number.isSafeInteger(seed)) refuse(`invalid seed ${JSON.stringify(options.seed)}: give a whole number`);
+
+const given = options.minutes === undefined ? undefined : Number(options.minutes);
+if (given !== undefined && !(given > 0))
+  refuse(`invalid number of minutes ${JSON.stringify(options.minutes)}: give one above 0`);
 
 await provideTools(["bridge", "ip", "nft", "nsenter", "ping", "strace", "unshare"], console.log).catch(
   (error) => refuse(error.message),
@@ -89,7 +96,7 @@ for (const { name, minutes, onlyNamed } of PARTS) {
       seed,
       long: options.long,
       only: options.case,
-      until: (share = 1) => start + share * (options.long ? LONGEST : minutes * 60_000),
+      until: (share = 1) => start + share * (options.long ? LONGEST : (given ?? minutes) * 60_000),
       say: (line) => console.log(line),
     });
     for (const line of figures) console.log(line);

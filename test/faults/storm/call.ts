@@ -1,17 +1,24 @@
-/** One call of a plugin as a runtime makes it, with a deadline, and perhaps killed on the way. */
+/** Calls of a network's plugins as a runtime makes them, with a deadline, and perhaps killed on the way. */
 import { COMMAND_LIMIT } from "../../support/limits.ts";
 import { environmentOf, type PluginCall, stdinOf } from "../../support/plugin-call.ts";
 import { objectOf, protocolProblems } from "../../support/protocol.ts";
+import { mappingsOf, type Network } from "./networks.ts";
 
 /** No operation may take longer: the longest wait of a plugin is 20 s, for a lock. */
 export const DEADLINE = COMMAND_LIMIT;
 
-export interface Call extends Omit<PluginCall, "env" | "cwd" | "timeout" | "path"> {
-  /** Milliseconds after which it is killed; not at all when left out. */
+export interface Call extends Omit<PluginCall, "env" | "cwd" | "timeout" | "path" | "config"> {
+  /** Keys of the first plugin's configuration. */
+  readonly keys?: object;
+  /** Keys of each plugin's configuration, such as `prevResult`. */
+  readonly shared?: object;
+  /** Milliseconds after which what runs is killed, and no more is called; not at all when left out. */
   readonly killAfter?: number;
-  /** Whether its standard output takes nothing, as a file on a full disk. */
+  /** Whether the last plugin's standard output takes nothing, as a file on a full disk. */
   readonly unheard?: boolean;
 }
+
+type OneCall = Omit<PluginCall, "env" | "cwd" | "timeout" | "path"> & Pick<Call, "killAfter" | "unheard">;
 
 export interface Ended {
   readonly began: number;
@@ -24,11 +31,56 @@ export interface Ended {
   readonly late: boolean;
   /** Nobody could hear what it said on standard output. */
   readonly unheard: boolean;
+  /** The plugin that was the last to run. */
+  readonly plugin: string;
 }
 
-export async function call(binaries: string, options: Call): Promise<Ended> {
+/** A runtime that ended between two plugins. */
+const KILLED = { exitCode: 137, stdout: "", stderr: "", killed: true, late: false, unheard: false } as const;
+
+/**
+ * Calls the plugins of a network as a runtime does: DEL in reverse, ADD with the result of the one before, and none after a
+ * failure, but for GC. Gives the end of the last one that ran, or of the first one that failed.
+ */
+export async function call(binaries: string, network: Network, options: Call): Promise<Ended> {
+  const { keys, shared, killAfter = Number.POSITIVE_INFINITY, unheard, ...variables } = options;
+  const { command, containerId = "" } = variables;
   const began = performance.now();
-  const child = Bun.spawn([`${binaries}/bridge`], {
+  const chain = command === "DEL" ? network.chain.toReversed() : network.chain;
+  let failed: Ended | undefined;
+  let last: Ended | undefined;
+  let prevResult = {};
+  for (const config of chain) {
+    const plugin = String(config.type);
+    const left = killAfter - (performance.now() - began);
+    if (last !== undefined && left <= 0) {
+      last = { ...last, ...KILLED };
+      break;
+    }
+    last = await callOne(binaries, plugin, {
+      ...variables,
+      config: {
+        ...config,
+        ...(plugin === "bridge" && keys),
+        ...(plugin === "portmap" && { runtimeConfig: { portMappings: mappingsOf(network, containerId) } }),
+        ...shared,
+        ...prevResult,
+      },
+      ...(left !== Number.POSITIVE_INFINITY && { killAfter: Math.max(0, left) }),
+      ...(config === chain.at(-1) && unheard !== undefined && { unheard }),
+    });
+    if (last.exitCode !== 0) failed ??= last;
+    if (last.killed || (last.exitCode !== 0 && command !== "GC")) break;
+    if (command === "ADD") prevResult = { prevResult: objectOf(last.stdout) };
+  }
+  const end = last?.killed ? last : (failed ?? last);
+  if (end === undefined) throw new Error(`network ${network.name} has no plugins`);
+  return { ...end, began, milliseconds: performance.now() - began };
+}
+
+async function callOne(binaries: string, plugin: string, options: OneCall): Promise<Ended> {
+  const began = performance.now();
+  const child = Bun.spawn([`${binaries}/${plugin}`], {
     stdin: stdinOf(options),
     stdout: options.unheard === true ? Bun.file("/dev/full") : "pipe",
     stderr: "pipe",
@@ -57,6 +109,7 @@ export async function call(binaries: string, options: Call): Promise<Ended> {
     killed: options.killAfter !== undefined && !late && child.signalCode === "SIGKILL",
     late,
     unheard: options.unheard === true,
+    plugin,
   };
 }
 

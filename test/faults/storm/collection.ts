@@ -5,6 +5,7 @@ import { leaseFiles } from "./eyes.ts";
 import type { Attachment } from "./model.ts";
 import type { Network } from "./networks.ts";
 import { isExcused, judgeAbsent, judgeLive, killTime, LOCKS, type Random } from "./operations.ts";
+import { listRules, rulesOf } from "./rules.ts";
 import type { StormState } from "./storm-state.ts";
 
 /** Of the live ones, those that the runtime has lost without a DEL, as after a crash. */
@@ -31,7 +32,7 @@ export async function collect(storm: StormState, network: Network, random: Rando
 
 /** Without a list nothing is known, so nothing may go (rule A39). */
 async function refuse(storm: StormState, network: Network, ours: readonly Attachment[]): Promise<void> {
-  const ended = await call(storm.binaries, { command: "GC", config: network.config });
+  const ended = await call(storm.binaries, network, { command: "GC" });
   storm.operations++;
   storm.count("GC");
   const failure = errorObject(ended.stdout);
@@ -68,9 +69,9 @@ export async function collectAllBut(
     if (attachment.state === "live") attachment.state = "uncertain";
   }
   const valid = listed.map(({ container, ifname }) => ({ containerID: container.name, ifname }));
-  const ended = await call(storm.binaries, {
+  const ended = await call(storm.binaries, network, {
     command: "GC",
-    config: { ...network.config, "cni.dev/valid-attachments": list === null ? null : valid },
+    shared: { "cni.dev/valid-attachments": list === null ? null : valid },
     ...(killAfter !== undefined && { killAfter }),
   });
   storm.operations++;
@@ -99,6 +100,7 @@ export async function collectAllBut(
     return;
   }
   storm.count("collected attachments", unlisted.filter(({ state }) => state === "uncertain").length);
+  if (list !== null && valid.length > 0) await judgeCollected(storm, network, unlisted);
   for (const attachment of unlisted) {
     attachment.forgetGiven(ended.began);
     // An empty list leaves what lives.
@@ -110,6 +112,25 @@ export async function collectAllBut(
     // Owners that the storm has written into lease files are on no list.
     for (const [path, { kind, since }] of attachment.edited)
       if (kind === "owner" && since < ended.began) attachment.edited.delete(path);
+  }
+}
+
+/** No rule of what was not listed: nobody else works on the network until the collection is over. */
+async function judgeCollected(
+  storm: StormState,
+  network: Network,
+  unlisted: readonly Attachment[],
+): Promise<void> {
+  if (network.behind === undefined) return;
+  const rules = await listRules();
+  if (rules === undefined) return storm.count("looks in vain");
+  for (const attachment of unlisted) {
+    const left = rulesOf(rules, attachment);
+    if (left.length > 0)
+      storm.violation(
+        `after a GC that does not list ${attachment.key} its rules are there:\n    ${left.join("\n    ")}`,
+        attachment.key,
+      );
   }
 }
 

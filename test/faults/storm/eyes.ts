@@ -1,10 +1,7 @@
-/**
- * What is really on the host, by other eyes than the plugin's: lease files and sysfs read right away, and rule sets as
- * their own tools list them.
- */
+/** What is really on the host, by other eyes than the plugin's: lease files, sysfs, and the inside of containers. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { type Outcome, outcomeOf } from "../../support/command.ts";
-import type { Attachment, Container } from "./model.ts";
+import type { Container } from "./model.ts";
 import { LEASES } from "./networks.ts";
 
 /** Lease files of a network: name to content. What vanishes while it is looked at is not there. */
@@ -40,86 +37,6 @@ export function linksByOwner(): Map<string, { name: string; master: string | und
   }
   return links;
 }
-
-/** Lines of rules, by the tool that lists them. */
-export interface Rules {
-  readonly iptables: readonly string[];
-  readonly nftables: readonly string[];
-  readonly spoofChecks: readonly string[];
-}
-
-const LIST_RULES = [
-  "for variant in nft legacy; do for family in ip ip6; do",
-  // Asking for a table of the legacy kind makes it: only where it is already.
-  '  [ $variant = nft ] || grep -qs "^nat$" /proc/net/"$family"_tables_names || continue',
-  '  "$family"tables-$variant-save -t nat || exit 1',
-  "done; done",
-  "echo === nftables",
-  "tables=$(nft list tables) || exit 1",
-  'case "$tables" in *"inet cni_plugins_masquerade"*) nft list table inet cni_plugins_masquerade || exit 1;; esac',
-  "echo === spoof",
-  'case "$tables" in *"bridge nat"*) nft list table bridge nat || exit 1;; esac',
-].join("\n");
-
-/** Tools give up when the rule set changes while they read it: then they are asked again. */
-const ATTEMPTS = 10;
-
-/** All rules; undefined when the rule set never kept still. */
-export async function listRules(): Promise<Rules | undefined> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const { exitCode, stdout } = await outcomeOf(LIST_RULES);
-    if (exitCode !== 0) continue;
-    const [iptables = "", nftables = "", spoof = ""] = stdout.split(/^=== \w+\n/m);
-    const lines = (text: string) => text.split("\n").map((line) => line.trim());
-    return { iptables: lines(iptables), nftables: lines(nftables), spoofChecks: lines(spoof) };
-  }
-  return undefined;
-}
-
-/** What is wrong with the rules of an attachment that is whole, in sentences. */
-export function missingRules(rules: Rules, attachment: Attachment): string[] {
-  const { network, container, ifname } = attachment;
-  const missing: string[] = [];
-  for (const address of network.masquerade === undefined ? [] : attachment.addresses) {
-    const found =
-      network.masquerade === "nftables"
-        ? rules.nftables.some((line) =>
-            line.includes(`ip${address.includes(":") ? "6" : ""} saddr ${address} `) ||
-            line.includes(` saddr { ${address} } `)
-              ? line.includes(`net: ${network.name}, if: ${ifname}, id: ${container.name}"`)
-              : false,
-          )
-        : rules.iptables.some(
-            (line) =>
-              line.startsWith(`-A POSTROUTING -s ${address}/${address.includes(":") ? 128 : 32} `) &&
-              line.includes(ownComment(attachment)),
-          );
-    if (!found) missing.push(`${address} is not masqueraded by ${network.masquerade}`);
-  }
-  const chain = `chain cni-br-iface-${container.name}-${ifname} {`;
-  // The check of a port that is gone is stale: any network's GC may remove it.
-  const port = attachment.isWhole("namespace", "link");
-  if (network.spoofCheck && port && !rules.spoofChecks.includes(chain))
-    missing.push("its spoof check is gone");
-  return missing;
-}
-
-/** Rules that carry the owner's name. */
-export function rulesOf(rules: Rules, { network, container, ifname }: Attachment): string[] {
-  const attachment = { network, container };
-  return [
-    ...rules.iptables.filter((line) => line.includes(ownComment(attachment))),
-    ...rules.nftables.filter((line) =>
-      line.includes(`net: ${network.name}, if: ${ifname}, id: ${container.name}"`),
-    ),
-    ...rules.spoofChecks.filter(
-      (line) => network.spoofCheck && line.includes(`cni-br-iface-${container.name}-${ifname}`),
-    ),
-  ];
-}
-
-const ownComment = ({ network, container }: Pick<Attachment, "network" | "container">): string =>
-  `"name: \\"${network.name}\\" id: \\"${container.name}\\"`;
 
 /** What `ip` shows of one interface inside of a container. */
 export interface InsideLink {

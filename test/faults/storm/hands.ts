@@ -3,10 +3,11 @@
 import { existsSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { outcomeOf } from "../../support/command.ts";
 import { textOf } from "./eyes.ts";
+import type { Flush } from "./flushes.ts";
 import type { FaultKind } from "./history.ts";
 import { intrude } from "./intrusion.ts";
 import type { Attachment, Container, Part } from "./model.ts";
-import { LEASES, LOCAL_PROGRAMS, NETWORKS } from "./networks.ts";
+import { LEASES, LOCAL_PROGRAMS } from "./networks.ts";
 import type { Random } from "./operations.ts";
 import type { StormState } from "./storm-state.ts";
 
@@ -19,14 +20,14 @@ export async function meddle(storm: StormState, random: Random): Promise<void> {
     [14, () => removeLink(storm, pick(live), random)],
     [30, () => renameLink(storm, pick(live))],
     [3, () => intrude(storm, random)],
-    [1, () => removeBridge(storm, pick(NETWORKS)?.bridge ?? "")],
-    [4, () => flushRules(storm, pick(FLUSHES) ?? FLUSHES[0])],
+    [1, () => removeBridge(storm, pick(storm.networks)?.bridge ?? "")],
+    [4, () => flushRules(storm, pick(storm.flushes))],
     [26, () => editLease(storm, pick(live.filter(({ container }) => !container.busy)), random)],
     [5, () => holdLock(storm, "xtables lock held", "all", "/run/xtables.lock", 0.05 + random() ** 2 * 2)],
-    [7, () => holdLeaseLock(storm, pick(NETWORKS)?.name ?? "", 0.05 + random() ** 2)],
+    [7, () => holdLeaseLock(storm, pick(storm.networks)?.name ?? "", 0.05 + random() ** 2)],
     [8, () => keepRuleSetBusy(storm)],
     [4, () => changeIptables(storm)],
-    [5, () => damageStateFiles(storm, pick(NETWORKS)?.name ?? "", random)],
+    [5, () => damageStateFiles(storm, pick(storm.networks)?.name ?? "", random)],
   ];
   let left = random() * deeds.reduce((sum, [weight]) => sum + weight, 0);
   for (const [weight, deed] of deeds) {
@@ -139,23 +140,11 @@ async function removeBridge(storm: StormState, bridge: string): Promise<void> {
   await damage(storm, ["ip", "link", "delete", bridge], about);
 }
 
-const FLUSHES = [
-  { command: "nft flush ruleset", networks: ["nft", "tight", "ipt"] },
-  { command: "nft delete table inet cni_plugins_masquerade", networks: ["nft", "tight"] },
-  { command: "nft flush table ip nat", networks: ["ipt"] },
-  { command: "nft delete table bridge nat", networks: ["nft"] },
-  {
-    command:
-      'for f in ip ip6; do grep -qs \'^nat$\' /proc/net/"$f"_tables_names && "$f"tables-legacy -w -t nat -F; done; true',
-    networks: ["ipt"],
-  },
-] as const;
-
-/** What a firewall does when it is reloaded. Which variant of iptables has an attachment's rules is not known. */
-async function flushRules(storm: StormState, { command, networks }: (typeof FLUSHES)[number]): Promise<void> {
-  const names: readonly string[] = networks;
-  const hit = () => storm.attachments.filter(({ network }) => names.includes(network.name));
-  const uncertain = !command.startsWith("nft delete table");
+/** What a firewall does when it is reloaded. */
+async function flushRules(storm: StormState, flush: Flush | undefined): Promise<void> {
+  if (flush === undefined) return;
+  const { command, hits, uncertain } = flush;
+  const hit = () => storm.attachments.filter(({ network }) => hits(network));
   await damage(storm, command, { kind: "rules flushed", scope: "all", part: "rules", hit, uncertain });
 }
 

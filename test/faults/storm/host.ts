@@ -11,15 +11,17 @@ import { requireScratchHost } from "../../support/scratch-host.ts";
 import { stateDifference } from "../../support/state-difference.ts";
 import { randomFrom } from "../part.ts";
 import { collect, collectAllBut } from "./collection.ts";
-import { listRules, missingRules, rulesOf } from "./eyes.ts";
 import { clearDebris, deleteNamespace, meddle } from "./hands.ts";
+import { heldAddresses, judgeShared } from "./host-wide.ts";
 import { endIntrusion, intrude } from "./intrusion.ts";
 import type { Attachment, Container } from "./model.ts";
-import { LOCAL_PROGRAMS, NETWORKS } from "./networks.ts";
+import { LOCAL_PROGRAMS, type StormKind } from "./networks.ts";
 import { add, check, del, judgeAbsent, judgeLive, type Random } from "./operations.ts";
+import { listRules, missingRules, rulesOf } from "./rules.ts";
 import { StormState } from "./storm-state.ts";
 
 export interface StormTask {
+  readonly kind: StormKind;
   readonly binaries: string;
   readonly seed: number;
   /** Operations. */
@@ -37,12 +39,12 @@ export interface StormReport {
 
 const WORKERS = 8;
 const MOST_TOLD = 8;
-const { binaries, seed, most, time } = JSON.parse(process.argv[2] ?? "") as StormTask;
+const { kind, binaries, seed, most, time } = JSON.parse(process.argv[2] ?? "") as StormTask;
 requireScratchHost();
 mkdirSync(LOCAL_PROGRAMS, { recursive: true });
 await outputOf(["mount", "-n", "-t", "tmpfs", "tmpfs", LOCAL_PROGRAMS]);
 
-const storm = new StormState(binaries, seed);
+const storm = new StormState(binaries, seed, kind);
 const baseline = await hostState();
 const began = performance.now();
 const over = () => storm.failed || storm.operations >= most || performance.now() - began >= time;
@@ -73,7 +75,7 @@ async function work(random: Random): Promise<void> {
 async function step(random: Random): Promise<void> {
   const choice = random();
   if (choice < 0.07) return await meddle(storm, random);
-  if (choice < 0.095) return await collect(storm, oneOf(NETWORKS, random), random);
+  if (choice < 0.095) return await collect(storm, oneOf(storm.networks, random), random);
   if (choice < 0.11) return await rush(random);
   await occupy(oneOf(oneOf(storm.containers, random).attachments, random), async (attachment) => {
     await operateOn(attachment, random);
@@ -164,9 +166,11 @@ async function watch(): Promise<void> {
 
 async function look(when: string): Promise<void> {
   const stamps = new Map(storm.attachments.map((attachment) => [attachment, attachment.stamp]));
+  const leases = heldAddresses(storm);
   const rules = await listRules();
   if (rules === undefined) return storm.count("looks in vain");
   storm.count("looks at the host");
+  judgeShared(storm, rules, new Set([...leases, ...heldAddresses(storm)]), when);
   for (const attachment of storm.attachments) {
     if (attachment.container.busy || stamps.get(attachment) !== attachment.stamp) continue;
     const { key, state } = attachment;
@@ -204,15 +208,16 @@ async function calm(): Promise<void> {
         if (attachment.state !== "absent") await del(storm, attachment, certain);
     }),
   );
-  for (const network of NETWORKS) await collectAllBut(storm, network, [], {});
+  for (const network of storm.networks) await collectAllBut(storm, network, [], {});
   await look("after the storm");
   for (const container of storm.containers)
     if (container.there) await outputOf(["ip", "netns", "delete", container.name]);
   clearDebris(storm);
   const mayStay = [
-    ...NETWORKS.flatMap(({ name, bridge }) => [...keptBridge(bridge), ...keptLeaseFolder(name)]),
+    ...storm.networks.flatMap(({ name, bridge }) => [...keptBridge(bridge), ...keptLeaseFolder(name)]),
     ...keptForwarding,
     ...keptIptablesChains,
+    /^file \/run\/cni\/(tuning\/)? /,
     // Tables that iptables or a plugin made for all stay without rules of anybody.
     /^nft \{"(table|chain)":\{"family":"bridge","(name|table)":"nat"/,
     /^nft \{"(table|chain|rule)":\{"family":"inet","(name|table)":"cni_plugins_masquerade"/,

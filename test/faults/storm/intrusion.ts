@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { type Hold, INTRUDER, Intruder } from "../../support/intruder.ts";
 import { LOCK_FOLDER } from "../../support/leftovers.ts";
-import { LEASES, NETWORKS } from "./networks.ts";
+import { LEASES } from "./networks.ts";
 import type { Random } from "./operations.ts";
 import type { StormState } from "./storm-state.ts";
 
@@ -18,7 +18,7 @@ export async function intrude(storm: StormState, random: Random): Promise<void> 
   if (storm.isIntruding) return;
   storm.isIntruding = true;
   await endIntrusion(storm);
-  const folders = [LOCK_FOLDER, LEASES, ...NETWORKS.map(({ name }) => `${LEASES}/${name}`)];
+  const folders = [LOCK_FOLDER, LEASES, ...storm.networks.map(({ name }) => `${LEASES}/${name}`)];
   const inside = folders.flatMap((folder) =>
     existsSync(folder) ? readdirSync(folder).map((name) => `${folder}/${name}`) : [],
   );

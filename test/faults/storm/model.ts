@@ -1,5 +1,5 @@
 /** What the storm knows of each attachment: what must be there, what must not, and what it has damaged itself. */
-import { NETWORKS, type Network } from "./networks.ts";
+import type { Network } from "./networks.ts";
 
 /** Parts of an attachment that the storm damages by hand. */
 export const PARTS = ["namespace", "link", "bridge", "rules", "lease"] as const;
@@ -39,6 +39,8 @@ export class Attachment {
   renamed = false;
   /** While an ADD of it runs although it is live. */
   repeating = false;
+  /** Whether there may be flows to its published UDP port. */
+  hasFlows = false;
   /** When a lease in this attachment's name was last written into another's file; undefined if there is none. */
   given: number | undefined;
 
@@ -115,10 +117,10 @@ export class Container {
   /** While its namespace is being made or deleted. */
   changing = false;
 
-  constructor(name: string) {
+  constructor(name: string, networks: readonly Network[]) {
     this.name = name;
     this.path = `/var/run/netns/${name}`;
-    this.attachments = NETWORKS.map((network) => new Attachment(this, network));
+    this.attachments = networks.map((network) => new Attachment(this, network));
   }
 }
 

@@ -2,6 +2,7 @@
 // Long because: each command's expectations are one case analysis over the same states.
 import { errorObject } from "../../support/protocol.ts";
 import { type Call, call, type Ended, offences, resultOf } from "./call.ts";
+import { flowsOf, hasSavedSettings, makeFlows } from "./chain-eyes.ts";
 import { insideOf, leaseFiles, linksByOwner, textOf } from "./eyes.ts";
 import type { FaultKind } from "./history.ts";
 import { type AddResult, type Attachment, PARTS, type Part } from "./model.ts";
@@ -20,10 +21,12 @@ const LONGEST_WAIT = 400;
 
 /** When an operation is killed, if it is. */
 export function killTime(storm: StormState, network: Network, random: Random): { killAfter?: number } {
+  const { masquerade, behind, chain } = network;
   const waits =
-    network.masquerade === "iptables" && storm.history.met(performance.now(), ["xtables lock held"], "all");
+    [masquerade, behind?.portmap, behind?.firewall].includes("iptables") &&
+    storm.history.met(performance.now(), ["xtables lock held"], "all");
   if (random() >= (waits ? KILLED_WAITING : KILLED)) return {};
-  return { killAfter: random() * (waits ? LONGEST_WAIT : LONGEST_LIFE) };
+  return { killAfter: random() * chain.length * (waits ? LONGEST_WAIT : LONGEST_LIFE) };
 }
 
 /** Runs a command on an attachment, notes it, and looks at what the protocol forbids. */
@@ -31,19 +34,18 @@ async function operate(
   storm: StormState,
   attachment: Attachment,
   command: string,
-  options: Pick<Call, "args" | "killAfter" | "netns" | "unheard"> & { config?: object; why?: string },
+  options: Pick<Call, "args" | "keys" | "killAfter" | "netns" | "shared" | "unheard"> & { why?: string },
 ): Promise<Ended> {
   const { container, ifname, network, key } = attachment;
   attachment.stamp++;
   const since = ((performance.now() - storm.history.start) / 1000).toFixed(3);
   storm.running.set(key, `${command}${options.why ? ` (${options.why})` : ""} of ${key} since ${since}`);
-  const ended = await call(storm.binaries, {
+  const ended = await call(storm.binaries, network, {
     command,
     containerId: container.name,
     netns: container.path,
     ifname,
     ...options,
-    config: { ...network.config, ...options.config },
   });
   attachment.stamp++;
   storm.running.delete(key);
@@ -54,7 +56,8 @@ async function operate(
   const addresses =
     ended.exitCode === 0 && command === "ADD" ? (resultOf<AddResult>(ended.stdout)?.ips ?? []) : [];
   const plain = addresses.map(({ address }) => address.slice(0, address.indexOf("/")));
-  const outcome = ended.killed ? "killed" : `exit ${ended.exitCode}`;
+  const who = network.behind === undefined ? "" : `${ended.plugin} `;
+  const outcome = who + (ended.killed ? "killed" : `exit ${ended.exitCode}`);
   const words = ended.exitCode === 0 ? plain.join(" ") : (errorObject(ended.stdout)?.msg ?? ended.stdout);
   storm.history.note(
     `#${storm.operations} from ${since} ${command}${options.why ? ` (${options.why})` : ""} ${key}: ${outcome} ${words} ` +
@@ -86,7 +89,7 @@ function variationOf(storm: StormState, attachment: Attachment, random: Random):
   const choice = random();
   if (choice < 0.04) {
     // The links are made and the other addresses leased by the time when this range has none: its only one is the gateway's.
-    const ipam = network.config.ipam as { ranges: readonly object[] };
+    const ipam = network.chain[0]?.ipam as { ranges: readonly object[] };
     const full = [{ subnet: "10.99.0.0/24", rangeStart: "10.99.0.1", rangeEnd: "10.99.0.1" }];
     return {
       why: "one range more that is full",
@@ -132,7 +135,7 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
   attachment.repeating = before === "live";
   const ended = await operate(storm, attachment, "ADD", {
     ...killTime(storm, attachment.network, random),
-    config: variation.keys,
+    keys: variation.keys,
     ...(variation.args !== undefined && { args: variation.args }),
     ...(variation.unheard === true && { unheard: true }),
     why: [before === "absent" ? "" : `while ${before}`, variation.why]
@@ -163,7 +166,9 @@ export async function add(storm: StormState, attachment: Attachment, random: Ran
     return await judgeNew(storm, attachment, random);
   }
   judgeRefusal(storm, attachment, { ended, before, noNamespace, variation });
-  if (before === "absent") judgeAbsent(storm, attachment, "after a failed ADD");
+  // What the plugins before it have done, the runtime takes away.
+  if (before === "absent" && ended.plugin !== "bridge") attachment.become("uncertain");
+  else if (before === "absent") judgeAbsent(storm, attachment, "after a failed ADD");
   else if (before === "live" && !stillWhole) {
     // It came further than "already exists", and what it took back may have been shared with the first life.
     attachment.become("uncertain");
@@ -193,6 +198,7 @@ async function judgeNew(storm: StormState, attachment: Attachment, random: Rando
   }
   judgeLive(storm, attachment, "right after ADD");
   if (random() < 0.3) await judgeInside(storm, attachment);
+  if (random() < 0.2) await makeFlows(attachment);
 }
 
 function judgeRefusal(
@@ -241,9 +247,14 @@ export async function del(storm: StormState, attachment: Attachment, random: Ran
   if (attachment.state === "live") attachment.state = "uncertain";
   // containerd and CRI-O leave the path out when they do not know it any more, though the container may live.
   const unnamed = random() < (attachment.renamed ? 0.5 : 0.2);
+  // libcni sends the result that it has kept; a runtime that was started anew has none.
+  const isKept = attachment.result !== undefined && random() < 0.5;
+  // Where both are lost, nothing tells of flows any more.
+  const isTold = isKept || attachment.isWhole("rules");
   const ended = await operate(storm, attachment, "DEL", {
     ...killTime(storm, attachment.network, random),
     ...(unnamed && { netns: "", why: "without a path" }),
+    ...(isKept && { shared: { prevResult: { cniVersion: "1.1.0", ...attachment.result } } }),
   });
   if (unnamed && attachment.container.there) storm.count("DEL without the path of a namespace that is there");
   if (ended.killed) return;
@@ -255,6 +266,8 @@ export async function del(storm: StormState, attachment: Attachment, random: Ran
   attachment.become("absent");
   attachment.forgetGiven(ended.began);
   judgeAbsent(storm, attachment, "after DEL");
+  if (isTold) await judgeNoFlows(storm, attachment);
+  attachment.hasFlows = false;
   await clearEdited(storm, attachment);
 }
 
@@ -280,7 +293,7 @@ export async function check(storm: StormState, attachment: Attachment, random: R
   const renamed = attachment.renamed;
   const ended = await operate(storm, attachment, "CHECK", {
     ...killTime(storm, attachment.network, random),
-    config: { prevResult: { cniVersion: "1.1.0", ...result } },
+    shared: { prevResult: { cniVersion: "1.1.0", ...result } },
   });
   if (ended.killed || !wasLive) return;
   if (ended.exitCode === 0) {
@@ -311,6 +324,8 @@ export function judgeLive(storm: StormState, attachment: Attachment, when: strin
         );
     }
   }
+  if (attachment.isWhole("namespace") && network.behind !== undefined && !hasSavedSettings(attachment))
+    storm.violation(`${when}, the settings that tuning saved of ${key} are gone`, key);
   if (!attachment.isWhole("link", "namespace", "bridge")) return;
   const link = linksByOwner().get(key);
   if (link === undefined) storm.violation(`${when}, the host's end of ${key} is gone`, key);
@@ -318,6 +333,18 @@ export function judgeLive(storm: StormState, attachment: Attachment, when: strin
     storm.violation(
       `${when}, the host's end of ${key} is no running port of ${network.bridge}: ${JSON.stringify(link)}`,
       key,
+    );
+}
+
+/** UDP flows to a published port that has not ended with its attachment (M50). */
+async function judgeNoFlows(storm: StormState, attachment: Attachment): Promise<void> {
+  if (!attachment.hasFlows) return;
+  const flows = await flowsOf(attachment);
+  storm.count("looks for flows");
+  if (flows.length > 0)
+    storm.violation(
+      `after DEL, flows to ports of ${attachment.key} go on:\n    ${flows.join("\n    ")}`,
+      attachment.key,
     );
 }
 
@@ -344,6 +371,8 @@ export function judgeAbsent(storm: StormState, attachment: Attachment, when: str
     if (content === owner && attachment.given === undefined)
       storm.violation(`${when}, the lease ${name} of ${key} is still there`, key, name);
   }
+  if (hasSavedSettings(attachment))
+    storm.violation(`${when}, the settings that tuning saved of ${key} are still there`, key);
   const link = linksByOwner().get(key);
   if (link !== undefined) storm.violation(`${when}, the link ${link.name} of ${key} is still there`, key);
 }

@@ -1,9 +1,10 @@
 /** What all workers of a storm share: the model, the story so far, and the count of what was done and found. */
 
 import type { Intruder } from "../../support/intruder.ts";
+import { type Flush, flushesFor } from "./flushes.ts";
 import { History } from "./history.ts";
 import { Container, NetworkGate } from "./model.ts";
-import { NETWORKS } from "./networks.ts";
+import { type Network, networksOf, type StormKind } from "./networks.ts";
 
 /** More containers than the tight network has addresses; enough for 8 workers to find one that is free. */
 const CONTAINERS = 28;
@@ -14,8 +15,11 @@ export class StormState {
   readonly binaries: string;
   readonly seed: number;
   readonly history = new History();
-  readonly containers = Array.from({ length: CONTAINERS }, (_, index) => new Container(`c${index}`));
-  readonly gates = new Map(NETWORKS.map(({ name }) => [name, new NetworkGate()]));
+  readonly networks: readonly Network[];
+  /** What takes away rules of any of them. */
+  readonly flushes: readonly Flush[];
+  readonly containers: readonly Container[];
+  readonly gates: ReadonlyMap<string, NetworkGate>;
   readonly violations: string[] = [];
   /** Operations of plugins, faults by hand, and looks at the host, each by name. */
   readonly counts = new Map<string, number>();
@@ -24,6 +28,8 @@ export class StormState {
   readonly running = new Map<string, string>();
   /** Things that go on in the background, such as locks that are held. */
   readonly pending = new Set<Promise<unknown>>();
+  /** Rules that the last look at the host saw twice. */
+  repeated: readonly string[] = [];
   /** Lease files that the storm has emptied: they may stay, for they are no leases. */
   readonly emptied = new Set<string>();
   /** The process that holds what it can now. */
@@ -31,9 +37,14 @@ export class StormState {
   /** While another one begins. */
   isIntruding = false;
 
-  constructor(binaries: string, seed: number) {
+  constructor(binaries: string, seed: number, kind: StormKind) {
     this.binaries = binaries;
     this.seed = seed;
+    const networks = networksOf(kind);
+    this.networks = networks;
+    this.flushes = flushesFor(networks);
+    this.containers = Array.from({ length: CONTAINERS }, (_, index) => new Container(`c${index}`, networks));
+    this.gates = new Map(networks.map(({ name }) => [name, new NetworkGate()]));
   }
 
   get attachments() {
