@@ -2,6 +2,7 @@
 import type { ScratchCase } from "../scratch-lanes.ts";
 import { CHAIN_CASES } from "./chains.ts";
 import { COLLECTION_CASES } from "./collection.ts";
+import { HANDOVER_CASES } from "./handover.ts";
 import { LOOPBACK_CASES } from "./loopback.ts";
 import { LOSS_CASES } from "./losses.ts";
 import { SEVERAL_CASES } from "./several.ts";
@@ -16,4 +17,5 @@ export const CASES: readonly ScratchCase[] = [
   ...COLLECTION_CASES,
   ...SEVERAL_CASES,
   ...LOOPBACK_CASES,
+  ...HANDOVER_CASES,
 ];

@@ -49,13 +49,13 @@ export interface Wanted {
 export class Life {
   readonly scene: Scene;
   readonly container: NamedNamespace;
-  private readonly tool: Cnitool;
+  private readonly tool: Pick<Cnitool, "call">;
   private readonly wanted: Wanted;
   private readonly options: ToolOptions;
 
   constructor(
     scene: Scene,
-    tool: Cnitool,
+    tool: Pick<Cnitool, "call">,
     container: NamedNamespace,
     wanted: Wanted,
     options: ToolOptions = {},

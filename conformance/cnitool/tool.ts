@@ -7,7 +7,7 @@ import type { JsonRecord } from "../engine/network.ts";
 import type { Programs } from "../scratch-lanes.ts";
 
 /** Where this case's configurations are: NETCONFPATH. */
-const FOLDER = "/run/net.d";
+export const FOLDER = "/run/net.d";
 
 export interface ToolOptions {
   readonly args?: string;

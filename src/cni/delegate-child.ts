@@ -6,16 +6,21 @@ import { get, objectOf, parse } from "../schema/parse.ts";
 import type { Environment } from "./environment.ts";
 import { CniError, code, toCniError } from "./error.ts";
 import { parseJson } from "./json-bytes.ts";
-import type { ChildOutcome, Request } from "./plugin.ts";
+import type { ChildOutcome, Delegation, Request } from "./plugin.ts";
 import type { Result } from "./result.ts";
 import { parseResult } from "./result-parse.ts";
+
+/** What a child gets, and what runs it. */
+export interface ChildCall extends Pick<Request, "stdin" | "log"> {
+  readonly delegation: Pick<Delegation, "run">;
+}
 
 /**
  * Runs the executable at `path` to its end and logs its stderr. Returns its stdout.
  * @throws CniError: the child's own; code 11 if it did not end in time; code 999 if it printed none or did not start.
  */
 export async function runChild(
-  request: Request,
+  request: ChildCall,
   path: string,
   environment: Environment,
 ): Promise<Uint8Array> {
@@ -34,16 +39,20 @@ export async function runChild(
 }
 
 /** Logs a child's stderr, and returns it as text. */
-function passOn(request: Request, stderr: Uint8Array): string {
+function passOn(request: ChildCall, stderr: Uint8Array): string {
   const words = new TextDecoder().decode(stderr).trimEnd();
   if (words !== "") request.log(words);
   return words;
 }
 
 /** The result that the executable at `path` printed. Without cniVersion it has the configuration's version. */
-export function readChildResult(request: Request, path: string, stdout: Uint8Array): Result {
+export function readChildResult(
+  { config }: { readonly config: Pick<Request["config"], "cniVersion"> },
+  path: string,
+  stdout: Uint8Array,
+): Result {
   try {
-    return parseResult(parseJson(stdout, "its output"), "result", request.config.cniVersion);
+    return parseResult(parseJson(stdout, "its output"), "result", config.cniVersion);
   } catch (error) {
     throw toCniError(error).during(`plugin ${JSON.stringify(path)} succeeded without a valid result`);
   }

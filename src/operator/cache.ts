@@ -65,8 +65,8 @@ function namesOf(folder: string): string[] {
   }
 }
 
-/** An attachment of a file, or why the file is none; undefined if it is gone by now. */
-function readCached(file: string): CachedAttachment | string | undefined {
+/** An attachment of a file, or why the file is none; undefined if it is not there. */
+export function readCached(file: string): CachedAttachment | string | undefined {
   let json: unknown;
   try {
     json = JSON.parse(decodeText(readFile(file)));

@@ -227,6 +227,40 @@ cause, how to look at it, what to do, and public issues about it.`,
     load: () => import("./explain.ts"),
   },
   {
+    name: "run",
+    summary: "call the plugins of a network, as a runtime does",
+    description: `Calls the chain of a network as cnitool and runtimes do, and keeps the attachment in libcni's cache, so that each
+can go on where another has stopped. A failed ADD is undone. DEL and CHECK take from the cache what ADD got. GC keeps what is
+in the cache; no ADD may run meanwhile. The result is printed as JSON, an error as a CNI error object with exit code 1.
+CNI_PATH, CNI_ARGS and CAP_ARGS count as for cnitool.`,
+    arguments: [
+      { name: "COMMAND", description: "the command", choices: ["ADD", "DEL", "CHECK", "GC", "STATUS"] },
+      { name: "NETWORK", description: "the network" },
+    ],
+    options: [
+      { flags: "--netns PATH", description: "the container's network namespace" },
+      { flags: "--id ID", description: "the container's id (default: cnitool's, made of the path)" },
+      { flags: "--ifname NAME", description: "the container's interface (default: eth0)" },
+      { flags: "--port PORT", description: "publish a port, as in 8080:80/tcp; repeatable", repeats: true },
+      { flags: "--ip ADDRESS", description: "ask for an address; repeatable", repeats: true },
+      { flags: "--mac MAC", description: "ask for a MAC address" },
+      { flags: "--none-alive", description: "GC: an empty cache is meant so" },
+      { flags: "--plugin-dir DIR", description: "folder of the plugins (default: CNI_PATH, /opt/cni/bin)" },
+      { flags: "--config-dir DIR", description: "folder of the networks (default: /etc/cni/net.d)" },
+      { flags: "--cache-dir DIR", description: "folder of libcni's cache (default: /var/lib/cni)" },
+      { flags: "--yes", description: "is accepted and changes nothing: to call it is to want it" },
+    ],
+    changes: false,
+    examples: [
+      {
+        command: "bridgehead run ADD mynet --netns /run/netns/c1 --port 8080:80/tcp",
+        meaning: "attach a namespace",
+      },
+      { command: "bridgehead run DEL mynet --netns /run/netns/c1", meaning: "detach it again" },
+    ],
+    load: () => import("./run.ts"),
+  },
+  {
     name: "completion",
     summary: "print the completion of a shell",
     description: `Prints a script with which a shell completes the words of this command.`,

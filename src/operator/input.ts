@@ -48,6 +48,8 @@ export interface OptionRow {
   readonly description: string;
   /** The values that it may have. */
   readonly choices?: readonly string[];
+  /** Whether it may be given several times; listOption() gives all values. */
+  readonly repeats?: true;
 }
 
 /** An argument. Its name in brackets, as in "[NETWORK]", may be left out. */
@@ -76,6 +78,12 @@ export interface CommandRow {
 export function textOption({ options }: Pick<Input, "options">, name: string): string | undefined {
   const value = options[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** The texts of an option that may be given several times. */
+export function listOption({ options }: Pick<Input, "options">, name: string): readonly string[] {
+  const values = options[name];
+  return Array.isArray(values) ? values.map(String) : [];
 }
 
 /** Whether an option without a value was given. */

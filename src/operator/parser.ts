@@ -75,8 +75,12 @@ function makeParser(program: Program): { root: Command; called: () => Call | und
       const argument = new Argument(name, description);
       command.addArgument(choices === undefined ? argument : argument.choices(choices));
     }
-    for (const { flags, description, choices } of [...row.options, ...(row.changes ? CHANGE_OPTIONS : [])]) {
+    for (const { flags, description, choices, repeats } of [
+      ...row.options,
+      ...(row.changes ? CHANGE_OPTIONS : []),
+    ]) {
       const option = new Option(flags.replace(/ ([A-Z]+)$/, " <$1>"), description);
+      if (repeats) option.argParser((value, before?: string[]) => [...(before ?? []), value]);
       command.addOption(choices === undefined ? option : option.choices(choices));
     }
     if (row.examples.length > 0) {

@@ -39,6 +39,8 @@ export interface Program {
   readonly stdin?: Uint8Array;
   /** Most milliseconds that it may take; never more than what is left of the call. */
   readonly most?: number;
+  /** Bytes of standard error that are kept; MOST_WORDS when left out. */
+  readonly mostWords?: number;
 }
 
 /** How a program ended, and its output. */
@@ -48,7 +50,7 @@ export interface Ended {
   /** Name of that signal: "SIGKILL". */
   readonly signal: string | undefined;
   readonly stdout: Uint8Array;
-  /** The first MOST_WORDS bytes. */
+  /** The first `mostWords` bytes. */
   readonly stderr: Uint8Array;
 }
 
@@ -77,7 +79,11 @@ export function runProgram(program: Program): Ended {
   const input = program.stdin ?? new Uint8Array();
   const pipes: Pipe[] = [];
   try {
-    const [stdin, stdout, stderr] = openPipes(pipes, [input.length, MOST_OUTPUT, MOST_WORDS]);
+    const [stdin, stdout, stderr] = openPipes(pipes, [
+      input.length,
+      MOST_OUTPUT,
+      program.mostWords ?? MOST_WORDS,
+    ]);
     const pid = start(program, [stdin.theirs, stdout.theirs, stderr.theirs]);
     closeTheirs(pipes);
     return attend(pid, { input, stdin, stdout, stderr }, milliseconds);

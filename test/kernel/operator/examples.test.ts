@@ -13,8 +13,15 @@ import { Attachment, configuration, NETWORK, STAYS } from "../bridge/network.ts"
 import { Pod } from "../portmap/pod.ts";
 
 const page = readFileSync(join(PROJECT, "docs/operator.md"), "utf8");
-const EXAMPLES = [...page.matchAll(/^```console\n\$ ([^\n]*)\n(.*?)^```$/gms)].map(
-  ([, words = "", output = ""]) => ({ words, output }),
+/** A block may have several commands. */
+const EXAMPLES = [...page.matchAll(/^```console\n(.*?)^```$/gms)].flatMap(([, block = ""]) =>
+  block
+    .split(/^\$ /m)
+    .slice(1)
+    .map((text) => {
+      const end = text.indexOf("\n");
+      return { words: text.slice(0, end), output: text.slice(end + 1) };
+    }),
 );
 const [, MISSPELT = ""] = /^```json\n(.*?)^```$/ms.exec(page) ?? [];
 
@@ -26,6 +33,7 @@ const comparable = (text: string): string =>
   text
     .replaceAll(/ +\d+[smhd]\b/g, " SPAN")
     .replaceAll(/\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, "MAC")
+    .replaceAll(/"veth[0-9a-f]+"/g, '"VETH"')
     .replaceAll(`${FOLDER}/`, "/etc/cni/net.d/");
 
 /** Where an example has a line with "…", lines were left out. */
@@ -55,7 +63,7 @@ async function said(words: string): Promise<string> {
     options.some(({ flags }) => flags.startsWith(`${flag} `)),
   );
   const { stdout, stderr } = await command([name, ...given, ...folders.flatMap((flag) => [flag, FOLDER])], {
-    environment: { CNI_PATH: builtBinaries() },
+    environment: { CNI_PATH: builtBinaries(), PATH: process.env.PATH },
     columns: 100,
   });
   const text = stdout + stderr.replace("nothing was changed; --yes does it\n", "");
@@ -104,6 +112,7 @@ exampleTest("O19: the examples of docs/operator.md are what the command prints",
     "a dead lease",
     async () => (await command(["leases", "--state", "dead", "-q"])).stdout !== "",
   );
+  await host.addNamespace("c4");
   for (const { words, output } of EXAMPLES) {
     if (words.endsWith(" repair")) await host.run("nft flush chain inet cni_plugins_masquerade masq_checks");
     expectShown(comparable(await said(words)), comparable(output));
