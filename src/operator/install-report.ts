@@ -4,6 +4,7 @@ import { readText } from "../sys/file.ts";
 import { Before, type Present } from "./before.ts";
 import { consents } from "./consent.ts";
 import { CommandError, exitCode } from "./exit-codes.ts";
+import { missingHere } from "./floor.ts";
 import { hasOption, type Input, type Program } from "./input.ts";
 import { install, planInstall } from "./install.ts";
 import { PLUGIN_FOLDER } from "./plugin-folder.ts";
@@ -40,6 +41,7 @@ export function runInstall(call: Call): 0 | 1 {
       const how = `${replaced ? "replaced" : "new"}${copied ? ", a copy: there are no hard links here" : ""}`;
       stdout(`${into}/${name}  ${how}\n`);
     }
+    for (const note of missingHere()) stdout(`note: ${note}\n`);
   });
 }
 

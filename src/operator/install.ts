@@ -25,6 +25,7 @@ import {
 } from "../sys/file.ts";
 import { randomBytes } from "../sys/random.ts";
 import { Before, type Present } from "./before.ts";
+import { tooOld } from "./floor.ts";
 
 /** The running file, even if its name leads to another one by now. */
 const ITSELF = "/proc/self/exe";
@@ -224,6 +225,8 @@ function explained(error: SystemError): string {
       return `${text}; run it as root`;
     case "EROFS":
       return `${text}; name the folder that the runtime is configured to search, as in "bridgehead install DIR"`;
+    case "ENOSYS":
+      return `${text}; ${tooOld()}`;
     case "EEXIST":
       return "a link of that name points to a folder that does not exist; remove the link or make that folder";
     case "ENOSPC":

@@ -103,7 +103,10 @@ describe("the folder", () => {
   test("is made if it is missing, with those above it", async () => {
     const folder = join(fresh(), "opt/cni/bin");
     const { exitCode, stdout } = await outcomeOf(`umask 077; exec ${PROGRAM} install ${folder}/ --yes`);
-    expect([exitCode, stdout]).toEqual([0, NAMES.map((name) => `${folder}/${name}  new\n`).join("")]);
+    expect([exitCode, stdout.replaceAll(/^note: .*\n/gm, "")]).toEqual([
+      0,
+      NAMES.map((name) => `${folder}/${name}  new\n`).join(""),
+    ]);
     expectInstalled(folder);
   });
 
@@ -233,6 +236,39 @@ test("O15: afterwards each name is asked for its versions, and one that does not
   expect((await outcomeOf([PROGRAM, "uninstall", "--yes", folder])).exitCode).toBe(0);
   expect(readFileSync(join(folder, "portmap"), "utf8")).toBe("old");
   expect(readdirSync(folder)).toEqual(["portmap"]);
+});
+
+describe("K21: what the kernel lacks", () => {
+  const refused = (errno: string, call: string, folder: string) =>
+    outcomeOf([
+      ...[process.execPath, join(PROJECT, "test/support/confined.ts"), errno, call],
+      ...[PROGRAM, "install", "--yes", folder],
+    ]);
+
+  test("below the floor is said with the version that is needed, and nothing is installed", async () => {
+    const ENOSYS = "38";
+    const folder = fresh();
+    const outcome = await refused(ENOSYS, "statx", folder);
+    await expectRefusal(
+      outcome,
+      /this kernel is Linux \S+, and 4\.11 or later is needed \(nothing was replaced\)/,
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("and only some networks need is a note, and all is installed", async () => {
+    const EPROTONOSUPPORT = "93";
+    const folder = fresh();
+    await outputOf("mount -t tmpfs tmpfs /proc/sys/net");
+    const { exitCode, stdout } = await refused(EPROTONOSUPPORT, "socket", folder).finally(() =>
+      outputOf("umount /proc/sys/net"),
+    );
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^note: this kernel has no nf_tables: /m);
+    expect(stdout).toMatch(/^note: packets between containers of one bridge pass no rule of iptables: /m);
+    expectInstalled(folder);
+    expect((await install([folder])).stdout).not.toContain("no nf_tables");
+  });
 });
 
 test("README's ways with a tarball come to the same", async () => {
