@@ -102,3 +102,21 @@ describe("R2: deploy/install", () => {
     expect([pod.hostPID, pod.hostIPC]).toEqual([undefined, undefined]);
   });
 });
+
+test("R2: deploy/uninstall is deploy/install with the other command, on the same folder", () => {
+  const { resources, patches } = Bun.YAML.parse(
+    readFileSync(join(FOLDER, "../uninstall/kustomization.yaml"), "utf8"),
+  ) as { resources: string[]; patches: { target: object; patch: string }[] };
+  expect([resources, patches.map(({ target }) => target)]).toEqual([
+    ["../install"],
+    [{ kind: "DaemonSet", name: "bridgehead" }],
+  ]);
+  expect(patches.flatMap(({ patch }) => Bun.YAML.parse(patch))).toEqual([
+    {
+      op: "add",
+      path: "/spec/template/spec/initContainers/0/command",
+      value: ["/bridgehead", "uninstall", "--yes"],
+    },
+    { op: "add", path: "/spec/template/spec/initContainers/0/args", value: [MOUNTED_FOLDER] },
+  ]);
+});

@@ -61,3 +61,12 @@ imageTest("R1: the image's command installs all plugins on the node, where they 
     expect(JSON.parse(stdout)).toMatchObject({ supportedVersions: expect.arrayContaining(["1.1.0"]) });
   }
 });
+
+imageTest("R2: the command of deploy/uninstall takes all of it back, and may be repeated", async () => {
+  const command = ["/bridgehead", "uninstall", "--yes", MOUNTED_FOLDER];
+  for (let round = 0; round < 2; round++) {
+    const { exitCode, stderr } = await inImage(...command);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(readdirSync(node)).toEqual([]);
+  }
+});
