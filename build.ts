@@ -3,6 +3,7 @@
  *   npm run build -- --compact   dist/compact/: the same names, as one small static file (compact/README.md)
  *   npm run build -- --image     dist/image/: container images of the compact file (deploy/README.md)
  *   npm run build -- --all   dist/release/: a tarball of each file for each Linux target, and SHA256SUMS
+ *   npm run release          dist/release/: those, packages, images, and all else that belongs to a tag
  */
 import { join } from "node:path";
 import { compileCompact } from "./build/compact.ts";
@@ -11,15 +12,16 @@ import { buildImages } from "./build/image.ts";
 import { release } from "./build/release.ts";
 import { compactTargets } from "./build/toolchain.ts";
 
-const KNOWN = ["--all", "--compact", "--image"];
+const KNOWN = ["--all", "--compact", "--image", "--release"];
 const unknown = process.argv.slice(2).filter((argument) => !KNOWN.includes(argument));
 if (unknown.length > 0) {
   console.error(`npm run build knows only ${KNOWN.join(", ")}, not ${unknown.join(" ")}`);
   process.exit(2);
 }
 try {
-  if (process.argv.includes("--all")) {
-    for await (const line of release(join(root, "dist", "release"))) console.log(line);
+  const everything = process.argv.includes("--release");
+  if (everything || process.argv.includes("--all")) {
+    for await (const line of release(join(root, "dist", "release"), everything)) console.log(line);
   } else if (process.argv.includes("--image")) {
     for await (const line of buildImages(join(root, "dist", "image"))) console.log(line);
   } else if (process.argv.includes("--compact")) {

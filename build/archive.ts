@@ -1,6 +1,6 @@
 /** Tar files whose bytes depend on the content alone, and sums of files. */
-import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { run } from "./compile.ts";
 
 /** The time of each file in a release, so that equal sources give equal bytes. */
@@ -36,3 +36,10 @@ export const sha256 = (content: Uint8Array | string): string =>
 /** The line of a file in SHA256SUMS, as sha256sum(1) reads it. */
 export const lineOfSums = async (file: string): Promise<string> =>
   `${sha256(await readFile(file))}  ${basename(file)}\n`;
+
+/** The bytes of all files in a folder. */
+export async function totalSize(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return (await Promise.all(files.map((file) => stat(file)))).reduce((sum, { size }) => sum + size, 0);
+}

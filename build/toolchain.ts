@@ -115,13 +115,13 @@ function rustFlags({ cc, ccFlags }: CompactTarget): string[] {
 }
 
 /** A Rust compiler and its cargo. */
-interface Rust {
+export interface Rust {
   readonly cargo: string;
   readonly rustc: string;
 }
 
 /** The first Rust on this machine that can compile for a target: the one on PATH, or Debian's. */
-function rustFor({ rust }: CompactTarget): Rust | undefined {
+export function rustFor({ rust }: CompactTarget): Rust | undefined {
   const found = [Bun.which("cargo"), "/usr/bin/cargo"].map((cargo) => ({
     cargo: cargo ?? "",
     rustc: cargo?.replace(/cargo$/, "rustc") ?? "",

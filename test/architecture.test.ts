@@ -60,7 +60,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "*",
   ],
   demo: ["test/support", "build", "*"],
-  build: ["package.json", "src/plugins", "src/cni/keys.ts", "src/schema", "*"],
+  build: ["package.json", "src/plugins", "src/operator", "src/cni/keys.ts", "src/schema", "*"],
   "build.ts": ["build", "*"],
 };
 

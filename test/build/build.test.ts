@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -14,8 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile, NAMES } from "../../build/compile.ts";
-import { pack } from "../../build/release.ts";
+import { DOCUMENTS, pack } from "../../build/tarball.ts";
 import { outputOf } from "../support/command.ts";
+import { complaints } from "../support/links.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bridgehead-build-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -60,15 +62,29 @@ describe("a tarball", () => {
     chmodSync(target, 0o711);
     await outputOf(["tar", "-C", target, "-xzf", tarball]);
     expect(statSync(target).mode & 0o777).toBe(0o711);
-    expect(readdirSync(target).sort()).toEqual(
-      [...NAMES, "bridgehead-LICENSE", "bridgehead-README.md", "bridgehead-THIRD-PARTY.md"].sort(),
-    );
+    expect(readdirSync(target).sort()).toEqual([...NAMES, DOCUMENTS].sort());
     const programs = NAMES.map((name) => statSync(join(target, name)));
     expect(new Set(programs.map(({ ino }) => ino)).size).toBe(1);
     expect(programs.map(({ mode }) => mode & 0o777)).toEqual(NAMES.map(() => 0o755));
     const listing = await outputOf(["tar", "--numeric-owner", "-tvzf", tarball]);
     for (const line of listing.trim().split("\n"))
-      expect(line).toMatch(/^[-h]rw[-x]r-[-x]r-[-x] 0\/0 .* 2000-01-01 00:00 [a-z]/);
+      expect(line).toMatch(/^[-hd]rw[-x]r-[-x]r-[-x] 0\/0 .* 2000-01-01 00:00 [a-z]/);
+  });
+
+  test("R4: each link of its documents leads to a file and a heading in it", () => {
+    const documents = join(folder, "opt-cni-bin", DOCUMENTS);
+    const read = (path: string): string | undefined => {
+      const file = join(documents, path);
+      if (!existsSync(file)) return undefined;
+      return path.endsWith(".md") ? readFileSync(file, "utf8") : "";
+    };
+    const pages = readdirSync(documents, { recursive: true, encoding: "utf8" }).filter((path) =>
+      path.endsWith(".md"),
+    );
+    expect(pages).toContain("README.md");
+    expect(pages.flatMap((path) => complaints(path, read(path) ?? "", read))).toEqual([]);
+    for (const path of ["LICENSE", "THIRD-PARTY.md", "deploy/install/daemon-set.yaml"])
+      expect(read(path)).toBeDefined();
   });
 
   test("is the same for the same files", async () => {
