@@ -8,9 +8,6 @@ import type { Document } from "../schema/keys.ts";
 import { get } from "../schema/parse.ts";
 import type { CachedAttachment } from "./cache.ts";
 
-/** The version of results that name none (libcni's types/create). */
-const OLDEST = "0.1.0";
-
 const known = new WeakMap<Document, Result | undefined>();
 
 /** The result in its current form; undefined if there is none, or if it cannot be decoded. */
@@ -25,7 +22,8 @@ export function resultOf(
 
 function decoded(result: Document, config: Document | undefined): Result | undefined {
   const version = config === undefined ? undefined : get(config, "cniVersion");
-  const fallback = findVersion(typeof version === "string" ? version : undefined) ?? OLDEST;
+  const fallback = findVersion(typeof version === "string" ? version : undefined);
+  if (fallback === undefined) return undefined;
   try {
     return parseResult(result, "result", fallback);
   } catch (error) {

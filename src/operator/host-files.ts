@@ -21,3 +21,13 @@ export function readHostFiles(input: Pick<Input, "options">, only: string | unde
 /** The folder of all leases, if the call names one. */
 export const dataDirIn = (input: Pick<Input, "options">): string | undefined =>
   textOption(input, "dataDir")?.replace(/(.)\/+$/, "$1");
+
+/** What could not be read of these files, in whole sentences (rule O5). */
+export function problemsOf({ networks, cache }: Pick<HostFiles, "networks" | "cache">): string[] {
+  const say = (what: string, { file, problem }: { readonly file: string; readonly problem: string }) =>
+    `cannot read the ${what} of ${JSON.stringify(file)}: ${problem}`;
+  return [
+    ...networks.broken.map((each) => `${say("network", each)}; correct the file`),
+    ...cache.broken.map((each) => say("attachment", each)),
+  ];
+}

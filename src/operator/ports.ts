@@ -4,6 +4,7 @@ import { missingForAttachments } from "../sys/capability.ts";
 import { readHost } from "./attachments.ts";
 import { documentText } from "./document.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
+import { problemsOf } from "./host-files.ts";
 import { hasOption, type Input, type Terminal, textOption } from "./input.ts";
 import { containerEnd, hostEnd, type PortDocument, portDocument, stateText } from "./port-document.ts";
 import { type PublishedPort, readPorts } from "./port-list.ts";
@@ -20,6 +21,7 @@ export async function run(input: Input): Promise<ExitCode> {
     );
   // A rule may belong to an attachment of any network.
   const host = await readHost({ options: { ...input.options, network: undefined } });
+  for (const problem of problemsOf(host)) terminal.stderr(`bridgehead ports: ${problem}\n`);
   const { ports: all } = await readPorts(host);
   const only = input.arguments[0] ?? textOption(input, "network");
   if (only !== undefined) requireNetwork(only, all, host);

@@ -5,7 +5,7 @@ import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
 import { dotOf } from "./show/dot.ts";
 import { drawTree, networkBranch } from "./show/draw.ts";
-import { find } from "./show/find.ts";
+import { find, idsIn } from "./show/find.ts";
 import type { NetworkNode } from "./show/nodes.ts";
 import { readTopology } from "./show/read-topology.ts";
 
@@ -15,7 +15,8 @@ export async function run(input: Input): Promise<ExitCode> {
   const missing = missingForAttachments();
   if (missing !== undefined)
     throw new CommandError(exitCode.notPermitted, `cannot look into namespaces: ${missing}; run it as root`);
-  const all = await readTopology(input);
+  const { nodes: all, problems } = await readTopology(input);
+  for (const problem of problems) terminal.stderr(`bridgehead show: ${problem}\n`);
   const only = textOption(input, "network");
   const ofNetwork = only === undefined ? all : all.filter(({ network }) => network === only);
   if (only !== undefined && ofNetwork.length === 0) throw nothing(only, "network");
@@ -23,7 +24,7 @@ export async function run(input: Input): Promise<ExitCode> {
   const nodes = wanted === undefined ? ofNetwork : chosen(ofNetwork, wanted);
   if (hasOption(input, "json")) terminal.stdout(documentText({ networks: nodes }));
   else if (hasOption(input, "dot")) terminal.stdout(dotOf(nodes));
-  else if (hasOption(input, "quiet")) for (const { network } of nodes) terminal.stdout(`${network ?? "-"}\n`);
+  else if (hasOption(input, "quiet")) for (const id of idsIn(nodes)) terminal.stdout(`${id}\n`);
   else
     terminal.stdout(
       nodes.length === 0 ? "this host has no network\n" : drawTree(nodes.map(networkBranch), terminal),

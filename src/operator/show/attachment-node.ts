@@ -8,17 +8,18 @@ import { portDocument } from "../port-document.ts";
 import type { PublishedPort } from "../port-list.ts";
 import type { AttachmentNode, NetworkNode, RuleNode } from "./nodes.ts";
 
-/** All ports and leases of the host. */
+/** All ports of the host by their attachment, and all leases. */
 export interface Known {
-  readonly ports: readonly PublishedPort[];
-  readonly leases: readonly JudgedLease[];
+  readonly ports: ReadonlyMap<FoundAttachment | undefined, readonly PublishedPort[]>;
+  /** By their paths. */
+  readonly leases: ReadonlyMap<string, JudgedLease>;
 }
 
 /** The node of an attachment. */
 export function attachmentNode(attachment: FoundAttachment, { leases, ports }: Known): AttachmentNode {
   const { network, containerId, ifname, rules } = attachment;
-  const own = leases.filter(({ path }) => attachment.leases.some((lease) => lease.path === path));
-  const published = ports.filter((port) => port.attachment === attachment);
+  const own = attachment.leases.flatMap(({ path }) => leases.get(path) ?? []);
+  const published = ports.get(attachment) ?? [];
   return {
     ...{ network, containerID: containerId, ifname: ifname || null },
     leases: own.map(({ address, state, why }) => ({ address: formatIp(address), state, why })),
@@ -76,7 +77,8 @@ export function withOrphans(
     const [first] = rules;
     if (first === undefined) continue;
     const { network = null, containerId = null, ifname = null } = first;
-    const published = ports.filter(({ rule }) => rule !== undefined && rules.includes(rule));
+    const published =
+      ports.get(undefined)?.filter(({ rule }) => rule !== undefined && rules.includes(rule)) ?? [];
     const attachment = {
       ...{ network, containerID: containerId, ifname: ifname || null, leases: [] },
       ...portsAndRules(published, rules),

@@ -1,7 +1,7 @@
 /** Finds what an argument of `show` names, and leaves out everything else (rule O9). */
 import { formatIp, parseIp } from "../../net/ip.ts";
 import { parsePrefix } from "../../net/prefix.ts";
-import type { AttachmentNode, BridgeNode, EndNode, LinkNode, NetworkNode, PublishedNode } from "./nodes.ts";
+import type { BridgeNode, EndNode, LinkNode, NetworkNode, PublishedNode } from "./nodes.ts";
 
 /** What is wanted of the tree. A wanted bridge is shown with all its ports. */
 interface Wanted {
@@ -23,8 +23,8 @@ export function find(nodes: readonly NetworkNode[], text: string): NetworkNode[]
   if (text === "") return undefined;
   const begins = (id: string | null | undefined): boolean => id?.startsWith(text) === true;
   const found = prune(nodes, { end: ({ attachment }) => begins(attachment?.containerID) });
-  const ids = new Set(attachmentsIn(found).flatMap(({ containerID }) => containerID ?? []));
-  return ids.size > 1 ? [...ids].sort() : found.length > 0 ? found : undefined;
+  const ids = idsIn(found);
+  return ids.length > 1 ? ids : found.length > 0 ? found : undefined;
 }
 
 function* meaningsOf(text: string): Generator<Wanted> {
@@ -36,7 +36,10 @@ function* meaningsOf(text: string): Generator<Wanted> {
   const port = parsePort(text);
   if (port !== undefined)
     yield { end: ({ attachment }) => attachment?.ports.some((each) => isPort(each, port)) === true };
-  if (text.includes("/")) yield { end: ({ namespace }) => namespace?.netns === text };
+  // /var/run is usually a link to /run.
+  const path = text.replace(/^\/var\/run\//, "/run/");
+  if (path.startsWith("/"))
+    yield { end: ({ namespace }) => namespace?.netns?.replace(/^\/var\/run\//, "/run/") === path };
 }
 
 const bare = (text: string): string => text.split("/")[0] ?? "";
@@ -88,7 +91,8 @@ function prune(nodes: readonly NetworkNode[], { network, bridge, end }: Wanted):
   });
 }
 
-const attachmentsIn = (nodes: readonly NetworkNode[]): AttachmentNode[] =>
-  nodes.flatMap(({ bridges, others }) =>
-    [...bridges.flatMap(({ ports }) => ports), ...others].flatMap(({ attachment }) => attachment ?? []),
-  );
+/** The ids of all containers of a tree. */
+export function idsIn(nodes: readonly NetworkNode[]): string[] {
+  const ends = nodes.flatMap(({ bridges, others }) => [...bridges.flatMap(({ ports }) => ports), ...others]);
+  return [...new Set(ends.flatMap(({ attachment }) => attachment?.containerID ?? []))].sort();
+}

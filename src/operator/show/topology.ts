@@ -50,14 +50,15 @@ interface Placed {
 export function topologyOf(read: Read): NetworkNode[] {
   const { networks, attachments, orphans } = read.host;
   const ends = endsOf(read);
-  const placed = attachments.map((attachment) => place(attachment, read, ends));
+  const proven = new Set(attachments.flatMap(({ links }) => links));
+  const placed = attachments.map((attachment) => place(attachment, read, ends, proven));
   const configured = networks.networks.filter(({ shadowedBy }) => shadowedBy === undefined);
   const names = new Set(
     [...configured, ...attachments].map((each) => ("name" in each ? each.name : each.network)),
   );
   const owned = new Set(placed.flatMap(({ link }) => link?.index ?? []));
   const nodes = [...names].sort().map((name): NetworkNode => {
-    const network = configured.find((each) => each.name === name);
+    const network = networkOf(name, read);
     const own = placed.filter(({ attachment }) => attachment.network === name);
     const bridges = bridgesOf(network, own, read).map((bridge) => bridgeNode(bridge, own, owned, ends, read));
     const atBridge = new Set(read.host.links.filter(({ portKind }) => portKind === "bridge"));
@@ -89,34 +90,47 @@ function endsOf({ host, insides }: Read): Map<number, End> {
   );
 }
 
-/** By the proven link, else by the namespace, else by an address that leads to a link: the reference marks nothing. */
-function place(attachment: FoundAttachment, { host, insides }: Read, ends: ReadonlyMap<number, End>): Placed {
-  const link = attachment.links.find(({ index }) => ends.has(index)) ?? attachment.links[0];
+/**
+ * By the proven link, else by the namespace, else by an address: the reference marks nothing. Another network may have the same
+ * addresses: then they are behind another bridge, or behind a link that is proven to be another attachment's.
+ */
+function place(
+  attachment: FoundAttachment,
+  read: Read,
+  ends: ReadonlyMap<number, End>,
+  proven: ReadonlySet<HostLink>,
+): Placed {
+  const { links, netns, ifname } = attachment;
+  const link = links.find(({ index }) => ends.has(index)) ?? links[0];
   if (link !== undefined) return { attachment, link, end: ends.get(link.index) };
   const addresses = new Set(knownAddresses(attachment).map(formatIp));
   const isOwn = ({ name, addresses: all }: InsideInterface): boolean =>
-    all.some(({ address }) => addresses.has(formatIp(address))) &&
-    (attachment.ifname === "" || attachment.ifname === name);
-  const isIn = ({ netnsId, path }: Inside): boolean => {
-    const { netns } = attachment;
-    return netns === undefined || path === netns.path || (netnsId !== undefined && netnsId === netns.netnsId);
-  };
-  for (const candidate of host.links) {
-    const end = ends.get(candidate.index);
-    if (end !== undefined && isIn(end.inside) && isOwn(end.found))
-      return { attachment, link: candidate, end };
-  }
-  for (const inside of insides) {
-    if (!isIn(inside)) continue;
-    const found = inside.interfaces.find(
-      (each) => isOwn(each) || (attachment.netns !== undefined && each.name === attachment.ifname),
-    );
-    if (found === undefined) continue;
-    const [index] = [...ends].find(([, end]) => end.found === found) ?? [];
-    return { attachment, link: host.links.find((each) => each.index === index), end: { inside, found } };
+    (all.some(({ address }) => addresses.has(formatIp(address))) && (ifname === "" || ifname === name)) ||
+    (netns !== undefined && name === ifname);
+  const isIn = ({ netnsId, path }: Inside): boolean =>
+    netns === undefined || path === netns.path || (netnsId !== undefined && netnsId === netns.netnsId);
+  const bridges = bridgeNamesOf(networkOf(attachment.network, read));
+  const bridge = read.host.links.find(({ kind, name }) => kind === "bridge" && bridges.includes(name))?.index;
+  for (const inside of read.insides.filter(isIn)) {
+    for (const found of inside.interfaces.filter(isOwn)) {
+      const [index] = [...ends].find(([, end]) => end.found === found) ?? [];
+      const leading = read.host.links.find((each) => each.index === index);
+      const { master } = leading ?? {};
+      if (leading !== undefined && proven.has(leading)) continue;
+      if (bridge !== undefined && master !== undefined && master !== bridge) continue;
+      return { attachment, link: leading, end: { inside, found } };
+    }
   }
   return { attachment, link: undefined, end: undefined };
 }
+
+const networkOf = (name: string, { host }: Read): Network | undefined =>
+  host.networks.networks.find((each) => each.name === name && each.shadowedBy === undefined);
+
+const bridgeNamesOf = (network: Network | undefined): string[] =>
+  (network?.plugins ?? [])
+    .filter((plugin) => typeOf(plugin) === "bridge")
+    .map((plugin) => String(get(plugin, "bridge") || "cni0"));
 
 /** The bridges that its configuration names, and those where its attachments are. */
 function bridgesOf(
@@ -124,9 +138,7 @@ function bridgesOf(
   own: readonly Placed[],
   { host }: Read,
 ): (HostLink | string)[] {
-  const named = (network?.plugins ?? [])
-    .filter((plugin) => typeOf(plugin) === "bridge")
-    .map((plugin) => String(get(plugin, "bridge") || "cni0"));
+  const named = bridgeNamesOf(network);
   const masters = new Set(own.map(({ link }) => link?.master));
   const used = host.links.filter(
     ({ kind, index, name }) => kind === "bridge" && (masters.has(index) || named.includes(name)),

@@ -1,5 +1,6 @@
 /** O9: `ports` and `show` on real networks, of all backends, by these plugins and by the reference's. */
 import { expect } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
 import { eventually } from "../../support/eventually.ts";
 import { hostTests } from "../../support/host-test.ts";
 import { referencePlugin, whyNoReference } from "../../support/reference-plugin.ts";
@@ -192,6 +193,12 @@ sceneTest(
     ])
       expect(stdout).toContain(part);
     expect((await scene.run(["show", "--dot"])).stdout).toStartWith("digraph bridgehead {\n");
+    writeFileSync(`${FOLDER}/broken.conf`, "{");
+    expect(await scene.run(["show", "8080", "-q"])).toMatchObject({
+      ...{ exitCode: 0, stdout: "c1\n" },
+      stderr: expect.stringContaining(`bridgehead show: cannot read the network of "${FOLDER}/broken.conf"`),
+    });
+    rmSync(`${FOLDER}/broken.conf`);
     expect(await scene.run(["show", "198.51.100.9"])).toMatchObject({
       exitCode: 1,
       stdout: "",

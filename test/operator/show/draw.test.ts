@@ -50,7 +50,7 @@ no known network  without a configuration
 });
 
 /** A name whose quotes, backslash and line end would end a text of DOT. */
-const HOSTILE = 'x"];\\ \n}';
+const HOSTILE = 'x"];\n}\\';
 
 const GRAPHS = [
   ["all", NODES],
