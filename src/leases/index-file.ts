@@ -1,7 +1,7 @@
 /** Reads and writes the file of the lease index, under the lock of the leases. A failure here only costs time. */
 
-import { SystemError } from "../sys/errno.ts";
-import { ftruncate, O, pwrite } from "../sys/file.ts";
+import { SystemError, unlessFailed } from "../sys/errno.ts";
+import { ftruncate, O, pread, pwrite } from "../sys/file.ts";
 import {
   ensureOwnDirectory,
   ForeignFileError,
@@ -11,12 +11,11 @@ import {
   openOwn,
   requireOwnDirectory,
 } from "../sys/own-file.ts";
-import { readUpTo } from "./lease-files.ts";
-import { LeaseIndex } from "./lease-index.ts";
+import { LeaseIndex, type ReadIndex } from "./lease-index.ts";
 import { indexPath, type LeasePlace, stateDirectory } from "./place.ts";
 
-/** Bytes of 1.6 million leases. With more of them no index is kept: each command reads the directory. */
-const LARGEST = 64 * 1024 * 1024;
+/** Bytes of a million leases. With more of them no index is kept: each command reads the directory. */
+const LARGEST = 65 * 1024 * 1024;
 
 export class IndexFile implements Disposable {
   private readonly place: LeasePlace;
@@ -35,16 +34,18 @@ export class IndexFile implements Disposable {
       requireOwnDirectory(stateDirectory(this.place));
       this.file = openOwn(indexPath(this.place), O.RDWR);
       const { fd, status } = this.file;
-      return status.size > LARGEST ? undefined : LeaseIndex.open(readUpTo(fd, status.size), boot);
+      // What cannot be read has a wrong checksum too.
+      const read: ReadIndex = (words, offset) => void unlessFailed(() => pread(fd, words, offset));
+      return status.size > LARGEST ? undefined : LeaseIndex.open(read, status.size, boot);
     } catch (error) {
       this.explain(error);
       return undefined;
     }
   }
 
-  /** Overwrites the file. An index that is written only in part has a wrong checksum. */
-  write(bytes: Uint8Array): void {
-    if (bytes.length > LARGEST || this.isForeign) return;
+  /** Writes what has changed. If that is interrupted, the checksums do not match, and neither does the directory's state. */
+  write(index: LeaseIndex, boot: string, state: string): void {
+    if (index.size > LARGEST || this.isForeign) return;
     try {
       if (this.file === undefined) {
         ensureOwnDirectory(stateDirectory(this.place));
@@ -52,8 +53,9 @@ export class IndexFile implements Disposable {
         grantOwner(this.file);
       }
       const { fd, status } = this.file;
-      for (let done = 0; done < bytes.length; ) done += pwrite(fd, bytes.subarray(done), done);
-      if (status.size > bytes.length) ftruncate(fd, bytes.length);
+      // What is written only in part has a wrong checksum.
+      index.seal(boot, state, (words, offset) => void pwrite(fd, words, offset));
+      if (status.size > index.size) ftruncate(fd, index.size);
     } catch (error) {
       this.explain(error);
     }

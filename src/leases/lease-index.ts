@@ -1,189 +1,210 @@
 /**
- * The lease index: which lease holds which address, found at the same cost among ten leases and ten thousand (rule L6,
- * decision 0007). It is only a cache of the directory. It consists of 64-bit words in the machine's byte order: a
- * header and three columns. A column has one row for each lease, then free rows. The columns are: the hash of the
- * content; the address (two words); inode and change time of the file. Rows are found by the typed array's own search.
+ * The lease index: which attachment holds which address, found at the same cost among ten leases and ten thousand (rule L6,
+ * decision 0007). It is only a cache of the directory. It is a hash table of pages, in which a row's place follows from the hash
+ * of its lease's content. A head in front of the pages has a checksum of each, and one of itself. So one checksum covers all of
+ * it, and a command reads, verifies and writes only the head and the pages that it needs.
  */
 import { hash64 } from "#engine";
-import type { Interval } from "../net/interval.ts";
 import type { IpAddress } from "../net/ip.ts";
-
-/** One file that holds an address. */
-export interface IndexEntry {
-  /** By hashOf. */
-  readonly hash: bigint;
-  readonly address: IpAddress;
-  /** The file's inode number and change time (ns): while both are the same, so is the content. */
-  readonly inode: bigint;
-  readonly changed: bigint;
-}
+import { type IndexEntry, IndexPage, PAGE_ROWS, PAGE_WORDS } from "./index-page.ts";
 
 /** The hash of a file that is not a lease but holds its address. */
 export const NO_LEASE = 0n;
 
 /** "BHindex" and the version of the layout. */
-const MAGIC = 0x42_48_69_6e_64_65_78_02n;
+const MAGIC = 0x42_48_69_6e_64_65_78_03n;
 
-/** Offsets of the header's words. The checksum covers all words after it. */
+/** Offsets of the head's words. The checksum covers all words after it; those of the pages follow. */
 const CHECKSUM = 1;
 const BOOT = 2;
 const STATE = 3;
 const ROWS = 4;
-const HEADER = 5;
+const HEAD = 5;
 
-/** Words of a row in all columns together. */
-const ROW = 5;
-/** For each column: the words of a row in it, and in all columns before it. */
-const COLUMNS: readonly (readonly [width: number, before: number])[] = [
-  [1, 0],
-  [2, 1],
-  [2, 3],
-];
+/** Rows of a page on the average; with more of them, the number of pages doubles. Then hardly any page is ever spilled. */
+const FILL = 32;
 
-/** An IPv4 address is stored as an IPv4-mapped IPv6 address, since no file is named after one of those. */
-const MAPPED = 0xffffn;
+/** A page is not what was written: the index must not be used. */
+export class DamagedIndexError extends Error {
+  override readonly name = "DamagedIndexError";
+}
 
-/** Addresses that are looked up one by one before all rows are read. */
-const TRIES = 8;
+/** Words of the file, and the offset of their bytes. */
+type Transfer = (words: BigUint64Array<ArrayBuffer>, offset: number) => void;
+
+/** Fills the words with what the file has there. What it does not have stays as it was. */
+export type ReadIndex = Transfer;
 
 export class LeaseIndex {
-  rows: number;
-  private words: BigUint64Array;
-  private capacity: number;
+  rows = 0;
+  private head: BigUint64Array<ArrayBuffer>;
+  /** A power of two. */
+  private count: number;
+  /** Those that were needed, by number. */
+  private pages = new Map<number, IndexPage>();
+  private readonly read: ReadIndex | undefined;
 
-  constructor(words = new BigUint64Array(HEADER + ROW * 16), rows = 0) {
-    this.words = words;
-    this.rows = rows;
-    this.capacity = (words.length - HEADER) / ROW;
+  /** An index with room for so many leases, or the one that is read from a file with this head. */
+  constructor(
+    leases: number,
+    file?: { readonly head: BigUint64Array<ArrayBuffer>; readonly read: ReadIndex },
+  ) {
+    this.count = 1;
+    while (FILL * this.count < leases) this.count *= 2;
+    this.read = file?.read;
+    if (file !== undefined) {
+      this.head = file.head;
+      this.count = file.head.length - HEAD;
+      this.rows = Number(file.head[ROWS]);
+      return;
+    }
+    this.head = new BigUint64Array(HEAD + this.count);
+    for (let number = 0; number < this.count; number++) this.pages.set(number, new IndexPage());
   }
 
   /**
-   * The index in the bytes of a file; undefined if they were not written by this version and in this boot, or were
+   * The index in a file of so many bytes; undefined if it was not written by this version and in this boot, or if its head was
    * changed since. After a power failure an index of the previous boot can be out of date.
    */
-  static open({ buffer, length }: Uint8Array<ArrayBuffer>, boot: string): LeaseIndex | undefined {
-    if ((length - 8 * HEADER) % (8 * ROW) !== 0) return undefined;
-    const words = new BigUint64Array(buffer, 0, length / 8);
-    if (words[0] !== MAGIC || words[CHECKSUM] !== hashOf(words.subarray(BOOT))) return undefined;
-    return words[BOOT] === hashOf(boot) ? new LeaseIndex(words, Number(words[ROWS])) : undefined;
+  static open(read: ReadIndex, size: number, boot: string): LeaseIndex | undefined {
+    const count = (size / 8 - HEAD) / (PAGE_WORDS + 1);
+    if (!Number.isInteger(count) || count < 1) return undefined;
+    const head = new BigUint64Array(HEAD + count);
+    read(head, 0);
+    if (head[0] !== MAGIC || head[CHECKSUM] !== hashOf(head.subarray(BOOT))) return undefined;
+    return head[BOOT] === hashOf(boot) ? new LeaseIndex(0, { head, read }) : undefined;
   }
 
-  /** The bytes for the file: they say in which boot and for which state of the directory the index is right. */
-  seal(boot: string, state: string): Uint8Array {
-    const { words } = this;
-    words.set([MAGIC, 0n, hashOf(boot), hashOf(state), BigInt(this.rows)]);
-    words[CHECKSUM] = hashOf(words.subarray(BOOT));
-    return new Uint8Array(words.buffer);
+  /** Bytes of the file. */
+  get size(): number {
+    return this.offset(this.count);
+  }
+
+  /**
+   * Writes what has changed, the head last: it says in which boot and for which state of the directory the index is right, and
+   * is wrong for every other set of pages.
+   */
+  seal(boot: string, state: string, write: Transfer): void {
+    const { head } = this;
+    this.pages.forEach((page, number) => {
+      if (!page.isChanged) return;
+      const words = page.sealed();
+      head[HEAD + number] = hashOf(words);
+      write(words, this.offset(number));
+    });
+    head.set([MAGIC, 0n, hashOf(boot), hashOf(state), BigInt(this.rows)]);
+    head[CHECKSUM] = hashOf(head.subarray(BOOT));
+    write(head, 0);
   }
 
   /** Whether the index was sealed for this state of the directory. */
   isOfState(state: string): boolean {
-    return this.words[STATE] === hashOf(state);
-  }
-
-  /** Addresses of the files with this content, and possibly of other files with the same hash. */
-  find(content: string): IpAddress[] {
-    const hash = hashOf(content);
-    const found: IpAddress[] = [];
-    for (let at = HEADER - 1; ; ) {
-      at = this.words.indexOf(hash, at + 1);
-      if (at < 0 || at >= HEADER + this.rows) return found;
-      found.push(this.entry(at - HEADER).address);
-    }
-  }
-
-  /** The first free address of the interval; undefined if all are held. */
-  firstFree({ family, from, to }: Interval): IpAddress | undefined {
-    for (let value = from; ; value += this.run({ family, value })) {
-      for (let tries = 0; tries < TRIES; tries++, value++) {
-        if (value > to) return undefined;
-        const address = { family, value };
-        if (this.rowOf(address) < 0) return address;
-      }
-    }
-  }
-
-  entry(row: number): IndexEntry {
-    const { words, capacity } = this;
-    const at = HEADER + capacity + 2 * row;
-    const hash = words[HEADER + row] ?? 0n;
-    const high = words[at] ?? 0n;
-    const low = words[at + 1] ?? 0n;
-    const inode = words[at + 2 * capacity] ?? 0n;
-    const changed = words[at + 2 * capacity + 1] ?? 0n;
-    const isMapped = high === 0n && low >> 32n === MAPPED;
-    const address: IpAddress = isMapped
-      ? { family: 4, value: low & 0xffffffffn }
-      : { family: 6, value: (high << 64n) | low };
-    return { hash, address, inode, changed };
-  }
-
-  insert({ hash, address, inode, changed }: IndexEntry): void {
-    if (this.rows === this.capacity) {
-      const larger = new LeaseIndex(new BigUint64Array(HEADER + ROW * (16 + Math.ceil(this.rows * 1.25))));
-      for (const [width, before] of COLUMNS) {
-        const column = HEADER + before * this.capacity;
-        const used = this.words.subarray(column, column + width * this.rows);
-        larger.words.set(used, HEADER + before * larger.capacity);
-      }
-      this.words = larger.words;
-      this.capacity = larger.capacity;
-    }
-    const row = this.rows++;
-    const at = HEADER + this.capacity + 2 * row;
-    const { words, capacity } = this;
-    words[HEADER + row] = hash;
-    words[at] = highOf(address);
-    words[at + 1] = lowOf(address);
-    words[at + 2 * capacity] = inode;
-    words[at + 2 * capacity + 1] = changed;
-  }
-
-  /** Removes the row of an address. The last row takes its place. */
-  remove(address: IpAddress): void {
-    const row = this.rowOf(address);
-    if (row < 0) return;
-    const last = --this.rows;
-    for (const [width, before] of COLUMNS) {
-      const column = HEADER + before * this.capacity;
-      this.words.copyWithin(column + width * row, column + width * last, column + width * (last + 1));
-    }
+    return this.head[STATE] === hashOf(state);
   }
 
   /**
-   * How many addresses from this one on are held without a gap. It reads all rows once, as plain numbers, since ten
-   * thousand bigints take milliseconds. The result can be too small where the lowest 32 bits overflow.
+   * Addresses of the files with this content, and possibly of other files with the same hash.
+   * @throws DamagedIndexError, as all that follow
    */
-  private run(start: IpAddress): bigint {
+  find(content: string | undefined): IpAddress[] {
+    const hash = hashOf(content);
+    const found: IpAddress[] = [];
+    this.forEachPage(hash, (page) => {
+      for (let row = page.rowOf(hash); row >= 0; row = page.rowOf(hash, row + 1))
+        found.push(page.address(row));
+      return !page.isSpilled;
+    });
+    return found;
+  }
+
+  insert(entry: IndexEntry): void {
+    if (this.rows >= FILL * this.count) this.grow();
+    this.rows++;
+    this.forEachPage(entry.hash, (page) => {
+      const hasRoom = page.rows < PAGE_ROWS;
+      if (hasRoom) page.insert(entry);
+      else if (!page.isSpilled) page.isSpilled = page.isChanged = true;
+      return hasRoom;
+    });
+  }
+
+  /** Removes the row of a file. False if there is none. */
+  remove({ family, value }: IpAddress, content: string | undefined): boolean {
+    const hash = hashOf(content);
+    let isRemoved = false;
+    this.forEachPage(hash, (page) => {
+      for (let row = page.rowOf(hash); row >= 0; row = page.rowOf(hash, row + 1)) {
+        const address = page.address(row);
+        if (address.family !== family || address.value !== value) continue;
+        page.remove(row);
+        this.rows--;
+        isRemoved = true;
+        return true;
+      }
+      return !page.isSpilled;
+    });
+    return isRemoved;
+  }
+
+  /** All entries. Those that were visited may be removed meanwhile: the row that takes a row's place was visited before. */
+  *entries(): Generator<IndexEntry> {
+    for (let number = 0; number < this.count; number++) {
+      const page = this.page(number);
+      for (let row = page.rows - 1; row >= 0; row--) yield page.entry(row);
+    }
+  }
+
+  /** At most so many entries from one page, at a random place. */
+  some(most: number, randomBelow: (limit: number) => number): IndexEntry[] {
+    const isAll = this.count === 1 && this.rows <= most;
+    const random = isAll ? 0 : randomBelow(this.count * PAGE_ROWS);
+    const from = random % PAGE_ROWS;
+    const page = this.page((random - from) / PAGE_ROWS);
+    const found: IndexEntry[] = [];
+    while (found.length < most && found.length < page.rows)
+      found.push(page.entry((from + found.length) % page.rows));
+    return found;
+  }
+
+  /** How many addresses from this one on are held without a gap. It reads all rows once. The result can be too small. */
+  run(start: IpAddress): bigint {
     // Among one address more than there are rows, at least one is free.
     const taken = new Uint8Array(this.rows + 1);
-    const [a, b, low = 0, d] = new Uint32Array(BigUint64Array.of(highOf(start), lowOf(start)).buffer);
-    const numbers = new Uint32Array(this.words.buffer, 8 * (HEADER + this.capacity), 4 * this.rows);
-    for (let at = 0; at < numbers.length; at += 4) {
-      const offset = (numbers[at + 2] ?? 0) - low;
-      if (offset < 0 || offset >= taken.length) continue;
-      if (numbers[at] === a && numbers[at + 1] === b && numbers[at + 3] === d) taken[offset] = 1;
-    }
+    for (let number = 0; number < this.count; number++) this.page(number).mark(start, taken);
     return BigInt(taken.indexOf(0));
   }
 
-  private rowOf(address: IpAddress): number {
-    const high = highOf(address);
-    const low = lowOf(address);
-    const column = HEADER + this.capacity;
-    for (let at = column; ; ) {
-      at = this.words.indexOf(low, at + 1);
-      if (at < 0 || at >= column + 2 * this.rows) return -1;
-      if ((at - column) % 2 === 1 && this.words[at - 1] === high) return (at - column - 1) / 2;
-    }
+  /** Calls `visit` with the page of a hash and those after it, until it returns true. */
+  private forEachPage(hash: bigint, visit: (page: IndexPage) => boolean): void {
+    const home = Number(hash & BigInt(this.count - 1));
+    for (let step = 0; step < this.count; step++) if (visit(this.page((home + step) % this.count))) return;
+  }
+
+  private page(number: number): IndexPage {
+    const known = this.pages.get(number);
+    if (known !== undefined) return known;
+    const words = new BigUint64Array(PAGE_WORDS);
+    this.read?.(words, this.offset(number));
+    if (hashOf(words) !== this.head[HEAD + number]) throw new DamagedIndexError();
+    const page = new IndexPage(words);
+    this.pages.set(number, page);
+    return page;
+  }
+
+  /** Where a page begins in the file. */
+  private offset(number: number): number {
+    return 8 * (HEAD + this.count + number * PAGE_WORDS);
+  }
+
+  private grow(): void {
+    const larger = new LeaseIndex(2 * FILL * this.count);
+    for (const entry of this.entries()) larger.insert(entry);
+    this.head = larger.head;
+    this.count = larger.count;
+    this.pages = larger.pages;
   }
 }
 
 /** The hash of a content. Contents with equal hashes can differ, so the file is always read as well. */
 export const hashOf = (content: string | BigUint64Array | undefined): bigint =>
   content === undefined ? NO_LEASE : hash64(content) || 1n;
-
-/** The two words of an address. */
-const highOf = ({ family, value }: IpAddress): bigint => (family === 4 ? 0n : value >> 64n);
-const lowOf = ({ family, value }: IpAddress): bigint =>
-  family === 4 ? (MAPPED << 32n) | value : BigInt.asUintN(64, value);

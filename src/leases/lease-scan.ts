@@ -2,9 +2,10 @@
 import { formatIp, type IpAddress, ipv4InBytes, parseIp } from "../net/ip.ts";
 import { forEachEntry, nameOf, readSmallFile } from "../sys/directory.ts";
 import { inodeAndChange } from "../sys/file.ts";
+import type { IndexEntry } from "./index-page.ts";
 import { trimmed } from "./lease.ts";
 import type { LeaseFiles } from "./lease-files.ts";
-import { hashOf, type IndexEntry, LeaseIndex } from "./lease-index.ts";
+import { DamagedIndexError, hashOf, LeaseIndex } from "./lease-index.ts";
 
 /** Bytes of a buffer for nearly all leases; larger ones are read as any file is. */
 const USUAL = 512;
@@ -23,14 +24,21 @@ export interface Scan {
  * are. `known` is an earlier index of this boot: a file that has not changed since then is not read again.
  */
 export function scanLeases(files: LeaseFiles, known: LeaseIndex | undefined): Scan {
-  const index = new LeaseIndex();
+  let names = 0;
+  forEachEntry(files.path, () => void names++);
+  // The names also count what is no lease, and a few may come meanwhile, for which the index can still grow.
+  const index = new LeaseIndex(names);
   const seen = new Set<string>();
-  for (let row = 0; known !== undefined && row < known.rows; row++) {
-    const entry = known.entry(row);
-    const name = formatIp(entry.address);
-    if (seen.has(name) || !isUnchanged(files, entry)) continue;
-    seen.add(name);
-    index.insert(entry);
+  try {
+    for (const entry of known?.entries() ?? []) {
+      const name = formatIp(entry.address);
+      if (seen.has(name) || !isUnchanged(files, entry)) continue;
+      seen.add(name);
+      index.insert(entry);
+    }
+  } catch (error) {
+    // What a damaged index does not tell is read.
+    if (!(error instanceof DamagedIndexError)) throw error;
   }
   const oddNames = new Map<string, string[]>();
   const readWithCare = (name: string, address: IpAddress): void => {

@@ -4,8 +4,7 @@
  */
 import type { ContainerInterface } from "../cni/attachment.ts";
 import type { Interval } from "../net/interval.ts";
-import { formatIp, type IpAddress } from "../net/ip.ts";
-import type { FileStatus } from "../sys/file.ts";
+import { formatIp, type IpAddress, sameIp } from "../net/ip.ts";
 import { type FileLock, lockFile } from "../sys/flock.ts";
 import { randomBelow } from "../sys/random.ts";
 import type { Boot } from "./boot.ts";
@@ -13,12 +12,15 @@ import { distinguish, stateOf } from "./directory-state.ts";
 import { IndexFile } from "./index-file.ts";
 import { contentsOf } from "./lease.ts";
 import type { LeaseFile, LeaseFiles } from "./lease-files.ts";
-import type { LeaseIndex } from "./lease-index.ts";
+import { DamagedIndexError, type LeaseIndex } from "./lease-index.ts";
 import { entryOf, isUnchanged, type Scan, scanLeases } from "./lease-scan.ts";
 import type { StagedLease } from "./staged-lease.ts";
 
 /** Files that are checked for changes in place; each costs four microseconds. */
 const SAMPLE = 8;
+
+/** Addresses that are looked up one by one before the index is asked how long the row of held ones is. */
+const TRIES = 8;
 
 const NONE: Scan["oddNames"] = new Map();
 
@@ -73,14 +75,12 @@ export class LeaseStore implements Disposable {
    * the directory.
    */
   inspectSome(): void {
-    const index = this.trust();
+    const entries = this.ask((index) => index.some(SAMPLE, randomBelow));
     if (this.isFresh) return;
-    const from = index.rows > SAMPLE ? randomBelow(index.rows) : 0;
-    for (let count = 0; count < SAMPLE && count < index.rows; count++) {
-      if (!isUnchanged(this.files, index.entry((from + count) % index.rows))) {
-        this.scan();
-        return;
-      }
+    for (const entry of entries) {
+      if (isUnchanged(this.files, entry)) continue;
+      this.scan();
+      return;
     }
   }
 
@@ -91,11 +91,10 @@ export class LeaseStore implements Disposable {
   heldBy(attachment: ContainerInterface, isSure: boolean): LeaseFile[] {
     const contents = contentsOf(attachment);
     for (;;) {
-      const index = this.trust();
       const held: LeaseFile[] = [];
       let isStale = false;
       for (const content of contents) {
-        for (const address of index.find(content)) {
+        for (const address of this.ask((index) => index.find(content))) {
           const before = held.length;
           for (const lease of this.at(address)) if (lease.content === content) held.push(lease);
           if (held.length === before) isStale = true;
@@ -120,33 +119,32 @@ export class LeaseStore implements Disposable {
   /** All files that hold an address, from a fresh scan. The caller may release each before it takes the next. */
   *everything(): Generator<LeaseFile> {
     const index = this.isFresh ? this.trust() : this.scan();
-    // Backwards: the row that takes a removed row's place was visited before.
-    for (let row = index.rows - 1; row >= 0; row--) yield* this.at(index.entry(row).address);
+    for (const { address } of index.entries()) yield* this.at(address);
   }
 
-  /** Gives the lease the first free address of the intervals; undefined if none is free. */
+  /**
+   * Gives the lease the first free address of the intervals; undefined if none is free. The directory says which are free: the
+   * index only helps to pass long rows of held ones.
+   */
   allocate(lease: StagedLease, order: readonly Interval[]): IpAddress | undefined {
-    for (;;) {
-      const index = this.trust();
-      let address: IpAddress | undefined;
-      for (let at = 0; at < order.length && address === undefined; at++) {
-        const interval = order[at];
-        if (interval !== undefined) address = index.firstFree(interval);
-      }
-      if (address === undefined || this.publish(lease, address)) return address;
-      if (this.isFresh) {
-        // A program that does not take the lock created the file after the scan.
-        this.enter(address, undefined, undefined);
-      } else {
-        this.scan();
+    this.trust();
+    for (const { family, from, to } of order) {
+      for (let value = from, tries = 0; value <= to; value++, tries++) {
+        if (tries === TRIES) {
+          value += this.ask((index) => index.run({ family, value }));
+          tries = 0;
+          if (value > to) break;
+        }
+        const address = { family, value };
+        if (this.publish(lease, address)) return address;
       }
     }
+    return undefined;
   }
 
-  release({ name, address }: Pick<LeaseFile, "name" | "address">): void {
+  release({ name, address, content }: Pick<LeaseFile, "name" | "address" | "content">): void {
     this.change(() => this.files.remove(name));
-    if (!this.oddNames.has(formatIp(address))) this.index?.remove(address);
-    else this.index = undefined;
+    this.amend((index) => !this.oddNames.has(formatIp(address)) && index.remove(address, content));
   }
 
   /** Writes the last reserved address of a set. @throws SystemError */
@@ -160,7 +158,7 @@ export class LeaseStore implements Disposable {
     const { index, boot, state } = this;
     if (!this.isChanged || this.oddNames.size > 0) return;
     if (index === undefined || boot === undefined || state === undefined) return;
-    if (stateOf(this.files.path) === state) this.file.write(index.seal(boot, state));
+    if (stateOf(this.files.path) === state) this.file.write(index, boot, state);
   }
 
   [Symbol.dispose](): void {
@@ -168,35 +166,69 @@ export class LeaseStore implements Disposable {
     this.lock[Symbol.dispose]();
   }
 
+  /** Gives the lease this address. False if a file holds it. */
   private publish(lease: StagedLease, address: IpAddress): boolean {
     const name = formatIp(address);
+    if (this.oddNames.has(name)) return false;
     let isDone = this.change(() => lease.publish(address));
-    if (!isDone && this.files.read(name, address) === undefined) {
+    if (!isDone) {
+      const holder = this.files.read(name, address);
+      if (holder !== undefined) {
+        this.requireKnown(holder);
+        return false;
+      }
       // An empty file, left by a crash between its creation and its writing, is not a lease (rule L2).
       isDone = this.change(() => {
         this.files.remove(name);
         return lease.publish(address);
       });
     }
-    if (isDone) this.enter(address, lease.content, lease.status());
+    const file = isDone ? lease.status() : undefined;
+    if (isDone)
+      this.amend((index) => {
+        if (file !== undefined) index.insert(entryOf(address, lease.content, file));
+        return file !== undefined;
+      });
     return isDone;
   }
 
-  /** Changes the directory. If another program changed it just before, the index no longer matches it. */
-  private change<T>(change: () => T): T {
-    const { path } = this.files;
-    const isExpected = this.state !== undefined && stateOf(path) === this.state;
-    this.isChanged = true;
-    this.state = undefined;
-    const result = change();
-    if (isExpected) this.state = distinguish(path);
-    return result;
+  /** Makes the index anew if it does not know a file: it was made by a program that does not take the lock. */
+  private requireKnown({ address, content }: LeaseFile): void {
+    const known = this.ask((index) => index.find(content));
+    if (known.some((each) => sameIp(each, address))) return;
+    if (this.isFresh) this.state = undefined;
+    else this.scan();
   }
 
-  /** Puts a file into the index. With a file of unknown status, the index is valid for this process only. */
-  private enter(address: IpAddress, content: string | undefined, file: FileStatus | undefined): void {
-    this.index?.insert(entryOf(address, content, file ?? { inode: 0n, changed: 0n }));
-    if (file === undefined) this.state = undefined;
+  /** Changes the directory, unless `change` gives false. If another program has just changed it, the index does not match. */
+  private change(change: () => unknown): boolean {
+    const { path } = this.files;
+    const before = this.state !== undefined && stateOf(path) === this.state ? this.state : undefined;
+    this.isChanged = true;
+    this.state = undefined;
+    const isDone = change() !== false;
+    if (before !== undefined) this.state = isDone ? distinguish(path) : before;
+    return isDone;
+  }
+
+  /** Asks the index; if it proves to be damaged, a new one. */
+  private ask<T>(question: (index: LeaseIndex) => T): T {
+    try {
+      return question(this.trust());
+    } catch (error) {
+      if (!(error instanceof DamagedIndexError)) throw error;
+      return question(this.scan());
+    }
+  }
+
+  /** Changes the index. It is given up if it is damaged, or if `change` says that it is not right any more. */
+  private amend(change: (index: LeaseIndex) => boolean): void {
+    try {
+      if (this.index !== undefined && change(this.index)) return;
+    } catch (error) {
+      if (!(error instanceof DamagedIndexError)) throw error;
+    }
+    this.index = undefined;
   }
 
   private trust(): LeaseIndex {

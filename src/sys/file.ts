@@ -2,6 +2,7 @@
  * Files, synchronously: opening, identity, names, directories. All errors are SystemError. node:fs is not used: it
  * costs 1.3 ms at start (docs/decisions/0002-libc-instead-of-node-fs.md) and hides the exact errno.
  */
+import type { Memory } from "#engine";
 import { close, readToEnd } from "./descriptor.ts";
 import { ENOENT, failedWith, SystemError } from "./errno.ts";
 import { changeSeen, type FileIdentity, FileStatus, inodeSeen, look, NO_PATH } from "./statx.ts";
@@ -168,12 +169,13 @@ export function utimensat(path: string, times: BigInt64Array): void {
   call("utimensat", 280, 88, path, AT_FDCWD, cString(path), times);
 }
 
-export function pread(fd: number, buffer: Uint8Array, offset: number): number {
-  return call("pread64", 17, 67, undefined, fd, buffer, buffer.length, offset);
+/** Reads into all of the memory, or up to the end of the file. */
+export function pread(fd: number, memory: Memory, offset: number): number {
+  return call("pread64", 17, 67, undefined, fd, memory, memory.byteLength, offset);
 }
 
-export function pwrite(fd: number, bytes: Uint8Array, offset: number): number {
-  return call("pwrite64", 18, 68, undefined, fd, bytes, bytes.length, offset);
+export function pwrite(fd: number, memory: Memory, offset: number): number {
+  return call("pwrite64", 18, 68, undefined, fd, memory, memory.byteLength, offset);
 }
 
 export function fsync(fd: number): void {

@@ -1,7 +1,7 @@
 /** The layers that read what the kernel or the disk gives: netlink replies, the lease index. */
 
-import { hashOf, LeaseIndex } from "../../src/leases/lease-index.ts";
-import type { IpAddress } from "../../src/net/ip.ts";
+import { DamagedIndexError, hashOf, LeaseIndex, type ReadIndex } from "../../src/leases/lease-index.ts";
+import { formatIp, type IpAddress } from "../../src/net/ip.ts";
 import { Connection } from "../../src/netlink/connection.ts";
 import { decode } from "../../src/netlink/decode.ts";
 import { encode } from "../../src/netlink/encode.ts";
@@ -80,23 +80,37 @@ function conversations(chance: Chance): void {
   }
 }
 
-/** An index that was damaged is not opened; one that was not gives what was put in. */
+/** What was damaged of an index is not used; what was not gives what was put in. */
 function indexes(chance: Chance): void {
-  const index = new LeaseIndex();
-  const count = chance.below(40);
-  for (let n = 0; n < count; n++) {
-    index.insert({ hash: hashOf(`c${chance.below(5)}`), address: anyAddress(chance), ...FILE });
+  const index = new LeaseIndex(chance.below(90));
+  const contents = new Map<string, string>();
+  for (let n = chance.below(90); n > 0; n--) {
+    const [address, content] = [anyAddress(chance), `c${chance.below(5)}`];
+    if (contents.has(formatIp(address))) continue;
+    contents.set(formatIp(address), content);
+    index.insert({ hash: hashOf(content), address, ...FILE });
   }
-  const sealed = index.seal("boot", "state");
-  const damaged = chance.oneIn(5) ? sealed : mutateBytes(chance, sealed);
-  const found = LeaseIndex.open(Uint8Array.from(damaged), "boot");
-  if (found === undefined) return;
-  if (Buffer.compare(damaged, sealed) !== 0) throw new Error("a damaged index was opened");
-  for (let row = 0; row < count; row++)
-    if (found.entry(row).address.value !== index.entry(row).address.value) throw new Error("another address");
-  const address = anyAddress(chance);
-  found.firstFree({ family: address.family, from: address.value, to: address.value + 99n });
-  found.insert({ hash: hashOf("c9"), address, ...FILE });
+  const sealed = new Uint8Array(index.size);
+  index.seal("boot", "state", ({ buffer }, offset) => sealed.set(new Uint8Array(buffer), offset));
+  const isDamaged = !chance.oneIn(5);
+  const bytes = isDamaged ? mutateBytes(chance, sealed) : sealed;
+  const read: ReadIndex = ({ buffer, byteLength }, offset) =>
+    new Uint8Array(buffer).set(bytes.subarray(offset, offset + byteLength));
+  try {
+    const found = LeaseIndex.open(read, bytes.length, "boot");
+    for (let n = 0; found !== undefined && n < 5; n++)
+      for (const address of found.find(`c${n}`))
+        if (contents.get(formatIp(address)) !== `c${n}`) throw new Error("another address");
+    const all = found === undefined ? [] : [...found.entries()];
+    if (found !== undefined && Buffer.compare(bytes, sealed) !== 0)
+      throw new Error("a damaged index was used");
+    if (found !== undefined && all.length !== contents.size) throw new Error("another number of rows");
+    const address = anyAddress(chance);
+    found?.run(address);
+    found?.insert({ hash: hashOf("c9"), address, ...FILE });
+  } catch (error) {
+    if (!(error instanceof DamagedIndexError) || !isDamaged) throw error;
+  }
 }
 
 const FILE = { inode: 7n, changed: 1n };

@@ -79,7 +79,7 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
       store.commit();
     } catch (error) {
       beginUndo(request.time);
-      giveBack(store, ips, left);
+      giveBack(store, ips, content, left);
       throw during(`failed to allocate for range ${ips.length}`, error);
     }
   }
@@ -88,7 +88,7 @@ async function lease(request: Request, boot: Boot, staged: StagedLease[], left: 
   } catch (error) {
     const undo = async () => {
       using store = await openStore(files, boot);
-      giveBack(store, ips, left);
+      giveBack(store, ips, content, left);
     };
     const headline = `cannot release the lease in ${files.path} again`;
     for (const failure of await takeBack(request, headline, undo)) left.push(failure);
@@ -130,13 +130,13 @@ function writeHint(store: LeaseStore, index: number, address: IpAddress): void {
 }
 
 /** Releases the leases of this ADD (rule H49). A failure is logged, and put into `left`. */
-function giveBack(store: LeaseStore, ips: readonly IpConfig[], left: string[]): void {
+function giveBack(store: LeaseStore, ips: readonly IpConfig[], content: string, left: string[]): void {
   const { files } = store;
   for (const { address: prefix } of ips) {
     const { address } = prefix;
     const name = formatIp(address);
     try {
-      store.release({ name, address });
+      store.release({ name, address, content });
     } catch (error) {
       const line = `host-local: cannot release ${files.at(name)} again: ${toCniError(error).message}`;
       files.log(line);

@@ -6,12 +6,15 @@ import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync }
 import { RECORD_ATTRIBUTES } from "../../../src/leases/netns-record.ts";
 import { fgetxattr } from "../../../src/sys/file.ts";
 
-/** The words of an index's header, and those of a row in the columns that are the same on both hosts (lease-index.ts). */
-const HEADER = 5;
+/**
+ * The words of an index's head (lease-index.ts), and those of a page that are the same on both hosts: the number of its rows,
+ * their hashes and addresses (index-page.ts). Checksums and the directory's state are not.
+ */
+const HEAD = 5;
 const CHECKSUM = 1;
 const STATE = 3;
-const SAME = 3;
-const ROW = 5;
+const PAGE = 256;
+const SAME = 1 + 3 * 51;
 
 export function leaseFacts(folder: string): string[] {
   if (!existsSync(folder)) return [];
@@ -28,11 +31,13 @@ export const withoutNumbers = (text: string): string =>
   text.replace(/\b(1 [0-9a-f]{16}) [0-9a-f]+ [0-9a-f]+ [0-9a-f]+( [0-9a-f]{12})\b/g, "$1 - - -$2");
 
 function indexFacts(bytes: Uint8Array): string {
-  if (bytes.length % 8 !== 0 || bytes.length < 8 * HEADER) return `${bytes.length} bytes`;
+  const count = (bytes.length / 8 - HEAD) / (PAGE + 1);
+  if (!Number.isInteger(count)) return `${bytes.length} bytes`;
   const words = [...new BigUint64Array(Uint8Array.from(bytes).buffer)];
-  const capacity = (words.length - HEADER) / ROW;
-  const shown = words.slice(0, HEADER + SAME * capacity).map((word, at) => {
-    return at === CHECKSUM || at === STATE ? "-" : word.toString(16);
+  const shown = words.map((word, at) => {
+    const inPage = (at - HEAD - count) % PAGE;
+    const isSame = at < HEAD ? at !== CHECKSUM && at !== STATE : inPage >= 0 && inPage < SAME;
+    return isSame ? word.toString(16) : "-";
   });
   return `${bytes.length} bytes: ${shown.join(" ")}`;
 }
