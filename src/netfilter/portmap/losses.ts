@@ -2,9 +2,9 @@
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { portChain } from "../attachment-names.ts";
-import { nameOf } from "../iptables/change.ts";
+import { nameOf, type Place } from "../iptables/change.ts";
 import { type Backend, hostTable } from "../iptables/host.ts";
-import { NO_NFTABLES, openNftables } from "../kernel.ts";
+import { hasLegacyTable, NO_NFTABLES, openNftables } from "../kernel.ts";
 import { HOSTPORTS, isHooked, type OwnChain } from "../nftables/base-chains.ts";
 import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
 import { exactly, type FoundRule, formatEndpoint, isSame, type Rule, ruleText } from "../rule.ts";
@@ -180,12 +180,25 @@ const isMapping = ({ rule, part }: NftRule, wanted: Rule, hasConditions: boolean
 const nativeText = ({ isLocal, target, ...rule }: Rule): string =>
   target === undefined ? ruleText(rule) : `${isLocal ? "fib daddr type local " : ""}jump ${target}`;
 
+/**
+ * Rules that are complete in either variant work: the host's iptables may have had the other one when they were written. Not
+ * so if the table of the present one leads a port elsewhere.
+ */
 async function ofIptables(
   connection: Connection | undefined,
   published: Published,
   family: Family,
 ): Promise<Finding> {
   const place = (await hostTable(connection, family)) ?? { family, connection: undefined };
+  const found = await inTable(place, published, family);
+  const other = place.connection === undefined ? connection : undefined;
+  const isThere = other !== undefined || (place.connection !== undefined && hasLegacyTable(family, "nat"));
+  if (isWhole(found) || found.taken.length > 0 || !isThere) return found;
+  const elsewhere = await inTable({ family, connection: other }, published, family);
+  return isWhole(elsewhere) ? elsewhere : found;
+}
+
+async function inTable(place: Place, published: Published, family: Family): Promise<Finding> {
   const { connection: nft } = place;
   const state = nft === undefined ? await readLegacy(family) : readNft(nft, family, published);
   const where = `the nat table of ${nameOf(place)}`;
