@@ -85,6 +85,11 @@ export async function errorCase(scene: Scene, job: SystemCallError): Promise<Ans
     const again = await scene.call("DEL", SUBJECT, options);
     problems.push(...failureOf(again, "DEL fails", "DEL once more fails"));
   }
+  // T16: DEL of tuning only logs what fails, so that the plugins before it are called. Another DEL, or a GC, removes the rest.
+  if (!refused && command === "DEL" && plugin === "tuning" && hit !== undefined)
+    problems.push(
+      ...failureOf(await scene.call("DEL", SUBJECT, prevResult), "DEL fails", "DEL once more fails"),
+    );
   // Only where bridge is not called again does its ADD have to take back all.
   problems.push(...(await scene.leftovers({ skeleton: !undone, undone: undone && plugin === "bridge" })));
   if (problems.length === 0 && live) problems.push(...(await liveAgain(scene, { skeleton: false })));

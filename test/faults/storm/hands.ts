@@ -175,7 +175,9 @@ function editLease(storm: StormState, attachment: Attachment | undefined, random
     rmSync(path);
   } else {
     const others = storm.attachments.filter((other) => other.network === network && other !== attachment);
-    const other = random() < 0.4 ? others[Math.floor(random() * others.length)] : undefined;
+    // What is written in place into another's file is found sooner or later (decision 0007): with many leases too late here.
+    const isFound = network.behind === undefined;
+    const other = isFound && random() < 0.4 ? others[Math.floor(random() * others.length)] : undefined;
     const content = other?.owner ?? `intruder${Math.floor(random() * 1e9)}\r\neth0`;
     what = `owner is now ${JSON.stringify(content)}`;
     writeFileSync(path, content);

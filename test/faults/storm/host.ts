@@ -204,8 +204,10 @@ async function calm(): Promise<void> {
   const queue = storm.attachments.values();
   await Promise.all(
     Array.from({ length: WORKERS }, async () => {
+      // What was refused for a reason is done again, as a runtime does.
       for (const attachment of queue)
-        if (attachment.state !== "absent") await del(storm, attachment, certain);
+        for (let turn = 0; turn < 3 && attachment.state !== "absent"; turn++)
+          await del(storm, attachment, certain);
     }),
   );
   for (const network of storm.networks) await collectAllBut(storm, network, [], {});

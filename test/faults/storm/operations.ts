@@ -225,18 +225,26 @@ function judgeRefusal(
 
 export const LOCKS: readonly FaultKind[] = ["xtables lock held", "lease lock held", "rule set kept busy"];
 
+/** Milliseconds that a call goes on trying: the default of the key callTimeout. */
+const CALL_TIMEOUT = 20_000;
+
 /**
- * Whether a failure has an excuse: one of these locks was held meanwhile, or an administrator took away the program that
+ * Whether a failure has an excuse: one of these locks was held meanwhile, the call's time was over, or an administrator took away the program that
  * was just found, and the error names it.
  */
 export function isExcused(
   storm: StormState,
-  { began, stdout }: Ended,
+  { began, milliseconds, stdout }: Ended,
   locks: readonly FaultKind[],
   network: string,
 ): boolean {
   const { code, msg = "" } = errorObject(stdout) ?? {};
   const vanished = storm.history.met(began, ["other iptables"], "all") && msg.includes(`"${LOCAL_PROGRAMS}/`);
+  // On a busy machine a call may lose to the transactions of the others until its deadline.
+  if (code === 11 && milliseconds > CALL_TIMEOUT && msg.includes("ERESTART")) {
+    storm.count("calls that lost to others until their deadline");
+    return true;
+  }
   return vanished || (code === 11 && storm.history.met(began, locks, network));
 }
 
