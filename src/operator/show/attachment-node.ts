@@ -84,7 +84,10 @@ export function withOrphans(
       ...portsAndRules(published, rules),
     };
     const node = byNetwork.get(network) ?? { network, file: null, bridges: [], others: [] };
-    byNetwork.set(network, { ...node, others: [...node.others, { namespace: null, attachment }] });
+    byNetwork.set(network, {
+      ...node,
+      others: [...node.others, { link: null, namespace: null, attachment }],
+    });
   }
   return [...byNetwork.values()];
 }

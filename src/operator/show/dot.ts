@@ -27,7 +27,12 @@ export function dotOf(nodes: readonly NetworkNode[]): string {
         graph.end(link, port);
       }
     }
-    for (const end of others) graph.end(root, end);
+    for (const other of others) {
+      const { link } = other;
+      const from = link === null ? root : graph.node(`link ${link.ifname}`, "box", [link.ifname]);
+      if (from !== root) graph.edge(root, from);
+      graph.end(from, other);
+    }
   }
   return graph.text();
 }

@@ -9,6 +9,7 @@ import type {
   LinkNode,
   NamespaceNode,
   NetworkNode,
+  OtherNode,
   PortNode,
   PublishedNode,
   RuleNode,
@@ -49,7 +50,7 @@ const line = (...parts: readonly (string | false | null | undefined)[]): string 
 /** A network and all below it. */
 export const networkBranch = ({ network, file, bridges, others }: NetworkNode): Branch => ({
   text: line(network === null ? "no known network" : `network ${network}`, file ?? "without a configuration"),
-  below: [...bridges.map(bridgeBranch), ...others.map((end) => endBranch(end))],
+  below: [...bridges.map(bridgeBranch), ...others.map(otherBranch)],
 });
 
 function bridgeBranch(bridge: BridgeNode): Branch {
@@ -90,6 +91,11 @@ const portBranch = (port: PortNode): Branch => ({
   ),
   below: port.namespace === null && port.attachment === null ? [] : [endBranch(port)],
 });
+
+const otherBranch = (other: OtherNode): Branch =>
+  other.link === null
+    ? endBranch(other)
+    : { text: line(`link ${other.link.ifname}`, linkText(other.link)), below: [endBranch(other)] };
 
 function endBranch({ namespace, attachment }: EndNode): Branch {
   const container = attachment === null ? undefined : containerText(attachment);

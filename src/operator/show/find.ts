@@ -1,13 +1,13 @@
 /** Finds what an argument of `show` names, and leaves out everything else (rule O9). */
 import { formatIp, parseIp } from "../../net/ip.ts";
 import { parsePrefix } from "../../net/prefix.ts";
-import type { BridgeNode, EndNode, LinkNode, NetworkNode, PublishedNode } from "./nodes.ts";
+import type { BridgeNode, EndNode, NetworkNode, OtherNode, PortNode, PublishedNode } from "./nodes.ts";
 
 /** What is wanted of the tree. A wanted bridge is shown with all its ports. */
 interface Wanted {
   readonly network?: (node: NetworkNode) => boolean;
   readonly bridge?: (node: BridgeNode) => boolean;
-  readonly end?: (node: EndNode & Partial<LinkNode>) => boolean;
+  readonly end?: (node: EndNode & Partial<PortNode> & Partial<OtherNode>) => boolean;
 }
 
 /**
@@ -30,7 +30,10 @@ export function find(nodes: readonly NetworkNode[], text: string): NetworkNode[]
 function* meaningsOf(text: string): Generator<Wanted> {
   yield { network: ({ network }) => network === text };
   yield { end: ({ attachment }) => attachment?.containerID === text };
-  yield { bridge: ({ ifname }) => ifname === text, end: ({ ifname }) => ifname === text };
+  yield {
+    bridge: ({ ifname }) => ifname === text,
+    end: ({ ifname, link }) => (ifname ?? link?.ifname) === text,
+  };
   const address = parseIp(text) ?? parsePrefix(text)?.address;
   if (address !== undefined) yield ofAddress(formatIp(address));
   const port = parsePort(text);

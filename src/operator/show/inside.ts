@@ -15,7 +15,7 @@ import {
   RTN_UNICAST,
 } from "../../netlink/rtnetlink/route.ts";
 import { SystemError } from "../../sys/errno.ts";
-import { Netns, NoNamespaceError } from "../../sys/netns.ts";
+import { isOwnNetns, Netns, NoNamespaceError } from "../../sys/netns.ts";
 import type { BoundNamespace } from "../namespaces.ts";
 import { step } from "../progress.ts";
 
@@ -48,7 +48,7 @@ export function readInsides(host: Connection, namespaces: readonly BoundNamespac
   for (const { path, netnsId } of namespaces) {
     if (netnsId !== undefined && known.has(netnsId)) continue;
     step("looking into network namespaces", insides.length, namespaces.length);
-    const interfaces = readAt(path);
+    const interfaces = isOwnNetns(path) ? undefined : readAt(path);
     if (interfaces === undefined) continue;
     known.add(netnsId);
     insides.push({ path, netnsId, interfaces });

@@ -13,7 +13,7 @@ export interface NetworkNode {
   readonly file: string | null;
   readonly bridges: readonly BridgeNode[];
   /** What is at no bridge of this host: other kinds of interfaces, and attachments of which only leases or rules are left. */
-  readonly others: readonly EndNode[];
+  readonly others: readonly OtherNode[];
 }
 
 /** A bridge, or the name of one that is not there. */
@@ -49,6 +49,12 @@ export interface VlanNode {
 export interface EndNode {
   readonly namespace: NamespaceNode | null;
   readonly attachment: AttachmentNode | null;
+}
+
+/** What is at no bridge. */
+export interface OtherNode extends EndNode {
+  /** The interface of the host that leads there; null if there is none, or none is known. */
+  readonly link: LinkNode | null;
 }
 
 /** A port of a bridge. */

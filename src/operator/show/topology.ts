@@ -19,6 +19,7 @@ import type {
   LinkNode,
   NamespaceNode,
   NetworkNode,
+  OtherNode,
   PortNode,
   VlanNode,
 } from "./nodes.ts";
@@ -67,7 +68,7 @@ export function topologyOf(read: Read): NetworkNode[] {
       network: name,
       file: network?.file ?? null,
       bridges,
-      others: others.map((each) => endNode(each, read)),
+      others: others.map((each) => otherNode(each, read)),
     };
   });
   return withOrphans(nodes, orphans, read);
@@ -195,6 +196,11 @@ function linkNode(
     vlans: own.map(({ vid, end = vid, untagged = false }): VlanNode => ({ first: vid, last: end, untagged })),
   };
 }
+
+const otherNode = (placed: Placed, read: Read): OtherNode => ({
+  link: placed.link === undefined ? null : linkNode(placed.link, false, read),
+  ...endNode(placed, read),
+});
 
 const endNode = ({ attachment, end }: Placed, read: Read): EndNode => ({
   namespace: namespaceNode(end),

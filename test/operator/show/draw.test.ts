@@ -30,7 +30,11 @@ describe("O9: the tree", () => {
 └─ container gone  interface eth0
    └─ lease 10.1.2.9  dead: its network namespace is gone
 network net2  without a configuration
-└─ bridge cni0  it is not there
+├─ bridge cni0  it is not there
+└─ link veth9  mtu 1400  down
+   └─ namespace /run/netns/p  container point  interface eth0
+      ├─ eth0  10.3.0.2/24  mac 02:00:00:00:00:01  mtu 1500
+      └─ route 0.0.0.0/0  via 10.1.2.1
 no known network  without a configuration
 └─ an unknown container
    └─ masquerade by nftables, chain masq_checks: -s 10.1.2.3/32 -j MASQUERADE
@@ -62,7 +66,7 @@ const GRAPHS = [
         network: HOSTILE,
         file: HOSTILE,
         bridges: [],
-        others: [end(HOSTILE, "::1/128", attachment({ containerID: HOSTILE }))],
+        others: [{ link: null, ...end(HOSTILE, "::1/128", attachment({ containerID: HOSTILE })) }],
       },
     ],
   ],
@@ -95,7 +99,15 @@ describe("O9: the graph", () => {
     expect(edges).toEqual([
       ...["net1 > br0", "br0 > veth1", "veth1 > 0123456789abcdef1"],
       ...["0123456789abcdef1 > 0.0.0.0:8080/tcp", "0123456789abcdef1 > 192.0.2.1:5353/udp"],
-      ...["br0 > veth2", "veth2 > 0123456789abcdef2", "br0 > eth1", "net1 > gone", "net2 > cni0"],
+      ...[
+        "br0 > veth2",
+        "veth2 > 0123456789abcdef2",
+        "br0 > eth1",
+        "net1 > gone",
+        "net2 > cni0",
+        "net2 > veth9",
+        "veth9 > point",
+      ],
       "no known network > an unknown container",
     ]);
   });

@@ -23,12 +23,13 @@ const ALL = "net1: br0(veth1,veth2,eth1) gone";
 
 test.each([
   ["a network", "net1", ALL],
-  ["a network whose bridge is not there", "net2", "net2: cni0()"],
+  ["a network whose bridge is not there", "net2", "net2: cni0() point"],
   ["a container", "0123456789abcdef1", "net1: br0(veth1)"],
   ["a container of which only a lease is left", "gone", "net1: gone"],
   ["the beginning of an id", "g", "net1: gone"],
   ["a bridge", "br0", "net1: br0(veth1,veth2,eth1)"],
   ["a port of a bridge", "veth2", "net1: br0(veth2)"],
+  ["an interface of the host at no bridge", "veth9", "net2: point"],
   ["a port that is no container's", "eth1", "net1: br0(eth1)"],
   ["an address", "10.1.2.3", "net1: br0(veth1)"],
   ["an address with its prefix length", "10.1.2.3/24", "net1: br0(veth1)"],

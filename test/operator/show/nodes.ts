@@ -90,6 +90,7 @@ export const NODES: readonly NetworkNode[] = [
     ],
     others: [
       {
+        link: null,
         namespace: null,
         attachment: attachment({
           containerID: "gone",
@@ -102,7 +103,12 @@ export const NODES: readonly NetworkNode[] = [
     network: "net2",
     file: null,
     bridges: [{ ...EMPTY_BRIDGE, ifname: "cni0", present: false, mac: null, mtu: null }],
-    others: [],
+    others: [
+      {
+        link: { ifname: "veth9", mac: null, mtu: 1400, up: false, vlans: [] },
+        ...end("/run/netns/p", "10.3.0.2/24", attachment({ network: "net2", containerID: "point" })),
+      },
+    ],
   },
   {
     network: null,
@@ -110,6 +116,7 @@ export const NODES: readonly NetworkNode[] = [
     bridges: [],
     others: [
       {
+        link: null,
         namespace: null,
         attachment: attachment({ network: null, containerID: null, ifname: null, rules: [RULE] }),
       },
