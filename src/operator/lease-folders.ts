@@ -4,19 +4,22 @@
  */
 import type { ContainerInterface } from "../cni/attachment.ts";
 import { DEFAULT_DATA_DIRECTORY } from "../leases/holders.ts";
-import { attachmentOf, isLeaseContent } from "../leases/lease.ts";
+import { attachmentOf, isLeaseContent, trimmed } from "../leases/lease.ts";
 import { type LeaseFile, LeaseFiles, recordIn } from "../leases/lease-files.ts";
 import type { NetnsRecord } from "../leases/netns-record.ts";
 import { type IpAddress, parseIp } from "../net/ip.ts";
 import { get } from "../schema/parse.ts";
-import { listDirectory } from "../sys/directory.ts";
+import { forEachEntry, nameOf, readSmallFile } from "../sys/directory.ts";
 import { failedWith } from "../sys/errno.ts";
 import { exists, isDirectory, isRegular, status } from "../sys/file.ts";
 import { lockFile } from "../sys/flock.ts";
-import { describeKind } from "../sys/own-file.ts";
+import { describeKind, strangeness } from "../sys/own-file.ts";
+import { FileStatus } from "../sys/statx.ts";
 import { CommandError, exitCode } from "./exit-codes.ts";
 import { isDocument, type Network } from "./networks.ts";
 import { step } from "./progress.ts";
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Milliseconds to wait for another plugin that writes a lease. */
 const LOCK_WAIT = 1000;
@@ -85,7 +88,10 @@ export function readLeaseFolders(
     ...[...places.values()].map((place) => place.dataDir),
   ]);
   for (const directory of directories)
-    for (const name of namesIn(directory)) if (!name.startsWith(".")) add(directory, name);
+    forEachIn(directory, (_, entry) => {
+      const name = nameOf(entry);
+      if (!name.startsWith(".")) add(directory, name);
+    });
   const folders: LeaseFolder[] = [];
   for (const path of [...places.keys()].sort()) {
     const place = places.get(path);
@@ -104,13 +110,17 @@ export function readLeaseFolder(place: {
   const leases: Lease[] = [];
   const other: OtherFile[] = [];
   const empty: string[] = [];
-  const names = namesIn(files.path);
-  for (const [index, name] of names.entries()) {
-    step(`reading the leases of ${place.network}`, index, names.length);
-    const found = readEntry(files, name);
+  const what = `reading the leases of ${place.network}`;
+  let count = 0;
+  forEachIn(files.path, (directory, entry) => {
+    const name = nameOf(entry);
+    step(what, count++);
+    const found = readEntry(files, name, (address, inside) =>
+      readSmall(files, directory, entry, name, address, inside),
+    );
     if (found === "empty") empty.push(name);
     else if (found !== undefined) ("why" in found ? other : leases).push(found as Lease & OtherFile);
-  }
+  });
   if (empty.length > 0) {
     using _lock = lockIfPossible(files);
     for (const name of empty) {
@@ -127,14 +137,44 @@ export function readLeaseFolder(place: {
   return { ...place, path: files.path, files, leases: leases.sort(byAddress), other };
 }
 
+/** Reads the file of an address. `inside` gets its content while it is open. */
+type ReadFile = (address: IpAddress, inside: (fd: number, content: string) => void) => LeaseFile | undefined;
+
+/** For the content of nearly all leases. */
+const small = new Uint8Array(512);
+
+/** As LeaseFiles.read, in half the time for nearly all leases, which shows with ten thousand of them. */
+function readSmall(
+  files: LeaseFiles,
+  directory: number,
+  entry: Uint8Array,
+  name: string,
+  ...[address, inside]: Parameters<ReadFile>
+): LeaseFile | undefined {
+  let found: FileStatus | undefined;
+  let content = "";
+  readSmallFile(directory, entry, small, (fd, length) => {
+    found = new FileStatus();
+    content = trimmed(decoder.decode(small.subarray(0, length)));
+    if (content !== "") inside(fd, content);
+  });
+  if (found === undefined || content === "") return files.read(name, address, inside);
+  return { address, name, content, status: found, strangeness: strangeness(files.at(name), found) };
+}
+
 /** What a name stands for; undefined for what belongs there beside leases, and for a file that is gone. */
-function readEntry(files: LeaseFiles, name: string): Lease | OtherFile | "empty" | undefined {
-  if (name === "lock" || /^last_reserved_ip\.\d+$/.test(name)) return undefined;
+function readEntry(
+  files: LeaseFiles,
+  name: string,
+  read: ReadFile = (address, inside) => files.read(name, address, inside),
+): Lease | OtherFile | "empty" | undefined {
+  if (name === "." || name === ".." || name === "lock" || /^last_reserved_ip\.\d+$/.test(name))
+    return undefined;
   const path = files.at(name);
   const address = parseIp(name);
   if (address === undefined) return { path, why: "has no name of a lease: it is not an address" };
   let record: NetnsRecord | undefined;
-  const file = files.read(name, address, (fd, content) => {
+  const file = read(address, (fd, content) => {
     record = recordIn(fd, content);
   });
   if (file === undefined) return exists(path) ? "empty" : undefined;
@@ -174,8 +214,11 @@ function lockIfPossible(files: LeaseFiles): Disposable | undefined {
   }
 }
 
-/** Names in a folder; none if the folder does not exist. @throws CommandError if it is not a folder, or cannot be read */
-function namesIn(path: string): string[] {
+/**
+ * Calls `use` as forEachEntry does; not at all if the folder does not exist.
+ * @throws CommandError if it is not a folder, or cannot be read
+ */
+function forEachIn(path: string, use: (directory: number, entry: Uint8Array) => void): void {
   try {
     if (!isDirectory(status(path))) {
       throw new CommandError(
@@ -183,11 +226,11 @@ function namesIn(path: string): string[] {
         `cannot read the leases in ${JSON.stringify(path)}: it is not a directory; remove it, or name the right one with --data-dir`,
       );
     }
-    return listDirectory(path);
   } catch (error) {
-    if (failedWith(error, "ENOENT", "ENAMETOOLONG")) return [];
+    if (failedWith(error, "ENOENT", "ENAMETOOLONG")) return;
     throw error;
   }
+  forEachEntry(path, use);
 }
 
 /** IPv4 before IPv6, then by number. */

@@ -12,6 +12,7 @@ import { missingForAttachments } from "../sys/capability.ts";
 import type { Cache } from "./cache.ts";
 import type { Lease, LeaseFolder } from "./lease-folders.ts";
 import { Living, type Seen } from "./living.ts";
+import type { BoundNamespace } from "./namespaces.ts";
 import type { Network } from "./networks.ts";
 
 /** Whether an attachment lives. */
@@ -44,14 +45,16 @@ export async function judge(
   const byFile = new Map(leases.map((lease) => [lease.file, lease]));
   const known = { path: files.path, recordOf: (file: LeaseFile) => byFile.get(file)?.record };
   const found = leases.length === 0 ? [] : await findDead(known, [...byFile.keys()], boot);
-  const dead = new Map(found.map(({ lease, reason }) => [byFile.get(lease), reason]));
-  return leases.map((lease) => ({ ...lease, ...stateOf(lease, dead.get(lease), living, boot) }));
+  const dead = new Map(found.map(({ lease, reason }) => [lease, reason]));
+  const bound = Map.groupBy(living?.namespaces ?? [], ({ inode }) => inode);
+  return leases.map((lease) => ({ ...lease, ...stateOf(lease, dead.get(lease.file), living, bound, boot) }));
 }
 
 function stateOf(
   lease: Lease,
   death: string | undefined,
   living: Evidence | undefined,
+  bound: ReadonlyMap<string, readonly BoundNamespace[]>,
   boot: Boot,
 ): Pick<JudgedLease, "state" | "why" | "netns"> {
   const { record } = lease;
@@ -59,8 +62,8 @@ function stateOf(
     if (living === undefined)
       return { state: "unknown", why: "not permitted to look at its namespace", netns: undefined };
     const { inode, cookie } = record.netns;
-    const bound = living.namespaces.find((each) => each.inode === inode && (each.cookie ?? 0n) === cookie);
-    return { state: "alive", why: "its namespace lives", netns: bound?.path };
+    const netns = bound.get(inode)?.find((each) => (each.cookie ?? 0n) === cookie)?.path;
+    return { state: "alive", why: "its namespace lives", netns };
   }
   if (living === undefined)
     return {

@@ -13,7 +13,7 @@ import { get } from "../schema/parse.ts";
 import { SystemError } from "../sys/errno.ts";
 import { Netns, NoNamespaceError } from "../sys/netns.ts";
 import { type HostLink, readLinks } from "./attachments.ts";
-import type { Cache } from "./cache.ts";
+import type { Cache, CachedAttachment } from "./cache.ts";
 import type { Lease } from "./lease-folders.ts";
 import { type BoundNamespace, knownNamespaces } from "./namespaces.ts";
 import { type Network, typeOf } from "./networks.ts";
@@ -43,20 +43,22 @@ export interface Use extends Life {
 export class Living {
   readonly namespaces: readonly BoundNamespace[];
   private readonly host: Connection;
-  private readonly cache: Cache;
   private readonly networks: readonly Network[];
   private readonly links: readonly HostLink[];
   private readonly byAlias: ReadonlyMap<string | undefined, HostLink[]>;
   /** Whether any link has an alias of ours. */
   private readonly isAnyMarked: boolean;
   private readonly paths: ReadonlyMap<number | undefined, string>;
+  /** By network, as far as they were asked for. */
+  private readonly bridges = new Map<string, number | undefined>();
+  private readonly cached: ReadonlyMap<string, readonly CachedAttachment[]>;
   private uses: ReadonlyMap<string, Use[]> | undefined;
 
   /** @throws NetlinkError, SystemError */
   constructor(host: Connection, cache: Cache, networks: readonly Network[], seen?: Seen) {
     this.host = host;
-    this.cache = cache;
     this.networks = networks;
+    this.cached = Map.groupBy(cache.attachments, containerOf);
     this.links = seen?.links ?? readLinks(host);
     this.byAlias = Map.groupBy(this.links, ({ alias }) => alias);
     this.isAnyMarked = this.links.some(({ alias }) => isAttachmentAlias(alias));
@@ -101,6 +103,11 @@ export class Living {
 
   /** The index of a network's bridge; undefined if the network has none, or it is not there. */
   private bridgeOf(network: string): number | undefined {
+    if (!this.bridges.has(network)) this.bridges.set(network, this.findBridge(network));
+    return this.bridges.get(network);
+  }
+
+  private findBridge(network: string): number | undefined {
     const plugins = this.networks.find(({ name }) => name === network)?.plugins ?? [];
     const plugin = plugins.find((each) => typeOf(each) === "bridge");
     const name = plugin === undefined ? undefined : (get(plugin, "bridge") ?? "cni0");
@@ -142,18 +149,19 @@ export class Living {
   }
 
   /** Only for a lease without a record: the path may lead to a newer namespace by now. */
-  private cachedLife({ network, containerId, ifname }: Lease): Life | undefined {
-    const cached = this.cache.attachments.find(
-      (each) =>
-        each.network === network &&
-        each.containerId === containerId &&
-        (ifname === "" || each.ifname === ifname),
-    );
-    const netns = this.namespaces.find(({ path }) => path === cached?.netns)?.path;
+  private cachedLife(lease: Lease): Life | undefined {
+    const cached = this.cached
+      .get(containerOf(lease))
+      ?.find(({ ifname }) => lease.ifname === "" || ifname === lease.ifname);
+    if (cached === undefined) return undefined;
+    const netns = this.namespaces.find(({ path }) => path === cached.netns)?.path;
     if (netns === undefined) return undefined;
     return { netns, why: `libcni's cache names namespace ${JSON.stringify(netns)}, which exists` };
   }
 }
+
+const containerOf = ({ network, containerId }: Pick<Lease, "network" | "containerId">): string =>
+  `${network}/${containerId}`;
 
 /** Addresses of a namespace that has no number here, since no link leads there: that of a macvlan interface, say. */
 function addressesAt(path: string): ReadonlyMap<string, number> {

@@ -88,8 +88,9 @@ export function usesOf(
 type Held = Pick<JudgedLease, "address" | "state">;
 
 function countsOf(held: readonly Held[]): Pick<SetUse, "used" | "alive" | "dead" | "unknown"> {
-  const count = (wanted: Held["state"]) => held.filter(({ state }) => state === wanted).length;
-  return { used: held.length, alive: count("alive"), dead: count("dead"), unknown: count("unknown") };
+  const counts = { used: held.length, alive: 0, dead: 0, unknown: 0 };
+  for (const { state } of held) counts[state]++;
+  return counts;
 }
 
 function firstFree(order: readonly Interval[], taken: ReadonlySet<bigint>): IpAddress | undefined {

@@ -34,24 +34,25 @@ export function formatTable(
   rows: readonly (readonly Cell[])[],
   terminal: Pick<Terminal, "columns" | "colour">,
 ): string {
-  const lines = [columns.map(({ title }) => title), ...rows];
+  const titles = columns.map(({ title }) => shownOf(title));
+  const lines = [titles, ...rows.map((row) => columns.map((_, at) => shownOf(row[at])))];
   const widths = columns.map((_, at) =>
-    lines.reduce((most, line) => Math.max(most, lengthOf(textOf(line[at]))), 0),
+    lines.reduce((most, line) => Math.max(most, line[at]?.length ?? 0), 0),
   );
   shrink(columns, widths, terminal.columns);
-  return lines
-    .map((line, index) => {
-      const cells = columns.map(({ align }, at) => {
-        const cell = line[at] ?? "";
-        const width = widths[at] ?? 0;
-        const text = shortened(textOf(cell), width);
-        const space = " ".repeat(width - lengthOf(text));
-        const shown = typeof cell === "string" || index === 0 ? text : coloured(text, cell.colour, terminal);
-        return align === "right" ? space + shown : shown + space;
-      });
-      return `${cells.join(GAP).trimEnd()}\n`;
-    })
-    .join("");
+  let table = "";
+  for (const line of lines) {
+    let text = "";
+    for (const [at, shown] of line.entries()) {
+      const width = widths[at] ?? 0;
+      const short = shown.length <= width ? shown : shownOf(shortened(shown.text, width));
+      const space = " ".repeat(width - short.length);
+      const cell = shown.colour === undefined ? short.text : coloured(short.text, shown.colour, terminal);
+      text += `${at === 0 ? "" : GAP}${columns[at]?.align === "right" ? space + cell : cell + space}`;
+    }
+    table += `${text.trimEnd()}\n`;
+  }
+  return table;
 }
 
 /** A text in a colour, where colours may be used. */
@@ -60,14 +61,28 @@ export const coloured = (text: string, colour: Colour, { colour: may }: Pick<Ter
 
 /** A text with control characters and line ends as escapes, so that it stays on its line and moves no cursor. */
 export const printable = (text: string): string =>
-  text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
-    const number = character.codePointAt(0) ?? 0;
-    return number < 0x100 ? `\\x${number.toString(16).padStart(2, "0")}` : `\\u{${number.toString(16)}}`;
-  });
+  PLAIN.test(text)
+    ? text
+    : text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+        const number = character.codePointAt(0) ?? 0;
+        return number < 0x100 ? `\\x${number.toString(16).padStart(2, "0")}` : `\\u{${number.toString(16)}}`;
+      });
 
-const textOf = (cell: Cell = ""): string => printable(typeof cell === "string" ? cell : cell.text);
+/** A cell as it is shown, and the number of its characters. */
+interface Shown {
+  readonly text: string;
+  readonly length: number;
+  readonly colour?: Colour;
+}
 
-const lengthOf = (text: string): number => [...text].length;
+function shownOf(cell: Cell = ""): Shown {
+  const text = printable(typeof cell === "string" ? cell : cell.text);
+  const length = PLAIN.test(text) ? text.length : [...text].length;
+  return typeof cell === "string" ? { text, length } : { text, length, colour: cell.colour };
+}
+
+/** Texts without anything that needs a closer look: nearly all, and there may be a hundred thousand. */
+const PLAIN = /^[ -~]*$/;
 
 function shrink(columns: readonly Column[], widths: number[], most: number): void {
   const leastOf = (at: number) => Math.max(columns[at]?.least ?? Number.POSITIVE_INFINITY, 3);
@@ -84,7 +99,6 @@ function shrink(columns: readonly Column[], widths: number[], most: number): voi
 
 function shortened(text: string, width: number): string {
   const characters = [...text];
-  if (characters.length <= width) return text;
   const kept = width - ELLIPSIS.length;
   const head = Math.ceil(kept / 2);
   return (

@@ -53,17 +53,23 @@ const SMALL_FILE = ALWAYS | O.RDONLY | O.NOFOLLOW | O.NONBLOCK;
 
 /**
  * Reads a regular file that fits into a buffer; `name` is a C string, in the open directory. Returns the number of bytes, and
- * inode number and change time (ns) from before. Undefined for other files and after failures. Cheap for many files.
+ * inode number and change time (ns) from before. Undefined for other files and after failures. Cheap for many files. `inside` is
+ * called while the file is open, when it was read; a FileStatus that is made there is the file's.
  */
 export function readSmallFile(
   directory: number,
   name: Uint8Array,
   into: Uint8Array,
+  inside?: (fd: number, length: number) => void,
 ): { length: number; inode: bigint; changed: bigint } | undefined {
   const fd = attempt("openat", 257, 56, directory, name, SMALL_FILE);
   if (fd < 0) return undefined;
   const size = look(fd, NO_PATH, 0x1000 /* AT_EMPTY_PATH */) === 0 ? sizeSeen() : -1;
   const length = size >= 0 && size <= into.length ? attempt("read", 0, 63, fd, into, size) : -1;
-  attempt("close", 3, 57, fd);
+  try {
+    if (length >= 0 && length === size) inside?.(fd, length);
+  } finally {
+    attempt("close", 3, 57, fd);
+  }
   return length >= 0 && length === size ? { length, inode: inodeSeen(), changed: changeSeen() } : undefined;
 }

@@ -31,6 +31,7 @@ const PROGRAMS = {
   nft: from("nftables", "--version", /^nftables v/),
   nsenter: from("util-linux", "-V", /^nsenter from util-linux/),
   ping: from("iputils-ping", "-V", /^ping from iputils/),
+  script: from("bsdutils", "--version", /^script from util-linux/),
   setpriv: from("util-linux", "-V", /^setpriv from util-linux/),
   strace: from("strace", "-V", /^strace -- version/),
   sysctl: from("procps", "-V", /^sysctl from procps/),

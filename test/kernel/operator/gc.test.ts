@@ -4,6 +4,7 @@ import {
   closeSync,
   constants,
   cpSync,
+  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -17,6 +18,7 @@ import { outcomeOf } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
 import { hostTests } from "../../support/host-test.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
+import { testUnless, whyNoProgram } from "../../support/skip.ts";
 import { PROJECT } from "../../support/test-files.ts";
 import { addByGo } from "../bridge/go-attachment.ts";
 import { Attachment, LEASES, STAYS } from "../bridge/network.ts";
@@ -241,6 +243,29 @@ describe("O11: the scripts that people use, beside gc", () => {
     for (const path of ["/run/tools", "/run/words", "/run/digits"]) rmSync(path, { recursive: true });
     for (const each of [one, two, dead]) await each.del();
   });
+});
+
+const terminalTest = hostTests({}, testUnless(whyNoProgram("script")));
+
+terminalTest("O20: on a terminal, gc says for whom it waits, and erases that", async (host) => {
+  const answer = "/run/tools/answer";
+  await host.run(["mkdir", "-p", "/run/tools"]);
+  await host.run(["mkfifo", answer]);
+  writeFileSync("/run/tools/crictl", `#!/bin/sh\ncat ${answer}\n`, { mode: 0o755 });
+  const log = "/run/tools/log";
+  const program = `${process.execPath} ${join(PROJECT, "src/main.ts")} gc --alive crictl`;
+  const env = { ...process.env, TERM: "xterm", PATH: `/run/tools:${process.env.PATH}` };
+  const ended = outcomeOf(["script", "-qfec", program, log], { env });
+  const said = () => (existsSync(log) ? readFileSync(log, "utf8").replace(/^Script started.*\n/, "") : "");
+  await eventually("the line", () => said().includes("asking crictl for the living containers, "), {
+    state: said,
+  });
+  writeFileSync(answer, '{"items":[{"id":"abc"}]}');
+  expect((await ended).exitCode).toBe(0);
+  expect(said().replaceAll("\x1b[K", "<erased>")).toMatch(
+    /^(\r[^\r]+, \d+ s<erased>)+\r<erased>nothing to free\r\n/,
+  );
+  rmSync("/run/tools", { recursive: true });
 });
 
 describe("O12: release", () => {
