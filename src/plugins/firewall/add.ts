@@ -39,12 +39,14 @@ export async function add(request: Request): Promise<Result> {
     }
     undo.push("firewall rules", async () => {
       const { tearDown } = await import("../../netfilter/firewall/tear-down.ts");
+      const { addressesOf } = await import("./addresses.ts");
       const { attachment, adminChain, ingress } = wanted;
       await tearDown({
         attachment,
         adminChain,
         bridge: ingress?.bridge,
-        addresses: () => [],
+        // In x_tables rules are known by their address alone.
+        addresses: () => addressesOf(request, result),
         zone: undefined,
       });
     });

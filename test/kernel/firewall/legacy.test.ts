@@ -89,6 +89,15 @@ legacyTest("F31: GC removes what no lease holds", async (host) => {
   await one.attachment.del();
 });
 
+legacyTest("F35: an ADD that fails at its second family takes back the rules of the first", async (host) => {
+  await using programs = await legacyHost();
+  const one = await container(host, "c1");
+  programs.trap("ip6tables-legacy-restore");
+  expect((await one.failure("ADD")).msg).toContain("ip6tables-legacy-restore");
+  expect(await rules(host)).toEqual([[], []]);
+  await one.attachment.del();
+});
+
 legacyTest("F36: 8 first ADDs at once write each shared rule once, and 8 DELs remove all", async (host) => {
   await using _programs = await legacyHost();
   const containers: Firewall[] = [];
