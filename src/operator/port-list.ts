@@ -143,10 +143,9 @@ async function deathsOf(
     const lease = dead.find(
       (one) => sameIp(one.address, address) && one.network === network && one.containerId === containerId,
     );
-    if (gone.has(recordOf(rule) ?? "")) deaths.set(each, "its network namespace is gone");
+    if (gone.has(recordOf(rule) ?? "")) deaths.set(each, "its namespace is gone");
     else if (lease !== undefined) deaths.set(each, lease.why);
-    else if (living.usersOf(address).length === 0)
-      deaths.set(each, "no interface has the container's address");
+    else if (living.usersOf(address).length === 0) deaths.set(each, "its address is gone");
   }
   return deaths;
 }

@@ -53,13 +53,13 @@ function requireNetwork(
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: "HOST", least: 16 },
+  { title: "HOST", least: 14 },
   { title: "PROTO" },
   { title: "CONTAINER", least: 9 },
-  { title: "TO", least: 14 },
+  { title: "TO", least: 13 },
   { title: "NETWORK", least: 7 },
   { title: "BACKEND", least: 8 },
-  { title: "STATE", least: 22 },
+  { title: "STATE", least: 32 },
 ];
 
 const COLOURS: Readonly<Record<PublishedPort["state"], Colour>> = {
