@@ -16,13 +16,15 @@ export type Look =
   /** It lives, but what it has lost cannot be told. */
   | { readonly state: "unknown"; readonly why: string };
 
+type Host = Pick<HostState, "attachments" | "links">;
+
 /** An attachment of the cache. */
 export class Patient {
   readonly attachment: FoundAttachment;
-  private readonly host: HostState;
+  private readonly host: Host;
   private readonly log: (line: string) => void;
 
-  constructor(attachment: FoundAttachment, host: HostState, log: (line: string) => void) {
+  constructor(attachment: FoundAttachment, host: Host, log: (line: string) => void) {
     this.attachment = attachment;
     this.host = host;
     this.log = log;
@@ -70,7 +72,7 @@ export class Patient {
 }
 
 /** The attachments of the cache by the time of their files, which ADD wrote: the oldest first. */
-export function patientsOf(host: HostState, log: (line: string) => void): readonly Patient[] {
+export function patientsOf(host: Host, log: (line: string) => void): readonly Patient[] {
   return host.attachments
     .flatMap((attachment) => {
       const { cached } = attachment;

@@ -266,15 +266,25 @@ repairTest(
   async (host) => {
     const backend = { backend: "nftables" };
     await using scene = new Scene(host, {
-      bridge: { ipMasqBackend: "nftables" },
+      bridge: { ipMasqBackend: "nftables", ipam: hostLocal(V4) },
       portmap: backend,
       firewall: { ...backend, ingressPolicy: "isolated" },
     });
-    // The order of the ADDs counts, and not that of the names.
-    await scene.add("c2");
+    const { result } = await scene.add("c2");
     await scene.add("c1");
     const lost = "masquerade rules, published ports, firewall rules";
     await expectRepaired(host, scene, ["c2", "c1"], ["nft flush ruleset", lost]);
+    // A lost isolation of a port, which is a setting of the link, is named and left.
+    const port = result.interfaces[1]?.name ?? "";
+    await host.run(["bridge", "link", "set", "dev", port, "isolated", "off"]);
+    const missed = (await scene.check()).filter((each) => each.includes("is not isolated from"));
+    expect(missed).toHaveLength(1);
+    const { exitCode, stdout, stderr } = await host.unchangedBy(() => scene.repair("--yes"));
+    expect([exitCode, stdout]).toEqual([
+      1,
+      expect.stringContaining("c2, interface eth0 has lost isolation of its port\n"),
+    ]);
+    expect(stderr).toContain("is not isolated any more; repair changes no links");
   },
 );
 
