@@ -25,6 +25,9 @@ const IN_IMAGE: readonly string[] = [
   "src/plugins/loopback/loopback.ts",
 ];
 
+/** What the file may have, for each processor: 2 MB for every reader. */
+const MOST_BYTES = 2_000_000;
+
 /** What the bundler tells of the chunks that it wrote. */
 interface Metafile {
   readonly outputs: Record<
@@ -113,6 +116,10 @@ export async function compileCompact(folder: string, target: CompactTarget): Pro
     const compiled = compileChunks(compiler, chunks, await bundle("src/main.ts", IN_IMAGE, chunks));
     await rm(chunks, { recursive: true });
     const file = withImage(await readFile(program), makeImage([...target.runner, program], compiled));
+    if (file.length > MOST_BYTES)
+      throw new Error(
+        `the compact file for ${target.name} has ${file.length} bytes, more than ${MOST_BYTES}`,
+      );
     await writeFile(join(stage, PROGRAM), file);
     await chmod(join(stage, PROGRAM), 0o755);
     return await publish(stage, folder, `version ${version}, needs ${needsOf(file)}`);

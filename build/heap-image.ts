@@ -1,6 +1,6 @@
 /**
- * Puts the image of the heap into the compact program. The program has a segment at an address of its own, `.heap`
- * (compact/build.rs), which is last in the file; its content becomes the image's (compact/src/image.rs).
+ * Puts the image of the heap into the compact program. The program has a section `.heap` at the end of its last segment
+ * (compact/layout.ld); its content becomes the image's (compact/build/image.rs).
  */
 
 /** elf.h: offsets in Elf64_Ehdr. */
@@ -8,30 +8,51 @@ const PROGRAM_HEADERS = 32;
 const SECTION_HEADERS = 40;
 const PROGRAM_HEADER_COUNT = 56;
 const SECTION_HEADER_COUNT = 60;
+const SECTION_NAMES = 62;
 /** elf.h: Elf64_Phdr and its members. */
 const PROGRAM_HEADER_SIZE = 56;
-const PHDR = { type: 0, offset: 8, address: 16, fileSize: 32, memorySize: 40 } as const;
+const PHDR = { type: 0, offset: 8, fileSize: 32, memorySize: 40 } as const;
 const PT_LOAD = 1;
-/** As compact/build.rs tells the linker. */
-const HEAP_ADDRESS = 0x10000000n;
-const PAGE = 4096;
+/** elf.h: Elf64_Shdr and its members. */
+const SECTION_HEADER_SIZE = 64;
+const SHDR = { name: 0, offset: 24, size: 32 } as const;
 
-/** The program with its image. @throws Error when it has no segment for the heap, or one that is not the last */
+/** A list of headers: where each begins. */
+function headers(program: Buffer, start: number, count: number, size: number): number[] {
+  const first = Number(program.readBigUInt64LE(start));
+  return Array.from({ length: program.readUInt16LE(count) }, (_, index) => first + index * size);
+}
+
+/** Where a section begins in the file, and where it ends. @throws Error when there is none of this name */
+function sectionOf(program: Buffer, name: string): readonly [start: number, end: number] {
+  const all = headers(program, SECTION_HEADERS, SECTION_HEADER_COUNT, SECTION_HEADER_SIZE);
+  const offset = (header: number) => Number(program.readBigUInt64LE(header + SHDR.offset));
+  const names = offset(all[program.readUInt16LE(SECTION_NAMES)] ?? 0);
+  const found = all.find((header) => {
+    const start = names + program.readUInt32LE(header + SHDR.name);
+    return program.toString("latin1", start, program.indexOf(0, start)) === name;
+  });
+  if (found === undefined) throw new Error(`the program has no section ${name}`);
+  return [offset(found), offset(found) + Number(program.readBigUInt64LE(found + SHDR.size))];
+}
+
+/** The program with its image. @throws Error when no segment ends with the heap, or one is behind it */
 export function withImage(program: Buffer, image: Buffer): Buffer {
-  const first = Number(program.readBigUInt64LE(PROGRAM_HEADERS));
-  const headers = Array.from(
-    { length: program.readUInt16LE(PROGRAM_HEADER_COUNT) },
-    (_, index) => first + index * PROGRAM_HEADER_SIZE,
-  ).filter((at) => program.readUInt32LE(at + PHDR.type) === PT_LOAD);
-  const heap = headers.find((at) => program.readBigUInt64LE(at + PHDR.address) === HEAP_ADDRESS);
-  if (heap === undefined) throw new Error("the program has no segment for the heap");
-  const offset = Number(program.readBigUInt64LE(heap + PHDR.offset));
-  const isLast = headers.every((at) => at === heap || program.readBigUInt64LE(at + PHDR.offset) < offset);
-  if (!isLast || offset % PAGE !== 0) throw new Error("the segment of the heap is not the last in the file");
+  const [start, end] = sectionOf(program, ".heap");
+  const segments = headers(program, PROGRAM_HEADERS, PROGRAM_HEADER_COUNT, PROGRAM_HEADER_SIZE)
+    .filter((header) => program.readUInt32LE(header + PHDR.type) === PT_LOAD)
+    .map((header) => {
+      const offset = Number(program.readBigUInt64LE(header + PHDR.offset));
+      return { header, offset, end: offset + Number(program.readBigUInt64LE(header + PHDR.fileSize)) };
+    });
+  const last = segments.find((segment) => segment.end === end);
+  if (last === undefined || segments.some((segment) => segment.end > end))
+    throw new Error("the heap is not the end of the last segment");
 
-  const whole = Buffer.concat([program.subarray(0, offset), image]);
-  whole.writeBigUInt64LE(BigInt(image.length), heap + PHDR.fileSize);
-  whole.writeBigUInt64LE(BigInt(image.length), heap + PHDR.memorySize);
+  const whole = Buffer.concat([program.subarray(0, start), image]);
+  const size = BigInt(whole.length - last.offset);
+  whole.writeBigUInt64LE(size, last.header + PHDR.fileSize);
+  whole.writeBigUInt64LE(size, last.header + PHDR.memorySize);
   // The list of sections lay behind the segment. A program does not need it.
   whole.writeBigUInt64LE(0n, SECTION_HEADERS);
   whole.writeUInt32LE(0, SECTION_HEADER_COUNT);

@@ -1,9 +1,12 @@
 //! Says how the program is linked; the C library is given as a file, since the linker must not take its shared twin.
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=layout.ld");
     // The engine is an archive, which must stand before the library that it needs.
     println!("cargo:rustc-link-arg-bin=bridgehead=-l:libc.a");
     println!("cargo:rustc-link-arg-bin=bridgehead=-lgcc");
-    // The heap has an address of its own, far from the code, so that its image fits in at the end of the file.
-    println!("cargo:rustc-link-arg-bin=bridgehead=-Wl,--section-start=.heap=0x10000000");
+    let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets its variables");
+    println!("cargo:rustc-link-arg-bin=bridgehead=-Wl,-T,{folder}/layout.ld");
+    // There is no dynamic linker that would write-protect memory after its work. Room for that would be padding only.
+    println!("cargo:rustc-link-arg-bin=bridgehead=-Wl,-z,norelro");
 }

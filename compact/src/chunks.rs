@@ -1,11 +1,14 @@
 //! The chunks of the bundle: compiled modules by name.
-use crate::memory;
 use crate::values::arguments;
 use core::ffi::{c_char, c_int, c_void, CStr};
 use core::ptr::null_mut;
+use lz4_flex::block::decompress_into_with_dict;
 use rquickjs_sys::*;
 
-/// A compiled chunk as bin/compile.rs writes it. The bytecode is packed (LZ4) if it is smaller than its size.
+/// Packed chunks (LZ4) refer to so many bytes at the beginning of the bundle that they are in.
+pub const DICTIONARY: usize = 32 << 10;
+
+/// A compiled chunk as ../build/compile.rs writes it. The bytecode is packed if it is smaller than its size.
 pub struct Chunk<'a> {
     pub name: &'a CStr,
     size: usize,
@@ -22,8 +25,8 @@ pub fn next<'a>(bundle: &mut &'a [u8]) -> Option<Chunk<'a>> {
     Some(Chunk { name, size: u32::from_le_bytes(*size) as usize, stored })
 }
 
-/// The module of a chunk. The exception is pending when it cannot be read.
-unsafe fn read(context: *mut JSContext, chunk: &Chunk) -> JSValue {
+/// The module of a chunk of the bundle. The exception is pending when it cannot be read.
+unsafe fn read(context: *mut JSContext, chunk: &Chunk, bundle: &[u8]) -> JSValue {
     let flags = JS_READ_OBJ_BYTECODE as c_int;
     if chunk.stored.len() == chunk.size {
         return JS_ReadObject(context, chunk.stored.as_ptr(), chunk.size as _, flags);
@@ -32,8 +35,9 @@ unsafe fn read(context: *mut JSContext, chunk: &Chunk) -> JSValue {
     if code.is_null() {
         return JS_EXCEPTION;
     }
-    let module = match lz4_flex::block::decompress_into(chunk.stored, core::slice::from_raw_parts_mut(code, chunk.size))
-    {
+    let room = core::slice::from_raw_parts_mut(code, chunk.size);
+    let dictionary = &bundle[..DICTIONARY.min(bundle.len())];
+    let module = match decompress_into_with_dict(chunk.stored, room, dictionary) {
         Ok(_) => JS_ReadObject(context, code, chunk.size as _, flags),
         Err(_) => JS_ThrowTypeError(context, c"a chunk is faulty".as_ptr()),
     };
@@ -47,10 +51,11 @@ pub unsafe extern "C" fn read_named(
     name: *const c_char,
     bundle: *mut c_void,
 ) -> *mut JSModuleDef {
-    let mut bundle = *(bundle as *const &[u8]);
-    while let Some(chunk) = next(&mut bundle) {
+    let bundle = *(bundle as *const &[u8]);
+    let mut rest = bundle;
+    while let Some(chunk) = next(&mut rest) {
         if chunk.name == CStr::from_ptr(name) {
-            let module = read(context, &chunk);
+            let module = read(context, &chunk, bundle);
             if JS_IsException(module) {
                 return null_mut();
             }
@@ -63,22 +68,14 @@ pub unsafe extern "C" fn read_named(
     null_mut()
 }
 
-/// Loads and evaluates a module and what it imports. The value is a promise of its exports.
-pub unsafe fn evaluate(context: *mut JSContext, name: *const c_char) -> JSValue {
-    JS_LoadModule(context, c"".as_ptr(), name)
-}
-
-/// `load(name)`: what `import()` of a chunk behind the image would be.
+/// `load(name)`: what `import()` of a chunk behind the image would be, a promise of its exports.
 pub unsafe extern "C" fn load(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
-    if memory::made().is_none() {
-        return JS_ThrowTypeError(context, c"the sources import nothing while they are loaded".as_ptr());
-    }
     let [name] = arguments(argc, argv);
     let name = JS_ToCString(context, name);
     if name.is_null() {
         return JS_EXCEPTION;
     }
-    let promise = evaluate(context, name);
+    let promise = JS_LoadModule(context, c"".as_ptr(), name);
     JS_FreeCString(context, name);
     promise
 }

@@ -1,6 +1,5 @@
 //! The end when the engine itself has failed, so that the sources can make no error object any more.
 use crate::{memory, system};
-use core::ffi::{c_char, c_int};
 
 /// An error object with code 999 and the words of src/cni/error.ts.
 macro_rules! error_object {
@@ -27,13 +26,7 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
     fail()
 }
 
-/// An assertion of the engine's that does not hold.
-#[no_mangle]
-extern "C" fn __assert_fail(_: *const c_char, _: *const c_char, _: c_int, _: *const c_char) -> ! {
-    fail()
-}
-
-/// The same: the engine calls it where its state makes no sense.
+/// The engine calls it where its state makes no sense, or an assertion of its own does not hold (../include/assert.h).
 #[no_mangle]
 extern "C" fn abort() -> ! {
     fail()

@@ -5,6 +5,7 @@
 mod chunks;
 mod failure;
 mod hashes;
+#[path = "../build/image.rs"]
 mod image;
 mod memory;
 mod system;
@@ -12,6 +13,7 @@ mod values;
 
 use core::ffi::{c_char, c_int, c_void, CStr};
 use core::ptr::null_mut;
+use memory::Made;
 use rquickjs_sys::*;
 
 /// What main(3) was given, and the bytes of the stack.
@@ -24,36 +26,31 @@ struct Call {
 #[no_mangle]
 unsafe extern "C" fn main(_: c_int, words: *const *const c_char, variables: *const *const c_char) -> c_int {
     let stack = memory::map_stack();
-    system::continue_on(memory::STACK_TOP, run, &Call { words, variables, stack })
-}
-
-unsafe extern "C" fn run(call: *const Call) -> ! {
-    match memory::made() {
-        Some(made) => start(made, &*call),
-        None => image::take(),
-    }
+    system::continue_on(memory::STACK_TOP, start, &Call { words, variables, stack })
 }
 
 /// The engine leaves so many bytes of the stack to the functions of C that it calls, and to the handler of a signal.
 const MARGIN: usize = 64 << 10;
 
-/// Starts the sources from the image of the heap: calls the function `main` of the object `host`.
-unsafe fn start(made: image::Made, call: &Call) -> ! {
+/// Starts the sources from the image of the heap: calls the function `main` of the object `host`. The program that has no
+/// image yet makes it.
+unsafe extern "C" fn start(call: *const Call) -> ! {
+    let Some(Made { context, host, environment, mut chunks }) = memory::made() else { image::take() };
     memory::begin_call();
     system::begin_call();
-    let image::Made { context, host, environment, mut chunks } = made;
+    let Call { words, variables, stack } = *call;
     let runtime = JS_GetRuntime(context);
     JS_SetModuleLoaderFunc(runtime, None, Some(chunks::read_named), &raw mut chunks as _);
     JS_UpdateStackTop(runtime);
-    JS_SetMaxStackSize(runtime, (call.stack - MARGIN) as _);
-    let mut words = texts(call.words);
+    JS_SetMaxStackSize(runtime, (stack - MARGIN) as _);
+    let mut words = texts(words);
     let name = words.next().unwrap_or_default();
     set(context, host, b"programName", name);
     let list = JS_GetPropertyStr(context, host, c"programArguments".as_ptr());
     for (index, word) in words.enumerate() {
         check(JS_SetPropertyUint32(context, list, index as u32, values::text(context, word, false)));
     }
-    for variable in texts(call.variables) {
+    for variable in texts(variables) {
         if let Some(end) = variable.iter().position(|&byte| byte == b'=') {
             set(context, environment, &variable[..end], &variable[end + 1..]);
         }
@@ -66,12 +63,9 @@ unsafe fn start(made: image::Made, call: &Call) -> ! {
 }
 
 /// The texts of a list that ends with a null pointer.
-unsafe fn texts(mut at: *const *const c_char) -> impl Iterator<Item = &'static [u8]> {
-    core::iter::from_fn(move || {
-        let text = *at;
-        at = at.add((!text.is_null()).into());
-        (!text.is_null()).then(|| CStr::from_ptr(text).to_bytes())
-    })
+unsafe fn texts(list: *const *const c_char) -> impl Iterator<Item = &'static [u8]> {
+    let each = (0..).map(move |index| *list.add(index)).take_while(|text| !text.is_null());
+    each.map(|text| CStr::from_ptr(text).to_bytes())
 }
 
 /// Sets a property that the object lacks to a text: the first of two variables with one name counts, as for getenv(3).

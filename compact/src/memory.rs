@@ -4,18 +4,17 @@
 //! of them begin at a multiple of 8 bytes, and nothing in the engine needs more.
 //!
 //! The region begins in the section `.heap`. While the program is built, all that the engine makes until the sources are
-//! loaded goes there, and its pages become the end of the file (image.rs). So a plugin starts with them.
+//! loaded goes there, and its pages become the end of the file (../build/image.rs). So a plugin starts with them.
 use crate::failure::fail;
-use crate::image::{give_up, Made};
 use crate::system::{map, unmap};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use rquickjs_sys::*;
 
 /// Before each block: its size, so that it can be freed and moved.
-const HEADER: usize = 8;
+pub const HEADER: usize = 8;
 /// Larger blocks are mapped one by one, so that they go back to the system when they are freed.
-const MAPPED_FROM: usize = 256 << 10;
+pub const MAPPED_FROM: usize = 256 << 10;
 /// So many sizes there are up to MAPPED_FROM (class_of).
 const CLASSES: usize = 321;
 /// The region grows by so much.
@@ -28,32 +27,44 @@ const RESERVE: usize = 1 << 20;
 /// What of that stays back for the report, when the call needs all the rest without a system call.
 const LAST_RESERVE: usize = 128 << 10;
 /// Room for what the image holds.
-const ROOM: usize = 4 << 20;
+pub const ROOM: usize = 4 << 20;
 /// The stack lies below this address, and the region continues above it once the image is used up. It is not a multiple of
 /// 2 MiB, since the kernel could make the first page of the stack a huge one.
 pub const STACK_TOP: usize = 0x20100000;
 const MOST_STACK: usize = 8 << 20;
 const LEAST_STACK: usize = 128 << 10;
 
+/// What the start needs of the image.
+#[derive(Clone, Copy)]
+pub struct Made {
+    pub context: *mut JSContext,
+    /// The global object that src/engine/compact.ts knows.
+    pub host: JSValue,
+    /// Its empty `environment`.
+    pub environment: JSValue,
+    /// The chunks that are not in the image, as the bundle has them.
+    pub chunks: &'static [u8],
+}
+
 /// All memory that has its content when the program starts.
 #[repr(C, align(4096))]
-struct Heap {
+pub struct Heap {
     /// What was made before the image was taken; none in the program that takes it.
-    made: Option<Made>,
+    pub made: Option<Made>,
     top: usize,
     end: usize,
     reserve: usize,
     /// Whether the system has refused more memory.
     refused: bool,
     /// Whether a system call is still to fail for that.
-    owes_failure: bool,
+    pub owes_failure: bool,
     free: [*mut c_void; CLASSES],
-    room: [u8; ROOM],
+    pub room: [u8; ROOM],
 }
 
 /// There is one thread, and references to it do not outlive a statement. The build replaces its content.
 #[link_section = ".heap"]
-static mut HEAP: Heap = Heap {
+pub static mut HEAP: Heap = Heap {
     made: None,
     top: 0,
     end: 0,
@@ -118,24 +129,9 @@ pub unsafe fn begin_call() {
     HEAP.end = STACK_TOP + FIRST;
 }
 
-/// Begins to fill the room of the image.
-pub unsafe fn begin_image() {
-    HEAP.top = &raw const HEAP.room as usize;
-    HEAP.end = HEAP.top + ROOM;
-}
-
-/// Ends the image: returns the pages in use. Behind them come the chunks `rest`, which `made.chunks` is set to.
-pub unsafe fn end_image(mut made: Made, rest: &[u8]) -> &'static [u8] {
-    let start = &raw const HEAP as *const u8;
-    let end = HEAP.top.next_multiple_of(4096);
-    made.chunks = core::slice::from_raw_parts(end as *const u8, rest.len());
-    HEAP.made = Some(made);
-    core::slice::from_raw_parts(start, end - start as usize)
-}
-
 /// Class and size of the smallest block that holds `size` bytes, header included. Up to 1 KiB sizes differ by 16 bytes.
 /// Above there are 32 sizes for each power of two.
-fn class_of(size: usize) -> (usize, usize) {
+pub fn class_of(size: usize) -> (usize, usize) {
     let step = (size.next_power_of_two() / 64).max(16);
     let steps = size.div_ceil(step);
     (32 * (step / 16).ilog2() as usize + steps, steps * step)
@@ -143,9 +139,6 @@ fn class_of(size: usize) -> (usize, usize) {
 
 /// Makes room for so many bytes: from the system, or else from the reserve. After `false` there is more of the reserve.
 unsafe fn grow(size: usize) -> bool {
-    if made().is_none() {
-        give_up(c"the image of the heap has no more room");
-    }
     let step = STEP.max(size + RESERVE);
     let more = map(HEAP.end, step) as usize;
     if more != 0 {
@@ -169,9 +162,6 @@ unsafe fn grow(size: usize) -> bool {
 
 /// A block of pages of its own, or null.
 unsafe fn map_block(size: usize) -> *mut c_void {
-    if made().is_none() {
-        give_up(c"the image of the heap has no more room for an object of this size");
-    }
     let Some(size) = size.checked_next_multiple_of(4096) else { return null_mut() };
     let block = map(0, size) as *mut usize;
     if block.is_null() {

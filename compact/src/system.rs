@@ -27,8 +27,7 @@ const EBADF: i64 = 9;
 const EMFILE: i64 = 24;
 
 // The numbers of the calls that the host itself makes (asm/unistd_64.h, asm-generic/unistd.h).
-const ARM: bool = cfg!(target_arch = "aarch64");
-pub const READ: i64 = if ARM { 63 } else { 0 };
+pub const ARM: bool = cfg!(target_arch = "aarch64");
 const WRITE: i64 = if ARM { 64 } else { 1 };
 const MMAP: i64 = if ARM { 222 } else { 9 };
 const MUNMAP: i64 = if ARM { 215 } else { 11 };
@@ -153,8 +152,8 @@ struct Child<'a> {
     failure: i64,
 }
 
-/// `spawn(steps)`: starts a child with default handling of all signals, which makes system calls; the last is execve(2). The value is its process id, or
-/// the negative error number of the step that failed.
+/// `spawn(steps)`: starts a child with default handling of all signals, which makes system calls; the last is execve(2).
+/// The value is its process id, or the negative error number of the step that failed.
 pub unsafe extern "C" fn spawn(context: *mut JSContext, _: JSValue, argc: c_int, argv: *mut JSValue) -> JSValue {
     const CLONE_VM_VFORK: c_int = 0x100 | 0x4000;
     const SIGCHLD: c_int = 17;
@@ -168,16 +167,12 @@ pub unsafe extern "C" fn spawn(context: *mut JSContext, _: JSValue, argc: c_int,
     if failure < 0 {
         while call(WAIT4, [pid, 0, 0, 0, 0, 0]) == -EINTR {}
     }
-    JS_NewNumber(
-        context,
-        if pid < 0 {
-            -EAGAIN
-        } else if failure < 0 {
-            failure
-        } else {
-            pid
-        } as f64,
-    )
+    let value = match pid {
+        -1 => -EAGAIN,
+        _ if failure < 0 => failure,
+        _ => pid,
+    };
+    JS_NewNumber(context, value as f64)
 }
 
 unsafe extern "C" fn take_steps(child: *mut c_void) -> c_int {

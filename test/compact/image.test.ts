@@ -26,6 +26,27 @@ test("a program starts from its image, and loads the other chunks", async () => 
   expect(await run(fileOf(WHOLE))).toBe("3: made and loaded");
 });
 
+test("chunks that are packed, and those that they refer to, are what they were", async () => {
+  // Twelve of these take more than the part of the bundle that is not packed.
+  const texts = Array.from({ length: 12 }, (_, index) =>
+    Array.from({ length: 400 }, (_, line) => `${line} of ${index}: ${line ** 3 % 1009}`).join(";"),
+  );
+  const load =
+    "host.load(names.shift()).then(({ text }) => { all += text; return names.length ? next() : all; })";
+  const names = texts.map((_, index) => `${index}.js`);
+  const compiled = bundleOf([
+    [
+      "main.js",
+      `let all = ""; const names = ${JSON.stringify(names)}; const next = () => ${load}; host.main = () => next().then((all) => { ${SAY("all")} host.syscall(231, 3); });`,
+    ],
+    ["", ""],
+    ...texts.map((text, index) => [`${index}.js`, `export const text = "${text}";`] as const),
+    ["", ""],
+  ]);
+  expect(compiled.length).toBeLessThan(texts.join("").length - 10_000);
+  expect(await run(fileOf(compiled))).toBe(`3: ${texts.join("")}`);
+});
+
 test("a chunk that is missing is an exception of import(), which names it", async () => {
   const compiled = bundleOf([
     ["main.js", MAIN],
@@ -72,12 +93,21 @@ test("a bundle that is cut off anywhere, or is none, makes no image", () => {
 test.each([
   ["throws", "throw new Error('so');", /main\.js: Error: so/],
   ["imports a chunk that is missing", "import './missing.js';", /there is no chunk missing\.js/],
-  ["loads a chunk", "host.load('other.js');", /the sources import nothing while they are loaded/],
+  ["loads a chunk", "host.load('other.js');", /main\.js: TypeError: not a function/],
+  ["calls the system", "host.syscall(39);", /main\.js: InternalError: out of memory/],
+  ["calls it and goes on", "try { host.syscall(39); } catch {}", /the sources call the system/],
+  [
+    // The sources are loaded twice, and the memory of the image is the second one's.
+    "makes other objects when they lie elsewhere",
+    "globalThis.one = new Uint8Array(600); if (host.address(one) < 2 ** 32) globalThis.more = Array(900).fill(1);",
+    /the sources do not load as they did before/,
+  ],
   [
     "makes more objects than there is room for",
-    "globalThis.all = []; for (;;) all.push({});",
+    "globalThis.all = Array.from({ length: 50_000 }, () => ({}));",
     /no more room/,
   ],
+  ["takes all memory", "globalThis.all = []; for (;;) all.push({});", /main\.js: /],
   ["makes one that is too large", "globalThis.all = new Uint8Array(300000);", /no more room/],
 ])("a program that %s while it is loaded makes no image", (_, text, message) => {
   const compiled = bundleOf([

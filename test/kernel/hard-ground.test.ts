@@ -191,7 +191,7 @@ describe("no page is writable and executable", () => {
     expect(rights.filter((each) => each.endsWith("wx"))).toEqual([]);
   });
 
-  hardTest("in the headers of the file, its stack included", () => {
+  hardTest("in the headers of the file, its stack included, and it has at most 2 MB", () => {
     const file = readFileSync(`${builtBinaries()}/bridgehead`);
     // elf.h: offset, size and number of the program headers; type and flags of each.
     const [start, size, count] = [
@@ -207,6 +207,7 @@ describe("no page is writable and executable", () => {
     const [EXECUTABLE, WRITABLE] = [1, 2];
     expect(headers.filter(({ flags }) => flags & EXECUTABLE && flags & WRITABLE)).toEqual([]);
     expect(headers.filter(({ type }) => type === PT_GNU_STACK)).toHaveLength(1);
+    expect(file.length).toBeLessThanOrEqual(2_000_000);
     return Promise.resolve();
   });
 });
