@@ -241,7 +241,7 @@ export function isExcused(
   const { code, msg = "" } = errorObject(stdout) ?? {};
   const vanished = storm.history.met(began, ["other iptables"], "all") && msg.includes(`"${LOCAL_PROGRAMS}/`);
   // On a busy machine a call may lose to the transactions of the others until its deadline.
-  if (code === 11 && milliseconds > CALL_TIMEOUT && msg.includes("ERESTART")) {
+  if (code === 11 && milliseconds > CALL_TIMEOUT && /ERESTART|call's deadline/.test(msg)) {
     storm.count("calls that lost to others until their deadline");
     return true;
   }
