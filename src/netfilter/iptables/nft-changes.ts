@@ -8,6 +8,7 @@ import { text } from "../../netlink/nftables/userdata.ts";
 import { attachmentMark } from "../attachment-names.ts";
 import { datumType, madeHere, type OwnChain } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
+import { RuleStencils } from "../nftables/rule-stencils.ts";
 import { PROTOCOLS, type Rule } from "../rule.ts";
 import type { Change } from "./change.ts";
 
@@ -36,6 +37,7 @@ export function requestsFor(
       if (change.action === "append" || change.action === "insert") isNeeded ||= change.chain === base.chain;
     if (isNeeded) requests.push(addChain(base));
   }
+  const stencils = new RuleStencils(changes.length);
   for (const change of changes) {
     switch (change.action) {
       case "add chain": {
@@ -56,18 +58,22 @@ export function requestsFor(
       }
       default: {
         const { chain, rule, attachment, userData = [] } = change;
-        const mark = attachment === undefined ? [] : [text(datumType.attachment, attachmentMark(attachment))];
+        const mark = attachment && [text(datumType.attachment, attachmentMark(attachment))];
         const conditions = more(rule);
         for (const request of conditions?.requests ?? []) requests.push(request);
-        const encoded = {
-          family,
-          table,
-          chain,
-          expressions: [...(conditions?.expressions ?? []), ...encodeRule(rule, family)],
-          userData: [...mark, ...userData],
-          compat: { protocol: rule.protocol === undefined ? 0 : PROTOCOLS[rule.protocol], flags: 0 },
+        const encode = (own: Rule): Request => {
+          const encoded = {
+            family,
+            table,
+            chain,
+            expressions: [...(conditions?.expressions ?? []), ...encodeRule(own, family)],
+            userData: [...(mark ?? []), ...userData],
+            compat: { protocol: own.protocol === undefined ? 0 : PROTOCOLS[own.protocol], flags: 0 },
+          };
+          return change.action === "append" ? addRule(encoded) : insertRule(encoded);
         };
-        requests.push(change.action === "append" ? addRule(encoded) : insertRule(encoded));
+        const isAlone = attachment !== undefined || conditions !== undefined;
+        requests.push(isAlone ? encode(rule) : stencils.request(rule, change, encode));
       }
     }
   }

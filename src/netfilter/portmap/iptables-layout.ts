@@ -64,17 +64,22 @@ export function chainRules(published: Published, family: Family): Rule[] {
   const prefix = addresses[family];
   if (prefix === undefined) return [];
   const subnet = masqAll ? defaultPrefix(family) : networkOf(prefix);
-  return mappingsOf(published, family).flatMap((mapping): Rule[] => {
+  const source = { prefix: subnet, inverted: false };
+  const localhost = exactly(LOCALHOST);
+  const { address } = prefix;
+  const rules: Rule[] = [];
+  for (const mapping of mappingsOf(published, family)) {
     const { protocol, hostPort: port, containerPort } = mapping;
-    const matches = { ...destinationOf(mapping), protocol, port };
-    const marked = { ...matches, verdict: "jump", target } as const;
-    const all = subnet.length === 0 ? {} : { source: { prefix: subnet, inverted: false } };
-    return [
-      ...(snat ? [{ ...all, ...marked }] : []),
-      ...(snat && family === 4 && !masqAll ? [{ source: exactly(LOCALHOST), ...marked }] : []),
-      { ...matches, verdict: "dnat", to: { address: prefix.address, port: containerPort } },
-    ];
-  });
+    const { destination } = destinationOf(mapping);
+    const matches = destination === undefined ? { protocol, port } : { destination, protocol, port };
+    if (snat) {
+      const marked = { ...matches, verdict: "jump", target } as const;
+      rules.push(subnet.length === 0 ? marked : { ...marked, source });
+      if (family === 4 && !masqAll) rules.push({ ...marked, source: localhost });
+    }
+    rules.push({ ...matches, verdict: "dnat", to: { address, port: containerPort } });
+  }
+  return rules;
 }
 
 /** M11, M14: the rules that lead into the container's chain: for each protocol, up to 15 ports of all families. */

@@ -16,6 +16,7 @@ import { datumType, HOSTPORTS, madeHere, type OwnChain } from "../nftables/base-
 import { encodeRule } from "../nftables/expressions.ts";
 import { having, type NftRule, type Part, rulesIn } from "../nftables/found-rules.ts";
 import { isMarked } from "../nftables/own-tables.ts";
+import { RuleStencils } from "../nftables/rule-stencils.ts";
 import { isSame } from "../rule.ts";
 import type { Compiled } from "./conditions.ts";
 import { type Chains, entryRules, mappingRule, masqueradeRules } from "./nftables-layout.ts";
@@ -162,17 +163,18 @@ export function setUpRequests(
   }
   for (const rule of stale) requests.push(deleteRule(rule));
   const userData = userDataOf(published);
+  const mappings = mappingsOf(published, family);
+  const stencils = new RuleStencils(compiled === undefined ? mappings.length : 0);
+  const place = { action: "insert", chain: own.ports.chain, userData };
   let setId = 1;
-  for (const mapping of mappingsOf(published, family).reverse()) {
+  for (const mapping of mappings.reverse()) {
     const needed = compiled?.instance(own.ports, setId);
     setId += needed?.sets ?? 0;
-    const expressions = encodeRule(mappingRule(mapping, address), tableFamily, NATIVE);
     for (const request of needed?.requests ?? []) requests.push(request);
     requests.push(
-      insertRule({
-        ...named(own.ports),
-        userData,
-        expressions: [...(needed?.expressions ?? []), ...expressions],
+      stencils.request(mappingRule(mapping, address), place, (rule) => {
+        const expressions = [...(needed?.expressions ?? []), ...encodeRule(rule, tableFamily, NATIVE)];
+        return insertRule({ ...named(own.ports), userData, expressions });
       }),
     );
   }

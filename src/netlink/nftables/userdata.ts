@@ -42,13 +42,20 @@ export function textOf(data: readonly UserDatum[] | undefined, type: number): st
 export const USER_DATA: Custom<readonly UserDatum[]> = {
   encode(data) {
     if (data.length === 0) return undefined;
-    const bytes: number[] = [];
+    let size = 0;
+    for (const { value } of data) size += 2 + value.length;
+    const bytes = new Uint8Array(size);
+    let at = 0;
     for (const { type, value } of data) {
-      if (value.length > 255)
-        throw new UnfitError(`user data of type ${type} has ${value.length} bytes, at most 255 fit`);
-      bytes.push(type, value.length, ...value);
+      const { length } = value;
+      if (length > 255)
+        throw new UnfitError(`user data of type ${type} has ${length} bytes, at most 255 fit`);
+      bytes[at] = type;
+      bytes[at + 1] = length;
+      bytes.set(value, at + 2);
+      at += 2 + length;
     }
-    return Uint8Array.from(bytes);
+    return bytes;
   },
   decode(bytes) {
     const data: UserDatum[] = [];
