@@ -1,5 +1,4 @@
 /** Reads what the plans for published ports need of a nat table of iptables. */
-import { indexOfBytes } from "#engine";
 import type { Family } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import type { Chain } from "../../netlink/nftables/chain.ts";
@@ -11,18 +10,12 @@ import {
   IPTABLES_PREROUTING,
   type OwnChain,
 } from "../nftables/base-chains.ts";
-import {
-  containsAny,
-  jumpsTo,
-  type NftRule,
-  partBytes,
-  type RuleSieve,
-  rulesIn,
-} from "../nftables/found-rules.ts";
+import { jumpsTo, type NftRule, rulesIn } from "../nftables/found-rules.ts";
 import type { FoundRule } from "../rule.ts";
 import { SHARED } from "./iptables-layout.ts";
 import type { NatState } from "./iptables-removal.ts";
-import { mappingsOf, type Published } from "./published.ts";
+import { entriesAmong } from "./port-sieve.ts";
+import type { Published } from "./published.ts";
 
 /** The state, and the base chains that do not exist. */
 export interface NftState extends NatState {
@@ -44,7 +37,7 @@ export function readNft(connection: Connection, family: Family, published: Publi
   const chains = new Map<string, readonly NftRule[]>();
   for (const chain of found.slice(0, names.length)) {
     if (chain === undefined || chain.chain === "POSTROUTING") continue;
-    const sieve = chain.chain === SHARED.entry ? entriesOf(own, published, family) : undefined;
+    const sieve = chain.chain === SHARED.entry ? entriesAmong(own, published, family) : undefined;
     chains.set(chain.chain, rulesIn(connection, chain, undefined, sieve));
   }
   const masquerade = found[names.indexOf(SHARED.masquerade)];
@@ -55,31 +48,6 @@ export function readNft(connection: Connection, family: Family, published: Publi
     missing: bases.filter((_, index) => found[4 + index] === undefined),
     hasExternalChain: external === undefined || found[names.length] !== undefined,
   };
-}
-
-const MULTIPORT = partBytes("multiport\0");
-/** From that name to the attribute with the match's data, struct xt_multiport_v1, and in that to the number of ports. */
-const INFO_AT = 20;
-const COUNT_AT = INFO_AT + 5;
-/** NFTA_MATCH_INFO. */
-const MATCH_INFO = 3;
-
-/** Of the rules that lead to containers, those that lead to this chain or have one of the host's ports. */
-function entriesOf(chain: string, published: Published, family: Family): () => RuleSieve {
-  const own = [partBytes(chain)];
-  const ports = mappingsOf(published, family).map(({ hostPort }) => hostPort);
-  const parts = [...own, ...ports.map((port) => Uint8Array.of(port, port >>> 8))];
-  const hasPort = (bytes: Uint8Array): boolean => {
-    const at = indexOfBytes(bytes, MULTIPORT);
-    // Another order of attributes than all known kernels have.
-    if (at >= 0 && bytes[at + INFO_AT + 2] !== MATCH_INFO) return true;
-    const count = at < 0 ? 0 : (bytes[at + COUNT_AT] ?? 0);
-    for (let port = at + COUNT_AT + 1; port <= at + COUNT_AT + 2 * count; port += 2)
-      if (ports.includes((bytes[port] ?? 0) | ((bytes[port + 1] ?? 0) << 8))) return true;
-    return false;
-  };
-  const message = (bytes: Uint8Array): boolean => containsAny(bytes, own) || hasPort(bytes);
-  return () => ({ datagram: (bytes) => containsAny(bytes, parts), message });
 }
 
 /** What the removal of a container's chains needs. @throws NetlinkError */

@@ -9,6 +9,7 @@ import { HOSTPORTS, isHooked, type OwnChain } from "../nftables/base-chains.ts";
 import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
 import { exactly, type FoundRule, formatEndpoint, isSame, type Rule, ruleText } from "../rule.ts";
 import { backendOf } from "./backend.ts";
+import { byPort, isMapping, portText, textsOf } from "./found-mappings.ts";
 import { missingGuard, routesLocalnet } from "./guard.ts";
 import { chainRules, entryRules, leadsAs, sharedRules } from "./iptables-layout.ts";
 import { rivalEntries, rivalOf } from "./iptables-plan.ts";
@@ -16,6 +17,7 @@ import type { NatState } from "./iptables-removal.ts";
 import { readLegacy, readNft, readOwnNft } from "./iptables-state.ts";
 import { chainsOf, ownedBy, ownRules } from "./nftables.ts";
 import { entryRules as hostportEntries, mappingRule, masqueradeRules } from "./nftables-layout.ts";
+import { mappingsAmong } from "./port-sieve.ts";
 import {
   describeMapping,
   describeRival,
@@ -128,34 +130,37 @@ function ofNftables(connection: Connection, published: Published, family: Family
   requireBase(chains.output, own.output);
   if (published.snat) requireBase(chains.masquerading, own.masquerading);
   for (const [chain, wanted] of hostportEntries(own)) {
-    const rules = rulesIn(connection, chain);
+    const texts = textsOf(rulesIn(connection, chain));
     for (const rule of wanted)
-      if (!rules.some((each) => isSame(each.rule, rule)))
+      if (!texts.has(ruleText(rule)))
         missing.push(`chain ${chain.chain} of ${table} lacks the rule "${nativeText(rule)}"`);
   }
   const owned = ownedBy(published, (each) => each.value === address.value);
   const rules = ownRules(connection, family, owned);
   const isOurs = rules.some(({ mark }) => mark !== undefined);
   const handles = new Set(rules.map(({ handle }) => handle));
-  const all = rulesIn(connection, own.ports, ({ part }) => part?.verdict === "dnat");
+  const sieve = mappingsAmong(owned.parts, published, family);
+  const isDnat = ({ part }: NftRule): boolean => part?.verdict === "dnat";
+  const found = byPort(rulesIn(connection, own.ports, isDnat, sieve));
   const hasConditions = published.conditions[family] !== undefined;
   for (const mapping of mappingsOf(published, family)) {
     const wanted = mappingRule(mapping, address);
-    const at = all.findIndex((each) => handles.has(each.handle) && isMapping(each, wanted, hasConditions));
+    const same = found.get(portText(mapping.protocol, mapping.hostPort)) ?? [];
+    const at = same.findIndex((each) => handles.has(each.handle) && isMapping(each, wanted, hasConditions));
     if (at < 0)
       missing.push(
         `chain ${own.ports.chain} of ${table} has no rule that leads port ${describeMapping(mapping)} to ${formatEndpoint({ address, port: mapping.containerPort })}`,
       );
-    const earlier = all
-      .slice(0, at < 0 ? all.length : at)
+    const earlier = same
+      .slice(0, at < 0 ? same.length : at)
       .find(({ handle, part }) => !handles.has(handle) && part !== undefined && takes(part, mapping, family));
     if (earlier !== undefined) taken.push(nowLeads(mapping, earlier.part, rivalNames(earlier)));
   }
+  const texts = textsOf(rules);
   for (const rule of masqueradeRules(published, family)) {
     // The reference masquerades only what comes from the container itself.
     const { states: _, ...plain } = { ...rule, source: exactly(address) };
-    const isThere = rules.some((each) => isSame(each.rule, rule) || (!isOurs && isSame(each.rule, plain)));
-    if (!isThere)
+    if (!texts.has(ruleText(rule)) && (isOurs || !texts.has(ruleText(plain))))
       missing.push(`chain ${own.masquerading.chain} of ${table} lacks the rule "${nativeText(rule)}"`);
   }
   return { missing, taken, isOurs };
@@ -165,16 +170,6 @@ const rivalNames = ({ comment, owner }: NftRule) => ({
   containerId: comment,
   network: parseOwner(owner ?? "").network,
 });
-
-/** With conditions, a rule has more than the wanted one. */
-const isMapping = ({ rule, part }: NftRule, wanted: Rule, hasConditions: boolean): boolean =>
-  isSame(rule, wanted) ||
-  (hasConditions &&
-    part?.protocol === wanted.protocol &&
-    part?.port === wanted.port &&
-    part?.to !== undefined &&
-    wanted.to !== undefined &&
-    formatEndpoint(part.to) === formatEndpoint(wanted.to));
 
 /** A rule for messages about nftables. */
 const nativeText = ({ isLocal, target, ...rule }: Rule): string =>
@@ -215,9 +210,10 @@ async function inTable(place: Place, published: Published, family: Family): Prom
   const own = portChain(published);
   const rules = state.chains.get(own);
   if (rules === undefined) missing.push(`${where} has no chain ${own}`);
-  else
-    for (const rule of chainRules(published, family))
-      if (!rules.some((each) => isSame(each.rule, rule))) lacks(own, rule);
+  else {
+    const texts = textsOf(rules);
+    for (const rule of chainRules(published, family)) if (!texts.has(ruleText(rule))) lacks(own, rule);
+  }
   const entries = rulesOf("CNI-HOSTPORT-DNAT");
   for (const entry of entryRules(published))
     if (rules !== undefined && !entries.some((each) => leadsAs(each, entry)))

@@ -20,6 +20,7 @@ import { RuleStencils } from "../nftables/rule-stencils.ts";
 import { isSame } from "../rule.ts";
 import type { Compiled } from "./conditions.ts";
 import { type Chains, entryRules, mappingRule, masqueradeRules } from "./nftables-layout.ts";
+import { mappingsAmong } from "./port-sieve.ts";
 import {
   type Mapping,
   mappingsOf,
@@ -92,9 +93,6 @@ export function chainsOf(connection: Connection, family: Family): HostportState[
   return Object.fromEntries(KEYS.map((key, index) => [key, found[index]])) as HostportState["chains"];
 }
 
-/** A port as in a rule's message: NFTA_DATA_VALUE of two bytes in network order, padded. */
-const portBytes = (port: number): Uint8Array => Uint8Array.of(6, 0, 1, 0, port >>> 8, port, 0, 0);
-
 /** @throws NetlinkError */
 export function readState(connection: Connection, family: Family, published: Published): HostportState {
   const chains = chainsOf(connection, family);
@@ -105,10 +103,10 @@ export function readState(connection: Connection, family: Family, published: Pub
   const stale: NftRule[] = [];
   const rivals: { readonly rule: NftRule; readonly mapping: Mapping }[] = [];
   const mappings = mappingsOf(published, family);
-  const parts = [...owned.parts, ...mappings.map(({ hostPort }) => portBytes(hostPort))];
+  const sieve = mappingsAmong(owned.parts, published, family);
   for (const chain of [ports, hostIpPorts]) {
     if (chain === undefined) continue;
-    for (const rule of rulesIn(connection, chain, undefined, having(parts))) {
+    for (const rule of rulesIn(connection, chain, undefined, sieve)) {
       if (isOwned(rule, owned)) stale.push(rule);
       else if (rule.part?.verdict === "dnat") {
         const { part } = rule;

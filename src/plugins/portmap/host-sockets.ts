@@ -36,9 +36,12 @@ export function takenPorts<M extends Mapping>(mappings: readonly M[]): Map<M, Li
   for (const name of new Set(mappings.map((mapping) => mapping.protocol))) {
     const own = mappings.filter((mapping) => mapping.protocol === name);
     for (const family of FAMILIES) {
-      const found = sockets.dump(dumpListening(family, PROTOCOLS[name]), decodeSocket);
+      const found = Map.groupBy(
+        sockets.dump(dumpListening(family, PROTOCOLS[name]), decodeSocket),
+        ({ port }) => port,
+      );
       for (const mapping of own) {
-        const socket = found.find((each) => isTaken(each, mapping));
+        const socket = found.get(mapping.hostPort)?.find((each) => isTaken(each, mapping));
         if (socket !== undefined) taken.set(mapping, socket);
       }
     }
@@ -46,9 +49,8 @@ export function takenPorts<M extends Mapping>(mappings: readonly M[]): Map<M, Li
   return taken;
 }
 
-/** A socket of all addresses of IPv6 usually takes IPv4 too, and never the other way round. */
-const isTaken = ({ address, port }: ListeningSocket, { hostPort, hostIp }: Mapping): boolean =>
-  port === hostPort &&
-  (hostIp === undefined ||
-    (address.value === 0n && address.family >= hostIp.family) ||
-    (address.family === hostIp.family && (hostIp.value === 0n || hostIp.value === address.value)));
+/** Whether it takes the port. A socket of all addresses of IPv6 usually takes IPv4 too, and never the other way round. */
+const isTaken = ({ address }: ListeningSocket, { hostIp }: Mapping): boolean =>
+  hostIp === undefined ||
+  (address.value === 0n && address.family >= hostIp.family) ||
+  (address.family === hostIp.family && (hostIp.value === 0n || hostIp.value === address.value));
