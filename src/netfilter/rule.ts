@@ -103,6 +103,8 @@ export interface FoundRule {
   readonly mark?: string | undefined;
   /** The bridge of its attachment, as firewall/ records it. */
   readonly ingress?: string | undefined;
+  /** False if it surely matches no UDP: known without decoding the rule. */
+  readonly mayBeUdp?: boolean;
   /** nf_tables' comment, which is stored beside the expressions. */
   readonly comment?: string | undefined;
 }

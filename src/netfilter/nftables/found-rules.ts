@@ -4,22 +4,13 @@ import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import type { Message } from "../../netlink/message.ts";
 import type { ChainName } from "../../netlink/nftables/chain.ts";
-import { decodeRule, dumpRules, getRule, type RuleHandle } from "../../netlink/nftables/rule.ts";
+import { dumpRules, getRule } from "../../netlink/nftables/rule.ts";
 import type { TableName } from "../../netlink/nftables/table.ts";
-import { commentOf, textOf } from "../../netlink/nftables/userdata.ts";
 import { sift } from "../../netlink/sieve.ts";
-import { markBy, markOf } from "../attachment-names.ts";
 import { getEach } from "../kernel.ts";
-import type { FoundRule } from "../rule.ts";
-import { datumType } from "./base-chains.ts";
-import { readRule } from "./read-rule.ts";
+import { type NftRule, RuleReader } from "./found-rule.ts";
 
-/** A rule that was found in nf_tables. */
-export interface NftRule extends FoundRule, RuleHandle {
-  readonly handle: bigint;
-  /** What is recorded of its attachment (datumType.owner). */
-  readonly owner?: string | undefined;
-}
+export type { NftRule };
 
 /** What a rule's message must contain: a text, or bytes. */
 export type Part = string | Uint8Array;
@@ -63,9 +54,10 @@ export function rulesIn(
   try {
     return sift(connection, dumpRules(where), () => {
       const { datagram, message: isCandidate } = sieve();
+      const reader = new RuleReader();
       const keep = (message: Message): NftRule | undefined => {
         if (!isCandidate(message.payload)) return undefined;
-        const rule = foundRule(message);
+        const rule = reader.rule(message);
         return isWanted(rule) ? rule : undefined;
       };
       return { mayHold: datagram, keep };
@@ -84,7 +76,8 @@ export function rulesByHandle(
   handles: readonly bigint[],
 ): NftRule[] {
   const requests = handles.map((handle) => getRule({ family, table, chain, handle }));
-  return getEach(connection, requests).flatMap((reply) => (reply === undefined ? [] : foundRule(reply)));
+  const reader = new RuleReader();
+  return getEach(connection, requests).flatMap((reply) => (reply === undefined ? [] : reader.rule(reply)));
 }
 
 /**
@@ -108,34 +101,4 @@ export function jumpsTo(
     if (found.length === count) return found;
   }
   return rulesIn(connection, base, leads, having([chain]));
-}
-
-function foundRule(message: Message): NftRule {
-  const { family, table, chain, handle, expressions, userData } = decodeRule(message);
-  const { rule, isWhole } = readRule(expressions, family);
-  const comment = commentOf(userData);
-  const ifname = textOf(userData, datumType.interface);
-  const mark =
-    family === "inet"
-      ? markOf(comment ?? "")
-      : (textOf(userData, datumType.attachment) ??
-        (ifname === undefined ? undefined : markBy(rule.comment, ifname)));
-  const last = expressions.at(-1);
-  const watches = last?.name === "counter" || (last?.name === "unknown" && last.kind === "log");
-  const { target, input } = rule;
-  return {
-    family,
-    table,
-    chain,
-    handle,
-    rule: isWhole ? rule : undefined,
-    part: rule,
-    target,
-    input,
-    watches,
-    mark,
-    comment,
-    owner: textOf(userData, datumType.owner),
-    ingress: textOf(userData, datumType.ingress),
-  };
 }

@@ -70,7 +70,15 @@ export function removal(
   owned: Owned,
 ): { changes: Change[]; isEmpty: boolean; removed: Rule[] } {
   const entries = rulesOf(state, SHARED.entry).filter(({ target }) => target === chain);
-  const { groups, markers } = groupsOf(rulesOf(state, chain));
+  const all = rulesOf(state, chain);
+  // Usually nothing else is there, and most rules need not be decoded.
+  if ([...all, ...entries].every(({ mark }) => mark !== undefined && owned.mark(mark)))
+    return {
+      changes: [...entries, ...all].map((rule) => ({ action: "delete", rule })),
+      isEmpty: true,
+      removed: all.flatMap((rule) => (rule.mayBeUdp !== false && rule.part?.to ? rule.part : [])),
+    };
+  const { groups, markers } = groupsOf(all);
   // Another container can have the same chain, since the names in its digest have no separator.
   const others = entries.filter(
     ({ mark, part }) => mark === undefined && part?.comment !== undefined && !owned.comment(part.comment),
@@ -114,9 +122,10 @@ export const ownedBy = (
   return { mark: (mark) => mark === own, comment: (each) => each === ownComment, address: isOwn };
 };
 
-/** What a plan does, and the translations that end with it. */
+/** What a plan does. */
 export interface Planned {
   readonly changes: Change[];
+  /** The translations that end with it, but perhaps only those of UDP. */
   readonly removed: readonly Rule[];
 }
 

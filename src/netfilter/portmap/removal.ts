@@ -68,7 +68,7 @@ export async function remove(
           const rules = ownRules(netfilter, family, ofNftables);
           for (const rule of rules) {
             requests.push(deleteRule(rule));
-            if (rule.part !== undefined) found.push(rule.part);
+            if (rule.mayBeUdp !== false && rule.part !== undefined) found.push(rule.part);
           }
         }
         for (const [family, names] of chains) {

@@ -2,7 +2,19 @@
 import type { Request } from "../connection.ts";
 import { decode } from "../decode.ts";
 import { flag, type Message } from "../message.ts";
-import { BE32, BE64, CUSTOM, EACH, type Fields, INLINE, NEST, nest, STRING, schema } from "../schema.ts";
+import {
+  BE32,
+  BE64,
+  BYTES,
+  CUSTOM,
+  EACH,
+  type Fields,
+  INLINE,
+  NEST,
+  nest,
+  STRING,
+  schema,
+} from "../schema.ts";
 import { type ChainName, describeChain } from "./chain.ts";
 import { decodeExpression, EXPRESSION, type Expression, encodeExpression } from "./expression.ts";
 import { messageType, NFGENMSG, request } from "./header.ts";
@@ -34,6 +46,19 @@ const RULE = schema(
   ["table", "chain", "handle"],
 );
 type Attributes = Fields<typeof RULE>;
+
+/** The same without what takes long to decode. */
+const HEAD = schema(
+  4,
+  NFGENMSG,
+  [
+    [1, "table", STRING],
+    [2, "chain", STRING],
+    [3, "handle", BE64],
+    [7, "userData", BYTES],
+  ],
+  ["table", "chain", "handle"],
+);
 
 /** A rule by the kernel's number for it, which is not reused while the table exists. */
 export interface RuleHandle extends ChainName {
@@ -97,3 +122,6 @@ export function decodeRule({ payload }: Message): Rule & RuleHandle {
   const { expressions = [], ...rule } = decode(RULE, payload);
   return { ...rule, expressions: expressions.map(decodeExpression) };
 }
+
+/** What identifies a rule, and its user data as bytes. @throws DecodeError */
+export const decodeRuleHead = ({ payload }: Message) => decode(HEAD, payload);
