@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { decode } from "../../src/netlink/decode.ts";
 import { DecodeError } from "../../src/netlink/error.ts";
 import { control, decodeAck, decodeMessages, flag, type Message } from "../../src/netlink/message.ts";
+import { decodeSomeElements } from "../../src/netlink/nftables/element.ts";
 import { addressOf, decodeAddress } from "../../src/netlink/rtnetlink/address.ts";
 import { decodeBridge } from "../../src/netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort } from "../../src/netlink/rtnetlink/bridge-port.ts";
@@ -36,6 +37,7 @@ const DECODERS: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   decodeBridge,
   decodeBridgePort,
   veth: (bytes) => decode(VETH, bytes),
+  elements: (bytes) => decodeSomeElements(message(0, bytes), () => true),
   attributes: (bytes) => decode(nest([]), bytes).unknown,
   "an error": (bytes) => decodeAck(message(control.error, bytes)),
   "an error with words": (bytes) => decodeAck(message(control.error, bytes, flag.ackAttributes)),

@@ -5,6 +5,7 @@ import type { Connection } from "../../netlink/connection.ts";
 import { attachmentMark } from "../attachment-names.ts";
 import { nameOf } from "../iptables/change.ts";
 import { NO_NFTABLES, openNftables } from "../kernel.ts";
+import { having } from "../nftables/found-rules.ts";
 import { type Backend, chosen, requireFirewalld, sourceOf } from "./backend.ts";
 import { placesFor, placesWithRules, readLegacy } from "./filter-table.ts";
 import { CNI_FORWARD, parseRecord, type Wanted } from "./layout.ts";
@@ -80,7 +81,7 @@ function isolatedPort(
   const records = nftStates(netfilter, FAMILIES, [], interest)
     .flatMap((state) => rulesOf(state, CNI_FORWARD))
     .map((found) => ({ mark: found.mark, ingress: parseRecord(found.ingress) }));
-  return [...records, ...recordedIn(netfilter)].find(
+  return [...records, ...recordedIn(netfilter, having([mark]))].find(
     (found) => found.mark === mark && found.ingress?.isolatedPort !== undefined,
   )?.ingress?.isolatedPort;
 }

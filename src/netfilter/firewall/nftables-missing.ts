@@ -1,10 +1,11 @@
-import { formatIp } from "../../net/ip.ts";
+import { formatIp, ipToBytes } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { attachmentMark } from "../attachment-names.ts";
 import { isHooked } from "../nftables/base-chains.ts";
+import { having } from "../nftables/found-rules.ts";
 import { stricter, type Wanted } from "./layout.ts";
 import { ADDRESSES, ENTRY, entryRules, ISOLATION, ISOLATION_RULES, PUBLISHED, TABLE } from "./own-table.ts";
-import { areRules, readState, rulesOf } from "./table-state.ts";
+import { areRules, publishedAmong, readState, recordedIn, rulesOf } from "./table-state.ts";
 
 /** What of an attachment's part of the table is missing, as ends of sentences. */
 export function missingNftables(connection: Connection, wanted: Wanted): string[] {
@@ -22,13 +23,16 @@ export function missingNftables(connection: Connection, wanted: Wanted): string[
   if (!isComplete || !adminChains.includes(adminChain))
     missing.push(`chain ${ENTRY.chain} of ${table} has other rules than ADD writes`);
   const mark = attachmentMark(attachment);
+  const own = addresses.map(({ address }) => address);
+  const recorded = recordedIn(connection, having(own.map(ipToBytes)));
+  const published = publishedAmong(connection, own);
   for (const { address } of addresses) {
     const text = formatIp(address);
-    const found = state.recorded.find((each) => formatIp(each.address) === text);
+    const found = recorded.find((each) => formatIp(each.address) === text);
     const { set } = ADDRESSES[address.family];
     if (found === undefined) missing.push(`set ${set} of ${table} lacks ${text}`);
     else if (found.mark !== mark) missing.push(`${text} in set ${set} of ${table} is another attachment's`);
-    if (acceptPublished && !state.published.has(text))
+    if (acceptPublished && !published.has(text))
       missing.push(`set ${PUBLISHED[address.family].set} of ${table} lacks ${text}`);
   }
   if (ingress === undefined || ingress.policy === "open") return missing;

@@ -2,29 +2,56 @@ import type { Connection } from "../../netlink/connection.ts";
 import { update } from "../../netlink/nftables/batch.ts";
 import { decodeTable, deleteTable, getTable } from "../../netlink/nftables/table.ts";
 import { findChains, getEach } from "../kernel.ts";
+import { containsAny, partBytes, type RuleSieve } from "../nftables/found-rules.ts";
 import { isMarked } from "../nftables/own-tables.ts";
 import { policyRequests, removal } from "./nftables.ts";
 import { OBJECTS, TABLE } from "./own-table.ts";
-import { type Recorded, readState } from "./table-state.ts";
+import { recordsOf } from "./state.ts";
+import { type Recorded, readState, recordedIn } from "./table-state.ts";
+
+/**
+ * Selects the addresses of an attachment, and of the others one at least and one for each bridge that they use: they show what
+ * has to stay.
+ */
+function leaving(mark: string, bridges: Iterable<string>): () => RuleSieve {
+  const own = [partBytes(mark)];
+  return () => {
+    let hasOther = false;
+    const open = recordsOf(bridges);
+    return {
+      datagram: (bytes) =>
+        !hasOther ||
+        containsAny(bytes, own) ||
+        [...open.values()].some((records) => containsAny(bytes, records)),
+      message: (bytes) => {
+        if (containsAny(bytes, own)) return true;
+        const isFirst = !hasOther;
+        hasOther = true;
+        for (const [bridge, records] of open) if (containsAny(bytes, records)) return open.delete(bridge);
+        return isFirst;
+      },
+    };
+  };
+}
 
 /**
  * Removes recorded addresses, the policies of bridges that no attachment uses any more or that are gone, and with the last
- * of both the table. @throws NetlinkError
+ * of both the table.
+ * @param mark that of all removed addresses, if they are of one attachment. @throws NetlinkError
  */
 export function removeNftables(
   connection: Connection,
   isRemoved: (found: Recorded) => boolean,
   exists: (bridge: string) => boolean,
+  mark?: string,
 ): void {
   update(connection, () => {
     const state = readState(connection);
-    const { entry, recorded, policies, published, adminChains } = state;
+    const { entry, policies, adminChains } = state;
+    const recorded = recordedIn(connection, mark === undefined ? undefined : leaving(mark, policies.keys()));
     const removed = recorded.filter(isRemoved);
     const remaining = recorded.filter((found) => !removed.includes(found));
-    const requests = removal(
-      removed.map(({ address }) => address),
-      published,
-    );
+    const requests = removal(connection, removed);
     let bridges = 0;
     for (const bridge of policies.keys()) {
       const isUsed = exists(bridge) && remaining.some(({ ingress }) => ingress?.bridge === bridge);

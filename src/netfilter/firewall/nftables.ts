@@ -1,5 +1,5 @@
 import type { Attachment } from "../../cni/attachment.ts";
-import { FAMILIES, formatIp, type IpAddress, ipToBytes } from "../../net/ip.ts";
+import { FAMILIES, formatIp, ipToBytes } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
 import { update } from "../../netlink/nftables/batch.ts";
 import { addElements, concatenate, deleteElements } from "../../netlink/nftables/element.ts";
@@ -7,9 +7,26 @@ import { comment } from "../../netlink/nftables/userdata.ts";
 import { attachmentMark, networkMark, nftablesComment } from "../attachment-names.ts";
 import { findChains, hasLegacyTable } from "../kernel.ts";
 import { IPTABLES_FORWARD } from "../nftables/base-chains.ts";
-import { type Ingress, type IngressPolicy, ingressDatum, stricter, type Wanted, weaker } from "./layout.ts";
+import { having } from "../nftables/found-rules.ts";
+import {
+  type Ingress,
+  type IngressPolicy,
+  ingressDatum,
+  RECORD,
+  stricter,
+  type Wanted,
+  weaker,
+} from "./layout.ts";
 import { ADDRESSES, BRIDGES, PUBLISHED, tableRequests, WITHIN } from "./own-table.ts";
-import { isWhole, nameKey, readState, type TableState } from "./table-state.ts";
+import {
+  isWhole,
+  nameKey,
+  publishedAmong,
+  type Recorded,
+  readState,
+  recordedIn,
+  type TableState,
+} from "./table-state.ts";
 
 /** Whether iptables has a chain of forwarded packets: there an accept of this table has no effect (F20). */
 function hasIptables(connection: Connection): boolean {
@@ -36,12 +53,12 @@ export function setUpNftables(connection: Connection, wanted: Wanted): readonly 
     released = [];
     const own = new Map(addresses.map(({ address }) => [formatIp(address), address]));
     let port = ingress?.isolatedPort;
-    for (const found of state.recorded) {
-      if (found.mark === mark) port ??= found.ingress?.isolatedPort;
-      // Also an address that another attachment had: elements with other user data are not changed by adding them.
-      if (found.mark === mark || own.has(formatIp(found.address)))
-        for (const request of removal([found.address], state.published)) requests.push(request);
-    }
+    // Also an address that another attachment had: elements with other user data are not changed by adding them.
+    const stale = recordedIn(connection, having([mark, ...[...own.values()].map(ipToBytes)])).filter(
+      (found) => found.mark === mark || own.has(formatIp(found.address)),
+    );
+    for (const found of stale) if (found.mark === mark) port ??= found.ingress?.isolatedPort;
+    for (const request of removal(connection, stale)) requests.push(request);
     for (const address of own.values()) {
       const key = ipToBytes(address);
       const record =
@@ -53,9 +70,13 @@ export function setUpNftables(connection: Connection, wanted: Wanted): readonly 
       if (acceptPublished) requests.push(addElements(PUBLISHED[address.family], [{ key }]));
     }
     if (ingress === undefined) return requests;
-    const policy = effective(state, attachment, ingress);
-    if (policy.policy !== "isolated" && state.policies.get(ingress.bridge) === "isolated")
-      released = state.recorded.flatMap(({ ingress: record }) =>
+    const present = state.policies.get(ingress.bridge) ?? "open";
+    // Others matter only if the bridge's policy might become weaker.
+    const isEnough = stricter(ingress.policy, present) === ingress.policy;
+    const recorded = isEnough ? [] : recordedIn(connection, having([RECORD]));
+    const policy = effective(present, recorded, attachment, ingress);
+    if (policy.policy !== "isolated" && present === "isolated")
+      released = recorded.flatMap(({ ingress: record }) =>
         record?.bridge === ingress.bridge ? (record.isolatedPort ?? []) : [],
       );
     return [...requests, ...policyRequests(state, policy)];
@@ -64,8 +85,12 @@ export function setUpNftables(connection: Connection, wanted: Wanted): readonly 
 }
 
 /** The policy of a bridge: the wanted one, or the present one if containers of other networks rely on it. */
-function effective({ policies, recorded }: TableState, { network }: Attachment, ingress: Ingress): Ingress {
-  const present = policies.get(ingress.bridge) ?? "open";
+function effective(
+  present: IngressPolicy,
+  recorded: readonly Recorded[],
+  { network }: Attachment,
+  ingress: Ingress,
+): Ingress {
   let others: IngressPolicy = "open";
   for (const { mark, ingress: record } of recorded) {
     if (record?.bridge === ingress.bridge && !mark.startsWith(networkMark(network)))
@@ -88,9 +113,11 @@ export function policyRequests({ policies }: TableState, { bridge, policy }: Ing
   return [...requests, addElements(WITHIN, [{ key: pair, data: { verdict } }])];
 }
 
-/** Removes addresses from the sets. */
-export const removal = (addresses: readonly IpAddress[], published: ReadonlySet<string>): Request[] =>
-  addresses.flatMap((address) => {
+/** Removes addresses from the sets. @throws NetlinkError */
+export function removal(connection: Connection, removed: readonly Recorded[]): Request[] {
+  const addresses = removed.map(({ address }) => address);
+  const published = publishedAmong(connection, addresses);
+  return addresses.flatMap((address) => {
     const element = [{ key: ipToBytes(address) }];
     const { family } = address;
     const isPublished = published.has(formatIp(address));
@@ -99,3 +126,4 @@ export const removal = (addresses: readonly IpAddress[], published: ReadonlySet<
       ...(isPublished ? [deleteElements(PUBLISHED[family], element)] : []),
     ];
   });
+}

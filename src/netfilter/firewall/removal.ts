@@ -62,8 +62,9 @@ export async function removeEverywhere(
       updatePlaces(group, adminChains, interest, (state) => planRemoval(state, isRemoved, bridges, bridge)),
     );
   }
+  const mark = interest && attachmentMark(interest.attachment);
   await ifSupported(failures, () => {
-    if (netfilter !== undefined) removeNftables(netfilter, isLeaving, (name) => bridges.exists(name));
+    if (netfilter !== undefined) removeNftables(netfilter, isLeaving, (name) => bridges.exists(name), mark);
   });
 }
 

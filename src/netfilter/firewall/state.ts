@@ -177,6 +177,17 @@ function nftState(
   };
 }
 
+/** By bridge, the bytes of which the record of each of its attachments has one. */
+export function recordsOf(bridges: Iterable<string>): Map<string, readonly Uint8Array[]> {
+  const records = new Map<string, readonly Uint8Array[]>();
+  for (const bridge of bridges)
+    records.set(
+      bridge,
+      POLICIES.map((policy) => partBytes(`${RECORD}${policy} ${bridge} `)),
+    );
+  return records;
+}
+
 /**
  * Selects the rules that the call may need: those of the interest, those that lead to administrators, and for each of the
  * bridges the first rule of another attachment that records it. Rules that lead to administrators stand together, in front of
@@ -189,12 +200,7 @@ function needed({ attachment, addresses }: Interest, bridges: readonly string[])
   return () => {
     let hasAdmin = false;
     let wantsAdmin = true;
-    const open = new Map<string, readonly Uint8Array[]>();
-    for (const bridge of bridges)
-      open.set(
-        bridge,
-        POLICIES.map((policy) => partBytes(`${RECORD}${policy} ${bridge} `)),
-      );
+    const open = recordsOf(bridges);
     return {
       datagram: (bytes) => {
         wantsAdmin = !hasAdmin;

@@ -1,16 +1,18 @@
 /** Reads the firewall's own table (rules F20, F30). */
 import { sameBytes } from "#engine";
-import { FAMILIES, formatIp, type IpAddress, ipFromBytes } from "../../net/ip.ts";
+import { FAMILIES, formatIp, type IpAddress, ipFromBytes, ipToBytes } from "../../net/ip.ts";
 import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import type { Chain } from "../../netlink/nftables/chain.ts";
-import { decodeElements, type Element, getElements } from "../../netlink/nftables/element.ts";
+import { decodeSomeElements, type Element, getElements } from "../../netlink/nftables/element.ts";
 import { decodeRule, dumpRules } from "../../netlink/nftables/rule.ts";
 import type { NewSet } from "../../netlink/nftables/set.ts";
 import { commentOf, textOf } from "../../netlink/nftables/userdata.ts";
+import { sift } from "../../netlink/sieve.ts";
 import { markOf } from "../attachment-names.ts";
-import { findChains } from "../kernel.ts";
+import { findChains, getEach } from "../kernel.ts";
 import { datumType } from "../nftables/base-chains.ts";
+import { having, type RuleSieve } from "../nftables/found-rules.ts";
 import { type Ingress, type IngressPolicy, parseRecord } from "./layout.ts";
 import {
   ADDRESSES,
@@ -43,9 +45,6 @@ export interface TableState {
   /** The rules of the entry, and the chains of administrators that they lead to. */
   readonly rules: readonly NftExpressions[];
   readonly adminChains: readonly string[];
-  readonly recorded: readonly Recorded[];
-  /** By family, as texts. */
-  readonly published: ReadonlySet<string>;
   /** The policies of bridges. */
   readonly policies: ReadonlyMap<string, IngressPolicy>;
 }
@@ -66,22 +65,27 @@ const nameIn = (key: Uint8Array): string => {
   return decoder.decode(key.slice(0, end < 0 || end > IFNAMSIZ ? IFNAMSIZ : end));
 };
 
-/** All elements of a set, none if it does not exist. */
-function elementsOf(connection: Connection, set: NewSet): Element[] {
+/** The elements of a set that a sieve selects, or all; none if it does not exist. */
+function elementsOf(connection: Connection, set: NewSet, sieve: () => RuleSieve = having([])): Element[] {
   try {
-    const lists = connection.dump(getElements(set), decodeElements);
-    return lists.flat();
+    return sift(connection, getElements(set), () => {
+      const { datagram, message: isWanted } = sieve();
+      return { mayHold: datagram, keep: (message) => decodeSomeElements(message, isWanted) };
+    }).flat();
   } catch (error) {
     if (refusedWith(error, "ENOENT")) return [];
     throw error;
   }
 }
 
-/** The recorded addresses of all attachments. @throws NetlinkError */
-export function recordedIn(connection: Connection): Recorded[] {
+/**
+ * The recorded addresses of all attachments, or those whose elements a sieve selects: of a node's thousands a call needs few.
+ * @throws NetlinkError
+ */
+export function recordedIn(connection: Connection, sieve?: () => RuleSieve): Recorded[] {
   const recorded: Recorded[] = [];
   for (const family of FAMILIES) {
-    for (const { key, userData } of elementsOf(connection, ADDRESSES[family])) {
+    for (const { key, userData } of elementsOf(connection, ADDRESSES[family], sieve)) {
       const address = ipFromBytes(key);
       const mark = markOf(commentOf(userData) ?? "");
       if (address !== undefined)
@@ -91,13 +95,27 @@ export function recordedIn(connection: Connection): Recorded[] {
   return recorded;
 }
 
-/** Reads the table; nothing of it need exist. @throws NetlinkError */
+/** Those of the addresses whose published ports are accepted, as texts. @throws NetlinkError */
+export function publishedAmong(connection: Connection, addresses: readonly IpAddress[]): ReadonlySet<string> {
+  const isThere = (address: IpAddress): boolean => {
+    const [set, key] = [PUBLISHED[address.family], ipToBytes(address)];
+    try {
+      return getEach(connection, [getElements(set, [{ key }])])[0] !== undefined;
+    } catch (error) {
+      // Before 4.15 the kernel only lists all elements.
+      if (!refusedWith(error, "EOPNOTSUPP")) throw error;
+      return elementsOf(connection, set, having([key])).some((each) => sameBytes(each.key, key));
+    }
+  };
+  return new Set(addresses.filter(isThere).map(formatIp));
+}
+
+/** Reads the table without the addresses; nothing of it need exist. @throws NetlinkError */
 export function readState(connection: Connection): TableState {
   const [entry, isolation] = findChains(connection, [ENTRY, ISOLATION]);
   const policies = new Map<string, IngressPolicy>();
-  const published = new Set<string>();
   if (entry === undefined && isolation === undefined)
-    return { entry, isolation, rules: [], adminChains: [], recorded: [], published, policies };
+    return { entry, isolation, rules: [], adminChains: [], policies };
   const rules = rulesOf(connection, ENTRY.chain);
   const adminChains = rules.flatMap((expressions) => {
     const [first] = expressions;
@@ -107,13 +125,7 @@ export function readState(connection: Connection): TableState {
   for (const { key } of elementsOf(connection, BRIDGES)) policies.set(nameIn(key), "same-bridge");
   for (const { key, data } of elementsOf(connection, WITHIN))
     if (data?.verdict === "drop") policies.set(nameIn(key), "isolated");
-  for (const family of FAMILIES) {
-    for (const { key } of elementsOf(connection, PUBLISHED[family])) {
-      const address = ipFromBytes(key);
-      if (address !== undefined) published.add(formatIp(address));
-    }
-  }
-  return { entry, isolation, rules, adminChains, recorded: recordedIn(connection), published, policies };
+  return { entry, isolation, rules, adminChains, policies };
 }
 
 /** Whether ADD finds the table complete. Of the isolation the number of rules is enough here; CHECK compares them. */

@@ -10,6 +10,7 @@ import {
   addElements,
   concatenate,
   decodeElements,
+  decodeSomeElements,
   type Element,
 } from "../../../src/netlink/nftables/element.ts";
 import type { Expression } from "../../../src/netlink/nftables/expression.ts";
@@ -185,6 +186,10 @@ describe("decoding gives what was encoded", () => {
       fc.property(fc.array(element, { maxLength: 5 }), (elements) => {
         const message = asMessage(addElements({ family: "inet", table: "t", set: "s" }, elements));
         expect(decodeElements(message)).toEqual(elements);
+        expect(decodeSomeElements(message, () => true)).toEqual(elements);
+        let number = 0;
+        const second = decodeSomeElements(message, () => number++ === 1);
+        expect([second, number]).toEqual([elements.slice(1, 2), elements.length]);
       }),
     );
   });
