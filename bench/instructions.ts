@@ -39,6 +39,13 @@ const STATIC: Shape = {
 };
 /** What nerdctl has behind bridge. */
 const [, ...CHAINED] = ofNerdctl(MASQUERADE, 1).plugins(MEASURED);
+/** The other cases of portmap: many ports, and in tables of nftables. */
+const PORTS = [
+  [100, {}, ", 100 ports"],
+  [1, { backend: "nftables" }, ", nftables"],
+  [100, { backend: "nftables" }, ", nftables, 100 ports"],
+] as const;
+const COMMANDS = ["ADD", "CHECK", "DEL"] as const;
 
 interface Call {
   readonly name: string;
@@ -66,7 +73,11 @@ const CALLS: readonly Call[] = [
   { name: "second DEL IPv4", command: "DEL", shape: IPV4_PLAIN, aim: 10 },
   { name: "ADD ipMasq", command: "ADD", shape: MASQUERADE, aim: 14.5 },
   chained("ADD", portmap(MEASURED, 0), ", no port"),
-  ...CHAINED.flatMap((plugin) => ["ADD", "CHECK", "DEL"].map((command) => chained(command, plugin))),
+  ...CHAINED.flatMap((plugin) => COMMANDS.map((command) => chained(command, plugin))),
+  ...PORTS.flatMap(([ports, more, what]) => {
+    const { plugin, config } = portmap(MEASURED, ports);
+    return COMMANDS.map((command) => chained(command, { plugin, config: { ...config, ...more } }, what));
+  }),
   { name: "DEL ipMasq", command: "DEL", shape: MASQUERADE, aim: 12.5 },
   { name: "ADD dual-stack, ipMasq, promisc", command: "ADD", shape: DUAL },
   { name: "DEL dual-stack, ipMasq, promisc", command: "DEL", shape: DUAL },
