@@ -96,6 +96,9 @@ function readElsewhere(
 
 /** A value of that type; undefined for an empty text outside a list. No prefix is empty. */
 function convert(type: string, value: unknown, at: string, keys?: Keys | null): unknown {
+  // Most values: a list may have hundreds.
+  if (type === "text" ? typeof value === "string" && value !== "" : type === "integer" && isInteger(value))
+    return value;
   if (type.endsWith("!")) {
     const isMissing = value === "" && !type.endsWith("]!");
     return isMissing ? fail(missing(at, type)) : convert(type.slice(0, -1), value, at, keys);
@@ -116,8 +119,7 @@ function convert(type: string, value: unknown, at: string, keys?: Keys | null): 
       return keys ? parse(keys, value, at) : objectOf(value, at);
   }
   if (type === "integer" || type.includes("..")) {
-    if (typeof value !== "number" || !Number.isSafeInteger(value))
-      throw wrongType(at, "a whole number", value);
+    if (!isInteger(value)) throw wrongType(at, "a whole number", value);
     return type === "integer" || isWithin(type, value) ? value : fail(invalid(at, type, value));
   }
   if (typeof value !== "string") throw wrongType(at, "a string", value);
@@ -143,6 +145,9 @@ function convert(type: string, value: unknown, at: string, keys?: Keys | null): 
       return type.split("|").includes(value) ? value : fail(invalid(at, type, value));
   }
 }
+
+const isInteger = (value: unknown): value is number =>
+  typeof value === "number" && Number.isSafeInteger(value);
 
 /** Whether a number is one of "0|68..65535". */
 const isWithin = (type: string, value: number): boolean =>

@@ -18,6 +18,10 @@ export interface Conditions {
   readonly requests: readonly Request[];
 }
 
+/** A published port has so many rules, each of another shape. */
+const SHAPES = 3;
+const isOfPort = (change: Change): boolean => "rule" in change && "port" in change.rule;
+
 /**
  * The messages for `changes`. They add the table, and as iptables-nft does, those of the missing base chains that get a
  * rule: a base chain can be missing although others of the table exist, since a DEL removes an empty one.
@@ -37,7 +41,7 @@ export function requestsFor(
       if (change.action === "append" || change.action === "insert") isNeeded ||= change.chain === base.chain;
     if (isNeeded) requests.push(addChain(base));
   }
-  const stencils = new RuleStencils(changes.length);
+  const stencils = new RuleStencils(changes.filter(isOfPort).length / SHAPES);
   for (const change of changes) {
     switch (change.action) {
       case "add chain": {

@@ -18,6 +18,12 @@ export interface NftRule extends FoundRule, RuleHandle {
 /** The comparison of a packet's protocol with UDP, as NFTA_DATA_VALUE of one byte. */
 const IS_UDP = Uint8Array.of(5, 0, 1, 0, PROTOCOLS.udp);
 
+/** Whether a rule of this message may be about UDP; it is decoded to know that for certain. */
+export const mayBeUdp = (bytes: Uint8Array): boolean => indexOfBytes(bytes, IS_UDP) >= 0;
+
+/** The number of the rule in a message. @throws DecodeError */
+export const handleIn = (payload: Uint8Array): bigint => decodeRuleHead({ payload }).handle;
+
 const NO_BYTES = new Uint8Array();
 
 /** What user data tells of a rule. `ifname` is of earlier versions. */
@@ -77,7 +83,7 @@ export class RuleReader {
         return reading().watches;
       },
       get mayBeUdp() {
-        return indexOfBytes(message.payload, IS_UDP) >= 0;
+        return mayBeUdp(message.payload);
       },
     };
   }

@@ -26,7 +26,7 @@ interface Shape {
   readonly stencil: Stencil;
 }
 
-/** A stencil costs as much as two rules. */
+/** A stencil costs as much as two rules, and fewer are usually of different shapes. */
 const WORTH_IT = 3;
 /** So many shapes are remembered: more are those of mappings with an address of the host each. */
 const MOST_SHAPES = 12;
@@ -45,7 +45,8 @@ export class RuleStencils {
    */
   request(rule: Rule, place: Place, encode: Encode): Request {
     const { port, to } = rule;
-    if (!this.isWorthIt || port === undefined || !isPlain(rule)) return encode(rule);
+    const ports = rule.ports ?? (port === undefined ? undefined : [port, to === undefined ? 0 : to.port]);
+    if (!this.isWorthIt || ports === undefined || !isPlain(rule)) return encode(rule);
     const { shapes } = this;
     let shape: Shape | undefined;
     for (let index = 0; index < shapes.length && shape === undefined; index++) {
@@ -53,30 +54,34 @@ export class RuleStencils {
       if (isSamePlace(each.place, place) && isSameShape(each.rule, rule)) shape = each;
     }
     if (shape === undefined) {
-      shape = shapeOf(rule, place, encode);
+      shape = shapeOf(rule, place, ports.length, encode);
       shapes.push(shape);
       if (shapes.length > MOST_SHAPES) shapes.shift();
     }
     const { type, flags, action } = shape.request;
-    return { type, flags, action, payload: shape.stencil([port, to === undefined ? 0 : to.port]) };
+    return { type, flags, action, payload: shape.stencil(ports) };
   }
 }
 
-function shapeOf(rule: Rule, place: Place, encode: Encode): Shape {
+function shapeOf(rule: Rule, place: Place, count: number, encode: Encode): Shape {
   let request: Request | undefined;
-  const made = stencil(([port = 0, toPort = 0]) => {
-    request = encode({ ...rule, port, ...(rule.to && { to: { ...rule.to, port: toPort } }) });
+  const made = stencil((ports) => {
+    const [port = 0, toPort = 0] = ports;
+    const to = rule.to && { ...rule.to, port: toPort };
+    request = encode(rule.ports === undefined ? { ...rule, port, ...(to && { to }) } : { ...rule, ports });
     return request.payload;
-  }, 2);
+  }, count);
   return { rule, place, request: request ?? encode(rule), stencil: made };
 }
 
 /** The fields that isSameShape does not compare. */
 const OTHER_FIELDS = Object.keys({
-  ...{ sourceSet: 0, input: 0, output: 0, states: 0, mac: 0, comment: 0, isLocal: 0, packetMark: 0 },
-  ...{ ports: 0, setMark: 0 },
+  ...{ sourceSet: 0, input: 0, output: 0, states: 0, mac: 0, isLocal: 0, packetMark: 0, setMark: 0 },
 } satisfies Record<
-  Exclude<keyof Rule, "port" | "to" | "verdict" | "target" | "protocol" | "source" | "destination">,
+  Exclude<
+    keyof Rule,
+    "port" | "ports" | "to" | "verdict" | "target" | "protocol" | "source" | "destination" | "comment"
+  >,
   0
 >) as (keyof Rule)[];
 
@@ -91,6 +96,9 @@ const isSameShape = (a: Rule, b: Rule): boolean =>
   a.verdict === b.verdict &&
   a.target === b.target &&
   a.protocol === b.protocol &&
+  a.comment === b.comment &&
+  (a.port === undefined) === (b.port === undefined) &&
+  a.ports?.length === b.ports?.length &&
   isSameMatch(a.source, b.source) &&
   isSameMatch(a.destination, b.destination) &&
   (a.to === b.to || (a.to !== undefined && b.to !== undefined && sameIp(a.to.address, b.to.address)));

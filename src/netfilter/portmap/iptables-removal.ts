@@ -17,6 +17,8 @@ export const rulesOf = ({ chains }: NatState, chain: string): readonly FoundRule
 
 /** Which rules of a container's chain, and of those that lead there, a call is about. */
 export interface Owned {
+  /** The mark of the one attachment that it is about. */
+  readonly own?: string;
   readonly mark: (mark: string) => boolean;
   /** Whether rules without a mark are, by the comment of the rules that lead there. */
   readonly comment: (comment: string) => boolean;
@@ -119,7 +121,7 @@ export const ownedBy = (
 ): Owned => {
   const own = attachmentMark(attachment);
   const ownComment = portComment(attachment);
-  return { mark: (mark) => mark === own, comment: (each) => each === ownComment, address: isOwn };
+  return { own, mark: (mark) => mark === own, comment: (each) => each === ownComment, address: isOwn };
 };
 
 /** What a plan does. */

@@ -10,7 +10,8 @@ import {
   IPTABLES_PREROUTING,
   type OwnChain,
 } from "../nftables/base-chains.ts";
-import { jumpsTo, type NftRule, rulesIn } from "../nftables/found-rules.ts";
+import { handleIn, mayBeUdp } from "../nftables/found-rule.ts";
+import { containsAny, jumpsTo, type NftRule, partBytes, rulesIn } from "../nftables/found-rules.ts";
 import type { FoundRule } from "../rule.ts";
 import { SHARED } from "./iptables-layout.ts";
 import type { NatState } from "./iptables-removal.ts";
@@ -50,8 +51,39 @@ export function readNft(connection: Connection, family: Family, published: Publi
   };
 }
 
-/** What the removal of a container's chains needs. @throws NetlinkError */
-export function readOwnNft(connection: Connection, family: Family, chain: string): NatState {
+/**
+ * The rules of a container's chain, their number, and the number that the kernel gave the last one. Of an attachment that has
+ * the chain for itself only those that may be about UDP: the others are removed with it, whatever they are.
+ */
+function rulesFor(connection: Connection, where: Chain, mark: string | undefined) {
+  if (mark !== undefined) {
+    const own = [partBytes(mark)];
+    let [count, others] = [0, 0];
+    let last: Uint8Array = new Uint8Array();
+    const rules = rulesIn(connection, where, undefined, () => {
+      [count, others] = [0, 0];
+      const message = (bytes: Uint8Array): boolean => {
+        count++;
+        last = bytes;
+        if (containsAny(bytes, own)) return mayBeUdp(bytes);
+        others++;
+        return false;
+      };
+      return { datagram: () => true, message };
+    });
+    if (others === 0) return { rules, count, last: count === 0 ? 0n : handleIn(last) };
+  }
+  const rules = rulesIn(connection, where);
+  let last = 0n;
+  for (const { handle } of rules) if (handle > last) last = handle;
+  return { rules, count: rules.length, last };
+}
+
+/**
+ * What the removal of a container's chains needs.
+ * @param mark that of the attachment, if there is only one. @throws NetlinkError
+ */
+export function readOwnNft(connection: Connection, family: Family, chain: string, mark?: string): NatState {
   const { family: tableFamily, table } = IPTABLES_POSTROUTING[family];
   const named = (name: string) => ({ family: tableFamily, table, chain: name });
   const old = chain.replace("CNI-DN-", "CNI-SN-");
@@ -59,15 +91,16 @@ export function readOwnNft(connection: Connection, family: Family, chain: string
   const chains = new Map<string, FoundRule[]>();
   const add = (where: Chain | undefined, entry: string): void => {
     if (where === undefined) return;
-    const rules = rulesIn(connection, where);
+    const { rules, count, last } = rulesFor(connection, where, mark);
     chains.set(where.chain, rules);
     // What leads there was added right after the chain's last rule.
-    let first = 0n;
-    for (const { handle } of rules) if (handle >= first) first = handle + 1n;
-    const leading = jumpsTo(connection, named(entry), where.chain, (where.use ?? 0) - rules.length, first);
-    chains.set(entry, leading);
+    const first = count === 0 ? 0n : last + 1n;
+    chains.set(entry, jumpsTo(connection, named(entry), where.chain, (where.use ?? 0) - count, first));
   };
   add(found[0], SHARED.entry);
+  // If something else leads there, the chain stays, and all its rules must be known.
+  if (mark !== undefined && chains.get(SHARED.entry)?.some((entry) => entry.mark !== mark) === true)
+    return readOwnNft(connection, family, chain);
   add(found[1], SHARED.oldEntry);
   return { chains, isMasquerading: false };
 }

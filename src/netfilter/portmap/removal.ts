@@ -73,7 +73,11 @@ export async function remove(
         }
         for (const [family, names] of chains) {
           for (const chain of names) {
-            const planned = planTearDown(readOwnNft(netfilter, family, chain), chain, ofIptables);
+            const planned = planTearDown(
+              readOwnNft(netfilter, family, chain, ofIptables.own),
+              chain,
+              ofIptables,
+            );
             for (const request of requestsFor(IPTABLES_POSTROUTING[family], planned.changes, []))
               requests.push(request);
             for (const rule of planned.removed) found.push(rule);

@@ -124,4 +124,4 @@ export function decodeRule({ payload }: Message): Rule & RuleHandle {
 }
 
 /** What identifies a rule, and its user data as bytes. @throws DecodeError */
-export const decodeRuleHead = ({ payload }: Message) => decode(HEAD, payload);
+export const decodeRuleHead = ({ payload }: Pick<Message, "payload">) => decode(HEAD, payload);
