@@ -39,13 +39,12 @@ export class IndexPage {
   /** Whether it differs from the page in the file. */
   isChanged: boolean;
 
-  /** A new page, or the one that these words are. */
-  constructor(words?: BigUint64Array<ArrayBuffer>) {
-    const first = Number(words?.[0] ?? 0n);
-    this.words = words ?? new BigUint64Array(PAGE_WORDS);
+  constructor(words: BigUint64Array<ArrayBuffer>, isChanged: boolean) {
+    const first = Number(words[0]);
+    this.words = words;
     this.isSpilled = first >= SPILLED;
     this.rows = first % SPILLED;
-    this.isChanged = words === undefined;
+    this.isChanged = isChanged;
   }
 
   /** The words as they are to be written. */
@@ -103,7 +102,7 @@ export class IndexPage {
    */
   mark(start: IpAddress, taken: Uint8Array): void {
     const [a, b, low = 0, d] = new Uint32Array(BigUint64Array.of(highOf(start), lowOf(start)).buffer);
-    const numbers = new Uint32Array(this.words.buffer, 8 * ADDRESSES, 4 * this.rows);
+    const numbers = new Uint32Array(this.words.buffer, this.words.byteOffset + 8 * ADDRESSES, 4 * this.rows);
     for (let at = 0; at < numbers.length; at += 4) {
       const offset = (numbers[at + 2] ?? 0) - low;
       if (offset < 0 || offset >= taken.length) continue;

@@ -59,7 +59,12 @@ export class LeaseIndex {
       return;
     }
     this.head = new BigUint64Array(HEAD + this.count);
-    for (let number = 0; number < this.count; number++) this.pages.set(number, new IndexPage());
+    // In one block: the compact file's engine would map memory for many.
+    const all = new BigUint64Array(this.count * PAGE_WORDS);
+    for (let number = 0; number < this.count; number++) {
+      const words = all.subarray(number * PAGE_WORDS, (number + 1) * PAGE_WORDS);
+      this.pages.set(number, new IndexPage(words, true));
+    }
   }
 
   /**
@@ -120,12 +125,14 @@ export class LeaseIndex {
   insert(entry: IndexEntry): void {
     if (this.rows >= FILL * this.count) this.grow();
     this.rows++;
-    this.forEachPage(entry.hash, (page) => {
-      const hasRoom = page.rows < PAGE_ROWS;
-      if (hasRoom) page.insert(entry);
-      else if (!page.isSpilled) page.isSpilled = page.isChanged = true;
-      return hasRoom;
-    });
+    let number = this.homeOf(entry.hash);
+    let page = this.page(number);
+    while (page.rows === PAGE_ROWS) {
+      if (!page.isSpilled) page.isSpilled = page.isChanged = true;
+      number = (number + 1) % this.count;
+      page = this.page(number);
+    }
+    page.insert(entry);
   }
 
   /** Removes the row of a file. False if there is none. */
@@ -176,8 +183,13 @@ export class LeaseIndex {
 
   /** Calls `visit` with the page of a hash and those after it, until it returns true. */
   private forEachPage(hash: bigint, visit: (page: IndexPage) => boolean): void {
-    const home = Number(hash & BigInt(this.count - 1));
+    const home = this.homeOf(hash);
     for (let step = 0; step < this.count; step++) if (visit(this.page((home + step) % this.count))) return;
+  }
+
+  /** The number of the page in which the row of a content belongs. */
+  private homeOf(hash: bigint): number {
+    return Number(hash & BigInt(this.count - 1));
   }
 
   private page(number: number): IndexPage {
@@ -186,7 +198,7 @@ export class LeaseIndex {
     const words = new BigUint64Array(PAGE_WORDS);
     this.read?.(words, this.offset(number));
     if (hashOf(words) !== this.head[HEAD + number]) throw new DamagedIndexError();
-    const page = new IndexPage(words);
+    const page = new IndexPage(words, false);
     this.pages.set(number, page);
     return page;
   }

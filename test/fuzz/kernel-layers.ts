@@ -91,7 +91,9 @@ function indexes(chance: Chance): void {
     index.insert({ hash: hashOf(content), address, ...FILE });
   }
   const sealed = new Uint8Array(index.size);
-  index.seal("boot", "state", ({ buffer }, offset) => sealed.set(new Uint8Array(buffer), offset));
+  index.seal("boot", "state", ({ buffer, byteOffset, byteLength }, offset) => {
+    sealed.set(new Uint8Array(buffer, byteOffset, byteLength), offset);
+  });
   const isDamaged = !chance.oneIn(5);
   const bytes = isDamaged ? mutateBytes(chance, sealed) : sealed;
   const read: ReadIndex = ({ buffer, byteLength }, offset) =>

@@ -41,7 +41,9 @@ type Part = readonly [bytes: Uint8Array<ArrayBuffer>, offset: number];
 /** What sealing writes. */
 function partsOf(index: LeaseIndex, boot: string, state: string): Part[] {
   const parts: Part[] = [];
-  index.seal(boot, state, ({ buffer }, offset) => void parts.push([new Uint8Array(buffer), offset]));
+  index.seal(boot, state, ({ buffer, byteOffset, byteLength }, offset) => {
+    parts.push([new Uint8Array(buffer, byteOffset, byteLength).slice(), offset]);
+  });
   return parts;
 }
 
