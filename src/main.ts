@@ -36,6 +36,10 @@ async function main(): Promise<number> {
     const plugins = PLUGINS.map(({ name }) => name);
     return runOperatorCommand(programArguments(), { version, plugins, ...streams });
   }
+  if (environment.BRIDGEHEAD_TRACE && unusable === undefined) {
+    const { beginTrace } = await import("./trace/trace.ts");
+    beginTrace(environment.BRIDGEHEAD_TRACE, environment);
+  }
   try {
     if (isAnswered(plugin?.name ?? calledAs, version, streams, plugin?.oldest)) return 0;
   } catch (error) {

@@ -10,12 +10,10 @@ import { parseResult } from "../cni/result-parse.ts";
 import { atLeast } from "../cni/version.ts";
 import type { Document } from "../schema/keys.ts";
 import { get } from "../schema/parse.ts";
-import { runProgram } from "../sys/child.ts";
 import { type CachedAttachment, DEFAULT_CACHE_DIRECTORY, readCache, readCached } from "./cache.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import { hasOption, type Input, listOption, textOption } from "./input.ts";
 import { DEFAULT_CONFIG_DIRECTORY } from "./networks.ts";
-import { PLUGIN_FOLDER } from "./plugin-folder.ts";
 import { type Target, targetOf, withCached } from "./run/attachment.ts";
 import { cacheFileOf, forget, keep } from "./run/cache-file.ts";
 import {
@@ -27,12 +25,10 @@ import {
   requirePrograms,
   statusOfChain,
 } from "./run/call-chain.ts";
+import { callerOf } from "./run/caller.ts";
 import { capabilityArgsOf, requireCapabilities } from "./run/capabilities.ts";
 import { type Chain, cachedChain, readChain } from "./run/chain.ts";
 import { hasInterface } from "./run/has-interface.ts";
-
-/** Bytes of standard error that are shown of a plugin. Its steps in words are many lines. */
-const MOST_WORDS = 16 * 2 ** 20;
 
 /** A call of the command. */
 interface Run {
@@ -67,17 +63,6 @@ export async function run(input: Input): Promise<ExitCode> {
     else if (command === "DEL") await remove(call, chain, target, cached);
     else await check(call, chain, target, cached);
   });
-}
-
-function callerOf(input: Input): Caller {
-  const { terminal } = input;
-  const pluginPath = textOption(input, "pluginDir") ?? (terminal.environment.CNI_PATH || PLUGIN_FOLDER);
-  return {
-    pluginPath,
-    environment: terminal.environment,
-    run: async (path, environment, stdin) => runProgram({ path, environment, stdin, mostWords: MOST_WORDS }),
-    log: (line) => terminal.stderr(`${line}\n`),
-  };
 }
 
 /** The attachment that the options name. @throws CommandError */

@@ -9,7 +9,7 @@ import { type Conversation, closeOurs, closeTheirs, moveSome, openPipes, type Pi
 import { timeLeft } from "./deadline.ts";
 import { failedWith, SystemError } from "./errno.ts";
 import { cannotStart, NotStartedError } from "./start-failure.ts";
-import { attempt, call } from "./syscall.ts";
+import { attempt, call, tell } from "./syscall.ts";
 
 /** Bytes of standard output: far more than any result needs, and few enough for a small node's memory. */
 export const MOST_OUTPUT = 16 * 2 ** 20;
@@ -107,6 +107,7 @@ function start(program: Program, stdio: readonly number[]): number {
   const end = now() + timeLeft(BUSY);
   for (;;) {
     const pid = spawn(program.path, argv, variables, stdio);
+    tell?.(`start ${argv.join(" ")}: ${pid > 0 ? `process ${pid}` : `error ${-pid}`}`);
     if (pid > 0) return pid;
     const error = new SystemError("start", -pid, program.path);
     if (!failedWith(error, "ETXTBSY") || now() >= end) throw cannotStart(program.path, error);

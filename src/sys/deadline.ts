@@ -4,6 +4,7 @@
  * that called it (docs/decisions/0027-one-deadline.md).
  */
 import { now } from "#engine";
+import { tell } from "./syscall.ts";
 
 /** Milliseconds of a whole call, unless the configuration sets another limit. */
 export const DEFAULT_CALL_TIME = 20_000;
@@ -23,7 +24,10 @@ export function limitCall(milliseconds: number): void {
 
 /** Starts the undo of a failed call, which has its own time limit. Only the first call has an effect. */
 export function beginUndo(): void {
-  if (!undoing) end = now() + UNDO_TIME;
+  if (!undoing) {
+    end = now() + UNDO_TIME;
+    tell?.("undo what this call has made");
+  }
   undoing = true;
 }
 

@@ -1,9 +1,30 @@
 /** Makes system calls by number, and turns failures into errors. */
-import { architecture, syscall, type Word } from "#engine";
+import { architecture, syscall as engineCall, type Word } from "#engine";
 import { EINTR, EINVAL, SystemError } from "./errno.ts";
 
 /** Whether this is arm64, whose call numbers and some flags differ from x86-64. */
 export const ARM = architecture === "arm64";
+
+/** Makes a system call by its number. */
+export type MakeCall = typeof engineCall;
+
+/** What sees all that this process does. */
+export interface Observer {
+  /** Makes each call in place of the engine. */
+  readonly call: MakeCall;
+  /** Gets each step that no system call shows. */
+  readonly tell: (step: string) => void;
+}
+
+let syscall = engineCall;
+
+/** Tells the observer of a step; undefined without an observer. */
+export let tell: Observer["tell"] | undefined;
+
+/** Lets an observer see all later calls. It gets the function that makes them (src/trace). */
+export function observe(observer: (make: MakeCall) => Observer): void {
+  ({ call: syscall, tell } = observer(engineCall));
+}
 
 /**
  * Makes a system call, and repeats it after EINTR. `x64` and `arm64` are its numbers (asm/unistd_64.h,

@@ -40,7 +40,7 @@ const TUPLE = nest([
   ],
 ]);
 
-const FLOW = schema(
+export const FLOW = schema(
   4,
   [
     [0, "family", U8],

@@ -8,7 +8,7 @@ import { messageType, NFGENMSG, request } from "./header.ts";
 import type { TableName } from "./table.ts";
 import { USER_DATA } from "./userdata.ts";
 
-const CHAIN = schema(
+export const CHAIN = schema(
   4,
   NFGENMSG,
   [

@@ -37,7 +37,7 @@ const ELEMENT = nest(
 );
 export type Element = Fields<typeof ELEMENT>;
 
-const ELEMENTS = schema(4, NFGENMSG, [
+export const ELEMENTS = schema(4, NFGENMSG, [
   [1, "table", STRING],
   [2, "set", STRING],
   // The set's number within the transaction.

@@ -21,7 +21,7 @@ import { messageType, NFGENMSG, request } from "./header.ts";
 import type { TableName } from "./table.ts";
 import { USER_DATA } from "./userdata.ts";
 
-const RULE = schema(
+export const RULE = schema(
   4,
   NFGENMSG,
   [

@@ -8,7 +8,7 @@ import { messageType, NFGENMSG, request } from "./header.ts";
 import type { TableName } from "./table.ts";
 import { USER_DATA, type UserDatum } from "./userdata.ts";
 
-const SET = schema(
+export const SET = schema(
   4,
   NFGENMSG,
   [

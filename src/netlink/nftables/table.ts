@@ -6,7 +6,7 @@ import { BE32, BE64, CUSTOM, type Fields, STRING, schema } from "../schema.ts";
 import { messageType, NFGENMSG, request, type TableFamily } from "./header.ts";
 import { USER_DATA } from "./userdata.ts";
 
-const TABLE = schema(
+export const TABLE = schema(
   4,
   NFGENMSG,
   [

@@ -21,7 +21,7 @@ export const IPV6_ADDRESS_EVENTS = 0x100;
 /** IFA_F_* of uapi linux/if_addr.h. */
 export const addressFlag = { noDad: 0x02, dadFailed: 0x08, tentative: 0x40, permanent: 0x80 } as const;
 
-const ADDRESS = schema(
+export const ADDRESS = schema(
   8,
   [
     [0, "family", U8],

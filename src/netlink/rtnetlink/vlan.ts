@@ -9,7 +9,7 @@ import { DecodeError } from "../error.ts";
 import { EACH, type Fields, INLINE, nest, schema, U16, U32 } from "../schema.ts";
 import { AF_BRIDGE, LINK_HEADER, LINK_HEADER_SIZE, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK } from "./link.ts";
 
-const PORT_VLANS = schema(LINK_HEADER_SIZE, LINK_HEADER, [
+export const PORT_VLANS = schema(LINK_HEADER_SIZE, LINK_HEADER, [
   // IFLA_AF_SPEC.
   [
     26,

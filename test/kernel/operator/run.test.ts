@@ -1,4 +1,4 @@
-/** O17: `run` calls a chain as runtimes do, with libcni's cache. conformance/cnitool has it and cnitool take turns. */
+/** O17, O18: `run` calls a chain as runtimes do, with libcni's cache. conformance/cnitool has it and cnitool take turns. */
 import { expect } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { command } from "../../operator/recording.ts";
@@ -117,6 +117,8 @@ runTest("O2, O4, O17: a container's life, and what is refused", async (host) => 
   };
   expect(recorded()).toMatchObject([{ command: "STATUS", id: "", netns: "" }, gc]);
   expect(leased()).toEqual(["10.77.0.2"]);
+  expect((await run("STATUS testnet --explain-steps")).stderr).toMatch(/^\d+ +\d+ begin STATUS$/m);
+  recorded();
   writeFileSync("/var/lib/cni/results/other", "{");
   expect(await run("GC testnet")).toMatchObject({ exitCode: 4, stdout: "" });
   rmSync("/var/lib/cni/results/other");
