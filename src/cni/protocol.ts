@@ -6,7 +6,7 @@ import { useReserve } from "#engine";
 import type { CallTime } from "./call-time.ts";
 import { decodeDocument, mostBytes, readNetworkConfig, versionForError } from "./config.ts";
 import { type Command, type Environment, type Invocation, readEnvironment } from "./environment.ts";
-import { CniError, code, toCniError } from "./error.ts";
+import { CniError, code as codes, toCniError } from "./error.ts";
 import { type Delegation, type Plugin, type Request, runAdd } from "./plugin.ts";
 import { formatResult, print } from "./result-format.ts";
 import type { Version } from "./version.ts";
@@ -85,12 +85,12 @@ export function readStdin(host: Host): Uint8Array {
   try {
     bytes = host.readStdin(most + 1);
   } catch (error) {
-    throw new CniError(code.io, `error reading from stdin: ${toCniError(error).message}`, "", {
+    throw new CniError(codes.io, `error reading from stdin: ${toCniError(error).message}`, "", {
       cause: error,
     });
   }
   if (bytes.length <= most) return bytes;
-  throw new CniError(code.decoding, `cannot decode the network configuration: more than ${most} bytes`);
+  throw new CniError(codes.decoding, `cannot decode the network configuration: more than ${most} bytes`);
 }
 
 const REPLACEMENT = "\uFFFD";
@@ -98,7 +98,7 @@ const REPLACEMENT = "\uFFFD";
 /** A result is UTF-8, so it could not name such an interface, and two names could become equal. */
 async function refuseOtherThanUtf8(host: Host): Promise<void> {
   if ((await host.isUtf8?.("CNI_IFNAME")) !== false) return;
-  throw new CniError(code.invalidEnvironment, "interface name is not UTF-8: CNI_IFNAME has other bytes");
+  throw new CniError(codes.invalidEnvironment, "interface name is not UTF-8: CNI_IFNAME has other bytes");
 }
 
 /** Rule A8: such a call would reconfigure the host's own network. */
@@ -106,19 +106,27 @@ function refuseOwnNetns({ command, netns }: Request, host: Host): void {
   if (command !== "ADD" && command !== "DEL") return;
   if (netns === "" || !host.isOwnNetns(netns)) return;
   throw new CniError(
-    code.invalidNetns,
+    codes.invalidNetns,
     "plugin's netns and netns from CNI_NETNS should not be the same",
     "",
     { remark: `CNI_NETNS is ${JSON.stringify(netns)}; CNI_NETNS_OVERRIDE=1 permits it` },
   );
 }
 
-/** The error with the host's explanation, if there is one. */
+/** An error number of the kernel, as errors name it: the cause is not in this program. */
+const ERRNO = /\(E[A-Z0-9]{2,}\)/;
+/** How to see what led to it (rule O18). */
+const TRACE = "BRIDGEHEAD_TRACE=FILE in the plugin's environment writes each step to a file";
+
+/** The error with the host's explanation, if there is one; else, where the kernel refused something, with what shows more. */
 async function explained(error: CniError, host: Host): Promise<CniError> {
-  const more = await host.explain?.(error.message);
-  if (more === undefined) return error;
-  const { remark } = error;
-  return new CniError(error.code, `${error.message}: ${more}`, error.details, { cause: error, remark });
+  const { code, message, details, remark } = error;
+  const more = await host.explain?.(message);
+  if (more !== undefined) return new CniError(code, `${message}: ${more}`, details, { cause: error, remark });
+  const isSaid = details.includes(TRACE) || Boolean(host.environment.BRIDGEHEAD_TRACE);
+  if (isSaid || code === codes.tryAgainLater || !ERRNO.test(message)) return error;
+  const hint = details === "" ? TRACE : `${details}; ${TRACE}`;
+  return new CniError(code, message, hint, { cause: error, remark });
 }
 
 /** Prints a failure (rules A16, A17). */
