@@ -36,16 +36,16 @@ async function main(): Promise<number> {
     const plugins = PLUGINS.map(({ name }) => name);
     return runOperatorCommand(programArguments(), { version, plugins, ...streams });
   }
-  if (environment.BRIDGEHEAD_TRACE && unusable === undefined) {
-    const { beginTrace } = await import("./trace/trace.ts");
-    beginTrace(environment.BRIDGEHEAD_TRACE, environment);
-  }
   try {
     if (isAnswered(plugin?.name ?? calledAs, version, streams, plugin?.oldest)) return 0;
   } catch (error) {
     return reportFailure(error, streams);
   }
-  return runCall(calledAs, plugin, streams);
+  return (environment.BRIDGEHEAD_TRACE ? (await import("#trace")).runTraced : runCall)(
+    calledAs,
+    plugin,
+    streams,
+  );
 }
 
 begin(main);

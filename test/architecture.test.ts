@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/main.ts": [
     "src/operator.ts",
     "src/host.ts",
-    "src/trace/trace.ts",
+    "#trace",
     "src/plugins/registry.ts",
     "src/cni",
     "src/sys",
@@ -39,7 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/links": ["src/cni", "src/netlink", "src/net", "src/sys", "#engine"],
   "src/leases": ["src/cni", "src/net", "src/sys", "#engine"],
   "src/netfilter": ["src/cni", "src/netlink", "src/net", "src/sys", "#engine"],
-  "src/trace": ["src/netlink", "src/net", "src/sys", "#engine"],
+  "src/trace": ["src/host.ts", "src/netlink", "src/net", "src/sys", "#engine"],
   // The protocol knows no Linux.
   "src/cni": ["src/schema", "src/net", "#engine"],
   "src/schema": ["src/net"],

@@ -113,10 +113,11 @@ function refuseOwnNetns({ command, netns }: Request, host: Host): void {
   );
 }
 
-/** An error number of the kernel, as errors name it: the cause is not in this program. */
-const ERRNO = /\(E[A-Z0-9]{2,}\)/;
+/** Before the name of an error number, as in "(EEXIST)": the cause is not in this program. */
+const ERRNO = "(E";
 /** How to see what led to it (rule O18). */
-const TRACE = "BRIDGEHEAD_TRACE=FILE in the plugin's environment writes each step to a file";
+const TRACE =
+  "with the Bun file, BRIDGEHEAD_TRACE=FILE in the plugin's environment writes each step to a file";
 
 /** The error with the host's explanation, if there is one; else, where the kernel refused something, with what shows more. */
 async function explained(error: CniError, host: Host): Promise<CniError> {
@@ -124,7 +125,7 @@ async function explained(error: CniError, host: Host): Promise<CniError> {
   const more = await host.explain?.(message);
   if (more !== undefined) return new CniError(code, `${message}: ${more}`, details, { cause: error, remark });
   const isSaid = details.includes(TRACE) || Boolean(host.environment.BRIDGEHEAD_TRACE);
-  if (isSaid || code === codes.tryAgainLater || !ERRNO.test(message)) return error;
+  if (isSaid || code === codes.tryAgainLater || !message.includes(ERRNO)) return error;
   const hint = details === "" ? TRACE : `${details}; ${TRACE}`;
   return new CniError(code, message, hint, { cause: error, remark });
 }

@@ -4,6 +4,7 @@
  * only when the variable is set. Whatever fails here is left out and never fails the call.
  */
 import { now } from "#engine";
+import { runCall } from "../host.ts";
 import { O } from "../sys/file.ts";
 import { ARM, attempt, cString, type MakeCall, type Observer, observe, tell } from "../sys/syscall.ts";
 import { CallWords, NUMBERS } from "./calls.ts";
@@ -16,9 +17,14 @@ const AT_FDCWD = -100;
 const FLAGS = O.WRONLY | O.CREAT | 0o2000 /* APPEND */ | O.CLOEXEC | O.NOFOLLOW | O.NONBLOCK | 0o400;
 const POLLOUT = 4;
 
-/** Begins the trace of this process, which has these variables. `file` is an absolute path, or "-" for standard error. */
-export function beginTrace(file: string, variables: Readonly<Record<string, string | undefined>>): void {
-  const fd = descriptorOf(file);
+/** As runCall of host.ts, and traces the call if the file can be opened: an absolute path, or "-" for standard error. */
+export const runTraced: typeof runCall = (calledAs, plugin, streams) => {
+  begin(streams.environment);
+  return runCall(calledAs, plugin, streams);
+};
+
+function begin(variables: Readonly<Record<string, string | undefined>>): void {
+  const fd = descriptorOf(variables.BRIDGEHEAD_TRACE ?? "");
   if (fd < 0) return;
   const pid = attempt("getpid", 39, 172);
   observe((make) => observerOf(make, (words) => write(make, fd, `${pid} ${time()} ${words}`)));

@@ -105,7 +105,8 @@ test("A9: a read error has code 5", async () => {
   expect(answer.error).toMatchObject({ code: 5, msg: "error reading from stdin: stdin was read" });
 });
 
-const TRACE = "BRIDGEHEAD_TRACE=FILE in the plugin's environment writes each step to a file";
+const TRACE =
+  "with the Bun file, BRIDGEHEAD_TRACE=FILE in the plugin's environment writes each step to a file";
 
 describe("A16, A17: the error object", () => {
   const failing = (thrown: unknown) =>
@@ -145,7 +146,7 @@ describe("A16, A17: the error object", () => {
     ["and there are details", new CniError(999, "no space (ENOSPC)", "more"), `more; ${TRACE}`],
     ["a delegate has said so", new CniError(999, "(EEXIST)", TRACE), TRACE],
     ["another try may succeed", new CniError(11, "interrupted (EINTR)"), undefined],
-    ["the cause is in the words", new CniError(7, 'unknown key "E" (or EA)'), undefined],
+    ["the cause is in the words", new CniError(7, 'unknown key "E" (or E)'), undefined],
   ])("O18: the details name the trace when %s", async (_, error, details) => {
     expect((await call(failing(error), environmentOf("ADD"), configOf())).error?.details).toBe(details);
     const traced = environmentOf("ADD", { BRIDGEHEAD_TRACE: "/run/trace" });
