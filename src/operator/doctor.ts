@@ -8,6 +8,7 @@ import { checkHost, type Subject } from "./doctor/host-checks.ts";
 import { checkNetworks } from "./doctor/network-checks.ts";
 import { documentText } from "./document.ts";
 import { type ExitCode, exitCode } from "./exit-codes.ts";
+import { problemsOf } from "./host-files.ts";
 import { hasOption, type Input, type Terminal } from "./input.ts";
 import { named } from "./named.ts";
 import { PLUGIN_FOLDER } from "./plugin-folder.ts";
@@ -24,16 +25,20 @@ export async function run(input: Input): Promise<ExitCode> {
   await diagnosis.check("firewalld", "host", "its reload has removed nothing", () => lostByReload(subject));
   await checkNetworks(diagnosis, subject, isWanted);
   await checkAttachments(diagnosis, subject, attachments);
-  const { rows, unknown } = diagnosis;
-  for (const each of unknown) terminal.stderr(`bridgehead doctor: ${each}\n`);
+  const { rows } = diagnosis;
+  const unknown = [...problemsOf({ cache: subject.cache, networks: NONE }), ...diagnosis.unknown];
+  for (const each of unknown) terminal.stderr(`bridgehead doctor: ${printable(each)}\n`);
   const findings = rows.filter(({ code }) => code !== undefined);
   if (hasOption(input, "json")) terminal.stdout(documentText({ rows }));
   else if (hasOption(input, "quiet"))
-    for (const { code, object } of findings) terminal.stdout(`${code} ${object}\n`);
+    for (const { code, object } of findings) terminal.stdout(`${code} ${printable(object)}\n`);
   else for (const row of rows) terminal.stdout(textOf(row, terminal));
   if (rows.some((row) => row.state === "fail")) return exitCode.problems;
   return unknown.length > 0 ? exitCode.cannotTell : exitCode.fine;
 }
+
+/** A file that is no network is a finding. */
+const NONE = { networks: [], broken: [] };
 
 const COLOURS: Readonly<Record<DoctorRow["state"], Colour>> = { ok: "good", warn: "warning", fail: "bad" };
 

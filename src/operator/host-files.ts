@@ -28,6 +28,9 @@ export function problemsOf({ networks, cache }: Pick<HostFiles, "networks" | "ca
     `cannot read the ${what} of ${JSON.stringify(file)}: ${problem}`;
   return [
     ...networks.broken.map((each) => `${say("network", each)}; correct the file`),
-    ...cache.broken.map((each) => say("attachment", each)),
+    ...cache.broken.map(
+      (each) =>
+        `${say("attachment", each)}; DEL of its container removes the file, and only ADD makes another one`,
+    ),
   ];
 }

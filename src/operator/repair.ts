@@ -11,6 +11,7 @@ import { consents } from "./consent.ts";
 import { documentText } from "./document.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import { cleanRules, describeAttachment } from "./free.ts";
+import { problemsOf } from "./host-files.ts";
 import { hasOption, type Input } from "./input.ts";
 import { named } from "./named.ts";
 import { step } from "./progress.ts";
@@ -42,7 +43,8 @@ export async function run(input: Input): Promise<ExitCode> {
       wanted.has(patient.attachment) && (only === undefined || patient.attachment.network === only);
     found.push({ patient, look: await patient.look(all), isWanted });
   }
-  for (const { file, problem } of host.cache.broken) say(`cannot read ${file}: ${problem}`);
+  for (const problem of problemsOf({ cache: host.cache, networks: { networks: [], broken: [] } }))
+    say(problem);
   for (const each of found) if (each.isWanted && each.look.state === "unknown") say(unknownLine(each));
   const isUnknown =
     host.cache.broken.length > 0 || found.some(({ look, isWanted }) => isWanted && look.state === "unknown");

@@ -163,7 +163,7 @@ export const HOST_CODES = [
     "the namespace of an attachment is gone",
     "The container has ended, and DEL never came or failed. Its address and rules may still be held.",
     "`bridgehead leases`, and ask the runtime for the container",
-    "`bridgehead gc` frees what is proven dead.",
+    "If the runtime does not know the container any more, call DEL with the command of the finding. `bridgehead gc` frees what is proven dead, and lets libcni's cache be.",
     "containerd#5438 containerd#5768 plugins#1013 plugins#1047",
   ],
   [

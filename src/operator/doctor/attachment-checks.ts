@@ -11,8 +11,9 @@ import { get } from "../../schema/parse.ts";
 import type { FoundAttachment } from "../attachments.ts";
 import type { CachedAttachment } from "../cache.ts";
 import { addressesOf, ownInterface } from "../cached-result.ts";
+import { CommandError, exitCode } from "../exit-codes.ts";
 import { typeOf } from "../networks.ts";
-import { errorOf, pluginsOf } from "./call-plugin.ts";
+import { errorOf, pluginsOf, programOf } from "./call-plugin.ts";
 import type { Diagnosis, Found } from "./diagnosis.ts";
 import type { Subject } from "./host-checks.ts";
 
@@ -40,7 +41,7 @@ export async function checkAttachments(
           code: "BH402",
           object,
           message: `its namespace ${cached.netns} is gone, and DEL has not been called`,
-          remedy: `bridgehead gc ${attachment.network}`,
+          remedy: deleteCommand(cached, cached.netns ?? ""),
         },
       ]);
       continue;
@@ -55,10 +56,20 @@ export async function checkAttachments(
   }
 }
 
+/** What runtimes accept as an id, and a shell as a word. */
+const WORD = /^[\w./-]+$/;
+
+/** Only DEL ends this: gc frees what is proven dead, and lets libcni's cache be. */
+function deleteCommand({ network, containerId, ifname }: CachedAttachment, netns: string): string {
+  const isPlain = [network, containerId, ifname, netns].every((word) => WORD.test(word));
+  if (!isPlain) return `bridgehead gc ${WORD.test(network) ? network : ""}`.trimEnd();
+  return `bridgehead run DEL ${network} --netns ${netns} --id ${containerId} --ifname ${ifname}`;
+}
+
 const describe = ({ network, containerId, ifname }: FoundAttachment): string =>
   `${network}/${containerId.slice(0, 13)}/${ifname}`;
 
-/** CHECK came with 0.4.0; a network can forbid it. */
+/** CHECK came with 0.4.0; a network can forbid it. @throws CommandError if a plugin that could not be asked leaves it open */
 function failedCheck(
   attachment: FoundAttachment,
   cached: CachedAttachment,
@@ -69,7 +80,8 @@ function failedCheck(
   const cniVersion = String(get(config, "cniVersion") ?? "");
   const version = findVersion(cniVersion);
   if (version === undefined || !isAtLeast(version, "0.4.0")) return undefined;
-  return pluginsOf(config).flatMap((plugin) => {
+  const plugins = pluginsOf(config);
+  const found = plugins.flatMap((plugin): Found[] => {
     const { network } = attachment;
     const message = errorOf({
       command: "CHECK",
@@ -90,6 +102,13 @@ function failedCheck(
       },
     ];
   });
+  const missing = plugins.map(typeOf).filter((type) => programOf(type, pluginPath) === undefined);
+  if (found.length > 0 || missing.length === 0) return found;
+  const programs = [...new Set(missing)].join(", ");
+  throw new CommandError(
+    exitCode.cannotTell,
+    `no program of ${programs} is in ${pluginPath}; name its folder in CNI_PATH`,
+  );
 }
 
 /** `users` has the living attachments of each address. */

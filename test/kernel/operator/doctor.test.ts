@@ -148,6 +148,15 @@ networkTest("O13: a healthy host has no finding, and doctor changes nothing", as
   const { stdout } = await scene.doctor(["c2"], {});
   expect(stdout).toContain("ok           check           testnet/c2/eth0: as ADD has left it\n");
   expect(stdout).not.toContain("testnet/c1");
+  // What nobody could look at is not called fine.
+  scene.write("results/broken", "{");
+  scene.pluginPath = join(scene.folder, "results");
+  const blind = await scene.doctor(["c2"], {});
+  expect(blind.stdout).not.toContain("as ADD has left it");
+  expect(blind.stderr).toContain("cannot check check of testnet/c2/eth0: no program of bridge is in ");
+  expect(blind.stderr).toContain(`cannot read the attachment of "${scene.folder}/results/broken": `);
+  scene.pluginPath = builtBinaries();
+  expect((await scene.doctor()).exitCode).toBe(4);
   await one.del();
   await two.del();
 });
@@ -241,6 +250,10 @@ brokenTest.each(BROKEN)("O13: %s", async (host, what, breakIt, expected) => {
   try {
     await breakIt(host, scene, one);
     const found = await scene.findings();
+    if (what === "a namespace that is gone")
+      expect((await scene.doctor([], {})).stdout).toContain(
+        "do: bridgehead run DEL testnet --netns /run/netns/gone --id c9 --ifname eth0\n",
+      );
     expect(found.map((line, index) => line.slice(0, expected[index]?.length))).toEqual(expected);
   } finally {
     if (what.startsWith("a full table")) await host.run("umount /proc/sys/net/netfilter/nf_conntrack_count");
