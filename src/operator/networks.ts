@@ -7,9 +7,10 @@ import { describeJsonFault } from "../cni/json-position.ts";
 import { decodeText, describeUtf8Fault } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
 import { get } from "../schema/parse.ts";
-import { messageOf } from "../sys/errno.ts";
+import { failedWith, messageOf, SystemError } from "../sys/errno.ts";
 import { readFile } from "../sys/file.ts";
 import { isFileFailure } from "../sys/own-file.ts";
+import { CommandError, exitCode } from "./exit-codes.ts";
 import { namesIn } from "./folder.ts";
 
 /** Where runtimes look for networks by default. */
@@ -47,12 +48,12 @@ export interface Networks {
   readonly broken: readonly BrokenFile[];
 }
 
-/** All networks of a folder; none if it does not exist. @throws SystemError if it cannot be listed */
+/** All networks of a folder; none if it does not exist. @throws CommandError if it is not a folder, or cannot be listed; SystemError for missing permissions */
 export function readNetworks(directory: string = DEFAULT_CONFIG_DIRECTORY): Networks {
   const networks: Network[] = [];
   const broken: BrokenFile[] = [];
   const files = new Map<string, string>();
-  for (const name of namesIn(directory).sort()) {
+  for (const name of namesOf(directory).sort()) {
     if (!ENDINGS.some((ending) => name.endsWith(ending))) continue;
     const file = `${directory}/${name}`;
     const found = readNetwork(file);
@@ -65,6 +66,18 @@ export function readNetworks(directory: string = DEFAULT_CONFIG_DIRECTORY): Netw
     if (shadowedBy === undefined) files.set(found.name, file);
   }
   return { networks, broken };
+}
+
+function namesOf(folder: string): string[] {
+  try {
+    return namesIn(folder);
+  } catch (error) {
+    if (!(error instanceof SystemError) || failedWith(error, "EACCES", "EPERM")) throw error;
+    throw new CommandError(
+      exitCode.cannotTell,
+      `cannot read the networks in ${JSON.stringify(folder)}: ${error.message}; name another folder with --config-dir`,
+    );
+  }
 }
 
 /** The network of a file, or why it is none. */

@@ -8,6 +8,7 @@ import { drawTree, networkBranch } from "./show/draw.ts";
 import { find, idsIn } from "./show/find.ts";
 import type { NetworkNode } from "./show/nodes.ts";
 import { readTopology } from "./show/read-topology.ts";
+import { printable } from "./table.ts";
 
 /** Shows all, or what the argument names. */
 export async function run(input: Input): Promise<ExitCode> {
@@ -24,7 +25,7 @@ export async function run(input: Input): Promise<ExitCode> {
   const nodes = wanted === undefined ? ofNetwork : chosen(ofNetwork, wanted);
   if (hasOption(input, "json")) terminal.stdout(documentText({ networks: nodes }));
   else if (hasOption(input, "dot")) terminal.stdout(dotOf(nodes));
-  else if (hasOption(input, "quiet")) for (const id of idsIn(nodes)) terminal.stdout(`${id}\n`);
+  else if (hasOption(input, "quiet")) for (const id of idsIn(nodes)) terminal.stdout(`${printable(id)}\n`);
   else
     terminal.stdout(
       nodes.length === 0 ? "this host has no network\n" : drawTree(nodes.map(networkBranch), terminal),

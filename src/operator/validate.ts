@@ -7,6 +7,7 @@ import { LEVEL_WORDS } from "./finding.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
 import { DEFAULT_CONFIG_DIRECTORY } from "./networks.ts";
 import { PLUGIN_FOLDER } from "./plugin-folder.ts";
+import { printable } from "./table.ts";
 import type { Source } from "./validate/network-file.ts";
 import type { ConfigurationFinding } from "./validate/report.ts";
 import { sourcesAt, sourcesIfAny, validate } from "./validate/validate.ts";
@@ -22,7 +23,7 @@ export async function run(input: Input): Promise<ExitCode> {
     try {
       for (const source of sourcesAt(path)) files.push(source);
     } catch (error) {
-      terminal.stderr(`bridgehead: cannot read ${JSON.stringify(path)}: ${messageOf(error)}\n`);
+      terminal.stderr(`bridgehead validate: cannot read ${JSON.stringify(path)}: ${messageOf(error)}\n`);
       isUnreadable = true;
     }
   }
@@ -40,17 +41,17 @@ export async function run(input: Input): Promise<ExitCode> {
     terminal.stdout(documentText({ files: files.map(({ path }) => path), findings }));
   } else if (hasOption(input, "quiet")) {
     const bad = new Set(findings.filter(({ level }) => level !== "note").map(({ file }) => file));
-    for (const file of bad) terminal.stdout(`${file}\n`);
+    for (const file of bad) terminal.stdout(`${printable(file)}\n`);
   } else {
-    for (const finding of findings) terminal.stdout(`${lineOf(finding)}\n`);
-    terminal.stdout(`${summaryOf(files.length, counts)}\n`);
+    const lines = [...findings.map(lineOf), summaryOf(files.length, counts)];
+    terminal.stdout(`${lines.join("\n")}\n`);
   }
   if (isUnreadable) return exitCode.cannotTell;
   return isBad ? exitCode.problems : exitCode.fine;
 }
 
 const lineOf = ({ file, line, column, level, code, message, remedy }: ConfigurationFinding): string =>
-  `${file}:${line}:${column}: ${LEVEL_WORDS[level]} ${code}: ${message}; ${remedy}`;
+  printable(`${file}:${line}:${column}: ${LEVEL_WORDS[level]} ${code}: ${message}; ${remedy}`);
 
 function summaryOf(
   files: number,

@@ -191,6 +191,20 @@ describe("O8: leases", () => {
     expect(stderr).toContain(`cannot read the leases in "${dataDir}/net1": it is not a directory; remove it`);
   });
 
+  test("says that the folder of the networks is a file, without what would steer a terminal", async () => {
+    const { path } = host({ net1: SMALL }, TWO_LEASES);
+    writeFileSync(join(path, "file"), "");
+    const wrong = await command(["leases", "--config-dir", join(path, "file")]);
+    expect({ exitCode: wrong.exitCode, stdout: wrong.stdout }).toEqual({ exitCode: 4, stdout: "" });
+    expect(wrong.stderr).toMatch(
+      /cannot read the networks in ".*\/file": .* name another folder with --config-dir/,
+    );
+    writeFileSync(join(path, "net.d/evil.conflist"), JSON.stringify({ name: "\x1b[2Jnet", type: "bridge" }));
+    const { stderr } = await command(["leases", "none", "--config-dir", join(path, "net.d")]);
+    expect(stderr).toContain("\\x1b[2Jnet");
+    expect(stderr).not.toContain("\x1b");
+  });
+
   test("names broken configurations and goes on", async () => {
     const { path, leases } = host({ net1: SMALL, net2: { subnet: "10.66.0.0/31" } }, TWO_LEASES);
     writeFileSync(join(path, "net.d/a.conf"), "{");

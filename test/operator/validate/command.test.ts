@@ -115,3 +115,15 @@ test.each([
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
   expect(stderr).toContain(hint);
 });
+
+test("O10: a file's name cannot steer the terminal", async () => {
+  const other = mkdtempSync(join(tmpdir(), "validate-"));
+  writeFileSync(join(other, "\x1b[2Jevil.conflist"), "{");
+  for (const words of [[], ["-q"]]) {
+    const { exitCode, stdout } = await validate(...words, other);
+    expect(exitCode).toBe(1);
+    expect(stdout).toStartWith(`${other}/\\x1b[2Jevil.conflist`);
+    expect(stdout).not.toContain("\x1b");
+  }
+  rmSync(other, { recursive: true });
+});
