@@ -14,7 +14,15 @@ const MOST = 600_000;
 /** Runs a command and returns the exit code. */
 export async function runCommand(words: readonly string[], program: Program): Promise<ExitCode> {
   limitCall(MOST);
-  const call = await parse(words.length === 0 ? ["--help"] : words, program);
+  let call: Awaited<ReturnType<typeof parse>>;
+  try {
+    call = await parse(words.length === 0 ? ["--help"] : words, program);
+  } catch (error) {
+    // Help that nobody could read.
+    const { exit, message } = explainFailure(error);
+    program.stderr(`bridgehead: ${message}\n`);
+    return exit;
+  }
   if (typeof call === "number") return call;
   const { row, ...given } = call;
   const shown = withProgress(program, given);

@@ -16,13 +16,20 @@ const COLUMNS = 80;
 
 /** The call; the exit code if help was printed, or if the words are wrong, which standard error says. */
 export async function parse(words: readonly string[], program: Program): Promise<Call | ExitCode> {
-  const { root, called } = makeParser(program);
+  // Help comes in parts. It is written at once, so that a reader of its first line does not break it.
+  let help = "";
+  const { root, called } = makeParser(program, (text) => {
+    help += text;
+  });
   try {
     await root.parseAsync([...words], { from: "user" });
     return called() ?? exitCode.fine;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return exitCode.fine;
+    if (error.exitCode === 0) {
+      program.stdout(help);
+      return exitCode.fine;
+    }
     const command = COMMANDS.find(({ name }) => name === words[0]);
     const page = command === undefined ? "bridgehead --help" : `bridgehead ${command.name} --help`;
     program.stderr(`bridgehead: ${problemOf(error, words)}; see ${page}\n`);
@@ -36,16 +43,21 @@ function problemOf({ code, message }: CommanderError, words: readonly string[]):
   const meant = hint === "" ? "" : ` (${hint.charAt(0).toLowerCase()}${hint.slice(1)})`;
   if (code === "commander.unknownOption" || code === "commander.unknownCommand")
     return `unknown argument ${JSON.stringify(wrong)}${meant}`;
+  // commander says only "(outputHelp)" where help of an unknown command is asked for.
+  if (code === "commander.help") return `unknown argument ${JSON.stringify(words.at(-1))}`;
   if (code === "commander.excessArguments")
     return `unknown argument ${JSON.stringify(words.join(" "))}: there are too many`;
   return message.replace(/^error: /, "");
 }
 
-function makeParser(program: Program): { root: Command; called: () => Call | undefined } {
+function makeParser(
+  program: Program,
+  writeOut: (text: string) => void,
+): { root: Command; called: () => Call | undefined } {
   let call: Call | undefined;
   const root = new Command("bridgehead");
   const output = {
-    writeOut: program.stdout,
+    writeOut,
     writeErr: () => {},
     getOutHelpWidth: () => COLUMNS,
     getErrHelpWidth: () => COLUMNS,

@@ -1,6 +1,7 @@
 /** O1, O4: the words of a call, and what is said of wrong ones. */
 import { describe, expect, test } from "bun:test";
 import { runCommand as runFew } from "../../src/operator/few-commands.ts";
+import { parse } from "../../src/operator/parser.ts";
 import { COMMAND_NAMES, command, recordingTerminal } from "./recording.ts";
 
 describe("O1: bridgehead COMMAND", () => {
@@ -19,6 +20,10 @@ describe("O1: bridgehead COMMAND", () => {
     expect(lines.length).toBeLessThanOrEqual(48);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
     expect((await command(["help", name])).stdout).toBe(stdout);
+    const { program } = recordingTerminal();
+    const writes: string[] = [];
+    await parse([name, "--help"], { ...program, stdout: (text) => writes.push(text) });
+    expect(writes).toEqual([stdout]);
   });
 });
 
@@ -26,6 +31,7 @@ describe("O4: wrong words", () => {
   test.each([
     [["instal"], 'unknown argument "instal" (did you mean install?); see bridgehead --help'],
     [["--wersion"], 'unknown argument "--wersion"'],
+    [["help", "leeses"], 'unknown argument "leeses"; see bridgehead --help'],
     [
       ["install", "a", "b"],
       'unknown argument "install a b": there are too many; see bridgehead install --help',
