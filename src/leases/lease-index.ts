@@ -40,8 +40,10 @@ export class LeaseIndex {
   private head: BigUint64Array<ArrayBuffer>;
   /** A power of two. */
   private count: number;
-  /** Those that were needed, by number. */
-  private pages = new Map<number, IndexPage>();
+  /** By number, those that were needed. No Map: the compact file's engine gives all small numbers one hash. */
+  private pages: (IndexPage | undefined)[] = [];
+  /** The numbers of those pages. */
+  private loaded: number[] = [];
   private readonly read: ReadIndex | undefined;
 
   /** An index with room for so many leases, or the one that is read from a file with this head. */
@@ -63,7 +65,8 @@ export class LeaseIndex {
     const all = new BigUint64Array(this.count * PAGE_WORDS);
     for (let number = 0; number < this.count; number++) {
       const words = all.subarray(number * PAGE_WORDS, (number + 1) * PAGE_WORDS);
-      this.pages.set(number, new IndexPage(words, true));
+      this.pages.push(new IndexPage(words, true));
+      this.loaded.push(number);
     }
   }
 
@@ -91,12 +94,13 @@ export class LeaseIndex {
    */
   seal(boot: string, state: string, write: Transfer): void {
     const { head } = this;
-    this.pages.forEach((page, number) => {
-      if (!page.isChanged) return;
+    for (const number of this.loaded) {
+      const page = this.page(number);
+      if (!page.isChanged) continue;
       const words = page.sealed();
       head[HEAD + number] = hashOf(words);
       write(words, this.offset(number));
-    });
+    }
     head.set([MAGIC, 0n, hashOf(boot), hashOf(state), BigInt(this.rows)]);
     head[CHECKSUM] = hashOf(head.subarray(BOOT));
     write(head, 0);
@@ -193,13 +197,14 @@ export class LeaseIndex {
   }
 
   private page(number: number): IndexPage {
-    const known = this.pages.get(number);
+    const known = this.pages[number];
     if (known !== undefined) return known;
     const words = new BigUint64Array(PAGE_WORDS);
     this.read?.(words, this.offset(number));
     if (hashOf(words) !== this.head[HEAD + number]) throw new DamagedIndexError();
     const page = new IndexPage(words, false);
-    this.pages.set(number, page);
+    this.pages[number] = page;
+    this.loaded.push(number);
     return page;
   }
 
@@ -214,6 +219,7 @@ export class LeaseIndex {
     this.head = larger.head;
     this.count = larger.count;
     this.pages = larger.pages;
+    this.loaded = larger.loaded;
   }
 }
 
