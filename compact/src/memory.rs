@@ -19,6 +19,8 @@ pub const MAPPED_FROM: usize = 256 << 10;
 const CLASSES: usize = 321;
 /// The region grows by so much.
 const STEP: usize = 256 << 10;
+/// It grows by whole pages of any kernel, since the system gives another place to what does not begin with a page.
+const LARGEST_PAGE: usize = 64 << 10;
 /// What it has when the call begins.
 const FIRST: usize = STEP + RESERVE;
 /// What stays back until the system refuses more. Then it lets the call come to its next system call, which fails for want
@@ -139,7 +141,7 @@ pub fn class_of(size: usize) -> (usize, usize) {
 
 /// Makes room for so many bytes: from the system, or else from the reserve. After `false` there is more of the reserve.
 unsafe fn grow(size: usize) -> bool {
-    let step = STEP.max(size + RESERVE);
+    let step = STEP.max((size + RESERVE).next_multiple_of(LARGEST_PAGE));
     let more = map(HEAP.end, step) as usize;
     if more != 0 {
         if more != HEAP.end {

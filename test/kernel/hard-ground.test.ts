@@ -122,6 +122,21 @@ describe("K21: a processor without SSE4.2 and POPCNT", () => {
   });
 });
 
+describe("K21: the region of memory grows where it ends", () => {
+  hardTest("whatever the sizes of the blocks are that it grows for", async (host) => {
+    using folder = new ProgramFolder();
+    const log = join(folder.path, "calls");
+    const odd = Array.from({ length: 60 }, (_, index) => "x".repeat(50_001 + index));
+    const config = { cniVersion: "1.1.0", name: "testnet", type: "loopback", args: { odd } };
+    const under = ["strace", "-e", "trace=mmap", "-o", log];
+    const outcome = await host.plugin("loopback", { command: "STATUS", config, path: "/" }, under);
+    expect(`${outcome}`).toStartWith("exit code 0, ");
+    const wanted = [...readFileSync(log, "utf8").matchAll(/^mmap\((0x\w+), .+ = (\S+)$/gm)];
+    expect(wanted.length).toBeGreaterThan(3);
+    for (const [, place, given] of wanted) expect(given).toBe(place);
+  });
+});
+
 /** The sets of docs/security.md. */
 const [VERSION = [], COMMANDS = [], RULES = [], CHILDREN = []] = (() => {
   const text = readFileSync(join(PROJECT, "docs/security.md"), "utf8");
