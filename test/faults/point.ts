@@ -33,10 +33,10 @@ const ASKS = new Set([
 /**
  * Calls that change nothing, and whose failure means nothing or cannot come with what the plugin gives them. getrandom(2)
  * does not fail for up to 256 bytes, and the runtime, which calls it as well, ends when it does. clock_gettime(2) is called by
- * the operator's commands alone, and by the compact file's start.
+ * the operator's commands alone, and by the compact file's start. getpid(2), which never fails, is in the lines of a trace.
  */
 const NO_POINTS = new Set([
-  ...["close", "geteuid", "rt_sigaction", "rt_sigprocmask", "getrandom", "clock_gettime"],
+  ...["close", "geteuid", "rt_sigaction", "rt_sigprocmask", "getrandom", "clock_gettime", "getpid"],
 ]);
 
 /** Whether a call is in one of the lists: each that the plugin makes must be. */
