@@ -36,6 +36,8 @@ export async function run(input: Input): Promise<ExitCode> {
   if (file !== undefined) writeReport(file, found.leaving);
   const isQuiet = hasOption(input, "quiet") || hasOption(input, "json");
   if (!isQuiet) {
+    if (textOption(input, "alive") === undefined && textOption(input, "fromReport") === undefined)
+      terminal.stdout(unknownLine(report));
     for (const each of found.leaving) terminal.stdout(`${planLine(each)}\n`);
     for (const each of found.kept) terminal.stdout(`${keptLine(each)}\n`);
     for (const line of found.skipped) terminal.stdout(`${printable(line)}\n`);
@@ -85,15 +87,17 @@ async function choose(input: Input, report: Report, host: Host): Promise<Found> 
 async function freeAll(input: Input, found: Found, isQuiet: boolean): Promise<ExitCode> {
   const { terminal } = input;
   const freed: Candidate[] = [];
+  const skipped = [...found.skipped];
   let failures = 0;
   for (const [index, each] of found.leaving.entries()) {
     step("freeing", index, found.leaving.length);
     try {
       const { leases, changed, isCleaned } = await free({ ...each, withRules: true });
-      for (const { lease, why } of changed)
-        terminal.stdout(
-          `skipped ${formatIp(lease.address)} of ${printable(describeAttachment(lease))}: ${why}\n`,
-        );
+      for (const { lease, why } of changed) {
+        const line = `skipped ${formatIp(lease.address)} of ${describeAttachment(lease)}: ${why}`;
+        skipped.push(line);
+        if (!isQuiet) terminal.stdout(`${printable(line)}\n`);
+      }
       if (leases.length > 0 || isCleaned)
         freed.push({
           ...each,
@@ -103,13 +107,21 @@ async function freeAll(input: Input, found: Found, isQuiet: boolean): Promise<Ex
     } catch (error) {
       failures++;
       terminal.stderr(
-        `bridgehead gc: cannot free ${describeAttachment(each.attachment)}: ${problemOf(error)}\n`,
+        `bridgehead gc: cannot free ${printable(`${describeAttachment(each.attachment)}: ${problemOf(error)}`)}\n`,
       );
     }
   }
-  if (isQuiet) print(input, found, freed);
+  if (isQuiet) print(input, { ...found, skipped }, freed);
   else terminal.stdout(`freed ${countsOf(freed)}\n`);
   return failures === 0 ? exitCode.fine : exitCode.problems;
+}
+
+/** Leases of the reference are unknown once their containers are gone. Who looks for them here is told how they go. */
+function unknownLine({ networks }: Report): string {
+  const count = networks.flatMap(({ leases }) => leases).filter(({ state }) => state === "unknown").length;
+  if (count === 0) return "";
+  const stay = count === 1 ? "1 unknown lease stays" : `${count} unknown leases stay`;
+  return `${stay}: see "leases --state unknown", and free them by "gc --alive" or "release"\n`;
 }
 
 const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
