@@ -5,9 +5,11 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { version } from "../package.json";
-import { PROGRAM, publish, run } from "./compile.ts";
+import { PROGRAM, publish, root, run } from "./compile.ts";
+import { engineVersion } from "./crates.ts";
 import { withImage } from "./heap-image.ts";
 import { needsOf } from "./needs.ts";
+import { versionFlags } from "./program-version.ts";
 import { type CompactTarget, cargoBuild } from "./toolchain.ts";
 
 /**
@@ -44,7 +46,12 @@ interface Metafile {
  * or has the host load it. Returns them in the order of the compiled bundle: the program's and those of the image, an empty name, those that stay bytecode, an
  * empty name.
  */
-export async function bundle(entry: string, inImage: readonly string[], folder: string): Promise<string[]> {
+export async function bundle(
+  entry: string,
+  inImage: readonly string[],
+  folder: string,
+  flags: readonly string[] = [],
+): Promise<string[]> {
   const metafile = join(folder, "metafile.json");
   run([
     process.execPath,
@@ -56,7 +63,7 @@ export async function bundle(entry: string, inImage: readonly string[], folder: 
     "--minify",
     "--splitting",
     "--reject-unresolved",
-    `--define=BRIDGEHEAD_VERSION=${JSON.stringify(version)}`,
+    ...flags,
     "--outdir",
     folder,
     `--metafile=${metafile}`,
@@ -113,7 +120,8 @@ export async function compileCompact(folder: string, target: CompactTarget): Pro
   try {
     const { compiler, program } = cargoBuild(target);
     const chunks = join(stage, "chunks");
-    const compiled = compileChunks(compiler, chunks, await bundle("src/main.ts", IN_IMAGE, chunks));
+    const flags = versionFlags(root, `quickjs-ng ${engineVersion(target)}`);
+    const compiled = compileChunks(compiler, chunks, await bundle("src/main.ts", IN_IMAGE, chunks, flags));
     await rm(chunks, { recursive: true });
     const file = withImage(await readFile(program), makeImage([...target.runner, program], compiled));
     const most = MOST_BYTES[target.name] ?? 0;

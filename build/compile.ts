@@ -8,6 +8,7 @@ import { crashReportPatches } from "./crash-report.ts";
 import { enginePatches } from "./engine-options.ts";
 import { needsOf } from "./needs.ts";
 import { optional, patchFile } from "./patch.ts";
+import { versionFlags } from "./program-version.ts";
 import { startUpPatches } from "./start-up-files.ts";
 
 /** The names of the program. The first is the file, the others are hard links to it. */
@@ -38,7 +39,6 @@ const FLAGS = [
   "--no-compile-autoload-tsconfig",
   "--no-compile-autoload-package-json",
   "--reject-unresolved",
-  `--define=BRIDGEHEAD_VERSION=${JSON.stringify(version)}`,
 ] as const;
 
 /** Runs a command to its end. @throws Error with its output when it fails */
@@ -62,6 +62,7 @@ export async function compile(folder: string, targetFlags: readonly string[] = [
       "build",
       "src/main.ts",
       ...FLAGS,
+      ...versionFlags(root, `Bun ${Bun.version}`),
       ...targetFlags,
       "--outfile",
       join(stage, PROGRAM),

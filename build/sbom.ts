@@ -4,10 +4,11 @@
  * bytes.
  */
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
 import { devDependencies, license, version } from "../package.json";
 import { root, run } from "./compile.ts";
+import { type CargoMetadata, cargoMetadata, engineVersion } from "./crates.ts";
 import type { CompactTarget } from "./toolchain.ts";
 import { rustFor } from "./toolchain.ts";
 
@@ -24,28 +25,6 @@ export interface Part {
 
 /** npm packages that are in the Bun file. */
 export const BUNDLED = ["commander", "damerau-levenshtein"] as const;
-
-/** What `cargo metadata --format-version 1` prints, as far as it is read. */
-export interface CargoMetadata {
-  readonly packages: readonly {
-    readonly id: string;
-    readonly name: string;
-    readonly version: string;
-    readonly license: string;
-    readonly manifest_path: string;
-  }[];
-  readonly resolve: {
-    readonly root: string;
-    readonly nodes: readonly {
-      readonly id: string;
-      readonly deps: readonly {
-        readonly pkg: string;
-        /** The kind is null for what the program itself needs, else "build" or "dev". */
-        readonly dep_kinds: readonly { readonly kind: string | null }[];
-      }[];
-    }[];
-  };
-}
 
 /** The crates that are linked into the compact file, without what only builds them. */
 export function linkedCrates({ packages, resolve }: CargoMetadata, lock: string): Part[] {
@@ -77,30 +56,16 @@ export function linkedCrates({ packages, resolve }: CargoMetadata, lock: string)
 export function compactParts(target: CompactTarget): Part[] {
   const rust = rustFor(target);
   if (rust === undefined) throw new Error(`there is no Rust for ${target.rust}`);
-  const options = ["--locked", "--format-version=1", `--filter-platform=${target.rust}`];
-  const metadata = JSON.parse(run([rust.cargo, "metadata", ...options], { cwd: join(root, "compact") }));
+  const metadata = cargoMetadata(target);
   const crates = linkedCrates(metadata, readFileSync(join(root, "compact/Cargo.lock"), "utf8"));
   const [, compiler = ""] = /^rustc (\S+)/.exec(run([rust.rustc, "--version"])) ?? [];
   return [
     ...crates,
-    { name: "quickjs-ng", version: engineVersion(metadata), licence: "MIT" },
+    { name: "quickjs-ng", version: engineVersion(target), licence: "MIT" },
     { name: "rust core, compiler_builtins", version: compiler, licence: "MIT OR Apache-2.0" },
     { name: "musl", licence: "MIT" },
     { name: "libgcc", licence: "GPL-3.0-only WITH GCC-exception-3.1" },
   ];
-}
-
-/** The version of the engine, whose source is part of the crate of its bindings. */
-function engineVersion({ packages }: CargoMetadata): string {
-  const bindings = packages.find(({ name }) => name === "rquickjs-sys");
-  if (bindings === undefined) throw new Error("compact/Cargo.lock has no rquickjs-sys");
-  const header = readFileSync(join(dirname(bindings.manifest_path), "quickjs/quickjs.h"), "utf8");
-  const numbers = ["MAJOR", "MINOR", "PATCH"].map((part) => {
-    const [, number] = new RegExp(`#define QJS_VERSION_${part} +(\\d+)`).exec(header) ?? [];
-    if (number === undefined) throw new Error(`quickjs.h of rquickjs-sys has no QJS_VERSION_${part}`);
-    return number;
-  });
-  return numbers.join(".");
 }
 
 /** The parts of the Bun file, as package-lock.json has them. */

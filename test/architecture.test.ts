@@ -31,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "#engine",
   ],
   "src/host.ts": ["src/plugins/registry.ts", "src/cni", "src/sys", "#engine"],
-  "src/operator.ts": ["src/operator/input.ts", "#operator"],
+  "src/operator.ts": ["src/operator/input.ts", "src/operator/version-text.ts", "#operator"],
   "src/operator": [...PLUGIN, "src/plugins", "#engine", "commander", "damerau-levenshtein"],
   ...Object.fromEntries(PLUGIN_FOLDERS.map((folder) => [folder, PLUGIN])),
   "src/plugins/registry.ts": ["src/plugins", "src/cni"],
@@ -140,7 +140,13 @@ const NOT_IN_BOTH =
   /(?<![\w$.])(?:Date|Intl|Proxy|WeakRef|FinalizationRegistry|ShadowRealm|Temporal)\b(?!\s*:)|(?<![\w$.])(?:eval|Function)(?=\()|(?<=\.)(?:localeCompare|toLocale\w+)\b|\bMath\.random\b/;
 
 /** Files of the operator that the compact file has too; the others run in the Bun file only. */
-const OPERATOR_OF_BOTH = ["few-commands.ts", "input.ts", "install.ts", "install-report.ts"];
+const OPERATOR_OF_BOTH = [
+  "few-commands.ts",
+  "input.ts",
+  "install.ts",
+  "install-report.ts",
+  "version-text.ts",
+];
 
 const isOfBoth = ({ path }: Source) =>
   !isIn(path, "src/operator") || OPERATOR_OF_BOTH.some((name) => path === `src/operator/${name}`);

@@ -70,7 +70,7 @@ export function install(folder: string, names: readonly string[], version: strin
     return explaining(folder, done, () => {
       makeFolder(folder);
       const program = writeProgram(folder, working);
-      tryOut(program, ["--version"], {}, (answer) => answer === `bridgehead ${version}`);
+      tryOut(program, ["--version"], {}, (answer) => answer.split("\n")[0] === `bridgehead ${version}`);
       const before = new Before(folder);
       for (const name of names)
         if (before.present(name) === "folder")
@@ -99,7 +99,7 @@ function explaining<T>(folder: string, done: readonly Installed[], action: () =>
       names === ""
         ? "nothing was replaced"
         : `${names} replaced, the rest is as it was; "bridgehead uninstall" puts back what was there`;
-    throw new Error(`cannot install into ${JSON.stringify(folder)}: ${cause} (${now})`);
+    throw new Error(`cannot install into ${JSON.stringify(folder)}: ${cause} (${now})`, { cause: error });
   }
 }
 

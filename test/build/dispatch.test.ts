@@ -113,10 +113,16 @@ describe("bridgehead", () => {
     },
   );
 
-  test("--version prints the version and nothing else", async () => {
-    expect(await say(["--version"])).toMatchObject({
-      ...{ exitCode: 0, stdout: `bridgehead ${version}\n`, stderr: "" },
-    });
+  test("O1, K10: --version prints the version in a line of its own, then commit, engine and reference", async () => {
+    const { exitCode, stdout, stderr } = await say(["--version"]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout.split("\n")).toEqual([
+      `bridgehead ${version}`,
+      expect.stringMatching(/^commit (unknown|[0-9a-f]{40,64}( with changes)?)$/),
+      expect.stringMatching(/^engine (Bun|quickjs-ng) \d+\.\d+\.\d+$/),
+      `behaves like containernetworking/plugins v${REFERENCE_LEVEL}`,
+      "",
+    ]);
   });
 
   test("an unknown word is an error that names it", async () => {

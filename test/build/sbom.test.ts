@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
-import { BUNDLED, bunParts, type CargoMetadata, linkedCrates, sbomOf } from "../../build/sbom.ts";
+import type { CargoMetadata } from "../../build/crates.ts";
+import { BUNDLED, bunParts, linkedCrates, sbomOf } from "../../build/sbom.ts";
 import { Source } from "../support/source.ts";
 import { PROJECT } from "../support/test-files.ts";
 
