@@ -14,7 +14,7 @@ export function named(
   const ofContainer = attachments.filter(({ containerId }) => containerId.startsWith(wanted));
   if (ofContainer.length === 0 || wanted === "") {
     throw new CommandError(
-      exitCode.wrongUse,
+      exitCode.problems,
       `no network and no container is called ${JSON.stringify(wanted)}; run it without a name to see all`,
     );
   }

@@ -55,7 +55,7 @@ export const HOST_CODES = [
     "containers reach services on the host's 127.0.0.1",
     "route_localnet of the bridge is on, so that 127.0.0.1:PORT leads to containers, and nothing drops packets for 127.0.0.0/8 that come from them. The Go plugin portmap sets it without such a rule.",
     "`sysctl net.ipv4.conf.BRIDGE.route_localnet`, `nft list table ip cni_hostport_guard`",
-    "Publish the ports with portmap of Bridgehead, which makes that rule, or set the sysctl to 0.",
+    "Publish the ports with portmap of Bridgehead, which makes that rule, or set the sysctl to 0, which ends 127.0.0.1:PORT for networks of the Go plugin.",
     "plugins#729 kubernetes#90259",
   ],
   [
@@ -183,5 +183,14 @@ export const HOST_CODES = [
     "`ip neigh show dev BRIDGE`",
     "Delete the entry with the command of the finding.",
     "plugins#756 cni#88",
+  ],
+  [
+    "BH405",
+    "warn",
+    "a program of the host listens on a published port",
+    "The rules of the port take its packets to the container, so the program gets none. It was started after the container, or listened before and nobody noticed: publishing a port does not ask who has it.",
+    "`bridgehead ports`, `ss -lntup`",
+    "End the program, let it listen on another port, or publish another one.",
+    "",
   ],
 ] as const satisfies readonly CodeRow[];

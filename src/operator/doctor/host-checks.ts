@@ -174,7 +174,7 @@ function openLoopback(bridge: string): Found[] {
       code: "BH208",
       object: bridge,
       message,
-      remedy: `sysctl -w net.ipv4.conf.${bridge.replaceAll(".", "/")}.route_localnet=0`,
+      remedy: `sysctl -w net.ipv4.conf.${bridge.replaceAll(".", "/")}.route_localnet=0, which ends 127.0.0.1:PORT for networks of the Go plugins`,
     },
   ];
 }

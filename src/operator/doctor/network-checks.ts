@@ -13,6 +13,7 @@ import { exists, readFile } from "../../sys/file.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
 import { dataDirOf } from "../lease-folders.ts";
 import { isDocument, type Network, type Networks, typeOf } from "../networks.ts";
+import { hasPluginFolder, missingFolder } from "../validate/judge-host.ts";
 import { readNetworkFile } from "../validate/network-file.ts";
 import { Report } from "../validate/report.ts";
 import { subnetsOf } from "../validate/subnets.ts";
@@ -27,8 +28,12 @@ export async function checkNetworks(
   subject: Subject,
   isWanted: (network: string) => boolean,
 ): Promise<void> {
-  await diagnosis.check("programs", "host", "the plugins are of one version", () => mixedVersions(subject));
   const { networks, broken } = subject.networks;
+  await diagnosis.check("programs", "host", "the plugins are of one version", () =>
+    networks.length > 0 && !hasPluginFolder(subject.pluginPath)
+      ? noFolder(subject.pluginPath)
+      : mixedVersions(subject),
+  );
   for (const { file, problem } of broken) {
     await diagnosis.check("configuration", file, "", () => [
       {
@@ -83,8 +88,10 @@ async function mistakes({ file, name }: Network, { networks, pluginPath }: Subje
     others: others.map((each) => source(each.file)),
     pluginPath,
   });
+  // That the folder of the plugins is missing is said once, not for each network.
+  const isSaid = hasPluginFolder(pluginPath) ? undefined : "BH112";
   return findings
-    .filter(({ level }) => level !== "note")
+    .filter(({ level, code }) => level !== "note" && code !== isSaid)
     .map(({ code, line, column, message, remedy }) => ({
       code,
       object: name,
@@ -147,6 +154,11 @@ function exhausted(network: Network, { folders }: Subject): Found[] | undefined 
     const message = `all ${size} addresses of ${formatPrefix(prefix)} are held`;
     return [{ code: "BH302", object: network.name, message, remedy: `bridgehead gc ${network.name}` }];
   });
+}
+
+function noFolder(pluginPath: string): Found[] {
+  const { problem: message, remedy } = missingFolder(pluginPath);
+  return [{ code: "BH112", object: pluginPath, message, remedy }];
 }
 
 /** Milliseconds in which a plugin must say its version. */

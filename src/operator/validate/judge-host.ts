@@ -6,10 +6,24 @@ import { FAMILIES } from "../../net/ip.ts";
 import { formatPrefix, overlaps } from "../../net/prefix.ts";
 import { decodeRoute, dumpRoutes, type Route, RTN_UNICAST } from "../../netlink/rtnetlink/route.ts";
 import { unlessFailed } from "../../sys/errno.ts";
-import { isProgram, status } from "../../sys/file.ts";
+import { isDirectory, isProgram, status } from "../../sys/file.ts";
 import { inside, type NetworkFile } from "./network-file.ts";
 import type { Report } from "./report.ts";
 import { bridgeOf, subnetsOf } from "./subnets.ts";
+
+/** The folders of CNI_PATH. */
+export const foldersIn = (pluginPath: string): string[] =>
+  pluginPath.split(":").filter((folder) => folder !== "");
+
+/** Whether a folder of CNI_PATH exists. Without one, no plugin of any network does, which is one finding. */
+export const hasPluginFolder = (pluginPath: string): boolean =>
+  foldersIn(pluginPath).some((folder) => unlessFailed(() => isDirectory(status(folder))) === true);
+
+/** The words of the finding BH112 for that. */
+export const missingFolder = (pluginPath: string): { readonly problem: string; readonly remedy: string } => ({
+  problem: `the folder of the plugins, ${pluginPath}, does not exist, so no network works`,
+  remedy: `bridgehead install ${foldersIn(pluginPath)[0] ?? ""}, or name the right folder in CNI_PATH`,
+});
 
 /** Judges that each plugin's program is there, and can be executed. `folders` is CNI_PATH. */
 export function judgePrograms(file: NetworkFile, folders: string, report: Report): void {
@@ -27,10 +41,7 @@ export function judgePrograms(file: NetworkFile, folders: string, report: Report
 }
 
 function judgeProgram(name: string, key: string, file: NetworkFile, folders: string, report: Report): void {
-  const paths = folders
-    .split(":")
-    .filter((folder) => folder !== "")
-    .map((folder) => `${folder}/${name}`);
+  const paths = foldersIn(folders).map((folder) => `${folder}/${name}`);
   const present = paths.flatMap((path) => {
     const found = name.includes("/") ? undefined : unlessFailed(() => status(path));
     return found === undefined ? [] : [{ path, runs: isProgram(found) }];

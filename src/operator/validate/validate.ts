@@ -54,8 +54,14 @@ export async function validate({ files, others, pluginPath }: Validation): Promi
   all.sort((one, two) => (one.file.path < two.file.path ? -1 : 1));
   judgeNetworks(all, report);
   if (pluginPath !== undefined) {
-    const { judgePrograms, judgeSurroundings } = await import("./judge-host.ts");
-    for (const file of judged) judgePrograms(file, pluginPath, report);
+    const { hasPluginFolder, judgePrograms, judgeSurroundings, missingFolder } = await import(
+      "./judge-host.ts"
+    );
+    const [first] = judged;
+    if (first !== undefined && !hasPluginFolder(pluginPath)) {
+      const { problem, remedy } = missingFolder(pluginPath);
+      report.add("BH112", first, "", problem, remedy);
+    } else for (const file of judged) judgePrograms(file, pluginPath, report);
     judgeSurroundings(
       all.map(({ file }) => file),
       judged,

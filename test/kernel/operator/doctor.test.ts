@@ -16,6 +16,7 @@ import { missingFeatures } from "../../../src/operator/doctor/bridge-checks.ts";
 import { passedOver } from "../../../src/operator/doctor/network-checks.ts";
 import { run } from "../../../src/operator/doctor.ts";
 import type { Network } from "../../../src/operator/networks.ts";
+import { sourcesAt, validate } from "../../../src/operator/validate/validate.ts";
 import type { Document } from "../../../src/schema/keys.ts";
 import { recordingTerminal } from "../../operator/recording.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -250,6 +251,10 @@ brokenTest.each(BROKEN)("O13: %s", async (host, what, breakIt, expected) => {
   try {
     await breakIt(host, scene, one);
     const found = await scene.findings();
+    if (what.startsWith("an open"))
+      expect((await scene.doctor([], {})).stdout).toContain(
+        `${BRIDGE}.route_localnet=0, which ends 127.0.0.1:PORT for networks of the Go plugins\n`,
+      );
     if (what === "a namespace that is gone")
       expect((await scene.doctor([], {})).stdout).toContain(
         "do: bridgehead run DEL testnet --netns /run/netns/gone --id c9 --ifname eth0\n",
@@ -389,7 +394,22 @@ hostTests({ mayKeep: STAYS }, testUnless(whyNoReference("bridge")))(
   },
 );
 
-networkTest("O13, O4: a name that nothing has is wrong use", async (host) => {
+networkTest("O13, O4: a name that nothing has is exit code 1", async (host) => {
   using scene = new Scene(host);
-  expect(scene.doctor(["nobody"])).rejects.toThrow('no network and no container is called "nobody"');
+  for (const [words, options] of [[["nobody"], {}] as const, [[], { network: "nobody" }] as const])
+    expect(scene.doctor([...words], options)).rejects.toMatchObject({
+      ...{ exit: 1, message: expect.stringContaining('no network and no container is called "nobody"') },
+    });
+});
+
+networkTest("O13: a folder of plugins that is missing is one finding", async (host) => {
+  using scene = new Scene(host);
+  scene.write("20-other.conflist", JSON.stringify({ ...scene.list, name: "other" }));
+  scene.pluginPath = `${scene.folder}/none`;
+  expect((await scene.findings()).filter((line) => line.startsWith("BH112"))).toEqual(["BH112 DIR/none"]);
+  const files = sourcesAt(scene.folder);
+  const findings = await validate({ files, others: [], pluginPath: scene.pluginPath });
+  expect(findings.flatMap(({ code, file }) => (code === "BH112" ? file : []))).toEqual(
+    files.slice(0, 1).map(({ path }) => path),
+  );
 });
