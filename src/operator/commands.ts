@@ -4,7 +4,7 @@
  */
 // Long because: it holds one table.
 import type { CommandRow } from "./input.ts";
-import { COMMON_OPTIONS } from "./options.ts";
+import { COMMON_OPTIONS, FORMS } from "./options.ts";
 
 /** The commands, in the order of help. */
 export const COMMANDS: readonly CommandRow[] = [
@@ -24,7 +24,7 @@ not record its namespace, because the plugin of another project wrote it, and no
         choices: ["alive", "dead", "unknown"],
       },
       ...COMMON_OPTIONS,
-      { flags: "--metrics", description: "print the counts as OpenMetrics text" },
+      { flags: "--metrics", description: "print the counts as OpenMetrics text", conflicts: ["state"] },
     ],
     changes: false,
     examples: [
@@ -100,7 +100,11 @@ never freed without a list.`,
       { flags: "--none-alive", description: "an empty list is meant so" },
       { flags: "--report FILE", description: "only write what would be freed" },
       { flags: "--from-report FILE", description: "free what such a file names and has not changed" },
-      { flags: "--undo", description: "put back the leases that the last run freed" },
+      {
+        flags: "--undo",
+        description: "put back the leases that the last run freed",
+        conflicts: ["alive", "noneAlive", "report", "fromReport"],
+      },
       ...COMMON_OPTIONS,
     ],
     changes: true,
@@ -190,7 +194,7 @@ a code for "bridgehead explain". The exit code is 1 if there is an error.`,
       { flags: "--strict", description: "warnings count as errors" },
       { flags: "--offline", description: "judge the files alone, not by this host" },
       { flags: "--config-dir DIR", description: "folder of the networks (default: /etc/cni/net.d)" },
-      { flags: "--json", description: "print one JSON document" },
+      { flags: "--json", description: "print one JSON document", conflicts: FORMS },
       { flags: "-q, --quiet", description: "print only the files with errors or warnings" },
     ],
     changes: false,

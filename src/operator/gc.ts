@@ -3,7 +3,7 @@
  * the living: what is not there yet when they are read is not touched.
  */
 
-import { describeContent } from "../leases/lease.ts";
+import { attachmentOf, describeContent } from "../leases/lease.ts";
 import { formatIp } from "../net/ip.ts";
 import { missingForAttachments } from "../sys/capability.ts";
 import { readHost } from "./attachments.ts";
@@ -184,24 +184,33 @@ function print(input: Input, { leaving, kept, skipped }: Found, freed: readonly 
 /** Puts back what the last run freed in each network. */
 async function undo(input: Input, name: string | undefined): Promise<ExitCode> {
   const { terminal } = input;
+  const isQuiet = hasOption(input, "quiet") || hasOption(input, "json");
+  const say = (line: string): void => {
+    if (!isQuiet) terminal.stdout(`${printable(line)}\n`);
+  };
   const { networks } = await readLeases(input, name);
-  const places = networks.filter((place) => place.folder !== undefined && lastFreed(place).length > 0);
-  for (const place of places)
-    for (const { address, content } of lastFreed(place))
-      terminal.stdout(`${printable(`${place.network}: ${address} of ${describeContent(content)}`)}\n`);
-  if (places.length === 0) {
-    terminal.stdout("nothing was freed within a day\n");
-    return exitCode.fine;
-  }
-  if (!consents(input, "put these leases back?")) return exitCode.fine;
-  let isWhole = true;
-  for (const place of places) {
+  const places = networks.filter((place) => place.folder !== undefined);
+  const copies = places.flatMap((place) => lastFreed(place).map((copy) => ({ ...copy, place })));
+  for (const { place, address, content } of copies)
+    say(`${place.network}: ${address} of ${describeContent(content)}`);
+  if (copies.length === 0) say("nothing was freed within a day");
+  const doing = copies.length > 0 && consents(input, "put these leases back?");
+  const restored: typeof copies = [];
+  for (const place of doing ? new Set(copies.map((copy) => copy.place)) : []) {
     for (const { address, isBack } of putBack(place)) {
+      const copy = copies.find((each) => each.place === place && each.address === address);
+      if (isBack && copy !== undefined) restored.push(copy);
       if (!isBack)
         terminal.stderr(`bridgehead gc: cannot put ${address} back: another container has it by now\n`);
-      isWhole &&= isBack;
     }
   }
-  terminal.stdout("the leases are back; rules are made anew by the next ADD only\n");
-  return isWhole ? exitCode.fine : exitCode.problems;
+  if (doing) say("the leases are back; rules are made anew by the next ADD only");
+  if (hasOption(input, "json")) {
+    const documentOf = ({ place, address, content }: (typeof copies)[number]) => {
+      const { containerId, ifname } = attachmentOf(content);
+      return { network: place.network, address, containerID: containerId, ifname };
+    };
+    terminal.stdout(documentText({ leases: copies.map(documentOf), restored: restored.map(documentOf) }));
+  } else if (isQuiet) for (const { address } of doing ? restored : copies) terminal.stdout(`${address}\n`);
+  return doing && restored.length < copies.length ? exitCode.problems : exitCode.fine;
 }

@@ -50,6 +50,8 @@ export interface OptionRow {
   readonly choices?: readonly string[];
   /** Whether it may be given several times; listOption() gives all values. */
   readonly repeats?: true;
+  /** Options that cannot be given with it, by name in camel case. */
+  readonly conflicts?: readonly string[];
 }
 
 /** An argument. Its name in brackets, as in "[NETWORK]", may be left out. */

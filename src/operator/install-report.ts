@@ -1,5 +1,6 @@
 /** Asks, installs or uninstalls, and says what became of each name, for both files' commands (rules O2, O15). */
 
+import { failedWith } from "../sys/errno.ts";
 import { readText } from "../sys/file.ts";
 import { Before, type Present } from "./before.ts";
 import { consents } from "./consent.ts";
@@ -26,8 +27,11 @@ const DONE: Readonly<Record<Removal["action"], string>> = {
   forget: "as before",
 };
 
+/** The exit codes that are not thrown (rule O4). */
+type Outcome = typeof exitCode.fine | typeof exitCode.problems | typeof exitCode.notPermitted;
+
 /** Installs. Returns the exit code. @throws CommandError */
-export function runInstall(call: Call): 0 | 1 {
+export function runInstall(call: Call): Outcome {
   const { stdout, version, plugins } = call.program;
   const into = folderOf(call);
   const names = [...plugins, "bridgehead"];
@@ -46,7 +50,7 @@ export function runInstall(call: Call): 0 | 1 {
 }
 
 /** Uninstalls. Returns the exit code. @throws CommandError */
-export function runUninstall(call: Call): 0 | 1 {
+export function runUninstall(call: Call): Outcome {
   const { stdout } = call.program;
   const from = folderOf(call);
   return reporting(call.program, () => {
@@ -79,13 +83,16 @@ function requireMounted(folder: string): void {
   );
 }
 
-function reporting({ stderr }: Program, action: () => void): 0 | 1 {
+function reporting({ stderr }: Program, action: () => void): Outcome {
   try {
     action();
-    return 0;
+    return exitCode.fine;
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    stderr(`bridgehead: ${(error as Error).message}\n`);
-    return 1;
+    const { message, cause } = error as Error;
+    const isRefused = [error, cause].some((each) => failedWith(each, "EACCES", "EPERM"));
+    const remedy = isRefused && cause === undefined ? "; run it as root" : "";
+    stderr(`bridgehead: ${message}${remedy}\n`);
+    return isRefused ? exitCode.notPermitted : exitCode.problems;
   }
 }

@@ -5,6 +5,7 @@
 import type { LeaseReport } from "./lease-report.ts";
 import { STATES } from "./lease-states.ts";
 import { describeRanges } from "./range-sets.ts";
+import { printable } from "./table.ts";
 
 /** A value with its labels. */
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: bigint | number];
@@ -49,5 +50,12 @@ const family = (name: string, help: string, samples: readonly Sample[]): string 
     }),
   ].join("");
 
+/**
+ * The value of a label. The format has escapes for "\", quotes and line feeds; other control characters, which would steer a
+ * terminal, become visible.
+ */
 const escaped = (text: string): string =>
-  text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  text
+    .split("\n")
+    .map((line) => printable(line).replaceAll("\\", "\\\\").replaceAll('"', '\\"'))
+    .join("\\n");

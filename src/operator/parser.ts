@@ -47,6 +47,10 @@ function problemOf({ code, message }: CommanderError, words: readonly string[]):
   if (code === "commander.help") return `unknown argument ${JSON.stringify(words.at(-1))}`;
   if (code === "commander.excessArguments")
     return `unknown argument ${JSON.stringify(words.join(" "))}: there are too many`;
+  if (code === "commander.conflictingOption") {
+    const [one, two] = [...message.matchAll(/'(?:-\w, )?(--[\w-]+)[^']*'/g)].map(([, name]) => name);
+    return `${one} and ${two} exclude each other; give one of them`;
+  }
   return message.replace(/^error: /, "");
 }
 
@@ -87,12 +91,13 @@ function makeParser(
       const argument = new Argument(name, description);
       command.addArgument(choices === undefined ? argument : argument.choices(choices));
     }
-    for (const { flags, description, choices, repeats } of [
+    for (const { flags, description, choices, repeats, conflicts } of [
       ...row.options,
       ...(row.changes ? CHANGE_OPTIONS : []),
     ]) {
       const option = new Option(flags.replace(/ ([A-Z]+)$/, " <$1>"), description);
       if (repeats) option.argParser((value, before?: string[]) => [...(before ?? []), value]);
+      option.conflicts((conflicts ?? []).filter((name) => name !== option.attributeName()));
       command.addOption(choices === undefined ? option : option.choices(choices));
     }
     if (row.examples.length > 0) {
@@ -100,6 +105,12 @@ function makeParser(
       command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
     }
     command.action(() => {
+      const [network] = command.args;
+      // An argument [NETWORK] and the option --network say the same.
+      if (row.arguments[0]?.name === "[NETWORK]" && network !== undefined && command.opts().network)
+        command.error(
+          `error: ${JSON.stringify(network)} and --network ${JSON.stringify(command.opts().network)} both name the network; give one of them`,
+        );
       call = { row, arguments: command.args, options: command.opts() };
     });
   }

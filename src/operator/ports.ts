@@ -21,24 +21,28 @@ export async function run(input: Input): Promise<ExitCode> {
     );
   // A rule may belong to an attachment of any network.
   const host = await readHost({ options: { ...input.options, network: undefined } });
-  for (const problem of problemsOf(host)) terminal.stderr(`bridgehead ports: ${problem}\n`);
+  const problems = problemsOf(host);
+  for (const problem of problems) terminal.stderr(`bridgehead ports: ${problem}\n`);
+  // What is shown is right, but may lack what stands in a file that cannot be read.
+  const seen = problems.length > 0 ? exitCode.cannotTell : exitCode.fine;
   const { ports: all } = await readPorts(host);
   const only = input.arguments[0] ?? textOption(input, "network");
-  if (only !== undefined) requireNetwork(only, all, host);
+  if (only !== undefined) requireNetwork(only, all, host, seen);
   const wanted = all.filter(({ network }) => only === undefined || network === only);
   const ports = wanted.map(portDocument);
-  if (hasOption(input, "json")) terminal.stdout(documentText({ ports }));
+  if (hasOption(input, "json")) terminal.stdout(documentText({ ports, problems }));
   else if (hasOption(input, "quiet"))
     for (const name of new Set(wanted.map(({ mapping }) => describeMapping(mapping))))
       terminal.stdout(`${name}\n`);
   else terminal.stdout(ports.length === 0 ? "no port is published\n" : portsText(ports, terminal));
-  return exitCode.fine;
+  return seen;
 }
 
 function requireNetwork(
   name: string,
   ports: readonly PublishedPort[],
   { networks, attachments }: Awaited<ReturnType<typeof readHost>>,
+  seen: ExitCode,
 ): void {
   const names = new Set([
     ...networks.networks.map((network) => network.name),
@@ -47,7 +51,8 @@ function requireNetwork(
   if (names.has(name)) return;
   const known = names.size === 0 ? "there is none" : `there are ${[...names].sort().join(", ")}`;
   throw new CommandError(
-    exitCode.problems,
+    // It may stand in a file that cannot be read.
+    seen === exitCode.cannotTell ? seen : exitCode.problems,
     `cannot find network ${JSON.stringify(name)}: neither a configuration nor an attachment has that name; ${known}`,
   );
 }

@@ -12,7 +12,7 @@ import { documentText } from "./document.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import { cleanRules, describeAttachment } from "./free.ts";
 import { problemsOf } from "./host-files.ts";
-import { hasOption, type Input } from "./input.ts";
+import { hasOption, type Input, textOption } from "./input.ts";
 import { named } from "./named.ts";
 import { step } from "./progress.ts";
 import { type Look, type Patient, patientsOf } from "./repair/patient.ts";
@@ -32,9 +32,10 @@ export async function run(input: Input): Promise<ExitCode> {
   if (missing !== undefined)
     throw new CommandError(exitCode.notPermitted, `cannot tell who lives: ${missing}; run it as root`);
   const say = (line: string): void => terminal.stderr(`bridgehead repair: ${printable(line)}\n`);
-  const { network: only, ...options } = input.options;
+  const { network: _, ...options } = input.options;
+  const only = textOption(input, "network");
   const host = await readHost({ options });
-  const wanted = new Set(named(host, input.arguments[0]).attachments);
+  const wanted = new Set(named(host, input.arguments[0] ?? only).attachments);
   const all = patientsOf(host, say);
   const found: Found[] = [];
   for (const [index, patient] of all.entries()) {

@@ -18,25 +18,28 @@ export async function run(input: Input): Promise<ExitCode> {
     throw new CommandError(exitCode.notPermitted, `cannot look into namespaces: ${missing}; run it as root`);
   const { nodes: all, problems } = await readTopology(input);
   for (const problem of problems) terminal.stderr(`bridgehead show: ${problem}\n`);
+  // What is shown is right, but may lack what stands in a file that cannot be read.
+  const seen = problems.length > 0 ? exitCode.cannotTell : exitCode.fine;
   const only = textOption(input, "network");
   const ofNetwork = only === undefined ? all : all.filter(({ network }) => network === only);
-  if (only !== undefined && ofNetwork.length === 0) throw nothing(only, "network");
+  if (only !== undefined && ofNetwork.length === 0) throw nothing(only, "network", seen);
   const [wanted] = input.arguments;
-  const nodes = wanted === undefined ? ofNetwork : chosen(ofNetwork, wanted);
-  if (hasOption(input, "json")) terminal.stdout(documentText({ networks: nodes }));
+  const nodes = wanted === undefined ? ofNetwork : chosen(ofNetwork, wanted, seen);
+  if (hasOption(input, "json")) terminal.stdout(documentText({ networks: nodes, problems }));
   else if (hasOption(input, "dot")) terminal.stdout(dotOf(nodes));
   else if (hasOption(input, "quiet")) for (const id of idsIn(nodes)) terminal.stdout(`${printable(id)}\n`);
   else
     terminal.stdout(
       nodes.length === 0 ? "this host has no network\n" : drawTree(nodes.map(networkBranch), terminal),
     );
-  return exitCode.fine;
+  return seen;
 }
 
 /** @throws CommandError if the text names nothing, or several containers */
-function chosen(nodes: readonly NetworkNode[], text: string): readonly NetworkNode[] {
+function chosen(nodes: readonly NetworkNode[], text: string, seen: ExitCode): readonly NetworkNode[] {
   const found = find(nodes, text);
-  if (found === undefined) throw nothing(text, "network, container, interface, address or published port");
+  if (found === undefined)
+    throw nothing(text, "network, container, interface, address or published port", seen);
   if (!found.every((each) => typeof each === "string")) return found as NetworkNode[];
   throw new CommandError(
     exitCode.wrongUse,
@@ -44,8 +47,9 @@ function chosen(nodes: readonly NetworkNode[], text: string): readonly NetworkNo
   );
 }
 
-const nothing = (text: string, kind: string): CommandError =>
+/** What is not found may stand in a file that cannot be read. */
+const nothing = (text: string, kind: string, seen: ExitCode): CommandError =>
   new CommandError(
-    exitCode.problems,
+    seen === exitCode.cannotTell ? seen : exitCode.problems,
     `cannot find ${JSON.stringify(text)}: no ${kind} of this host is called so; see "bridgehead show"`,
   );

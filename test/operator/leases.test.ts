@@ -176,6 +176,18 @@ describe("O8: leases", () => {
       expect(line).toMatch(/^(# (TYPE|HELP) \w+ .+|# EOF|\w+\{(\w+="[^"]*",?)+\} \d+)$/);
   });
 
+  test("with --metrics escapes the name of a network, and steers no terminal", async () => {
+    const { path, leases } = host({ net1: SMALL });
+    const plugin = { type: "bridge", ipam: { type: "host-local", ...SMALL } };
+    writeFileSync(
+      join(path, "net.d/evil.conflist"),
+      JSON.stringify({ name: '\x1b[2J\r"a\\\nb', plugins: [plugin] }),
+    );
+    const { stdout } = await leases("--metrics");
+    expect(stdout).toContain(String.raw`{network="\\x1b[2J\\x0d\"a\\\nb",`);
+    expect(stdout).toMatch(/^[\n -~]+$/);
+  });
+
   test("of a network that does not exist is exit code 1 and names those that do", async () => {
     const { exitCode, stderr } = await host({ net1: SMALL }, { other: {} }).leases("net2");
     expect(exitCode).toBe(1);
@@ -205,7 +217,7 @@ describe("O8: leases", () => {
     expect(stderr).not.toContain("\x1b");
   });
 
-  test("names broken configurations and goes on", async () => {
+  test("names broken configurations and goes on with 0, for the timer of --metrics (O4)", async () => {
     const { path, leases } = host({ net1: SMALL, net2: { subnet: "10.66.0.0/31" } }, TWO_LEASES);
     writeFileSync(join(path, "net.d/a.conf"), "{");
     const { exitCode, stdout, stderr } = await leases();

@@ -38,6 +38,19 @@ describe("O4: wrong words", () => {
     ],
     [["install", "--force"], 'unknown argument "--force"; see bridgehead install --help'],
     [["install", ""], 'unknown argument ""; name a folder'],
+    [
+      ["leases", "--json", "-q"],
+      "--json and --quiet exclude each other; give one of them; see bridgehead leases",
+    ],
+    [["leases", "--metrics", "--json"], "--json and --metrics exclude each other"],
+    [["leases", "--metrics", "--state", "dead"], "--metrics and --state exclude each other"],
+    [["show", "--dot", "-q"], "--quiet and --dot exclude each other"],
+    [["validate", "--json", "-q"], "--json and --quiet exclude each other"],
+    [["gc", "--undo", "--alive", "-"], "--undo and --alive exclude each other"],
+    [
+      ["gc", "--network", "ours", "net"],
+      '"net" and --network "ours" both name the network; give one of them',
+    ],
   ])("%j is exit code 2, on standard error, in one line", async (words, message) => {
     const { exitCode, stdout, stderr } = await command(words);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });

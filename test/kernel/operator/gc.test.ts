@@ -21,7 +21,7 @@ import type { ScratchHost } from "../../support/scratch-host.ts";
 import { testUnless, whyNoProgram } from "../../support/skip.ts";
 import { PROJECT } from "../../support/test-files.ts";
 import { addByGo } from "../bridge/go-attachment.ts";
-import { Attachment, LEASES, STAYS } from "../bridge/network.ts";
+import { Attachment, LEASES, NETWORK, STAYS } from "../bridge/network.ts";
 
 /** The copies of freed leases stay for a day. */
 const freeingTest = hostTests({ mayKeep: [...STAYS, /\/\.bridgehead\/freed\+testnet /] });
@@ -128,7 +128,15 @@ describe("O11: gc", () => {
     expect(stdout).toContain("freed 1 address");
     expect(leased()).toEqual([addressOf(two)]);
 
-    expect((await command(["gc", "--undo", "--yes"])).exitCode).toBe(0);
+    expect((await command(["gc", "--undo", "-q"])).stdout).toBe(`${addressOf(one)}\n`);
+    const undone = await command(["gc", "--undo", "--json", "--yes"]);
+    const back = [
+      { network: NETWORK, address: addressOf(one), containerID: one.containerId, ifname: "eth0" },
+    ];
+    expect([undone.exitCode, JSON.parse(undone.stdout)]).toEqual([
+      0,
+      { version: 1, leases: back, restored: back },
+    ]);
     expect(leased()).toEqual([addressOf(one), addressOf(two)].sort());
     expect(readFileSync(join(LEASES, addressOf(one)), "utf8")).toBe(`${one.containerId}\r\neth0`);
     // The record is back as well: it is still proven dead.

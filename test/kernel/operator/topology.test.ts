@@ -55,6 +55,18 @@ sceneTest.each([
   const { stdout } = await scene.run(["ports"]);
   expect(stdout).toMatch(new RegExp(`^0\\.0\\.0\\.0:9090 +tcp .* taken by process ${server.pid} \\(`, "m"));
   expect(stdout).toMatch(new RegExp(`^0\\.0\\.0\\.0:8080 +tcp +${ID} .* shadowed by c2 \\(testnet\\)$`, "m"));
+  const seen = (await scene.run(["doctor", "--json"])).stdout;
+  expect(JSON.parse(seen).rows.filter(({ check }: { check: string }) => check === "ports")).toEqual([
+    {
+      ...{ state: "warn", code: "BH405", check: "ports", object: `${NETWORK}/${ID.slice(0, 13)}/eth0` },
+      message: expect.stringMatching(
+        new RegExp(
+          `^process ${server.pid} \\(.+\\) of the host listens on 9090/tcp, and gets no .* ${a4}:90$`,
+        ),
+      ),
+      remedy: `end process ${server.pid}, or publish another port than 9090`,
+    },
+  ]);
   expect((await scene.run(["ports", "-q"])).stdout).toBe("10.77.0.1:5353/udp\n8080/tcp\n9090/tcp\n");
   expect(await scene.run(["ports", "other"])).toMatchObject({ exitCode: 1, stdout: "" });
   await server[Symbol.asyncDispose]();
@@ -195,10 +207,22 @@ sceneTest(
     expect((await scene.run(["show", "--dot"])).stdout).toStartWith("digraph bridgehead {\n");
     writeFileSync(`${FOLDER}/broken.conf`, "{");
     expect(await scene.run(["show", "8080", "-q"])).toMatchObject({
-      ...{ exitCode: 0, stdout: "c1\n" },
+      ...{ exitCode: 4, stdout: "c1\n" },
       stderr: expect.stringContaining(`bridgehead show: cannot read the network of "${FOLDER}/broken.conf"`),
     });
     rmSync(`${FOLDER}/broken.conf`);
+    writeFileSync(`${FOLDER}/results/broken`, "{");
+    expect(await scene.run(["ports", "-q"])).toMatchObject({
+      ...{ exitCode: 4, stdout: "10.77.0.1:5353/udp\n8080/tcp\n" },
+      stderr: expect.stringContaining(`cannot read the attachment of "${FOLDER}/results/broken"`),
+    });
+    // What is not found may stand in the file that cannot be read.
+    for (const words of [
+      ["ports", "none"],
+      ["show", "none"],
+    ])
+      expect(await scene.run(words)).toMatchObject({ exitCode: 4, stdout: "" });
+    rmSync(`${FOLDER}/results/broken`);
     expect(await scene.run(["show", "198.51.100.9"])).toMatchObject({
       exitCode: 1,
       stdout: "",
