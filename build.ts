@@ -1,5 +1,5 @@
 /**
- *   npm run build            dist/bin/{bridgehead,bridge,host-local,loopback} for this machine
+ *   npm run build            dist/bin/: bridgehead and the plugins, as names of one file, for this machine
  *   npm run build -- --compact   dist/compact/: the same names, as one small static file (compact/README.md)
  *   npm run build -- --image     dist/image/: container images of the compact file (deploy/README.md)
  *   npm run build -- --all   dist/release/: a tarball of each file for each Linux target, and SHA256SUMS
