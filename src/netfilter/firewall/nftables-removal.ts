@@ -13,7 +13,7 @@ import { type Recorded, readState, recordedIn } from "./table-state.ts";
  * Selects the addresses of an attachment, and of the others one at least and one for each bridge that they use: they show what
  * has to stay.
  */
-function leaving(mark: string, bridges: Iterable<string>): () => RuleSieve {
+function leaving(mark: string, bridges: readonly string[]): () => RuleSieve {
   const own = [partBytes(mark)];
   return () => {
     let hasOther = false;
@@ -48,7 +48,8 @@ export function removeNftables(
   update(connection, () => {
     const state = readState(connection);
     const { entry, policies, adminChains } = state;
-    const recorded = recordedIn(connection, mark === undefined ? undefined : leaving(mark, policies.keys()));
+    const wanted = mark === undefined ? undefined : leaving(mark, [...policies.keys()]);
+    const recorded = recordedIn(connection, wanted);
     const removed = recorded.filter(isRemoved);
     const remaining = recorded.filter((found) => !removed.includes(found));
     const requests = removal(connection, removed);

@@ -178,7 +178,7 @@ function nftState(
 }
 
 /** By bridge, the bytes of which the record of each of its attachments has one. */
-export function recordsOf(bridges: Iterable<string>): Map<string, readonly Uint8Array[]> {
+export function recordsOf(bridges: readonly string[]): Map<string, readonly Uint8Array[]> {
   const records = new Map<string, readonly Uint8Array[]>();
   for (const bridge of bridges)
     records.set(

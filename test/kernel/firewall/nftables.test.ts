@@ -106,6 +106,27 @@ firewallTest(
   },
 );
 
+firewallTest("F33: DEL leaves the policy of each bridge that another attachment uses", async (host) => {
+  const isolated = { ...BACKEND, ingressPolicy: "isolated" };
+  const first = await firewalled(host, "c1", isolated);
+  const second = await firewalled(host, "c2", isolated);
+  const third = await firewalled(host, "c3", isolated, OTHER);
+  const gone = await firewalled(host, "c4", isolated, OTHER);
+  const bridges = async () => (JSON.parse((await elements(host)).bridges ?? "[]") as string[]).sort();
+  for (const each of [gone, first]) {
+    await each.del();
+    expect(await bridges()).toEqual([BRIDGE, "br1"]);
+    for (const bridge of [BRIDGE, "br1"]) expect((await elements(host)).within).toContain(`"${bridge}"`);
+    await second.check();
+    await third.check();
+  }
+  await third.del();
+  expect(await bridges()).toEqual([BRIDGE]);
+  await second.check();
+  await second.del();
+  for (const each of [first, second, third, gone]) await each.attachment.del();
+});
+
 firewallTest("F7: chains of several administrators, whose rules stay after the last DEL", async (host) => {
   const one = await firewalled(host, "c1", { ...BACKEND, iptablesAdminChainName: "FIRST" });
   const two = await firewalled(host, "c2", { ...BACKEND, iptablesAdminChainName: "SECOND" });
