@@ -41,6 +41,8 @@ export interface Leaving {
   readonly network: Network | undefined;
   /** Whether rules and saved settings go as well. */
   readonly withRules: boolean;
+  /** Nanoseconds since the epoch: when the run began to free, the same for all that it frees. */
+  readonly at: bigint;
 }
 
 /** What was freed. */
@@ -74,7 +76,7 @@ export async function free(leaving: Leaving): Promise<Freed> {
   const isCleaned = leaving.withRules && !isNewer && changed.length === 0;
   if (isCleaned) await cleanRules(leaving);
   if (same.length > 0) {
-    keepCopies(files.place, same);
+    keepCopies(files.place, same, leaving.at);
     release(store, same);
   }
   return { leases: same, changed, isCleaned };
@@ -101,7 +103,7 @@ export async function cleanRules({
   leases,
   network,
   dataDir,
-}: Omit<Leaving, "withRules">): Promise<void> {
+}: Omit<Leaving, "withRules" | "at">): Promise<void> {
   const failures = new Failures();
   const holders = [...new Set([dataDir, DEFAULT_DATA_DIRECTORY])].map(
     (directory) => new LeaseHolders(directory),

@@ -23,7 +23,7 @@ const LOCK_WAIT = 10_000;
 
 /** A freed lease. */
 interface Freed {
-  /** Nanoseconds since the epoch. */
+  /** Nanoseconds since the epoch: the time of the run that freed it, by which its copies are found again. */
   readonly at: bigint;
   readonly address: string;
   readonly content: string;
@@ -33,10 +33,12 @@ interface Freed {
 
 const pathOf = (place: LeasePlace): string => `${stateDirectory(place)}/freed+${place.network}`;
 
-/** Keeps copies of leases, before they are freed. The caller holds the network's lock. @throws SystemError */
-export function keepCopies(place: LeasePlace, leases: readonly Lease[]): void {
+/**
+ * Keeps copies of leases, before they are freed. `at` is the time of the run, the same in all of its calls: what has the
+ * newest time comes back together. The caller holds the network's lock. @throws SystemError
+ */
+export function keepCopies(place: LeasePlace, leases: readonly Lease[], at: bigint): void {
   ensureOwnDirectory(stateDirectory(place));
-  const at = timeOfDay();
   const old = readCopies(place).filter((copy) => at - copy.at < KEPT);
   const added = leases.map(
     ({ address, file: { content = "" }, record }): Freed => ({

@@ -6,6 +6,7 @@
 import { attachmentOf, describeContent } from "../leases/lease.ts";
 import { formatIp } from "../net/ip.ts";
 import { missingForAttachments } from "../sys/capability.ts";
+import { timeOfDay } from "../sys/clock.ts";
 import { readHost } from "./attachments.ts";
 import { consents } from "./consent.ts";
 import { documentText } from "./document.ts";
@@ -89,10 +90,11 @@ async function freeAll(input: Input, found: Found, isQuiet: boolean): Promise<Ex
   const freed: Candidate[] = [];
   const skipped = [...found.skipped];
   let failures = 0;
+  const at = timeOfDay();
   for (const [index, each] of found.leaving.entries()) {
     step("freeing", index, found.leaving.length);
     try {
-      const { leases, changed, isCleaned } = await free({ ...each, withRules: true });
+      const { leases, changed, isCleaned } = await free({ ...each, withRules: true, at });
       for (const { lease, why } of changed) {
         const line = `skipped ${formatIp(lease.address)} of ${describeAttachment(lease)}: ${why}`;
         skipped.push(line);

@@ -69,6 +69,7 @@ const lineOf = (lease: JudgedLease, now: bigint): string =>
 /** Only the leases go; rules are gc's. A copy of each is kept for a day. */
 async function releaseAll(input: Input, leases: readonly JudgedLease[]): Promise<JudgedLease[]> {
   const released: JudgedLease[] = [];
+  const at = timeOfDay();
   const groups = Map.groupBy(
     leases,
     ({ path, ifname }) => `${path.slice(0, path.lastIndexOf("/"))} ${ifname}`,
@@ -79,7 +80,8 @@ async function releaseAll(input: Input, leases: readonly JudgedLease[]): Promise
     const { network, containerId, ifname, path } = first;
     const dataDir = path.slice(0, path.lastIndexOf(`/${network}/`));
     const attachment = { network, containerId, ifname };
-    const freed = await free({ attachment, leases: group, dataDir, network: undefined, withRules: false });
+    const leaving = { attachment, leases: group, dataDir, network: undefined, withRules: false, at };
+    const freed = await free(leaving);
     for (const lease of group) if (freed.leases.includes(lease)) released.push(lease);
     for (const { lease, why } of freed.changed)
       input.terminal.stderr(

@@ -117,6 +117,12 @@ describe("O11: gc", () => {
     const [one, two] = [await add(host, "a1"), await add(host, "b2")];
     await crash(host, one);
     await crash(host, two);
+    // All that one run has freed comes back, not only what the last of the containers had.
+    const both = [addressOf(one), addressOf(two)].sort();
+    expect((await command(["gc", "--yes"])).stdout).toContain("freed 2 addresses");
+    expect(leased()).toEqual([]);
+    expect(await command(["gc", "--undo", "--yes"])).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(leased()).toEqual(both);
     expect(await command(["gc", "--report", "/run/report"])).toMatchObject({ exitCode: 0 });
     const changed = join(LEASES, addressOf(two));
     rmSync(changed);
@@ -304,6 +310,15 @@ describe("O12: release", () => {
     expect((await command(["release", "testnet", "10.77.0.9", "--yes"])).exitCode).toBe(1);
     expect((await command(["release", "testnet", addressOf(living), "--yes", "--force"])).exitCode).toBe(0);
     expect(leased()).toEqual([]);
+    // Each interface is freed on its own, but one run has freed them all.
+    const interfaces = ["10.77.0.20", "10.77.0.21"];
+    for (const [index, address] of interfaces.entries())
+      writeFileSync(join(LEASES, address), `c5\r\neth${index}`);
+    expect((await command(["release", "testnet", "c5", "--yes"])).exitCode).toBe(0);
+    expect(leased()).toEqual([]);
+    expect((await command(["gc", "--undo", "--yes"])).exitCode).toBe(0);
+    expect(leased()).toEqual(interfaces);
+    for (const address of interfaces) rmSync(join(LEASES, address));
     for (const each of [living, dead]) await each.del();
   });
 });
