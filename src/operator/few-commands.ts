@@ -49,8 +49,9 @@ const OPTIONS: Readonly<Record<string, string>> = {
 // Nomad runs all files of the folder, and takes the first word that looks like a version as the file's. So the version
 // comes first.
 const help = ({ version, plugins }: Program): string => `bridgehead ${version}
-CNI plugins in one file. It holds ${plugins.join(", ")}
-with the behaviour of containernetworking/plugins v${REFERENCE_LEVEL}.
+CNI plugins in one file, with the behaviour of containernetworking/plugins
+v${REFERENCE_LEVEL}. It holds
+${plugins.join(", ")}.
 
 The name of the file decides which one runs. It may contain more, as in
 "my-bridge".
@@ -58,17 +59,20 @@ The name of the file decides which one runs. It may contain more, as in
 Container runtimes call the plugins by the CNI contract: CNI_* variables,
 the network configuration on stdin, the result on stdout.
 
-It needs Linux 4.11 or later and /proc. README.md, "What it needs", names the
-processors and C libraries. If the system refuses memory, it ends with exit code
-134: see "Surroundings" in docs/security.md.
+It needs Linux 4.11 or later on x86-64 or arm64, and /proc; no C library.
+README.md, "What it needs", has the details.
 
-  bridgehead install --yes     install it under each name into ${PLUGIN_FOLDER}, also
-                               while containers start and stop, and keep what
-                               is there; "install DIR": into DIR;
-                               --from-image: DIR must be a mount of the host
-  bridgehead uninstall --yes   put back what was there before
+  bridgehead install [DIR]     install it under each name into DIR, also while
+                               containers start and stop, and keep what is there
+  bridgehead uninstall [DIR]   put back what was there before
   bridgehead --version         print the version
   bridgehead --help            print this page
+
+DIR is ${PLUGIN_FOLDER} if it is left out.
+
+  --yes                        do it; without it, a terminal is asked
+  --dry-run                    only say what would be done (the default)
+  --from-image                 install: DIR must be a mounted folder of the host
 
 The other commands of an operator, such as "leases", are in the Bun file only.
 `;

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { runCommand as runFew } from "../../src/operator/few-commands.ts";
 import { parse } from "../../src/operator/parser.ts";
+import { PLUGINS } from "../../src/plugins/registry.ts";
 import { COMMAND_NAMES, command, recordingTerminal } from "./recording.ts";
 
 describe("O1: bridgehead COMMAND", () => {
@@ -60,6 +61,22 @@ describe("O4: wrong words", () => {
 });
 
 describe("O1: the compact file", () => {
+  test("its help is one page of 80 columns, with all its words and what this file needs", async () => {
+    const { said, program } = recordingTerminal();
+    await runFew(["--help"], { ...program, plugins: PLUGINS.map(({ name }) => name) });
+    const lines = said.stdout.trimEnd().split("\n");
+    expect(lines.length).toBeLessThanOrEqual(48);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+    const text = said.stdout.replaceAll(/\s+/g, " ");
+    expect(text).toContain(
+      'It needs Linux 4.11 or later on x86-64 or arm64, and /proc; no C library. README.md, "What it needs", has the details.',
+    );
+    // Only the Bun file ends with that exit code.
+    expect(text).not.toContain("134");
+    for (const words of ["install [DIR]", "uninstall [DIR]", "--yes", "--dry-run", "--from-image"])
+      expect(text).toContain(words);
+  });
+
   test.each([
     [["--help"], 0, /^bridgehead 1\.2\.3\n/, /^$/],
     [[], 0, /^bridgehead 1\.2\.3\n/, /^$/],
