@@ -6,8 +6,10 @@ import { PLUGIN_FOLDER } from "./plugin-folder.ts";
 
 /** Runs a command and returns the exit code. */
 export async function runCommand(words: readonly string[], program: Program): Promise<number> {
-  const [word = "--help", ...rest] = words;
-  if (rest.length === 0 && (word === "--help" || word === "-h" || word === "help")) {
+  // "help install" asks for what "install --help" prints.
+  const [word = "--help", ...rest] = words[0] === "help" ? [...words.slice(1), "--help"] : words;
+  const isKnown = word === "install" || word === "uninstall";
+  if (isKnown ? rest.some(isHelp) : isHelp(word) && rest.length === 0) {
     program.stdout(help(program));
     return 0;
   }
@@ -18,7 +20,6 @@ export async function runCommand(words: readonly string[], program: Program): Pr
     if (option === undefined) folders.push(each);
     else options[option] = true;
   }
-  const isKnown = word === "install" || word === "uninstall";
   if (isKnown && folders.length < 2 && !folders[0]?.startsWith("-")) {
     const { runInstall, runUninstall } = await import("./install-report.ts");
     const { openTerminal } = await import("./terminal.ts");
@@ -39,6 +40,8 @@ export async function runCommand(words: readonly string[], program: Program): Pr
   );
   return 2;
 }
+
+const isHelp = (word: string): boolean => word === "--help" || word === "-h";
 
 const OPTIONS: Readonly<Record<string, string>> = {
   "--yes": "yes",
@@ -66,7 +69,7 @@ README.md, "What it needs", has the details.
                                containers start and stop, and keep what is there
   bridgehead uninstall [DIR]   put back what was there before
   bridgehead --version         print the version
-  bridgehead --help            print this page
+  bridgehead --help            print this page, as each command does with --help
 
 DIR is ${PLUGIN_FOLDER} if it is left out.
 

@@ -80,6 +80,11 @@ describe("O1: the compact file", () => {
   test.each([
     [["--help"], 0, /^bridgehead 1\.2\.3\n/, /^$/],
     [[], 0, /^bridgehead 1\.2\.3\n/, /^$/],
+    [["install", "--help"], 0, /^bridgehead 1\.2\.3\n/, /^$/],
+    [["uninstall", "/nowhere", "--yes", "-h"], 0, /^bridgehead 1\.2\.3\n/, /^$/],
+    [["help", "install"], 0, /^bridgehead 1\.2\.3\n/, /^$/],
+    [["leases", "--help"], 2, /^$/, /cannot run "leases"/],
+    [["install", "a", "b", "--help"], 0, /^bridgehead 1\.2\.3\n/, /^$/],
     [["leases"], 2, /^$/, /^bridgehead: cannot run "leases": .*the Bun file has all commands\n$/],
     [["install", "a", "b"], 2, /^$/, /unknown argument "install a b"/],
     [["--wersion"], 2, /^$/, /unknown argument "--wersion"/],
