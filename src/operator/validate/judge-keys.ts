@@ -85,8 +85,7 @@ function judgeUnknown(
     const here = at === (entry?.at ?? "") ? where : `"${at}"`;
     report.add("BH106", file, path, `${quoted} has no effect in ${here}`, elsewhere);
   } else if (near !== undefined) {
-    const problem = `unknown key ${quoted}; did you mean ${JSON.stringify(near)}?`;
-    report.add("BH104", file, path, problem, `write ${JSON.stringify(near)}`);
+    report.add("BH104", file, path, `unknown key ${quoted}`, `write ${JSON.stringify(near)}`);
   } else if (!SHARED_SECTIONS.includes(known.name)) {
     const of = entry === undefined ? "lists of plugins" : `plugin ${JSON.stringify(entry.type)}`;
     const problem = `unknown key ${quoted}: ${of} ignore${entry === undefined ? "" : "s"} it`;

@@ -27,7 +27,7 @@ test("O10: a finding has the line and column of its key", async () => {
       column: 21,
       network: "net",
       key: "isGatway",
-      message: 'unknown key "isGatway"; did you mean "isGateway"?',
+      message: 'unknown key "isGatway"',
       remedy: 'write "isGateway"',
     },
   ]);
@@ -63,13 +63,11 @@ describe("O10: each typo of a key is found, with the key that was meant", () => 
       const document = { type: isIpam ? "bridge" : plugin, ...nested(path, typo) };
       if (isIpam && "ipam" in document) Object.assign(document.ipam as object, { type: plugin });
       const lines = await said(document);
-      const found = lines.filter((line) =>
-        line.includes(`unknown key ${JSON.stringify(typo)}; did you mean`),
-      );
+      const found = lines.filter((line) => line.includes(`unknown key ${JSON.stringify(typo)}; write "`));
       expect({ typo, found: found.length }).toEqual({ typo, found: 1 });
       // Two keys can be equally near to a short word, and conditionsV4 and conditionsV6 to one without its number.
       if (key.length > 3 && !typo.startsWith("conditionsV"))
-        expect(found[0]).toContain(`did you mean ${JSON.stringify(key)}?`);
+        expect(found[0]).toEndWith(`; write ${JSON.stringify(key)}`);
     }
   });
 });
@@ -106,9 +104,7 @@ const FOUND: readonly [string, object[], string[]][] = [
   [
     "a misspelt capability",
     [bridge(), { type: "portmap", capabilities: { portMapping: true, portMappings: true } }],
-    [
-      'BH104 plugins[1].capabilities.portMapping: unknown key "portMapping"; did you mean "portMappings"?; write "portMappings"',
-    ],
+    ['BH104 plugins[1].capabilities.portMapping: unknown key "portMapping"; write "portMappings"'],
   ],
   [
     "a text instead of true",
