@@ -31,7 +31,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "#engine",
   ],
   "src/host.ts": ["src/plugins/registry.ts", "src/cni", "src/sys", "#engine"],
-  "src/operator.ts": ["src/operator/input.ts", "src/operator/version-text.ts", "#operator"],
+  "src/operator.ts": [
+    "src/operator/input.ts",
+    "src/operator/until-closed.ts",
+    "src/operator/version-text.ts",
+    "#operator",
+  ],
   "src/operator": [...PLUGIN, "src/plugins", "#engine", "commander", "damerau-levenshtein"],
   ...Object.fromEntries(PLUGIN_FOLDERS.map((folder) => [folder, PLUGIN])),
   "src/plugins/registry.ts": ["src/plugins", "src/cni"],
@@ -145,6 +150,7 @@ const OPERATOR_OF_BOTH = [
   "input.ts",
   "install.ts",
   "install-report.ts",
+  "until-closed.ts",
   "version-text.ts",
 ];
 
