@@ -51,6 +51,8 @@ export const IPTABLES_HOSTPORTS = {
   4: { family: "ip", table: "nat", chain: "CNI-HOSTPORT-DNAT" },
   6: { family: "ip6", table: "nat", chain: "CNI-HOSTPORT-DNAT" },
 } as const satisfies Record<4 | 6, ChainName>;
+/** Rules that lead there: of PREROUTING and of OUTPUT. */
+export const HOSTPORTS_LEADS = 2;
 
 /** M15: the chains of published ports of the backend nftables, by family. */
 const hostports = (family: "ip" | "ip6") => {
@@ -102,6 +104,10 @@ export const BRIDGE_PREROUTING: OwnChain = {
   userData: [madeHere],
   rules: 0,
 };
+
+/** Whether a chain exists, and is used by no more than the rules that lead there without any attachment. */
+export const isIdle = (found: Chain | undefined, leading: number): boolean =>
+  found?.use !== undefined && found.use <= leading;
 
 /** Whether a chain has the type and hook through which packets reach its rules. */
 export function isHooked(found: Chain | undefined, { base }: OwnChain): boolean {

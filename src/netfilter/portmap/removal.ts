@@ -9,10 +9,12 @@ import { requestsFor } from "../iptables/nft-changes.ts";
 import { findChains, hasLegacyTable, isUnsupported } from "../kernel.ts";
 import {
   HOSTPORTS,
+  HOSTPORTS_LEADS,
   IPTABLES_HOSTPORTS,
   IPTABLES_OUTPUT,
   IPTABLES_POSTROUTING,
   IPTABLES_PREROUTING,
+  isIdle,
 } from "../nftables/base-chains.ts";
 import { having, rulesIn } from "../nftables/found-rules.ts";
 import { deleteEmpty, isMarked } from "../nftables/own-tables.ts";
@@ -92,7 +94,7 @@ export async function remove(
       do update(netfilter, plan);
       while (lock.mustRepeat());
       for (const rule of found) ended.push(rule);
-      deleteIdle(netfilter, chains.keys());
+      deleteIdle(netfilter, chains);
     });
   for (const family of FAMILIES) {
     await failures.attemptLast(async () => {
@@ -122,10 +124,9 @@ const udpEndpoints = (rules: readonly Rule[]): Endpoint[] =>
 
 /**
  * With the last mapping, removes what this program has made for all of them, so that the host is as before. An earlier call may
- * have been killed right before this. `ofIptables` are families in whose table of iptables a container's chain was.
+ * have been killed right before this. `emptied` has the families in whose table of iptables a container's chain was.
  */
-function deleteIdle(connection: Connection, ofIptables: Iterable<Family>): void {
-  const emptied = new Set(ofIptables);
+function deleteIdle(connection: Connection, emptied: ReadonlyMap<Family, unknown>): void {
   try {
     const ports = findChains(connection, [HOSTPORTS[4].ports, HOSTPORTS[6].ports]);
     const idle = FAMILIES.filter((_, index) => isIdle(ports[index], 1));
@@ -133,7 +134,7 @@ function deleteIdle(connection: Connection, ofIptables: Iterable<Family>): void 
       update(connection, () => idle.flatMap((family) => emptyTableRequests(connection, family)));
     const entries = findChains(connection, [IPTABLES_HOSTPORTS[4], IPTABLES_HOSTPORTS[6]]);
     for (const [index, family] of FAMILIES.entries()) {
-      if (!emptied.has(family) && !isIdle(entries[index], 2)) continue;
+      if (!emptied.has(family) && !isIdle(entries[index], HOSTPORTS_LEADS)) continue;
       update(connection, () => idleChains(connection, family));
       for (const base of [IPTABLES_PREROUTING, IPTABLES_OUTPUT, IPTABLES_POSTROUTING])
         deleteEmpty(connection, base[family]);
@@ -142,10 +143,6 @@ function deleteIdle(connection: Connection, ofIptables: Iterable<Family>): void 
     if (!isUnsupported(error)) throw error;
   }
 }
-
-/** Whether a chain exists and is used by no more than the rules that lead there without any mapping. */
-const isIdle = (chain: Chain | undefined, leading: number): boolean =>
-  chain !== undefined && (chain.use ?? 0) <= leading;
 
 /** The requests that delete the shared chains of iptables-nft, if no container's chain is left. @throws NetlinkError */
 function idleChains(connection: Connection, family: Family): Request[] {

@@ -4,7 +4,13 @@ import { Failures } from "../../cni/failures.ts";
 import { FAMILIES, type Family, type IpAddress } from "../../net/ip.ts";
 import { portChain } from "../attachment-names.ts";
 import { findChains, hasLegacyTable, openNftables } from "../kernel.ts";
-import { HOSTPORTS, IPTABLES_HOSTPORTS, IPTABLES_POSTROUTING } from "../nftables/base-chains.ts";
+import {
+  HOSTPORTS,
+  HOSTPORTS_LEADS,
+  IPTABLES_HOSTPORTS,
+  IPTABLES_POSTROUTING,
+  isIdle,
+} from "../nftables/base-chains.ts";
 import type { Endpoint } from "../rule.ts";
 import { conditionsPlaces } from "./conditions-place.ts";
 import type { Helpers } from "./removal.ts";
@@ -29,7 +35,7 @@ export async function tearDown(
   const chains = new Map<Family, string[]>();
   const families: Family[] = [];
   let hasConditions = false;
-  let isIdle = false;
+  let hasIdle = false;
   await failures.attemptLast(() => {
     if (netfilter === undefined) return;
     const wanted = FAMILIES.flatMap((family) => {
@@ -44,8 +50,8 @@ export async function tearDown(
     const found = findChains(netfilter, wanted);
     for (const [index, family] of FAMILIES.entries()) {
       const [ports, entry, own, oldOwn, ofNft, ofIptables] = found.slice(6 * index);
-      // Two rules lead there. A call may have been killed before it could remove them.
-      isIdle ||= entry?.use !== undefined && entry.use <= 2;
+      // A call may have been killed before it could remove the chain.
+      hasIdle ||= isIdle(entry, HOSTPORTS_LEADS);
       hasConditions ||= ofNft !== undefined || ofIptables !== undefined;
       if (ports !== undefined) families.push(family);
       if (own !== undefined || oldOwn !== undefined) chains.set(family, [chain]);
@@ -63,7 +69,7 @@ export async function tearDown(
     );
   const hasLegacy = FAMILIES.some((family) => hasLegacyTable(family, "nat"));
   // Usually there are no rules: the code that removes them is loaded only if needed.
-  if (families.length + chains.size + users.length > 0 || isIdle || hasLegacy) {
+  if (families.length + chains.size + users.length > 0 || hasIdle || hasLegacy) {
     const { remove } = await import("./removal.ts");
     const ofIptables = (await import("./iptables-removal.ts")).ownedBy(attachment, isOwn);
     const ofNftables = (await import("./nftables.ts")).ownedBy(attachment, isOwn);
