@@ -7,13 +7,13 @@ import { type Backend, hostTable } from "../iptables/host.ts";
 import { hasLegacyTable, NO_NFTABLES, openNftables } from "../kernel.ts";
 import { HOSTPORTS, isHooked, type OwnChain } from "../nftables/base-chains.ts";
 import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
-import { exactly, type FoundRule, formatEndpoint, isSame, type Rule, ruleText } from "../rule.ts";
+import { exactly, formatEndpoint, isSame, type Rule, ruleText } from "../rule.ts";
 import { backendOf } from "./backend.ts";
 import { byPort, isMapping, portText, textsOf } from "./found-mappings.ts";
 import { missingGuard, routesLocalnet } from "./guard.ts";
-import { chainRules, entryRules, leadsAs, sharedRules } from "./iptables-layout.ts";
+import { chainRules, entryRules, leadsAs, SHARED, sharedRules } from "./iptables-layout.ts";
 import { rivalEntries, rivalOf } from "./iptables-plan.ts";
-import type { NatState } from "./iptables-removal.ts";
+import { type NatState, rulesOf } from "./iptables-removal.ts";
 import { readLegacy, readNft, readOwnNft } from "./iptables-state.ts";
 import { chainsOf, ownedBy, ownRules } from "./nftables.ts";
 import { entryRules as hostportEntries, mappingRule, masqueradeRules } from "./nftables-layout.ts";
@@ -37,8 +37,8 @@ export interface Taken extends Pick<Rival, "containerId" | "network"> {
 
 /** What is missing or altered, in words, and what others have taken. */
 export interface Losses {
-  /** Where the rules are looked for. */
-  readonly backend: Backend;
+  /** Where the rules are looked for; undefined if there are none to look for. */
+  readonly backend: Backend | undefined;
   readonly missing: readonly string[];
   readonly taken: readonly Taken[];
 }
@@ -65,9 +65,9 @@ export async function findLosses(
   const families = FAMILIES.filter(
     (family) => published.addresses[family] !== undefined && mappingsOf(published, family).length > 0,
   );
+  if (families.length === 0) return { missing: [], taken: [], backend: undefined };
   using netfilter = openNftables();
   const choice = await backendOf(backend, netfilter);
-  if (families.length === 0) return { missing: [], taken: [], backend: choice };
   const other = choice === "iptables" ? "nftables" : "iptables";
   let found = await findingOf(choice, netfilter, published, families);
   // The default backend may have been another one when the ports were published.
@@ -201,10 +201,11 @@ async function inTable(place: Place, published: Published, family: Family): Prom
   const lacks = (chain: string, rule: Rule): void => {
     missing.push(`chain ${chain} of ${where} lacks the rule "-A ${chain} ${ruleText(rule)}"`);
   };
-  const rulesOf = (chain: string): readonly FoundRule[] => state.chains.get(chain) ?? [];
   for (const { chain, rule } of sharedRules(published)) {
     const isThere =
-      chain === "POSTROUTING" ? state.isMasquerading : rulesOf(chain).some((each) => isSame(each.rule, rule));
+      chain === "POSTROUTING"
+        ? state.isMasquerading
+        : rulesOf(state, chain).some((each) => isSame(each.rule, rule));
     if (!isThere) lacks(chain, rule);
   }
   const own = portChain(published);
@@ -214,10 +215,9 @@ async function inTable(place: Place, published: Published, family: Family): Prom
     const texts = textsOf(rules);
     for (const rule of chainRules(published, family)) if (!texts.has(ruleText(rule))) lacks(own, rule);
   }
-  const entries = rulesOf("CNI-HOSTPORT-DNAT");
+  const entries = rulesOf(state, SHARED.entry);
   for (const entry of entryRules(published))
-    if (rules !== undefined && !entries.some((each) => leadsAs(each, entry)))
-      lacks("CNI-HOSTPORT-DNAT", entry);
+    if (rules !== undefined && !entries.some((each) => leadsAs(each, entry))) lacks(SHARED.entry, entry);
   const taken = takenFromIptables(state, published, family, (chain) =>
     nft === undefined ? state : readOwnNft(nft, family, chain),
   );
@@ -232,7 +232,7 @@ function takenFromIptables(
   stateOf: (chain: string) => NatState,
 ): Taken[] {
   const own = portChain(published);
-  const entries = state.chains.get("CNI-HOSTPORT-DNAT") ?? [];
+  const entries = rulesOf(state, SHARED.entry);
   return rivalEntries(state, published, family).flatMap(({ entry, mapping, chain }) => {
     const at = entries.findIndex(
       ({ target, part }) => target === own && part !== undefined && takes(part, mapping, family),
