@@ -41,6 +41,25 @@ const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 type Values = Record<string, unknown>;
 
+/**
+ * Walks over the attributes between two offsets without decoding any: gives the number of each, and where its payload begins and
+ * ends. @throws DecodeError
+ */
+export function forEachAttribute(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  take: (type: number, at: number, stop: number) => void,
+): void {
+  for (let at = start; at + HEADER <= end; ) {
+    const length = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+    if (length < HEADER || at + length > end) throw badLength(at, length, end);
+    const type = ((bytes[at + 2] as number) | ((bytes[at + 3] as number) << 8)) & TYPE_MASK;
+    take(type, at + HEADER, at + length);
+    at += (length + 3) & ~3;
+  }
+}
+
 /** Decodes an object. @throws DecodeError */
 export function decode<S extends Schema>(schema: S, bytes: Uint8Array): Decoded<S> {
   const object: Values = {};

@@ -3,6 +3,7 @@
  * is decoded; of the others only the ports are read, after all other bytes were compared with it.
  */
 import { indexOfBytes, sameBytes } from "#engine";
+import { forEachAttribute } from "../../netlink/decode.ts";
 import type { Message } from "../../netlink/message.ts";
 import type { Expression } from "../../netlink/nftables/expression.ts";
 import { decodeRule } from "../../netlink/nftables/rule.ts";
@@ -86,11 +87,9 @@ const HANDLES = [3, 6];
 
 function handlesIn(bytes: Uint8Array): number[] {
   const found: number[] = [];
-  for (let at = 4; at + 4 <= bytes.length; ) {
-    const length = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
-    if (HANDLES.includes(bytes[at + 2] ?? 0)) found.push(at + 4);
-    at += (length + 3) & ~3;
-  }
+  forEachAttribute(bytes, 4, bytes.length, (type, at) => {
+    if (HANDLES.includes(type)) found.push(at);
+  });
   return found;
 }
 

@@ -1,8 +1,7 @@
 /** Schema and requests of elements of sets and maps: NFTA_SET_ELEM_LIST_* and NFTA_SET_ELEM_* of uapi linux/netfilter/nf_tables.h. */
 import { padded } from "../bytes.ts";
 import type { Request } from "../connection.ts";
-import { decode } from "../decode.ts";
-import { DecodeError } from "../error.ts";
+import { decode, forEachAttribute } from "../decode.ts";
 import { flag, type Message } from "../message.ts";
 import {
   BE32,
@@ -99,9 +98,8 @@ export const getElements = (set: SetName, elements: readonly Element[] = []): Re
 export const decodeElements = ({ payload }: Message): readonly Element[] =>
   decode(ELEMENTS, payload).elements ?? [];
 
-/** NFTA_SET_ELEM_LIST_ELEMENTS, and the bits of an attribute's type without its flags. */
+/** NFTA_SET_ELEM_LIST_ELEMENTS. */
 const LIST = 3;
-const TYPE_MASK = 0x3fff;
 
 /**
  * The elements of one message whose bytes `isWanted`: the others are not decoded, and their bytes are not checked.
@@ -111,20 +109,10 @@ export function decodeSomeElements(
   { payload }: Message,
   isWanted: (bytes: Uint8Array) => boolean,
 ): Element[] {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   const found: Element[] = [];
-  const walk = (start: number, end: number, take: (type: number, at: number, stop: number) => void): void => {
-    for (let at = start; at + 4 <= end; ) {
-      const length = view.getUint16(at, true);
-      if (length < 4 || at + length > end)
-        throw new DecodeError(`attribute at offset ${at} claims ${length} bytes`);
-      take(view.getUint16(at + 2, true) & TYPE_MASK, at + 4, at + length);
-      at += padded(length);
-    }
-  };
-  walk(4, payload.length, (type, at, stop) => {
+  forEachAttribute(payload, 4, payload.length, (type, at, stop) => {
     if (type !== LIST) return;
-    walk(at, stop, (_, first, last) => {
+    forEachAttribute(payload, at, stop, (_, first, last) => {
       const bytes = payload.subarray(first, last);
       if (isWanted(bytes)) found.push(decode(ELEMENT, bytes));
     });
