@@ -6,7 +6,7 @@ import { containsAny, partBytes, type RuleSieve } from "../nftables/found-rules.
 import { isMarked } from "../nftables/own-tables.ts";
 import { policyRequests, removal } from "./nftables.ts";
 import { OBJECTS, TABLE } from "./own-table.ts";
-import { recordsOf } from "./state.ts";
+import { FirstRecords } from "./state.ts";
 import { type Recorded, readState, recordedIn } from "./table-state.ts";
 
 /**
@@ -17,18 +17,14 @@ function leaving(mark: string, bridges: readonly string[]): () => RuleSieve {
   const own = [partBytes(mark)];
   return () => {
     let hasOther = false;
-    const open = recordsOf(bridges);
+    const first = new FirstRecords(bridges);
     return {
-      datagram: (bytes) =>
-        !hasOther ||
-        containsAny(bytes, own) ||
-        [...open.values()].some((records) => containsAny(bytes, records)),
+      datagram: (bytes) => !hasOther || containsAny(bytes, own) || first.mayBeIn(bytes),
       message: (bytes) => {
         if (containsAny(bytes, own)) return true;
         const isFirst = !hasOther;
         hasOther = true;
-        for (const [bridge, records] of open) if (containsAny(bytes, records)) return open.delete(bridge);
-        return isFirst;
+        return first.take(bytes) || isFirst;
       },
     };
   };

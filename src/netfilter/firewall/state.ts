@@ -177,15 +177,31 @@ function nftState(
   };
 }
 
-/** By bridge, the bytes of which the record of each of its attachments has one. */
-export function recordsOf(bridges: readonly string[]): Map<string, readonly Uint8Array[]> {
-  const records = new Map<string, readonly Uint8Array[]>();
-  for (const bridge of bridges)
-    records.set(
-      bridge,
-      POLICIES.map((policy) => partBytes(`${RECORD}${policy} ${bridge} `)),
-    );
-  return records;
+/** Finds the first record of an attachment for each of some bridges, by the bytes of rules or elements. */
+export class FirstRecords {
+  /** By the bridges without one yet: the bytes of which each record of theirs has one. */
+  private readonly open = new Map<string, readonly Uint8Array[]>();
+
+  constructor(bridges: readonly string[]) {
+    for (const bridge of bridges)
+      this.open.set(
+        bridge,
+        POLICIES.map((policy) => partBytes(`${RECORD}${policy} ${bridge} `)),
+      );
+  }
+
+  /** Whether one that is still wanted may be in a datagram. */
+  mayBeIn(bytes: Uint8Array): boolean {
+    for (const records of this.open.values()) if (containsAny(bytes, records)) return true;
+    return false;
+  }
+
+  /** Whether this is the first one of a bridge. */
+  take(bytes: Uint8Array): boolean {
+    for (const [bridge, records] of this.open)
+      if (containsAny(bytes, records)) return this.open.delete(bridge);
+    return false;
+  }
 }
 
 /**
@@ -200,13 +216,11 @@ function needed({ attachment, addresses }: Interest, bridges: readonly string[])
   return () => {
     let hasAdmin = false;
     let wantsAdmin = true;
-    const open = recordsOf(bridges);
+    const first = new FirstRecords(bridges);
     return {
       datagram: (bytes) => {
         wantsAdmin = !hasAdmin;
-        if (containsAny(bytes, own) || (wantsAdmin && containsAny(bytes, admin))) return true;
-        for (const records of open.values()) if (containsAny(bytes, records)) return true;
-        return false;
+        return containsAny(bytes, own) || (wantsAdmin && containsAny(bytes, admin)) || first.mayBeIn(bytes);
       },
       message: (bytes) => {
         if (containsAny(bytes, own)) return true;
@@ -214,8 +228,7 @@ function needed({ attachment, addresses }: Interest, bridges: readonly string[])
           hasAdmin = true;
           return true;
         }
-        for (const [bridge, records] of open) if (containsAny(bytes, records)) return open.delete(bridge);
-        return false;
+        return first.take(bytes);
       },
     };
   };
