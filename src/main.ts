@@ -41,11 +41,8 @@ async function main(): Promise<number> {
   } catch (error) {
     return reportFailure(error, streams);
   }
-  return (environment.BRIDGEHEAD_TRACE ? (await import("#trace")).runTraced : runCall)(
-    calledAs,
-    plugin,
-    streams,
-  );
+  const run = environment.BRIDGEHEAD_TRACE ? (await import("#trace")).runTraced : runCall;
+  return run(calledAs, plugin, streams);
 }
 
 begin(main);

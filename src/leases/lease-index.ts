@@ -51,8 +51,6 @@ export class LeaseIndex {
     leases: number,
     file?: { readonly head: BigUint64Array<ArrayBuffer>; readonly read: ReadIndex },
   ) {
-    this.count = 1;
-    while (FILL * this.count < leases) this.count *= 2;
     this.read = file?.read;
     if (file !== undefined) {
       this.head = file.head;
@@ -60,6 +58,8 @@ export class LeaseIndex {
       this.rows = Number(file.head[ROWS]);
       return;
     }
+    this.count = 1;
+    while (FILL * this.count < leases) this.count *= 2;
     this.head = new BigUint64Array(HEAD + this.count);
     // In one block: the compact file's engine would map memory for many.
     const all = new BigUint64Array(this.count * PAGE_WORDS);

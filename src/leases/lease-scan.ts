@@ -26,7 +26,7 @@ export interface Scan {
 export function scanLeases(files: LeaseFiles, known: LeaseIndex | undefined): Scan {
   let names = 0;
   forEachEntry(files.path, () => void names++);
-  // The names also count what is no lease, and a few may come meanwhile, for which the index can still grow.
+  // The index has room for other files too, and grows if leases come meanwhile.
   const index = new LeaseIndex(names);
   const seen = new Set<string>();
   try {

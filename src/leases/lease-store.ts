@@ -183,13 +183,13 @@ export class LeaseStore implements Disposable {
         return lease.publish(address);
       });
     }
-    const file = isDone ? lease.status() : undefined;
-    if (isDone)
-      this.amend((index) => {
-        if (file !== undefined) index.insert(entryOf(address, lease.content, file));
-        return file !== undefined;
-      });
-    return isDone;
+    if (!isDone) return false;
+    const file = lease.status();
+    this.amend((index) => {
+      if (file !== undefined) index.insert(entryOf(address, lease.content, file));
+      return file !== undefined;
+    });
+    return true;
   }
 
   /** Makes the index anew if it does not know a file: it was made by a program that does not take the lock. */

@@ -40,9 +40,7 @@ export class RuleStencils {
     this.isWorthIt = count >= WORTH_IT;
   }
 
-  /**
-   * The request for a rule.
-   */
+  /** The request for a rule, by `encode` or by a copy of an earlier one of its shape. */
   request(rule: Rule, place: Place, encode: Encode): Request {
     const { port, to } = rule;
     const ports = rule.ports ?? (port === undefined ? undefined : [port, to === undefined ? 0 : to.port]);

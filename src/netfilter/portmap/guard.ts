@@ -188,7 +188,7 @@ export function findUsers(connection: Connection, of: Attachment | { readonly ne
 export const markOfUser = ({ chain }: Chain): string => chain.slice(USER.length);
 
 /**
- * The requests that remove attachments from the guard. The settings of interfaces that nobody needs any more are given back.
+ * The requests that remove attachments from the guard. Gives back the settings of interfaces that no attachment needs any more.
  * Undefined if the lock is needed first. @throws NetlinkError, SystemError
  */
 export function leaveRequests(
