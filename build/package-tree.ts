@@ -2,10 +2,10 @@
  * What the packages for Debian and for systems with RPM hold. `bridgehead` has the plugins (the compact file), `bridgehead-operator`
  * all other commands (the Bun file).
  *
- * The plugins go to /opt/cni/bin, where containerd, CRI-O, kubeadm, nerdctl and Nomad look unless they are told otherwise, and
- * which is for software that is no part of the distribution. The folder of Debian's own plugins is /usr/lib/cni, which is
- * theirs. Packages of Kubernetes have files of the same names in /opt/cni/bin, which no second package may have. So
- * ours holds one file below /usr/lib, and has it install itself: what was there is kept, and comes back when the package is removed.
+ * The plugins go to /opt/cni/bin, where containerd, CRI-O, kubeadm, nerdctl and Nomad look unless they are told otherwise.
+ * The folder /usr/lib/cni belongs to Debian's own plugins. Packages of Kubernetes have files of the same names in /opt/cni/bin,
+ * and a file can belong to one package only. So our package holds one file below /usr/lib, which installs itself: what was in
+ * /opt/cni/bin is kept, and comes back when the package is removed.
  */
 import { chmod, copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
