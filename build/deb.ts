@@ -1,12 +1,10 @@
 /** Packages for Debian and its descendants, made with dpkg-deb(1). */
 import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { FIXED_SECONDS, totalSize } from "./archive.ts";
 import { root, run } from "./compile.ts";
 import { type Package, writeTree } from "./package-tree.ts";
-
-/** A processor as Debian names it. */
-const ARCHITECTURES: Readonly<Record<string, string>> = { "linux-x64": "amd64", "linux-arm64": "arm64" };
+import { processorIn } from "./toolchain.ts";
 
 /** Scripts of the package that installs itself (deb-postinst(5), deb-prerm(5), deb-triggers(5)). */
 const SCRIPTS = { postinst: 0o755, prerm: 0o755, triggers: 0o644 } as const;
@@ -16,11 +14,10 @@ const SCRIPTS = { postinst: 0o755, prerm: 0o755, triggers: 0o644 } as const;
  * @throws Error when dpkg-deb fails
  */
 export async function writeDeb(folder: string, content: Package, target: string): Promise<string> {
-  const architecture = ARCHITECTURES[target];
-  if (architecture === undefined) throw new Error(`Debian has no name for the processor of ${target}`);
+  const architecture = processorIn("Debian", target);
   const { name, version, needs, summary, description } = content;
   const file = join(folder, `${name}_${version}_${architecture}.deb`);
-  const tree = await mkdtemp(join(dirname(file), ".deb-"));
+  const tree = await mkdtemp(join(folder, ".deb-"));
   try {
     await chmod(tree, 0o755);
     await writeTree(tree, content, "deb");

@@ -12,7 +12,7 @@ import { version } from "../package.json";
 import { FIXED_TIME, sha256, writeTar } from "./archive.ts";
 import { compileCompact } from "./compact.ts";
 import { PROGRAM, root } from "./compile.ts";
-import { compactTargets, missingFor } from "./toolchain.ts";
+import { compactTargets, missingFor, processorIn } from "./toolchain.ts";
 
 /**
  * The image's name. Nothing can be fetched from a registry on "localhost", so a node that lacks the image says so, and never
@@ -32,9 +32,6 @@ export interface CompactFile {
   readonly target: string;
   readonly file: string;
 }
-
-/** A processor as images name it (GOARCH of Go). */
-const ARCHITECTURES: Readonly<Record<string, string>> = { "linux-x64": "amd64", "linux-arm64": "arm64" };
 
 /** The name of a target's archive for `docker load`. */
 export const dockerArchive = (target: string): string => `bridgehead-${version}-${target}-docker.tar`;
@@ -70,8 +67,7 @@ export async function* writeImages(folder: string, files: readonly CompactFile[]
     const layout = new Layout(join(folder, "oci"));
     const manifests: Descriptor[] = [];
     for (const { target, file } of files) {
-      const architecture = ARCHITECTURES[target];
-      if (architecture === undefined) throw new Error(`images have no name for the processor of ${target}`);
+      const architecture = processorIn("OCI", target);
       const layer = await layerOf(join(stage, target), file);
       manifests.push(await layout.addImage(layer, architecture));
       const config = json(configOf(layer, architecture));

@@ -4,17 +4,14 @@ import { join } from "node:path";
 import { FIXED_SECONDS } from "./archive.ts";
 import { root, run } from "./compile.ts";
 import { type Package, writeTree } from "./package-tree.ts";
-
-/** A processor as RPM names it. */
-const ARCHITECTURES: Readonly<Record<string, string>> = { "linux-x64": "x86_64", "linux-arm64": "aarch64" };
+import { processorIn } from "./toolchain.ts";
 
 /**
  * Writes the package for a target into a folder. Equal files give equal packages. Returns its path.
  * @throws Error when rpmbuild fails
  */
 export async function writeRpm(folder: string, content: Package, target: string): Promise<string> {
-  const architecture = ARCHITECTURES[target];
-  if (architecture === undefined) throw new Error(`RPM has no name for the processor of ${target}`);
+  const architecture = processorIn("RPM", target);
   const { name, version, needs, summary, description } = content;
   const stage = await mkdtemp(join(folder, ".rpm-"));
   try {

@@ -8,9 +8,9 @@ interface Processor {
   /** As Bun names it. */
   readonly name: "x64" | "arm64";
   readonly forPeople: string;
-  /** As Rust, GCC and QEMU name it. */
+  /** As Rust, GCC, QEMU and RPM name it. */
   readonly gnu: string;
-  /** As Debian names it. */
+  /** As Debian and container images (GOARCH of Go) name it. */
   readonly debian: string;
 }
 
@@ -18,6 +18,16 @@ const PROCESSORS: readonly Processor[] = [
   { name: "x64", forPeople: "x86-64", gnu: "x86_64", debian: "amd64" },
   { name: "arm64", forPeople: "arm64", gnu: "aarch64", debian: "arm64" },
 ];
+
+/** Which names of processors each kind of file uses. */
+const NAMES_IN = { Debian: "debian", RPM: "gnu", OCI: "debian" } as const;
+
+/** The name of the processor of a target such as "linux-x64". @throws Error when there is no such processor */
+export function processorIn(kind: keyof typeof NAMES_IN, target: string): string {
+  const processor = PROCESSORS.find(({ name }) => `linux-${name}` === target);
+  if (processor === undefined) throw new Error(`${kind} has no name for the processor of ${target}`);
+  return processor[NAMES_IN[kind]];
+}
 
 /** A machine that the compact file is built for, and the tools for that. */
 export interface CompactTarget {
