@@ -121,8 +121,12 @@ async function linkOrCopy(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function lineAbout(path: string, remark: string): Promise<string> {
+/** The line that a build prints about a file that it has written. */
+export async function lineAbout(path: string, remark: string): Promise<string> {
   const mebibytes = ((await stat(path)).size / 2 ** 20).toFixed(1);
-  const shown = path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;
-  return `${shown.padEnd(20)}  ${mebibytes} MiB  ${remark}`;
+  return `${shown(path).padEnd(20)}  ${mebibytes} MiB  ${remark}`;
 }
+
+/** A path as a build prints it: inside of the project, from its folder. */
+export const shown = (path: string): string =>
+  path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;

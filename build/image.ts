@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { version } from "../package.json";
 import { FIXED_TIME, sha256, writeTar } from "./archive.ts";
 import { compileCompact } from "./compact.ts";
-import { PROGRAM, root } from "./compile.ts";
+import { PROGRAM, root, shown } from "./compile.ts";
 import { compactTargets, missingFor, processorIn } from "./toolchain.ts";
 
 /**
@@ -85,9 +85,6 @@ export async function* writeImages(folder: string, files: readonly CompactFile[]
     await rm(stage, { recursive: true, force: true });
   }
 }
-
-const shown = (folder: string): string =>
-  folder.startsWith(`${root}/`) ? folder.slice(root.length + 1) : folder;
 
 /** The files of an image as a tar file. */
 async function layerOf(stage: string, program: string): Promise<Buffer> {

@@ -3,14 +3,14 @@
  * that belongs to a tag: packages for Debian and for systems with RPM, container images, the list of what the files contain
  * (SBOM), the notices of third parties, and what has changed. Equal sources give equal bytes.
  */
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { lineOfSums, writeTar } from "./archive.ts";
 import { bunProgram, TARGETS } from "./bun-programs.ts";
 import { changelogSection } from "./changelog.ts";
 import { compileCompact } from "./compact.ts";
-import { compile, PROGRAM, root } from "./compile.ts";
+import { compile, lineAbout, PROGRAM, root, shown } from "./compile.ts";
 import { writeDeb } from "./deb.ts";
 import { writeImages } from "./image.ts";
 import { operatorPackage, pluginsPackage } from "./package-tree.ts";
@@ -39,7 +39,7 @@ export async function* release(folder: string, everything: boolean): AsyncGenera
   const names = (await readdir(folder)).sort();
   const lines = await Promise.all(names.map((name) => lineOfSums(join(folder, name))));
   await writeFile(join(folder, "SHA256SUMS"), lines.join(""));
-  yield "dist/release/SHA256SUMS";
+  yield shown(join(folder, "SHA256SUMS"));
 }
 
 /** What this machine lacks, found before hours of work rather than after them. */
@@ -51,12 +51,6 @@ function missingTools(everything: boolean): string[] {
       : [`packages need ${tool}; on Debian: apt-get install ${name}`],
   );
   return [...compactTargets(true).flatMap((target) => missingFor(target) ?? []), ...tools];
-}
-
-/** The line about a file. */
-async function lineAbout(file: string, about: string): Promise<string> {
-  const mebibytes = ((await stat(file)).size / 2 ** 20).toFixed(1);
-  return `dist/release/${file.slice(file.lastIndexOf("/") + 1)}  ${mebibytes} MiB  ${about}`;
 }
 
 const compactFolder = (target: string): string => `${target}-compact`;
