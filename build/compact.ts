@@ -6,7 +6,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { basename, join } from "node:path";
 import { version } from "../package.json";
 import { PROGRAM, publish, root, run } from "./compile.ts";
-import { engineVersion } from "./crates.ts";
+import { cargoMetadata, engineVersion } from "./crates.ts";
 import { withImage } from "./heap-image.ts";
 import { needsOf } from "./needs.ts";
 import { versionFlags } from "./program-version.ts";
@@ -120,7 +120,7 @@ export async function compileCompact(folder: string, target: CompactTarget): Pro
   try {
     const { compiler, program } = cargoBuild(target);
     const chunks = join(stage, "chunks");
-    const flags = versionFlags(root, `quickjs-ng ${engineVersion(target)}`);
+    const flags = versionFlags(root, `quickjs-ng ${engineVersion(cargoMetadata(target))}`);
     const compiled = compileChunks(compiler, chunks, await bundle("src/main.ts", IN_IMAGE, chunks, flags));
     await rm(chunks, { recursive: true });
     const file = withImage(await readFile(program), makeImage([...target.runner, program], compiled));

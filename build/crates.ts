@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { root, run } from "./compile.ts";
-import { type CompactTarget, rustFor } from "./toolchain.ts";
+import { type CompactTarget, needRust } from "./toolchain.ts";
 
 /** What `cargo metadata --format-version 1` prints, as far as it is read. */
 export interface CargoMetadata {
@@ -28,15 +28,13 @@ export interface CargoMetadata {
 
 /** The crates for a target. @throws Error when cargo fails, or there is no Rust */
 export function cargoMetadata(target: CompactTarget): CargoMetadata {
-  const rust = rustFor(target);
-  if (rust === undefined) throw new Error(`there is no Rust for ${target.rust}`);
   const options = ["--locked", "--format-version=1", `--filter-platform=${target.rust}`];
-  return JSON.parse(run([rust.cargo, "metadata", ...options], { cwd: join(root, "compact") }));
+  return JSON.parse(run([needRust(target).cargo, "metadata", ...options], { cwd: join(root, "compact") }));
 }
 
-/** The version of the engine, whose source is part of the crate of its bindings. @throws Error as cargoMetadata() */
-export function engineVersion(target: CompactTarget): string {
-  const bindings = cargoMetadata(target).packages.find(({ name }) => name === "rquickjs-sys");
+/** The version of the engine, whose source is part of the crate of its bindings. @throws Error when it is not there */
+export function engineVersion({ packages }: CargoMetadata): string {
+  const bindings = packages.find(({ name }) => name === "rquickjs-sys");
   if (bindings === undefined) throw new Error("compact/Cargo.lock has no rquickjs-sys");
   const header = readFileSync(join(dirname(bindings.manifest_path), "quickjs/quickjs.h"), "utf8");
   const numbers = ["MAJOR", "MINOR", "PATCH"].map((part) => {

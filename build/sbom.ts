@@ -9,8 +9,7 @@ import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
 import { devDependencies, license, version } from "../package.json";
 import { root, run } from "./compile.ts";
 import { type CargoMetadata, cargoMetadata, engineVersion } from "./crates.ts";
-import type { CompactTarget } from "./toolchain.ts";
-import { rustFor } from "./toolchain.ts";
+import { type CompactTarget, needRust } from "./toolchain.ts";
 
 /** A part of a file. */
 export interface Part {
@@ -54,14 +53,12 @@ export function linkedCrates({ packages, resolve }: CargoMetadata, lock: string)
 
 /** The parts of the compact file for a target, as its toolchain knows them. @throws Error when cargo fails */
 export function compactParts(target: CompactTarget): Part[] {
-  const rust = rustFor(target);
-  if (rust === undefined) throw new Error(`there is no Rust for ${target.rust}`);
   const metadata = cargoMetadata(target);
   const crates = linkedCrates(metadata, readFileSync(join(root, "compact/Cargo.lock"), "utf8"));
-  const [, compiler = ""] = /^rustc (\S+)/.exec(run([rust.rustc, "--version"])) ?? [];
+  const [, compiler = ""] = /^rustc (\S+)/.exec(run([needRust(target).rustc, "--version"])) ?? [];
   return [
     ...crates,
-    { name: "quickjs-ng", version: engineVersion(target), licence: "MIT" },
+    { name: "quickjs-ng", version: engineVersion(metadata), licence: "MIT" },
     { name: "rust core, compiler_builtins", version: compiler, licence: "MIT OR Apache-2.0" },
     { name: "musl", licence: "MIT" },
     { name: "libgcc", licence: "GPL-3.0-only WITH GCC-exception-3.1" },

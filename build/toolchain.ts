@@ -125,13 +125,13 @@ function rustFlags({ cc, ccFlags }: CompactTarget): string[] {
 }
 
 /** A Rust compiler and its cargo. */
-export interface Rust {
+interface Rust {
   readonly cargo: string;
   readonly rustc: string;
 }
 
 /** The first Rust on this machine that can compile for a target: the one on PATH, or Debian's. */
-export function rustFor({ rust }: CompactTarget): Rust | undefined {
+function rustFor({ rust }: CompactTarget): Rust | undefined {
   const found = [Bun.which("cargo"), "/usr/bin/cargo"].map((cargo) => ({
     cargo: cargo ?? "",
     rustc: cargo?.replace(/cargo$/, "rustc") ?? "",
@@ -141,6 +141,13 @@ export function rustFor({ rust }: CompactTarget): Rust | undefined {
     const { stdout } = Bun.spawnSync([rustc, "--print", "target-libdir", "--target", rust]);
     return existsSync(stdout.toString().trim());
   });
+}
+
+/** The same. @throws Error when there is none */
+export function needRust(target: CompactTarget): Rust {
+  const rust = rustFor(target);
+  if (rust === undefined) throw new Error(`there is no Rust for ${target.rust}`);
+  return rust;
 }
 
 /** Says which tools this machine lacks for a target, and how to get them; undefined if it has all. */
