@@ -69,8 +69,8 @@ export async function* writeImages(folder: string, files: readonly CompactFile[]
     for (const { target, file } of files) {
       const architecture = processorIn("OCI", target);
       const layer = await layerOf(join(stage, target), file);
-      manifests.push(await layout.addImage(layer, architecture));
       const config = json(configOf(layer, architecture));
+      manifests.push(await layout.addImage(layer, config, architecture));
       await writeDockerArchive(
         join(folder, dockerArchive(target)),
         join(stage, "docker", target),
@@ -128,6 +128,8 @@ const ANNOTATIONS = {
 
 const OCI = "application/vnd.oci.image";
 
+const encoder = new TextEncoder();
+
 /** An OCI layout while it is written. */
 class Layout {
   private readonly folder: string;
@@ -137,13 +139,13 @@ class Layout {
   }
 
   /** Adds an image of one layer. Returns what an index says of it. */
-  async addImage(layer: Buffer, architecture: string): Promise<Descriptor> {
+  async addImage(layer: Buffer, config: string, architecture: string): Promise<Descriptor> {
     // Bun's own, whose version is pinned, so that the bytes do not depend on the machine. It writes neither name nor time.
     const compressed = Bun.gzipSync(new Uint8Array(layer), { level: 9 });
     const manifest = {
       schemaVersion: 2,
       mediaType: `${OCI}.manifest.v1+json`,
-      config: await this.addJson(`${OCI}.config.v1+json`, configOf(layer, architecture)),
+      config: await this.add(`${OCI}.config.v1+json`, encoder.encode(config)),
       layers: [await this.add(`${OCI}.layer.v1.tar+gzip`, compressed)],
       annotations: ANNOTATIONS,
     };
@@ -168,7 +170,7 @@ class Layout {
   }
 
   private addJson(mediaType: string, value: object): Promise<Descriptor> {
-    return this.add(mediaType, new TextEncoder().encode(json(value)));
+    return this.add(mediaType, encoder.encode(json(value)));
   }
 
   private async add(mediaType: string, content: Uint8Array): Promise<Descriptor> {
