@@ -1,4 +1,5 @@
 /** Checks the links of documents. */
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** Text of a document without its code blocks: what is in them is neither a link nor a heading. */
@@ -25,3 +26,16 @@ export function complaints(path: string, text: string, read: (path: string) => s
       : [`${path} links to ${link}: there is no such heading`];
   });
 }
+
+/** What is wrong with the links of these documents in a folder, to each other and to other files in it. */
+export function complaintsIn(folder: string, paths: readonly string[]): string[] {
+  const read = (path: string): string | undefined => {
+    const file = join(folder, path);
+    if (!existsSync(file)) return undefined;
+    return path.endsWith(".md") ? readFileSync(file, "utf8") : "";
+  };
+  return paths.flatMap((path) => complaints(path, read(path) ?? "", read));
+}
+
+/** The documents in a folder and below. */
+export const documentsIn = (folder: string): string[] => [...new Bun.Glob("**/*.md").scanSync(folder)].sort();
