@@ -39,6 +39,7 @@ import {
   V4,
 } from "../bridge/network.ts";
 import { whyNoLegacy } from "../netfilter/programs.ts";
+import { keep, keptFile } from "./libcni-cache.ts";
 
 /** A network of this host, whose files are in a folder of their own. */
 class Scene {
@@ -78,20 +79,11 @@ class Scene {
   }
 
   cache(one: Attachment, replaced: object = {}): void {
-    const { containerId, ifname, namespace, result } = one;
+    const { containerId, namespace, result } = one;
     // The rules of firewall are not part of this scene.
     const config = { ...this.list, plugins: this.list.plugins.slice(0, 1) };
-    const document = {
-      kind: "cniCacheV1",
-      containerId,
-      ifName: ifname,
-      networkName: NETWORK,
-      netns: namespace.path,
-      config: Buffer.from(JSON.stringify(config)).toString("base64"),
-      result,
-      ...replaced,
-    };
-    this.write(`results/${NETWORK}-${containerId}-${ifname}`, JSON.stringify(document));
+    const kept = { containerId, netns: namespace.path, config, result, ...replaced };
+    keep(this.folder, kept, keptFile(this.folder, containerId));
   }
 
   /** What doctor says, and its exit code. */

@@ -11,6 +11,7 @@ import { PROJECT } from "../../support/test-files.ts";
 import { addByGo } from "../bridge/go-attachment.ts";
 import { Attachment, configuration, NETWORK, STAYS } from "../bridge/network.ts";
 import { Pod } from "../portmap/pod.ts";
+import { keep } from "./libcni-cache.ts";
 
 const page = readFileSync(join(PROJECT, "docs/operator.md"), "utf8");
 /** A block may have several commands. */
@@ -89,16 +90,7 @@ exampleTest("O19: the examples of docs/operator.md are what the command prints",
     const attachment = new Attachment(host, await host.addNamespace(name), keys);
     const result = await attachment.add();
     containers.push(attachment);
-    writeFileSync(
-      `${FOLDER}/results/${NETWORK}-${name}-eth0`,
-      JSON.stringify({
-        ...{ kind: "cniCacheV1", containerId: name, ifName: "eth0", networkName: NETWORK, result },
-        ...{
-          netns: attachment.namespace.path,
-          config: Buffer.from(JSON.stringify(document)).toString("base64"),
-        },
-      }),
-    );
+    keep(FOLDER, { containerId: name, netns: attachment.namespace.path, result, config: document });
   }
   const go = await addByGo(host, await host.addNamespace("c3"), "10.77.0.9");
   const [one] = containers;

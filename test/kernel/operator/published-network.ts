@@ -15,6 +15,7 @@ import {
   V6,
 } from "../bridge/network.ts";
 import { type Backend, Pod, type PortMapping } from "../portmap/pod.ts";
+import { keep } from "./libcni-cache.ts";
 
 /** Where the files of the network are. */
 export const FOLDER = "/run/operator";
@@ -61,13 +62,7 @@ export class Scene {
     const keys = { backend: this.backend };
     const published = await callPlugin("portmap", pod.request("ADD", portMappings, keys), this.programs);
     expect(`${published}`).toStartWith("exit code 0");
-    writeFileSync(
-      `${FOLDER}/results/${NETWORK}-${containerId}-eth0`,
-      JSON.stringify({
-        ...{ kind: "cniCacheV1", containerId, ifName: "eth0", networkName: NETWORK, netns },
-        ...{ capabilityArgs: { portMappings }, result: one.result },
-      }),
-    );
+    keep(FOLDER, { containerId, netns, result: one.result, capabilityArgs: { portMappings } });
     return { one, pod };
   }
 

@@ -17,6 +17,7 @@ import { stateDifference } from "../../support/state-difference.ts";
 import { PROJECT } from "../../support/test-files.ts";
 import { type AddResult, BRIDGE, hostLocal, NETWORK, STAYS, V4, V6 } from "../bridge/network.ts";
 import { Firewalld, whyNoFirewalld } from "../firewall/firewalld.ts";
+import { keep, keptFile } from "./libcni-cache.ts";
 
 /** The port that all containers publish: it leads to the newest. */
 const PORT = { hostPort: 8080, containerPort: 80, protocol: "tcp" };
@@ -76,15 +77,9 @@ class Scene {
   /** A file as libcni writes it. */
   cache(containerId: string, netns: string, result: object): void {
     const list = { cniVersion: this.cniVersion, name: NETWORK, plugins: this.plugins };
-    const document = {
-      ...{ kind: "cniCacheV1", containerId, ifName: "eth0", networkName: NETWORK, netns, result },
-      config: Buffer.from(JSON.stringify(list)).toString("base64"),
-      capabilityArgs: { portMappings: [PORT] },
-    };
-    writeFileSync(this.fileOf(containerId), JSON.stringify(document));
+    const capabilityArgs = { portMappings: [PORT] };
+    keep(this.folder, { containerId, netns, result, config: list, capabilityArgs });
   }
-
-  fileOf = (containerId: string): string => `${this.folder}/results/${NETWORK}-${containerId}-eth0`;
 
   /** What CHECK of all plugins says of all containers. */
   async check(): Promise<string[]> {
@@ -231,13 +226,13 @@ repairTest(
     expect(attachments[3].why).toBe("its namespace /run/netns/gone is gone");
 
     // A file that cannot be read is named. The others are repaired.
-    writeFileSync(scene.fileOf("c9"), "{");
+    writeFileSync(keptFile(scene.folder, "c9"), "{");
     expect((await scene.repair("--yes")).exitCode).toBe(4);
     await host.run("iptables-nft -t nat -F");
     const partly = await scene.repair("--yes");
     expect([partly.exitCode, partly.stdout.split("\n").at(-2)]).toEqual([1, "repaired 2 attachments"]);
     expect(partly.stderr).toContain("testnet-c9-eth0");
-    rmSync(scene.fileOf("c9"));
+    rmSync(keptFile(scene.folder, "c9"));
 
     // A container that ends meanwhile keeps no rules: here it does when its port has just been taken from the newer one.
     await host.run(`iptables-nft -t nat -F ${older}`);
