@@ -42,9 +42,9 @@ interface Metafile {
 }
 
 /**
- * Bundles a program, src/main.ts or one of a test, into chunks in `folder`, where each `import()` finds the module in the image,
- * or has the host load it. Returns them in the order of the compiled bundle: the program's and those of the image, an empty name, those that stay bytecode, an
- * empty name.
+ * Bundles a program, src/main.ts or one of a test, into chunks in `folder`. There each `import()` finds the module in the
+ * image, or has the host load it. Returns the names of the chunks in the order of the compiled bundle: the program and what
+ * is in the image, an empty name, what stays bytecode, an empty name.
  */
 export async function bundle(
   entry: string,

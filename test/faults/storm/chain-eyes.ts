@@ -11,7 +11,7 @@ const isV6 = (address: string): boolean => address.includes(":");
 /** What is wrong with the rules of portmap and of the firewall, in sentences. */
 export function missingBehind(rules: Rules, attachment: Attachment): string[] {
   const { network, addresses } = attachment;
-  // Without a lease the rules that have no owner are nobody's.
+  // Once the lease is gone, rules that do not name an owner cannot be told to be this attachment's.
   if (network.behind === undefined || !attachment.isWhole("lease")) return [];
   return addresses.flatMap((address) => [
     ...missingPorts(rules, attachment, address),

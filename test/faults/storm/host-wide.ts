@@ -1,4 +1,4 @@
-/** What no single attachment answers for on the host of a storm. */
+/** What must hold on the host of a storm, and is not a matter of one attachment. */
 import { firewalledAddresses } from "./chain-eyes.ts";
 import { leaseFiles } from "./eyes.ts";
 import { type Rules, repeatedRules } from "./rules.ts";
@@ -21,10 +21,10 @@ export function judgeShared(storm: StormState, rules: Rules, held: ReadonlySet<s
   for (const network of storm.networks) {
     if (network.behind === undefined || storm.gates.get(network.name)?.isClosed) continue;
     const ours = storm.attachments.filter((attachment) => attachment.network === network);
-    // A killed GC may have come to the leases, and not to the rules.
+    // A killed GC may have removed the leases, but not yet the rules.
     const isUnknown = ours.some(({ state, result }) => state === "uncertain" && result === undefined);
     if (isUnknown || ours.some(({ container }) => container.busy)) continue;
-    storm.count("looks for rules of nobody");
+    storm.count("looks for rules without an owner");
     for (const address of firewalledAddresses(rules, network)) {
       if (held.has(`${network.name} ${address}`)) continue;
       if (ours.some(({ addresses }) => addresses.includes(address))) continue;

@@ -229,8 +229,8 @@ export const LOCKS: readonly FaultKind[] = ["xtables lock held", "lease lock hel
 const CALL_TIMEOUT = 20_000;
 
 /**
- * Whether a failure has an excuse: one of these locks was held meanwhile, the call's time was over, or an administrator took away the program that
- * was just found, and the error names it.
+ * Whether a failure has an excuse: one of these locks was held meanwhile, the call's time was over, or an administrator took
+ * away the program that was just found, and the error names it.
  */
 export function isExcused(
   storm: StormState,
