@@ -4,6 +4,7 @@ import { describeErrno, EINTR } from "../sys/errno.ts";
 import { O } from "../sys/file.ts";
 import { ARM } from "../sys/syscall.ts";
 import { Conversation } from "./messages.ts";
+import { textIn } from "./values.ts";
 
 /** Numbers on x86-64 and arm64 (asm/unistd_64.h, asm-generic/unistd.h) of the calls that have words. */
 export const NUMBERS = {
@@ -126,7 +127,7 @@ export class CallWords {
         else if (value >= 0) this.paths.set(value, "a socket");
         return undefined;
       case "connect":
-        return `connect to ${textOf((b as Uint8Array).subarray(2)).replace("\0", "@")}`;
+        return `connect to ${socketName((b as Uint8Array).subarray(2))}`;
       default:
         return undefined;
     }
@@ -152,12 +153,11 @@ function bytesOf(memory: Word, length: Word): Uint8Array {
   return bytes.slice(0, Math.max(0, length as number));
 }
 
-/** A C string. */
-function textOf(memory: Word): string {
-  if (!(memory instanceof Uint8Array)) return "";
-  const end = memory.indexOf(0);
-  return decoder.decode(end < 0 ? memory : memory.subarray(0, end));
-}
+const textOf = (memory: Word): string => (memory instanceof Uint8Array ? textIn(memory) : "");
+
+/** A path, or an abstract name, which begins with a NUL, as ss(8) writes it. */
+const socketName = (path: Uint8Array): string =>
+  path[0] === 0 ? `@${textIn(path.subarray(1))}` : textIn(path);
 
 /** Bytes as text if they are text, else their number. Configuration and answer of the call are shown longer. */
 function shown(bytes: Uint8Array, isOfCall: boolean): string {

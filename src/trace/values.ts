@@ -115,6 +115,8 @@ export function expressionsInWords(expressions: readonly Expression[]): string {
     .join(" ");
 }
 
-/** A C string. */
-const textIn = (bytes: Uint8Array): string =>
-  decoder.decode(bytes.subarray(0, Math.max(0, bytes.indexOf(0))));
+/** A C string: the text up to the first NUL. */
+export function textIn(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
