@@ -163,7 +163,7 @@ async function remove(
     caller.log(`the cached result is left out, since it cannot be read: ${toCniError(error).message}`);
   }
   await deleteChain(caller, chain, target, prevResult);
-  forget(cacheFileOf(cacheDir, target));
+  forget(cacheDir, target);
 }
 
 /** CHECK came with 0.4.0, and a network can forbid it. */

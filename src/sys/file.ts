@@ -151,6 +151,15 @@ export function unlink(path: string): void {
   call("unlinkat", 263, 35, path, AT_FDCWD, cString(path));
 }
 
+/** Removes a name, if it is there. @throws SystemError */
+export function unlinkIfThere(path: string): void {
+  try {
+    unlink(path);
+  } catch (error) {
+    if (!failedWith(error, "ENOENT", "ENOTDIR", "ENAMETOOLONG")) throw error;
+  }
+}
+
 export function rmdir(path: string): void {
   call("unlinkat", 263, 35, path, AT_FDCWD, cString(path), 0x200 /* AT_REMOVEDIR */);
 }

@@ -3,18 +3,21 @@
  * attachment over. cache.ts reads them.
  */
 
+import type { Attachment } from "../../cni/attachment.ts";
 import type { Document } from "../../schema/keys.ts";
 import { writeAll } from "../../sys/descriptor.ts";
-import { failedWith } from "../../sys/errno.ts";
-import { fsync, O, rename, unlink } from "../../sys/file.ts";
+import { fsync, O, rename, unlinkIfThere } from "../../sys/file.ts";
 import { makeDirectories, OWNER_ONLY, openOwn } from "../../sys/own-file.ts";
 import type { Target } from "./attachment.ts";
 
 /** Where libcni keeps an attachment below the folder of its cache. */
-export const cacheFileOf = (
-  directory: string,
-  { network, containerId, ifname }: Pick<Target, "network" | "containerId" | "ifname">,
-): string => `${directory}/results/${network}-${containerId}-${ifname}`;
+export const cacheFileOf = (directory: string, attachment: Attachment): string =>
+  `${folderOf(directory)}/${nameOf(attachment)}`;
+
+const folderOf = (directory: string): string => `${directory}/results`;
+
+const nameOf = ({ network, containerId, ifname }: Attachment): string =>
+  `${network}-${containerId}-${ifname}`;
 
 /** The content of a file, in libcni's order; what is empty is left out. */
 export function cacheText(target: Target, config: Uint8Array, result: Document): string {
@@ -34,23 +37,18 @@ export function cacheText(target: Target, config: Uint8Array, result: Document):
 
 /** Keeps an attachment, whole or not at all, since another program may read meanwhile. @throws SystemError, ForeignFileError */
 export function keep(directory: string, target: Target, config: Uint8Array, result: Document): void {
-  const path = cacheFileOf(directory, target);
-  makeDirectories(`${directory}/results`, 0o700);
-  const working = `${directory}/results/.${path.slice(path.lastIndexOf("/") + 1)}`;
-  forget(working);
+  const folder = folderOf(directory);
+  makeDirectories(folder, 0o700);
+  const working = `${folder}/.${nameOf(target)}`;
+  unlinkIfThere(working);
   {
     using file = openOwn(working, O.WRONLY | O.CREAT | O.EXCL, OWNER_ONLY);
     writeAll(file.fd, new TextEncoder().encode(cacheText(target, config, result)));
     fsync(file.fd);
   }
-  rename(working, path);
+  rename(working, cacheFileOf(directory, target));
 }
 
-/** Removes a file of the cache, if it is there. @throws SystemError */
-export function forget(path: string): void {
-  try {
-    unlink(path);
-  } catch (error) {
-    if (!failedWith(error, "ENOENT", "ENOTDIR")) throw error;
-  }
-}
+/** Removes the file of an attachment, if it is there. @throws SystemError */
+export const forget = (directory: string, attachment: Attachment): void =>
+  unlinkIfThere(cacheFileOf(directory, attachment));

@@ -12,7 +12,7 @@ import type { Keys } from "../../schema/keys.ts";
 import { parse } from "../../schema/parse.ts";
 import { close, readToEnd, writeAll } from "../../sys/descriptor.ts";
 import { failedWith } from "../../sys/errno.ts";
-import { linkDescriptor, O, open, rename, statusOf, unlink } from "../../sys/file.ts";
+import { linkDescriptor, O, open, rename, statusOf, unlinkIfThere } from "../../sys/file.ts";
 import { grantOwner, makeDirectories, OWNER_ONLY, openOwn } from "../../sys/own-file.ts";
 import type { LinkState } from "./link-state.ts";
 
@@ -138,12 +138,4 @@ function writeNew(path: string, bytes: Uint8Array): void {
 export function removeSaved(path: string): void {
   unlinkIfThere(path);
   unlinkIfThere(path + UNFINISHED);
-}
-
-function unlinkIfThere(path: string): void {
-  try {
-    unlink(path);
-  } catch (error) {
-    if (!failedWith(error, "ENOENT", "ENOTDIR", "ENAMETOOLONG")) throw error;
-  }
 }
