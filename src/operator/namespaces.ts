@@ -1,6 +1,7 @@
 /** The network namespaces that are bound to a path, as `ip netns` and the runtimes do it. */
 
 import type { Connection } from "../netlink/connection.ts";
+import { connect, protocol } from "../netlink/index.ts";
 import { getNetnsId, netnsIdOf } from "../netlink/rtnetlink/netns-id.ts";
 import { SystemError } from "../sys/errno.ts";
 import { readText } from "../sys/file.ts";
@@ -58,6 +59,21 @@ function namespaceAt(path: string, host: Connection | undefined): BoundNamespace
     ];
   } catch (error) {
     if (error instanceof NoNamespaceError || error instanceof SystemError) return [];
+    throw error;
+  }
+}
+
+/**
+ * What `look` finds in the namespace at a path; undefined if it cannot be entered: it may have ended. The thread is inside only
+ * while the socket is made, which stays there and is used from here. @throws NetlinkError
+ */
+export function lookInside<T>(path: string, look: (inside: Connection) => T): T | undefined {
+  try {
+    using netns = Netns.open(path);
+    using inside = netns.run(() => connect(protocol.route));
+    return look(inside);
+  } catch (error) {
+    if (error instanceof NoNamespaceError || error instanceof SystemError) return undefined;
     throw error;
   }
 }

@@ -3,7 +3,6 @@ import { ifOpen } from "../../links/addresses-in.ts";
 import { FAMILIES } from "../../net/ip.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { Connection } from "../../netlink/connection.ts";
-import { connect, protocol } from "../../netlink/index.ts";
 import { decodeAddress, dumpAddressesIn, RTM_NEWADDR } from "../../netlink/rtnetlink/address.ts";
 import { decodeLink, dumpLinks, interfaceFlag, type Link } from "../../netlink/rtnetlink/link.ts";
 import { dumpNetnsIds, netnsIdIn } from "../../netlink/rtnetlink/netns-id.ts";
@@ -14,9 +13,8 @@ import {
   type Route,
   RTN_UNICAST,
 } from "../../netlink/rtnetlink/route.ts";
-import { SystemError } from "../../sys/errno.ts";
-import { isOwnNetns, Netns, NoNamespaceError } from "../../sys/netns.ts";
-import type { BoundNamespace } from "../namespaces.ts";
+import { isOwnNetns } from "../../sys/netns.ts";
+import { type BoundNamespace, lookInside } from "../namespaces.ts";
 import { step } from "../progress.ts";
 
 /** An interface of a namespace. */
@@ -61,20 +59,13 @@ export function readInsides(host: Connection, namespaces: readonly BoundNamespac
   return insides;
 }
 
-/** The thread is inside only while the socket is made: that stays there, and is used from here. */
-function readAt(path: string): InsideInterface[] | undefined {
-  try {
-    using netns = Netns.open(path);
-    using inside = netns.run(() => connect(protocol.route));
+const readAt = (path: string): InsideInterface[] | undefined =>
+  lookInside(path, (inside) => {
     const routes = FAMILIES.flatMap((family) =>
       inside.dump(dumpRoutes(family, { type: RTN_UNICAST }), ({ payload }) => decodeRoute(payload)),
     );
     return interfacesOf(inside, undefined, routes.filter(isShown));
-  } catch (error) {
-    if (error instanceof NoNamespaceError || error instanceof SystemError) return undefined;
-    throw error;
-  }
-}
+  });
 
 /** RTPROT_KERNEL of uapi linux/rtnetlink.h: the kernel has made it for an address. */
 const RTPROT_KERNEL = 2;
