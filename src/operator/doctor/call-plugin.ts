@@ -53,7 +53,7 @@ export function errorOf(call: PluginCall): string | undefined {
       CNI_CONTAINERID: attachment.containerId,
       CNI_NETNS: attachment.netns ?? "",
       CNI_IFNAME: attachment.ifname,
-      CNI_ARGS: attachment.cniArgs.map((pair) => pair.join("=")).join(";"),
+      CNI_ARGS: argsOf(attachment.cniArgs),
     }),
   };
   const stdin = new TextEncoder().encode(JSON.stringify(configurationOf(call)));
@@ -68,13 +68,19 @@ export function errorOf(call: PluginCall): string | undefined {
   }
 }
 
-/** What the plugin gets on standard input. */
+/** CNI_ARGS of pairs. */
+export const argsOf = (pairs: CachedAttachment["cniArgs"]): string =>
+  pairs.map((pair) => pair.join("=")).join(";");
+
+/** What the plugin gets on standard input. `result` is that of the plugins before it, or of ADD. */
 export function configurationOf({
   network,
   cniVersion,
   plugin,
   attachment,
-}: Pick<PluginCall, "network" | "cniVersion" | "plugin" | "attachment">): Document {
+}: Pick<PluginCall, "network" | "cniVersion" | "plugin"> & {
+  readonly attachment?: Pick<CachedAttachment, "capabilityArgs" | "result"> | undefined;
+}): Document {
   const runtimeConfig: Record<string, unknown> = {};
   const capabilities = get(plugin, "capabilities");
   for (const [name, isWanted] of Object.entries(isDocument(capabilities) ? capabilities : {})) {

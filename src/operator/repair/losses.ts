@@ -21,7 +21,7 @@ import type { Document } from "../../schema/keys.ts";
 import { get } from "../../schema/parse.ts";
 import { beginUndo, limitCall, withHalfOfTheTime } from "../../sys/deadline.ts";
 import type { FoundAttachment } from "../attachments.ts";
-import { configurationOf, pluginsOf } from "../doctor/call-plugin.ts";
+import { argsOf, configurationOf, pluginsOf } from "../doctor/call-plugin.ts";
 import { typeOf } from "../networks.ts";
 import { bridgeLosses } from "./bridge-losses.ts";
 import type { LivingParts } from "./living-attachment.ts";
@@ -72,7 +72,7 @@ function requestOf(
   return {
     ...{ command: "ADD", network, containerId, ifname, log },
     netns: netns?.path ?? "",
-    args: cached.cniArgs.map((pair) => pair.join("=")).join(";"),
+    args: argsOf(cached.cniArgs),
     config: readNetworkConfig(document, "ADD"),
     // Nothing is delegated.
     ...{ path: [], stdin: new Uint8Array(), environment: {} },

@@ -8,10 +8,9 @@ import { CniError, code, toCniError } from "../../cni/error.ts";
 import { Failures } from "../../cni/failures.ts";
 import { formatResult } from "../../cni/result-format.ts";
 import type { Document } from "../../schema/keys.ts";
-import { programOf } from "../doctor/call-plugin.ts";
+import { argsOf, configurationOf, programOf } from "../doctor/call-plugin.ts";
 import { typeOf } from "../networks.ts";
 import type { Target } from "./attachment.ts";
-import { declares } from "./capabilities.ts";
 import type { Chain } from "./chain.ts";
 
 /** How plugins are called. */
@@ -110,11 +109,9 @@ async function call(
   target?: Target,
   prevResult?: Document,
 ): Promise<Uint8Array> {
-  const { name, cniVersion } = chain;
-  const config: Record<string, unknown> = { ...plugin, name, cniVersion };
-  if (prevResult !== undefined) config.prevResult = prevResult;
-  const runtimeConfig = Object.entries(target?.capabilityArgs ?? {}).filter(([key]) => declares(plugin, key));
-  if (runtimeConfig.length > 0) config.runtimeConfig = Object.fromEntries(runtimeConfig);
+  const { name: network, cniVersion } = chain;
+  const attachment = target && { capabilityArgs: target.capabilityArgs, result: prevResult };
+  const config = configurationOf({ network, cniVersion, plugin, attachment });
   const { run, log, environment, pluginPath } = caller;
   return await runChild(
     { delegation: { run }, stdin: new TextEncoder().encode(JSON.stringify(config)), log },
@@ -125,7 +122,7 @@ async function call(
       CNI_CONTAINERID: target?.containerId ?? "",
       CNI_NETNS: target?.netns ?? "",
       CNI_IFNAME: target?.ifname ?? "",
-      CNI_ARGS: (target?.cniArgs ?? []).map((pair) => pair.join("=")).join(";"),
+      CNI_ARGS: argsOf(target?.cniArgs ?? []),
       CNI_PATH: pluginPath,
     },
   );

@@ -46,7 +46,7 @@ export function requireCapabilities(chain: Chain, args: Document): void {
 }
 
 /** Whether a plugin's configuration declares a capability. */
-export function declares(plugin: Document, name: string): boolean {
+function declares(plugin: Document, name: string): boolean {
   const capabilities = get(plugin, "capabilities");
   return isDocument(capabilities) && capabilities[name] === true;
 }
