@@ -111,7 +111,8 @@ function validateIfname(value: string): void {
   throw new CniError(code.invalidEnvironment, problem, details, { remark });
 }
 
-function ifnameProblem(value: string): string | undefined {
+/** Why the name of an interface is refused; undefined if it is not. An empty name counts as missing (rule A1). */
+export function ifnameProblem(value: string): string | undefined {
   if (new TextEncoder().encode(value).length > MAX_IFNAME_BYTES) {
     return TOO_LONG;
   }

@@ -1,6 +1,7 @@
 /** The attachment that the words of `run` name, with what a runtime gives for it: paths, CNI_ARGS, capabilities. */
 import { sha512 } from "#engine";
 import type { Attachment } from "../../cni/attachment.ts";
+import { ifnameProblem } from "../../cni/environment.ts";
 import { isIdentifier } from "../../cni/identifier.ts";
 import type { Document } from "../../schema/keys.ts";
 import { readLink } from "../../sys/file.ts";
@@ -35,9 +36,9 @@ export function targetOf({ network, netns, id, ifname, args, capabilityArgs }: G
     throw wrong(
       `--id ${JSON.stringify(containerId)} is not a container id: use letters, digits, "_", "." and "-"`,
     );
-  if (ifname === "" || ifname.length > 15 || /[\s/:]/.test(ifname))
+  if (ifname === "" || ifnameProblem(ifname) !== undefined)
     throw wrong(
-      `--ifname ${JSON.stringify(ifname)} is not the name of an interface: use 1 to 15 characters without "/", ":" and spaces`,
+      `--ifname ${JSON.stringify(ifname)} is not the name of an interface: use 1 to 15 bytes without "/", ":" and white space`,
     );
   return { network, containerId, ifname, netns: path, cniArgs: pairsOf(args), capabilityArgs };
 }
