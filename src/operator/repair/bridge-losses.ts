@@ -11,6 +11,7 @@ import { check as checkMasquerade } from "../../netfilter/masquerade/check.ts";
 import { setUp as masquerade } from "../../netfilter/masquerade/set-up.ts";
 import { check as checkSpoofCheck } from "../../netfilter/spoof-check/check.ts";
 import { setUp as setUpSpoofCheck } from "../../netfilter/spoof-check/set-up.ts";
+import { ownIps } from "../../plugins/bridge/check-addressing.ts";
 import { parseBridgeConfig } from "../../plugins/bridge/config.ts";
 import { sysctlName } from "../../sys/sysctl.ts";
 import type { LivingParts } from "./living-attachment.ts";
@@ -33,10 +34,7 @@ export async function bridgeLosses(
           () => setUpSpoofCheck(request, name, mac),
         );
   if (ipam === undefined) return spoofing;
-  // Other plugins of the chain may have added addresses of other interfaces.
-  const ips = result.ips.filter(
-    (ip) => ip.interface === undefined || result.interfaces[ip.interface]?.name === request.ifname,
-  );
+  const ips = ownIps(request, result);
   const addresses = ips.map(({ address }) => address);
   const masquerading = ipMasq
     ? await lossIf(

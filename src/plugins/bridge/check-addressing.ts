@@ -1,5 +1,6 @@
 /** CHECK of addresses, routes and gateways (rules B38, G17). Additions of other plugins are tolerated. */
-import type { IpConfig, Route } from "../../cni/result.ts";
+import type { Request } from "../../cni/plugin.ts";
+import type { IpConfig, Result, Route } from "../../cni/result.ts";
 import { LimitedList } from "../../links/limited-list.ts";
 import type { PresentLink } from "../../links/link.ts";
 import { FAMILIES, formatIp, sameIp } from "../../net/ip.ts";
@@ -14,6 +15,10 @@ import {
   RTN_UNICAST,
 } from "../../netlink/rtnetlink/route.ts";
 import type { Mismatches } from "./mismatches.ts";
+
+/** The addresses of the attachment's interface. Other plugins of the chain may have added some of other interfaces. */
+export const ownIps = ({ ifname }: Pick<Request, "ifname">, { interfaces, ips }: Result): IpConfig[] =>
+  ips.filter(({ interface: index }) => index === undefined || interfaces[index]?.name === ifname);
 
 /** Verifies that the interface has each address with its prefix length. */
 export function verifyAddresses(

@@ -7,7 +7,7 @@ import { delegateCheck } from "../../cni/delegate.ts";
 import type { Request } from "../../cni/plugin.ts";
 import { connect, connectInside, openNetns } from "../../links/namespaces.ts";
 import { formatMac } from "../../net/mac.ts";
-import { verifyAddresses, verifyGateways, verifyRoutes } from "./check-addressing.ts";
+import { ownIps, verifyAddresses, verifyGateways, verifyRoutes } from "./check-addressing.ts";
 import { type Expectation, verifyLinks } from "./check-links.ts";
 import { parseBridgeConfig } from "./config.ts";
 import { Mismatches } from "./mismatches.ts";
@@ -38,10 +38,7 @@ async function verify(expected: Expectation): Promise<void> {
       await spoofCheck.check(request, port.name, formatMac(inside.mac ?? new Uint8Array()));
     });
   }
-  // Other plugins of the chain check the addresses of the interfaces that they added.
-  const ips = result.ips.filter(
-    (ip) => ip.interface === undefined || result.interfaces[ip.interface]?.name === request.ifname,
-  );
+  const ips = ownIps(request, result);
   if (inside !== undefined) {
     if (ips.length > 0) await mismatches.attempt(() => verifyAddresses(container, inside, ips, mismatches));
     await mismatches.attempt(() => verifyRoutes(container, inside, result.routes, mismatches));
