@@ -110,19 +110,15 @@ function ownersOf(
   };
 }
 
-const namesOf = (
-  { network, containerId, ifname }: Partial<Attachment>,
-  attachment: FoundAttachment | undefined,
-): Partial<Attachment> => ({
-  ...(network !== undefined && { network }),
-  ...(containerId !== undefined && { containerId }),
-  ...(ifname !== undefined && { ifname }),
-  ...(attachment !== undefined && {
-    network: attachment.network,
-    containerId: attachment.containerId,
-    ifname: attachment.ifname,
-  }),
-});
+/** The names of a rule's attachment, or else what the rule itself says of them. */
+function namesOf(rule: OwnedRule, attachment: FoundAttachment | undefined): Partial<Attachment> {
+  const { network, containerId, ifname }: Partial<Attachment> = attachment ?? rule;
+  return {
+    ...(network !== undefined && { network }),
+    ...(containerId !== undefined && { containerId }),
+    ...(ifname !== undefined && { ifname }),
+  };
+}
 
 /**
  * Why ports lead nowhere: their recorded namespace is proven gone, or their lease is dead, or no interface has the container's
