@@ -39,11 +39,12 @@ function* meaningsOf(text: string): Generator<Wanted> {
   const port = parsePort(text);
   if (port !== undefined)
     yield { end: ({ attachment }) => attachment?.ports.some((each) => isPort(each, port)) === true };
-  // /var/run is usually a link to /run.
-  const path = text.replace(/^\/var\/run\//, "/run/");
-  if (path.startsWith("/"))
-    yield { end: ({ namespace }) => namespace?.netns?.replace(/^\/var\/run\//, "/run/") === path };
+  const path = inRun(text);
+  if (path.startsWith("/")) yield { end: ({ namespace }) => inRun(namespace?.netns ?? "") === path };
 }
+
+/** /var/run is usually a link to /run. */
+const inRun = (path: string): string => path.replace(/^\/var\/run\//, "/run/");
 
 const bare = (text: string): string => text.split("/")[0] ?? "";
 
