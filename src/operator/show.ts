@@ -1,5 +1,4 @@
 /** `bridgehead show [NETWORK|CONTAINER|LINK|ADDRESS|PORT]`: how containers are connected, as a tree (rule O9). */
-import { missingForAttachments } from "../sys/capability.ts";
 import { documentText } from "./document.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
@@ -8,23 +7,19 @@ import { drawTree, networkBranch } from "./show/draw.ts";
 import { find, idsIn } from "./show/find.ts";
 import type { NetworkNode } from "./show/nodes.ts";
 import { readTopology } from "./show/read-topology.ts";
+import { readShownHost } from "./shown-host.ts";
 import { printable } from "./table.ts";
 
 /** Shows all, or what the argument names. */
 export async function run(input: Input): Promise<ExitCode> {
   const { terminal } = input;
-  const missing = missingForAttachments();
-  if (missing !== undefined)
-    throw new CommandError(exitCode.notPermitted, `cannot look into namespaces: ${missing}; run it as root`);
-  const { nodes: all, problems } = await readTopology(input);
-  for (const problem of problems) terminal.stderr(`bridgehead show: ${problem}\n`);
-  // What is shown is right, but may lack what stands in a file that cannot be read.
-  const seen = problems.length > 0 ? exitCode.cannotTell : exitCode.fine;
+  const { host, problems, seen, notFound } = await readShownHost(input, "show", "look into namespaces");
+  const all = await readTopology(host);
   const only = textOption(input, "network");
   const ofNetwork = only === undefined ? all : all.filter(({ network }) => network === only);
-  if (only !== undefined && ofNetwork.length === 0) throw nothing(only, "network", seen);
+  if (only !== undefined && ofNetwork.length === 0) throw nothing(only, "network", notFound);
   const [wanted] = input.arguments;
-  const nodes = wanted === undefined ? ofNetwork : chosen(ofNetwork, wanted, seen);
+  const nodes = wanted === undefined ? ofNetwork : chosen(ofNetwork, wanted, notFound);
   if (hasOption(input, "json")) terminal.stdout(documentText({ networks: nodes, problems }));
   else if (hasOption(input, "dot")) terminal.stdout(dotOf(nodes));
   else if (hasOption(input, "quiet")) for (const id of idsIn(nodes)) terminal.stdout(`${printable(id)}\n`);
@@ -36,10 +31,10 @@ export async function run(input: Input): Promise<ExitCode> {
 }
 
 /** @throws CommandError if the text names nothing, or several containers */
-function chosen(nodes: readonly NetworkNode[], text: string, seen: ExitCode): readonly NetworkNode[] {
+function chosen(nodes: readonly NetworkNode[], text: string, notFound: ExitCode): readonly NetworkNode[] {
   const found = find(nodes, text);
   if (found === undefined)
-    throw nothing(text, "network, container, interface, address or published port", seen);
+    throw nothing(text, "network, container, interface, address or published port", notFound);
   if (!found.every((each) => typeof each === "string")) return found as NetworkNode[];
   throw new CommandError(
     exitCode.wrongUse,
@@ -47,9 +42,8 @@ function chosen(nodes: readonly NetworkNode[], text: string, seen: ExitCode): re
   );
 }
 
-/** What is not found may stand in a file that cannot be read. */
-const nothing = (text: string, kind: string, seen: ExitCode): CommandError =>
+const nothing = (text: string, kind: string, notFound: ExitCode): CommandError =>
   new CommandError(
-    seen === exitCode.cannotTell ? seen : exitCode.problems,
+    notFound,
     `cannot find ${JSON.stringify(text)}: no ${kind} of this host is called so; see "bridgehead show"`,
   );
