@@ -40,6 +40,13 @@ interface End {
   readonly found: InsideInterface;
 }
 
+/** The host's links to interfaces of other namespaces. */
+interface Ends {
+  /** By the index of the host's link. */
+  readonly ofLink: ReadonlyMap<number, End>;
+  readonly linkTo: ReadonlyMap<InsideInterface, HostLink>;
+}
+
 /** An attachment and where it is. */
 interface Placed {
   readonly attachment: FoundAttachment;
@@ -62,8 +69,7 @@ export function topologyOf(read: Read): NetworkNode[] {
     const network = networkOf(name, read);
     const own = placed.filter(({ attachment }) => attachment.network === name);
     const bridges = bridgesOf(network, own, read).map((bridge) => bridgeNode(bridge, own, owned, ends, read));
-    const atBridge = new Set(read.host.links.filter(({ portKind }) => portKind === "bridge"));
-    const others = own.filter(({ link }) => link === undefined || !atBridge.has(link));
+    const others = own.filter(({ link }) => link?.portKind !== "bridge");
     return {
       network: name,
       file: network?.file ?? null,
@@ -74,8 +80,7 @@ export function topologyOf(read: Read): NetworkNode[] {
   return withOrphans(nodes, orphans, read);
 }
 
-/** By the index of the host's link. */
-function endsOf({ host, insides }: Read): Map<number, End> {
+function endsOf({ host, insides }: Read): Ends {
   const all = new Map(
     insides.flatMap((inside) =>
       inside.interfaces.map(
@@ -83,27 +88,26 @@ function endsOf({ host, insides }: Read): Map<number, End> {
       ),
     ),
   );
-  return new Map(
-    host.links.flatMap(({ index, linkNetnsId, peerIndex }) => {
-      const end = linkNetnsId === undefined ? undefined : all.get(`${linkNetnsId} ${peerIndex ?? ""}`);
-      return end === undefined ? [] : [[index, end] as const];
-    }),
-  );
+  const pairs = host.links.flatMap((link) => {
+    const { linkNetnsId, peerIndex } = link;
+    const end = linkNetnsId === undefined ? undefined : all.get(`${linkNetnsId} ${peerIndex ?? ""}`);
+    return end === undefined ? [] : { link, end };
+  });
+  return {
+    ofLink: new Map(pairs.map(({ link, end }) => [link.index, end])),
+    // The first link that leads there counts.
+    linkTo: new Map(pairs.toReversed().map(({ link, end }) => [end.found, link])),
+  };
 }
 
 /**
  * By the proven link, else by the namespace, else by an address: the reference marks nothing. Another network may have the same
  * addresses: then they are behind another bridge, or behind a link that is proven to be another attachment's.
  */
-function place(
-  attachment: FoundAttachment,
-  read: Read,
-  ends: ReadonlyMap<number, End>,
-  proven: ReadonlySet<HostLink>,
-): Placed {
+function place(attachment: FoundAttachment, read: Read, ends: Ends, proven: ReadonlySet<HostLink>): Placed {
   const { links, netns, ifname } = attachment;
-  const link = links.find(({ index }) => ends.has(index)) ?? links[0];
-  if (link !== undefined) return { attachment, link, end: ends.get(link.index) };
+  const link = links.find(({ index }) => ends.ofLink.has(index)) ?? links[0];
+  if (link !== undefined) return { attachment, link, end: ends.ofLink.get(link.index) };
   const addresses = new Set(knownAddresses(attachment).map(formatIp));
   const isOwn = ({ name, addresses: all }: InsideInterface): boolean =>
     (all.some(({ address }) => addresses.has(formatIp(address))) && (ifname === "" || ifname === name)) ||
@@ -114,8 +118,7 @@ function place(
   const bridge = read.host.links.find(({ kind, name }) => kind === "bridge" && bridges.includes(name))?.index;
   for (const inside of read.insides.filter(isIn)) {
     for (const found of inside.interfaces.filter(isOwn)) {
-      const [index] = [...ends].find(([, end]) => end.found === found) ?? [];
-      const leading = read.host.links.find((each) => each.index === index);
+      const leading = ends.linkTo.get(found);
       const { master } = leading ?? {};
       if (leading !== undefined && proven.has(leading)) continue;
       if (bridge !== undefined && master !== undefined && master !== bridge) continue;
@@ -151,7 +154,7 @@ function bridgeNode(
   bridge: HostLink | string,
   own: readonly Placed[],
   owned: ReadonlySet<number>,
-  ends: ReadonlyMap<number, End>,
+  ends: Ends,
   read: Read,
 ): BridgeNode {
   if (typeof bridge === "string") {
@@ -160,7 +163,8 @@ function bridgeNode(
   }
   const vlanFiltering = decodeBridge(bridge.data ?? new Uint8Array()).vlanFiltering === true;
   const links = read.host.links.filter(({ master }) => master === bridge.index);
-  const placedAt = (link: HostLink) => own.filter((each) => each.link === link);
+  const byLink = Map.groupBy(own, ({ link }) => link);
+  const placedAt = (link: HostLink) => byLink.get(link) ?? [];
   const rules = links.flatMap(placedAt).flatMap(({ attachment }) => attachment.rules);
   const masquerade = rules.flatMap(({ purpose, backend }) => (purpose === "masquerade" ? backend : []));
   return {
@@ -178,7 +182,7 @@ function bridgeNode(
       const nodes = here.map((each) => ({ ...port, ...endNode(each, read) }));
       return nodes.length > 0
         ? nodes
-        : [{ ...port, namespace: namespaceNode(ends.get(link.index)), attachment: null }];
+        : [{ ...port, namespace: namespaceNode(ends.ofLink.get(link.index)), attachment: null }];
     }),
   };
 }
