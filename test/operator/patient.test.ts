@@ -32,3 +32,20 @@ test("O14: the times of the cache's files tell the order, and a file that is gon
     rmSync(folder, { recursive: true });
   }
 });
+
+test("O14: an attachment without any of the plugins whose losses are known is judged by its namespace", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "cache-"));
+  try {
+    const names = { network: "cni-loopback", containerId: "a", ifname: "lo" };
+    const file = join(folder, "a");
+    writeFileSync(file, "");
+    const config = { cniVersion: "1.1.0", name: "cni-loopback", plugins: [{ type: "loopback" }] };
+    const result = { cniVersion: "1.1.0", interfaces: [{ name: "lo", sandbox: "/run/netns/a" }] };
+    const cached = { ...names, config, result, netns: "/run/netns/a", file, cniArgs: [], capabilityArgs: {} };
+    const found = { ...names, cached, leases: [], links: [], netns: undefined, rules: [] };
+    const all = patientsOf({ attachments: [found], links: [] }, () => {});
+    expect(await all[0]?.look(all)).toEqual({ state: "left", why: "its namespace /run/netns/a is gone" });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -21,6 +21,7 @@ import type { Document } from "../../schema/keys.ts";
 import { get } from "../../schema/parse.ts";
 import { beginUndo, limitCall, withHalfOfTheTime } from "../../sys/deadline.ts";
 import type { FoundAttachment } from "../attachments.ts";
+import { resultOf } from "../cached-result.ts";
 import { argsOf, configurationOf, pluginsOf } from "../doctor/call-plugin.ts";
 import { typeOf } from "../networks.ts";
 import { bridgeLosses } from "./bridge-losses.ts";
@@ -51,7 +52,8 @@ export function subjectOf(attachment: FoundAttachment, log: (line: string) => vo
     const request = requestOf(attachment, plugin, log);
     return request === undefined ? [] : { plugin: typeOf(plugin), request };
   });
-  const result = requests[0]?.request.config.prevResult;
+  // A request says what is wrong with a result that cannot be read.
+  const result = requests[0]?.request.config.prevResult ?? resultOf(cached);
   if (result === undefined) return undefined;
   const isolates = plugins.some(
     (plugin) => typeOf(plugin) === "bridge" && get(plugin, "portIsolation") === true,
