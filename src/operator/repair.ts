@@ -1,7 +1,8 @@
 /**
  * `bridgehead repair [NETWORK|CONTAINER]`: puts back what living attachments have lost on the host's side, by libcni's cache
- * (rule O14). It changes no link, namespace or lease, and makes nothing that the cache does not hold. An attachment that another
- * one's repair has disturbed, since both publish a port say, is repaired after it, as its ADD came after the other's.
+ * (rule O14). It changes no link, namespace or lease, and makes nothing that the cache does not hold. Attachments are repaired in
+ * the order of their ADDs. So if two publish the same port, the newer one has it afterwards, even if only the older one was to
+ * be repaired.
  */
 import { toCniError } from "../cni/error.ts";
 import { DEFAULT_DATA_DIRECTORY } from "../leases/holders.ts";
@@ -46,27 +47,29 @@ export async function run(input: Input): Promise<ExitCode> {
   }
   for (const problem of problemsOf({ cache: host.cache, networks: { networks: [], broken: [] } }))
     say(problem);
-  for (const each of found) if (each.isWanted && each.look.state === "unknown") say(unknownLine(each));
-  const isUnknown =
-    host.cache.broken.length > 0 || found.some(({ look, isWanted }) => isWanted && look.state === "unknown");
+  const shown = found.filter(({ isWanted }) => isWanted);
+  const unknown = shown.flatMap(unknownLine);
+  for (const line of unknown) say(line);
+  const isUnknown = host.cache.broken.length + unknown.length > 0;
   const cannotTell = isUnknown ? exitCode.cannotTell : exitCode.fine;
 
-  const hurt = found.filter(({ look, isWanted }) => isWanted && lossesIn(look).length > 0);
+  const hurt = shown.filter(({ look }) => lossesIn(look).length > 0);
   const isQuiet = hasOption(input, "quiet") || hasOption(input, "json");
-  if (!isQuiet) for (const each of found) if (each.isWanted) terminal.stdout(lineOf(each));
+  const finish = (repaired: ReadonlySet<Patient>, line: string): void => {
+    if (isQuiet) print(input, shown, repaired);
+    else terminal.stdout(line);
+  };
+  if (!isQuiet) for (const each of shown) terminal.stdout(lineOf(each));
   if (hurt.length === 0) {
-    if (isQuiet) print(input, found, new Set());
-    else if (!isUnknown) terminal.stdout("nothing is missing\n");
+    finish(new Set(), isUnknown ? "" : "nothing is missing\n");
     return cannotTell;
   }
   if (!consents(input, `put this back for ${count(hurt.length)}?`)) {
-    if (isQuiet) print(input, found, new Set());
-    else terminal.stdout(`would repair ${count(hurt.length)}\n`);
+    finish(new Set(), `would repair ${count(hurt.length)}\n`);
     return cannotTell;
   }
   const { repaired, isWhole } = await repairAll(found, all, say);
-  if (isQuiet) print(input, found, repaired);
-  else terminal.stdout(`repaired ${count(repaired.size)}\n`);
+  finish(repaired, `repaired ${count(repaired.size)}\n`);
   return isWhole && !isUnknown ? exitCode.fine : exitCode.problems;
 }
 
@@ -123,20 +126,22 @@ function lineOf({ patient, look }: Found): string {
   return losses.length === 0 ? "" : `${printable(`${who} has lost ${losses.join(", ")}`)}\n`;
 }
 
-const unknownLine = ({ patient: { attachment }, look }: Found): string =>
-  `cannot tell what ${describeAttachment(attachment)} of network ${attachment.network} has lost: ${look.state === "unknown" ? look.why : ""}`;
+function unknownLine({ patient: { attachment }, look }: Found): string[] {
+  if (look.state !== "unknown") return [];
+  const { network } = attachment;
+  return [`cannot tell what ${describeAttachment(attachment)} of network ${network} has lost: ${look.why}`];
+}
 
 /** The document of --json, or the containers of --quiet. */
-function print(input: Input, found: readonly Found[], repaired: ReadonlySet<Patient>): void {
+function print(input: Input, shown: readonly Found[], repaired: ReadonlySet<Patient>): void {
   const { terminal } = input;
-  const wanted = found.filter(({ isWanted }) => isWanted);
   if (!hasOption(input, "json")) {
-    const names = wanted.filter(({ look }) => lossesIn(look).length > 0);
+    const names = shown.filter(({ look }) => lossesIn(look).length > 0);
     for (const id of new Set(names.map(({ patient }) => patient.attachment.containerId)))
       terminal.stdout(`${printable(id)}\n`);
     return;
   }
-  const attachments = wanted.map(({ patient, look }) => {
+  const attachments = shown.map(({ patient, look }) => {
     const { network, containerId, ifname } = patient.attachment;
     const lost = lossesIn(look).map(({ what, why }) => ({ what, message: why }));
     const why = look.state === "alive" ? undefined : look.why;
