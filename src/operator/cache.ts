@@ -6,11 +6,10 @@
 import type { Attachment } from "../cni/attachment.ts";
 import { decodeText } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
-import { failedWith, messageOf, SystemError } from "../sys/errno.ts";
+import { failedWith, messageOf } from "../sys/errno.ts";
 import { readFile } from "../sys/file.ts";
 import { isFileFailure } from "../sys/own-file.ts";
-import { CommandError, exitCode } from "./exit-codes.ts";
-import { namesIn } from "./folder.ts";
+import { namesOf } from "./folder.ts";
 import { isDocument } from "./networks.ts";
 
 /** Where libcni keeps its cache by default; the files are in its folder "results". */
@@ -43,26 +42,13 @@ export function readCache(directory: string = DEFAULT_CACHE_DIRECTORY): Cache {
   const attachments: CachedAttachment[] = [];
   const broken: { file: string; problem: string }[] = [];
   const folder = `${directory}/results`;
-  for (const name of namesOf(folder).sort()) {
+  for (const name of namesOf(folder, "libcni's cache", "--cache-dir")) {
     const file = `${folder}/${name}`;
     const found = readCached(file);
     if (typeof found === "string") broken.push({ file, problem: found });
     else if (found !== undefined) attachments.push(found);
   }
   return { attachments, broken };
-}
-
-/** @throws CommandError if it is not a folder, or cannot be read for another cause than missing permissions */
-function namesOf(folder: string): string[] {
-  try {
-    return namesIn(folder);
-  } catch (error) {
-    if (!(error instanceof SystemError) || failedWith(error, "EACCES", "EPERM")) throw error;
-    throw new CommandError(
-      exitCode.cannotTell,
-      `cannot read libcni's cache ${JSON.stringify(folder)}: ${error.message}; name another folder with --cache-dir`,
-    );
-  }
 }
 
 /** An attachment of a file, or why the file is none; undefined if it is not there. */

@@ -7,11 +7,10 @@ import { describeJsonFault } from "../cni/json-position.ts";
 import { decodeText, describeUtf8Fault } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
 import { get } from "../schema/parse.ts";
-import { failedWith, messageOf, SystemError } from "../sys/errno.ts";
+import { messageOf } from "../sys/errno.ts";
 import { readFile } from "../sys/file.ts";
 import { isFileFailure } from "../sys/own-file.ts";
-import { CommandError, exitCode } from "./exit-codes.ts";
-import { namesIn } from "./folder.ts";
+import { namesOf } from "./folder.ts";
 
 /** Where runtimes look for networks by default. */
 export const DEFAULT_CONFIG_DIRECTORY = "/etc/cni/net.d";
@@ -53,7 +52,7 @@ export function readNetworks(directory: string = DEFAULT_CONFIG_DIRECTORY): Netw
   const networks: Network[] = [];
   const broken: BrokenFile[] = [];
   const files = new Map<string, string>();
-  for (const name of namesOf(directory).sort()) {
+  for (const name of namesOf(directory, "the networks in", "--config-dir")) {
     if (!ENDINGS.some((ending) => name.endsWith(ending))) continue;
     const file = `${directory}/${name}`;
     const found = readNetwork(file);
@@ -66,18 +65,6 @@ export function readNetworks(directory: string = DEFAULT_CONFIG_DIRECTORY): Netw
     if (shadowedBy === undefined) files.set(found.name, file);
   }
   return { networks, broken };
-}
-
-function namesOf(folder: string): string[] {
-  try {
-    return namesIn(folder);
-  } catch (error) {
-    if (!(error instanceof SystemError) || failedWith(error, "EACCES", "EPERM")) throw error;
-    throw new CommandError(
-      exitCode.cannotTell,
-      `cannot read the networks in ${JSON.stringify(folder)}: ${error.message}; name another folder with --config-dir`,
-    );
-  }
 }
 
 /** The network of a file, or why it is none. */
