@@ -9,7 +9,7 @@ import { checkNetworks } from "./doctor/network-checks.ts";
 import { checkPorts } from "./doctor/port-checks.ts";
 import { documentText } from "./document.ts";
 import { type ExitCode, exitCode } from "./exit-codes.ts";
-import { problemsOf } from "./host-files.ts";
+import { cacheProblems } from "./host-files.ts";
 import { hasOption, type Input, type Terminal, textOption } from "./input.ts";
 import { named } from "./named.ts";
 import { PLUGIN_FOLDER } from "./plugin-folder.ts";
@@ -29,7 +29,8 @@ export async function run(input: Input): Promise<ExitCode> {
   await checkPorts(diagnosis, subject, attachments, wanted === undefined);
   await checkAttachments(diagnosis, subject, attachments);
   const { rows } = diagnosis;
-  const unknown = [...problemsOf({ cache: subject.cache, networks: NONE }), ...diagnosis.unknown];
+  // A file that is not a network has a row already.
+  const unknown = [...cacheProblems(subject.cache), ...diagnosis.unknown];
   for (const each of unknown) terminal.stderr(`bridgehead doctor: ${printable(each)}\n`);
   const findings = rows.filter(({ code }) => code !== undefined);
   if (hasOption(input, "json")) terminal.stdout(documentText({ rows }));
@@ -39,9 +40,6 @@ export async function run(input: Input): Promise<ExitCode> {
   if (rows.some((row) => row.state === "fail")) return exitCode.problems;
   return unknown.length > 0 ? exitCode.cannotTell : exitCode.fine;
 }
-
-/** A file that is no network is a finding. */
-const NONE = { networks: [], broken: [] };
 
 const COLOURS: Readonly<Record<DoctorRow["state"], Colour>> = { ok: "good", warn: "warning", fail: "bad" };
 

@@ -23,14 +23,20 @@ export const dataDirIn = (input: Pick<Input, "options">): string | undefined =>
   textOption(input, "dataDir")?.replace(/(.)\/+$/, "$1");
 
 /** What could not be read of these files, in whole sentences (rule O5). */
-export function problemsOf({ networks, cache }: Pick<HostFiles, "networks" | "cache">): string[] {
-  const say = (what: string, { file, problem }: { readonly file: string; readonly problem: string }) =>
-    `cannot read the ${what} of ${JSON.stringify(file)}: ${problem}`;
-  return [
-    ...networks.broken.map((each) => `${say("network", each)}; correct the file`),
-    ...cache.broken.map(
-      (each) =>
-        `${say("attachment", each)}; DEL of its container removes the file, and only ADD makes another one`,
-    ),
-  ];
-}
+export const problemsOf = ({ networks, cache }: Pick<HostFiles, "networks" | "cache">): string[] => [
+  ...networkProblems(networks),
+  ...cacheProblems(cache),
+];
+
+/** Those of the networks. */
+export const networkProblems = ({ broken }: Networks): string[] =>
+  broken.map(
+    ({ file, problem }) => `cannot read the network of ${JSON.stringify(file)}: ${problem}; correct the file`,
+  );
+
+/** Those of libcni's cache. */
+export const cacheProblems = ({ broken }: Cache): string[] =>
+  broken.map(
+    ({ file, problem }) =>
+      `cannot read the attachment of ${JSON.stringify(file)}: ${problem}; DEL of its container removes the file, and only ADD makes another one`,
+  );

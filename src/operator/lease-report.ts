@@ -1,7 +1,7 @@
 /** Reads all that `leases`, `release` and `gc` say of the leases of this host. */
 import type { Cache } from "./cache.ts";
 import { CommandError, exitCode } from "./exit-codes.ts";
-import { dataDirIn, type HostFiles, problemsOf, readHostFiles } from "./host-files.ts";
+import { dataDirIn, type HostFiles, networkProblems, readHostFiles } from "./host-files.ts";
 import { type Input, textOption } from "./input.ts";
 import type { LeaseFolder } from "./lease-folders.ts";
 import { type Evidence, type JudgedLease, judge, withLiving } from "./lease-states.ts";
@@ -40,7 +40,7 @@ export async function readLeases(
 ): Promise<LeaseReport> {
   const only = name ?? textOption(input, "network");
   const { networks: configured, folders, cache } = read ?? readHostFiles(input, only);
-  const problems = problemsOf({ networks: configured, cache: { attachments: [], broken: [] } });
+  const problems = networkProblems(configured);
   const networks: NetworkLeases[] = [];
   const judgeAll = async (living: Evidence | undefined): Promise<void> => {
     for (const folder of folders) {

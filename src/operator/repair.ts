@@ -12,7 +12,7 @@ import { consents } from "./consent.ts";
 import { documentText } from "./document.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import { cleanRules, describeAttachment } from "./free.ts";
-import { problemsOf } from "./host-files.ts";
+import { cacheProblems } from "./host-files.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
 import { named } from "./named.ts";
 import { step } from "./progress.ts";
@@ -45,8 +45,7 @@ export async function run(input: Input): Promise<ExitCode> {
       wanted.has(patient.attachment) && (only === undefined || patient.attachment.network === only);
     found.push({ patient, look: await patient.look(all), isWanted });
   }
-  for (const problem of problemsOf({ cache: host.cache, networks: { networks: [], broken: [] } }))
-    say(problem);
+  for (const problem of cacheProblems(host.cache)) say(problem);
   const shown = found.filter(({ isWanted }) => isWanted);
   const unknown = shown.flatMap(unknownLine);
   for (const line of unknown) say(line);
