@@ -5,7 +5,6 @@
 
 import { attachmentOf, describeContent } from "../leases/lease.ts";
 import { formatIp } from "../net/ip.ts";
-import { missingForAttachments } from "../sys/capability.ts";
 import { timeOfDay } from "../sys/clock.ts";
 import { readHost } from "./attachments.ts";
 import { consents } from "./consent.ts";
@@ -18,6 +17,7 @@ import { readReport, writeReport } from "./gc-report.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
 import { readLeases } from "./lease-report.ts";
 import { readLivingList } from "./living-list.ts";
+import { requirePermission } from "./permission.ts";
 import { step } from "./progress.ts";
 import { printable } from "./table.ts";
 
@@ -25,9 +25,7 @@ import { printable } from "./table.ts";
 export async function run(input: Input): Promise<ExitCode> {
   const { terminal } = input;
   const [name] = input.arguments;
-  const missing = missingForAttachments();
-  if (missing !== undefined)
-    throw new CommandError(exitCode.notPermitted, `cannot tell who lives: ${missing}; run it as root`);
+  requirePermission("tell who lives");
   if (hasOption(input, "undo")) return undo(input, name);
   const host = await readHost(name === undefined ? input : { options: { ...input.options, network: name } });
   const report = await readLeases(input, name, host);

@@ -6,15 +6,15 @@
  */
 import { toCniError } from "../cni/error.ts";
 import { DEFAULT_DATA_DIRECTORY } from "../leases/holders.ts";
-import { missingForAttachments } from "../sys/capability.ts";
 import { readHost } from "./attachments.ts";
 import { consents } from "./consent.ts";
 import { documentText } from "./document.ts";
-import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
+import { type ExitCode, exitCode } from "./exit-codes.ts";
 import { cleanRules, describeAttachment } from "./free.ts";
 import { cacheProblems } from "./host-files.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
 import { named } from "./named.ts";
+import { requirePermission } from "./permission.ts";
 import { step } from "./progress.ts";
 import { type Look, type Patient, patientsOf } from "./repair/patient.ts";
 import { printable } from "./table.ts";
@@ -29,9 +29,7 @@ interface Found {
 /** Says what is lost, and puts it back if that is agreed to. */
 export async function run(input: Input): Promise<ExitCode> {
   const { terminal } = input;
-  const missing = missingForAttachments();
-  if (missing !== undefined)
-    throw new CommandError(exitCode.notPermitted, `cannot tell who lives: ${missing}; run it as root`);
+  requirePermission("tell who lives");
   const say = (line: string): void => terminal.stderr(`bridgehead repair: ${printable(line)}\n`);
   const { network: _, ...options } = input.options;
   const only = textOption(input, "network");

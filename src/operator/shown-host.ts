@@ -1,9 +1,9 @@
 /** Reads this host for a command that shows attachments of any network, and says what could not be read (rules O5, O9). */
-import { missingForAttachments } from "../sys/capability.ts";
 import { type HostState, readHost } from "./attachments.ts";
-import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
+import { type ExitCode, exitCode } from "./exit-codes.ts";
 import { problemsOf } from "./host-files.ts";
 import type { Input } from "./input.ts";
+import { requirePermission } from "./permission.ts";
 
 /** The host, and what its broken files mean for the command. */
 export interface ShownHost {
@@ -26,9 +26,7 @@ export async function readShownHost(
   command: string,
   task: string,
 ): Promise<ShownHost> {
-  const missing = missingForAttachments();
-  if (missing !== undefined)
-    throw new CommandError(exitCode.notPermitted, `cannot ${task}: ${missing}; run it as root`);
+  requirePermission(task);
   // A rule may belong to an attachment of any network.
   const host = await readHost({ options: { ...options, network: undefined } });
   const problems = problemsOf(host);
