@@ -1,11 +1,12 @@
 /** Reads all that `leases`, `release` and `gc` say of the leases of this host. */
 import type { Cache } from "./cache.ts";
-import { CommandError, exitCode } from "./exit-codes.ts";
+import type { CommandError } from "./exit-codes.ts";
 import { dataDirIn, type HostFiles, networkProblems, readHostFiles } from "./host-files.ts";
 import { type Input, textOption } from "./input.ts";
 import type { LeaseFolder } from "./lease-folders.ts";
 import { type Evidence, type JudgedLease, judge, withLiving } from "./lease-states.ts";
 import type { Seen } from "./living.ts";
+import { unknownNetwork } from "./named.ts";
 import type { Network, Networks } from "./networks.ts";
 import { step } from "./progress.ts";
 import { hostLocalOf, rangeSetsOf, type SetUse, usesOf } from "./range-sets.ts";
@@ -65,11 +66,7 @@ export async function readLeases(
     });
   }
   if (only !== undefined && networks.length === 0 && networkOf(configured.networks, only) === undefined)
-    throw unknownNetwork(
-      only,
-      configured.networks,
-      await readLeases({ options: { ...input.options, network: undefined } }),
-    );
+    throw await unknown(input, only, configured.networks);
   networks.sort((a, b) => (a.network < b.network ? -1 : a.network > b.network ? 1 : 0));
   return { networks, configured, cache, problems };
 }
@@ -84,13 +81,12 @@ function setsOf(network: Network | undefined, problems: string[]) {
   return [];
 }
 
-function unknownNetwork(name: string, configured: readonly Network[], all: LeaseReport): CommandError {
-  const names = new Set(
-    [...configured, ...all.networks.map(({ network }) => ({ name: network }))].map((each) => each.name),
-  );
-  const known = names.size === 0 ? "there is none" : `there are ${[...names].sort().join(", ")}`;
-  return new CommandError(
-    exitCode.problems,
-    `cannot find network ${JSON.stringify(name)}: neither a configuration nor a folder of leases has that name; ${known}`,
-  );
+async function unknown(
+  { options }: Pick<Input, "options">,
+  name: string,
+  configured: readonly Network[],
+): Promise<CommandError> {
+  const all = await readLeases({ options: { ...options, network: undefined } });
+  const names = [...configured.map((each) => each.name), ...all.networks.map(({ network }) => network)];
+  return unknownNetwork(name, "a folder of leases", names);
 }

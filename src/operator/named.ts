@@ -1,6 +1,6 @@
 /** Finds what the argument of a command names: a network, or a container by the beginning of its id. */
 import type { FoundAttachment, HostState } from "./attachments.ts";
-import { CommandError, exitCode } from "./exit-codes.ts";
+import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 
 /** The networks and attachments that a name stands for; all without one. @throws CommandError if it stands for none */
 export function named(
@@ -20,4 +20,18 @@ export function named(
   }
   const names = new Set(ofContainer.map(({ network }) => network));
   return { isWanted: (network) => names.has(network), attachments: ofContainer };
+}
+
+/** The failure for a network that is not there. @param place where else it could have been, as in "a folder of leases" */
+export function unknownNetwork(
+  name: string,
+  place: string,
+  names: readonly string[],
+  exit: ExitCode = exitCode.problems,
+): CommandError {
+  const known = names.length === 0 ? "there is none" : `there are ${[...new Set(names)].sort().join(", ")}`;
+  return new CommandError(
+    exit,
+    `cannot find network ${JSON.stringify(name)}: neither a configuration nor ${place} has that name; ${known}`,
+  );
 }

@@ -1,8 +1,9 @@
 /** `bridgehead ports [NETWORK]`: which ports of the host lead to which containers, and what keeps them from it (rule O9). */
 import { describeMapping } from "../netfilter/portmap/published.ts";
 import { documentText } from "./document.ts";
-import { CommandError, type ExitCode } from "./exit-codes.ts";
+import type { ExitCode } from "./exit-codes.ts";
 import { hasOption, type Input, type Terminal, textOption } from "./input.ts";
+import { unknownNetwork } from "./named.ts";
 import { containerEnd, hostEnd, type PortDocument, portDocument, stateText } from "./port-document.ts";
 import { type PublishedPort, readPorts } from "./port-list.ts";
 import { readShownHost, type ShownHost } from "./shown-host.ts";
@@ -31,16 +32,11 @@ function requireNetwork(
   ports: readonly PublishedPort[],
   { host: { networks, attachments }, notFound }: ShownHost,
 ): void {
-  const names = new Set([
+  const names = [
     ...networks.networks.map((network) => network.name),
     ...[...attachments, ...ports].flatMap(({ network }) => network ?? []),
-  ]);
-  if (names.has(name)) return;
-  const known = names.size === 0 ? "there is none" : `there are ${[...names].sort().join(", ")}`;
-  throw new CommandError(
-    notFound,
-    `cannot find network ${JSON.stringify(name)}: neither a configuration nor an attachment has that name; ${known}`,
-  );
+  ];
+  if (!names.includes(name)) throw unknownNetwork(name, "an attachment", names, notFound);
 }
 
 const COLUMNS: readonly Column[] = [
