@@ -7,12 +7,12 @@ import { LeaseFiles } from "../../leases/lease-files.ts";
 import { sizeOf } from "../../net/interval.ts";
 import { formatPrefix } from "../../net/prefix.ts";
 import { PLUGINS } from "../../plugins/registry.ts";
-import { get } from "../../schema/parse.ts";
 import { runProgram } from "../../sys/child.ts";
 import { exists, readFile } from "../../sys/file.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
 import { dataDirOf } from "../lease-folders.ts";
-import { isDocument, type Network, type Networks, typeOf } from "../networks.ts";
+import { type Network, type Networks, typeOf } from "../networks.ts";
+import { hostLocalOf } from "../range-sets.ts";
 import { hasPluginFolder, missingFolder } from "../validate/judge-host.ts";
 import { readNetworkFile } from "../validate/network-file.ts";
 import { Report } from "../validate/report.ts";
@@ -114,11 +114,7 @@ function failedStatus({ name, cniVersion, plugins }: Network, { pluginPath }: Su
 
 /** Whether the folder of leases can be written, in the way of host-local's STATUS, which leaves no trace. */
 function unwritable(network: Network): Found[] | undefined {
-  const isUsed = network.plugins.some((plugin) => {
-    const ipam = get(plugin, "ipam");
-    return isDocument(ipam) && get(ipam, "type") === "host-local";
-  });
-  if (!isUsed) return undefined;
+  if (hostLocalOf(network) === undefined) return undefined;
   const files = new LeaseFiles({ dataDir: dataDirOf(network), network: network.name }, () => {});
   try {
     requireUsable(files);
