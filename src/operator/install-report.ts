@@ -54,11 +54,12 @@ export function runUninstall(call: Call): Outcome {
   const { stdout } = call.program;
   const from = folderOf(call);
   return reporting(call.program, () => {
-    const planned = planUninstall(new Before(from));
-    if (planned.length === 0 && new Before(from).names.length === 0) {
+    const before = new Before(from);
+    if (before.names.length === 0) {
       stdout(`nothing is installed in ${from}\n`);
       return;
     }
+    const planned = planUninstall(before);
     if (!hasOption(call, "yes"))
       for (const { name, action } of planned) stdout(`${from}/${name}  would be ${DONE[action]}\n`);
     if (!consents(call, `uninstall from ${from}?`)) return;

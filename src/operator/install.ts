@@ -110,13 +110,16 @@ function keepOthers(before: Before, program: string, names: readonly string[]): 
   try {
     before.record(program, names);
   } catch (error) {
-    if (!failedWith(error, "EPERM", "EOPNOTSUPP", "EMLINK")) throw error;
+    if (!hasNoLinks(error)) throw error;
     const others = names.filter((name) => before.present(name) === "other").join(", ");
     throw new Error(
       `this file system has no hard links, with which ${others} could be kept; move them to another folder first`,
     );
   }
 }
+
+/** Whether a file got no further name because the file system allows none: most have hard links, but up to a number. */
+const hasNoLinks = (error: unknown): boolean => failedWith(error, "EPERM", "EOPNOTSUPP", "EMLINK");
 
 /** Creates a folder and its missing parents. */
 function makeFolder(folder: string): void {
@@ -196,7 +199,7 @@ function giveName(name: string, program: string, folder: string, working: string
     rename(linked, path);
     return { name, replaced, copied: false };
   } catch (error) {
-    if (!failedWith(error, "EPERM", "EOPNOTSUPP", "EMLINK")) throw error;
+    if (!hasNoLinks(error)) throw error;
   }
   const copy = writeProgram(folder, working);
   // All names of an installation have one time, by which they are known later.
