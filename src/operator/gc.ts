@@ -6,7 +6,7 @@
 import { attachmentOf, describeContent } from "../leases/lease.ts";
 import { formatIp } from "../net/ip.ts";
 import { timeOfDay } from "../sys/clock.ts";
-import { readHost } from "./attachments.ts";
+import { type HostState, readHost } from "./attachments.ts";
 import { consents } from "./consent.ts";
 import { documentText } from "./document.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
@@ -15,7 +15,7 @@ import { lastFreed, putBack } from "./freed-leases.ts";
 import { type Candidate, type Candidates, candidatesOf, findCandidates, type Kept } from "./gc-candidates.ts";
 import { readReport, writeReport } from "./gc-report.ts";
 import { hasOption, type Input, textOption } from "./input.ts";
-import { readLeases } from "./lease-report.ts";
+import { type LeaseReport, readLeases } from "./lease-report.ts";
 import { readLivingList } from "./living-list.ts";
 import { requirePermission } from "./permission.ts";
 import { step } from "./progress.ts";
@@ -62,11 +62,8 @@ interface Found extends Candidates {
   readonly skipped: readonly string[];
 }
 
-type Report = Awaited<ReturnType<typeof readLeases>>;
-type Host = Awaited<ReturnType<typeof readHost>>;
-
 /** What may go, by the list of the living, by a report, or by proof alone. @throws CommandError */
-async function choose(input: Input, report: Report, host: Host): Promise<Found> {
+async function choose(input: Input, report: LeaseReport, host: HostState): Promise<Found> {
   const [alive, from] = [textOption(input, "alive"), textOption(input, "fromReport")];
   if (from !== undefined) {
     if (alive !== undefined)
@@ -117,7 +114,7 @@ async function freeAll(input: Input, found: Found, isQuiet: boolean): Promise<Ex
 }
 
 /** Leases of the reference are unknown once their containers are gone. Who looks for them here is told how they go. */
-function unknownLine({ networks }: Report): string {
+function unknownLine({ networks }: LeaseReport): string {
   const count = networks.flatMap(({ leases }) => leases).filter(({ state }) => state === "unknown").length;
   if (count === 0) return "";
   const stay = count === 1 ? "1 unknown lease stays" : `${count} unknown leases stay`;
