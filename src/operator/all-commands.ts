@@ -14,25 +14,20 @@ const MOST = 600_000;
 /** Runs a command and returns the exit code. */
 export async function runCommand(words: readonly string[], program: Program): Promise<ExitCode> {
   limitCall(MOST);
-  let call: Awaited<ReturnType<typeof parse>>;
+  let name = "bridgehead";
+  let shown = program;
   try {
-    call = await parse(words.length === 0 ? ["--help"] : words, program);
-  } catch (error) {
-    // Help that nobody could read.
-    const { exit, message } = explainFailure(error);
-    program.stderr(`bridgehead: ${message}\n`);
-    return exit;
-  }
-  if (typeof call === "number") return call;
-  const { row, ...given } = call;
-  const shown = withProgress(program, given);
-  const terminal = openTerminal(shown);
-  try {
+    const call = await parse(words.length === 0 ? ["--help"] : words, program);
+    if (typeof call === "number") return call;
+    const { row, ...given } = call;
+    name = `bridgehead ${row.name}`;
+    shown = withProgress(program, given);
+    const terminal = openTerminal(shown);
     const { run } = await row.load();
     return await run({ ...given, terminal, program: shown, commands: COMMANDS });
   } catch (error) {
     const { exit, message } = explainFailure(error);
-    shown.stderr(`bridgehead ${row.name}: ${message}\n`);
+    shown.stderr(`${name}: ${message}\n`);
     return exit;
   } finally {
     endProgress();
