@@ -1,5 +1,6 @@
 /** What doctor looks at for each attachment in libcni's cache: CHECK of its plugins, its address, the host's neighbours. */
 
+import type { Attachment } from "../../cni/attachment.ts";
 import { findVersion } from "../../cni/version.ts";
 import { isAtLeast } from "../../cni/version-check.ts";
 import { formatIp } from "../../net/ip.ts";
@@ -66,10 +67,14 @@ function deleteCommand({ network, containerId, ifname }: CachedAttachment, netns
   return `bridgehead run DEL ${network} --netns ${netns} --id ${containerId} --ifname ${ifname}`;
 }
 
-const describe = ({ network, containerId, ifname }: FoundAttachment): string =>
+/** An attachment as the object of a finding. */
+export const describe = ({ network, containerId, ifname }: Attachment): string =>
   `${network}/${containerId.slice(0, 13)}/${ifname}`;
 
-/** CHECK came with 0.4.0; a network can forbid it. @throws CommandError if a plugin that could not be asked leaves it open */
+/**
+ * CHECK came with 0.4.0; a network can forbid it.
+ * @throws CommandError if no CHECK fails, but the program of a plugin is missing, so that nobody knows what its CHECK would say
+ */
 function failedCheck(
   attachment: FoundAttachment,
   cached: CachedAttachment,

@@ -3,6 +3,7 @@ import { describeMapping } from "../../netfilter/portmap/published.ts";
 import type { FoundAttachment } from "../attachments.ts";
 import { containerEnd, portDocument } from "../port-document.ts";
 import { type PublishedPort, readPorts } from "../port-list.ts";
+import { describe } from "./attachment-checks.ts";
 import type { Diagnosis, Found } from "./diagnosis.ts";
 import type { Subject } from "./host-checks.ts";
 
@@ -29,14 +30,14 @@ export async function checkPorts(
 export function takenOf(ports: readonly PublishedPort[]): Found[] {
   const found = new Map<string, Found>();
   for (const port of ports) {
-    const { state, process: holder, mapping, network = "?", containerId = "?", ifname = "?" } = port;
+    const { state, process: holder, mapping, network = "?", containerId = "?", ifname } = port;
     if (state !== "taken" || holder?.program === KEEPER) continue;
     const who =
       holder === undefined
         ? "a program of the host"
         : `process ${holder.pid} (${holder.program}) of the host`;
     const name = describeMapping(mapping);
-    const object = `${network}/${containerId.slice(0, 13)}/${ifname || "?"}`;
+    const object = describe({ network, containerId, ifname: ifname || "?" });
     const key = `${object} ${name} ${who}`;
     if (found.has(key)) continue;
     found.set(key, {
