@@ -27,8 +27,8 @@ export function boundNamespaces(host: Connection | undefined): BoundNamespace[] 
     const [, , , root = "", point = ""] = line.split(" ");
     if (!root.startsWith("net:[")) continue;
     const path = unescaped(point);
-    // /var/run is usually a link to /run.
     step("looking at bound network namespaces", paths.size);
+    // /var/run is usually a link to /run.
     if (!paths.has(path)) for (const namespace of namespaceAt(path, host)) found.push(namespace);
     paths.add(path);
   }

@@ -13,7 +13,7 @@ import { columnsOf } from "./terminal.ts";
 const AFTER = 1000;
 const EVERY = 100;
 
-/** Erases a line from the cursor on, and goes to its start before (ECMA-48). */
+/** Goes to the start of the line, and erases what is behind the cursor (ECMA-48). */
 const START = "\r";
 const ERASE = "\x1b[K";
 
@@ -21,7 +21,7 @@ export class ProgressLine {
   private readonly write: (text: string) => void;
   private readonly columns: number;
   private readonly clock: () => number;
-  private text = () => "";
+  private text = "";
   private next = AFTER;
   private isShown = false;
 
@@ -35,7 +35,7 @@ export class ProgressLine {
   /** Says what is looked at, as in "reading the leases of net1", and how many of them are done. Cheap: call it for each. */
   step(what: string, done?: number, total?: number): void {
     const count = done === undefined ? "" : total === undefined ? `: ${done}` : `: ${done} of ${total}`;
-    this.text = () => what + count;
+    this.text = what + count;
     this.refresh();
   }
 
@@ -44,7 +44,7 @@ export class ProgressLine {
     const time = this.clock();
     if (time < this.next) return;
     this.next = time + EVERY;
-    const text = printable(`${this.text()}, ${Math.floor(time / 1000)} s`);
+    const text = printable(`${this.text}, ${Math.floor(time / 1000)} s`);
     // A line that fills the last column would go on in the next one.
     const characters = [...text].slice(0, this.columns - 1);
     this.write(`${START}${characters.join("")}${ERASE}`);
@@ -73,8 +73,8 @@ export function endProgress(): void {
 
 /**
  * Shows progress from here on, if a person sits there: standard output and error are a terminal, and neither --json nor
- * --quiet is given. Returns the program with streams that erase the line. `columns` of a descriptor are undefined if it is no
- * terminal.
+ * --quiet is given. Returns the program with streams that erase the line. @param columns those of a descriptor; undefined if
+ * it is not a terminal
  */
 export function withProgress(program: Program, input: Pick<Input, "options">, columns = columnsOf): Program {
   const [width, isTerminal] = [columns(2), columns(1) !== undefined];
