@@ -39,8 +39,8 @@ not record its namespace, because the plugin of another project wrote it, and no
     description: `Lists the published ports of all networks, or of one, whichever backend and whichever plugin has made them.
 
 A port leads to its container, unless an earlier rule takes its packets (shadowed), no packet reaches its rule
-(unreachable), the container is gone (dead) or the rule is (lost). It is taken if a process of the host listens on it too,
-which then gets no connections. It is open to all if no address of the host and no condition restricts it.`,
+(unreachable), the container is gone (dead) or its rule is gone (lost). It is taken if a process of the host listens on it
+too, which then gets no connections. It is open to all if no address of the host and no condition restricts it.`,
     arguments: [{ name: "[NETWORK]", description: "only this network" }],
     options: COMMON_OPTIONS,
     changes: false,
@@ -97,9 +97,12 @@ never freed without a list.`,
         description:
           "ids of all living containers: a file, - for standard input, or crictl, podman, nerdctl to ask those",
       },
-      { flags: "--none-alive", description: "an empty list is meant so" },
-      { flags: "--report FILE", description: "only write what would be freed" },
-      { flags: "--from-report FILE", description: "free what such a file names and has not changed" },
+      { flags: "--none-alive", description: "the list may be empty: no container lives" },
+      { flags: "--report FILE", description: "free nothing; write a report of what would be freed" },
+      {
+        flags: "--from-report FILE",
+        description: "free what such a report names, unless it has changed since",
+      },
       {
         flags: "--undo",
         description: "put back the leases that the last run freed",
@@ -248,12 +251,12 @@ CNI_PATH, CNI_ARGS and CAP_ARGS count as for cnitool.`,
       { flags: "--port PORT", description: "publish a port, as in 8080:80/tcp; repeatable", repeats: true },
       { flags: "--ip ADDRESS", description: "ask for an address; repeatable", repeats: true },
       { flags: "--mac MAC", description: "ask for a MAC address" },
-      { flags: "--none-alive", description: "GC: an empty cache is meant so" },
+      { flags: "--none-alive", description: "GC: the cache may be empty: no container lives" },
       { flags: "--explain-steps", description: "print each step of the plugins on standard error" },
       { flags: "--plugin-dir DIR", description: "folder of the plugins (default: CNI_PATH, /opt/cni/bin)" },
       { flags: "--config-dir DIR", description: "folder of the networks (default: /etc/cni/net.d)" },
       { flags: "--cache-dir DIR", description: "folder of libcni's cache (default: /var/lib/cni)" },
-      { flags: "--yes", description: "is accepted and changes nothing: to call it is to want it" },
+      { flags: "--yes", description: "is accepted, but not needed: run never asks" },
     ],
     changes: false,
     examples: [

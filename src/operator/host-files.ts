@@ -11,7 +11,7 @@ export interface HostFiles {
   readonly cache: Cache;
 }
 
-/** Reads them all. @param only the one network whose leases are wanted. @throws CommandError, SystemError */
+/** Reads them all. @param only the network whose leases are wanted; undefined for all. @throws CommandError, SystemError */
 export function readHostFiles(input: Pick<Input, "options">, only: string | undefined): HostFiles {
   const networks = readNetworks(textOption(input, "configDir"));
   const folders = readLeaseFolders(networks.networks, dataDirIn(input), only);

@@ -146,7 +146,10 @@ async function deathsOf(
   return deaths;
 }
 
-/** On which of these ports programs of the host listen, and which. Some kernels cannot list the sockets of SCTP. */
+/**
+ * The ports on which a program of the host listens, each with the program if /proc shows it. Some kernels cannot list the
+ * sockets of SCTP: then none of these is found.
+ */
 function takenBy<M extends Mapping>(mappings: readonly M[]): Map<M, Holder | undefined> {
   const taken: (readonly [M, number])[] = [];
   for (const ofProtocol of Map.groupBy(mappings, ({ protocol }) => protocol).values()) {
@@ -161,7 +164,7 @@ function takenBy<M extends Mapping>(mappings: readonly M[]): Map<M, Holder | und
   return new Map(taken.map(([mapping, inode]) => [mapping, holders?.get(inode)]));
 }
 
-/** What runtimes asked for of attachments that live, and what no rule publishes any more: a firewall's reload does that. */
+/** Ports of living attachments that runtimes asked for, and that no rule publishes any more, as after a firewall's reload. */
 function* lostPorts(
   attachments: readonly FoundAttachment[],
   found: readonly FoundMapping[],

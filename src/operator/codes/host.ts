@@ -188,7 +188,7 @@ export const HOST_CODES = [
     "BH405",
     "warn",
     "a program of the host listens on a published port",
-    "The rules of the port take its packets to the container, so the program gets none. It was started after the container, or listened before and nobody noticed: publishing a port does not ask who has it.",
+    "The rules of the port send its packets to the container, so the program gets none. Publishing a port does not fail if a program listens on it already, and nothing keeps a program from listening on it later.",
     "`bridgehead ports`, `ss -lntup`",
     "End the program, let it listen on another port, or publish another one.",
     "",
