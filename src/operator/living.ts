@@ -9,14 +9,13 @@ import { formatIp, type IpAddress } from "../net/ip.ts";
 import type { Connection } from "../netlink/connection.ts";
 import { connect, protocol } from "../netlink/index.ts";
 import { dumpNetnsIds, netnsIdIn } from "../netlink/rtnetlink/netns-id.ts";
-import { get } from "../schema/parse.ts";
 import { SystemError } from "../sys/errno.ts";
 import { Netns, NoNamespaceError } from "../sys/netns.ts";
 import { type HostLink, readLinks } from "./attachments.ts";
 import type { Cache, CachedAttachment } from "./cache.ts";
 import type { Lease } from "./lease-folders.ts";
 import { type BoundNamespace, knownNamespaces } from "./namespaces.ts";
-import { type Network, typeOf } from "./networks.ts";
+import { bridgeNameOf, type Network } from "./networks.ts";
 import { step } from "./progress.ts";
 
 /** Where an attachment lives. */
@@ -109,8 +108,7 @@ export class Living {
 
   private findBridge(network: string): number | undefined {
     const plugins = this.networks.find(({ name }) => name === network)?.plugins ?? [];
-    const plugin = plugins.find((each) => typeOf(each) === "bridge");
-    const name = plugin === undefined ? undefined : (get(plugin, "bridge") ?? "cni0");
+    const [name] = plugins.flatMap((plugin) => bridgeNameOf(plugin) ?? []);
     return this.links.find((link) => link.kind === "bridge" && link.name === name)?.index;
   }
 
@@ -150,6 +148,8 @@ export class Living {
 
   /** Only for a lease without a record: the path may lead to a newer namespace by now. */
   private cachedLife(lease: Lease): Life | undefined {
+    // Ten thousand keys need not be made for an empty cache.
+    if (this.cached.size === 0) return undefined;
     const cached = this.cached
       .get(containerOf(lease))
       ?.find(({ ifname }) => lease.ifname === "" || ifname === lease.ifname);

@@ -111,6 +111,13 @@ function readNetwork(file: string): Network | string {
 /** The `type` of a plugin's configuration. */
 export const typeOf = (plugin: Document): string => String(get(plugin, "type"));
 
+/** The bridge that a plugin's configuration names; undefined if it is not the plugin bridge's. An empty text counts as none. */
+export function bridgeNameOf(plugin: Document): string | undefined {
+  if (typeOf(plugin) !== "bridge") return undefined;
+  const name = get(plugin, "bridge");
+  return typeof name === "string" && name !== "" ? name : "cni0";
+}
+
 /** Whether a value is a JSON object. */
 export const isDocument = (value: unknown): value is Document =>
   typeof value === "object" && value !== null && !Array.isArray(value);

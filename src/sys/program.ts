@@ -6,9 +6,15 @@ import { isProgram, status } from "./file.ts";
  * Path of the first program of that name in `folders`, a value of PATH; undefined if none has it. Folders without a leading
  * slash are passed over: what is in the working directory is not trusted.
  */
-export function programIn(folders: string, name: string): string | undefined {
-  for (const folder of folders.split(":")) {
-    if (!folder.startsWith("/")) continue;
+export const programIn = (folders: string, name: string): string | undefined =>
+  firstProgram(
+    folders.split(":").filter((folder) => folder.startsWith("/")),
+    name,
+  );
+
+/** Path of the first program of that name in these folders; undefined if none has it. */
+export function firstProgram(folders: readonly string[], name: string): string | undefined {
+  for (const folder of folders) {
     const path = `${folder}/${name}`;
     try {
       if (isProgram(status(path))) return path;

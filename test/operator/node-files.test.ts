@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readCache } from "../../src/operator/cache.ts";
 import { dataDirOf } from "../../src/operator/lease-folders.ts";
-import { readNetworks } from "../../src/operator/networks.ts";
+import { bridgeNameOf, readNetworks } from "../../src/operator/networks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bridgehead-operator-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -56,6 +56,16 @@ describe("O5: the folder of networks", () => {
       ["5.json", "it is not a JSON object"],
       ["7.conflist", '"plugins" is not an array'],
       ["8.conflist", "plugins[0] is not a JSON object"],
+    ]);
+  });
+
+  test("a configuration without a bridge, or with an empty one, means cni0", () => {
+    const named = (bridge: unknown, type = "bridge") => bridgeNameOf({ type, bridge });
+    expect([named("br7"), named(undefined), named(""), named("br7", "ptp")]).toEqual([
+      "br7",
+      "cni0",
+      "cni0",
+      undefined,
     ]);
   });
 

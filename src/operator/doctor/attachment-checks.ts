@@ -14,7 +14,8 @@ import type { CachedAttachment } from "../cache.ts";
 import { addressesOf, ownInterface } from "../cached-result.ts";
 import { CommandError, exitCode } from "../exit-codes.ts";
 import { typeOf } from "../networks.ts";
-import { errorOf, pluginsOf, programOf } from "./call-plugin.ts";
+import { programOf } from "../plugin-folder.ts";
+import { errorOf, pluginsOf } from "./call-plugin.ts";
 import type { Diagnosis, Found } from "./diagnosis.ts";
 import type { Subject } from "./host-checks.ts";
 

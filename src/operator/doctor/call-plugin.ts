@@ -6,10 +6,10 @@
 import type { Document } from "../../schema/keys.ts";
 import { get } from "../../schema/parse.ts";
 import { runProgram } from "../../sys/child.ts";
-import { messageOf, unlessFailed } from "../../sys/errno.ts";
-import { isProgram, status } from "../../sys/file.ts";
+import { messageOf } from "../../sys/errno.ts";
 import type { CachedAttachment } from "../cache.ts";
 import { isDocument, typeOf } from "../networks.ts";
+import { programOf } from "../plugin-folder.ts";
 
 /** Milliseconds for one call. */
 const MOST = 30_000;
@@ -19,16 +19,6 @@ export const pluginsOf = (document: Document): Document[] => {
   const list = get(document, "plugins");
   return (Array.isArray(list) ? (list as unknown[]) : [document]).filter(isDocument);
 };
-
-/** The program of a plugin; undefined if no folder of CNI_PATH has one. */
-export const programOf = (type: string, pluginPath: string): string | undefined =>
-  pluginPath
-    .split(":")
-    .map((folder) => `${folder}/${type}`)
-    .find((path) => {
-      const found = unlessFailed(() => status(path));
-      return found !== undefined && isProgram(found);
-    });
 
 /** What a plugin is called with. */
 export interface PluginCall {

@@ -12,7 +12,7 @@ import { readText, status } from "../../sys/file.ts";
 import { describeHolder, holders } from "../../sys/lock-holder.ts";
 import { sysctlIfThere } from "../../sys/sysctl.ts";
 import type { HostState } from "../attachments.ts";
-import { type Network, typeOf } from "../networks.ts";
+import { bridgeNameOf, type Network, typeOf } from "../networks.ts";
 import { bridgedPacketsPass, missingFeatures, unfilteredBridges } from "./bridge-checks.ts";
 import type { Diagnosis, Found } from "./diagnosis.ts";
 
@@ -26,10 +26,9 @@ function liveBridges({ networks, links }: HostState): Map<string, Network> {
   const bridges = new Map<string, Network>();
   for (const network of networks.networks) {
     for (const plugin of network.plugins) {
-      if (typeOf(plugin) !== "bridge") continue;
-      const name = get(plugin, "bridge") ?? "cni0";
+      const name = bridgeNameOf(plugin);
       const isThere = links.some((link) => link.name === name && link.kind === "bridge");
-      if (typeof name === "string" && isThere && !bridges.has(name)) bridges.set(name, network);
+      if (name !== undefined && isThere && !bridges.has(name)) bridges.set(name, network);
     }
   }
   return bridges;

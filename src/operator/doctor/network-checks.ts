@@ -12,13 +12,14 @@ import { exists, readFile } from "../../sys/file.ts";
 import { isFileFailure } from "../../sys/own-file.ts";
 import { dataDirOf } from "../lease-folders.ts";
 import { type Network, type Networks, typeOf } from "../networks.ts";
+import { programOf } from "../plugin-folder.ts";
 import { hostLocalOf } from "../range-sets.ts";
 import { hasPluginFolder, missingFolder } from "../validate/judge-host.ts";
 import { readNetworkFile } from "../validate/network-file.ts";
 import { Report } from "../validate/report.ts";
 import { subnetsOf } from "../validate/subnets.ts";
 import { validate } from "../validate/validate.ts";
-import { errorOf, programOf } from "./call-plugin.ts";
+import { errorOf } from "./call-plugin.ts";
 import type { Diagnosis, Found } from "./diagnosis.ts";
 import type { Subject } from "./host-checks.ts";
 

@@ -8,8 +8,9 @@ import { CniError, code, toCniError } from "../../cni/error.ts";
 import { Failures } from "../../cni/failures.ts";
 import { formatResult } from "../../cni/result-format.ts";
 import type { Document } from "../../schema/keys.ts";
-import { argsOf, configurationOf, programOf } from "../doctor/call-plugin.ts";
+import { argsOf, configurationOf } from "../doctor/call-plugin.ts";
 import { typeOf } from "../networks.ts";
+import { programOf } from "../plugin-folder.ts";
 import type { Target } from "./attachment.ts";
 import type { Chain } from "./chain.ts";
 

@@ -8,9 +8,8 @@ import { decodeBridge } from "../../netlink/rtnetlink/bridge.ts";
 import { decodeBridgePort } from "../../netlink/rtnetlink/bridge-port.ts";
 import { interfaceFlag } from "../../netlink/rtnetlink/link.ts";
 import type { PortVlan } from "../../netlink/rtnetlink/vlan.ts";
-import { get } from "../../schema/parse.ts";
 import { type FoundAttachment, type HostLink, type HostState, knownAddresses } from "../attachments.ts";
-import { type Network, typeOf } from "../networks.ts";
+import { bridgeNameOf, type Network } from "../networks.ts";
 import { attachmentNode, type Known, withOrphans } from "./attachment-node.ts";
 import type { Inside, InsideInterface } from "./inside.ts";
 import type {
@@ -132,9 +131,7 @@ const networkOf = (name: string, { host }: Read): Network | undefined =>
   host.networks.networks.find((each) => each.name === name && each.shadowedBy === undefined);
 
 const bridgeNamesOf = (network: Network | undefined): string[] =>
-  (network?.plugins ?? [])
-    .filter((plugin) => typeOf(plugin) === "bridge")
-    .map((plugin) => String(get(plugin, "bridge") || "cni0"));
+  (network?.plugins ?? []).flatMap((plugin) => bridgeNameOf(plugin) ?? []);
 
 /** The bridges that its configuration names, and those where its attachments are. */
 function bridgesOf(

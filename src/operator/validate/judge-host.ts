@@ -7,13 +7,11 @@ import { formatPrefix, overlaps } from "../../net/prefix.ts";
 import { decodeRoute, dumpRoutes, type Route, RTN_UNICAST } from "../../netlink/rtnetlink/route.ts";
 import { unlessFailed } from "../../sys/errno.ts";
 import { isDirectory, isProgram, status } from "../../sys/file.ts";
+import { bridgeNameOf } from "../networks.ts";
+import { foldersIn } from "../plugin-folder.ts";
 import { inside, type NetworkFile } from "./network-file.ts";
 import type { Report } from "./report.ts";
-import { bridgeOf, subnetsOf } from "./subnets.ts";
-
-/** The folders of CNI_PATH. */
-export const foldersIn = (pluginPath: string): string[] =>
-  pluginPath.split(":").filter((folder) => folder !== "");
+import { subnetsOf } from "./subnets.ts";
 
 /** Whether a folder of CNI_PATH exists. Without one, no plugin of any network does, which is one finding. */
 export const hasPluginFolder = (pluginPath: string): boolean =>
@@ -74,7 +72,9 @@ export function judgeSurroundings(
   report: Report,
 ): void {
   using host = connect();
-  const bridges = new Set(files.flatMap(({ plugins }) => plugins.flatMap((entry) => bridgeOf(entry) ?? [])));
+  const bridges = new Set(
+    files.flatMap(({ plugins }) => plugins.flatMap(({ written }) => bridgeNameOf(written) ?? [])),
+  );
   const own = new Set<number>();
   for (const name of bridges) {
     const link = findLink(host, name);
@@ -94,7 +94,7 @@ export function judgeSurroundings(
 function judgeName(name: string, kind: string, judged: ReadonlySet<NetworkFile>, report: Report): void {
   for (const file of judged) {
     for (const entry of file.plugins) {
-      if (bridgeOf(entry) !== name) continue;
+      if (bridgeNameOf(entry.written) !== name) continue;
       const problem = `the host has an interface ${JSON.stringify(name)} already, which is a ${kind}`;
       report.add("BH125", file, inside(entry.at, "bridge"), problem, "choose another name for the bridge");
     }

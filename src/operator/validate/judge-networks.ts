@@ -3,9 +3,10 @@ import { areDisjoint } from "../../net/interval.ts";
 import { formatIp, sameIp } from "../../net/ip.ts";
 import { formatPrefix, overlaps } from "../../net/prefix.ts";
 import { get } from "../../schema/parse.ts";
+import { bridgeNameOf } from "../networks.ts";
 import { inside, type NetworkFile, type PluginEntry } from "./network-file.ts";
 import type { Report } from "./report.ts";
-import { bridgeOf, type Subnet, subnetsOf, subnetsOfEntry } from "./subnets.ts";
+import { type Subnet, subnetsOf, subnetsOfEntry } from "./subnets.ts";
 
 /** A network, and whether its findings are wanted. The others are only what it is compared with. */
 export interface Compared {
@@ -33,10 +34,12 @@ export function judgeNetworks(networks: readonly Compared[], report: Report): vo
 const inOrder = (later: Compared, earlier: Compared): [NetworkFile, NetworkFile] =>
   later.isJudged ? [later.file, earlier.file] : [earlier.file, later.file];
 
+const bridgeIn = ({ written }: PluginEntry): string | undefined => bridgeNameOf(written);
+
 function judgePair(file: NetworkFile, other: NetworkFile, report: Report): void {
   const shared = file.plugins.flatMap((one) =>
     other.plugins.flatMap((two) =>
-      bridgeOf(one) !== undefined && bridgeOf(one) === bridgeOf(two) ? [{ one, two }] : [],
+      bridgeIn(one) !== undefined && bridgeIn(one) === bridgeIn(two) ? [{ one, two }] : [],
     ),
   );
   for (const { one, two } of shared) judgeBridge(file, one, other, two, report);
@@ -60,7 +63,7 @@ function judgeBridge(
   two: PluginEntry,
   report: Report,
 ): void {
-  const bridge = JSON.stringify(bridgeOf(one));
+  const bridge = JSON.stringify(bridgeIn(one));
   const vlans = [one, two].map(({ written }) => get(written, "vlan") ?? 0);
   if (vlans[0] !== vlans[1]) return;
   const key = inside(one.at, "bridge");

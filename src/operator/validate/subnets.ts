@@ -1,4 +1,4 @@
-/** The subnets and bridges of a network, as its configuration has them. */
+/** The subnets of a network, as its configuration has them. */
 import type { Interval } from "../../net/interval.ts";
 import type { IpAddress } from "../../net/ip.ts";
 import { lastAddress, networkOf, type Prefix } from "../../net/prefix.ts";
@@ -16,13 +16,6 @@ export interface Subnet {
   /** The addresses of it that containers get. */
   readonly given: Interval;
   readonly gateway: IpAddress;
-}
-
-/** The bridge of an entry; undefined if it makes none. */
-export function bridgeOf({ type, written }: PluginEntry): string | undefined {
-  if (type !== "bridge") return undefined;
-  const name = get(written, "bridge");
-  return typeof name === "string" && name !== "" ? name : "cni0";
 }
 
 /** The subnets of a network whose IPAM plugin is host-local or static. */
