@@ -6,6 +6,7 @@ import type { Attachment } from "../cni/attachment.ts";
 import { DEFAULT_DATA_DIRECTORY } from "../leases/holders.ts";
 import { goneOf } from "../plugins/portmap/surroundings.ts";
 import type { HostState } from "./attachments.ts";
+import { deathOf } from "./death.ts";
 import { dataDirOf } from "./lease-folders.ts";
 import type { LeaseReport } from "./lease-report.ts";
 import type { JudgedLease } from "./lease-states.ts";
@@ -62,7 +63,7 @@ export async function findCandidates(
       if (!isListed) kept.push({ lease: living, why: living.why });
       continue;
     }
-    const death = leases.every(({ state }) => state === "dead") ? first.why : undefined;
+    const death = deathOf(leases, undefined, false);
     // A container of the list lives, whatever its record says.
     const why = list === undefined ? death : isListed ? undefined : (death ?? NOT_LISTED);
     if (why === undefined) continue;
@@ -130,7 +131,7 @@ async function withoutLeases(host: HostState, list: LivingList | undefined): Pro
   return all.flatMap(({ attachment, rules }): Candidate[] => {
     const isDead = recordsOf(rules).some((record) => gone.has(record));
     const isListed = list?.has(attachment.containerId) ?? true;
-    const death = isDead ? "its network namespace is gone" : undefined;
+    const death = deathOf([], undefined, isDead);
     const why = list === undefined ? death : isListed ? undefined : (death ?? NOT_LISTED);
     return why === undefined ? [] : [{ ...placeOf(attachment, host), leases: [], rules, why }];
   });

@@ -12,6 +12,7 @@ import { goneOf } from "../plugins/portmap/surroundings.ts";
 import { type Holder, holdersOf } from "../sys/socket-holder.ts";
 import { type FoundAttachment, type HostState, knownAddresses } from "./attachments.ts";
 import { addressesOf } from "./cached-result.ts";
+import { deathOf } from "./death.ts";
 import { type JudgedLease, judge } from "./lease-states.ts";
 import { Living } from "./living.ts";
 import { isDocument } from "./networks.ts";
@@ -21,7 +22,7 @@ import { type FoundMapping, findMappings } from "./port-rules.ts";
 /**
  * What becomes of the packets of a port. "leads": they go to the container. "taken": they do, and a process of the host that
  * listens on the port gets none. "contested": they do, or go to a rule of another backend. "shadowed": they go to an earlier
- * rule. "unreachable": they pass no rule that leads there. "dead": the container is gone. "lost": no rule is there any more.
+ * rule. "unreachable": they pass no rule that leads there, or no interface has its address. "dead": the container is gone. "lost": no rule is there any more.
  */
 export type PortState = "leads" | "taken" | "contested" | "shadowed" | "unreachable" | "dead" | "lost";
 
@@ -56,12 +57,13 @@ export async function readPorts(host: HostState): Promise<{ ports: PublishedPort
   const living = new Living(route, host.cache, host.networks.networks, host);
   const leases: JudgedLease[] = [];
   for (const folder of host.folders) for (const lease of await judge(folder, living)) leases.push(lease);
-  const deaths = await deathsOf(found, owners, leases, living);
+  const deaths = await deathsOf(found, owners, leases);
   const taken = takenBy(found.map(({ mapping }) => mapping));
   const ports = found.map((each): PublishedPort => {
     const { rule, mapping, family, address, isConditional } = each;
     const attachment = owners(each);
-    const state = stateOf(each, deaths.get(each), taken.has(mapping));
+    const unreached = living.usersOf(address).length === 0 ? NO_INTERFACE : each.unreached;
+    const state = stateOf({ ...each, unreached }, deaths.get(each), taken.has(mapping));
     const rival = each.shadowedBy ?? each.contestedBy;
     const isOpen = !isConditional && mapping.hostIp.value === 0n && LEADING.includes(state.state);
     return {
@@ -80,6 +82,9 @@ export async function readPorts(host: HostState): Promise<{ ports: PublishedPort
   );
   return { ports, leases };
 }
+
+/** The Go plugins record nothing, so whether their container is gone is not proven. */
+const NO_INTERFACE = "no interface has its address";
 
 const LEADING: readonly PortState[] = ["leads", "taken", "contested"];
 
@@ -120,28 +125,20 @@ function namesOf(rule: OwnedRule, attachment: FoundAttachment | undefined): Part
   };
 }
 
-/**
- * Why ports lead nowhere: their recorded namespace is proven gone, or their lease is dead, or no interface has the container's
- * address.
- */
+/** Why the containers of ports are dead, for those that are. */
 async function deathsOf(
   found: readonly FoundMapping[],
   owners: (found: FoundMapping) => FoundAttachment | undefined,
   leases: readonly JudgedLease[],
-  living: Living,
 ): Promise<Map<FoundMapping, string>> {
   const deaths = new Map<FoundMapping, string>();
-  const dead = leases.filter(({ state }) => state === "dead");
+  const judged = new Map(leases.map((lease) => [lease.path, lease]));
   const gone = await goneOf(found.flatMap(({ rule }) => recordOf(rule) ?? []));
   for (const each of found) {
-    const { rule, address } = each;
-    const { network, containerId } = namesOf(rule, owners(each));
-    const lease = dead.find(
-      (one) => sameIp(one.address, address) && one.network === network && one.containerId === containerId,
-    );
-    if (gone.has(recordOf(rule) ?? "")) deaths.set(each, "its namespace is gone");
-    else if (lease !== undefined) deaths.set(each, lease.why);
-    else if (living.usersOf(address).length === 0) deaths.set(each, "its address is gone");
+    const attachment = owners(each);
+    const own = attachment?.leases.flatMap(({ path }) => judged.get(path) ?? []) ?? [];
+    const death = deathOf(own, attachment, gone.has(recordOf(each.rule) ?? ""));
+    if (death !== undefined) deaths.set(each, death);
   }
   return deaths;
 }

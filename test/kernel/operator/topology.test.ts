@@ -279,8 +279,11 @@ hostTests({ mayKeep: [...MAY_KEEP, ...KEPT] }, testUnless(whyNoReference("bridge
     scene.forget();
     await judgeShow(host, scene, one);
     await host.run("ip netns delete c1");
-    const isDead = (port: string) => port.endsWith(" dead");
-    await eventually("the end of c1", async () => (await scene.ports()).every(isDead));
+    // Its death is proven by nothing, so that gc leaves it, and no command calls it dead.
+    const isAddressGone = (port: string) => port.endsWith(" unreachable");
+    await eventually("the end of c1", async () => (await scene.ports()).every(isAddressGone));
+    expect(JSON.parse((await scene.run(["gc", "--json"])).stdout).candidates).toEqual([]);
+    expect((await scene.run(["ports"])).stdout).toContain("unreachable: no interface has its address\n");
     await scene.end(one);
   },
 );
