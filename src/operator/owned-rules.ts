@@ -28,7 +28,7 @@ export interface OwnedRule extends Partial<Attachment> {
   readonly mark: string | undefined;
   /** The container's address that it is about. */
   readonly address: IpAddress | undefined;
-  /** Undefined for an address of the firewall's own table or list. */
+  /** Undefined for an address in a set of the firewall's own table. */
   readonly found: FoundRule | undefined;
 }
 
@@ -67,15 +67,15 @@ export async function readOwnedRules(netfilter: Connection | undefined): Promise
       for (const rule of ofIptables(all, family, "legacy")) rules.push(rule);
     }
   }
-  for (const { address, mark, place } of await firewallRules(netfilter))
+  for (const { address, mark, place, found } of await firewallRules(netfilter))
     rules.push({
       purpose: "firewall",
       backend: place,
       family: address.family,
-      chain: "",
+      chain: found?.chain ?? "",
       mark,
       address,
-      found: undefined,
+      found,
     });
   return rules;
 }

@@ -20,6 +20,8 @@ export interface Listed {
   readonly mark: string | undefined;
   /** "iptables-nft", "ip6tables-legacy", "nftables". */
   readonly place: string;
+  /** Undefined in the table of nftables, whose sets hold addresses. */
+  readonly found: FoundRule | undefined;
 }
 
 /** All rules that are about addresses of containers, in all backends. @throws CniError, NetlinkError */
@@ -31,11 +33,12 @@ export async function list(netfilter: Connection | undefined): Promise<Listed[]>
       connection === undefined ? [await readLegacy(family)] : nftStates(connection, [family], []);
     for (const rule of states.flatMap((state) => rulesOf(state, CNI_FORWARD))) {
       const address = addressOf(rule);
-      if (address !== undefined) listed.push({ address, mark: rule.mark, place: nameOf(place) });
+      if (address !== undefined) listed.push({ address, mark: rule.mark, place: nameOf(place), found: rule });
     }
   }
   if (netfilter !== undefined)
-    for (const { address, mark } of recordedIn(netfilter)) listed.push({ address, mark, place: "nftables" });
+    for (const { address, mark } of recordedIn(netfilter))
+      listed.push({ address, mark, place: "nftables", found: undefined });
   return listed;
 }
 
