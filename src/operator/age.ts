@@ -4,15 +4,15 @@ const SECOND = 1_000_000_000n;
 
 /** The units of a span, the largest first: a span is shown in the largest of which it has at least one. */
 const UNITS = [
-  ["d", 86_400n],
-  ["h", 3_600n],
-  ["m", 60n],
+  ["d", 86_400],
+  ["h", 3_600],
+  ["m", 60],
 ] as const;
 
 /** As in "9d", "3h", "12m", "40s". A moment in the future, as after the clock was set back, is "0s". */
 export function formatAge(since: bigint, now: bigint): string {
-  const seconds = now > since ? (now - since) / SECOND : 0n;
-  for (const [unit, length] of UNITS) if (seconds >= length) return `${seconds / length}${unit}`;
+  const seconds = now > since ? Number((now - since) / SECOND) : 0;
+  for (const [unit, length] of UNITS) if (seconds >= length) return `${Math.floor(seconds / length)}${unit}`;
   return `${seconds}s`;
 }
 

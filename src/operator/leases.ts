@@ -2,7 +2,7 @@
 import { formatIp } from "../net/ip.ts";
 import { timeOfDay } from "../sys/clock.ts";
 import { formatAge, formatMoment } from "./age.ts";
-import { documentText } from "./document.ts";
+import { documentText, exactNumber } from "./document.ts";
 import { type ExitCode, exitCode } from "./exit-codes.ts";
 import { hasOption, type Input, type Terminal, textOption } from "./input.ts";
 import { metricsText } from "./lease-metrics.ts";
@@ -59,7 +59,8 @@ function leasesText(
       ]),
   );
   const parts = [rows.length === 0 ? "" : `${formatTable(COLUMNS, rows, terminal)}\n`];
-  for (const each of networks) for (const set of each.sets) parts.push(`${setText(each, set)}\n`);
+  for (const each of networks)
+    for (const set of each.sets) parts.push(`${setText(each, set)}\n`);
   const other = networks.flatMap(({ folder }) => folder?.other ?? []);
   if (other.length > 0) parts.push("\nNot leases:\n");
   for (const { path, why } of other)
@@ -94,9 +95,9 @@ function leasesDocument({ networks, problems }: LeaseReport, isWanted: (lease: J
       sets: sets.map(({ family, ranges, total, used, alive, dead, unknown, free, next }) => ({
         family: `ipv${family}`,
         ranges: rangesDocument(ranges),
-        total: total ?? null,
+        total: total === undefined ? null : exactNumber(total),
         ...{ used, alive, dead, unknown },
-        free: free ?? null,
+        free: free === undefined ? null : exactNumber(free),
         next: next === undefined ? null : formatIp(next),
       })),
       leases: leases.filter(isWanted).map((lease) => ({
