@@ -13,6 +13,7 @@ import { cacheProblems } from "./host-files.ts";
 import { hasOption, type Input, type Terminal, textOption } from "./input.ts";
 import { named } from "./named.ts";
 import { PLUGIN_FOLDER } from "./plugin-folder.ts";
+import { wrapped } from "./sentences.ts";
 import { type Colour, coloured, printable } from "./table.ts";
 
 /** Exit code 1 if a row is a failure; 4 if nothing is, but something could not be looked at. */
@@ -43,10 +44,15 @@ export async function run(input: Input): Promise<ExitCode> {
 
 const COLOURS: Readonly<Record<DoctorRow["state"], Colour>> = { ok: "good", warn: "warning", fail: "bad" };
 
+/** Columns before the text of a row. */
+const INDENT = 29;
+
 /** A line, and one with the remedy below. */
 function textOf({ state, code, check, object, message, remedy }: DoctorRow, terminal: Terminal): string {
   const head = coloured(state.padEnd(4), COLOURS[state], terminal);
   const name = code ?? "     ";
-  const line = `${head}  ${name}  ${check.padEnd(14)}  ${printable(object)}: ${printable(message)}\n`;
+  const text = wrapped(`${printable(object)}: ${printable(message)}`, terminal.columns, INDENT);
+  const line = `${head}  ${name}  ${check.padEnd(14)}  ${text}\n`;
+  // A command stays on its line, so that it can be copied.
   return remedy === undefined ? line : `${line}             do: ${printable(remedy)}\n`;
 }

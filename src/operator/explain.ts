@@ -6,9 +6,10 @@ import { allKeys, explanationsOf } from "./explain/find.ts";
 import type { Explanation } from "./explain/row.ts";
 import { LEVEL_WORDS } from "./finding.ts";
 import { hasOption, type Input } from "./input.ts";
+import { wrapped } from "./sentences.ts";
 import { nearest } from "./validate/nearest.ts";
 
-/** Most columns of a text: longer lines are hard to read. */
+/** Explanations are texts of several lines in a pipe too. */
 const WIDEST = 100;
 
 /** Without an argument it lists the codes. Exit code 1 if nothing is known about the text. */
@@ -53,20 +54,7 @@ function textOf({ name, title, cause, look, remedy, issues }: Explanation, colum
   const lines = [`${name}: ${title}`];
   for (const [word, text] of parts) {
     if (text === "") continue;
-    for (const [index, line] of wrapped(text, columns - 10).entries())
-      lines.push(`  ${(index === 0 ? word : "").padEnd(8)}${line}`);
+    lines.push(`  ${word.padEnd(8)}${wrapped(text, columns, 10)}`);
   }
   return `${lines.join("\n")}\n`;
-}
-
-function wrapped(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

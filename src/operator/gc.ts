@@ -14,11 +14,12 @@ import { describeAddresses, describeAttachment, free, problemOf } from "./free.t
 import { lastFreed, putBack } from "./freed-leases.ts";
 import { type Candidate, type Candidates, candidatesOf, findCandidates, type Kept } from "./gc-candidates.ts";
 import { readReport, writeReport } from "./gc-report.ts";
-import { hasOption, type Input, textOption } from "./input.ts";
+import { hasOption, type Input, type Terminal, textOption } from "./input.ts";
 import { type LeaseReport, readLeases } from "./lease-report.ts";
 import { readLivingList } from "./living-list.ts";
 import { requirePermission } from "./permission.ts";
 import { step } from "./progress.ts";
+import { wrapped } from "./sentences.ts";
 import { printable } from "./table.ts";
 
 /** Says what may go, and frees it if that is agreed to. */
@@ -36,10 +37,8 @@ export async function run(input: Input): Promise<ExitCode> {
   const isQuiet = hasOption(input, "quiet") || hasOption(input, "json");
   if (!isQuiet) {
     if (textOption(input, "alive") === undefined && textOption(input, "fromReport") === undefined)
-      terminal.stdout(unknownLine(report));
-    for (const each of found.leaving) terminal.stdout(`${planLine(each)}\n`);
-    for (const each of found.kept) terminal.stdout(`${keptLine(each)}\n`);
-    for (const line of found.skipped) terminal.stdout(`${printable(line)}\n`);
+      say(terminal, ...unknownLine(report));
+    say(terminal, ...found.leaving.map(planLine), ...found.kept.map(keptLine), ...found.skipped);
   }
   const counts = countsOf(found.leaving);
   if (found.leaving.length === 0 || file !== undefined) {
@@ -56,6 +55,11 @@ export async function run(input: Input): Promise<ExitCode> {
     return exitCode.fine;
   }
   return await freeAll(input, found, isQuiet);
+}
+
+/** Writes sentences. */
+function say({ stdout, columns }: Terminal, ...lines: readonly string[]): void {
+  for (const line of lines) stdout(`${wrapped(printable(line), columns)}\n`);
 }
 
 interface Found extends Candidates {
@@ -93,7 +97,7 @@ async function freeAll(input: Input, found: Found, isQuiet: boolean): Promise<Ex
       for (const { lease, why } of changed) {
         const line = `skipped ${formatIp(lease.address)} of ${describeAttachment(lease)}: ${why}`;
         skipped.push(line);
-        if (!isQuiet) terminal.stdout(`${printable(line)}\n`);
+        if (!isQuiet) say(terminal, line);
       }
       if (leases.length > 0 || isCleaned)
         freed.push({
@@ -114,11 +118,11 @@ async function freeAll(input: Input, found: Found, isQuiet: boolean): Promise<Ex
 }
 
 /** Leases of the reference are unknown once their containers are gone. Who looks for them here is told how they go. */
-function unknownLine({ networks }: LeaseReport): string {
+function unknownLine({ networks }: LeaseReport): string[] {
   const count = networks.flatMap(({ leases }) => leases).filter(({ state }) => state === "unknown").length;
-  if (count === 0) return "";
+  if (count === 0) return [];
   const stay = count === 1 ? "1 unknown lease stays" : `${count} unknown leases stay`;
-  return `${stay}: see "leases --state unknown", and free them by "gc --alive" or "release"\n`;
+  return [`${stay}: see "leases --state unknown", and free them by "gc --alive" or "release"`];
 }
 
 const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
@@ -134,15 +138,11 @@ function planLine({ attachment, leases, rules, why }: Candidate): string {
     ...(leases.length > 0 ? [describeAddresses(leases)] : []),
     ...(rules.length > 0 ? [plural(rules.length, "rule", "rules")] : []),
   ];
-  return printable(
-    `${attachment.network}: ${parts.join(" and ")} of ${describeAttachment(attachment)}: ${why}`,
-  );
+  return `${attachment.network}: ${parts.join(" and ")} of ${describeAttachment(attachment)}: ${why}`;
 }
 
 const keptLine = ({ lease, why }: Kept): string =>
-  printable(
-    `${lease.network}: kept ${formatIp(lease.address)} of ${describeAttachment(lease)}, which is not on the list: ${why}`,
-  );
+  `${lease.network}: kept ${formatIp(lease.address)} of ${describeAttachment(lease)}, which is not on the list: ${why}`;
 
 /** The document of --json, or the addresses of --quiet: what was freed, or what would be. */
 function print(input: Input, { leaving, kept, skipped }: Found, freed: readonly Candidate[]): void {
@@ -182,15 +182,15 @@ function print(input: Input, { leaving, kept, skipped }: Found, freed: readonly 
 async function undo(input: Input, name: string | undefined): Promise<ExitCode> {
   const { terminal } = input;
   const isQuiet = hasOption(input, "quiet") || hasOption(input, "json");
-  const say = (line: string): void => {
-    if (!isQuiet) terminal.stdout(`${printable(line)}\n`);
+  const tell = (line: string): void => {
+    if (!isQuiet) say(terminal, line);
   };
   const { networks } = await readLeases(input, name);
   const places = networks.filter((place) => place.folder !== undefined);
   const copies = places.flatMap((place) => lastFreed(place).map((copy) => ({ ...copy, place })));
   for (const { place, address, content } of copies)
-    say(`${place.network}: ${address} of ${describeContent(content)}`);
-  if (copies.length === 0) say("nothing was freed within a day");
+    tell(`${place.network}: ${address} of ${describeContent(content)}`);
+  if (copies.length === 0) tell("nothing was freed within a day");
   const doing = copies.length > 0 && consents(input, "put these leases back?");
   const restored: typeof copies = [];
   for (const place of doing ? new Set(copies.map((copy) => copy.place)) : []) {
@@ -201,7 +201,7 @@ async function undo(input: Input, name: string | undefined): Promise<ExitCode> {
         terminal.stderr(`bridgehead gc: cannot put ${address} back: another container has it by now\n`);
     }
   }
-  if (doing) say("the leases are back; rules are made anew by the next ADD only");
+  if (doing) tell("the leases are back; rules are made anew by the next ADD only");
   if (hasOption(input, "json")) {
     const documentOf = ({ place, address, content }: (typeof copies)[number]) => {
       const { containerId, ifname } = attachmentOf(content);

@@ -9,6 +9,7 @@ import { metricsText } from "./lease-metrics.ts";
 import { type LeaseReport, type NetworkLeases, readLeases } from "./lease-report.ts";
 import type { JudgedLease } from "./lease-states.ts";
 import { describeRanges, rangesDocument, type SetUse } from "./range-sets.ts";
+import { wrapped } from "./sentences.ts";
 import { type Cell, type Column, coloured, formatTable, printable } from "./table.ts";
 
 /** Lists the leases. */
@@ -60,11 +61,13 @@ function leasesText(
   );
   const parts = [rows.length === 0 ? "" : `${formatTable(COLUMNS, rows, terminal)}\n`];
   for (const each of networks)
-    for (const set of each.sets) parts.push(`${setText(each, set)}\n`);
+    for (const set of each.sets) parts.push(`${wrapped(setText(each, set), terminal.columns)}\n`);
   const other = networks.flatMap(({ folder }) => folder?.other ?? []);
   if (other.length > 0) parts.push("\nNot leases:\n");
   for (const { path, why } of other)
-    parts.push(`  ${printable(path)} ${coloured(printable(why), "faint", terminal)}\n`);
+    parts.push(
+      `${wrapped(`  ${printable(path)} ${coloured(printable(why), "faint", terminal)}`, terminal.columns, 4)}\n`,
+    );
   if (networks.length === 0) parts.push("no network of this host uses host-local\n");
   return parts.join("");
 }

@@ -9,6 +9,7 @@ import { describeAttachment, free } from "./free.ts";
 import { hasOption, type Input } from "./input.ts";
 import { readLeases } from "./lease-report.ts";
 import type { JudgedLease } from "./lease-states.ts";
+import { wrapped } from "./sentences.ts";
 import { printable } from "./table.ts";
 
 /** Says what would be released, and releases it if that is agreed to. */
@@ -29,6 +30,7 @@ export async function run(input: Input): Promise<ExitCode> {
       exitCode.wrongUse,
       `cannot release ${JSON.stringify(which)}: it stands for several containers (${[...others].join(", ")}); give the whole id`,
     );
+  const say = (line: string): void => terminal.stdout(`${wrapped(printable(line), terminal.columns)}\n`);
   const now = timeOfDay();
   const isQuiet = hasOption(input, "quiet") || hasOption(input, "json");
   const living = leases.find(({ state }) => state === "alive");
@@ -37,7 +39,7 @@ export async function run(input: Input): Promise<ExitCode> {
       exitCode.problems,
       `cannot release ${formatIp(living.address)}: ${describeAttachment(living)} has had it for ${formatAge(living.since, now)} and lives: ${living.why}; stop the container, or release it all the same with --force`,
     );
-  if (!isQuiet) for (const lease of leases) terminal.stdout(`${printable(lineOf(lease, now))}\n`);
+  if (!isQuiet) for (const lease of leases) say(lineOf(lease, now));
   const doing = consents(input, `release ${leases.map(({ address }) => formatIp(address)).join(", ")}?`);
   const released = doing ? await releaseAll(input, leases) : [];
   if (hasOption(input, "json")) {
@@ -52,7 +54,7 @@ export async function run(input: Input): Promise<ExitCode> {
   } else if (hasOption(input, "quiet"))
     for (const { address } of doing ? released : leases) terminal.stdout(`${formatIp(address)}\n`);
   else if (released.length > 0)
-    terminal.stdout(`released ${released.map(({ address }) => formatIp(address)).join(", ")}\n`);
+    say(`released ${released.map(({ address }) => formatIp(address)).join(", ")}`);
   return doing && released.length < leases.length ? exitCode.problems : exitCode.fine;
 }
 

@@ -12,11 +12,12 @@ import { documentText } from "./document.ts";
 import { type ExitCode, exitCode } from "./exit-codes.ts";
 import { cleanRules, describeAttachment } from "./free.ts";
 import { cacheProblems } from "./host-files.ts";
-import { hasOption, type Input, textOption } from "./input.ts";
+import { hasOption, type Input, type Terminal, textOption } from "./input.ts";
 import { named } from "./named.ts";
 import { requirePermission } from "./permission.ts";
 import { step } from "./progress.ts";
 import { type Look, type Patient, patientsOf } from "./repair/patient.ts";
+import { wrapped } from "./sentences.ts";
 import { printable } from "./table.ts";
 
 /** An attachment that is to be repaired, or is left alone. */
@@ -56,7 +57,7 @@ export async function run(input: Input): Promise<ExitCode> {
     if (isQuiet) print(input, shown, repaired);
     else terminal.stdout(line);
   };
-  if (!isQuiet) for (const each of shown) terminal.stdout(lineOf(each));
+  if (!isQuiet) for (const each of shown) terminal.stdout(lineOf(each, terminal));
   if (hurt.length === 0) {
     finish(new Set(), isUnknown ? "" : "nothing is missing\n");
     return cannotTell;
@@ -115,12 +116,13 @@ async function takeBack(patient: Patient, repaired: Set<Patient>): Promise<void>
   await cleanRules(leaving);
 }
 
-function lineOf({ patient, look }: Found): string {
+function lineOf({ patient, look }: Found, { columns }: Terminal): string {
   const { attachment } = patient;
   const who = `${attachment.network}: ${describeAttachment(attachment)}`;
-  if (look.state === "left") return `${printable(`${who} is left alone: ${look.why}`)}\n`;
+  const line = (text: string): string => `${wrapped(printable(text), columns)}\n`;
+  if (look.state === "left") return line(`${who} is left alone: ${look.why}`);
   const losses = lossesIn(look).map(({ what }) => what);
-  return losses.length === 0 ? "" : `${printable(`${who} has lost ${losses.join(", ")}`)}\n`;
+  return losses.length === 0 ? "" : line(`${who} has lost ${losses.join(", ")}`);
 }
 
 function unknownLine({ patient: { attachment }, look }: Found): string[] {

@@ -4,9 +4,10 @@ import { messageOf } from "../sys/errno.ts";
 import { documentText } from "./document.ts";
 import { type ExitCode, exitCode } from "./exit-codes.ts";
 import { LEVEL_WORDS } from "./finding.ts";
-import { hasOption, type Input, textOption } from "./input.ts";
+import { hasOption, type Input, type Terminal, textOption } from "./input.ts";
 import { DEFAULT_CONFIG_DIRECTORY } from "./networks.ts";
 import { PLUGIN_FOLDER } from "./plugin-folder.ts";
+import { wrapped } from "./sentences.ts";
 import { printable } from "./table.ts";
 import type { Source } from "./validate/network-file.ts";
 import type { ConfigurationFinding } from "./validate/report.ts";
@@ -43,15 +44,20 @@ export async function run(input: Input): Promise<ExitCode> {
     const bad = new Set(findings.filter(({ level }) => level !== "note").map(({ file }) => file));
     for (const file of bad) terminal.stdout(`${printable(file)}\n`);
   } else {
-    const lines = [...findings.map(lineOf), summaryOf(files.length, counts)];
+    const lines = [...findings.map((each) => lineOf(each, terminal)), summaryOf(files.length, counts)];
     terminal.stdout(`${lines.join("\n")}\n`);
   }
   if (isUnreadable) return exitCode.cannotTell;
   return isBad ? exitCode.problems : exitCode.fine;
 }
 
-const lineOf = ({ file, line, column, level, code, message, remedy }: ConfigurationFinding): string =>
-  printable(`${file}:${line}:${column}: ${LEVEL_WORDS[level]} ${code}: ${message}; ${remedy}`);
+function lineOf(
+  { file, line, column, level, code, message, remedy }: ConfigurationFinding,
+  { columns }: Terminal,
+): string {
+  const text = `${file}:${line}:${column}: ${LEVEL_WORDS[level]} ${code}: ${message}; ${remedy}`;
+  return wrapped(printable(text), columns);
+}
 
 function summaryOf(
   files: number,

@@ -3,6 +3,7 @@ import { COMMANDS } from "../../src/operator/commands.ts";
 import { explainFailure } from "../../src/operator/failure.ts";
 import type { Program, Terminal } from "../../src/operator/input.ts";
 import { parse } from "../../src/operator/parser.ts";
+import { withWrapping } from "../../src/operator/sentences.ts";
 
 /** What a command wrote, and its exit code. */
 export interface Said {
@@ -18,7 +19,7 @@ export function recordingTerminal(
   } = {},
 ) {
   const said = { stdout: "", stderr: "" };
-  const program: Program = {
+  const recorder: Program = {
     version: "1.2.3",
     plugins: ["bridge", "host-local"],
     environment: {},
@@ -29,6 +30,7 @@ export function recordingTerminal(
       said.stderr += text;
     },
   };
+  const program = withWrapping(recorder, options.columns ?? Number.POSITIVE_INFINITY);
   const terminal: Terminal = {
     columns: Number.POSITIVE_INFINITY,
     isTerminal: false,
@@ -61,11 +63,8 @@ export async function command(
     return { exitCode, ...said };
   } catch (error) {
     const { exit, message } = explainFailure(error);
-    return {
-      exitCode: exit,
-      stdout: said.stdout,
-      stderr: `${said.stderr}bridgehead ${row.name}: ${message}\n`,
-    };
+    program.stderr(`bridgehead ${row.name}: ${message}\n`);
+    return { exitCode: exit, ...said };
   }
 }
 

@@ -1,6 +1,7 @@
 /** Draws what `show` shows as an indented tree. */
 import type { Terminal } from "../input.ts";
 import { containerEnd, hostEnd, stateText } from "../port-document.ts";
+import { wrapped } from "../sentences.ts";
 import { type Colour, coloured, printable } from "../table.ts";
 import type {
   AttachmentNode,
@@ -23,12 +24,21 @@ export interface Branch {
   readonly below?: readonly Branch[];
 }
 
-/** The lines of trees. On a terminal that is too narrow they are cut at their ends. */
+/**
+ * The lines of trees. On a terminal that is too narrow they go on in the next line; rules, which --json has whole, are cut at
+ * their ends, and so is a word without an end.
+ */
 export function drawTree(roots: readonly Branch[], terminal: Pick<Terminal, "columns" | "colour">): string {
   const lines: string[] = [];
   const draw = ({ text, colour, below = [] }: Branch, lead: string, indent: string): void => {
-    const shown = cut(printable(text), terminal.columns - lead.length);
-    lines.push(lead + (colour === undefined ? shown : coloured(shown, colour, terminal)));
+    const room = terminal.columns - lead.length;
+    const whole = colour === "faint" ? printable(text) : wrapped(printable(text), room);
+    const next = indent + (below.length > 0 ? "│  " : "   ");
+    for (const [at, part] of whole.split("\n").entries()) {
+      const start = at === 0 ? lead : next;
+      const shown = cut(part, terminal.columns - start.length);
+      lines.push(start + (colour === undefined ? shown : coloured(shown, colour, terminal)));
+    }
     for (const [at, branch] of below.entries()) {
       const isLast = at === below.length - 1;
       draw(branch, indent + (isLast ? "└─ " : "├─ "), indent + (isLast ? "   " : "│  "));
