@@ -86,7 +86,7 @@ function readCopies(place: LeasePlace): Freed[] {
   });
 }
 
-/** The copies of the last run, which are younger than a day. */
+/** The copies of the last run that freed anything in this folder, which are younger than a day. */
 export function lastFreed(place: LeasePlace): readonly Freed[] {
   const now = timeOfDay();
   const young = readCopies(place).filter((copy) => now - copy.at < KEPT);
@@ -102,7 +102,7 @@ export interface Restored {
   readonly isBack: boolean;
 }
 
-/** Puts the leases of the last run back, unless their addresses are taken, and forgets their copies. @throws SystemError */
+/** Puts the leases of the last run in this folder back, unless their addresses are taken, and forgets their copies. @throws SystemError */
 export function putBack(place: LeasePlace): Restored[] {
   const files = new LeaseFiles(place, () => {});
   using _lock = lockFile(files.at("lock"), LOCK_WAIT);

@@ -6,6 +6,7 @@
 import { attachmentOf, describeContent } from "../leases/lease.ts";
 import { formatIp } from "../net/ip.ts";
 import { timeOfDay } from "../sys/clock.ts";
+import { formatAge } from "./age.ts";
 import { type HostState, readHost } from "./attachments.ts";
 import { consents } from "./consent.ts";
 import { documentText } from "./document.ts";
@@ -178,7 +179,7 @@ function print(input: Input, { leaving, kept, skipped }: Found, freed: readonly 
   );
 }
 
-/** Puts back what the last run freed in each network. */
+/** Puts back what the last run freed, in whatever networks it was. */
 async function undo(input: Input, name: string | undefined): Promise<ExitCode> {
   const { terminal } = input;
   const isQuiet = hasOption(input, "quiet") || hasOption(input, "json");
@@ -187,7 +188,10 @@ async function undo(input: Input, name: string | undefined): Promise<ExitCode> {
   };
   const { networks } = await readLeases(input, name);
   const places = networks.filter((place) => place.folder !== undefined);
-  const copies = places.flatMap((place) => lastFreed(place).map((copy) => ({ ...copy, place })));
+  const young = places.flatMap((place) => lastFreed(place).map((copy) => ({ ...copy, place })));
+  const newest = young.reduce((most, { at }) => (at > most ? at : most), 0n);
+  const copies = young.filter(({ at }) => at === newest);
+  if (copies.length > 0) tell(`freed ${formatAge(newest, timeOfDay())} ago:`);
   for (const { place, address, content } of copies)
     tell(`${place.network}: ${address} of ${describeContent(content)}`);
   if (copies.length === 0) tell("nothing was freed within a day");

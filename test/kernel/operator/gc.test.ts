@@ -5,6 +5,7 @@ import {
   constants,
   cpSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -316,6 +317,16 @@ describe("O12: release", () => {
       writeFileSync(join(LEASES, address), `c5\r\neth${index}`);
     expect((await command(["release", "testnet", "c5", "--yes"])).exitCode).toBe(0);
     expect(leased()).toEqual([]);
+    // The last run of all networks comes back, and nothing of the runs before it.
+    const other = `${LEASES}/../other`;
+    mkdirSync(other);
+    writeFileSync(join(other, "10.78.0.2"), "c6\r\neth0");
+    expect((await command(["release", "other", "c6", "--yes"])).exitCode).toBe(0);
+    expect((await command(["gc", "--undo", "--yes"])).stdout).toMatch(
+      /^freed \d+s ago:\nother: 10\.78\.0\.2 of container c6, interface eth0\n/,
+    );
+    expect([leased(), leased(other)]).toEqual([[], ["10.78.0.2"]]);
+    rmSync(other, { recursive: true });
     expect((await command(["gc", "--undo", "--yes"])).exitCode).toBe(0);
     expect(leased()).toEqual(interfaces);
     for (const address of interfaces) rmSync(join(LEASES, address));
