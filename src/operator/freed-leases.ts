@@ -35,11 +35,11 @@ const pathOf = (place: LeasePlace): string => `${stateDirectory(place)}/freed+${
 
 /**
  * Keeps copies of leases, before they are freed. `at` is the time of the run, the same in all of its calls: what has the
- * newest time comes back together. The caller holds the network's lock. @throws SystemError
+ * newest time comes back together. The caller holds the network's lock. Copies are appended, since a run may free thousands
+ * of attachments one by one. @throws SystemError
  */
 export function keepCopies(place: LeasePlace, leases: readonly Lease[], at: bigint): void {
   ensureOwnDirectory(stateDirectory(place));
-  const old = readCopies(place).filter((copy) => at - copy.at < KEPT);
   const added = leases.map(
     ({ address, file: { content = "" }, record }): Freed => ({
       at,
@@ -48,24 +48,36 @@ export function keepCopies(place: LeasePlace, leases: readonly Lease[], at: bigi
       record: record === undefined ? "" : formatRecord(record, content),
     }),
   );
-  write(place, [...old, ...added]);
+  const first = firstOf(place);
+  if (first !== undefined && at - first.at < KEPT) write(place, added, "append");
+  else write(place, [...readCopies(place).filter((copy) => at - copy.at < KEPT), ...added], "replace");
 }
 
-function write(place: LeasePlace, copies: readonly Freed[]): void {
-  const lines = copies.map(({ at, ...rest }) => `${JSON.stringify({ at: String(at), ...rest })}\n`);
-  const bytes = new TextEncoder().encode(lines.join(""));
-  using file = openOwn(pathOf(place), O.WRONLY | O.CREAT, 0o600);
-  ftruncate(file.fd, 0);
+/** O_APPEND of fcntl.h. */
+const APPEND = 0o2000;
+
+/** Adds copies to the file, or replaces its content. A line that a killed run has not finished is ended by the next one. */
+function write(place: LeasePlace, copies: readonly Freed[], mode: "append" | "replace"): void {
+  const lines = copies.map(({ at, ...rest }) => `\n${JSON.stringify({ at: String(at), ...rest })}`);
+  const bytes = new TextEncoder().encode(`${lines.join("")}\n`);
+  using file = openOwn(pathOf(place), O.WRONLY | O.CREAT | (mode === "append" ? APPEND : 0), 0o600);
+  if (mode === "replace") ftruncate(file.fd, 0);
   writeAll(file.fd, bytes);
   fsync(file.fd);
 }
 
+/** Most bytes of the first copy. */
+const FIRST = 4096;
+
+/** The oldest copy; undefined if there is none, or if it is longer than that. */
+const firstOf = (place: LeasePlace): Freed | undefined => readCopies(place, FIRST)[0];
+
 /** Lines that are not ours are left out. @throws SystemError, ForeignFileError */
-function readCopies(place: LeasePlace): Freed[] {
+function readCopies(place: LeasePlace, most = Number.POSITIVE_INFINITY): Freed[] {
   let text: string;
   try {
     using file = openOwn(pathOf(place), O.RDONLY);
-    text = new TextDecoder().decode(readUpTo(file.fd, file.status.size));
+    text = new TextDecoder().decode(readUpTo(file.fd, Math.min(file.status.size, most)));
   } catch (error) {
     if (failedWith(error, "ENOENT", "ENOTDIR")) return [];
     throw error;
@@ -114,7 +126,7 @@ export function putBack(place: LeasePlace): Restored[] {
     return { address: text, content, isBack: lease.publish(address) };
   });
   const others = readCopies(place).filter(({ at }) => at !== copies[0]?.at);
-  if (others.length > 0) write(place, others);
+  if (others.length > 0) write(place, others, "replace");
   else if (copies.length > 0) unlink(pathOf(place));
   return restored;
 }

@@ -127,8 +127,9 @@ export class Living {
       const why = `its address is on an interface of ${where}`;
       for (const [text, index] of found) {
         const master = netnsId === undefined ? undefined : masters.get(`${netnsId} ${index}`);
-        const use = { netns, why, master };
-        all.set(text, [...(all.get(text) ?? []), use]);
+        const users = all.get(text) ?? [];
+        users.push({ netns, why, master });
+        all.set(text, users);
       }
     };
     const isAny = () => true;
