@@ -41,7 +41,7 @@ async function main(): Promise<number> {
   } catch (error) {
     return reportFailure(error, streams);
   }
-  const run = environment.BRIDGEHEAD_TRACE ? (await import("#trace")).runTraced : runCall;
+  const run = environment.BRIDGEHEAD_TRACE ? (await import("./trace/trace.ts")).runTraced : runCall;
   return run(calledAs, plugin, streams);
 }
 

@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/main.ts": [
     "src/operator.ts",
     "src/host.ts",
-    "#trace",
+    "src/trace/trace.ts",
     "src/plugins/registry.ts",
     "src/cni",
     "src/sys",

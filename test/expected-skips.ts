@@ -29,7 +29,6 @@ export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [
   { test: /^test\/kernel\/bridge\/two-builds\.test\.ts > /, cause: /^no compact in dist$/ },
   // Only the Bun file has all commands of the operator.
   { test: /^test\/kernel\/operator\//, cause: /^the compact file has few commands$/ },
-  { test: /^test\/kernel\/bridge\/trace/, cause: /^the compact file has no trace$/ },
   // The image has the compact file only, and the CI's machine has no tool for images.
   {
     test: /^test\/(kernel|build)\/image\.test\.ts > /,

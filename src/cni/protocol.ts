@@ -116,8 +116,7 @@ function refuseOwnNetns({ command, netns }: Request, host: Host): void {
 /** Before the name of an error number, as in "(EEXIST)": the cause is not in this program. */
 const ERRNO = "(E";
 /** How to see what led to it (rule O18). */
-const TRACE =
-  "with the Bun file, BRIDGEHEAD_TRACE=FILE in the plugin's environment writes each step to a file";
+const TRACE = "BRIDGEHEAD_TRACE=FILE in the plugin's environment writes each step to a file";
 
 /** The error with the host's explanation, if there is one; else, where the kernel refused something, with what shows more. */
 async function explained(error: CniError, host: Host): Promise<CniError> {

@@ -105,8 +105,7 @@ test("A9: a read error has code 5", async () => {
   expect(answer.error).toMatchObject({ code: 5, msg: "error reading from stdin: stdin was read" });
 });
 
-const TRACE =
-  "with the Bun file, BRIDGEHEAD_TRACE=FILE in the plugin's environment writes each step to a file";
+const TRACE = "BRIDGEHEAD_TRACE=FILE in the plugin's environment writes each step to a file";
 
 describe("A16, A17: the error object", () => {
   const failing = (thrown: unknown) =>

@@ -1,11 +1,8 @@
 /** O18: what a plugin writes of its steps and messages, and that it never disturbs a call. */
 import { describe, expect } from "bun:test";
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { isCompact } from "../../support/engine.ts";
-import { hostTests } from "../../support/host-test.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
-import { testUnless } from "../../support/skip.ts";
-import { type Attachment, prepare, STAYS } from "./network.ts";
+import { type Attachment, networkTest, prepare } from "./network.ts";
 
 const FILE = "/run/trace";
 const KEYS = { isGateway: true, ipMasq: true, ipMasqBackend: "nftables" };
@@ -28,13 +25,8 @@ function words(text: string): string[] {
     });
 }
 
-const tracedTest = hostTests(
-  { mayKeep: STAYS },
-  testUnless(isCompact() ? "the compact file has no trace" : undefined),
-);
-
 describe("O18: BRIDGEHEAD_TRACE", () => {
-  tracedTest("tells in words what ADD and DEL do, in a file of its owner alone", async (host) => {
+  networkTest("tells in words what ADD and DEL do, in a file of its owner alone", async (host) => {
     const one = await prepare(host, "c1", KEYS);
     const added = await traced(host, one, "ADD", FILE);
     expect(`${added}`).toStartWith("exit code 0");
@@ -75,7 +67,7 @@ describe("O18: BRIDGEHEAD_TRACE", () => {
     rmSync(FILE);
   });
 
-  tracedTest("follows no link, and a file that cannot be opened changes nothing", async (host) => {
+  networkTest("follows no link, and a file that cannot be opened changes nothing", async (host) => {
     const one = await prepare(host, "c1", KEYS);
     writeFileSync("/run/target", "");
     symlinkSync("/run/target", FILE);
@@ -92,7 +84,7 @@ describe("O18: BRIDGEHEAD_TRACE", () => {
     rmSync("/run/target");
   });
 
-  tracedTest("goes to standard error for -, and tells of an undo, and not of VERSION", async (host) => {
+  networkTest("goes to standard error for -, and tells of an undo, and not of VERSION", async (host) => {
     const one = await prepare(host, "c1", KEYS);
     const version = await traced(host, one, "VERSION", "-");
     expect(version.json()).toMatchObject({ cniVersion: "1.1.0" });

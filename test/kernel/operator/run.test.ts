@@ -2,7 +2,6 @@
 import { expect } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { command } from "../../operator/recording.ts";
-import { isCompact } from "../../support/engine.ts";
 import { hostTests } from "../../support/host-test.ts";
 import { builtBinaries } from "../../support/plugin-call.ts";
 import { ProgramFolder } from "../../support/program-folder.ts";
@@ -119,8 +118,7 @@ runTest("O2, O4, O17: a container's life, and what is refused", async (host) => 
   expect(recorded()).toMatchObject([{ command: "STATUS", id: "", netns: "" }, gc]);
   expect(leased()).toEqual(["10.77.0.2"]);
   const steps = (await run("STATUS testnet --explain-steps")).stderr;
-  // The plugins of the compact file write no trace.
-  expect(/^\d+ +\d+ begin STATUS$/m.test(steps)).toBe(!isCompact());
+  expect(steps).toMatch(/^\d+ +\d+ begin STATUS$/m);
   recorded();
   writeFileSync("/var/lib/cni/results/other", "{");
   expect(await run("GC testnet")).toMatchObject({ exitCode: 4, stdout: "" });
