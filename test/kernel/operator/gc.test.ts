@@ -326,7 +326,7 @@ describe("O12: release", () => {
       /^freed \d+s ago:\nother: 10\.78\.0\.2 of container c6, interface eth0\n/,
     );
     expect([leased(), leased(other)]).toEqual([[], ["10.78.0.2"]]);
-    rmSync(other, { recursive: true });
+    for (const path of [other, `${LEASES}/../.bridgehead/other.index`]) rmSync(path, { recursive: true });
     expect((await command(["gc", "--undo", "--yes"])).exitCode).toBe(0);
     expect(leased()).toEqual(interfaces);
     for (const address of interfaces) rmSync(join(LEASES, address));
