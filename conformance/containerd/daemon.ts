@@ -1,6 +1,7 @@
 /** A containerd on its own socket, with folders of its own. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { outcomeOf, outputOf } from "../../test/support/command.ts";
+import { settingsOf } from "../../test/support/runtimes-page.ts";
 import type { WorkerTask } from "../scratch-suite.ts";
 import { hostEnvironment, startDaemon } from "../scratch-worker.ts";
 import { writeImage } from "./image.ts";
@@ -31,7 +32,7 @@ export class Containerd {
 
   async start(): Promise<void> {
     const config = `${this.folder}/config.toml`;
-    writeFileSync(config, (await this.version()).startsWith("1.") ? this.config1() : this.config2());
+    writeFileSync(config, this.config((await this.version()).startsWith("1.")));
     const answers = async () =>
       (await outcomeOf(this.ctrCommand(["version"]), { env: this.environment })).exitCode === 0;
     const words = [`${this.programs}/containerd`, "--config", config];
@@ -83,25 +84,19 @@ export class Containerd {
     return `${this.folder}/log`;
   }
 
-  private config1(): string {
-    return `version = 2
-${this.places()}
-[plugins."io.containerd.grpc.v1.cri"]
+  /** Of version 2 for containerd 1.x, else of version 3; the folders of plugins and networks as docs/runtimes.md has them. */
+  private config(isFirst: boolean): string {
+    const [newer = "", older = ""] = settingsOf("containerd", "toml");
+    const own = isFirst
+      ? `[plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "${IMAGE}"
-restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/opt/cni/bin"
-`;
-  }
-
-  private config2(): string {
-    return `version = 3
-${this.places()}
-[plugins."io.containerd.cri.v1.images".pinned_images]
+restrict_oom_score_adj = true`
+      : `[plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "${IMAGE}"
 [plugins."io.containerd.cri.v1.runtime"]
-restrict_oom_score_adj = true
-`;
+restrict_oom_score_adj = true`;
+    const [version, ...cni] = (isFirst ? older : newer).split("\n");
+    return [version, this.places(), own, ...cni].join("\n");
   }
 
   private places(): string {

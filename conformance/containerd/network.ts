@@ -1,34 +1,31 @@
-/** The network that containerd's own installation script sets up, and how it looks from the host. */
+/** The network that docs/runtimes.md shows for containerd, and how it looks from the host. */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { outputOf } from "../../test/support/command.ts";
+import { networkOf } from "../../test/support/runtimes-page.ts";
 
-export const NETWORK = "containerd-net";
+const PAGE = networkOf("containerd");
+
+export const NETWORK = PAGE.name;
 
 /** The addresses of the bridge. */
-export const GATEWAY = { v4: "10.88.0.1", v6: "2001:4860:4860::1" } as const;
-
-const SUBNETS = [[{ subnet: "10.88.0.0/16" }], [{ subnet: "2001:4860:4860::/64" }]];
-const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
+export const GATEWAY = { v4: "10.88.0.1", v6: "fd00:88::1" } as const;
 
 /** The same network, but with two IPv4 addresses only. */
 export const NARROW = [
   [{ subnet: "10.88.0.0/16", rangeStart: "10.88.200.1", rangeEnd: "10.88.200.2" }],
-  [{ subnet: "2001:4860:4860::/64" }],
+  [{ subnet: "fd00:88::/64" }],
 ];
 
-/** Makes this the only network there is. */
-export function configure(cniVersion: string, ranges: readonly object[] = SUBNETS): void {
+/** Makes this the only network there is; `ranges` replace those of the page. */
+export function configure(cniVersion: string, ranges?: readonly object[]): void {
   const folder = "/etc/cni/net.d";
   for (const name of readdirSync(folder)) rmSync(`${folder}/${name}`);
-  const bridge = {
-    type: "bridge",
-    bridge: "cni0",
-    isGateway: true,
-    ipMasq: true,
-    promiscMode: true,
-    ipam: { type: "host-local", ranges, routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }] },
-  };
-  const list = { cniVersion, name: NETWORK, plugins: [bridge, PORTMAP] };
+  const plugins = PAGE.plugins.map((plugin) =>
+    ranges === undefined || plugin.type !== "bridge"
+      ? plugin
+      : { ...plugin, ipam: { ...(plugin.ipam as object), ranges } },
+  );
+  const list = { cniVersion, name: NETWORK, plugins };
   writeFileSync(`${folder}/10-containerd-net.conflist`, JSON.stringify(list));
 }
 

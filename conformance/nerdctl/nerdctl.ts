@@ -1,8 +1,8 @@
 /** nerdctl, with state of its own, on a containerd of its own. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { type Outcome, outcomeOf, outputOf } from "../../test/support/command.ts";
+import { settingsOf } from "../../test/support/runtimes-page.ts";
 import { type Containerd, IMAGE } from "../containerd/daemon.ts";
-import { PLUGIN_FOLDER } from "../containerd/plugin-folder.ts";
 import type { WorkerTask } from "../scratch-suite.ts";
 
 /** A container's place in one network, as `inspect` gives it. */
@@ -24,14 +24,15 @@ export class Nerdctl {
     const settings = {
       address: daemon.socket,
       data_root: `${task.folder}/nerdctl`,
-      cni_path: PLUGIN_FOLDER,
-      cni_netconfpath: "/etc/cni/net.d",
       cgroup_manager: "cgroupfs",
     };
     mkdirSync("/etc/nerdctl", { recursive: true });
     const lines = Object.entries(settings).map(([key, value]) => `${key} = "${value}"`);
-    // Its hooks read this file too.
-    writeFileSync("/etc/nerdctl/nerdctl.toml", `${lines.join("\n")}\n`);
+    // Its hooks read this file too. The folders of plugins and networks are as docs/runtimes.md has them.
+    writeFileSync(
+      "/etc/nerdctl/nerdctl.toml",
+      `${lines.join("\n")}\n${settingsOf("nerdctl", "toml").join("")}`,
+    );
   }
 
   /** Standard output of a nerdctl command. @throws CommandFailed */

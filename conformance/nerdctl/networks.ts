@@ -1,11 +1,15 @@
 /** Networks that users make, and containers on one or two of them. */
 import { deepEqual, equal, match, notEqual } from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
 import { outputOf } from "../../test/support/command.ts";
+import { networkOf, networkText } from "../../test/support/runtimes-page.ts";
 import { leases } from "../containerd/network.ts";
 import type { Cases } from "../scratch-worker.ts";
 import type { Nerdctl } from "./nerdctl.ts";
 
 const BLUE = ["--ipv6", "--subnet", "10.77.0.0/24", "--subnet", "fd00:77::/64", "blue"];
+/** The network that docs/runtimes.md shows. */
+const PAGE = networkOf("nerdctl");
 const RED = ["--subnet", "10.78.0.0/24", "red"];
 
 export function networkCases(nerdctl: Nerdctl): Cases {
@@ -55,6 +59,21 @@ export function networkCases(nerdctl: Nerdctl): Cases {
       await nerdctl.do("rm", "-f", "both", "blue1", "red1");
       await removeNetworks("blue", "red");
       return "reached on each; red does not reach blue";
+    },
+    "a network of the user's own: that of docs/runtimes.md": async () => {
+      const file = "/etc/cni/net.d/20-mynet.conflist";
+      writeFileSync(file, networkText("nerdctl"));
+      await start("web", "--net", PAGE.name, "-p", "8081:80");
+      await start("other", "--net", PAGE.name);
+      const address = await addressOf("web", "eth0");
+      match(address, /^10\.79\.0\./);
+      equal(await reaches("other", address), true, "other reaches web");
+      match(await outputOf("iptables-save -t nat"), new RegExp(`--dport 8081 .*${address}:80`));
+      await nerdctl.do("rm", "-f", "web", "other");
+      deepEqual(leases(PAGE.name), {});
+      rmSync(file);
+      await outputOf("ip link delete mynet0");
+      return "address, neighbour, the rule of the published port";
     },
   };
 }

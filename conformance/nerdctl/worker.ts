@@ -1,5 +1,6 @@
 /** The cases of the suite, in a scratch host with a containerd of its own. Started by suite.ts. */
 import { keptBridge, keptLeaseFolder } from "../../test/support/leftovers.ts";
+import { networkOf } from "../../test/support/runtimes-page.ts";
 import { Containerd } from "../containerd/daemon.ts";
 import { preparePluginFolder } from "../containerd/plugin-folder.ts";
 import { NERDCTL_VERSION } from "../containerd/programs.ts";
@@ -18,7 +19,7 @@ summarize(`nerdctl ${NERDCTL_VERSION}, containerd ${await daemon.version()}`);
 
 const mayDiffer = [
   ...keptBridge("nerdctl0"),
-  ...["bridge", "blue", "red"].flatMap(keptLeaseFolder),
+  ...["bridge", "blue", "red", networkOf("nerdctl").name].flatMap(keptLeaseFolder),
   ...KEPT_BY_CHAINS,
 ];
 await runCases(

@@ -2,10 +2,14 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import { outputOf } from "../../test/support/command.ts";
+import { networkOf, networkText } from "../../test/support/runtimes-page.ts";
 import { ask } from "../busybox.ts";
 import { HOST, OUTSIDE, outside } from "../outside.ts";
 import type { Cases } from "../scratch-worker.ts";
 import { leases, type Podman } from "./podman.ts";
+
+/** The network that docs/runtimes.md shows. */
+const PAGE = networkOf("Podman");
 
 const SIX = {
   cniVersion: "1.0.0",
@@ -103,6 +107,21 @@ export function networkCases(podman: Podman, root: string): Cases {
       await podman.run("network", "rm", "six");
       ok(!existsSync("/sys/class/net/six0"), "six0 after network rm");
       return "address, podman inspect, the way out and in";
+    },
+    "a conflist of the user's own: that of docs/runtimes.md": async () => {
+      const conflist = `${podman.netD}/mynet.conflist`;
+      writeFileSync(conflist, networkText("Podman"));
+      await podman.start("a", ["--network", PAGE.name, "-p", "8080:80", "--ip", "10.97.0.77"]);
+      const [v4, v6 = ""] = await addresses("a", "eth0");
+      equal(v4, "10.97.0.77");
+      match(v6, /^fd00:97::/);
+      match(await podman.inside("a", ask(OUTSIDE.v4)), new RegExp(` ${HOST.v4}$`));
+      match(await podman.inside("a", ask(`[${OUTSIDE.v6}]`)), new RegExp(` ${HOST.v6}$`));
+      equal(await outputOf(outside(["chroot", root, ...ask(HOST.v4, 8080)])), `a ${OUTSIDE.v4}\n`);
+      await podman.remove("a");
+      deepEqual(leases(PAGE.name), []);
+      await podman.run("network", "rm", PAGE.name);
+      return "the address asked for, the way out and in";
     },
     "network create --internal": async () => {
       await withNetwork("inner", ["--internal", "--subnet", "10.94.0.0/24"], async (bridge) => {

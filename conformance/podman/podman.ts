@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type Outcome, outcomeOf, outputOf } from "../../test/support/command.ts";
 import { eventually } from "../../test/support/eventually.ts";
+import { settingsOf } from "../../test/support/runtimes-page.ts";
 import { HTTPD } from "../busybox.ts";
 import type { WorkerTask } from "../scratch-suite.ts";
 import { hostEnvironment } from "../scratch-worker.ts";
@@ -50,14 +51,15 @@ export class Podman {
   static async prepare(task: WorkerTask, root: string): Promise<Podman> {
     const folder = `${task.folder}/podman`;
     mkdirSync(`${folder}/net.d`, { recursive: true });
-    const plugins = [task.binaries, task.places.neighbours];
+    // The folders of docs/runtimes.md stand for those of the programs under test.
+    const network = settingsOf("Podman", "toml")
+      .join("")
+      .replace("/opt/cni/bin", task.binaries)
+      .replace("/usr/lib/cni", task.places.neighbours ?? "");
     const containers = `[containers]
 default_ulimits = []
 log_driver = "k8s-file"
-[network]
-network_backend = "cni"
-network_config_dir = "${folder}/net.d"
-cni_plugin_dirs = ${JSON.stringify(plugins)}
+${network}network_config_dir = "${folder}/net.d"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "none"

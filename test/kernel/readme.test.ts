@@ -1,22 +1,11 @@
 /** README's walk-through, typed as it stands there: each command prints what README says that it prints. */
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { blocksBelow } from "../support/blocks.ts";
 import { outcomeOf, outputOf } from "../support/command.ts";
 import { keptForwarding, keptIptablesChains, keptLeaseFolder } from "../support/leftovers.ts";
 import { builtBinaries } from "../support/plugin-call.ts";
 import { withScratchHost } from "../support/scratch-host.ts";
-import { PROJECT } from "../support/test-files.ts";
-
-/** The blocks of code below a heading, in order: their language and their lines. */
-function blocksBelow(heading: string, text: string): { language: string; lines: string[] }[] {
-  const [, section = ""] = text.split(`\n${heading}\n`);
-  const [own = ""] = section.split("\n## ");
-  return [...own.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", body = ""]) => ({
-    language,
-    lines: body.trimEnd().split("\n"),
-  }));
-}
 
 /** Commands after "# ", each with the lines that follow it. */
 const dialogue = (lines: readonly string[]): { command: string; printed: string[] }[] =>
@@ -50,7 +39,7 @@ const exportedBy = (lines: readonly string[]): Record<string, string> =>
   );
 
 test("K25: README's walk-through comes out as README says", async () => {
-  const blocks = blocksBelow("## The walk-through", readFileSync(join(PROJECT, "README.md"), "utf8"));
+  const blocks = blocksBelow("README.md", "The walk-through");
   const env = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? ""]));
   let typed = 0;
   await withScratchHost(

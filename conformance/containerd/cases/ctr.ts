@@ -32,7 +32,7 @@ export function ctrCases({ daemon, task, root }: ContainerdStage): Cases {
           ${ask(OUTSIDE.v4).join(" ")}; ${ask(`[${OUTSIDE.v6}]`).join(" ")}`,
       );
       match(said, /inet 10\.88\.\d+\.\d+\/16 brd 10\.88\.255\.255 scope global/);
-      match(said, /inet6 2001:4860:4860::[\da-f]+\/64 scope global/);
+      match(said, /inet6 fd00:88::[\da-f]+\/64 scope global/);
       match(said, new RegExp(`default via ${GATEWAY.v4} dev eth0`));
       match(said, new RegExp(`default via ${GATEWAY.v6} dev eth0`));
       equal(said.match(/1 packets received/g)?.length, 2, said);
