@@ -11,6 +11,17 @@ function someAt(bytes: Uint8Array, mark: Uint8Array, isWanted: (at: number) => b
   return false;
 }
 
+/** Whether a port of two bytes in network order that stands behind these bytes is one of the ports. */
+export const hasPort = (
+  bytes: Uint8Array,
+  behind: Uint8Array,
+  ports: { has(port: number): boolean },
+): boolean =>
+  someAt(bytes, behind, (at) => {
+    const place = at + behind.length;
+    return ports.has(((bytes[place] ?? 0) << 8) | (bytes[place + 1] ?? 0));
+  });
+
 /** Selects the rules that contain one of the parts or are about a port; the same decides about a datagram of rules. */
 function sieve(parts: readonly Part[], hasPort: (bytes: Uint8Array) => boolean): () => RuleSieve {
   const own = parts.map(partBytes);
@@ -27,9 +38,7 @@ const TWO_BYTES = Uint8Array.of(6, 0, 1, 0);
 /** Of the rules of nftables, those with one of the parts or of the host's ports. */
 export function mappingsAmong(parts: readonly Part[], published: Published, family: Family): () => RuleSieve {
   const ports = hostPorts(published, family);
-  return sieve(parts, (bytes) =>
-    someAt(bytes, TWO_BYTES, (at) => ports.has(((bytes[at + 4] ?? 0) << 8) | (bytes[at + 5] ?? 0))),
-  );
+  return sieve(parts, (bytes) => hasPort(bytes, TWO_BYTES, ports));
 }
 
 const MULTIPORT = partBytes("multiport\0");

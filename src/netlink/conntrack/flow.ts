@@ -77,10 +77,10 @@ export interface FlowFilter {
   readonly direction: "original" | "reply";
   /** IPPROTO_* of uapi linux/in.h. */
   readonly protocol: number;
-  readonly source?: IpAddress;
-  readonly destination?: IpAddress;
-  readonly sourcePort?: number;
-  readonly destinationPort?: number;
+  readonly source?: IpAddress | undefined;
+  readonly destination?: IpAddress | undefined;
+  readonly sourcePort?: number | undefined;
+  readonly destinationPort?: number | undefined;
 }
 
 /** For errors: `delete flows of protocol 17 to 10.1.2.1 port 53`. */
@@ -131,8 +131,8 @@ export const deleteFlows = (filter: FlowFilter): Request => ({
   payload: filterOf(filter),
 });
 
-/** Lists the flows with the protocol and the ports of a filter. Kernels before 5.8 list all of its family. */
-export const dumpFlows = ({ source: _from, destination: _to, ...filter }: FlowFilter): Request => ({
+/** Lists the flows that a filter selects, with addresses for IPv4 only. Kernels before 5.8 list all of its family. */
+export const dumpFlows = (filter: FlowFilter): Request => ({
   action: `list flows ${describe(filter)}`,
   type: GET_FLOW,
   flags: 0,

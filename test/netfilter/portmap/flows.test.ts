@@ -1,15 +1,17 @@
 /** Which flows end, on kernels with and without filters for deletions. */
 import { expect, test } from "bun:test";
 import { parseIp } from "../../../src/net/ip.ts";
-import { endFlows, staleFlows } from "../../../src/netfilter/portmap/flows.ts";
+import { endFlows, flowsTo, staleFlows } from "../../../src/netfilter/portmap/flows.ts";
 import { Connection } from "../../../src/netlink/connection.ts";
 import {
   DELETE_FLOW,
   decodeFlow,
   deleteFlow,
+  FLOW as FLOW_SCHEMA,
   type Flow,
   GET_FLOW,
 } from "../../../src/netlink/conntrack/flow.ts";
+import { encode } from "../../../src/netlink/encode.ts";
 import type { Message } from "../../../src/netlink/message.ts";
 import { acknowledgement, done, FakeKernel, part, refusal } from "../../netlink/fake-kernel.ts";
 
@@ -91,3 +93,55 @@ test("M49: a kernel with filters is not asked for a list of IPv4 flows", () => {
   );
   expect(types).toEqual([DELETE_FLOW, DELETE_FLOW, DELETE_FLOW]);
 });
+
+/** Ports in the order of the tests, of which FLOW has the first of each kind. */
+const PORTS = Array.from({ length: 300 }, (_, index) => index);
+
+test.each([
+  [
+    "M49",
+    "the host",
+    staleFlows(
+      PORTS.map((index) => ({ ...udp, hostPort: 53 + index })),
+      () => LOCAL,
+    ),
+    undefined,
+  ],
+  [
+    "M50",
+    "a container",
+    flowsTo(PORTS.map((index) => ({ address: address("10.1.2.3"), port: 5353 + index }))),
+    address("10.1.2.3").value,
+  ],
+])(
+  "%s: the flows of many ports of %s are found by one search, and are deleted one by one",
+  (_, __, filters, source) => {
+    const asked: Flow[] = [];
+    const deleted: Flow[] = [];
+    const flows = [
+      FLOW,
+      // One whose answers come from the wanted port of another container, and one to the wanted port of another host.
+      ...(["original", "reply"] as const).map((direction, index) => ({
+        ...FLOW,
+        id: 8 + index,
+        [direction]: { ...FLOW[direction], source4: address("10.1.2.8"), destination4: address("10.1.2.8") },
+      })),
+      // One with these ports at its other ends.
+      { ...FLOW, original: FLOW.reply, reply: FLOW.original, id: 10 },
+    ].map((flow) => encode(FLOW_SCHEMA, flow));
+    const kernel = new FakeKernel((requests) =>
+      requests.flatMap((request) => {
+        if (request.type === DELETE_FLOW) {
+          deleted.push(decodeFlow(request));
+          return [[acknowledgement(request)]];
+        }
+        asked.push(decodeFlow(request));
+        return [flows.map((flow) => part(request, 0x100, flow)), [done(request)]];
+      }),
+    );
+    endFlows(new Connection(kernel), filters);
+    expect(asked.map(({ original, reply }) => (reply ?? original)?.source4?.value)).toEqual([source]);
+    expect(asked.map(({ original, reply }) => (reply ?? original)?.protocol)).toEqual([17]);
+    expect(deleted.map(({ id }) => id)).toEqual([7, source === undefined ? 9 : 8]);
+  },
+);
