@@ -11,6 +11,7 @@ import {
 import type { Change } from "../iptables/change.ts";
 import { datumType, madeHere } from "../nftables/base-chains.ts";
 import { exactly, type FoundRule, isSame, type Rule } from "../rule.ts";
+import { portText } from "./found-mappings.ts";
 import { chainRules, entryRules, leadsAs, SHARED, sharedRules } from "./iptables-layout.ts";
 import { type NatState, ownedBy, type Planned, planTearDown, removal, rulesOf } from "./iptables-removal.ts";
 import {
@@ -20,6 +21,7 @@ import {
   type Published,
   parseOwner,
   type Rival,
+  takenFrom,
   takes,
 } from "./published.ts";
 
@@ -134,17 +136,47 @@ function userDataOf(published: Published): UserDatum[] {
   return [text(datumType.attachment, mark), text(datumType.owner, ownerText(published, left))];
 }
 
-/** The chains of other attachments to which packets of the mappings went until now (M47), and what leads there. */
-export function rivalEntries(state: NatState, published: Published, family: Family) {
+/** What takes packets of a mapping: the rule that leads into another attachment's chain, and the translation there. */
+interface RivalEntry {
+  readonly entry: FoundRule & { readonly owner?: string | undefined };
+  readonly mapping: Mapping;
+  readonly chain: string;
+  readonly dnat: Rule;
+}
+
+/**
+ * The chains of other attachments that take packets of the mappings (M47).
+ * @param stateOf reads another attachment's chain; it is called once for each
+ */
+export function rivalEntries(
+  state: NatState,
+  published: Published,
+  family: Family,
+  stateOf: (chain: string) => NatState,
+): RivalEntry[] {
   const own = portChain(published);
-  const mappings = mappingsOf(published, family);
-  return rulesOf(state, SHARED.entry).flatMap((entry) => {
-    const { target, part } = entry;
-    if (target === undefined || part === undefined || target === own) return [];
-    return mappings.flatMap((mapping) =>
-      takes(part, mapping, family) ? { entry, mapping, chain: target } : [],
-    );
-  });
+  const taken = takenFrom(mappingsOf(published, family), family);
+  const translations = new Map<string, ReturnType<typeof translationsIn>>();
+  const found: RivalEntry[] = [];
+  for (const entry of rulesOf(state, SHARED.entry)) {
+    const { target: chain, part } = entry;
+    if (chain === undefined || part === undefined || chain === own) continue;
+    for (const mapping of taken(part)) {
+      const known = translations.get(chain) ?? translationsIn(rulesOf(stateOf(chain), chain), family);
+      translations.set(chain, known);
+      const dnat = known(mapping);
+      if (dnat !== undefined) found.push({ entry, mapping, chain, dnat });
+    }
+  }
+  return found;
+}
+
+/** Finds the translation of a chain that takes packets of a mapping. */
+function translationsIn(rules: readonly FoundRule[], family: Family): (mapping: Mapping) => Rule | undefined {
+  const dnats = rules.flatMap(({ part }) => (part?.verdict === "dnat" ? part : []));
+  const byPort = Map.groupBy(dnats, ({ protocol, port }) => portText(protocol, port));
+  return (mapping) =>
+    byPort.get(portText(mapping.protocol, mapping.hostPort))?.find((dnat) => takes(dnat, mapping, family));
 }
 
 /** The other attachment of a rule that leads into its chain. */

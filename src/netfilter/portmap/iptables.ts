@@ -11,7 +11,7 @@ import type { Compilation } from "./conditions.ts";
 import { planSetUp, rivalEntries, rivalOf } from "./iptables-plan.ts";
 import { type NatState, planTearDown } from "./iptables-removal.ts";
 import { readLegacy, readNft, readOwnNft } from "./iptables-state.ts";
-import { type Mapping, type Published, type Rival, takes } from "./published.ts";
+import type { Published, Rival } from "./published.ts";
 import type { Step, Verdicts } from "./step.ts";
 
 /** M59: the error for a chain of another program that does not exist. */
@@ -50,9 +50,8 @@ export async function stepOfNft(
     const rivals: Rival[] = [];
     const changes: Change[] = [];
     const dead = new Map<string, Set<string>>();
-    for (const { entry, mapping, chain } of rivalEntries(state, published, family)) {
-      const own = readOwnNft(connection, family, chain);
-      if (!leadsOn(own, chain, mapping, family)) continue;
+    const stateOf = (chain: string): NatState => readOwnNft(connection, family, chain);
+    for (const { entry, mapping, chain } of rivalEntries(state, published, family, stateOf)) {
       const rival = rivalOf(entry, mapping);
       rivals.push(rival);
       if (verdicts.get(rival.record) === "gone" && rival.mark !== undefined)
@@ -60,7 +59,7 @@ export async function stepOfNft(
     }
     for (const [chain, marks] of dead) {
       const owned = { mark: (mark: string) => marks.has(mark), comment: () => false, address: () => false };
-      const tearDown = planTearDown(readOwnNft(connection, family, chain), chain, owned);
+      const tearDown = planTearDown(stateOf(chain), chain, owned);
       for (const change of tearDown.changes) changes.push(change);
     }
     for (const change of planSetUp(state, published, family, false).changes) changes.push(change);
@@ -77,12 +76,6 @@ export async function stepOfNft(
   };
 }
 
-/** Whether packets of a mapping that reach a container's chain are translated there. */
-const leadsOn = (state: NatState, chain: string, mapping: Mapping, family: Family): boolean =>
-  (state.chains.get(chain) ?? []).some(
-    ({ part }) => part?.verdict === "dnat" && takes(part, mapping, family),
-  );
-
 /** Changes the table of iptables-legacy. @returns the rivals */
 export async function updateLegacyTable(published: Published, family: Family): Promise<readonly Rival[]> {
   const { updateLegacy } = await import("../iptables/legacy-changes.ts");
@@ -95,9 +88,9 @@ export async function updateLegacyTable(published: Published, family: Family): P
     const state = await readLegacy(family);
     if (published.snat && externalSetMarkChain !== undefined && !state.chains.has(externalSetMarkChain))
       throw noExternalChain(published, nameOf({ family, connection: undefined }));
-    rivals ??= rivalEntries(state, published, family)
-      .filter((each) => leadsOn(state, each.chain, each.mapping, family))
-      .map(({ entry, mapping }) => rivalOf(entry, mapping));
+    rivals ??= rivalEntries(state, published, family, () => state).map(({ entry, mapping }) =>
+      rivalOf(entry, mapping),
+    );
     const planned = planSetUp(state, published, family, true);
     const changes = await withTexts(family, planned.changes);
     return text === undefined

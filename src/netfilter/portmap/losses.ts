@@ -7,7 +7,7 @@ import { type Backend, hostTable } from "../iptables/host.ts";
 import { hasLegacyTable, NO_NFTABLES, openNftables } from "../kernel.ts";
 import { HOSTPORTS, isHooked, type OwnChain } from "../nftables/base-chains.ts";
 import { type NftRule, rulesIn } from "../nftables/found-rules.ts";
-import { exactly, formatEndpoint, isSame, type Rule, ruleText } from "../rule.ts";
+import { exactly, type FoundRule, formatEndpoint, isSame, type Rule, ruleText } from "../rule.ts";
 import { backendOf } from "./backend.ts";
 import { byPort, isMapping, portText, textsOf } from "./found-mappings.ts";
 import { missingGuard, routesLocalnet } from "./guard.ts";
@@ -26,6 +26,7 @@ import {
   type Published,
   parseOwner,
   type Rival,
+  takenFrom,
   takes,
 } from "./published.ts";
 
@@ -232,15 +233,18 @@ function takenFromIptables(
   stateOf: (chain: string) => NatState,
 ): Taken[] {
   const own = portChain(published);
-  const entries = rulesOf(state, SHARED.entry);
-  return rivalEntries(state, published, family).flatMap(({ entry, mapping, chain }) => {
-    const at = entries.findIndex(
-      ({ target, part }) => target === own && part !== undefined && takes(part, mapping, family),
-    );
-    if (at >= 0 && entries.indexOf(entry) > at) return [];
-    const dnat = stateOf(chain)
-      .chains.get(chain)
-      ?.find(({ part }) => part?.verdict === "dnat" && takes(part, mapping, family));
-    return dnat === undefined ? [] : nowLeads(mapping, dnat.part, rivalOf(entry, mapping));
-  });
+  const taken = takenFrom(mappingsOf(published, family), family);
+  const places = new Map<FoundRule, number>();
+  const ownPlaces = new Map<Mapping, number>();
+  for (const [at, entry] of rulesOf(state, SHARED.entry).entries()) {
+    const { target, part } = entry;
+    places.set(entry, at);
+    if (target === own && part !== undefined)
+      for (const mapping of taken(part)) if (!ownPlaces.has(mapping)) ownPlaces.set(mapping, at);
+  }
+  return rivalEntries(state, published, family, stateOf).flatMap(({ entry, mapping, dnat }) =>
+    (places.get(entry) ?? 0) > (ownPlaces.get(mapping) ?? Number.POSITIVE_INFINITY)
+      ? []
+      : nowLeads(mapping, dnat, rivalOf(entry, mapping)),
+  );
 }

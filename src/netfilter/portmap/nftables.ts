@@ -28,7 +28,7 @@ import {
   type Published,
   parseOwner,
   type Rival,
-  takes,
+  takenFrom,
 } from "./published.ts";
 
 /** NFTNL_UDATA_COMMENT_MAXLEN: nft refuses a longer comment, and shows none. */
@@ -102,16 +102,14 @@ export function readState(connection: Connection, family: Family, published: Pub
   const owned = ownedBy(published, (each) => each.value === address?.value);
   const stale: NftRule[] = [];
   const rivals: { readonly rule: NftRule; readonly mapping: Mapping }[] = [];
-  const mappings = mappingsOf(published, family);
+  const taken = takenFrom(mappingsOf(published, family), family);
   const sieve = mappingsAmong(owned.parts, published, family);
   for (const chain of [ports, hostIpPorts]) {
     if (chain === undefined) continue;
     for (const rule of rulesIn(connection, chain, undefined, sieve)) {
       if (isOwned(rule, owned)) stale.push(rule);
-      else if (rule.part?.verdict === "dnat") {
-        const { part } = rule;
-        for (const mapping of mappings) if (takes(part, mapping, family)) rivals.push({ rule, mapping });
-      }
+      else if (rule.part?.verdict === "dnat")
+        for (const mapping of taken(rule.part)) rivals.push({ rule, mapping });
     }
   }
   // An attachment has masquerade rules only together with others. The chain is the longest one.
