@@ -19,14 +19,14 @@ import {
 } from "../../netlink/nftables/chain.ts";
 import { addRule, deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
 import { addTable, deleteTable } from "../../netlink/nftables/table.ts";
-import { comment, text, textOf } from "../../netlink/nftables/userdata.ts";
+import { comment, commentOf, text, textOf } from "../../netlink/nftables/userdata.ts";
 import { ensureSysctl, sysctlIfThere } from "../../sys/sysctl.ts";
 import { attachmentMark, networkMark } from "../attachment-names.ts";
 import { findChains } from "../kernel.ts";
 import { datumType, madeHere } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
 import { rulesIn } from "../nftables/found-rules.ts";
-import type { Rule } from "../rule.ts";
+import type { FoundRule, Rule } from "../rule.ts";
 
 const TABLE = { family: "ip", table: "cni_hostport_guard" } as const;
 /** The entry, before connection tracking: priority -300 is nft's `raw`. */
@@ -44,6 +44,9 @@ const DROPS: readonly Rule[] = [
   { source: LOOPBACK, verdict: "drop" },
   { destination: LOOPBACK, verdict: "drop" },
 ];
+
+/** Begins the comment on an interface's chain. nft saves and loads it, but no user data of ours. */
+const WAS = "route_localnet was ";
 
 const USER = "attachment-";
 const INTERFACE = "interface-";
@@ -129,7 +132,8 @@ export function guardRequests(
     if (!lock.isHeld()) return undefined;
     // The value that the last DEL gives back.
     const before = sysctlIfThere(...setting(device)) ?? "1";
-    requests.push(addChain({ ...own, userData: [text(datumType.owner, `${before}\n${device}`)] }));
+    const userData = [comment(WAS + before), text(datumType.owner, `${before}\n${device}`)];
+    requests.push(addChain({ ...own, userData }));
     for (const rule of DROPS)
       requests.push(addRule({ ...own, expressions: encodeRule(rule, "ip", { isNative: true }) }));
     const lead: Rule = { input: device, verdict: "jump", target: own.chain };
@@ -216,14 +220,30 @@ export function leaveRequests(
     const own = leads.filter(({ target }) => target === found.chain);
     const users = (found.use ?? 0) - rulesIn(connection, found).length - own.length;
     if (users > (leaving.get(found.chain) ?? 0)) continue;
+    const before = settingBefore(found, own);
+    // Without the guard, a setting that cannot be given back would leave 127.0.0.0/8 open.
+    if (before === undefined) continue;
     for (const rule of own) requests.push(deleteRule(rule));
     requests.push(flushChain(found), deleteChain(found));
     ended += own.length;
-    const [value = "1", device = ""] = (textOf(found.userData, datumType.owner) ?? "").split("\n");
-    ending.set(device, value);
+    ending.set(before.device, before.value);
   }
   if (ending.size > 0 && !lock.isHeld()) return undefined;
   lock.giveBack(ending);
   if (entry !== undefined && ending.size > 0 && leads.length === ended) requests.push(deleteTable(TABLE));
   return requests;
+}
+
+/** The interface of a chain and its setting before the guard; undefined if that is not known any more. */
+function settingBefore(
+  { userData }: Chain,
+  leads: readonly FoundRule[],
+): { device: string; value: string } | undefined {
+  const [value, device] = textOf(userData, datumType.owner)?.split("\n") ?? [];
+  if (value !== undefined && device !== undefined) return { device, value };
+  const words = commentOf(userData) ?? "";
+  const input = leads[0]?.input;
+  return words.startsWith(WAS) && input !== undefined
+    ? { device: input, value: words.slice(WAS.length) }
+    : undefined;
 }

@@ -4,6 +4,7 @@ import { portChain } from "../../../src/netfilter/attachment-names.ts";
 import { hostTests } from "../../support/host-test.ts";
 import { callProgram } from "../../support/plugin-call.ts";
 import { referencePlugin, whyNoReference } from "../../support/reference-plugin.ts";
+import type { ScratchHost } from "../../support/scratch-host.ts";
 import { testUnless } from "../../support/skip.ts";
 import { type Backend, collect, listed, NETWORK, Pod, type PortMapping, rulesIn, saved } from "./pod.ts";
 import { endNamespaces, ruleTest, V4, V6, withBridge } from "./scene.ts";
@@ -299,6 +300,32 @@ ruleTest("M17: what is there already is not written again, and what is altered i
   await one.del();
   await two.del();
 });
+
+/** Saves all rules with nft, changes the text, and loads it, which loses user data of ours. */
+const reload = (host: ScratchHost, change = "cat"): Promise<string> =>
+  host.run(
+    `nft list ruleset | ${change} >/run/rules && nft flush ruleset && nft -f /run/rules && rm /run/rules`,
+  );
+
+ruleTest(
+  "M53: route_localnet goes with the last port also after nft has saved and loaded the rules",
+  async (host) => {
+    const pod = new Pod(host, undefined, { addresses: [V4] });
+    const after = async (change?: string) => {
+      await pod.add(PORT, { backend: "nftables" });
+      await reload(host, change);
+      await pod.del();
+      const setting = await host.run("cat /proc/sys/net/ipv4/conf/br0/route_localnet");
+      const guard = rulesIn(await listed("ip", "cni_hostport_guard"));
+      await host.run("nft flush ruleset");
+      return [setting.trim(), guard.length];
+    };
+    expect(await after()).toEqual(["0", 0]);
+    // What the setting was is not known: it stays with its guard, two rules and what leads there.
+    expect(await after('sed \'s/comment "route_localnet[^"]*"//\'')).toEqual(["1", 3]);
+    await host.run("sysctl -qw net.ipv4.conf.br0.route_localnet=0");
+  },
+);
 
 describe("M41: DEL and GC look in all backends", () => {
   ruleTest("whatever made the rules", async (host) => {
