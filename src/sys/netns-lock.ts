@@ -3,21 +3,28 @@
  * its name. The namespace's own file would not do, since any process could lock it and block all others. A process takes
  * the lock shared before it uses what exists, and exclusively before it removes something.
  */
-import { status } from "./file.ts";
+import { timeLeft } from "./deadline.ts";
+import { unlessFailed } from "./errno.ts";
+import { exists, status, unlink } from "./file.ts";
 import { type FileLock, LockTimeoutError, lockFile } from "./flock.ts";
-import { ensureOwnDirectory } from "./own-file.ts";
+import { ensureOwnDirectory, isFileFailure } from "./own-file.ts";
 
 /** Is removed at the next boot, as namespaces are. */
 const DIRECTORY = "/run/bridgehead";
 
 /** The lock's path, cached: a process does not change its namespace for good. */
 let known: string | undefined;
+let isReady = false;
+
+function path(): string {
+  known ??= `${DIRECTORY}/netns-${status("/proc/thread-self/ns/net").inode}.lock`;
+  return known;
+}
 
 function place(): string {
-  if (known !== undefined) return known;
-  ensureOwnDirectory(DIRECTORY);
-  known = `${DIRECTORY}/netns-${status("/proc/thread-self/ns/net").inode}.lock`;
-  return known;
+  if (!isReady) ensureOwnDirectory(DIRECTORY);
+  isReady = true;
+  return path();
 }
 
 /**
@@ -49,5 +56,35 @@ export function claimNetns(): FileLock | undefined {
   } catch (error) {
     if (error instanceof LockTimeoutError) return undefined;
     throw error;
+  }
+}
+
+/**
+ * The turn of a process that plans a change, and must plan again whenever another process was faster: one that plans long
+ * would never get done beside many that plan shortly. Once a process needs a turn, all take turns, in the order of the
+ * lock's queue, until none waits. The lock's file exists only then: otherwise a call sees by one look that it need not wait.
+ */
+export class Turn implements Disposable {
+  private held: FileLock | undefined;
+
+  /**
+   * Takes the turn if it is needed or if others take turns. Goes on without it where the lock's file cannot exist, and after
+   * half of the call's time, as when a process hangs in its turn.
+   */
+  take(isNeeded: boolean): void {
+    if (this.held !== undefined) return;
+    try {
+      if (isNeeded || exists(`${path()}-turn`))
+        this.held = lockFile(`${place()}-turn`, timeLeft() / 2, { refuseOpened: true });
+    } catch (error) {
+      if (!(error instanceof LockTimeoutError || isFileFailure(error))) throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.held === undefined) return;
+    unlessFailed(() => unlink(`${path()}-turn`));
+    this.held[Symbol.dispose]();
+    this.held = undefined;
   }
 }

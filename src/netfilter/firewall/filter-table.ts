@@ -2,7 +2,6 @@
 import { CniError, code } from "../../cni/error.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
-import { update } from "../../netlink/nftables/batch.ts";
 import type { Change, Place } from "../iptables/change.ts";
 import { findLegacyRestore, hostTable, legacyTable } from "../iptables/host.ts";
 import { NO_TABLE } from "../iptables/legacy-entries.ts";
@@ -10,6 +9,7 @@ import { requestsFor } from "../iptables/nft-changes.ts";
 import { findChains, hasLegacyTable, isUnsupported } from "../kernel.ts";
 import { IPTABLES_FORWARD } from "../nftables/base-chains.ts";
 import { emptied } from "../nftables/own-tables.ts";
+import { update } from "../nftables/update.ts";
 import { CNI_FORWARD, FORWARD } from "./layout.ts";
 import { type FilterState, type Interest, legacyState, nftStates, rulesOf } from "./state.ts";
 

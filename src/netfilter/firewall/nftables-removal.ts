@@ -1,9 +1,9 @@
 import type { Connection } from "../../netlink/connection.ts";
-import { update } from "../../netlink/nftables/batch.ts";
 import { decodeTable, deleteTable, getTable } from "../../netlink/nftables/table.ts";
 import { findChains, getEach } from "../kernel.ts";
 import { containsAny, partBytes, type RuleSieve } from "../nftables/found-rules.ts";
 import { isMarked } from "../nftables/own-tables.ts";
+import { update } from "../nftables/update.ts";
 import { policyRequests, removal } from "./nftables.ts";
 import { OBJECTS, TABLE } from "./own-table.ts";
 import { FirstRecords } from "./state.ts";

@@ -1,13 +1,13 @@
 import type { Attachment } from "../../cni/attachment.ts";
 import { FAMILIES, formatIp, ipToBytes } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
-import { update } from "../../netlink/nftables/batch.ts";
 import { addElements, concatenate, deleteElements } from "../../netlink/nftables/element.ts";
 import { comment } from "../../netlink/nftables/userdata.ts";
 import { attachmentMark, networkMark, nftablesComment } from "../attachment-names.ts";
 import { findChains, hasLegacyTable } from "../kernel.ts";
 import { IPTABLES_FORWARD } from "../nftables/base-chains.ts";
 import { having } from "../nftables/found-rules.ts";
+import { update } from "../nftables/update.ts";
 import {
   type Ingress,
   type IngressPolicy,

@@ -5,12 +5,12 @@
  */
 import type { Family } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
-import { update } from "../../netlink/nftables/batch.ts";
 import type { Chain } from "../../netlink/nftables/chain.ts";
 import { findChains } from "../kernel.ts";
 import { IPTABLES_POSTROUTING } from "../nftables/base-chains.ts";
 import { jumpsTo, rulesIn } from "../nftables/found-rules.ts";
 import { deleteEmpty } from "../nftables/own-tables.ts";
+import { update } from "../nftables/update.ts";
 import { type ChainState, chainState, type Plan } from "./chain-state.ts";
 import { requestsFor } from "./nft-changes.ts";
 

@@ -11,7 +11,6 @@ import { CniError, code } from "../../cni/error.ts";
 import { ipToBytes } from "../../net/ip.ts";
 import { networkOf, type Prefix } from "../../net/prefix.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
-import { update } from "../../netlink/nftables/batch.ts";
 import { addChain } from "../../netlink/nftables/chain.ts";
 import { addElements } from "../../netlink/nftables/element.ts";
 import { addRule, deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
@@ -23,6 +22,7 @@ import { findChains, getEach } from "../kernel.ts";
 import { MASQ_CHECKS, MASQ_POSTROUTING, madeHere } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
 import { having, type NftRule, rulesByHandle, rulesIn } from "../nftables/found-rules.ts";
+import { update } from "../nftables/update.ts";
 import { MULTICAST, type Rule } from "../rule.ts";
 
 const { family, table } = MASQ_CHECKS;

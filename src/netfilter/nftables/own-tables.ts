@@ -4,12 +4,12 @@
  * other programs stay, even if they are empty (docs/decisions/0013-tables-made-here.md).
  */
 import type { Connection, Request } from "../../netlink/connection.ts";
-import { update } from "../../netlink/nftables/batch.ts";
 import { deleteChain } from "../../netlink/nftables/chain.ts";
 import { decodeTable, deleteTable, getTable } from "../../netlink/nftables/table.ts";
 import type { UserDatum } from "../../netlink/nftables/userdata.ts";
 import { findChains, getEach, isUnsupported } from "../kernel.ts";
 import { madeHere, type OwnChain } from "./base-chains.ts";
+import { update } from "./update.ts";
 
 /** Deletes a base chain of our own if it is empty, and then its table if that is empty too. @throws NetlinkError */
 export function deleteEmpty(connection: Connection, base: OwnChain): void {

@@ -6,7 +6,7 @@ import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, code } from "../../cni/error.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
-import { commit, update } from "../../netlink/nftables/batch.ts";
+import { commit } from "../../netlink/nftables/batch.ts";
 import { deleteChain } from "../../netlink/nftables/chain.ts";
 import { addElements, decodeElements, getElements } from "../../netlink/nftables/element.ts";
 import type { Expression } from "../../netlink/nftables/expression.ts";
@@ -25,6 +25,7 @@ import { restore } from "../iptables/restore.ts";
 import { findChains, getEach } from "../kernel.ts";
 import { madeHere } from "../nftables/base-chains.ts";
 import { isMarked } from "../nftables/own-tables.ts";
+import { update } from "../nftables/update.ts";
 import type { Protocol } from "../rule.ts";
 import { conditionsPlaces } from "./conditions-place.ts";
 

@@ -2,7 +2,6 @@
 import type { Failures } from "../../cni/failures.ts";
 import { FAMILIES, type Family } from "../../net/ip.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
-import { update } from "../../netlink/nftables/batch.ts";
 import { type Chain, deleteChain } from "../../netlink/nftables/chain.ts";
 import { deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
 import { requestsFor } from "../iptables/nft-changes.ts";
@@ -18,6 +17,7 @@ import {
 } from "../nftables/base-chains.ts";
 import { having, rulesIn } from "../nftables/found-rules.ts";
 import { deleteEmpty, isMarked } from "../nftables/own-tables.ts";
+import { update } from "../nftables/update.ts";
 import type { Endpoint, Rule } from "../rule.ts";
 import { flowsTo, tryToEndFlows } from "./flows.ts";
 import { GuardLock, leaveRequests } from "./guard.ts";

@@ -8,7 +8,6 @@ import type { Attachment } from "../../cni/attachment.ts";
 import { CniError, code, toCniError } from "../../cni/error.ts";
 import { type Mac, parseMac } from "../../net/mac.ts";
 import type { Connection, Request } from "../../netlink/connection.ts";
-import { update } from "../../netlink/nftables/batch.ts";
 import { addChain } from "../../netlink/nftables/chain.ts";
 import { addRule } from "../../netlink/nftables/rule.ts";
 import { addTable } from "../../netlink/nftables/table.ts";
@@ -17,6 +16,7 @@ import { macChain, spoofCheckNames } from "../attachment-names.ts";
 import { findChains, NO_NFTABLES, openNftables } from "../kernel.ts";
 import { BRIDGE_PREROUTING, madeHere } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
+import { update } from "../nftables/update.ts";
 import { findChecks, ownJumps, removal, rulesOf } from "./found-check.ts";
 
 /** Drops frames that enter the bridge through `hostInterface` with another source than `mac`. @throws CniError */

@@ -76,6 +76,14 @@ export function currentGeneration(connection: Connection): number {
  * before the new objects are visible.
  */
 const STALE_LOOKS = 3;
+/** How often another change may be faster until the calls take turns. */
+const PATIENCE = 3;
+
+/** Of calls that change the same rule set, one changes it, and the others wait. */
+export interface Turns {
+  /** Waits for the turn of this call if it needs one, or if others take turns; does nothing if it has its turn already. */
+  take(isNeeded: boolean): void;
+}
 
 /**
  * Plans changes from the present state and makes them. If another program changes anything in between, both steps are
@@ -83,9 +91,10 @@ const STALE_LOOKS = 3;
  * @param plan reads through the connection and returns the changes. Without changes there is no transaction, but the plan
  * is repeated too if something changed while it read: it may have seen one half before and the other half after that.
  */
-export function update(connection: Connection, plan: () => readonly Request[]): void {
+export function update(connection: Connection, plan: () => readonly Request[], turns: Turns): void {
   let stale = 0;
-  for (;;) {
+  for (let lost = 0; ; lost++) {
+    turns.take(lost >= PATIENCE);
     const generation = currentGeneration(connection);
     try {
       const changes = plan();

@@ -3,7 +3,13 @@
 import { describe, expect, test } from "bun:test";
 import { Connection, type Request } from "../../../src/netlink/connection.ts";
 import { flag, type Message } from "../../../src/netlink/message.ts";
-import { commit, currentGeneration, rehearse, update } from "../../../src/netlink/nftables/batch.ts";
+import {
+  commit,
+  currentGeneration,
+  rehearse,
+  type Turns,
+  update,
+} from "../../../src/netlink/nftables/batch.ts";
 import { messageType } from "../../../src/netlink/nftables/header.ts";
 import { deleteTable } from "../../../src/netlink/nftables/table.ts";
 import { withDeadline, withoutDeadline } from "../../support/call-time.ts";
@@ -98,6 +104,8 @@ test("a rehearsal has no end, so that the kernel aborts it", () => {
 });
 
 describe("update", () => {
+  const NO_TURNS: Turns = { take: () => {} };
+
   /** Each read returns the next of `generations`. A transaction succeeds if it names the last of them. */
   const racing = (generations: readonly number[]): FakeKernel => {
     let looks = 0;
@@ -116,10 +124,14 @@ describe("update", () => {
   test("plans again until no other program was faster", () => {
     const kernel = racing([5, 6, 7]);
     const plans: number[] = [];
-    update(new Connection(kernel), () => {
-      plans.push(plans.length);
-      return [change(`t${plans.length}`)];
-    });
+    update(
+      new Connection(kernel),
+      () => {
+        plans.push(plans.length);
+        return [change(`t${plans.length}`)];
+      },
+      NO_TURNS,
+    );
     expect(plans).toEqual([0, 1, 2]);
     expect(kernel.received.map((requests) => seenGeneration(requests))).toEqual([
       undefined,
@@ -131,6 +143,20 @@ describe("update", () => {
     ]);
   });
 
+  test("A41: takes a turn after it has lost three times, and needs it until it is done", () => {
+    const notes: string[] = [];
+    update(
+      new Connection(racing([5, 6, 7, 8, 9])),
+      () => {
+        notes.push("plan");
+        return [change("a")];
+      },
+      { take: (isNeeded) => notes.push(isNeeded ? "needed" : "if others do") },
+    );
+    const lost = ["if others do", "plan"];
+    expect(notes).toEqual([...lost, ...lost, ...lost, "needed", "plan", "needed", "plan"]);
+  });
+
   test("does not plan again after another failure", () => {
     const kernel = new FakeKernel((requests) => {
       const [first] = requests as [Message];
@@ -139,10 +165,14 @@ describe("update", () => {
     });
     let plans = 0;
     const attempt = () =>
-      update(new Connection(kernel), () => {
-        plans++;
-        return [change("a")];
-      });
+      update(
+        new Connection(kernel),
+        () => {
+          plans++;
+          return [change("a")];
+        },
+        NO_TURNS,
+      );
     expect(attempt).toThrow("EPERM");
     expect(plans).toBe(1);
   });
@@ -153,10 +183,14 @@ describe("update", () => {
   ])("a plan without changes %s", (_, generations, plans) => {
     const kernel = racing(generations);
     let made = 0;
-    update(new Connection(kernel), () => {
-      made++;
-      return [];
-    });
+    update(
+      new Connection(kernel),
+      () => {
+        made++;
+        return [];
+      },
+      NO_TURNS,
+    );
     expect(made).toBe(plans);
     expect(kernel.received.flat().every(({ type }) => type === messageType.getGeneration)).toBe(true);
     expect(kernel.received.length).toBe(generations.length);
@@ -166,10 +200,14 @@ describe("update", () => {
     const kernel = racing(Array.from({ length: 2000 }, (_, index) => index));
     let plans = 0;
     const attempt = () =>
-      update(new Connection(kernel), () => {
-        if (++plans === 1500) withDeadline(0);
-        return [change("a")];
-      });
+      update(
+        new Connection(kernel),
+        () => {
+          if (++plans === 1500) withDeadline(0);
+          return [change("a")];
+        },
+        NO_TURNS,
+      );
     try {
       expect(attempt).toThrow("ERESTART");
     } finally {
@@ -192,9 +230,9 @@ describe("update", () => {
       plans++;
       return [change("a")];
     };
-    update(new Connection(missingFor(3)), plan);
+    update(new Connection(missingFor(3)), plan, NO_TURNS);
     expect(plans).toBe(4);
-    expect(() => update(new Connection(missingFor(4)), plan)).toThrow("ENOENT");
+    expect(() => update(new Connection(missingFor(4)), plan, NO_TURNS)).toThrow("ENOENT");
     expect(plans).toBe(8);
   });
 });
