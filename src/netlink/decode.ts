@@ -73,6 +73,13 @@ export function decode<S extends Schema>(schema: S, bytes: Uint8Array): Decoded<
   return object as Decoded<S>;
 }
 
+/** The same for a schema that has only what the caller needs: the other attributes are not kept. @throws DecodeError */
+export function decodePart<S extends Schema>(schema: S, bytes: Uint8Array): Decoded<S> {
+  const object: Values = {};
+  read(schema, 0, load(bytes), object);
+  return object as Decoded<S>;
+}
+
 /** Decodes the bytes between two offsets into the object. Returns whether there are unknown attributes. */
 function read(schema: Schema, start: number, end: number, object: Values): boolean {
   schema.rows ??= rowsOf(schema);

@@ -6,8 +6,9 @@ import { isMarked } from "../nftables/own-tables.ts";
 import { update } from "../nftables/update.ts";
 import { policyRequests, removal } from "./nftables.ts";
 import { OBJECTS, TABLE } from "./own-table.ts";
+import type { Bridges } from "./plan.ts";
 import { FirstRecords } from "./state.ts";
-import { type Recorded, readState, recordedIn } from "./table-state.ts";
+import { isOn, type Recorded, readState, recordedIn, wasLoaded } from "./table-state.ts";
 
 /**
  * Selects the addresses of an attachment, and of the others one at least and one for each bridge that they use: they show what
@@ -38,24 +39,26 @@ function leaving(mark: string, bridges: readonly string[]): () => RuleSieve {
 export function removeNftables(
   connection: Connection,
   isRemoved: (found: Recorded) => boolean,
-  exists: (bridge: string) => boolean,
+  bridges: Bridges,
   mark?: string,
 ): void {
   update(connection, () => {
     const state = readState(connection);
     const { entry, policies, adminChains } = state;
-    const wanted = mark === undefined ? undefined : leaving(mark, [...policies.keys()]);
+    const isLoaded = wasLoaded(state);
+    const wanted = mark === undefined || isLoaded ? undefined : leaving(mark, [...policies.keys()]);
     const recorded = recordedIn(connection, wanted);
     const removed = recorded.filter(isRemoved);
     const remaining = recorded.filter((found) => !removed.includes(found));
     const requests = removal(connection, removed);
-    let bridges = 0;
+    let used = 0;
     for (const bridge of policies.keys()) {
-      const isUsed = exists(bridge) && remaining.some(({ ingress }) => ingress?.bridge === bridge);
-      if (isUsed) bridges++;
+      const isUsed =
+        bridges.exists(bridge) && remaining.some((found) => isOn(found, bridge, isLoaded, bridges));
+      if (isUsed) used++;
       else for (const request of policyRequests(state, { bridge, policy: "open" })) requests.push(request);
     }
-    if (remaining.length + bridges > 0 || !isMarked(entry)) return requests;
+    if (remaining.length + used > 0 || !isMarked(entry)) return requests;
     const admins = findChains(
       connection,
       adminChains.map((chain) => ({ ...TABLE, chain })),

@@ -8,6 +8,7 @@ import { findChains, hasLegacyTable } from "../kernel.ts";
 import { IPTABLES_FORWARD } from "../nftables/base-chains.ts";
 import { having } from "../nftables/found-rules.ts";
 import { update } from "../nftables/update.ts";
+import { HostBridges } from "./bridges.ts";
 import {
   type Ingress,
   type IngressPolicy,
@@ -19,6 +20,7 @@ import {
 } from "./layout.ts";
 import { ADDRESSES, BRIDGES, PUBLISHED, tableRequests, WITHIN } from "./own-table.ts";
 import {
+  isOn,
   isWhole,
   nameKey,
   publishedAmong,
@@ -26,6 +28,7 @@ import {
   readState,
   recordedIn,
   type TableState,
+  wasLoaded,
 } from "./table-state.ts";
 
 /** Whether iptables has a chain of forwarded packets: there an accept of this table has no effect (F20). */
@@ -73,18 +76,22 @@ export function setUpNftables(connection: Connection, wanted: Wanted): readonly 
     const present = state.policies.get(ingress.bridge) ?? "open";
     // Others matter only if the bridge's policy might become weaker.
     const isEnough = stricter(ingress.policy, present) === ingress.policy;
-    const recorded = isEnough ? [] : recordedIn(connection, having([RECORD]));
+    const isLoaded = wasLoaded(state);
+    using bridges = new HostBridges();
+    const recorded = isEnough
+      ? []
+      : recordedIn(connection, isLoaded ? undefined : having([RECORD])).filter((found) =>
+          isOn(found, ingress.bridge, isLoaded, bridges),
+        );
     const policy = effective(present, recorded, attachment, ingress);
     if (policy.policy !== "isolated" && present === "isolated")
-      released = recorded.flatMap(({ ingress: record }) =>
-        record?.bridge === ingress.bridge ? (record.isolatedPort ?? []) : [],
-      );
+      released = recorded.flatMap(({ ingress: record }) => record?.isolatedPort ?? []);
     return [...requests, ...policyRequests(state, policy)];
   });
   return released;
 }
 
-/** The policy of a bridge: the wanted one, or the present one if containers of other networks rely on it. */
+/** The policy of a bridge: the wanted one, or the present one if containers of other networks on it rely on it. */
 function effective(
   present: IngressPolicy,
   recorded: readonly Recorded[],
@@ -93,8 +100,7 @@ function effective(
 ): Ingress {
   let others: IngressPolicy = "open";
   for (const { mark, ingress: record } of recorded) {
-    if (record?.bridge === ingress.bridge && !mark.startsWith(networkMark(network)))
-      others = stricter(others, record.policy);
+    if (!mark.startsWith(networkMark(network))) others = stricter(others, record?.policy ?? present);
   }
   return { ...ingress, policy: stricter(ingress.policy, weaker(present, others)) };
 }

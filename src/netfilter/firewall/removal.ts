@@ -64,7 +64,7 @@ export async function removeEverywhere(
   }
   const mark = interest && attachmentMark(interest.attachment);
   await ifSupported(failures, () => {
-    if (netfilter !== undefined) removeNftables(netfilter, isLeaving, (name) => bridges.exists(name), mark);
+    if (netfilter !== undefined) removeNftables(netfilter, isLeaving, bridges, mark);
   });
 }
 

@@ -5,7 +5,7 @@ import type { Connection } from "../../netlink/connection.ts";
 import { refusedWith } from "../../netlink/error.ts";
 import type { Chain } from "../../netlink/nftables/chain.ts";
 import { decodeSomeElements, type Element, getElements } from "../../netlink/nftables/element.ts";
-import { decodeRule, dumpRules } from "../../netlink/nftables/rule.ts";
+import { decodeRuleBody, dumpRules } from "../../netlink/nftables/rule.ts";
 import type { NewSet } from "../../netlink/nftables/set.ts";
 import { commentOf, textOf } from "../../netlink/nftables/userdata.ts";
 import { sift } from "../../netlink/sieve.ts";
@@ -13,6 +13,7 @@ import { markOf } from "../attachment-names.ts";
 import { findChains, getEach } from "../kernel.ts";
 import { datumType } from "../nftables/base-chains.ts";
 import { having, type RuleSieve } from "../nftables/found-rules.ts";
+import { isMarked } from "../nftables/own-tables.ts";
 import { type Ingress, type IngressPolicy, parseRecord } from "./layout.ts";
 import {
   ADDRESSES,
@@ -26,6 +27,7 @@ import {
   TABLE,
   WITHIN,
 } from "./own-table.ts";
+import type { Bridges } from "./plan.ts";
 
 /** An address of the table. */
 export interface Recorded {
@@ -36,7 +38,7 @@ export interface Recorded {
 }
 
 /** The expressions of a rule. */
-export type NftExpressions = ReturnType<typeof decodeRule>["expressions"];
+export type NftExpressions = ReturnType<typeof decodeRuleBody>["expressions"];
 
 /** The table as far as it exists. */
 export interface TableState {
@@ -128,6 +130,18 @@ export function readState(connection: Connection): TableState {
   return { entry, isolation, rules, adminChains, policies };
 }
 
+/** Whether nft has saved and loaded the table, which keeps comments, but no marks and records of ours. */
+export const wasLoaded = ({ entry }: TableState): boolean => entry !== undefined && !isMarked(entry);
+
+/** Whether an attachment is on a bridge. In a table that was loaded, each one without a record that may be there counts. */
+export const isOn = (
+  { ingress, address }: Recorded,
+  bridge: string,
+  isLoaded: boolean,
+  bridges: Bridges,
+): boolean =>
+  ingress === undefined ? isLoaded && bridges.mayHold(bridge, address) : ingress.bridge === bridge;
+
 /** Whether ADD finds the table complete. Of the isolation the number of rules is enough here; CHECK compares them. */
 export const isWhole = (
   { isolation, rules }: TableState,
@@ -140,7 +154,7 @@ export const isWhole = (
 /** The rules of a chain, none if it does not exist. */
 export function rulesOf(connection: Connection, chain: string): NftExpressions[] {
   try {
-    return connection.dump(dumpRules({ ...TABLE, chain }), (message) => decodeRule(message).expressions);
+    return connection.dump(dumpRules({ ...TABLE, chain }), (message) => decodeRuleBody(message).expressions);
   } catch (error) {
     if (refusedWith(error, "ENOENT")) return [];
     throw error;

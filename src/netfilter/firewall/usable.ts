@@ -6,7 +6,7 @@ import { rehearse } from "../../netlink/nftables/batch.ts";
 import { type Chain, decodeChain, dumpChains, hookNumber } from "../../netlink/nftables/chain.ts";
 import type { Expression } from "../../netlink/nftables/expression.ts";
 import { ctKey } from "../../netlink/nftables/expression.ts";
-import { decodeRule, dumpRules } from "../../netlink/nftables/rule.ts";
+import { decodeRuleBody, dumpRules } from "../../netlink/nftables/rule.ts";
 import { requestsFor } from "../iptables/nft-changes.ts";
 import { isUnsupported, NO_NFTABLES, openNftables } from "../kernel.ts";
 import { IPTABLES_FORWARD } from "../nftables/base-chains.ts";
@@ -125,7 +125,7 @@ function forwardDrops(connection: Connection, family: "inet" | "ip" | "ip6"): Ch
 /** Whether a rule of the chain may let a new connection pass: it accepts or leads on, and not for answers alone. */
 const mayAccept = (connection: Connection, { family, table, chain }: Chain): boolean =>
   connection
-    .dump(dumpRules({ family, table, chain }), (message) => decodeRule(message).expressions)
+    .dump(dumpRules({ family, table, chain }), (message) => decodeRuleBody(message).expressions)
     .some((expressions) => expressions.some(leadsOn) && !expressions.some(isOfAnswers));
 
 function leadsOn(expression: Expression): boolean {

@@ -6,7 +6,7 @@ import { indexOfBytes, sameBytes } from "#engine";
 import { forEachAttribute } from "../../netlink/decode.ts";
 import type { Message } from "../../netlink/message.ts";
 import type { Expression } from "../../netlink/nftables/expression.ts";
-import { decodeRule } from "../../netlink/nftables/rule.ts";
+import { decodeRuleBody } from "../../netlink/nftables/rule.ts";
 import { PORT_REGISTER } from "./fields.ts";
 import { type Read, readRule } from "./read-rule.ts";
 
@@ -43,7 +43,7 @@ export class RuleSamples {
       const reading = readBy(sample, message.payload);
       if (reading !== undefined) return reading;
     }
-    const { family, expressions } = decodeRule(message);
+    const { family, expressions } = decodeRuleBody(message);
     const last = expressions.at(-1);
     const watches = last?.name === "counter" || (last?.name === "unknown" && last.kind === "log");
     const reading = { ...readRule(expressions, family), watches };

@@ -1,6 +1,6 @@
 /** Schema and requests of rules: NFTA_RULE_* of uapi linux/netfilter/nf_tables.h. */
 import type { Request } from "../connection.ts";
-import { decode } from "../decode.ts";
+import { decode, decodePart } from "../decode.ts";
 import { flag, type Message } from "../message.ts";
 import {
   BE32,
@@ -21,6 +21,9 @@ import { messageType, NFGENMSG, request } from "./header.ts";
 import type { TableName } from "./table.ts";
 import { USER_DATA } from "./userdata.ts";
 
+/** NFTA_RULE_EXPRESSIONS. */
+const EXPRESSIONS = [4, "", INLINE, nest([[1, "expressions", EACH, EXPRESSION]])] as const;
+
 export const RULE = schema(
   4,
   NFGENMSG,
@@ -28,7 +31,7 @@ export const RULE = schema(
     [1, "table", STRING],
     [2, "chain", STRING],
     [3, "handle", BE64],
-    [4, "", INLINE, nest([[1, "expressions", EACH, EXPRESSION]])],
+    EXPRESSIONS,
     // iptables-nft sends the layer-4 protocol and flags for x_tables extensions with each rule. Only encoded.
     [
       5,
@@ -47,7 +50,8 @@ export const RULE = schema(
 );
 type Attributes = Fields<typeof RULE>;
 
-/** The same without what takes long to decode. */
+/** The parts of a rule: what takes long to decode, and the rest. */
+const BODY = schema(4, NFGENMSG, [EXPRESSIONS]);
 const HEAD = schema(
   4,
   NFGENMSG,
@@ -124,4 +128,10 @@ export function decodeRule({ payload }: Message): Rule & RuleHandle {
 }
 
 /** What identifies a rule, and its user data as bytes. @throws DecodeError */
-export const decodeRuleHead = ({ payload }: Pick<Message, "payload">) => decode(HEAD, payload);
+export const decodeRuleHead = ({ payload }: Pick<Message, "payload">) => decodePart(HEAD, payload);
+
+/** What a rule does, and the family of its table. @throws DecodeError */
+export function decodeRuleBody({ payload }: Pick<Message, "payload">) {
+  const { family, expressions = [] } = decodePart(BODY, payload);
+  return { family, expressions: expressions.map(decodeExpression) };
+}

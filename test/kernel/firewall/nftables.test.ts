@@ -106,6 +106,28 @@ firewallTest(
   },
 );
 
+firewallTest(
+  "F33: a table that nft has saved and loaded isolates a bridge until its last attachment goes",
+  async (host) => {
+    const isolated = { ...BACKEND, ingressPolicy: "isolated" };
+    const first = await firewalled(host, "c1", isolated);
+    const second = await firewalled(host, "c2", isolated);
+    const file = "/run/rules";
+    await host.run(`nft list ruleset >${file} && nft flush ruleset && nft -f ${file} && rm ${file}`);
+    // Our records are lost: any attachment of the bridge may want the policy.
+    const open = await firewalled(host, "c3", { ...BACKEND, name: "open" });
+    for (const gone of [first, second]) {
+      expect((await elements(host)).within).toContain('{"drop":null}');
+      await gone.del();
+    }
+    expect((await elements(host)).within).toContain('{"drop":null}');
+    await open.del();
+    expect(await elements(host)).toEqual({});
+    await host.run(`nft delete table ${TABLE}`);
+    for (const each of [first, second, open]) await each.attachment.del();
+  },
+);
+
 firewallTest("F33: DEL leaves the policy of each bridge that another attachment uses", async (host) => {
   const isolated = { ...BACKEND, ingressPolicy: "isolated" };
   const first = await firewalled(host, "c1", isolated);
