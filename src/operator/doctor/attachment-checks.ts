@@ -15,6 +15,7 @@ import { addressesOf, ownInterface } from "../cached-result.ts";
 import { CommandError, exitCode } from "../exit-codes.ts";
 import { typeOf } from "../networks.ts";
 import { programOf } from "../plugin-folder.ts";
+import { patientsOf } from "../repair/patient.ts";
 import { errorOf, pluginsOf } from "./call-plugin.ts";
 import type { Diagnosis, Found } from "./diagnosis.ts";
 import type { Subject } from "./host-checks.ts";
@@ -48,9 +49,10 @@ export async function checkAttachments(
       ]);
       continue;
     }
-    await diagnosis.check("check", object, "as ADD has left it", () =>
-      failedCheck(attachment, cached, subject),
-    );
+    await diagnosis.check("check", object, "as ADD has left it", async () => {
+      const failures = failedCheck(attachment, cached, subject);
+      return failures && (await withRemedies(failures, attachment, subject));
+    });
     await diagnosis.check("addresses", object, "no one else has them", () => givenTwice(attachment, users));
     await diagnosis.check("neighbours", object, "none is old", () =>
       oldNeighbours(attachment, () => (neighbours ??= readNeighbours())),
@@ -72,6 +74,32 @@ function deleteCommand({ network, containerId, ifname }: CachedAttachment, netns
 export const describe = ({ network, containerId, ifname }: Attachment): string =>
   `${network}/${containerId.slice(0, 13)}/${ifname}`;
 
+/** A CHECK that failed. */
+interface Failure {
+  readonly plugin: string;
+  readonly message: string;
+}
+
+/** The findings: `repair` is the remedy only where it would put something of that plugin back. */
+async function withRemedies(
+  failures: readonly Failure[],
+  attachment: FoundAttachment,
+  subject: Subject,
+): Promise<Found[]> {
+  if (failures.length === 0) return [];
+  const all = patientsOf(subject, () => {});
+  const look = await all.find((patient) => patient.attachment === attachment)?.look(all);
+  const losses = look?.state === "alive" ? look.losses : [];
+  return failures.map(({ plugin, message }) => ({
+    code: "BH401",
+    object: describe(attachment),
+    message: `CHECK of ${plugin}: ${message}`,
+    remedy: losses.some((loss) => loss.plugin === plugin && loss.putBack !== undefined)
+      ? `bridgehead repair ${attachment.containerId.slice(0, 13)}`
+      : "let the runtime start the container again: repair puts back rules, and no link, address or route",
+  }));
+}
+
 /**
  * CHECK came with 0.4.0; a network can forbid it.
  * @throws CommandError if no CHECK fails, but the program of a plugin is missing, so that nobody knows what its CHECK would say
@@ -80,14 +108,14 @@ function failedCheck(
   attachment: FoundAttachment,
   cached: CachedAttachment,
   { pluginPath }: Subject,
-): Found[] | undefined {
+): Failure[] | undefined {
   const { config, result } = cached;
   if (config === undefined || result === undefined || get(config, "disableCheck") === true) return undefined;
   const cniVersion = String(get(config, "cniVersion") ?? "");
   const version = findVersion(cniVersion);
   if (version === undefined || !isAtLeast(version, "0.4.0")) return undefined;
   const plugins = pluginsOf(config);
-  const found = plugins.flatMap((plugin): Found[] => {
+  const found = plugins.flatMap((plugin): Failure[] => {
     const { network } = attachment;
     const message = errorOf({
       command: "CHECK",
@@ -98,15 +126,7 @@ function failedCheck(
       pluginPath,
     });
     if (message === undefined) return [];
-    const remedy = `bridgehead repair ${attachment.containerId.slice(0, 13)}`;
-    return [
-      {
-        code: "BH401",
-        object: describe(attachment),
-        message: `CHECK of ${typeOf(plugin)}: ${message}`,
-        remedy,
-      },
-    ];
+    return [{ plugin: typeOf(plugin), message }];
   });
   const missing = plugins.map(typeOf).filter((type) => programOf(type, pluginPath) === undefined);
   if (found.length > 0 || missing.length === 0) return found;

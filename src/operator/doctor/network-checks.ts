@@ -5,6 +5,7 @@ import { isAtLeast } from "../../cni/version-check.ts";
 import { requireUsable } from "../../leases/directory-probe.ts";
 import { LeaseFiles } from "../../leases/lease-files.ts";
 import { sizeOf } from "../../net/interval.ts";
+import type { IpAddress } from "../../net/ip.ts";
 import { formatPrefix } from "../../net/prefix.ts";
 import { PLUGINS } from "../../plugins/registry.ts";
 import { runProgram } from "../../sys/child.ts";
@@ -48,10 +49,14 @@ export async function checkNetworks(
   await diagnosis.check("default network", "host", "there is one network for pods", () =>
     passedOver(subject.networks, isWanted),
   );
+  let mistakes: Promise<ReadonlyMap<string, readonly Found[]>> | undefined;
   for (const network of networks) {
     if (!isWanted(network.name)) continue;
-    const { name } = network;
-    await diagnosis.check("configuration", name, "no mistakes", () => mistakes(network, subject));
+    const { name, file } = network;
+    await diagnosis.check("configuration", name, "no mistakes", async () => {
+      mistakes ??= findMistakes(subject, isWanted);
+      return (await mistakes).get(file) ?? [];
+    });
     if (network.shadowedBy !== undefined) continue;
     await diagnosis.check("leases", name, "can be written", () => unwritable(network));
     await diagnosis.check("status", name, "containers can be added", () => failedStatus(network, subject));
@@ -80,25 +85,30 @@ export function passedOver(
     }));
 }
 
-/** The errors and warnings of validate. */
-async function mistakes({ file, name }: Network, { networks, pluginPath }: Subject): Promise<Found[]> {
-  const others = networks.networks.filter((each) => each.file !== file);
-  const source = (path: string) => ({ path, bytes: readFile(path) });
+/** The errors and warnings of validate by file. What is wrong between two networks is said of the later one alone. */
+async function findMistakes(
+  { networks: { networks }, pluginPath }: Subject,
+  isWanted: (network: string) => boolean,
+): Promise<ReadonlyMap<string, readonly Found[]>> {
+  const source = ({ file }: Network) => ({ path: file, bytes: readFile(file) });
   const findings = await validate({
-    files: [source(file)],
-    others: others.map((each) => source(each.file)),
+    files: networks.filter(({ name }) => isWanted(name)).map(source),
+    others: networks.filter(({ name }) => !isWanted(name)).map(source),
     pluginPath,
   });
+  const names = new Map(networks.map(({ file, name }) => [file, name]));
   // That the folder of the plugins is missing is said once, not for each network.
   const isSaid = hasPluginFolder(pluginPath) ? undefined : "BH112";
-  return findings
+  const found = findings
     .filter(({ level, code }) => level !== "note" && code !== isSaid)
-    .map(({ code, line, column, message, remedy }) => ({
+    .map(({ file, code, line, column, message, remedy }) => ({
+      file,
       code,
-      object: name,
+      object: names.get(file) ?? file,
       message: `${file}:${line}:${column}: ${message}`,
       remedy,
     }));
+  return Map.groupBy(found, ({ file }) => file);
 }
 
 /** Runtimes call STATUS only for networks of 1.1.0 and later. */
@@ -129,19 +139,19 @@ function unwritable(network: Network): Found[] | undefined {
   }
 }
 
-/** The ranges of host-local in which each address has a lease. */
+/** The ranges of host-local in which each address is held: by a lease, or by a file that is none. */
 function exhausted(network: Network, { folders }: Subject): Found[] | undefined {
   const file = readNetworkFile({ path: network.file, bytes: readFile(network.file) }, new Report());
   const subnets = (file === undefined ? [] : subnetsOf(file)).filter(({ key }) => !key.includes("addresses"));
   if (subnets.length === 0) return undefined;
   const dataDir = dataDirOf(network);
-  const leases = folders
-    .filter((folder) => folder.network === network.name && folder.dataDir === dataDir)
-    .flatMap((folder) => folder.leases);
+  const own = folders.filter((folder) => folder.network === network.name && folder.dataDir === dataDir);
+  const foreign = own.flatMap(({ other }) => other.flatMap(({ address }) => address ?? []));
+  const held = [...own.flatMap(({ leases }) => leases.map(({ address }) => address)), ...foreign];
   return subnets.flatMap(({ prefix, given, gateway }) => {
-    const used = leases.filter(
-      ({ address: { family, value } }) => family === given.family && value >= given.from && value <= given.to,
-    ).length;
+    const isGiven = ({ family, value }: IpAddress): boolean =>
+      family === given.family && value >= given.from && value <= given.to;
+    const used = held.filter(isGiven).length;
     // The network's own address, the broadcast address and the gateway are never given.
     const last = prefix.address.value + (1n << BigInt((given.family === 4 ? 32 : 128) - prefix.length)) - 1n;
     const reserved = new Set([prefix.address.value, gateway.value, ...(given.family === 4 ? [last] : [])]);
@@ -149,7 +159,10 @@ function exhausted(network: Network, { folders }: Subject): Found[] | undefined 
     const size = sizeOf([given]) - BigInt(kept);
     if (BigInt(used) < size) return [];
     const message = `all ${size} addresses of ${formatPrefix(prefix)} are held`;
-    return [{ code: "BH302", object: network.name, message, remedy: `bridgehead gc ${network.name}` }];
+    const remedy = foreign.some(isGiven)
+      ? `bridgehead leases ${network.name}; remove the files that are not leases`
+      : `bridgehead gc ${network.name}`;
+    return [{ code: "BH302", object: network.name, message, remedy }];
   });
 }
 

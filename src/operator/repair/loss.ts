@@ -11,6 +11,11 @@ export interface Loss {
   readonly putBack?: () => Promise<void>;
 }
 
+/** A loss, and the plugin that has made what is lost. */
+export interface PluginLoss extends Loss {
+  readonly plugin: string;
+}
+
 /** A loss, if the check fails. */
 export async function lossIf(
   what: string,

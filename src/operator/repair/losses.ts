@@ -26,7 +26,7 @@ import { argsOf, configurationOf, pluginsOf } from "../doctor/call-plugin.ts";
 import { typeOf } from "../networks.ts";
 import { bridgeLosses } from "./bridge-losses.ts";
 import type { LivingParts } from "./living-attachment.ts";
-import { type Loss, lossIf } from "./loss.ts";
+import { type Loss, lossIf, type PluginLoss } from "./loss.ts";
 
 /** An attachment that can be looked at. */
 export interface Subject {
@@ -96,8 +96,8 @@ export async function lossesOf(
   subject: Subject,
   parts: LivingParts,
   claimOf: (taken: Taken) => Claim,
-): Promise<readonly Loss[]> {
-  let losses: readonly Loss[] = [];
+): Promise<readonly PluginLoss[]> {
+  let losses: readonly PluginLoss[] = [];
   for (const { plugin, request } of subject.requests) {
     const own =
       plugin === "bridge"
@@ -105,7 +105,7 @@ export async function lossesOf(
         : plugin === "portmap"
           ? await portLosses(request, subject.result, claimOf)
           : await firewallLosses(request, subject, parts);
-    losses = [...losses, ...own];
+    losses = [...losses, ...own.map((loss) => ({ ...loss, plugin }))];
   }
   return losses;
 }

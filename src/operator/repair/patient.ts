@@ -5,12 +5,12 @@ import { unlessFailed } from "../../sys/errno.ts";
 import { status } from "../../sys/file.ts";
 import type { FoundAttachment, HostState } from "../attachments.ts";
 import { type LivingParts, livingParts } from "./living-attachment.ts";
-import type { Loss } from "./loss.ts";
+import type { PluginLoss } from "./loss.ts";
 import { type Claim, lossesOf, type Subject, subjectOf } from "./losses.ts";
 
 /** What was found of an attachment. */
 export type Look =
-  | { readonly state: "alive"; readonly losses: readonly Loss[] }
+  | { readonly state: "alive"; readonly losses: readonly PluginLoss[] }
   /** Not proven to be alive: it is left alone. */
   | { readonly state: "left"; readonly why: string }
   /** It lives, but what it has lost cannot be told. */

@@ -208,6 +208,11 @@ const BROKEN: readonly [
     ["BH104 testnet"],
   ],
   [
+    "a second network with the first one's subnet, which is said once",
+    (_, scene) => scene.write("20-other.conflist", JSON.stringify({ ...scene.list, name: "other" })),
+    ["BH124 other", "BH120 other"],
+  ],
+  [
     "a folder of leases that is read-only",
     (host) => host.run(`mount --bind ${LEASES} ${LEASES} && mount -o remount,bind,ro ${LEASES}`),
     ["BH304 testnet", "BH301 testnet", "BH401 testnet/c1/eth0"],
@@ -247,6 +252,10 @@ brokenTest.each(BROKEN)("O13: %s", async (host, what, breakIt, expected) => {
       expect((await scene.doctor([], {})).stdout).toContain(
         `${BRIDGE}.route_localnet=0, which ends 127.0.0.1:PORT for networks of the Go plugins\n`,
       );
+    if (what === "a lost address")
+      expect((await scene.doctor([], {})).stdout).toContain(
+        "do: let the runtime start the container again: repair puts back rules, ",
+      );
     if (what === "a namespace that is gone")
       expect((await scene.doctor([], {})).stdout).toContain(
         "do: bridgehead run DEL testnet --netns /run/netns/gone --id c9 --ifname eth0\n",
@@ -266,12 +275,24 @@ brokenTest.each(BROKEN)("O13: %s", async (host, what, breakIt, expected) => {
 
 networkTest("O13: a range without a free address", async (host) => {
   using scene = new Scene(host, {
-    ipam: hostLocal({ ...V4, rangeStart: "10.77.0.2", rangeEnd: "10.77.0.2" }),
+    ipam: hostLocal({ ...V4, rangeStart: "10.77.0.2", rangeEnd: "10.77.0.3" }),
   });
   expect(await scene.findings()).toEqual([]);
   const one = await scene.attach("c1");
+  expect(await scene.findings()).toEqual([]);
+  const two = await scene.attach("c2");
   expect(await scene.findings()).toEqual(["BH302 testnet"]);
   expect((await scene.doctor()).exitCode).toBe(1);
+  await two.del();
+  rmSync(keptFile(scene.folder, "c2"));
+  // What is not a lease holds its address as well.
+  const foreign = join(LEASES, two.result.ips[0]?.address.split("/")[0] ?? "");
+  writeFileSync(foreign, "not a lease\n");
+  expect(await scene.findings()).toEqual(["BH302 testnet"]);
+  expect((await scene.doctor([], {})).stdout).toContain(
+    "do: bridgehead leases testnet; remove the files that are not leases\n",
+  );
+  rmSync(foreign);
   await one.del();
 });
 
