@@ -4,6 +4,22 @@ import type { ErrorRow } from "./row.ts";
 
 export const ERRORS_OF_ADDRESSES: readonly ErrorRow[] = [
   [
+    "failed to match addr .* on interface|expected route .* not found in routing table",
+    "the container's interface is not as ADD has left it",
+    "A program inside of the container, or someone on the host, has removed an address or a route of it.",
+    "`bridgehead show CONTAINER`, which shows the interface's addresses and routes",
+    "Let the runtime start the container again. `bridgehead repair` puts back rules, and no address or route.",
+    "",
+  ],
+  [
+    "cni veth created for bridge .* was not found|interface \\S+ mac .* ?doesn't match",
+    "the host's end of the container's pair is not as ADD has left it",
+    "It was taken from its bridge, or renamed, or the bridge was made anew by another program.",
+    "`bridgehead show CONTAINER`, `ip link show master BRIDGE`",
+    "`ip link set PORT master BRIDGE` if only that is missing; else let the runtime start the container again.",
+    "",
+  ],
+  [
     "no ip addresses available in range set",
     "no free address in the range",
     "Each address has a lease. After a reboot or a crash DEL never came for the containers before it, and their leases stayed; or the range is too small.",

@@ -4,6 +4,14 @@ import type { ErrorRow } from "./row.ts";
 
 export const ERRORS_OF_RULES: readonly ErrorRow[] = [
   [
+    "could not check ipv[46] dnat|expected (?:\\S+ )?rule .* not found",
+    "CHECK misses a rule of a container",
+    "Another program has removed it: `iptables -F`, a reload of firewalld, or the start of nftables.service.",
+    "`bridgehead ports` for published ports, `bridgehead repair` for all that is lost",
+    "`bridgehead repair --yes` puts it back, also in the layout of the Go plugins.",
+    "podman#3842",
+  ],
+  [
     "failed to locate iptables|iptables.{0,9}executable file not found|there is no program \\S*-restore",
     "there is no iptables on this host",
     "The Go plugins run the program iptables, which is not installed or not on the runtime's PATH.",

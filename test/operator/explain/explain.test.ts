@@ -97,6 +97,21 @@ const LOGS: readonly [string, string, string][] = [
     "containerd#12953",
   ],
   [
+    "CHECK of bridge: Failed to match addr 10.40.0.4/22 on interface eth0",
+    "the container's interface is not as ADD has left it",
+    "",
+  ],
+  [
+    "CNI veth created for bridge br-green was not found",
+    "the host's end of the container's pair is not as ADD has left it",
+    "",
+  ],
+  [
+    "could not check ipv4 dnat: rule [[-m comment]] in chain CNI-HOSTPORT-DNAT not found",
+    "CHECK misses a rule of a container",
+    "podman#3842",
+  ],
+  [
     "cannot open hostport 8080 for pod: listen tcp4 :8080: bind: address already in use",
     "the host port is taken",
     "podman#28889",
