@@ -4,13 +4,12 @@
  */
 
 import type { Attachment } from "../cni/attachment.ts";
-import { decodeText } from "../cni/text-position.ts";
 import type { Document } from "../schema/keys.ts";
-import { failedWith, messageOf } from "../sys/errno.ts";
+import { failedWith } from "../sys/errno.ts";
 import { readFile } from "../sys/file.ts";
 import { isFileFailure } from "../sys/own-file.ts";
 import { namesOf } from "./folder.ts";
-import { isDocument } from "./networks.ts";
+import { isDocument, parseJson } from "./networks.ts";
 
 /** Where libcni keeps its cache by default; the files are in its folder "results". */
 export const DEFAULT_CACHE_DIRECTORY = "/var/lib/cni";
@@ -53,15 +52,16 @@ export function readCache(directory: string = DEFAULT_CACHE_DIRECTORY): Cache {
 
 /** An attachment of a file, or why the file is none; undefined if it is not there. */
 export function readCached(file: string): CachedAttachment | string | undefined {
-  let json: unknown;
+  let bytes: Uint8Array;
   try {
-    json = JSON.parse(decodeText(readFile(file)));
+    bytes = readFile(file);
   } catch (error) {
     if (failedWith(error, "ENOENT")) return undefined;
-    if (isFileFailure(error) || error instanceof SyntaxError || error instanceof TypeError)
-      return messageOf(error);
+    if (isFileFailure(error)) return error.message;
     throw error;
   }
+  const json = parseJson(bytes);
+  if (typeof json === "string") return json;
   if (!isDocument(json)) return "it is not a JSON object";
   const { kind, containerId, ifName, networkName, netns, config, cniArgs, capabilityArgs, result } = json;
   if (kind !== "cniCacheV1") return `its kind is ${JSON.stringify(kind)}, not "cniCacheV1"`;
@@ -83,10 +83,11 @@ export function readCached(file: string): CachedAttachment | string | undefined 
 /** Go writes a list of bytes in base64. */
 function decodeConfig(base64: string): Document | undefined {
   try {
-    const json: unknown = JSON.parse(decodeText(Uint8Array.fromBase64(base64)));
+    const json = parseJson(Uint8Array.fromBase64(base64));
     return isDocument(json) ? json : undefined;
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    // It is not base64.
+    if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

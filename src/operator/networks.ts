@@ -76,12 +76,8 @@ function readNetwork(file: string): Network | string {
     if (isFileFailure(error)) return error.message;
     throw error;
   }
-  let json: unknown;
-  try {
-    json = JSON.parse(decodeText(bytes));
-  } catch (error) {
-    return describeUtf8Fault(bytes) ?? describeJsonFault(bytes) ?? messageOf(error);
-  }
+  const json = parseJson(bytes);
+  if (typeof json === "string") return json;
   if (!isDocument(json)) return "it is not a JSON object";
   const name = get(json, "name");
   if (typeof name !== "string" || name === "") return 'it has no "name"';
@@ -106,6 +102,16 @@ function readNetwork(file: string): Network | string {
     document: json,
     isList,
   };
+}
+
+/** The value of a JSON file that is no text, or where it is wrong, as in 'line 3, column 7: unexpected "}", expected a value'. */
+export function parseJson(bytes: Uint8Array): unknown {
+  try {
+    const json: unknown = JSON.parse(decodeText(bytes));
+    return typeof json === "string" ? "it is not a JSON object" : json;
+  } catch (error) {
+    return describeUtf8Fault(bytes) ?? describeJsonFault(bytes) ?? messageOf(error);
+  }
 }
 
 /** The `type` of a plugin's configuration. */

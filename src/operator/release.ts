@@ -7,6 +7,7 @@ import { documentText } from "./document.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 import { describeAttachment, free } from "./free.ts";
 import { hasOption, type Input } from "./input.ts";
+import type { OtherFile } from "./lease-folders.ts";
 import { readLeases } from "./lease-report.ts";
 import type { JudgedLease } from "./lease-states.ts";
 import { wrapped } from "./sentences.ts";
@@ -19,6 +20,12 @@ export async function run(input: Input): Promise<ExitCode> {
   const { networks } = await readLeases(input, name);
   const leases = networks.flatMap((network) => network.leases).filter(isNamed(which));
   const found = leases[0];
+  const other = networks.flatMap(({ folder }) => folder?.other ?? []).find(isAt(which));
+  if (found === undefined && other !== undefined)
+    throw new CommandError(
+      exitCode.problems,
+      `cannot release ${JSON.stringify(which)}: its file ${other.path} ${other.why}; remove the file if nothing else needs it`,
+    );
   if (found === undefined)
     throw new CommandError(
       exitCode.problems,
@@ -63,6 +70,12 @@ function isNamed(which: string): (lease: JudgedLease) => boolean {
   const address = parseIp(which);
   if (address !== undefined) return (lease) => sameIp(lease.address, address);
   return ({ containerId }) => containerId === which || (which.length >= 4 && containerId.startsWith(which));
+}
+
+/** Whether a file that is not a lease has the name of an address. */
+function isAt(which: string): (file: OtherFile) => boolean {
+  const wanted = parseIp(which);
+  return ({ address }) => wanted !== undefined && address !== undefined && sameIp(address, wanted);
 }
 
 const lineOf = (lease: JudgedLease, now: bigint): string =>

@@ -33,7 +33,12 @@ function host(
       writeFileSync(join(dataDir, network, name), content);
   }
   const options = ["--config-dir", join(path, "net.d"), "--data-dir", dataDir, "--cache-dir", path];
-  return { path, dataDir, leases: (...words: string[]) => command(["leases", ...words, ...options]) };
+  return {
+    path,
+    dataDir,
+    leases: (...words: string[]) => command(["leases", ...words, ...options]),
+    release: (...words: string[]) => command(["release", ...words, ...options]),
+  };
 }
 
 const SMALL = { ranges: [[{ subnet: "10.66.0.0/29" }]] };
@@ -136,7 +141,7 @@ describe("O8: leases", () => {
   });
 
   test("lists what is not a lease, with the reason", async () => {
-    const { dataDir, leases } = host(
+    const { dataDir, leases, release } = host(
       { net1: SMALL },
       { net1: { "10.66.0.2": "", notes: "x", "10.66.0.4": "two words", "10.66.0.5": "c\r\neth0" } },
     );
@@ -155,6 +160,10 @@ describe("O8: leases", () => {
     });
     expect(net1?.sets[0]).toMatchObject({ used: 4, free: 1, next: "10.66.0.2" });
     expect((await leases()).stdout).toContain(`\nNot leases:\n  ${dataDir}/net1/`);
+    expect(await release("net1", "10.66.0.4", "--yes")).toEqual({
+      ...{ exitCode: 1, stdout: "" },
+      stderr: `bridgehead release: cannot release "10.66.0.4": its file ${dataDir}/net1/10.66.0.4 holds no container id, so it is not a lease; its address is held; remove the file if nothing else needs it\n`,
+    });
   });
 
   test("with --state and -q prints addresses of that state only", async () => {

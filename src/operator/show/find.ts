@@ -12,7 +12,7 @@ interface Wanted {
 
 /**
  * The part of the tree that the text names: a network, a container by its id, an interface of the host, an address, a port of
- * the host, a namespace's path, or the beginning of a container's id, in this order. An array of ids for a beginning that
+ * the host, a namespace by its path or its name for ip(8), or the beginning of a container's id, in this order. An array of ids for a beginning that
  * stands for several containers, undefined if it names nothing.
  */
 export function find(nodes: readonly NetworkNode[], text: string): NetworkNode[] | string[] | undefined {
@@ -41,6 +41,8 @@ function* meaningsOf(text: string): Generator<Wanted> {
     yield { end: ({ attachment }) => attachment?.ports.some((each) => isPort(each, port)) === true };
   const path = inRun(text);
   if (path.startsWith("/")) yield { end: ({ namespace }) => inRun(namespace?.netns ?? "") === path };
+  // As `ip netns` names it.
+  else yield { end: ({ namespace }) => inRun(namespace?.netns ?? "") === `/run/netns/${text}` };
 }
 
 /** /var/run is usually a link to /run. */

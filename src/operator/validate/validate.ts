@@ -81,10 +81,11 @@ function tellForeign(file: NetworkFile, key: string, type: string, report: Repor
     type,
     PLUGINS.map(({ name }) => name),
   );
-  const meant = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
-  const problem = `${JSON.stringify(type)} is not a plugin of this program: its keys are not validated${meant}`;
+  const problem = `${JSON.stringify(type)} is not a plugin of this program: its keys are not validated`;
   const remedy =
-    near === undefined ? "see the documentation of that plugin" : `write ${JSON.stringify(near)}`;
+    near === undefined
+      ? "see the documentation of that plugin"
+      : `write ${JSON.stringify(near)} if that is meant`;
   report.add("BH111", file, key, problem, remedy);
 }
 

@@ -42,6 +42,7 @@ test.each([
   ["a port of an address", "192.0.2.1:5353", "net1: br0(veth1)"],
   ["a namespace", "/run/netns/b", "net1: br0(veth2)"],
   ["a namespace by another way", "/var/run/netns/b", "net1: br0(veth2)"],
+  ["a namespace by its name", "b", "net1: br0(veth2)"],
   ["another protocol", "5353/tcp", "nothing"],
   ["another address of the host", "192.0.2.2:5353", "nothing"],
   ["an interface that each container has", "eth0", "nothing"],

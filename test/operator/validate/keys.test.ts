@@ -287,5 +287,5 @@ test.each(BROKEN)("O10: %s", async (_, path, content, expected) => {
 
 test("O10: the type of a plugin that is not ours may be a misspelt one of ours", async () => {
   const [finding] = await findingsOf(source("/x/a.conf", { cniVersion: "1.1.0", name: "a", type: "brigde" }));
-  expect(finding).toMatchObject({ code: "BH111", level: "note", remedy: 'write "bridge"' });
+  expect(finding).toMatchObject({ code: "BH111", level: "note", remedy: 'write "bridge" if that is meant' });
 });
