@@ -41,6 +41,11 @@ export interface Leaving {
   readonly network: Network | undefined;
   /** Whether rules and saved settings go as well. */
   readonly withRules: boolean;
+  /**
+   * False if all rules of this host were read and it has none: to look for them again in each backend takes most of the time, and
+   * after a reboot no lease has rules.
+   */
+  readonly hasRules?: boolean;
   /** Nanoseconds since the epoch: when the run began to free, the same for all that it frees. */
   readonly at: bigint;
 }
@@ -103,8 +108,19 @@ export async function cleanRules({
   leases,
   network,
   dataDir,
+  hasRules = true,
 }: Omit<Leaving, "withRules" | "at">): Promise<void> {
   const failures = new Failures();
+  if (hasRules) await tearDownAll({ attachment, leases, network, dataDir }, failures);
+  await failures.attemptLast(() => removeSettings(attachment, network));
+  failures.throwIfAny(`cannot remove all rules of container ${attachment.containerId}`);
+}
+
+/** Removes rules and flows. */
+async function tearDownAll(
+  { attachment, leases, network, dataDir }: Pick<Leaving, "attachment" | "leases" | "network" | "dataDir">,
+  failures: Failures,
+): Promise<void> {
   const holders = [...new Set([dataDir, DEFAULT_DATA_DIRECTORY])].map(
     (directory) => new LeaseHolders(directory),
   );
@@ -129,8 +145,6 @@ export async function cleanRules({
       release: (port) => isolatePorts([port], false),
     }),
   );
-  await failures.attemptLast(() => removeSettings(attachment, network));
-  failures.throwIfAny(`cannot remove all rules of container ${attachment.containerId}`);
 }
 
 /** The settings that tuning has saved of the attachment. One of the reference names no network, and stays. */

@@ -5,6 +5,7 @@
 
 import { attachmentOf, describeContent } from "../leases/lease.ts";
 import { formatIp } from "../net/ip.ts";
+import { isRunning } from "../netfilter/firewalld/firewalld.ts";
 import { timeOfDay } from "../sys/clock.ts";
 import { formatAge } from "./age.ts";
 import { type HostState, readHost } from "./attachments.ts";
@@ -91,10 +92,13 @@ async function freeAll(input: Input, found: Found, isQuiet: boolean): Promise<Ex
   const skipped = [...found.skipped];
   let failures = 0;
   const at = timeOfDay();
+  // The sources of firewalld are not among the rules that were read.
+  const mayHaveSources = isRunning();
   for (const [index, each] of found.leaving.entries()) {
     step("freeing", index, found.leaving.length);
     try {
-      const { leases, changed, isCleaned } = await free({ ...each, withRules: true, at });
+      const hasRules = each.rules.length > 0 || mayHaveSources;
+      const { leases, changed, isCleaned } = await free({ ...each, withRules: true, hasRules, at });
       for (const { lease, why } of changed) {
         const line = `skipped ${formatIp(lease.address)} of ${describeAttachment(lease)}: ${why}`;
         skipped.push(line);
