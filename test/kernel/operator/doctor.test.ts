@@ -24,7 +24,7 @@ import { hostTests } from "../../support/host-test.ts";
 import { builtBinaries, callPlugin } from "../../support/plugin-call.ts";
 import { referencePlugin, whyNoReference } from "../../support/reference-plugin.ts";
 import type { ScratchHost } from "../../support/scratch-host.ts";
-import { testUnless } from "../../support/skip.ts";
+import { testUnless, whyNoProgram } from "../../support/skip.ts";
 import {
   type AddResult,
   type Attachment,
@@ -38,6 +38,7 @@ import {
   STAYS,
   V4,
 } from "../bridge/network.ts";
+import { Firewalld } from "../firewall/firewalld.ts";
 import { whyNoLegacy } from "../netfilter/programs.ts";
 import { keep, keptFile } from "./libcni-cache.ts";
 
@@ -137,6 +138,17 @@ networkTest("O13: a healthy host has no finding, and doctor changes nothing", as
       "check testnet/c2/eth0",
     ]),
   );
+  // The same on a host of systemd: a system bus without firewalld, and the socket that a bus has left, are no findings.
+  const again = async () => JSON.parse((await scene.doctor()).stdout).rows;
+  mkdirSync("/run/systemd/system", { recursive: true });
+  if (whyNoProgram("dbus-daemon") === undefined) {
+    await using _bus = await Firewalld.start(false);
+    expect(await again()).toEqual(rows);
+  }
+  mkdirSync("/run/dbus");
+  writeFileSync("/run/dbus/system_bus_socket", "");
+  expect(await again()).toEqual(rows);
+  for (const folder of ["/run/dbus", "/run/systemd"]) rmSync(folder, { recursive: true });
   // A container, or the beginning of its id, is one of them.
   const { stdout } = await scene.doctor(["c2"], {});
   expect(stdout).toContain("ok           check           testnet/c2/eth0: as ADD has left it\n");
