@@ -12,6 +12,7 @@ import type { Connection, Request } from "../../netlink/connection.ts";
 import {
   addChain,
   type Chain,
+  type ChainName,
   decodeChain,
   deleteChain,
   dumpChains,
@@ -20,13 +21,13 @@ import {
 import { addRule, deleteRule, flushChain } from "../../netlink/nftables/rule.ts";
 import { addTable, deleteTable } from "../../netlink/nftables/table.ts";
 import { comment, commentOf, text, textOf } from "../../netlink/nftables/userdata.ts";
-import { ensureSysctl, sysctlIfThere } from "../../sys/sysctl.ts";
 import { attachmentMark, networkMark } from "../attachment-names.ts";
 import { findChains } from "../kernel.ts";
 import { datumType, madeHere } from "../nftables/base-chains.ts";
 import { encodeRule } from "../nftables/expressions.ts";
-import { rulesIn } from "../nftables/found-rules.ts";
-import type { FoundRule, Rule } from "../rule.ts";
+import { having, rulesIn } from "../nftables/found-rules.ts";
+import { type FoundRule, isSame, type Rule } from "../rule.ts";
+import { type GuardLock, settingOf } from "./guard-lock.ts";
 
 const TABLE = { family: "ip", table: "cni_hostport_guard" } as const;
 /** The entry, before connection tracking: priority -300 is nft's `raw`. */
@@ -59,59 +60,6 @@ const interfaceChain = (device: string) => ({
   chain: `${INTERFACE}${/^[\w.-]+$/.test(device) ? device : new TextEncoder().encode(device).toHex()}`,
 });
 
-const setting = (device: string) => ["net", "ipv4", "conf", device, "route_localnet"] as const;
-
-/** Keeps calls apart that make or end the guard of an interface, since the setting is no part of their transactions. */
-export class GuardLock implements Disposable {
-  private readonly take: () => Disposable | undefined;
-  private held: Disposable | undefined;
-  private isTaken = false;
-  private isWanted = false;
-  /** Interfaces whose setting was given back. */
-  private readonly given = new Set<string>();
-
-  /** `take` returns undefined if the host's lock cannot be used: then the calls go on without. */
-  constructor(take: () => Disposable | undefined) {
-    this.take = take;
-  }
-
-  /** For a plan: whether it may go on. If not, it must return without changes. */
-  isHeld(): boolean {
-    this.isWanted = true;
-    return this.isTaken;
-  }
-
-  /** After the plan: takes the lock if the plan could not go on without it. Returns whether the plan must be made again. */
-  mustRepeat(): boolean {
-    if (!this.isWanted || this.isTaken) return false;
-    this.held = this.take();
-    this.isTaken = true;
-    return true;
-  }
-
-  /**
-   * Gives back the settings of interfaces whose guard ends with the plan. It comes before the transaction: a call that is killed
-   * in between leaves a guard too many, and not an open interface. If the plan is made again and the guard stays, so does the
-   * setting. @throws SystemError
-   */
-  giveBack(ending: ReadonlyMap<string, string>): void {
-    for (const device of this.given) {
-      if (ending.has(device)) continue;
-      routeLocalnet(device);
-      this.given.delete(device);
-    }
-    for (const [device, value] of ending) {
-      if (value !== "0" || sysctlIfThere(...setting(device)) !== "1") continue;
-      ensureSysctl(setting(device), value);
-      this.given.add(device);
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.held?.[Symbol.dispose]();
-  }
-}
-
 /**
  * The requests that put the guard before an interface for an attachment; none if it is there, undefined if the lock is needed
  * first. @throws NetlinkError
@@ -131,11 +79,17 @@ export function guardRequests(
   if (drops === undefined) {
     if (!lock.isHeld()) return undefined;
     // The value that the last DEL gives back.
-    const before = sysctlIfThere(...setting(device)) ?? "1";
+    const before = settingOf(device) ?? "1";
     const userData = [comment(WAS + before), text(datumType.owner, `${before}\n${device}`)];
     requests.push(addChain({ ...own, userData }));
+  }
+  // Another program may have flushed a chain.
+  if (drops === undefined || !isDropping(connection, own)) {
+    if (drops !== undefined) requests.push(flushChain(own));
     for (const rule of DROPS)
       requests.push(addRule({ ...own, expressions: encodeRule(rule, "ip", { isNative: true }) }));
+  }
+  if (entry === undefined || drops === undefined || !isLed(connection, device)) {
     const lead: Rule = { input: device, verdict: "jump", target: own.chain };
     requests.push(addRule({ ...named(ENTRY), expressions: encodeRule(lead, "ip", { isNative: true }) }));
   }
@@ -156,27 +110,23 @@ const userRequests = (user: ReturnType<typeof userChain>, target: string): Reque
   addRule({ ...user, expressions: encodeRule({ verdict: "jump", target }, "ip", { isNative: true }) }),
 ];
 
-/** Allows what the guard protects. @throws SystemError */
-export const routeLocalnet = (device: string): void => ensureSysctl(setting(device), "1");
+/** Whether an interface's chain drops what the guard is against. */
+const isDropping = (connection: Connection, chain: ChainName): boolean => {
+  const rules = rulesIn(connection, chain);
+  return DROPS.every((wanted) => rules.some(({ rule }) => isSame(rule, wanted)));
+};
+
+/** Whether the entry leads packets of an interface into its chain. */
+const isLed = (connection: Connection, device: string): boolean =>
+  rulesIn(connection, ENTRY, undefined, having([device])).some(
+    ({ rule }) => rule?.input === device && rule.target === interfaceChain(device).chain,
+  );
 
 /** The guard's part of CHECK: what is missing, in words. @throws NetlinkError */
-export function missingGuard(connection: Connection, device: string): string[] {
-  const own = interfaceChain(device);
-  const [drops] = findChains(connection, [own]);
-  const leads = rulesIn(connection, ENTRY).some(
-    ({ rule }) => rule?.input === device && rule.target === own.chain,
-  );
-  const dropping =
-    drops === undefined
-      ? 0
-      : rulesIn(connection, drops).filter(({ rule }) => rule?.verdict === "drop").length;
-  return leads && dropping >= DROPS.length
+export const missingGuard = (connection: Connection, device: string): string[] =>
+  isLed(connection, device) && isDropping(connection, interfaceChain(device))
     ? []
     : [`table ip ${TABLE.table} does not drop packets from ${device} with addresses of 127.0.0.0/8`];
-}
-
-/** Whether the setting that leads connections to 127.0.0.1 into an interface is there. */
-export const routesLocalnet = (device: string): boolean => sysctlIfThere(...setting(device)) === "1";
 
 /** The chains of attachments, of one or of all of a network. @throws NetlinkError */
 export function findUsers(connection: Connection, of: Attachment | { readonly network: string }): Chain[] {

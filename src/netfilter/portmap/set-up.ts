@@ -10,7 +10,8 @@ import { backendOf } from "./backend.ts";
 import type { Compilation } from "./conditions.ts";
 import { removeElsewhere, type Table } from "./elsewhere.ts";
 import { staleFlows, tryToEndFlows } from "./flows.ts";
-import { GuardLock, guardRequests, routeLocalnet } from "./guard.ts";
+import { guardRequests } from "./guard.ts";
+import { GuardLock, routeLocalnet } from "./guard-lock.ts";
 import {
   describeMapping,
   describeRival,

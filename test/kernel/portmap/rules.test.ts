@@ -327,6 +327,18 @@ ruleTest(
   },
 );
 
+ruleTest("M53, M55: a guard that was flushed is reported, and ADD mends it", async (host) => {
+  const pod = new Pod(host, undefined, { addresses: [V4] });
+  await pod.add(PORT, { backend: "nftables" });
+  for (const chain of ["prerouting", "interface-br0"]) {
+    await host.run(`nft flush chain ip cni_hostport_guard ${chain}`);
+    expect((await pod.failure("CHECK", PORT)).msg).toContain("does not drop packets from br0");
+    await pod.add(PORT, { backend: "nftables" });
+    await pod.check(PORT);
+  }
+  await pod.del();
+});
+
 describe("M41: DEL and GC look in all backends", () => {
   ruleTest("whatever made the rules", async (host) => {
     const pod = new Pod(host, undefined, { addresses: [V4, V6] });
