@@ -4,6 +4,7 @@ import { attachmentMark } from "../attachment-names.ts";
 import { isHooked } from "../nftables/base-chains.ts";
 import { having } from "../nftables/found-rules.ts";
 import { stricter, type Wanted } from "./layout.ts";
+import { hasPolicy } from "./nftables.ts";
 import { ADDRESSES, ENTRY, entryRules, ISOLATION, ISOLATION_RULES, PUBLISHED, TABLE } from "./own-table.ts";
 import { areRules, publishedAmong, readState, recordedIn, rulesOf } from "./table-state.ts";
 
@@ -37,7 +38,8 @@ export function missingNftables(connection: Connection, wanted: Wanted): string[
   }
   if (ingress === undefined || ingress.policy === "open") return missing;
   const present = state.policies.get(ingress.bridge) ?? "open";
-  if (stricter(present, ingress.policy) !== present)
+  const isWhole = hasPolicy(state, { bridge: ingress.bridge, policy: present });
+  if (stricter(present, ingress.policy) !== present || !isWhole)
     missing.push(
       `${table} does not make bridge ${JSON.stringify(ingress.bridge)} ${JSON.stringify(ingress.policy)}`,
     );

@@ -105,16 +105,27 @@ function effective(
   return { ...ingress, policy: stricter(ingress.policy, weaker(present, others)) };
 }
 
+/** Whether the sets have all of a bridge's policy. */
+export const hasPolicy = (
+  { policies, bridges, within }: TableState,
+  { bridge, policy }: Pick<Ingress, "bridge" | "policy">,
+): boolean =>
+  (policies.get(bridge) ?? "open") === policy &&
+  (policy === "open" || (bridges.has(bridge) && within.has(bridge)));
+
 /** Gives a bridge this policy. */
-export function policyRequests({ policies }: TableState, { bridge, policy }: Ingress): Request[] {
-  const present = policies.get(bridge) ?? "open";
-  if (present === policy) return [];
+export function policyRequests(state: TableState, { bridge, policy }: Ingress): Request[] {
+  if (hasPolicy(state, { bridge, policy })) return [];
   const key = nameKey(bridge);
   const pair = concatenate(key, key);
+  const isThere = state.bridges.has(bridge);
   const requests: Request[] = [];
-  if (present !== "open") requests.push(deleteElements(WITHIN, [{ key: pair }]));
-  if (policy === "open") return [...requests, deleteElements(BRIDGES, [{ key }])];
-  if (present === "open") requests.push(addElements(BRIDGES, [{ key }]));
+  if (state.within.has(bridge)) requests.push(deleteElements(WITHIN, [{ key: pair }]));
+  if (policy === "open") {
+    if (isThere) requests.push(deleteElements(BRIDGES, [{ key }]));
+    return requests;
+  }
+  if (!isThere) requests.push(addElements(BRIDGES, [{ key }]));
   const verdict = policy === "isolated" ? "drop" : "return";
   return [...requests, addElements(WITHIN, [{ key: pair, data: { verdict } }])];
 }

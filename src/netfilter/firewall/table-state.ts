@@ -47,8 +47,10 @@ export interface TableState {
   /** The rules of the entry, and the chains of administrators that they lead to. */
   readonly rules: readonly NftExpressions[];
   readonly adminChains: readonly string[];
-  /** The policies of bridges. */
+  /** The policies of bridges, and what of each the sets have: another program may have flushed one. */
   readonly policies: ReadonlyMap<string, IngressPolicy>;
+  readonly bridges: ReadonlySet<string>;
+  readonly within: ReadonlySet<string>;
 }
 
 const IFNAMSIZ = 16;
@@ -116,18 +118,24 @@ export function publishedAmong(connection: Connection, addresses: readonly IpAdd
 export function readState(connection: Connection): TableState {
   const [entry, isolation] = findChains(connection, [ENTRY, ISOLATION]);
   const policies = new Map<string, IngressPolicy>();
+  const bridges = new Set<string>();
+  const within = new Set<string>();
   if (entry === undefined && isolation === undefined)
-    return { entry, isolation, rules: [], adminChains: [], policies };
+    return { entry, isolation, rules: [], adminChains: [], policies, bridges, within };
   const rules = rulesOf(connection, ENTRY.chain);
   const adminChains = rules.flatMap((expressions) => {
     const [first] = expressions;
     const target = first?.name === "immediate" ? first.data.chain : undefined;
     return target === undefined || target === ISOLATION.chain ? [] : target;
   });
-  for (const { key } of elementsOf(connection, BRIDGES)) policies.set(nameIn(key), "same-bridge");
-  for (const { key, data } of elementsOf(connection, WITHIN))
-    if (data?.verdict === "drop") policies.set(nameIn(key), "isolated");
-  return { entry, isolation, rules, adminChains, policies };
+  for (const { key } of elementsOf(connection, BRIDGES)) bridges.add(nameIn(key));
+  for (const bridge of bridges) policies.set(bridge, "same-bridge");
+  for (const { key, data } of elementsOf(connection, WITHIN)) {
+    const bridge = nameIn(key);
+    within.add(bridge);
+    policies.set(bridge, data?.verdict === "drop" ? "isolated" : "same-bridge");
+  }
+  return { entry, isolation, rules, adminChains, policies, bridges, within };
 }
 
 /** Whether nft has saved and loaded the table, which keeps comments, but no marks and records of ours. */

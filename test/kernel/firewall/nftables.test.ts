@@ -128,6 +128,22 @@ firewallTest(
   },
 );
 
+firewallTest("F33, F34: half of a policy is reported, mended by ADD, and removed by DEL", async (host) => {
+  const one = await firewalled(host, "c1", { ...BACKEND, ingressPolicy: "isolated" });
+  for (const part of ["set inet cni_firewall bridges", "map inet cni_firewall within"]) {
+    await host.run(`nft flush ${part}`);
+    expect(await one.loss()).toContain(`does not make bridge "${BRIDGE}" "isolated"`);
+    await one.add();
+    await one.check();
+    await host.run(`nft flush ${part}`);
+    await one.del();
+    expect(await elements(host)).toEqual({});
+    await one.add();
+  }
+  await one.del();
+  await one.attachment.del();
+});
+
 firewallTest("F33: DEL leaves the policy of each bridge that another attachment uses", async (host) => {
   const isolated = { ...BACKEND, ingressPolicy: "isolated" };
   const first = await firewalled(host, "c1", isolated);
