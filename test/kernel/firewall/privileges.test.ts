@@ -50,7 +50,7 @@ firewallTest.each(["iptables", "nftables"])(
   "backend %s: each command needs exactly this, and without it changes nothing",
   async (host, backend) => {
     const one = await container(host, "c1", { backend, ingressPolicy: "isolated" });
-    await live(one, NEEDS, () => host.state());
+    await live(one, NEEDS, () => host.run("nft list ruleset; bridge -d link"));
     await one.attachment.del();
   },
 );
