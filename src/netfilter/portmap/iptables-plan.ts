@@ -160,8 +160,13 @@ export function rivalEntries(
   const found: RivalEntry[] = [];
   for (const entry of rulesOf(state, SHARED.entry)) {
     const { target: chain, part } = entry;
-    if (chain === undefined || part === undefined || chain === own) continue;
+    if (part === undefined || chain === own) continue;
     for (const mapping of taken(part)) {
+      // A rule that another program wrote translates right there.
+      if (chain === undefined) {
+        if (part.verdict === "dnat") found.push({ entry, mapping, chain: SHARED.entry, dnat: part });
+        continue;
+      }
       const known = translations.get(chain) ?? translationsIn(rulesOf(stateOf(chain), chain), family);
       translations.set(chain, known);
       const dnat = known(mapping);

@@ -156,7 +156,10 @@ function ofNftables(connection: Connection, published: Published, family: Family
     const earlier = same
       .slice(0, at < 0 ? same.length : at)
       .find(({ handle, part }) => !handles.has(handle) && part !== undefined && takes(part, mapping, family));
-    if (earlier !== undefined) taken.push(nowLeads(mapping, earlier.part, rivalNames(earlier)));
+    if (earlier !== undefined) {
+      const { network } = parseOwner(earlier.owner ?? "");
+      taken.push(nowLeads(mapping, earlier.part, { containerId: earlier.comment, network }));
+    }
   }
   const texts = textsOf(rules);
   for (const rule of masqueradeRules(published, family)) {
@@ -167,11 +170,6 @@ function ofNftables(connection: Connection, published: Published, family: Family
   }
   return { missing, taken, isOurs };
 }
-
-const rivalNames = ({ comment, owner }: NftRule) => ({
-  containerId: comment,
-  network: parseOwner(owner ?? "").network,
-});
 
 /** A rule for messages about nftables. */
 const nativeText = ({ isLocal, target, ...rule }: Rule): string =>

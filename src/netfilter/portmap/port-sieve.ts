@@ -51,7 +51,7 @@ const MATCH_INFO = 3;
 /** Of the rules of iptables that lead to containers, those that lead to this chain or have one of the host's ports. */
 export function entriesAmong(chain: string, published: Published, family: Family): () => RuleSieve {
   const ports = hostPorts(published, family);
-  return sieve([chain], (bytes) =>
+  const isOfPorts = (bytes: Uint8Array): boolean =>
     someAt(bytes, MULTIPORT, (at) => {
       // Another order of attributes than all known kernels have.
       if (bytes[at + INFO_AT + 2] !== MATCH_INFO) return true;
@@ -60,6 +60,7 @@ export function entriesAmong(chain: string, published: Published, family: Family
       for (let port = first; port < end; port += 2)
         if (ports.has((bytes[port] ?? 0) | ((bytes[port + 1] ?? 0) << 8))) return true;
       return false;
-    }),
-  );
+    });
+  // A rule that another program wrote may have a port alone.
+  return sieve([chain], (bytes) => isOfPorts(bytes) || hasPort(bytes, TWO_BYTES, ports));
 }

@@ -419,6 +419,12 @@ const MUTATIONS: readonly (readonly [name: string, backend: Backend, command: st
     "host port 8080/tcp now leads to 10.1.2.99:80",
   ],
   [
+    "an earlier rule that leads on without a chain",
+    "iptables",
+    "iptables-nft -t nat -I CNI-HOSTPORT-DNAT -p tcp --dport 8080 -j DNAT --to-destination 10.1.2.99:80",
+    "host port 8080/tcp now leads to 10.1.2.99:80",
+  ],
+  [
     "the setting",
     "iptables",
     "echo 0 >/proc/sys/net/ipv4/conf/br0/route_localnet",
