@@ -22,8 +22,9 @@ export async function run(input: Input): Promise<ExitCode> {
   if (hasOption(input, "metrics")) terminal.stdout(metricsText(report));
   else if (hasOption(input, "json")) terminal.stdout(documentText(leasesDocument(report, isWanted)));
   else if (hasOption(input, "quiet")) {
-    for (const { leases } of report.networks)
-      for (const { address } of leases.filter(isWanted)) terminal.stdout(`${formatIp(address)}\n`);
+    const wanted = report.networks.flatMap(({ leases }) => leases.filter(isWanted));
+    // At once, since a write for each of ten thousand takes a tenth of a second.
+    terminal.stdout(wanted.map(({ address }) => `${formatIp(address)}\n`).join(""));
   } else terminal.stdout(leasesText(report, isWanted, terminal));
   return exitCode.fine;
 }
