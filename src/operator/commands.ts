@@ -127,7 +127,7 @@ never freed without a list.`,
 firewall, sources of firewalld, forwarding and route_localnet, as after a flush or a reload of a firewall. Links,
 namespaces, leases and open connections stay as they are.`,
     arguments: [
-      { name: "[NAME]", description: "a network, or the beginning of a container's id (default: all)" },
+      { name: "[NAME]", description: "a network, or a container by its id or namespace (default: all)" },
     ],
     options: COMMON_OPTIONS,
     changes: true,
@@ -179,7 +179,7 @@ by the next one.`,
 free addresses) and at each attachment of libcni's cache (CHECK, addresses, neighbours). Each finding has a code for
 "bridgehead explain" and a remedy. It changes nothing. The exit code is 1 if something fails.`,
     arguments: [
-      { name: "[NAME]", description: "a network, or the beginning of a container's id (default: all)" },
+      { name: "[NAME]", description: "a network, or a container by its id or namespace (default: all)" },
     ],
     options: COMMON_OPTIONS,
     changes: false,

@@ -1,4 +1,4 @@
-/** Finds what the argument of a command names: a network, or a container by the beginning of its id. */
+/** Finds what the argument of a command names: a network, or a container by the beginning of its id or by its namespace. */
 import type { FoundAttachment, HostState } from "./attachments.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
 
@@ -11,7 +11,8 @@ export function named(
   const ofNetwork = attachments.filter(({ network }) => network === wanted);
   if (ofNetwork.length > 0 || networks.networks.some(({ name }) => name === wanted))
     return { isWanted: (network) => network === wanted, attachments: ofNetwork };
-  const ofContainer = attachments.filter(({ containerId }) => containerId.startsWith(wanted));
+  const byId = attachments.filter(({ containerId }) => containerId.startsWith(wanted));
+  const ofContainer = byId.length > 0 ? byId : attachments.filter((each) => isIn(each, wanted));
   if (ofContainer.length === 0 || wanted === "") {
     throw new CommandError(
       exitCode.problems,
@@ -21,6 +22,12 @@ export function named(
   const names = new Set(ofContainer.map(({ network }) => network));
   return { isWanted: (network) => names.has(network), attachments: ofContainer };
 }
+
+/** Whether its namespace, which may be gone, has this name for ip(8). */
+const isIn = ({ netns, cached }: FoundAttachment, name: string): boolean =>
+  [netns?.path, cached?.netns].some(
+    (path) => path === `/run/netns/${name}` || path === `/var/run/netns/${name}`,
+  );
 
 /** The failure for a network that is not there. @param place where else it could have been, as in "a folder of leases" */
 export function unknownNetwork(

@@ -39,7 +39,7 @@ export async function parse(words: readonly string[], program: Program): Promise
 
 /** The problem in the words of this program. */
 function problemOf({ code, message }: CommanderError, words: readonly string[]): string {
-  const [, wrong, hint = ""] = /'([^']*)'\.?(?:\s*\((D[^)]*)\))?/.exec(message) ?? [];
+  const [, wrong = "", hint = ""] = /'([^']*)'\.?(?:\s*\((D[^)]*)\))?/.exec(message) ?? [];
   const meant = hint === "" ? "" : ` (${hint.charAt(0).toLowerCase()}${hint.slice(1)})`;
   if (code === "commander.unknownOption" || code === "commander.unknownCommand")
     return `unknown argument ${JSON.stringify(wrong)}${meant}`;
@@ -51,8 +51,21 @@ function problemOf({ code, message }: CommanderError, words: readonly string[]):
     const [one, two] = [...message.matchAll(/'(?:-\w, )?(--[\w-]+)[^']*'/g)].map(([, name]) => name);
     return `${one} and ${two} exclude each other; give one of them`;
   }
+  if (code === "commander.missingArgument") return `the argument ${wrong} is missing`;
+  if (code === "commander.optionMissingArgument")
+    return `${nameIn(wrong)} needs a value, as in "${wrong.replaceAll(/[<>]/g, "").replace(/^-\w, /, "")}"`;
+  const [, choices] = / Allowed choices are (.+)\.$/.exec(message) ?? [];
+  const [, value = "", argument = wrong] =
+    /^error: command-argument value '(.*)' is invalid for argument '([^']*)'/s.exec(message) ??
+    /argument '(.*)' is invalid\./s.exec(message) ??
+    [];
+  if (code === "commander.invalidArgument" && choices !== undefined)
+    return `${nameIn(argument)} cannot be ${JSON.stringify(value)}; give one of ${choices}`;
   return message.replace(/^error: /, "");
 }
+
+/** The long name of an option's flags, or the name of an argument. */
+const nameIn = (flags: string): string => /--[\w-]+/.exec(flags)?.[0] ?? flags;
 
 function makeParser(
   program: Program,

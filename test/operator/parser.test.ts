@@ -48,6 +48,13 @@ describe("O4: wrong words", () => {
     [["show", "--dot", "-q"], "--quiet and --dot exclude each other"],
     [["validate", "--json", "-q"], "--json and --quiet exclude each other"],
     [["gc", "--undo", "--alive", "-"], "--undo and --alive exclude each other"],
+    [["release", "net1"], "the argument ADDRESS|CONTAINER is missing; see bridgehead release --help"],
+    [
+      ["completion", "tcsh"],
+      'SHELL cannot be "tcsh"; give one of bash, zsh, fish; see bridgehead completion',
+    ],
+    [["leases", "--state", "gone"], '--state cannot be "gone"; give one of alive, dead, unknown; see'],
+    [["leases", "--network"], '--network needs a value, as in "--network NAME"; see bridgehead leases'],
     [
       ["gc", "--network", "ours", "net"],
       '"net" and --network "ours" both name the network; give one of them',
