@@ -56,8 +56,8 @@ too, which then gets no connections. It is open to all if no address of the host
     description: `Draws each network as a tree: its bridge, the bridge's ports, the namespace behind each with its interface, addresses
 and routes, the ports that it publishes, and its rules, also of what other plugins have made.
 
-The argument is a network, a container's id or its beginning, an interface of the host, an address, or a port of the host
-as in "8080", "8080/udp" or "10.1.2.1:8080". Then only what it names is shown, with the way there.`,
+The argument is a network, a container's id or its beginning, a namespace, an interface of the host, an address, or a port
+of the host as in "8080", "8080/udp" or "10.1.2.1:8080". Then only what it names is shown, with the way there.`,
     arguments: [{ name: "[NAME]", description: "what to show (default: all)" }],
     options: [...COMMON_OPTIONS, { flags: "--dot", description: "print a graph for Graphviz" }],
     changes: false,

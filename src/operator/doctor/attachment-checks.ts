@@ -96,7 +96,7 @@ async function withRemedies(
     message: `CHECK of ${plugin}: ${message}`,
     remedy: losses.some((loss) => loss.plugin === plugin && loss.putBack !== undefined)
       ? `bridgehead repair ${attachment.containerId.slice(0, 13)}`
-      : "let the runtime start the container again: repair puts back rules, and no link, address or route",
+      : "let the runtime start the container again: repair puts back rules alone",
   }));
 }
 

@@ -266,7 +266,7 @@ brokenTest.each(BROKEN)("O13: %s", async (host, what, breakIt, expected) => {
       );
     if (what === "a lost address")
       expect((await scene.doctor([], {})).stdout).toContain(
-        "do: let the runtime start the container again: repair puts back rules, ",
+        "do: let the runtime start the container again: repair puts back rules alone\n",
       );
     if (what === "a namespace that is gone")
       expect((await scene.doctor([], {})).stdout).toContain(
