@@ -75,7 +75,7 @@ export async function findLosses(
   // The default backend may have been another one when the ports were published.
   if (!isWhole(found) && backend === undefined) {
     const elsewhere = await findingOf(other, netfilter, published, families);
-    if (isWhole(elsewhere)) found = elsewhere;
+    if (elsewhere.missing.length === 0) found = elsewhere;
   }
   const missing = [...found.missing];
   if (device !== undefined && published.snat && families.includes(4)) {
@@ -190,7 +190,7 @@ async function ofIptables(
   const isThere = other !== undefined || (place.connection !== undefined && hasLegacyTable(family, "nat"));
   if (isWhole(found) || found.taken.length > 0 || !isThere) return found;
   const elsewhere = await inTable({ family, connection: other }, published, family);
-  return isWhole(elsewhere) ? elsewhere : found;
+  return elsewhere.missing.length === 0 ? elsewhere : found;
 }
 
 async function inTable(place: Place, published: Published, family: Family): Promise<Finding> {

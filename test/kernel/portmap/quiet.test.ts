@@ -275,11 +275,17 @@ describe("iptables-legacy", () => {
     "M41, M45, M55: an ADD in another table than the one before, without a DEL, leaves nothing in the first",
     withBridge(async (host) => {
       const pod = new Pod(host, undefined, { addresses: [V4, V6] });
+      const other = new Pod(host, undefined, { addresses: ["10.1.2.4/24"], containerId: "c2" });
       for (const backend of ["iptables", "nftables"]) {
+        await other.add(PORT, { backend });
         await pod.add(PORT, { backend });
         const legacy = await legacyHost();
         // M55: rules in the other variant work.
-        if (backend === "iptables") await pod.check(PORT, { backend });
+        if (backend === "iptables") {
+          await pod.check(PORT, { backend });
+          expect((await other.failure("CHECK", PORT, { backend })).msg).toContain("8080/tcp now leads to");
+        }
+        await other.del();
         await pod.add(PORT, { backend: "iptables" });
         expect([await saved(), await listed(), await listed("ip6")]).toEqual([[], "", ""]);
         await legacy[Symbol.asyncDispose]();
