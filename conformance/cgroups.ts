@@ -2,7 +2,15 @@
  * Control groups for runtimes in a scratch host. The kernel has one tree of them for the whole machine, so a suite works
  * in a group of its own, which is removed at the end.
  */
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { outputOf } from "../test/support/command.ts";
 import { eventually } from "../test/support/eventually.ts";
@@ -38,15 +46,36 @@ function hierarchies(): Hierarchy[] {
 
 /** Mounts the machine's hierarchies in the scratch host that this process is in. */
 export async function mountCgroups(): Promise<void> {
-  const found = hierarchies();
-  if (found.length === 0)
-    throw new Error(`no control groups are mounted below ${ROOT}: no runtime works here`);
-  if (found.some(({ folder }) => folder !== ROOT)) await outputOf(`mount -n -t tmpfs tmpfs ${ROOT}`);
-  for (const { folder, options } of found) {
-    mkdirSync(folder, { recursive: true });
-    const how = options === undefined ? ["-t", "cgroup2"] : ["-t", "cgroup", "-o", options];
-    await outputOf(["mount", "-n", ...how, "cgroup", folder]);
-  }
+  await outputOf(cgroupMounts());
+}
+
+/** The shell commands that mount the machine's hierarchies on a fresh /sys: in a control group namespace, its part of them. */
+export function cgroupMounts(): string {
+  const found = new Map(hierarchies().map((hierarchy) => [hierarchy.folder, hierarchy]));
+  if (found.size === 0) throw new Error(`no control groups are mounted below ${ROOT}: no runtime works here`);
+  const mounts = [...found.values()].map(({ folder, options }) => {
+    const how = options === undefined ? "-t cgroup2" : `-t cgroup -o ${options}`;
+    return `mkdir -p ${folder} && mount -n ${how} cgroup ${folder}`;
+  });
+  return ["set -e", ...(found.has(ROOT) ? [] : [`mount -n -t tmpfs tmpfs ${ROOT}`]), ...mounts].join("\n");
+}
+
+/** Makes the group `path` in each hierarchy. Returns its folders; a process goes in by its id in their cgroup.procs. */
+export function makeCgroup(path: string): string[] {
+  return [...new Set(hierarchies().map(({ folder }) => folder))].map((hierarchy) => {
+    let folder = hierarchy;
+    for (const name of path.split("/")) {
+      const parent = folder;
+      folder = join(parent, name);
+      mkdirSync(folder, { recursive: true });
+      // A new group of this kind has neither, and takes no process before it has both.
+      for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+        const given = join(parent, file);
+        if (existsSync(given)) writeFileSync(join(folder, file), readFileSync(given));
+      }
+    }
+    return folder;
+  });
 }
 
 /**

@@ -66,10 +66,13 @@ export const goSources = (programs: GoPrograms, subfolder: string): Provide =>
     cpSync(join(path, subfolder), folder, { recursive: true });
   });
 
+/** What a folder in the cache is called, and which Go fills it. */
+export type Origin = Pick<GoPrograms, "name" | "version" | "goNeeded">;
+
 /** A folder is in the cache as a whole or not at all. One that lacks some of `files` is from an earlier list. */
-const cached =
+export const cached =
   (
-    programs: GoPrograms,
+    programs: Origin,
     doing: string,
     files: readonly string[],
     fill: (go: string, folder: string, cache: string) => Promise<void>,
@@ -90,10 +93,10 @@ const cached =
   };
 
 /** Where Go keeps the sources of a module, which it gets first if need be. */
-async function modulePath(
+export async function modulePath(
   go: string,
   module: string,
-  { name, version }: GoPrograms,
+  { name, version }: Origin,
   cache: string,
 ): Promise<string> {
   const env = { HOME: cache, ...process.env, GOTOOLCHAIN: "local" };
@@ -107,7 +110,7 @@ async function modulePath(
  * A Go that is new enough: from PATH or its customary place, else Debian's. Debian 12 has 1.19, which cannot even
  * read the go.mod of most programs of today.
  */
-async function provideGo(programs: GoPrograms, say: (line: string) => void): Promise<string> {
+async function provideGo(programs: Origin, say: (line: string) => void): Promise<string> {
   const PATH = `${process.env.PATH ?? ""}:/usr/local/go/bin:/usr/lib/go/bin`;
   const present = Bun.which("go", { PATH });
   if (present !== null) return requireVersion(present, programs);
@@ -135,7 +138,7 @@ async function debianVersion(): Promise<string | undefined> {
   return /Candidate: (?:\d+:)?(\d+\.\d+)/.exec(policy.stdout)?.[1];
 }
 
-async function requireVersion(go: string, programs: GoPrograms): Promise<string> {
+async function requireVersion(go: string, programs: Origin): Promise<string> {
   const outcome = await outcomeOf([go, "env", "GOVERSION"]);
   const version = /^go(\d+\.\d+)/.exec(outcome.stdout)?.[1];
   if (version !== undefined && isNewEnough(version, programs)) return go;
@@ -144,15 +147,17 @@ async function requireVersion(go: string, programs: GoPrograms): Promise<string>
   );
 }
 
-function isNewEnough(version: string, { goNeeded }: GoPrograms): boolean {
+function isNewEnough(version: string, { goNeeded }: Origin): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   return major > goNeeded[0] || (major === goNeeded[0] && minor >= goNeeded[1]);
 }
 
-const said = (outcome: Outcome): string =>
+/** All that a command printed, for an error. */
+export const said = (outcome: Outcome): string =>
   `\`${outcome.command}\` ended with exit code ${outcome.exitCode}\n${outcome.stdout}${outcome.stderr}`;
 
-const defined = (env: Record<string, string | undefined>): Record<string, string> =>
+/** An environment as commands take it. */
+export const defined = (env: Record<string, string | undefined>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
   );

@@ -2,7 +2,7 @@
  * npm run conformance: proves the built programs against programs that others wrote. A black box: nothing of src is
  * imported, only the files in dist/bin are run.
  *
- *   npm run conformance                        all suites
+ *   npm run conformance                        all suites but kubernetes, which takes minutes of its own
  *   npm run conformance -- NAME...             only these: a suite is conformance/NAME/suite.ts
  *   npm run conformance -- --case PATTERN      only cases whose name contains the pattern (may be repeated)
  *   npm run conformance -- --bin DIR           the programs in DIR, without a build
@@ -46,10 +46,20 @@ mkdirSync(cache, { recursive: true });
 const cases: SuiteCase[] = [];
 for (const name of wanted.length > 0 ? wanted : names) {
   const suite = ((await import(`./${name}/suite.ts`)) as { default: Suite }).default;
+  if (suite.onlyByName && wanted.length === 0) {
+    console.log(`${name}: runs by its name only: npm run conformance -- ${name}`);
+    continue;
+  }
   console.log(`${name}: ${suite.title}`);
   const start = performance.now();
   try {
-    const context = { binaries, cache, patterns: options.case, say: (line: string) => console.log(line) };
+    const context = {
+      binaries,
+      chosen: options.bin !== undefined,
+      cache,
+      patterns: options.case,
+      say: (line: string) => console.log(line),
+    };
     const report = await suite.run(context);
     cases.push(...report.cases);
     for (const line of formatReport(name, report)) console.log(line);

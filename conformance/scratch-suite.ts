@@ -3,6 +3,7 @@ import { mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isolated, whyNotIsolated } from "../test/support/isolation.ts";
+import { linesOf } from "../test/support/lines.ts";
 import { provideTools } from "../test/support/tools.ts";
 import { provideBusybox } from "./busybox.ts";
 import { ownCgroup, removeCgroups } from "./cgroups.ts";
@@ -20,10 +21,12 @@ interface RuntimeSuite {
   /** Further folders of WorkerTask, for each run of the worker. */
   readonly runs: readonly Readonly<Record<string, string | Provide>>[];
   readonly minutes: number;
+  /** Each case takes so long that its end is told at once, not only in the table. */
+  readonly slow?: true;
 }
 
 /** Gets what a suite needs, and runs its worker in a fresh scratch host for each of `runs`. */
-export const runtimeSuite = ({ title, folder, debian, runs, minutes }: RuntimeSuite): Suite => ({
+export const runtimeSuite = ({ title, folder, debian, runs, minutes, slow }: RuntimeSuite): Suite => ({
   title,
   run: async (context) => {
     const { cache, say } = context;
@@ -38,7 +41,11 @@ export const runtimeSuite = ({ title, folder, debian, runs, minutes }: RuntimeSu
       const folders: Record<string, string> = {};
       for (const [name, place] of Object.entries({ neighbours: provideNeighbours, ...places }))
         folders[name] = typeof place === "string" ? place : await place(cache, say);
-      reports.push(await runInScratchHost(join(folder, "worker.ts"), folders, minutes, context));
+      const hear = (line: WorkerLine) => {
+        if (!slow) return;
+        say("row" in line ? `${line.row.verdict}  ${line.row.name}  ${line.row.compared}` : line.summary);
+      };
+      reports.push(await runInScratchHost(join(folder, "worker.ts"), folders, minutes, context, hear));
     }
     return {
       cases: reports.flatMap(({ cases }) => cases),
@@ -71,6 +78,7 @@ async function runInScratchHost(
   places: Readonly<Record<string, string>>,
   minutes: number,
   context: SuiteContext,
+  hear: (line: WorkerLine) => void,
 ): Promise<SuiteReport> {
   const obstacle = await whyNotIsolated();
   if (obstacle !== undefined) throw new Error(obstacle);
@@ -90,13 +98,21 @@ async function runInScratchHost(
   const interrupted = () => void cleanUp().finally(() => process.exit(130));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupted);
   const timer = setTimeout(() => child.kill("SIGKILL"), minutes * 60_000);
+  const lines: WorkerLine[] = [];
+  const listen = async () => {
+    for await (const text of linesOf(child.stdout)) {
+      if (text === "") continue;
+      const line = JSON.parse(text) as WorkerLine;
+      lines.push(line);
+      hear(line);
+    }
+  };
   try {
-    const [stdout, stderr, exitCode] = await Promise.all([
-      new Response(child.stdout).text(),
+    const [, stderr, exitCode] = await Promise.all([
+      listen(),
       new Response(child.stderr).text(),
       child.exited,
     ]);
-    const lines = stdout.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as WorkerLine]));
     const cases = lines.flatMap((line) => ("row" in line ? [line.row] : []));
     if (exitCode !== 0) {
       const done = `after ${cases.length} cases, the last one "${cases.at(-1)?.name ?? ""}"`;

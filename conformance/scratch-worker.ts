@@ -27,12 +27,19 @@ export interface Stage {
   readonly root: string;
 }
 
+/** Makes a host for daemons, as openHost does, and a machine outside. @throws Error outside of a scratch host. */
+export async function openStage(): Promise<Stage> {
+  const stage = await openHost();
+  await addOutside(stage.root);
+  return stage;
+}
+
 /**
  * Makes a host for daemons: an empty folder for their files, a copy of /etc that may be written into, without a
- * configuration of CNI, control groups, and a machine outside. Ends with the process that started it.
+ * configuration of CNI, and control groups. Ends with the process that started it.
  * @throws Error outside of a scratch host.
  */
-export async function openStage(): Promise<Stage> {
+export async function openHost(): Promise<Stage> {
   requireScratchHost();
   const task = JSON.parse(process.argv[2] ?? "") as WorkerTask;
   void (async () => {
@@ -51,22 +58,23 @@ export async function openStage(): Promise<Stage> {
   await mountCgroups();
   const root = `${folder}/root`;
   await makeRoot(root);
-  await addOutside(root);
   return { task, root };
 }
 
-/** Starts a daemon, and waits until it answers. @throws Error with the end of its log when it does not. */
+/** Starts a daemon, and waits until it answers, `deadline` milliseconds at most. @throws Error with the end of its log when it does not. */
 export async function startDaemon(
   words: readonly string[],
   env: Readonly<Record<string, string>>,
   log: string,
   answers: () => Promise<boolean>,
+  deadline?: number,
 ): Promise<Bun.Subprocess> {
   const output = openSync(log, "a");
   const daemon = Bun.spawn([...words], { env: { ...env }, stdin: "ignore", stdout: output, stderr: output });
   const said = () => readFileSync(log, "utf8").split("\n").slice(-30).join("\n");
   await eventually(`${words[0]} answers`, async () => daemon.exitCode !== null || (await answers()), {
     state: said,
+    ...(deadline === undefined ? {} : { deadline }),
   });
   if (daemon.exitCode !== null) throw new Error(`${words[0]} ended: ${said()}`);
   return daemon;
@@ -100,7 +108,8 @@ export const hostEnvironment = ({ folder }: WorkerTask): Record<string, string> 
 /** Lines of a difference that a row shows. */
 const MOST = 20;
 
-const print = (line: WorkerLine) => console.log(JSON.stringify(line));
+/** Gives a line to the process that started this one. */
+export const print = (line: WorkerLine): void => console.log(JSON.stringify(line));
 
 export const summarize = (summary: string): void => print({ summary });
 
@@ -155,5 +164,6 @@ export async function runCases(
   process.exit(0);
 }
 
-const textOf = (error: unknown): string[] =>
+/** The message of an error, line by line. */
+export const textOf = (error: unknown): string[] =>
   (error instanceof Error ? error.message : String(error)).trimEnd().split("\n");

@@ -21,6 +21,8 @@ export interface SuiteReport {
 export interface SuiteContext {
   /** The folder of the built programs: bridge, host-local, loopback. */
   readonly binaries: string;
+  /** Whether the user has named that folder, with --bin. */
+  readonly chosen: boolean;
   /** Survives from run to run; git ignores it. */
   readonly cache: string;
   /** Only cases whose name contains one of these; all when empty. */
@@ -31,6 +33,8 @@ export interface SuiteContext {
 /** The default export of conformance/NAME/suite.ts. */
 export interface Suite {
   readonly title: string;
+  /** It takes too long to be one of all suites: it runs when its name is given. */
+  readonly onlyByName?: true;
   run(context: SuiteContext): Promise<SuiteReport>;
 }
 

@@ -61,7 +61,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/engine": ["bun:ffi"],
   // A black box test knows the built programs only; so does the demo.
   test: ["src", "build", "test", "conformance", "bench", "package.json", "*"],
-  conformance: ["test/support", "*"],
+  // The image of the file under test is made as the build makes it.
+  conformance: ["test/support", "build/image.ts", "*"],
   bench: [
     ...["test/support", "conformance/reference.ts", "conformance/debian.ts", "build/toolchain.ts"],
     "*",

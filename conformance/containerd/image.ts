@@ -16,7 +16,8 @@ export async function writeImage(root: string, name: string, archive: string): P
   const config = JSON.stringify({
     architecture: process.arch === "x64" ? "amd64" : process.arch,
     os: "linux",
-    config: { Cmd: PAUSE, Env: ["PATH=/bin"] },
+    // Process 1 of a container ignores the usual signal, and a runtime waits until it gives up.
+    config: { Cmd: PAUSE, Env: ["PATH=/bin"], StopSignal: "SIGKILL" },
     rootfs: { type: "layers", diff_ids: [`sha256:${sha256(readFileSync(layer))}`] },
   });
   const configName = `${sha256(config)}.json`;

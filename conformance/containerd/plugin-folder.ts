@@ -6,13 +6,19 @@ import type { WorkerTask } from "../scratch-suite.ts";
 
 export const PLUGIN_FOLDER = "/opt/cni/bin";
 
-/** The folder of the machine stays as it is, under a layer that goes with the scratch host. */
-export async function preparePluginFolder({ folder, binaries, places }: WorkerTask): Promise<void> {
+/** Makes /opt/cni anew. The machine's /opt stays as it is, under a layer that goes with the scratch host. */
+export async function coverOpt({ folder }: WorkerTask): Promise<void> {
   for (const name of ["upper", "work"]) mkdirSync(`${folder}/opt/${name}`, { recursive: true });
   const layers = `lowerdir=/opt,upperdir=${folder}/opt/upper,workdir=${folder}/opt/work`;
   await outputOf(["mount", "-n", "-t", "overlay", "-o", layers, "overlay", "/opt"]);
   mkdirSync("/opt/cni", { recursive: true });
   await outputOf("mount -n -t tmpfs tmpfs /opt/cni");
+}
+
+/** Fills the folder of plugins with ours and their neighbours. */
+export async function preparePluginFolder(task: WorkerTask): Promise<void> {
+  await coverOpt(task);
+  const { binaries, places } = task;
   mkdirSync(PLUGIN_FOLDER);
   const ours = readdirSync(binaries).filter((name) => !name.startsWith(".") && name !== "bridgehead");
   for (const name of ours) await show(join(binaries, name), name);
