@@ -3,8 +3,7 @@ import { REFERENCE_LEVEL } from "../cni/version.ts";
 
 /** The text in front of the list of commands. Nomad reads the version from its first line. */
 export const about = (version: string, plugins: readonly string[]): string => `bridgehead ${version}
-CNI plugins in one file, with the behaviour of containernetworking/plugins
-v${REFERENCE_LEVEL}. It holds
+CNI plugins in one file that behave like containernetworking/plugins v${REFERENCE_LEVEL}:
 ${plugins.join(", ")}.
 The name of the file decides which one runs; container runtimes call them by
 the CNI contract. Under the name bridgehead it serves the operator: it shows

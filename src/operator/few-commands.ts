@@ -52,8 +52,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
 // Nomad runs all files of the folder, and takes the first word that looks like a version as the file's. So the version
 // comes first.
 const help = ({ version, plugins }: Program): string => `bridgehead ${version}
-CNI plugins in one file, with the behaviour of containernetworking/plugins
-v${REFERENCE_LEVEL}. It holds
+CNI plugins in one file that behave like containernetworking/plugins v${REFERENCE_LEVEL}:
 ${plugins.join(", ")}.
 
 The name of the file decides which one runs. It may contain more, as in
