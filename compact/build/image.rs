@@ -1,73 +1,13 @@
-//! Takes the image: runs the engine until the sources are loaded, and writes the pages of its heap to standard output.
+//! Takes the image: loads the sources, and writes the pages of the engine's heap to standard output.
 //!
-//! This is what the program does until it has an image, so the finished program never does it. Nothing of the machine that
-//! builds gets into the image: no variable, argument, clock or random number.
+//! This is what the program does until it has an image. The finished program does not have it (../layout.ld).
 use crate::memory::{class_of, Made, FUNCTIONS, HEADER, HEAP, MAPPED_FROM, ROOM};
-use crate::{chunks, hashes, memory, system, values};
-use core::ffi::{c_int, c_void, CStr};
+use crate::sources::{give_up, load};
+use crate::system;
+use core::ffi::c_void;
 use core::ptr::null_mut;
 use core::slice;
 use rquickjs_sys::*;
-
-/// A function of the global object `host`: its name, and the number of its arguments.
-type Function = (&'static CStr, JSCFunction, c_int);
-
-/// What src/engine/compact.ts finds there.
-const FUNCTIONS_OF_HOST: [Function; 11] = [
-    (c"syscall", Some(system::syscall), 1),
-    (c"address", Some(system::address), 1),
-    (c"spawn", Some(system::spawn), 1),
-    (c"now", Some(system::now), 0),
-    (c"encode", Some(values::encode), 2),
-    (c"decode", Some(values::decode), 2),
-    (c"sameBytes", Some(values::same_bytes), 2),
-    (c"indexOfBytes", Some(values::index_of), 3),
-    (c"hash", Some(hashes::hash), 3),
-    (c"collectGarbage", Some(memory::collect_garbage), 0),
-    (c"useReserve", Some(memory::use_reserve), 0),
-];
-
-/// This it finds when all sources are loaded: what they would import meanwhile should stand in the image.
-const LOAD: Function = (c"load", Some(chunks::load), 1);
-
-unsafe fn add_function(context: *mut JSContext, host: JSValue, (name, function, length): Function) {
-    let kind = JSCFunctionEnum_JS_CFUNC_generic;
-    let value = JS_NewCFunction2(context, function, name.as_ptr(), length, kind, 0);
-    JS_SetPropertyStr(context, host, name.as_ptr(), value);
-}
-
-/// Makes the global object `host`.
-unsafe fn make_host(context: *mut JSContext, environment: JSValue, modules: JSValue) -> JSValue {
-    let host = JS_NewObject(context);
-    let set = |name: &CStr, value| JS_SetPropertyStr(context, host, name.as_ptr(), value);
-    for function in FUNCTIONS_OF_HOST {
-        add_function(context, host, function);
-    }
-    let architecture = if cfg!(target_arch = "aarch64") { c"arm64" } else { c"x64" };
-    set(c"architecture", values::text(context, architecture.to_bytes(), true));
-    set(c"handler", JS_NewNumber(context, system::handler as *const () as usize as f64));
-    set(c"restorer", JS_NewNumber(context, system::__restore_rt as *const () as usize as f64));
-    set(c"programArguments", JS_NewArray(context));
-    set(c"environment", environment);
-    set(c"modules", modules);
-    let global = JS_GetGlobalObject(context);
-    JS_SetPropertyStr(context, global, c"host".as_ptr(), JS_DupValue(context, host));
-    JS_FreeValue(context, global);
-    host
-}
-
-/// Ends the build with a message.
-unsafe fn give_up(what: &CStr) -> ! {
-    system::end_with(2, what.to_bytes())
-}
-
-/// Ends the build with the pending exception.
-unsafe fn give_up_with_exception(context: *mut JSContext, what: &CStr) -> ! {
-    system::write_all(2, what.to_bytes());
-    system::write_all(2, b": ");
-    let text = JS_ToCString(context, JS_GetException(context));
-    give_up(if text.is_null() { c"an exception without a text" } else { CStr::from_ptr(text) })
-}
 
 /// All of standard input, in memory outside of the image.
 unsafe fn read_input() -> &'static [u8] {
@@ -153,73 +93,17 @@ unsafe extern "C" fn usable(block: *const c_void) -> u64 {
     (*(block.sub(HEADER) as *const u32) as usize - HEADER) as u64
 }
 
-/// Loads the chunks of the image from a bundle. The value tells what the start needs of them.
-unsafe fn load(mut bundle: &'static [u8]) -> Made {
-    let functions = JSMallocFunctions {
-        js_calloc: Some(allocate_zeroed),
-        js_malloc: Some(allocate),
-        js_free: Some(release),
-        js_realloc: Some(resize),
-        js_malloc_usable_size: Some(usable),
-    };
-    let runtime = JS_NewRuntime2(&functions, null_mut());
-    let context = JS_NewContextRaw(runtime);
-    // Without JS_AddIntrinsicEval the linker leaves the parser out, and there is no eval.
-    let parts: [unsafe extern "C" fn(*mut JSContext) -> c_int; 7] = [
-        JS_AddIntrinsicBaseObjects,
-        JS_AddIntrinsicRegExp,
-        JS_AddIntrinsicJSON,
-        JS_AddIntrinsicMapSet,
-        JS_AddIntrinsicTypedArrays,
-        JS_AddIntrinsicPromise,
-        JS_AddIntrinsicBigInt,
-    ];
-    if parts.iter().any(|add| add(context) != 0) {
-        give_up_with_exception(context, c"the engine cannot be set up");
-    }
-    JS_SetModuleLoaderFunc(runtime, None, Some(chunks::read_named), &raw mut bundle as _);
-    let environment = JS_NewObjectProto(context, JS_NULL);
-    let modules = JS_NewObjectProto(context, JS_NULL);
-    let host = make_host(context, environment, modules);
-    // Until then a system call fails.
-    HEAP.owes_failure = true;
-    let mut rest = bundle;
-    while let Some(chunk) = chunks::next(&mut rest).filter(|chunk| !chunk.name.is_empty()) {
-        let promise = JS_LoadModule(context, c"".as_ptr(), chunk.name.as_ptr());
-        while JS_ExecutePendingJob(runtime, &mut null_mut()) > 0 {}
-        if JS_PromiseState(context, promise) != JSPromiseStateEnum_JS_PROMISE_FULFILLED {
-            if !JS_IsException(promise) {
-                JS_Throw(context, JS_PromiseResult(context, promise));
-            }
-            give_up_with_exception(context, chunk.name);
-        }
-        JS_SetPropertyStr(context, modules, chunk.name.as_ptr(), JS_PromiseResult(context, promise));
-        JS_FreeValue(context, promise);
-    }
-    add_function(context, host, LOAD);
-    if !memory::refuses() {
-        give_up(c"the sources call the system while they are loaded");
-    }
-    let mut left = rest;
-    while chunks::next(&mut left).is_some_and(|chunk| !chunk.name.is_empty()) {}
-    if rest.is_empty() || !left.is_empty() {
-        give_up(c"the bundle is not whole");
-    }
-    JS_SetModuleLoaderFunc(runtime, None, None, null_mut());
-    JS_RunGC(runtime);
-    // Collecting costs a walk over all objects, and most calls end long before they need one.
-    JS_SetGCThreshold(runtime, 8 << 20);
-    // Behind the image memory is memory.rs' matter. The engine has its functions at the beginning of the runtime.
-    let used = runtime as *mut JSMallocFunctions;
-    if (*used).js_malloc != functions.js_malloc {
-        give_up(c"the engine keeps the functions of memory at another place");
-    }
-    *used = FUNCTIONS;
-    Made { context, host, environment, chunks: rest }
-}
+/// What the engine calls until the image is taken.
+const PLANNED: JSMallocFunctions = JSMallocFunctions {
+    js_calloc: Some(allocate_zeroed),
+    js_malloc: Some(allocate),
+    js_free: Some(release),
+    js_realloc: Some(resize),
+    js_malloc_usable_size: Some(usable),
+};
 
 /// Makes the heap and writes its image: `bridgehead < BUNDLE > IMAGE`.
-pub unsafe fn take() -> ! {
+pub unsafe fn take() -> Made {
     let bundle = read_input();
     PLAN = system::map(0, size_of::<Plan>()) as _;
     let outside = system::map(0, MOST_OUTSIDE) as usize;
@@ -229,19 +113,25 @@ pub unsafe fn take() -> ! {
     (*PLAN).inside = &raw const HEAP.room as usize;
     (*PLAN).outside = outside;
     (*PLAN).last = outside + MOST_OUTSIDE;
-    load(bundle);
+    load(bundle, &PLANNED);
     let asked = (*PLAN).count;
     (*PLAN).count = 0;
     (*PLAN).is_second = true;
-    let mut made = load(bundle);
+    let mut made = load(bundle, &PLANNED);
     if (*PLAN).count != asked {
         give_up(c"the sources do not load as they did before");
     }
+    // Behind the image memory is memory.rs' matter. The engine has its functions at the beginning of the runtime.
+    let used = JS_GetRuntime(made.context) as *mut JSMallocFunctions;
+    if (*used).js_malloc != PLANNED.js_malloc {
+        give_up(c"the engine keeps the functions of memory at another place");
+    }
+    *used = FUNCTIONS;
     // The other chunks come behind the pages in use.
     let end = (*PLAN).inside.next_multiple_of(4096);
     let rest = made.chunks;
     made.chunks = slice::from_raw_parts(end as *const u8, rest.len());
-    HEAP.made = Some(made);
+    HEAP.made = Ok(made);
     let start = &raw const HEAP as *const u8;
     system::write_all(1, slice::from_raw_parts(start, end - start as usize));
     system::write_all(1, rest);

@@ -8,6 +8,8 @@ mod hashes;
 #[path = "../build/image.rs"]
 mod image;
 mod memory;
+#[path = "../build/sources.rs"]
+mod sources;
 mod system;
 mod values;
 
@@ -35,7 +37,7 @@ const MARGIN: usize = 64 << 10;
 /// Starts the sources from the image of the heap: calls the function `main` of the object `host`. The program that has no
 /// image yet makes it.
 unsafe extern "C" fn start(call: *const Call) -> ! {
-    let Some(Made { context, host, environment, mut chunks }) = memory::made() else { image::take() };
+    let Made { context, host, environment, mut chunks } = memory::made().unwrap_or_else(|take_image| take_image());
     memory::begin_call();
     system::begin_call();
     let Call { words, variables, stack } = *call;

@@ -6,6 +6,7 @@
 //! The region begins in the section `.heap`. While the program is built, all that the engine makes until the sources are
 //! loaded goes there, and its pages become the end of the file (../build/image.rs). So a plugin starts with them.
 use crate::failure::fail;
+use crate::image;
 use crate::system::{map, unmap};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
@@ -48,11 +49,14 @@ pub struct Made {
     pub chunks: &'static [u8],
 }
 
+/// Makes the image and ends the program.
+type TakeImage = unsafe fn() -> Made;
+
 /// All memory that has its content when the program starts.
 #[repr(C, align(4096))]
 pub struct Heap {
-    /// What was made before the image was taken; none in the program that takes it.
-    pub made: Option<Made>,
+    /// What was made before the image was taken; in the program that has none yet, the function that takes it.
+    pub made: Result<Made, TakeImage>,
     top: usize,
     end: usize,
     reserve: usize,
@@ -67,7 +71,7 @@ pub struct Heap {
 /// There is one thread, and references to it do not outlive a statement. The build replaces its content.
 #[link_section = ".heap"]
 pub static mut HEAP: Heap = Heap {
-    made: None,
+    made: Err(image::take),
     top: 0,
     end: 0,
     reserve: RESERVE,
@@ -77,8 +81,8 @@ pub static mut HEAP: Heap = Heap {
     room: [0; ROOM],
 };
 
-/// What the image has; none while it is made. It is read as memory that something else has written.
-pub unsafe fn made() -> Option<Made> {
+/// What the image has, or what makes one. It is read as memory that something else has written.
+pub unsafe fn made() -> Result<Made, TakeImage> {
     (&raw const HEAP.made).read_volatile()
 }
 

@@ -36,7 +36,7 @@ interface Host {
   useReserve(): void;
 }
 
-/** The global object of the host program (compact/build/image.rs). */
+/** The global object of the host program (compact/build/sources.rs). */
 export const { host } = globalThis as unknown as { readonly host: Host };
 /** Makes a system call. @returns its value, or the negative error number */
 export const { syscall } = host;

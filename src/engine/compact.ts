@@ -1,6 +1,6 @@
 /**
  * The engine of the compact file: quickjs-ng in the host program of the folder `compact`. Exports what bun.ts exports, with
- * the same meaning; its comments tell of each. This module is evaluated when the file is built (compact/build/image.rs), so
+ * the same meaning; its comments tell of each. This module is evaluated when the file is built (compact/build/sources.rs), so
  * nothing here may ask the system or the host for what differs from call to call.
  */
 

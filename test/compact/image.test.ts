@@ -1,7 +1,9 @@
 /** The image of the heap: what is in it, and what the build says of a faulty bundle. */
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { makeImage } from "../../build/compact.ts";
-import { outcomeOf } from "../support/command.ts";
+import { withImage } from "../../build/heap-image.ts";
+import { outcomeOf, outputOf } from "../support/command.ts";
 import { ProgramFolder } from "../support/program-folder.ts";
 import { bareProgram, bundleOf, fileOf } from "./host-program.ts";
 
@@ -81,6 +83,22 @@ test("the image has nothing of the environment, the time and the addresses of th
     makeImage(["sh", "-c", `cd / && exec "$0" a b c`, bareProgram], WHOLE),
   );
   for (const image of images) expect(image.equals(images[0] ?? Buffer.alloc(0))).toBe(true);
+});
+
+test("what makes the image is not in the finished file, and no image may refer to it", async () => {
+  using folder = new ProgramFolder();
+  const segmentsOf = async (path: string) =>
+    (await outputOf(["readelf", "-lW", path])).split("\n").filter((line) => /^ +LOAD /.test(line));
+  const bare = await segmentsOf(bareProgram);
+  const maker = Number(bare.at(-1)?.split(/ +/)[3]);
+  const addresses = (segments: readonly string[]) => segments.map((line) => line.split(/ +/)[3]);
+  const file = folder.file("program", fileOf(WHOLE));
+  expect(addresses(await segmentsOf(file))).toEqual(addresses(bare).slice(0, -1));
+
+  const program = readFileSync(bareProgram);
+  const imageWith = (address: number) => Buffer.from(BigUint64Array.of(0n, BigInt(address), 1n).buffer);
+  expect(() => withImage(program, imageWith(maker))).toThrow("the image refers to what has made it");
+  expect(withImage(program, imageWith(maker - 1)).length).toBeGreaterThan(0);
 });
 
 test("a bundle that is cut off anywhere, or is none, makes no image", () => {
