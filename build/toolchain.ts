@@ -106,10 +106,10 @@ const LINK_FLAGS = [
   "--param=max-inline-insns-auto=6",
 ] as const;
 
-/**
- * Flags of the Rust compiler. The program stands at fixed addresses, as its image needs. The hashes do not ask the processor
- * for instructions of its own: a virtual machine is slow to answer.
- */
+/** The hashes do not ask the processor for instructions of its own: a virtual machine is slow to answer. */
+const SOFT_HASHES = '--cfg=sha2_backend="soft"';
+
+/** Flags of the Rust compiler. The program stands at fixed addresses, as its image needs. */
 function rustFlags({ cc, ccFlags }: CompactTarget): string[] {
   return [
     `-Clinker=${cc}`,
@@ -117,7 +117,7 @@ function rustFlags({ cc, ccFlags }: CompactTarget): string[] {
     "-Ctarget-feature=+crt-static",
     "-Crelocation-model=static",
     "-Cforce-unwind-tables=no",
-    '--cfg=sha2_backend="soft"',
+    SOFT_HASHES,
     // No path of this machine stands in the file, so that equal sources give equal bytes.
     `--remap-path-prefix=${root}=.`,
     `--remap-path-prefix=${process.env.CARGO_HOME ?? `${process.env.HOME}/.cargo`}=cargo`,
@@ -159,26 +159,56 @@ export function missingFor(target: CompactTarget, rust = rustFor(target)): strin
   return `the compact file for ${target.name} needs ${names}; on Debian: apt-get install ${target.packages}`;
 }
 
-/** Builds the two programs of the folder compact. Returns their paths. @throws Error when a tool is missing or fails */
-export function cargoBuild(target: CompactTarget): { readonly compiler: string; readonly program: string } {
+/** The Rust for a target. @throws Error when a tool that the compact file needs is missing */
+function completeRust(target: CompactTarget): Rust {
   const rust = rustFor(target);
   const missing = missingFor(target, rust);
   if (rust === undefined || missing !== undefined) throw new Error(missing);
-  const folder = join(root, ".cache", "compact");
+  return rust;
+}
+
+/** Where cargo builds, and where it puts the programs. */
+const FOLDER = join(root, ".cache", "compact");
+
+/** Builds the two programs of the folder compact. Returns their paths. @throws Error when a tool is missing or fails */
+export function cargoBuild(target: CompactTarget): { readonly compiler: string; readonly program: string } {
+  const rust = completeRust(target);
   const variable = target.rust.replaceAll("-", "_");
-  const [compiler, program] = [
-    join(folder, "release/compile"),
-    join(folder, target.rust, "release/bridgehead"),
-  ];
-  cargo(rust, folder, ["--bin", "compile"], {});
-  cargo(rust, folder, ["--bin", "bridgehead", "--target", target.rust], {
+  cargo(rust, FOLDER, ["--bin", "compile"], {});
+  cargo(rust, FOLDER, ["--bin", "bridgehead", "--target", target.rust], {
     [`CC_${variable}`]: target.cc,
     // The engine's assertions name their file.
-    [`CFLAGS_${variable}`]: [...target.ccFlags, ...C_FLAGS, `'-ffile-prefix-map=${folder}=.'`].join(" "),
+    [`CFLAGS_${variable}`]: [...target.ccFlags, ...C_FLAGS, `'-ffile-prefix-map=${FOLDER}=.'`].join(" "),
     CC_SHELL_ESCAPED_FLAGS: "1",
     CARGO_ENCODED_RUSTFLAGS: rustFlags(target).join("\x1f"),
   });
-  return { compiler, program };
+  return {
+    compiler: join(FOLDER, "release/compile"),
+    program: join(FOLDER, target.rust, "release/bridgehead"),
+  };
+}
+
+/**
+ * Builds the program that AddressSanitizer watches, with a compiled bundle in it (compact/build/sanitized.rs). It is no static
+ * program, and takes GCC and its libasan. Returns its path. @throws Error when a tool is missing or fails
+ */
+export function cargoBuildSanitized(target: CompactTarget, bundle: string): string {
+  const folder = join(root, ".cache", "sanitized");
+  const assertions = `'-I${join(root, "compact/include")}'`;
+  cargo(
+    completeRust(target),
+    folder,
+    ["--bin", "bridgehead", "--target", target.rust, "--features", "sanitized"],
+    {
+      CC: "gcc",
+      CFLAGS: `-fsanitize=address -fno-omit-frame-pointer -g -O1 -DNDEBUG ${assertions}`,
+      CC_SHELL_ESCAPED_FLAGS: "1",
+      CARGO_ENCODED_RUSTFLAGS: ["-Clinker=gcc", "-Cforce-unwind-tables=no", SOFT_HASHES].join("\x1f"),
+      CARGO_PROFILE_RELEASE_STRIP: "false",
+      SANITIZED_BUNDLE: bundle,
+    },
+  );
+  return join(folder, target.rust, "release/bridgehead");
 }
 
 function cargo(

@@ -2,6 +2,12 @@
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=layout.ld");
+    if std::env::var_os("CARGO_FEATURE_SANITIZED").is_some() {
+        for library in ["asan", "m", "c", "gcc"] {
+            println!("cargo:rustc-link-arg-bin=bridgehead=-l{library}");
+        }
+        return;
+    }
     // The engine is an archive, which must stand before the library that it needs. The C library is given as a file, since
     // the linker must not take its shared twin.
     println!("cargo:rustc-link-arg-bin=bridgehead=-l:libc.a");

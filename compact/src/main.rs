@@ -5,7 +5,8 @@
 mod chunks;
 mod failure;
 mod hashes;
-#[path = "../build/image.rs"]
+#[cfg_attr(not(feature = "sanitized"), path = "../build/image.rs")]
+#[cfg_attr(feature = "sanitized", path = "../build/sanitized.rs")]
 mod image;
 mod memory;
 #[path = "../build/sources.rs"]

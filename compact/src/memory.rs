@@ -49,7 +49,7 @@ pub struct Made {
     pub chunks: &'static [u8],
 }
 
-/// Makes the image and ends the program.
+/// Makes the image and ends the program. Where the program is not to have one, it gives what an image would.
 type TakeImage = unsafe fn() -> Made;
 
 /// All memory that has its content when the program starts.

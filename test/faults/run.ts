@@ -3,7 +3,7 @@
  * whether anything was left behind or anybody disturbed. docs/faults.md says what is swept.
  *
  *   npm run faults                    all parts, about 20 minutes on two processors
- *   npm run faults -- NAME...         only these: kill, errors, storm, chain, fuzz; compare, which only runs when named
+ *   npm run faults -- NAME...         only these: kill, errors, storm, chain, fuzz; compare and memory, which only run when named
  *   npm run faults -- --long          every point and more operations, without a limit of time
  *   npm run faults -- --minutes N     this long for each part
  *   npm run faults -- --seed N        with the random choices of an earlier run
@@ -33,6 +33,7 @@ const PARTS: readonly { name: string; minutes: number; onlyNamed?: true }[] = [
   { name: "chain", minutes: 3.5 },
   { name: "fuzz", minutes: 3.5 },
   { name: "compare", minutes: 3.5, onlyNamed: true },
+  { name: "memory", minutes: 3.5, onlyNamed: true },
 ];
 
 /** Milliseconds for a part with --long. */
