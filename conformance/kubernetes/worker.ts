@@ -5,7 +5,9 @@ import { outputOf } from "../../test/support/command.ts";
 import { openHost, print, summarize, textOf } from "../scratch-worker.ts";
 import { wantedOf } from "../suite.ts";
 import { installCases } from "./cases/install.ts";
+import { lossCases } from "./cases/losses.ts";
 import { podCases } from "./cases/pods.ts";
+import { rangeCases } from "./cases/range.ts";
 import { serviceCases } from "./cases/services.ts";
 import { swapCases } from "./cases/swap.ts";
 import { Cluster } from "./cluster.ts";
@@ -28,6 +30,8 @@ async function runAll(): Promise<boolean> {
     // The image works only if its file needs no library.
     ...((await isStatic(join(stage.task.binaries, "bridgehead"))) ? installCases(cluster) : {}),
     ...swapCases(cluster),
+    ...rangeCases(cluster),
+    ...lossCases(cluster),
     "docs/kubernetes.md: the suite has run all its commands": async () => {
       const left = sections().filter(({ title }) => !cluster.pageRun.has(title));
       deepEqual(

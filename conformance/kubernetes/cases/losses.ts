@@ -1,0 +1,50 @@
+/** Daemons that are killed in the middle of their work. */
+import { equal } from "node:assert/strict";
+import { eventually } from "../../../test/support/eventually.ts";
+import type { Cases } from "../../scratch-worker.ts";
+import type { Cluster } from "../cluster.ts";
+import { network } from "../network.ts";
+import { leases } from "../node-network.ts";
+import { deployment, expectLeases, expectNothingLeft, expectReach, remove, rolledOut } from "../pods.ts";
+
+const PODS = 30;
+
+/** Leases of both nodes. */
+const held = (cluster: Cluster): number =>
+  cluster.nodes.reduce((sum, { machine }) => sum + Object.keys(leases(machine)).length, 0);
+
+/** Kills containerd of the first node and the kubelet of the second, and starts both again. */
+async function killDaemons(cluster: Cluster): Promise<void> {
+  const [one, two] = [cluster.node("node1"), cluster.node("node2")];
+  await Promise.all([
+    one.machine.stopDaemon("containerd", "KILL"),
+    two.machine.stopDaemon("kubelet", "KILL"),
+  ]);
+  await Promise.all([one.startContainerd(), two.startKubelet()]);
+}
+
+export const lossCases = (cluster: Cluster): Cases => ({
+  "containerd and the kubelet are killed while pods come and go": async () => {
+    await network(cluster);
+    await cluster.apply([deployment("killed", PODS)]);
+    await eventually("some pods have an address", () => held(cluster) > PODS / 3, {
+      state: () => held(cluster),
+    });
+    await killDaemons(cluster);
+    const pods = await rolledOut(cluster, "killed");
+    equal(pods.length, PODS);
+    // Sandboxes that the daemons have forgotten go with the kubelet's next look.
+    await eventually("each lease is a pod's", () => held(cluster) === 2 * PODS, {
+      deadline: 120_000,
+      state: () => cluster.nodes.map(({ machine }) => leases(machine)),
+    });
+    expectLeases(cluster, pods);
+    await expectReach(cluster, pods.slice(0, 4), pods);
+    await cluster.kubectl(["scale", "deployment/killed", "--replicas=0"]);
+    await eventually("some pods are gone", () => held(cluster) < PODS, { state: () => held(cluster) });
+    await killDaemons(cluster);
+    await remove(cluster, "killed");
+    await expectNothingLeft(cluster);
+    return `${PODS} pods; killed while they come, and while they go; nothing left`;
+  },
+});
