@@ -124,7 +124,7 @@ async function linkOrCopy(from: string, to: string): Promise<boolean> {
 /** The line that a build prints about a file that it has written. */
 export async function lineAbout(path: string, remark: string): Promise<string> {
   const mebibytes = ((await stat(path)).size / 2 ** 20).toFixed(1);
-  return `${shown(path).padEnd(20)}  ${mebibytes} MiB  ${remark}`;
+  return `${shown(path).padEnd("dist/compact/bridgehead".length)}  ${mebibytes} MiB  ${remark}`;
 }
 
 /** A path as a build prints it: inside of the project, from its folder. */
