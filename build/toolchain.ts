@@ -174,6 +174,9 @@ const FOLDER = join(root, ".cache", "compact");
 export function cargoBuild(target: CompactTarget): { readonly compiler: string; readonly program: string } {
   const rust = completeRust(target);
   const variable = target.rust.replaceAll("-", "_");
+  const program = join(FOLDER, target.rust, "release/bridgehead");
+  if (!existsSync(program))
+    console.error(`compiling the JavaScript engine for ${target.name}; this takes minutes the first time`);
   cargo(rust, FOLDER, ["--bin", "compile"], {});
   cargo(rust, FOLDER, ["--bin", "bridgehead", "--target", target.rust], {
     [`CC_${variable}`]: target.cc,
@@ -182,10 +185,7 @@ export function cargoBuild(target: CompactTarget): { readonly compiler: string; 
     CC_SHELL_ESCAPED_FLAGS: "1",
     CARGO_ENCODED_RUSTFLAGS: rustFlags(target).join("\x1f"),
   });
-  return {
-    compiler: join(FOLDER, "release/compile"),
-    program: join(FOLDER, target.rust, "release/bridgehead"),
-  };
+  return { compiler: join(FOLDER, "release/compile"), program };
 }
 
 /**
