@@ -10,7 +10,11 @@ export function leases(machine: Machine): Readonly<Record<string, string>> {
   const folder = machine.pathOf(`/var/lib/cni/networks/${NETWORK}`);
   const addresses = names(folder).filter((name) => /^[\da-f.:]+$/.test(name));
   return Object.fromEntries(
-    addresses.map((name) => [name, readFileSync(`${folder}/${name}`, "utf8").split(/\r?\n/)[0] ?? ""]),
+    addresses.flatMap((name) => {
+      // It may be given back between the two looks.
+      const text = unlessGone(() => readFileSync(`${folder}/${name}`, "utf8"));
+      return text === undefined ? [] : [[name, text.split(/\r?\n/)[0] ?? ""]];
+    }),
   );
 }
 
@@ -34,11 +38,13 @@ export async function traces(machine: Machine): Promise<string[]> {
 /** A comment of portmap's has the network's name in quotes; chains of single containers have a digest for a name. */
 const OF_CONTAINER = /"pods\\?"|\bCNI-(DN-)?[\da-f]{16,}/;
 
-function names(folder: string): string[] {
+const names = (folder: string): string[] => unlessGone(() => readdirSync(folder)) ?? [];
+
+function unlessGone<T>(look: () => T): T | undefined {
   try {
-    return readdirSync(folder);
+    return look();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
 }

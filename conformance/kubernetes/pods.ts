@@ -82,15 +82,15 @@ export async function remove(cluster: Cluster, ...names: readonly string[]): Pro
 /** Milliseconds: the kubelet looks for what dead pods have left once a minute. */
 const AFTER_DEATH = 120_000;
 
-/** Waits until no node has anything of any container. */
-export async function expectNothingLeft(cluster: Cluster): Promise<void> {
+/** Waits until no node has anything of any container, but for what `kept` names. */
+export async function expectNothingLeft(cluster: Cluster, kept?: RegExp): Promise<void> {
   const left = async () =>
     (
       await cluster.onEach(({ name, machine }) =>
         traces(machine).then((all) => all.map((one) => `${name}: ${one}`)),
       )
     ).flat();
-  const isEmpty = async () => (await left()).length === 0;
+  const isEmpty = async () => (await left()).every((line) => kept?.test(line));
   await eventually("nothing is left on the nodes", isEmpty, { deadline: AFTER_DEATH, state: left });
 }
 
