@@ -13,7 +13,7 @@ import {
 } from "../../test/support/command.ts";
 import { eventually } from "../../test/support/eventually.ts";
 import { COMMAND_LIMIT } from "../../test/support/limits.ts";
-import { cgroupMounts, makeCgroup } from "../cgroups.ts";
+import { cgroupMounts, makeCgroup, removeCgroups } from "../cgroups.ts";
 import { startDaemon } from "../scratch-worker.ts";
 import { CONTROL, LAN, type Place } from "./lan.ts";
 
@@ -113,6 +113,8 @@ export class Machine {
     await this.power?.exited;
     for (const daemon of this.daemons.values()) await daemon.exited;
     this.daemons.clear();
+    // No machine has its groups of before when it starts again.
+    await removeCgroups(this.cgroup);
     // The kernel takes the other end away in its own time.
     const listed = () => outputOf(["ip", "-j", "link"]);
     const isGone = async () => !(await listed()).includes(`"${this.name}"`);

@@ -14,6 +14,7 @@ export interface Pod {
     readonly phase: string;
     readonly podIP?: string;
     readonly podIPs?: readonly { readonly ip: string }[];
+    readonly containerStatuses?: readonly { readonly ready: boolean; readonly restartCount: number }[];
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { outputOf } from "../../test/support/command.ts";
 import { openHost, print, summarize, textOf } from "../scratch-worker.ts";
 import { wantedOf } from "../suite.ts";
+import { figureCases } from "./cases/figures.ts";
 import { installCases } from "./cases/install.ts";
 import { lossCases } from "./cases/losses.ts";
 import { podCases } from "./cases/pods.ts";
@@ -32,6 +33,7 @@ async function runAll(): Promise<boolean> {
     ...swapCases(cluster),
     ...rangeCases(cluster),
     ...lossCases(cluster),
+    ...figureCases(cluster),
     "docs/kubernetes.md: the suite has run all its commands": async () => {
       const left = sections().filter(({ title }) => !cluster.pageRun.has(title));
       deepEqual(

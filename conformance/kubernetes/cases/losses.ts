@@ -3,11 +3,22 @@ import { equal } from "node:assert/strict";
 import { eventually } from "../../../test/support/eventually.ts";
 import type { Cases } from "../../scratch-worker.ts";
 import type { Cluster } from "../cluster.ts";
-import { network } from "../network.ts";
+import { AFTER_REBOOT, network } from "../network.ts";
 import { leases } from "../node-network.ts";
-import { deployment, expectLeases, expectNothingLeft, expectReach, remove, rolledOut } from "../pods.ts";
+import {
+  deployment,
+  expectLeases,
+  expectNothingLeft,
+  expectReach,
+  living,
+  remove,
+  rolledOut,
+} from "../pods.ts";
 
 const PODS = 30;
+
+/** Milliseconds: the kubelet waits ever longer between the starts of a container. */
+const LONG_AFTER_BOOT = 300_000;
 
 /** Leases of both nodes. */
 const held = (cluster: Cluster): number =>
@@ -52,5 +63,35 @@ export const lossCases = (cluster: Cluster): Cases => ({
     await expectNothingLeft(cluster);
     const namespaces = forgotten.join("").length;
     return `${PODS} pods; killed while they come, and while they go; nothing left but ${namespaces} namespaces of containerd`;
+  },
+  "a node loses its power, and comes back": async () => {
+    await network(cluster);
+    await cluster.apply([deployment("rebooted", PODS)]);
+    const before = await rolledOut(cluster, "rebooted");
+    const node = cluster.node("node2");
+    await node.machine.stop();
+    await node.boot();
+    await node.startKubelet();
+    await node.startProxy("iptables");
+    await cluster.page(AFTER_REBOOT, [node]);
+    const restarted = async () =>
+      (await living(cluster, "rebooted")).filter(
+        ({ spec, status }) =>
+          spec.nodeName === node.name &&
+          status.containerStatuses?.some((one) => one.ready && one.restartCount > 0),
+      ).length;
+    const there = before.filter(({ spec }) => spec.nodeName === node.name).length;
+    // Until the kubelet has looked, the API has the addresses of before, and so have the leases.
+    await eventually("the pods of the node run again", async () => (await restarted()) === there, {
+      deadline: LONG_AFTER_BOOT,
+      state: restarted,
+    });
+    const pods = await rolledOut(cluster, "rebooted");
+    equal(pods.length, before.length);
+    expectLeases(cluster, pods);
+    await expectReach(cluster, pods.slice(0, 4), pods);
+    await remove(cluster, "rebooted");
+    await expectNothingLeft(cluster);
+    return `${PODS} pods; those of the node get addresses again, leases are those of the living`;
   },
 });
