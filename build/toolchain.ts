@@ -130,9 +130,14 @@ interface Rust {
   readonly rustc: string;
 }
 
-/** The first Rust on this machine that can compile for a target: the one on PATH, or Debian's. */
-function rustFor({ rust }: CompactTarget): Rust | undefined {
-  const found = [Bun.which("cargo"), "/usr/bin/cargo"].map((cargo) => ({
+/**
+ * The first Rust on this machine that can compile for a target: that of rustup, the one on PATH, or Debian's. The order is not
+ * that of PATH alone, which tests change: each Rust compiles the engine anew, and that takes minutes.
+ */
+export function rustFor({ rust }: CompactTarget): Rust | undefined {
+  const { CARGO_HOME, HOME = "/", PATH = "" } = process.env;
+  const ofRustup = join(CARGO_HOME ?? join(HOME, ".cargo"), "bin/cargo");
+  const found = [ofRustup, Bun.which("cargo", { PATH }), "/usr/bin/cargo"].map((cargo) => ({
     cargo: cargo ?? "",
     rustc: cargo?.replace(/cargo$/, "rustc") ?? "",
   }));
