@@ -28,8 +28,10 @@ const part: FaultPart = {
     const found: string[] = [];
     let tried = 0;
     let next = seed;
+    // Half of the time that the build has left.
+    const half = (performance.now() + until()) / 2;
     const tryLayers = async () => {
-      while (performance.now() < until(0.5) && found.length < MOST_FOUND && next < seed + MOST_CASES) {
+      while (performance.now() < half && found.length < MOST_FOUND && next < seed + MOST_CASES) {
         const from = next;
         next += CASES;
         const { exitCode, stdout, stderr } = await outcomeOf([layers, `${from}`, `${CASES}`], {

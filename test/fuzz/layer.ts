@@ -30,7 +30,8 @@ export async function fuzz(layer: Layer, seed: number, count: number): Promise<F
       const took = performance.now() - start;
       if (took > LONGEST) throw new Error(`took ${Math.round(took)} ms`);
     } catch (error) {
-      const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      // A stack of the compact file's engine has no message.
+      const problem = error instanceof Error ? `${error.message}\n${error.stack}` : String(error);
       findings.push({ layer: layer.name, seed: seed + number, problem });
     }
   }

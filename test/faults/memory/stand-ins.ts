@@ -1,9 +1,9 @@
 /** What the layers' fuzz uses of Bun and the compact file lacks. */
 import { now } from "#engine";
 
-/** A copy of a JSON value. */
+/** A copy of a JSON value. An altered array may have any member, also "constructor", which map() would call. */
 const copyOf = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(copyOf);
+  if (Array.isArray(value)) return Array.from(value, copyOf);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, copyOf(member)]));
 };
